@@ -1,0 +1,96 @@
+//! The codes of all diagnostics, one line each.
+
+/// Writes the enum, its names and its explanations from one list, so that no code can lack one.
+macro_rules! codes {
+    ($($variant:ident $name:literal $explanation:literal)+) => {
+        /// What is wrong with a graph, as a stable word that can be searched for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $explanation] $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the list.
+            pub const ALL: &[Code] = &[$(Code::$variant,)+];
+
+            /// The word in brackets: `unknown-key`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Code::$variant => $name,)+
+                }
+            }
+
+            /// One sentence about what the code means.
+            pub fn explanation(self) -> &'static str {
+                match self {
+                    $(Code::$variant => $explanation,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    AboveNyquist "above-nyquist" "A frequency is above half the sample rate."
+    BadFrom "bad-from" "A `from` is not written as `path[.port][[channels]]`."
+    BadName "bad-name" "A name is not lower-case letters, digits and `_`, a letter first."
+    BadTest "bad-test" "A `[[test]]` block asks for something that cannot be checked."
+    BudgetTooSmall "budget-too-small" "Frames must wait longer than the latency allows."
+    CannotBypass "cannot-bypass" "A node has no output that its input could pass for."
+    Cycle "cycle" "Nodes feed each other in a circle."
+    DeadLock "dead-lock" "A join waits for frames that a full ring keeps back."
+    DuplicateName "duplicate-name" "Two things of one graph have the same name."
+    EmptyGraph "empty-graph" "The graph has no nodes."
+    FormatMismatch "format-mismatch" "An output delivers a format that the input cannot take."
+    IncludeUnsupported "include-unsupported" "An `[include.NAME]` stands where none is expanded."
+    MissingInput "missing-input" "A port that must be fed is not."
+    MissingParameter "missing-parameter" "A key without a default is not written."
+    NeverSettles "never-settles" "A join gives up waiting before an input can come."
+    NoEffect "no-effect" "A key is written where it changes nothing."
+    NoOutput "no-output" "A `from` names a node from which nothing comes."
+    NotText "not-text" "The file is not UTF-8 text."
+    NothingLeaves "nothing-leaves" "The graph has no sink."
+    OutOfRange "out-of-range" "A number lies outside what its key allows."
+    RateMismatch "rate-mismatch" "Signals that must have one sample rate have two."
+    StageConflict "stage-conflict" "A node asks to be in a stage and apart from it."
+    StageNotConvex "stage-not-convex" "A stage is left and entered again."
+    Syntax "syntax" "The text is not TOML."
+    TakesNoInput "takes-no-input" "A source has a `from`."
+    TooLarge "too-large" "The file is larger than any graph file."
+    TooManyInputs "too-many-inputs" "A port that takes one input is given several."
+    UnitMismatch "unit-mismatch" "An output delivers another unit than the input takes."
+    UnknownChannel "unknown-channel" "A `from` picks a channel that the output does not have."
+    UnknownKey "unknown-key" "A key is not one of those its table knows."
+    UnknownKind "unknown-kind" "An `op` is not in the catalogue."
+    UnknownNode "unknown-node" "A node is named that the graph does not have."
+    UnknownPort "unknown-port" "A port is named that the kind does not have."
+    UnusedOutput "unused-output" "Nothing takes what a node delivers."
+    WindowTooLong "window-too-long" "A window holds more than its buffer can."
+    WrongType "wrong-type" "A value is of another type than its key takes."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_variants_in_kebab_case_and_in_order() {
+        let names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert!(names.is_sorted());
+
+        for code in Code::ALL {
+            let camel: String =
+                code.name().split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+            assert_eq!(camel, format!("{code:?}"));
+        }
+    }
+
+    #[test]
+    fn explanations_are_sentences() {
+        for code in Code::ALL {
+            let text = code.explanation();
+            assert!(text.starts_with(char::is_uppercase) && text.ends_with('.'), "{text}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The graph language: text in, [`GraphSpec`] and [`Diagnostics`] out.
+//!
+//! Nothing here reads files, asks for the time or knows a kind. The planner works on top.
+//!
+//! ```text
+//! text ──toml──▶ values with places ──parse, node, test──▶ GraphSpec ◀──build── Rust code
+//!                                                               │     ▲
+//!                                     problems, with places ◀───┘     └── overrides (`--set`)
+//! ```
+//!
+//! A mistake does not end the reading: a spec carries the problems found so far, and whoever plans
+//! it reports them with its own, so that a person sees all of them at once.
+
+mod build;
+mod code;
+mod diagnostic;
+mod node;
+mod overrides;
+mod parse;
+mod place;
+mod read;
+mod render;
+mod source;
+mod spec;
+mod suggest;
+mod test;
+mod toml;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use code::Code;
+pub use diagnostic::{Diagnostic, Diagnostics, Level};
+pub use overrides::{Forgotten, Override};
+pub use parse::FILE_BYTES_MAX;
+pub use place::{Place, SourceText, Spanned};
+pub use source::{ChannelRef, SourceRef, is_name};
+pub use spec::{
+    GraphSpec, InputSpec, NodeOptions, NodeSpec, OnFault, OnFull, RESERVED_KEYS, SectionSpec,
+    is_reserved,
+};
+pub use suggest::nearest;
+pub use test::{At, Check, Expectation, Feed, TestEvent, TestInput, TestSpec, Wanted};
+pub use value::Value;
