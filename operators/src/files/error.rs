@@ -1,0 +1,115 @@
+//! What is wrong with a recording, in words for the person who gave it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Something wrong in or with a file: which, where in it, why, and what to do about it.
+///
+/// The text reads `100.hea:3: message`, then the hint on a line of its own, then (through
+/// [`Error::source`]) the operating system's answer where there is one.
+#[derive(Debug)]
+pub struct FileError {
+    /// The file's name as the user or the header gave it.
+    pub file: String,
+    /// Line in a text file, counted from one.
+    pub line: Option<u64>,
+    /// Column in that line, counted from one: of cells in a CSV file, of fields in a header.
+    pub column: Option<u64>,
+    /// What is wrong, with the value found and the limit.
+    pub message: String,
+    /// What to do about it; begins with a verb.
+    pub hint: String,
+    /// Who is to blame, for choosing an exit code.
+    pub cause: FileCause,
+    /// The operating system's answer.
+    pub io: Option<io::Error>,
+}
+
+/// Who is to blame when a file cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileCause {
+    /// The file contradicts its format or itself.
+    Malformed,
+    /// The file is missing, or could not be read.
+    Unreadable,
+    /// The file is right, but says something this reader does not know.
+    Unsupported,
+}
+
+impl FileError {
+    pub(crate) fn malformed(file: &str, message: String, hint: &str) -> Self {
+        Self::new(file, FileCause::Malformed, message, hint)
+    }
+
+    pub(crate) fn unsupported(file: &str, message: String, hint: &str) -> Self {
+        Self::new(file, FileCause::Unsupported, message, hint)
+    }
+
+    pub(crate) fn unreadable(file: &str, doing: &str, error: io::Error) -> Self {
+        let (message, hint) = match error.kind() {
+            io::ErrorKind::NotFound => {
+                (format!("cannot {doing}: there is no such file"), "check the name and the folder")
+            }
+            io::ErrorKind::PermissionDenied => (
+                format!("cannot {doing}: permission denied"),
+                "make the file readable for this user",
+            ),
+            _ => {
+                (format!("cannot {doing}: {error}"), "check the disk and the file, then try again")
+            }
+        };
+        Self { io: Some(error), ..Self::new(file, FileCause::Unreadable, message, hint) }
+    }
+
+    pub(crate) fn at_line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    pub(crate) fn at_column(mut self, column: u64) -> Self {
+        self.column = Some(column);
+        self
+    }
+
+    fn new(file: &str, cause: FileCause, message: String, hint: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message,
+            hint: hint.to_owned(),
+            cause,
+            io: None,
+        }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if let Some(column) = self.column {
+            write!(f, ":{column}")?;
+        }
+        write!(f, ": {}\n  hint: {}", self.message, self.hint)
+    }
+}
+
+impl Error for FileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.io.as_ref().map(|error| error as _)
+    }
+}
+
+/// At most 40 characters of something found in a file, safe to print in a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(40).flat_map(char::escape_debug).collect();
+    if text.chars().nth(40).is_some() {
+        short.push('…');
+    }
+    short
+}

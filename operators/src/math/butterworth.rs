@@ -1,0 +1,253 @@
+//! Butterworth filters: as flat as can be where they pass.
+//!
+//! The classical way, as in SciPy's `butter(order, edges, fs=rate, output='sos')`: the poles of the
+//! analog low-pass filter of 1 rad/s lie evenly on the left half of the unit circle; edges are bent
+//! (`tan(π · hz / rate)`) so that they land where they should; the analog filter becomes the wanted
+//! band; the bilinear transform `s = 4 · (z − 1) / (z + 1)` makes it digital (in units in which the
+//! rate is 2). At each edge the power is halved, exactly.
+//!
+//! Source: Oppenheim and Schafer, *Discrete-Time Signal Processing*, 3rd edition, chapter 7.
+
+use std::f64::consts::PI;
+
+use super::band::{Band, DesignError};
+use super::complex::Complex;
+use super::sos::{self, Root, Section};
+
+/// Beyond this the coefficients are mostly rounding for narrow bands, and nobody hears the gain.
+pub const ORDER_MAX: usize = 20;
+
+/// Twice the rate, in the units of this file.
+const BILINEAR: f64 = 4.0;
+
+/// The second-order sections of a Butterworth filter, in the order in which samples pass them.
+///
+/// `order` is that of the low-pass filter behind it: band-pass and band-stop filters have twice as
+/// many poles. A low- or high-pass filter has `order / 2` sections, rounded up, the others `order`.
+pub fn design(order: usize, band: Band, rate_hz: f64) -> Result<Vec<Section>, DesignError> {
+    if order == 0 || order > ORDER_MAX {
+        return Err(DesignError::Order { order, max: ORDER_MAX });
+    }
+    band.check(rate_hz)?;
+
+    let bent = |hz: f64| BILINEAR * (PI * hz / rate_hz).tan();
+    let analog = match band {
+        Band::LowPass { cutoff_hz } => Analog::low_pass(order, bent(cutoff_hz)),
+        Band::HighPass { cutoff_hz } => Analog::high_pass(order, bent(cutoff_hz)),
+        Band::BandPass { low_hz, high_hz } => Analog::band_pass(order, bent(low_hz), bent(high_hz)),
+        Band::BandStop { low_hz, high_hz } => Analog::band_stop(order, bent(low_hz), bent(high_hz)),
+    };
+    Ok(analog.digital())
+}
+
+/// The poles of the low-pass filter of 1 rad/s.
+fn prototype(order: usize) -> impl Iterator<Item = Root> {
+    let first = if order % 2 == 1 { 0 } else { 1 };
+    (first..order).step_by(2).map(move |m| match m {
+        0 => Root::Real(-1.0),
+        m => Root::pair(-Complex::unit(PI * m as f64 / (2 * order) as f64)),
+    })
+}
+
+/// An analog filter. Zeros at infinity are those it has fewer than poles.
+struct Analog {
+    zeros: Vec<Root>,
+    poles: Vec<Root>,
+    gain: f64,
+    zeros_at_infinity: usize,
+}
+
+impl Analog {
+    fn low_pass(order: usize, cutoff: f64) -> Self {
+        let scaled = |root| match root {
+            Root::Pair(upper) => Root::pair(upper.scale(cutoff)),
+            Root::Real(re) => Root::Real(re * cutoff),
+        };
+        let poles = prototype(order).map(scaled).collect();
+        let gain = cutoff.powi(order as i32);
+        Self { zeros: Vec::new(), poles, gain, zeros_at_infinity: order }
+    }
+
+    fn high_pass(order: usize, cutoff: f64) -> Self {
+        let poles = prototype(order).map(|root| inverse(root, cutoff)).collect();
+        Self { zeros: vec![Root::Real(0.0); order], poles, gain: 1.0, zeros_at_infinity: 0 }
+    }
+
+    fn band_pass(order: usize, low: f64, high: f64) -> Self {
+        let half = 0.5 * (high - low);
+        let scaled = |root| match root {
+            Root::Pair(upper) => Root::pair(upper.scale(half)),
+            Root::Real(re) => Root::Real(re * half),
+        };
+        let poles = prototype(order).flat_map(|root| split(scaled(root), low * high)).collect();
+        let gain = (high - low).powi(order as i32);
+        Self { zeros: vec![Root::Real(0.0); order], poles, gain, zeros_at_infinity: order }
+    }
+
+    fn band_stop(order: usize, low: f64, high: f64) -> Self {
+        let half = 0.5 * (high - low);
+        let poles =
+            prototype(order).flat_map(|root| split(inverse(root, half), low * high)).collect();
+        let middle = Root::pair(Complex::new(0.0, (low * high).sqrt()));
+        Self { zeros: vec![middle; order], poles, gain: 1.0, zeros_at_infinity: 0 }
+    }
+
+    fn digital(self) -> Vec<Section> {
+        let product = |roots: &[Root]| -> f64 {
+            roots.iter().map(|root| root.distance_product(BILINEAR)).product()
+        };
+        let gain = self.gain * (product(&self.zeros) / product(&self.poles));
+        let mut zeros: Vec<Root> = self.zeros.into_iter().map(bilinear).collect();
+        zeros.extend(vec![Root::Real(-1.0); self.zeros_at_infinity]);
+        sos::from_roots(zeros, self.poles.into_iter().map(bilinear).collect(), gain)
+    }
+}
+
+/// `scale / root`.
+fn inverse(root: Root, scale: f64) -> Root {
+    match root {
+        Root::Pair(upper) => Root::pair(Complex::new(scale, 0.0) / upper),
+        Root::Real(re) => Root::Real(scale / re),
+    }
+}
+
+/// The roots `root ± √(root² − middle²)` into which a root splits when its band moves up to
+/// `middle`. A real root gives a pair, or two real ones where the band is wider than its middle.
+fn split(root: Root, middle_squared: f64) -> Vec<Root> {
+    match root {
+        Root::Pair(upper) => {
+            let apart = (upper * upper - Complex::new(middle_squared, 0.0)).sqrt();
+            vec![Root::pair(upper + apart), Root::pair(upper - apart)]
+        }
+        Root::Real(re) => {
+            let apart_squared = re * re - middle_squared;
+            let apart = apart_squared.abs().sqrt();
+            if apart_squared >= 0.0 {
+                vec![Root::Real(re + apart), Root::Real(re - apart)]
+            } else {
+                vec![Root::pair(Complex::new(re, apart))]
+            }
+        }
+    }
+}
+
+fn bilinear(root: Root) -> Root {
+    let one = Complex::new(BILINEAR, 0.0);
+    match root {
+        Root::Pair(s) => Root::pair((one + s) / (one - s)),
+        Root::Real(s) => Root::Real((BILINEAR + s) / (BILINEAR - s)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::golden;
+    use crate::math::sos::{group_delay_s, magnitude};
+
+    const GOLDEN: &str = include_str!("../../../tests/golden/butterworth.json");
+
+    fn band(case: &str) -> Band {
+        let edges = golden::numbers(case, "edges_hz");
+        match golden::word(case, "kind") {
+            "lowpass" => Band::LowPass { cutoff_hz: edges[0] },
+            "highpass" => Band::HighPass { cutoff_hz: edges[0] },
+            "bandpass" => Band::BandPass { low_hz: edges[0], high_hz: edges[1] },
+            "bandstop" => Band::BandStop { low_hz: edges[0], high_hz: edges[1] },
+            other => panic!("{other} is no kind of the script"),
+        }
+    }
+
+    fn narrowest_hz(band: Band) -> f64 {
+        match band {
+            Band::LowPass { cutoff_hz } | Band::HighPass { cutoff_hz } => cutoff_hz,
+            Band::BandPass { low_hz, high_hz } | Band::BandStop { low_hz, high_hz } => {
+                low_hz.min(high_hz - low_hz)
+            }
+        }
+    }
+
+    fn designed(case: &str) -> (Vec<Section>, f64) {
+        let order = golden::numbers(case, "order")[0] as usize;
+        let rate_hz = golden::numbers(case, "rate_hz")[0];
+        (design(order, band(case), rate_hz).expect("the script asks for what can be"), rate_hz)
+    }
+
+    #[test]
+    fn every_section_agrees_with_scipy() {
+        for case in golden::cases(GOLDEN) {
+            let (sections, _) = designed(case);
+            let want = golden::numbers(case, "sections");
+            assert_eq!(sections.len() * 6, want.len(), "{case}");
+
+            for (section, want) in sections.iter().zip(want.chunks(6)) {
+                let got = [section.b.as_slice(), &[1.0], &section.a].concat();
+                for (got, want) in got.iter().zip(want) {
+                    // Roundings of 1e-16 grow by the ratio of rate and band, 1e5 at most here. A
+                    // coefficient that ought to be 0 has the size of a rounding of its neighbours.
+                    assert!(
+                        (got - want).abs() <= 1e-10 * want.abs() + 1e-15,
+                        "{got} {want} {case}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn magnitude_and_delay_agree_with_scipy() {
+        for case in golden::cases(GOLDEN) {
+            let (sections, rate_hz) = designed(case);
+            let read = |key| golden::numbers(case, key);
+
+            for (n, at_hz) in read("at_hz").into_iter().enumerate() {
+                let gain = magnitude(&sections, rate_hz, at_hz);
+                let delay_s = group_delay_s(&sections, rate_hz, at_hz);
+
+                // `1 + a1 u + a2 u²` has terms of size 1 and is as small as the square of the
+                // narrowest angle, or of `at_hz`; that divides the roundings of 1e-16.
+                let angle = 2.0 * PI * at_hz.min(narrowest_hz(band(case))) / rate_hz;
+                let tolerance = 1e-14 / angle.min(1.0).powi(2);
+                let (want, want_s) = (read("magnitude")[n], read("delay_s")[n]);
+                assert!((gain / want - 1.0).abs() < tolerance, "{gain} {want} {case}");
+                assert!((delay_s / want_s - 1.0).abs() < tolerance, "{delay_s} {want_s} {case}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_power_is_halved_at_every_edge() {
+        let sections =
+            design(6, Band::BandPass { low_hz: 0.7, high_hz: 35.0 }, 360.0).expect("valid");
+
+        for edge_hz in [0.7, 35.0] {
+            // As above: 1e-14 over (2π · 0.7 / 360)².
+            let gain = magnitude(&sections, 360.0, edge_hz);
+            assert!((gain - 0.5_f64.sqrt()).abs() < 1e-10, "{gain} at {edge_hz} Hz");
+        }
+    }
+
+    #[test]
+    fn an_order_outside_its_range_is_refused() {
+        for order in [0, 21] {
+            let refused = design(order, Band::LowPass { cutoff_hz: 1.0 }, 10.0);
+            assert_eq!(refused, Err(DesignError::Order { order, max: 20 }));
+        }
+    }
+
+    #[test]
+    fn every_pole_of_the_steepest_filters_is_inside_the_circle() {
+        for band in [
+            Band::LowPass { cutoff_hz: 2_000.0 },
+            Band::HighPass { cutoff_hz: 2_000.0 },
+            Band::BandPass { low_hz: 1_000.0, high_hz: 8_000.0 },
+            Band::BandStop { low_hz: 1_000.0, high_hz: 8_000.0 },
+        ] {
+            for section in design(20, band, 48_000.0).expect("valid") {
+                // The triangle of stability of a second-order section.
+                let [a1, a2] = section.a;
+                assert!(a2 < 1.0 && a1.abs() < 1.0 + a2, "{section:?} of {band:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! When the next beat comes.
+
+use std::f64::consts::TAU;
+
+use super::{BeatClass, EcgParameters};
+use crate::math::random::Random;
+use crate::math::state::{StateError, StateReader, put_f64, put_u64};
+
+/// Mayer waves of the blood pressure (McSharry 2003, section II-B).
+const MAYER_HZ: f64 = 0.1;
+/// Half width of both peaks of the spectrum (there: their standard deviation).
+const WIDTH_HZ: f64 = 0.01;
+
+/// The rhythm of a heart: two noisy oscillators that lengthen and shorten its intervals, and early
+/// beats.
+#[derive(Clone, Debug)]
+pub(super) struct Rhythm {
+    random: Random,
+    mayer: Oscillator,
+    respiration: Oscillator,
+    last_rr_s: f64,
+    /// What is left of two normal intervals after a premature beat.
+    pause_s: Option<f64>,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Next {
+    pub(super) rr_s: f64,
+    /// The interval that the beat's shape follows.
+    pub(super) shape_rr_s: f64,
+    pub(super) class: BeatClass,
+}
+
+impl Rhythm {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mayer = Oscillator::new(&mut random);
+        let respiration = Oscillator::new(&mut random);
+        Self { random, mayer, respiration, last_rr_s: 0.0, pause_s: None }
+    }
+
+    pub(super) fn uniform(&mut self) -> f64 {
+        self.random.uniform()
+    }
+
+    pub(super) fn next_interval(&mut self, parameters: &EcgParameters) -> Next {
+        let mean_s = 60.0 / parameters.heart_rate_bpm;
+        self.mayer.turn(MAYER_HZ, self.last_rr_s, &mut self.random);
+        self.respiration.turn(parameters.respiration_hz, self.last_rr_s, &mut self.random);
+        let lf = (parameters.lf_hf_ratio / (1.0 + parameters.lf_hf_ratio)).sqrt();
+        let hf = (1.0 / (1.0 + parameters.lf_hf_ratio)).sqrt();
+        let swing = lf * self.mayer.real + hf * self.respiration.real;
+        // `hrv_sdnn_ms` is below a third of the mean, so this cuts the distribution at least 1.2
+        // standard deviations out, and four out where the heart is healthy.
+        let rr_s =
+            (mean_s + 1e-3 * parameters.hrv_sdnn_ms * swing).clamp(0.6 * mean_s, 1.6 * mean_s);
+
+        let chance = self.random.uniform();
+        let coupling = 0.55 + 0.15 * self.random.uniform();
+        let next = if let Some(pause_s) = self.pause_s.take() {
+            Next { rr_s: pause_s, shape_rr_s: rr_s, class: BeatClass::Normal }
+        } else if chance < ectopic_chance(parameters.ectopic_per_min * rr_s / 60.0) {
+            // A full compensatory pause: the beat after comes when it would have come anyway.
+            self.pause_s = Some((2.0 - coupling) * rr_s);
+            let class = BeatClass::Ventricular;
+            Next { rr_s: coupling * rr_s, shape_rr_s: rr_s, class }
+        } else {
+            Next { rr_s, shape_rr_s: rr_s, class: BeatClass::Normal }
+        };
+        self.last_rr_s = next.rr_s;
+        next
+    }
+
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        for word in self.random.state() {
+            put_u64(out, word);
+        }
+        for oscillator in [&self.mayer, &self.respiration] {
+            put_f64(out, oscillator.real);
+            put_f64(out, oscillator.imaginary);
+        }
+        put_f64(out, self.last_rr_s);
+        put_f64(out, self.pause_s.unwrap_or(0.0));
+    }
+
+    pub(super) fn load(reader: &mut StateReader<'_>) -> Result<Self, StateError> {
+        let random =
+            Random::from_state([reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?]);
+        let mayer = Oscillator { real: reader.f64()?, imaginary: reader.f64()? };
+        let respiration = Oscillator { real: reader.f64()?, imaginary: reader.f64()? };
+        let (last_rr_s, pause_s) = (reader.f64()?, reader.f64()?);
+        if !(0.0..30.0).contains(&last_rr_s) || !(0.0..30.0).contains(&pause_s) {
+            return Err(StateError::Content);
+        }
+        let pause_s = Some(pause_s).filter(|pause_s| *pause_s > 0.0);
+        Ok(Self { random, mayer, respiration, last_rr_s, pause_s })
+    }
+}
+
+/// How likely a beat that may be premature must be so, for a share of all beats to be: those right
+/// behind a premature one may not.
+fn ectopic_chance(share: f64) -> f64 {
+    (share / (1.0 - share.min(0.5))).min(1.0)
+}
+
+/// A complex Ornstein–Uhlenbeck process: a phasor that turns, forgets, and is pushed at random.
+///
+/// Each part has mean 0 and variance 1, and a spectrum with one peak of half width `WIDTH_HZ`.
+/// The step is exact for any length, so it does not matter that beats are not evenly spaced.
+#[derive(Clone, Debug)]
+struct Oscillator {
+    real: f64,
+    imaginary: f64,
+}
+
+impl Oscillator {
+    fn new(random: &mut Random) -> Self {
+        let (real, imaginary) = random.normals();
+        Self { real, imaginary }
+    }
+
+    fn turn(&mut self, frequency_hz: f64, span_s: f64, random: &mut Random) {
+        let kept = (-TAU * WIDTH_HZ * span_s).exp();
+        let pushed = (1.0 - kept * kept).sqrt();
+        let (sin, cos) = (TAU * frequency_hz * span_s).sin_cos();
+        let (real, imaginary) = (self.real, self.imaginary);
+        let (a, b) = random.normals();
+        self.real = kept * (cos * real - sin * imaginary) + pushed * a;
+        self.imaginary = kept * (sin * real + cos * imaginary) + pushed * b;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normal_intervals(parameters: &EcgParameters, count: usize) -> Vec<f64> {
+        let mut rhythm = Rhythm::new(parameters.seed);
+        (0..count).map(|_| rhythm.next_interval(parameters).rr_s).collect()
+    }
+
+    #[test]
+    fn intervals_have_the_mean_and_deviation_asked_for() {
+        let parameters =
+            EcgParameters { heart_rate_bpm: 60.0, hrv_sdnn_ms: 50.0, ..EcgParameters::default() };
+        let intervals = normal_intervals(&parameters, 40_000);
+        let n = intervals.len() as f64;
+        let mean = intervals.iter().sum::<f64>() / n;
+        let variance = intervals.iter().map(|rr| (rr - mean) * (rr - mean)).sum::<f64>() / n;
+
+        // The oscillators forget within 1/(2π · 0.01) = 16 s, so 40 000 s hold some 1 250
+        // independent stretches: a standard error of 50 ms / √1250 = 1.4 ms at most for the mean
+        // (less, since it swings) and 1/√(2 · 1250) = 2 % for the deviation. Four of them.
+        assert!((mean - 1.0).abs() < 0.006, "{mean}");
+        assert!((variance.sqrt() / 0.05 - 1.0).abs() < 0.08, "{}", variance.sqrt());
+    }
+
+    #[test]
+    fn the_spectrum_has_two_peaks_in_the_ratio_asked_for() {
+        let parameters = EcgParameters { lf_hf_ratio: 2.0, ..EcgParameters::default() };
+        let intervals = normal_intervals(&parameters, 25_200);
+        let mean = 60.0 / parameters.heart_rate_bpm;
+
+        // Power by direct transform at the beats' own times, averaged over pieces of ten minutes.
+        let (mut lf, mut hf, mut between) = (0.0, 0.0, 0.0);
+        for piece in intervals.chunks_exact(700) {
+            for bin in 24..240 {
+                let frequency_hz = f64::from(bin) / 600.0;
+                let (mut time_s, mut real, mut imaginary) = (0.0, 0.0, 0.0);
+                for rr in piece {
+                    let (sin, cos) = (TAU * frequency_hz * time_s).sin_cos();
+                    real += (rr - mean) * cos;
+                    imaginary += (rr - mean) * sin;
+                    time_s += rr;
+                }
+                let power = real * real + imaginary * imaginary;
+                match frequency_hz {
+                    0.08..0.12 => lf += power,
+                    0.23..0.27 => hf += power,
+                    0.16..0.20 => between += power,
+                    _ => {}
+                }
+            }
+        }
+
+        // Both bands are two half widths either way, so they hold the same share of their peaks.
+        // 21 600 s are some 670 independent stretches: 4 % for each power, 6 % for the ratio. The
+        // tail of the larger peak adds a hundredth of it to the smaller. Four standard errors.
+        assert!((lf / hf / 2.0 - 1.0).abs() < 0.25, "{}", lf / hf);
+        assert!(between < 0.2 * hf, "there is a valley between them");
+    }
+
+    #[test]
+    fn premature_beats_come_as_often_as_asked_and_are_made_up_for() {
+        let parameters = EcgParameters {
+            ectopic_per_min: 6.0,
+            hrv_sdnn_ms: 0.0,
+            heart_rate_bpm: 60.0,
+            ..EcgParameters::default()
+        };
+        let mut rhythm = Rhythm::new(3);
+        let beats: Vec<Next> = (0..60_000).map(|_| rhythm.next_interval(&parameters)).collect();
+        let ectopic = |beat: &Next| beat.class == BeatClass::Ventricular;
+
+        // 6 000 expected; a binomial count of that size has a standard error below 77. Four.
+        let count = beats.iter().filter(|beat| ectopic(beat)).count();
+        assert!(count.abs_diff(6_000) < 310, "{count}");
+        for pair in beats.windows(2).filter(|pair| ectopic(&pair[0])) {
+            assert!(pair[0].rr_s < 0.71 && !ectopic(&pair[1]));
+            assert!((pair[0].rr_s + pair[1].rr_s - 2.0).abs() < 1e-12);
+        }
+    }
+}

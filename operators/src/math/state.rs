@@ -1,0 +1,136 @@
+//! Saved state: numbers in a row, little-endian, in front of them the version of their layout.
+
+use std::error::Error;
+use std::fmt;
+
+/// Saved state that does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The layout is of another version.
+    Version {
+        /// The version found.
+        found: u8,
+        /// The version that can be read.
+        known: u8,
+    },
+    /// There are too few or too many bytes.
+    Length,
+    /// It was saved by something with other parameters, or is damaged.
+    Content,
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { found, known } => {
+                write!(f, "the saved state has version {found}; this program reads {known}")
+            }
+            Self::Length => f.write_str("the saved state is cut off or too long"),
+            Self::Content => {
+                f.write_str("the saved state is damaged, or of a node with other parameters")
+            }
+        }
+    }
+}
+
+impl Error for StateError {}
+
+/// Reads what the `put_` functions wrote.
+#[derive(Debug)]
+pub(crate) struct StateReader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> StateReader<'a> {
+    /// Checks the version in front.
+    pub(crate) fn new(bytes: &'a [u8], known: u8) -> Result<Self, StateError> {
+        match bytes.split_first() {
+            None => Err(StateError::Length),
+            Some((&found, rest)) if found == known => Ok(Self { rest }),
+            Some((&found, _)) => Err(StateError::Version { found, known }),
+        }
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, StateError> {
+        let (eight, rest) = self.rest.split_first_chunk().ok_or(StateError::Length)?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes(*eight))
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64, StateError> {
+        self.u64().map(u64::cast_signed)
+    }
+
+    /// A number that is neither infinite nor NaN.
+    pub(crate) fn f64(&mut self) -> Result<f64, StateError> {
+        let number = f64::from_bits(self.u64()?);
+        if number.is_finite() { Ok(number) } else { Err(StateError::Content) }
+    }
+
+    /// A time that may be absent.
+    pub(crate) fn time(&mut self) -> Result<Option<i64>, StateError> {
+        let is_there = self.u64()?;
+        let time = self.i64()?;
+        match is_there {
+            0 => Ok(None),
+            1 => Ok(Some(time)),
+            _ => Err(StateError::Content),
+        }
+    }
+
+    /// A number of things, at most `limit`.
+    pub(crate) fn count(&mut self, limit: usize) -> Result<usize, StateError> {
+        let count = usize::try_from(self.u64()?).map_err(|_| StateError::Content)?;
+        if count <= limit { Ok(count) } else { Err(StateError::Content) }
+    }
+
+    /// Checks that nothing is left.
+    pub(crate) fn end(self) -> Result<(), StateError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(StateError::Length) }
+    }
+}
+
+pub(crate) fn put_u64(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(crate) fn put_i64(out: &mut Vec<u8>, number: i64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(crate) fn put_f64(out: &mut Vec<u8>, number: f64) {
+    put_u64(out, number.to_bits());
+}
+
+pub(crate) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
+    put_u64(out, u64::from(time.is_some()));
+    put_i64(out, time.unwrap_or(0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_read_back() {
+        let mut bytes = vec![3];
+        put_u64(&mut bytes, 7);
+        put_f64(&mut bytes, -0.5);
+        put_time(&mut bytes, None);
+        put_time(&mut bytes, Some(-9));
+
+        let mut reader = StateReader::new(&bytes, 3).expect("the version fits");
+        assert_eq!(reader.u64(), Ok(7));
+        assert_eq!(reader.f64(), Ok(-0.5));
+        assert_eq!(reader.time(), Ok(None));
+        assert_eq!(reader.time(), Ok(Some(-9)));
+        assert_eq!(reader.end(), Ok(()));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let error = StateReader::new(&[2], 1).expect_err("refused");
+        assert_eq!(error.to_string(), "the saved state has version 2; this program reads 1");
+    }
+}
