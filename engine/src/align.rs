@@ -1,0 +1,358 @@
+//! How frames of several inputs meet, by event time alone.
+//!
+//! Frames wait here until the bounds of the other inputs say that nothing older
+//! can come. Which input was faster never matters: the same frames and bounds
+//! give the same result in every order of arrival.
+
+use std::collections::VecDeque;
+
+use crate::{
+    buffer::Buffer,
+    frame::Frame,
+    kind::Policy,
+    time::{Grid, Timestamp},
+};
+
+/// How the inputs of one node meet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AlignSpec {
+    /// The rule.
+    pub policy: Policy,
+    /// `nearest`: farthest partner; `hold`: oldest partner; in nanoseconds.
+    pub tolerance_ns: i64,
+    /// How far, in event time, the other inputs may run ahead before one is waited for no longer.
+    pub max_wait_ns: Option<i64>,
+}
+
+/// A frame that waits, with the sample grid of its line as it was when it came.
+struct Held {
+    frame: Frame,
+    grid: Option<Grid>,
+}
+
+/// Holds frames until they can be joined.
+pub(crate) struct Aligner {
+    spec: AlignSpec,
+    queues: Box<[VecDeque<Held>]>,
+    /// Signals only: channels of each line.
+    channels: Box<[usize]>,
+    /// Event time up to which frames have been released.
+    released: Timestamp,
+    /// Frames of each line that were joined from and let go since they were last asked for.
+    used: Box<[u64]>,
+}
+
+/// What the aligner lets go.
+pub(crate) enum Released {
+    /// One frame of one line.
+    One(usize, Frame),
+    /// One frame per line, all with the samples of the first line's moments.
+    Together,
+}
+
+impl Aligner {
+    pub(crate) fn new(spec: AlignSpec, channels: Box<[usize]>) -> Self {
+        let queues = channels.iter().map(|_| VecDeque::with_capacity(4)).collect();
+        let used = channels.iter().map(|_| 0).collect();
+        Self { spec, queues, channels, released: Timestamp::MIN, used }
+    }
+
+    /// Takes a frame in; gives it back if it is too late to be joined.
+    pub(crate) fn enter(&mut self, line: usize, frame: Frame, grid: Option<&Grid>) -> Option<Frame> {
+        if self.spec.policy == Policy::Merge && frame.header.time < self.released {
+            return Some(frame);
+        }
+        self.queues[line].push_back(Held { frame, grid: grid.copied() });
+        None
+    }
+
+    /// Frames waiting on `line`.
+    pub(crate) fn waiting(&self, line: usize) -> usize {
+        self.queues[line].len()
+    }
+
+    /// The bound every line must reach before something more can be released, and the line that
+    /// lacks it. `None` when nothing waits.
+    pub(crate) fn wanted(&self, bounds: &[Timestamp]) -> Option<(usize, Timestamp)> {
+        match self.spec.policy {
+            Policy::Merge => {
+                let (line, time) = self.oldest()?;
+                (0..self.queues.len())
+                    .filter(|&other| other != line && self.queues[other].is_empty())
+                    .map(|other| (other, after(time, other < line)))
+                    .find(|&(other, need)| self.effective(other, bounds) < need)
+            }
+            _ => {
+                let base = self.queues[0].front()?;
+                let need = self.need(base);
+                (1..self.queues.len())
+                    .map(|other| (other, need))
+                    .find(|&(other, need)| self.effective(other, bounds) < need)
+            }
+        }
+    }
+
+    /// The next frame or frames that can be joined. Aligned ones are put into `aligned`.
+    pub(crate) fn release(
+        &mut self,
+        bounds: &[Timestamp],
+        aligned: &mut [Option<Frame>],
+    ) -> Option<Released> {
+        if self.wanted(bounds).is_some() {
+            return None;
+        }
+        if self.spec.policy == Policy::Merge {
+            let (line, time) = self.oldest()?;
+            self.released = time;
+            let held = self.queues[line].pop_front().expect("the oldest is there");
+            return Some(Released::One(line, held.frame));
+        }
+        let base = self.queues[0].pop_front()?;
+        self.released = base.frame.header.time;
+        for (line, slot) in aligned.iter_mut().enumerate().skip(1) {
+            *slot = Some(self.partners(line, &base));
+        }
+        aligned[0] = Some(base.frame);
+        Some(Released::Together)
+    }
+
+    /// Lets everything go.
+    pub(crate) fn clear(&mut self) {
+        for (used, queue) in self.used.iter_mut().zip(&mut self.queues) {
+            *used += queue.len() as u64;
+            queue.clear();
+        }
+    }
+
+    /// Tells how many frames of each line were joined from and let go since the last time.
+    pub(crate) fn used_up(&mut self, mut tell: impl FnMut(usize, u64)) {
+        for (line, used) in self.used.iter_mut().enumerate() {
+            tell(line, std::mem::take(used));
+        }
+    }
+
+    fn oldest(&self) -> Option<(usize, Timestamp)> {
+        let heads = self.queues.iter().enumerate();
+        heads
+            .filter_map(|(line, queue)| queue.front().map(|held| (line, held.frame.header.time)))
+            .min_by_key(|&(line, time)| (time, line))
+    }
+
+    fn effective(&self, line: usize, bounds: &[Timestamp]) -> Timestamp {
+        let Some(wait_ns) = self.spec.max_wait_ns else { return bounds[line] };
+        let ahead = bounds.iter().copied().max().unwrap_or(Timestamp::MIN);
+        // A stream that has ended says nothing about how far the others should be.
+        if ahead == Timestamp::MAX {
+            return bounds[line];
+        }
+        bounds[line].max(ahead.plus_nanos(-wait_ns))
+    }
+
+    /// The bound that settles every partner of the samples in `base`.
+    fn need(&self, base: &Held) -> Timestamp {
+        let grid = base.grid.as_ref().expect("aligned inputs are signals");
+        let last = grid.time_of(base.frame.len() as i64 - 1);
+        match self.spec.policy {
+            // A sample at the very moment still counts, so the bound must lie beyond.
+            Policy::Hold => last.plus_nanos(1),
+            _ => last.plus_nanos(self.spec.tolerance_ns.saturating_add(1)),
+        }
+    }
+
+    /// The samples of `line` that belong to the moments of `base`; NaN where there is none.
+    fn partners(&mut self, line: usize, base: &Held) -> Frame {
+        let (len, channels) = (base.frame.len(), self.channels[line]);
+        let mut buffer = Buffer::signal(channels, len);
+        let out = buffer.floats_mut().expect("a fresh buffer has one holder");
+        let grid = base.grid.as_ref().expect("aligned inputs are signals");
+        let queue = &mut self.queues[line];
+        let mut at = Cursor::default();
+        for n in 0..len {
+            let moment = grid.time_of(n as i64);
+            let partner = match self.spec.policy {
+                Policy::Hold => at.hold(queue, moment),
+                _ => at.nearest(queue, moment),
+            };
+            let near = |time: &Timestamp| moment.since(*time).abs() <= self.spec.tolerance_ns;
+            match partner.filter(|(_, _, time)| near(time)) {
+                Some((held, sample, _)) => {
+                    let from = &queue[held].frame;
+                    for channel in 0..channels {
+                        out[channel * len + n] = from.channel(channel)[sample];
+                    }
+                }
+                None => (0..channels).for_each(|channel| out[channel * len + n] = f32::NAN),
+            }
+        }
+        // The frame the cursor stands in may still be the partner of later moments.
+        let passed = at.held.min(queue.len());
+        queue.drain(..passed);
+        self.used[line] += passed as u64;
+        Frame::new(base.frame.header, buffer)
+    }
+}
+
+/// `time` itself, or the next nanosecond if `beyond`.
+const fn after(time: Timestamp, beyond: bool) -> Timestamp {
+    if beyond { time.plus_nanos(1) } else { time }
+}
+
+/// A place in the queue of one line: the last sample known not to be after the moment asked for.
+#[derive(Default)]
+struct Cursor {
+    held: usize,
+    sample: usize,
+}
+
+type Partner = (usize, usize, Timestamp);
+
+impl Cursor {
+    /// The latest sample not after `moment`.
+    fn hold(&mut self, queue: &VecDeque<Held>, moment: Timestamp) -> Option<Partner> {
+        let mut here = self.time(queue, self.held, self.sample)?;
+        while let Some((held, sample)) = self.next(queue) {
+            let time = self.time(queue, held, sample).expect("the next sample exists");
+            if time > moment {
+                break;
+            }
+            (self.held, self.sample, here) = (held, sample, time);
+        }
+        (here <= moment).then_some((self.held, self.sample, here))
+    }
+
+    /// The sample nearest to `moment`; the earlier of two that are equally near.
+    fn nearest(&mut self, queue: &VecDeque<Held>, moment: Timestamp) -> Option<Partner> {
+        let before = self.hold(queue, moment);
+        let next = if before.is_some() { self.next(queue) } else { Some((self.held, self.sample)) };
+        let after = next.and_then(|(held, sample)| {
+            Some((held, sample, self.time(queue, held, sample)?))
+        });
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                let later = after.2.since(moment) < moment.since(before.2);
+                Some(if later { after } else { before })
+            }
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn next(&self, queue: &VecDeque<Held>) -> Option<(usize, usize)> {
+        let len = queue.get(self.held)?.frame.len();
+        if self.sample + 1 < len {
+            return Some((self.held, self.sample + 1));
+        }
+        (self.held + 1 < queue.len()).then_some((self.held + 1, 0))
+    }
+
+    fn time(&self, queue: &VecDeque<Held>, held: usize, sample: usize) -> Option<Timestamp> {
+        let held = queue.get(held)?;
+        Some(held.grid.as_ref().expect("aligned inputs are signals").time_of(sample as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Header, Rate};
+
+    fn spec(policy: Policy, tolerance_ns: i64) -> AlignSpec {
+        AlignSpec { policy, tolerance_ns, max_wait_ns: None }
+    }
+
+    fn event(time: i64) -> Frame {
+        Frame::new(Header::at(Timestamp::from_nanos(time)), Buffer::with_bytes(16, 1))
+    }
+
+    fn at(nanos: i64) -> Timestamp {
+        Timestamp::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_merge_waits_for_bounds_and_breaks_ties_by_line() {
+        let mut merge = Aligner::new(spec(Policy::Merge, 0), Box::new([1, 1]));
+        merge.enter(1, event(5), None);
+
+        // Line 0 wins ties, so nothing at 5 may come from it any more.
+        assert!(merge.release(&[at(5), at(5)], &mut [None, None]).is_none());
+        merge.enter(0, event(5), None);
+        let mut order = Vec::new();
+        while let Some(Released::One(line, _)) = merge.release(&[at(6), at(6)], &mut [None, None]) {
+            order.push(line);
+        }
+        assert_eq!(order, [0, 1]);
+    }
+
+    #[test]
+    fn an_input_that_lags_is_waited_for_no_longer_than_allowed() {
+        let limits = AlignSpec { max_wait_ns: Some(100), ..spec(Policy::Merge, 0) };
+        let mut merge = Aligner::new(limits, Box::new([1, 1]));
+        merge.enter(0, event(50), None);
+
+        assert!(merge.release(&[at(149), at(0)], &mut [None, None]).is_none());
+        assert!(merge.release(&[at(150), at(0)], &mut [None, None]).is_some());
+        assert!(merge.enter(1, event(40), None).is_some(), "too late now");
+    }
+
+    fn ramp(grid: &mut Grid, start: i64, len: usize) -> Frame {
+        let time = at(grid.rate().span_ns(start));
+        grid.enter(time, len);
+        let samples: Vec<f32> = (start..start + len as i64).map(|n| n as f32).collect();
+        Frame::signal(time, 1, &samples)
+    }
+
+    fn joined(policy: Policy, tolerance_ns: i64, lens: &[usize]) -> Vec<f32> {
+        let mut aligner = Aligner::new(spec(policy, tolerance_ns), Box::new([1, 1]));
+        let mut base = Grid::new(Rate::new(100.0).expect("valid"));
+        let mut other = Grid::new(Rate::new(30.0).expect("valid"));
+        let frame = ramp(&mut base, 0, 20);
+        aligner.enter(0, frame, Some(&base));
+        let mut start = 0;
+        for &len in lens {
+            let frame = ramp(&mut other, start, len);
+            aligner.enter(1, frame, Some(&other));
+            start += len as i64;
+        }
+        let mut aligned = [None, None];
+        assert!(aligner.release(&[Timestamp::MAX; 2], &mut aligned).is_some());
+        aligned[1].as_ref().expect("aligned").samples().to_vec()
+    }
+
+    #[test]
+    fn hold_takes_the_latest_that_is_not_after() {
+        let got = joined(Policy::Hold, i64::MAX, &[7]);
+        let want: Vec<f32> = (0..20).map(|n| (f64::from(n) * 0.3 + 1e-9).floor() as f32).collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn nearest_takes_the_closer_of_two() {
+        let got = joined(Policy::Nearest, i64::MAX, &[7]);
+        // 30 / 100 n is never half way between two whole numbers for these n except
+        // where n · 0.3 = k + 0.5, that is n = 5 and 15: the earlier one wins.
+        let want: Vec<f32> = (0..20)
+            .map(|n| {
+                let exact = f64::from(n) * 0.3;
+                let floor = (exact + 1e-9).floor();
+                if exact - floor > 0.5 + 1e-9 { floor + 1.0 } else { floor }
+            } as f32)
+            .collect();
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn frame_borders_of_the_other_input_leave_no_trace() {
+        for policy in [Policy::Hold, Policy::Nearest] {
+            let whole = joined(policy, i64::MAX, &[7]);
+            assert_eq!(joined(policy, i64::MAX, &[1, 2, 3, 1]), whole, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_partner_out_of_reach_is_not_taken() {
+        let got = joined(Policy::Hold, 10_000_000, &[2]);
+        // Samples of the other input lie at 0 and 33.3 ms, so 0, 10 and 40 ms have a partner.
+        let partners: Vec<bool> = got.iter().map(|sample| !sample.is_nan()).collect();
+        let want: Vec<bool> = (0..20).map(|n| [0, 1, 4].contains(&n)).collect();
+        assert_eq!(partners, want);
+    }
+}

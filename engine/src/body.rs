@@ -1,0 +1,346 @@
+//! The four bodies: [`Source`], [`Operator`], [`Call`] and [`Sink`], and what they see.
+//!
+//! An operator computes and never waits; most are even simpler, a [`Map`] from
+//! the samples of a channel to as many samples, and need to know nothing of
+//! frames. Sources that generate (files, synthetic signals) are called by the
+//! core's loop and paced by the runtime; sources that wait for a device are
+//! [`LiveSource`]s and run on the I/O runtime.
+
+use std::{future::Future, pin::Pin};
+
+use crate::{
+    call::Call,
+    fault::Fault,
+    frame::{Frame, Gap},
+    io::Io,
+    kind::Node,
+    live::LiveIo,
+    time::Timestamp,
+};
+
+/// What a kind's `build` returns.
+pub enum Body {
+    /// Generates frames when asked.
+    Source(Box<dyn Source>),
+    /// Waits for frames on the I/O runtime.
+    Live(Box<dyn LiveSource>),
+    /// Computes frames from frames.
+    Operator(Box<dyn Operator>),
+    /// Computes as many samples as it is given.
+    Block(Box<dyn Block>),
+    /// Asks something asynchronous.
+    Call(Box<dyn Call>),
+    /// Takes frames out.
+    Sink(Box<dyn Sink>),
+}
+
+impl Body {
+    /// A source that generates.
+    pub fn source(source: impl Source + 'static) -> Self {
+        Self::Source(Box::new(source))
+    }
+
+    /// A source that waits.
+    pub fn live(source: impl LiveSource + 'static) -> Self {
+        Self::Live(Box::new(source))
+    }
+
+    /// An operator.
+    pub fn operator(operator: impl Operator + 'static) -> Self {
+        Self::Operator(Box::new(operator))
+    }
+
+    /// An operator on all channels at once that gives as many samples as it takes.
+    pub fn block(block: impl Block + 'static) -> Self {
+        Self::Block(Box::new(block))
+    }
+
+    /// An operator on one channel that gives as many samples as it takes; each
+    /// channel gets a clone.
+    pub fn map(map: impl Map + 'static) -> Self {
+        Self::Block(Box::new(EachChannel { fresh: map, channels: Vec::new() }))
+    }
+
+    /// A sink.
+    pub fn sink(sink: impl Sink + 'static) -> Self {
+        Self::Sink(Box::new(sink))
+    }
+
+    /// A call.
+    pub fn call(call: impl Call + 'static) -> Self {
+        Self::Call(Box::new(call))
+    }
+}
+
+/// A place where content is missing, told to an operator before the next frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapNotice {
+    /// Why.
+    pub reason: Gap,
+    /// The first moment that is there again.
+    pub until: Timestamp,
+}
+
+/// Whether a source has more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Ask again.
+    More,
+    /// Nothing will follow what was sent.
+    End,
+}
+
+/// Brings frames in by generating them: a file, a synthetic signal.
+///
+/// Times are on the session's line, from zero; the runtime paces, stamps
+/// `entered`, and stops. It never asks while what was sent has no room.
+pub trait Source: Send {
+    /// Sends the next frames, in order of time on each port, and says whether more will follow.
+    ///
+    /// # Errors
+    /// A [`Fault`] where the content cannot be had; the node's `on_fault` decides.
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault>;
+
+    /// Starts again from the first frame.
+    ///
+    /// # Errors
+    /// As `next`.
+    fn reset(&mut self) -> Result<(), Fault>;
+
+    /// Changes live parameters between frames.
+    ///
+    /// # Errors
+    /// If the parameter cannot be changed to that; nothing has changed then.
+    fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
+        Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// What to tell the user once at the end, such as a recording cut short.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A future that borrows its body and I/O; the one box a waiting body costs, made at start.
+pub type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + 'a>>;
+
+/// Brings frames in by waiting for them: a device, a socket.
+///
+/// Runs as one future on the I/O runtime, supervised. It must never block its
+/// device: sending to its edges does not wait, a full edge drops and counts.
+pub trait LiveSource: Send {
+    /// Runs until the stream ends (`Ok`) or cannot go on. Dropped when the graph stops, at any
+    /// `.await`.
+    fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a>;
+}
+
+/// Computes frames from frames: synchronous, deterministic, told the time,
+/// allocating nothing after warm-up.
+pub trait Operator: Send {
+    /// Takes one frame, or the aligned frames of one moment, and sends what follows from it.
+    ///
+    /// # Errors
+    /// A [`Fault`] if it cannot go on; the frame counts as poison, the body is rebuilt.
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault>;
+
+    /// The next moment, in event time, at which `on_due` wants to be called.
+    fn due(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Called when everything older than `due` has been processed, and nothing newer.
+    ///
+    /// # Errors
+    /// As `process`.
+    fn on_due(&mut self, _due: Timestamp, _io: &mut Io<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Content is missing before the next frame. Forgets everything unless said otherwise.
+    ///
+    /// # Errors
+    /// As `process`.
+    fn gap(&mut self, _gap: &GapNotice, _io: &mut Io<'_>) -> Result<(), Fault> {
+        self.reset();
+        Ok(())
+    }
+
+    /// The input has ended; sends what is left. Called once.
+    ///
+    /// # Errors
+    /// As `process`.
+    fn flush(&mut self, _io: &mut Io<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Changes live parameters between frames.
+    ///
+    /// # Errors
+    /// If the parameter cannot be changed to that; nothing has changed then.
+    fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
+        Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// Forgets everything; equals a fresh build.
+    fn reset(&mut self);
+
+    /// Appends the state; begins with the kind's state version, little-endian. Nothing
+    /// appended means that the kind has no state worth saving.
+    fn save(&self, _into: &mut Vec<u8>) {}
+
+    /// Takes up a state saved by a body of the same kind and parameters.
+    ///
+    /// # Errors
+    /// If the bytes are of another version or length; the body is then as `reset` leaves it.
+    fn load(&mut self, _from: &[u8]) -> Result<(), Fault> {
+        Err(Fault::new("this kind saves no state"))
+    }
+}
+
+/// Computes as many samples as it is given, all channels at once.
+///
+/// The runtime owns the frame: header, time, gaps and buffers need no thought.
+pub trait Block: Send {
+    /// Maps `channels` planes of equal length from `input` to `output`.
+    fn block(&mut self, channels: usize, input: &[f32], output: &mut [f32]);
+
+    /// Forgets everything.
+    fn reset(&mut self);
+
+    /// As [`Operator::retune`].
+    ///
+    /// # Errors
+    /// As there.
+    fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
+        Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// As [`Operator::save`].
+    fn save(&self, _into: &mut Vec<u8>) {}
+
+    /// As [`Operator::load`].
+    ///
+    /// # Errors
+    /// As there.
+    fn load(&mut self, _from: &[u8]) -> Result<(), Fault> {
+        Err(Fault::new("this kind saves no state"))
+    }
+}
+
+/// Computes as many samples as it is given, on one channel.
+pub trait Map: Clone + Send {
+    /// Maps samples to as many samples.
+    fn map(&mut self, input: &[f32], output: &mut [f32]);
+
+    /// Forgets everything.
+    fn reset(&mut self);
+
+    /// As [`Operator::retune`], on each channel.
+    ///
+    /// # Errors
+    /// As there.
+    fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
+        Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// Appends the state of one channel: always the same number of bytes.
+    fn save(&self, _into: &mut Vec<u8>) {}
+
+    /// Takes up the state of one channel.
+    ///
+    /// # Errors
+    /// As [`Operator::load`].
+    fn load(&mut self, _from: &[u8]) -> Result<(), Fault> {
+        Err(Fault::new("this kind saves no state"))
+    }
+}
+
+/// A [`Map`] for every channel.
+struct EachChannel<M> {
+    fresh: M,
+    channels: Vec<M>,
+}
+
+impl<M: Map> EachChannel<M> {
+    fn ensure(&mut self, channels: usize) {
+        while self.channels.len() < channels {
+            self.channels.push(self.fresh.clone());
+        }
+    }
+}
+
+impl<M: Map> Block for EachChannel<M> {
+    fn block(&mut self, channels: usize, input: &[f32], output: &mut [f32]) {
+        self.ensure(channels);
+        let len = input.len() / channels.max(1);
+        for (n, map) in self.channels.iter_mut().enumerate() {
+            map.map(&input[n * len..(n + 1) * len], &mut output[n * len..(n + 1) * len]);
+        }
+    }
+
+    fn reset(&mut self) {
+        for map in &mut self.channels {
+            map.reset();
+        }
+    }
+
+    fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
+        self.fresh.retune(node)?;
+        self.channels.iter_mut().try_for_each(|map| map.retune(node))
+    }
+
+    fn save(&self, into: &mut Vec<u8>) {
+        let before = into.len();
+        into.extend_from_slice(&(self.channels.len() as u16).to_le_bytes());
+        let start = into.len();
+        for map in &self.channels {
+            map.save(into);
+        }
+        if into.len() == start {
+            into.truncate(before);
+        }
+    }
+
+    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
+        let wrong = || Fault::new("the saved state does not fit the channels");
+        let (count, states) = from.split_first_chunk::<2>().ok_or_else(wrong)?;
+        let count = usize::from(u16::from_le_bytes(*count));
+        if count == 0 || states.len() % count != 0 {
+            return Err(wrong());
+        }
+        self.channels.clear();
+        self.ensure(count);
+        self.channels
+            .iter_mut()
+            .zip(states.chunks_exact(states.len() / count))
+            .try_for_each(|(map, state)| map.load(state))
+    }
+}
+
+/// Takes frames out.
+///
+/// Kinds whose placement is [`Placement::Fused`](crate::Placement::Fused) are called on the data
+/// core and must not wait; others are called on the I/O runtime and may block briefly.
+pub trait Sink: Send {
+    /// Takes one frame; `line` is the number of the edge it came by.
+    ///
+    /// # Errors
+    /// A [`Fault`] if it cannot go on.
+    fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault>;
+
+    /// Called when there is nothing to take for the moment: write out what is buffered.
+    ///
+    /// # Errors
+    /// As `take`.
+    fn idle(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Everything has been taken; called once.
+    ///
+    /// # Errors
+    /// As `take`.
+    fn finish(&mut self) -> Result<(), Fault> {
+        self.idle()
+    }
+}

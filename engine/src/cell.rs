@@ -1,0 +1,224 @@
+//! A cell: a stage, its lock, and the small ring by which control reaches it.
+//!
+//! The core's loop locks a cell for one turn; a stage's actor only pushes
+//! [`Command`]s, which are read between turns. So control answers even while a
+//! body spins, and a body is never touched by two threads.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use crate::{
+    core::CoreShared,
+    fault::Fault,
+    param::Params,
+    plan::Plan,
+    ring::Wake,
+    stage::{Poison, SlotBody, Stage, Turn},
+    time::Timestamp,
+};
+
+/// Called once with the outcome of a command. Runs on the data core between turns: it may
+/// send to a channel, no more.
+pub(crate) type Reply<T> = Box<dyn FnOnce(T) + Send>;
+
+/// What control asks of a stage, done between turns.
+pub(crate) enum Command {
+    /// Change live parameters of a node.
+    Set { node: usize, params: Arc<Params>, reply: Reply<Result<(), Fault>> },
+    /// Stop generating, or go on.
+    Pause(bool),
+    /// End generating sources; what is inside is finished.
+    Drain,
+    /// End now.
+    Halt,
+    /// Tell the state of every body: node and bytes.
+    Save(Reply<Vec<(usize, Vec<u8>)>>),
+    /// Give a body a saved state.
+    Load { node: usize, state: Vec<u8>, reply: Reply<Result<(), Fault>> },
+    /// Put a body in the place of the one that failed, with its last saved state if it takes it.
+    Put { slot: usize, body: SlotBody },
+    /// Let the node that failed repeat what it said last.
+    HoldLast { slot: usize },
+    /// Let the node that failed pass on what it gets.
+    Bypass { slot: usize },
+}
+
+/// Commands that may wait; a stage is asked a few things a second at most.
+pub(crate) const COMMANDS: usize = 64;
+/// State is saved at most this often.
+const SAVE_EVERY_NS: i64 = 1_000_000_000;
+
+/// What happened in a cell that somebody outside must act on.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The body in this slot failed and the stage waits for another.
+    Trouble { slot: usize, fault: Fault },
+    /// Every stream has ended.
+    Done,
+}
+
+struct Inner {
+    stage: Stage,
+    commands: rtrb::Consumer<Command>,
+    paused_at: Timestamp,
+    saved_at: Timestamp,
+    done: bool,
+}
+
+/// One stage of one session, where a core's loop finds it.
+pub(crate) struct Cell {
+    inner: Mutex<Inner>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) session: u32,
+    pub(crate) stage: usize,
+    pub(crate) door: Arc<Door>,
+    /// The slot at work.
+    pub(crate) mark: Arc<AtomicU32>,
+    pub(crate) poison: Arc<Poison>,
+    /// Raised when the cell is given up: whoever still works in it stops touching the rest.
+    pub(crate) abandoned: AtomicU32,
+}
+
+/// Where the cell stands, so that rings and commands can call its core.
+pub(crate) struct Door {
+    pub(crate) core: Arc<CoreShared>,
+    pub(crate) number: usize,
+}
+
+impl Wake for Door {
+    fn wake(&self) {
+        if self.core.ready.add(self.number) {
+            self.core.parker.wake();
+        }
+    }
+}
+
+impl Cell {
+    pub(crate) fn new(
+        stage: Stage,
+        commands: rtrb::Consumer<Command>,
+        plan: Arc<Plan>,
+        session: u32,
+        number: usize,
+        door: Arc<Door>,
+    ) -> Self {
+        let (mark, poison) = (stage.mark.clone(), stage.poison.clone());
+        let inner = Inner {
+            stage,
+            commands,
+            paused_at: Timestamp::ZERO,
+            saved_at: Timestamp::ZERO,
+            done: false,
+        };
+        Self {
+            inner: Mutex::new(inner),
+            plan,
+            session,
+            stage: number,
+            door,
+            mark,
+            poison,
+            abandoned: AtomicU32::new(0),
+        }
+    }
+
+    /// One turn. `tell` hears what somebody must act on.
+    pub(crate) fn turn(&self, now: Timestamp, mut tell: impl FnMut(Event)) -> Turn {
+        let mut inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            // Panics are caught inside, so a poisoned lock still guards a whole stage.
+            Err(TryLockError::Poisoned(inner)) => inner.into_inner(),
+            // Only an abandoned thread can be in here; its cell is nobody's any more.
+            Err(TryLockError::WouldBlock) => return Turn::Idle,
+        };
+        let inner = &mut *inner;
+        while let Ok(command) = inner.commands.pop() {
+            inner.obey(command, &self.plan, self.session);
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| inner.stage.turn(now)));
+        let turn = outcome.unwrap_or_else(|payload| {
+            inner.stage.failed(Fault::panic(payload.as_ref()));
+            Turn::Trouble
+        });
+        match turn {
+            Turn::Trouble => {
+                if let Some(trouble) = inner.stage.trouble_mut()
+                    && !trouble.told
+                {
+                    trouble.told = true;
+                    let fault = std::mem::replace(&mut trouble.fault, Fault::new("told"));
+                    tell(Event::Trouble { slot: trouble.slot, fault });
+                }
+            }
+            Turn::Done if !std::mem::replace(&mut inner.done, true) => tell(Event::Done),
+            _ => {
+                if now.since(inner.saved_at) >= SAVE_EVERY_NS {
+                    inner.saved_at = now;
+                    inner.stage.save();
+                }
+            }
+        }
+        turn
+    }
+
+    /// Looks at the stage from outside while no turn is running.
+    pub(crate) fn with_stage<T>(&self, look: impl FnOnce(&mut Stage) -> T) -> T {
+        look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).stage)
+    }
+
+    /// Gives the cell up: a wedged thread may be inside.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(1, Ordering::Release);
+    }
+
+    /// Whether the cell was given up.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire) != 0
+    }
+}
+
+impl Inner {
+    fn obey(&mut self, command: Command, plan: &Plan, session: u32) {
+        match command {
+            Command::Set { node, params, reply } => reply(self.set(plan, session, node, &params)),
+            Command::Pause(paused) => {
+                let clock = self.stage.clock.clone();
+                self.stage.pause(paused, &clock, &mut self.paused_at);
+            }
+            Command::Drain => self.stage.drain(),
+            Command::Halt => self.stage.halt(),
+            Command::Save(reply) => {
+                self.stage.save();
+                let slots = self.stage.slots.iter().filter(|slot| !slot.saved.is_empty());
+                reply(slots.map(|slot| (slot.node, slot.saved.clone())).collect());
+            }
+            Command::Load { node, state, reply } => {
+                let slot = self.stage.slot_of(node);
+                let done = slot.map(|slot| self.stage.slots[slot].load(&state));
+                reply(done.unwrap_or_else(|| Err(Fault::new("the node is not in this stage"))));
+            }
+            Command::Put { slot, mut body } => {
+                let saved = std::mem::take(&mut self.stage.slots[slot].saved);
+                std::mem::swap(&mut self.stage.slots[slot].body, &mut body);
+                if !saved.is_empty() && self.stage.slots[slot].load(&saved).is_err() {
+                    // A state its own kind refuses is no state: the body starts fresh.
+                    debug_assert!(false, "a kind must load what it saved");
+                }
+                let body = std::mem::replace(&mut self.stage.slots[slot].body, SlotBody::Empty);
+                self.stage.put(slot, body);
+            }
+            Command::HoldLast { slot } => self.stage.hold_last(slot),
+            Command::Bypass { slot } => self.stage.put(slot, SlotBody::Bypass),
+        }
+    }
+
+    fn set(&mut self, plan: &Plan, session: u32, node: usize, params: &Params) -> Result<(), Fault> {
+        let slot = self.stage.slot_of(node).ok_or(Fault::new("the node is not in this stage"))?;
+        self.stage.slots[slot].retune(&plan.view(node, params, session))
+    }
+}

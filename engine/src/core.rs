@@ -1,0 +1,229 @@
+//! A core: one loop over the cells that stand on it.
+//!
+//! [`Core::turn`] is plain: the time comes in, what to do next comes out, so
+//! tests drive it without threads. The thread around it (see `run`) only
+//! repeats it, spins briefly when there is nothing to do, and parks.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use crate::{
+    cell::{Cell, Event},
+    ring::{Parker, Ready},
+    stage::Turn,
+    time::Timestamp,
+};
+
+/// Cells one core can hold.
+pub(crate) const CELLS_MAX: usize = 1 << 16;
+/// No cell at work.
+pub(crate) const NO_CELL: usize = usize::MAX;
+
+/// Hears what happened in cells. Called on data cores: it may send to a channel, no more.
+pub(crate) trait Observer: Send + Sync {
+    fn happened(&self, cell: &Arc<Cell>, event: Event);
+}
+
+/// What a core shares with the rest of the process.
+pub(crate) struct CoreShared {
+    pub(crate) ready: Ready,
+    pub(crate) parker: Parker,
+    /// The cells that stand here, for the loop to copy when it changes; rare, hence a lock.
+    table: Mutex<Table>,
+    has_inbox: AtomicBool,
+    /// Counts the threads that have run this loop; only the newest may go on.
+    pub(crate) generation: AtomicU64,
+    free: Mutex<Numbers>,
+    /// Counts cell turns: a core that stands still is waiting or wedged.
+    pub(crate) beat: AtomicU64,
+    /// The cell whose turn it is.
+    pub(crate) at_cell: AtomicUsize,
+    pub(crate) stopped: AtomicBool,
+    /// The system's number of the thread, 0 where unknown.
+    pub(crate) thread_id: AtomicU64,
+}
+
+#[derive(Default)]
+struct Table {
+    cells: Vec<Option<Arc<Cell>>>,
+    changed: Vec<usize>,
+}
+
+/// Numbers of cells, smallest first: sessions take theirs in runs, sinks first.
+#[derive(Default)]
+struct Numbers {
+    next: usize,
+    freed: BinaryHeap<Reverse<usize>>,
+}
+
+impl CoreShared {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            ready: Ready::new(CELLS_MAX),
+            parker: Parker::new(),
+            table: Mutex::new(Table::default()),
+            has_inbox: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            free: Mutex::new(Numbers::default()),
+            beat: AtomicU64::new(0),
+            at_cell: AtomicUsize::new(NO_CELL),
+            stopped: AtomicBool::new(false),
+            thread_id: AtomicU64::new(0),
+        })
+    }
+
+    /// A number for a new cell; `None` if the core is full.
+    pub(crate) fn number(&self) -> Option<usize> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Reverse(number)) = free.freed.pop() {
+            return Some(number);
+        }
+        (free.next < CELLS_MAX).then(|| {
+            free.next += 1;
+            free.next - 1
+        })
+    }
+
+    /// Hands a cell to the core's loop, or takes its number back.
+    pub(crate) fn place(&self, number: usize, cell: Option<Arc<Cell>>) {
+        {
+            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            if table.cells.len() <= number {
+                table.cells.resize(number + 1, None);
+            }
+            table.cells[number] = cell;
+            table.changed.push(number);
+        }
+        self.has_inbox.store(true, Ordering::Release);
+        self.ready.add(number);
+        self.parker.wake();
+    }
+
+    /// The cell at a number.
+    pub(crate) fn cell(&self, number: usize) -> Option<Arc<Cell>> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.cells.get(number).cloned().flatten()
+    }
+
+    /// Makes a fresh loop take up every cell, and the old one stop at its next look.
+    pub(crate) fn hand_over(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.changed = (0..table.cells.len()).filter(|&n| table.cells[n].is_some()).collect();
+        self.has_inbox.store(true, Ordering::Release);
+        for number in &table.changed {
+            self.ready.add(*number);
+        }
+    }
+
+    /// Ends the thread around the loop.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.ready.add(0);
+        self.parker.wake();
+    }
+}
+
+/// The loop's own state.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<CoreShared>,
+    cells: Vec<Option<Arc<Cell>>>,
+    /// When each cell wants to be called at the latest.
+    due: Vec<Timestamp>,
+    timers: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    observer: Arc<dyn Observer>,
+    again: Vec<usize>,
+    /// A cell was given up under this thread: another one runs the loop now.
+    pub(crate) superseded: bool,
+}
+
+/// What a core wants after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CoreTurn {
+    /// More is waiting.
+    More,
+    /// Nothing until somebody wakes it.
+    Idle,
+    /// Nothing before this moment.
+    Until(Timestamp),
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<CoreShared>, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            shared,
+            cells: Vec::new(),
+            due: Vec::new(),
+            timers: BinaryHeap::with_capacity(64),
+            observer,
+            again: Vec::with_capacity(64),
+            superseded: false,
+        }
+    }
+
+    /// Gives every ready cell one turn, sink side first, and says what is next.
+    pub(crate) fn turn(&mut self, now: Timestamp) -> CoreTurn {
+        if self.shared.has_inbox.swap(false, Ordering::AcqRel) {
+            self.take_up();
+        }
+        while let Some(&Reverse((due, number))) = self.timers.peek() {
+            if due > now {
+                break;
+            }
+            self.timers.pop();
+            if self.due[number] == due {
+                self.due[number] = Timestamp::MAX;
+                self.shared.ready.add(number);
+            }
+        }
+        let Self { shared, cells, due, timers, observer, again, superseded } = self;
+        shared.ready.drain(|number| {
+            if *superseded {
+                return;
+            }
+            let Some(cell) = cells.get(number).and_then(Option::as_ref) else { return };
+            shared.at_cell.store(number, Ordering::Relaxed);
+            shared.beat.store(shared.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            match cell.turn(now, |event| observer.happened(cell, event)) {
+                Turn::More => again.push(number),
+                Turn::Until(at) if at < due[number] => {
+                    due[number] = at;
+                    timers.push(Reverse((at, number)));
+                }
+                Turn::Until(_) | Turn::Idle | Turn::Trouble | Turn::Done => {}
+            }
+            *superseded |= cell.is_abandoned();
+        });
+        if self.superseded {
+            return CoreTurn::Idle;
+        }
+        shared.at_cell.store(NO_CELL, Ordering::Relaxed);
+        for number in self.again.drain(..) {
+            self.shared.ready.add(number);
+        }
+        if self.shared.ready.any() {
+            return CoreTurn::More;
+        }
+        self.timers.peek().map_or(CoreTurn::Idle, |Reverse((due, _))| CoreTurn::Until(*due))
+    }
+
+    fn take_up(&mut self) {
+        let mut table = self.shared.table.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cells.resize(table.cells.len(), None);
+        self.due.resize(table.cells.len(), Timestamp::MAX);
+        for number in std::mem::take(&mut table.changed) {
+            self.due[number] = Timestamp::MAX;
+            self.cells[number].clone_from(&table.cells[number]);
+            if self.cells[number].is_none() {
+                let mut free = self.shared.free.lock().unwrap_or_else(PoisonError::into_inner);
+                free.freed.push(Reverse(number));
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! How an event lies in a buffer: written by [`EventWriter`], read by [`EventReader`].
+//!
+//! ```text
+//! 0         8             16                16 + 8 n
+//! ┌─────────┬─────────────┬─── … ───────────┬─── … ───────────────┐
+//! │ present │ duration ns │ a slot per field│ text, bytes, floats │
+//! │ 64 bits │ i64         │ value, or       │                     │
+//! │         │             │ offset and size │                     │
+//! └─────────┴─────────────┴─────────────────┴─────────────────────┘
+//! ```
+
+use crate::{
+    buffer::Buffer,
+    format::{EventFormat, FieldKind},
+    frame::Frame,
+};
+
+const SLOTS_AT: usize = 16;
+
+/// Fills one event field by field; fields not set are absent.
+#[derive(Debug)]
+pub struct EventWriter {
+    buffer: Buffer,
+    used: usize,
+}
+
+impl EventWriter {
+    /// An event of `format` with no field set.
+    pub fn new(format: &EventFormat) -> Self {
+        let variable: usize = format
+            .fields
+            .iter()
+            .map(|field| match field.kind {
+                FieldKind::Bool | FieldKind::I64 | FieldKind::F64 => 0,
+                FieldKind::Text { max } | FieldKind::Bytes { max } => max,
+                FieldKind::Floats { max } => 4 * max,
+            })
+            .map(|bytes| bytes.next_multiple_of(8))
+            .sum();
+        let used = SLOTS_AT + 8 * format.fields.len();
+        let mut buffer = Buffer::with_bytes(used + variable, 1);
+        buffer.bytes_mut().expect("a fresh buffer has one holder")[..used].fill(0);
+        Self { buffer, used }
+    }
+
+    /// Sets a number.
+    #[must_use]
+    pub fn f64(mut self, field: usize, value: f64) -> Self {
+        self.slot(field, value.to_le_bytes());
+        self
+    }
+
+    /// Sets a number if there is one.
+    #[must_use]
+    pub fn f64_or_absent(self, field: usize, value: Option<f64>) -> Self {
+        match value {
+            Some(value) => self.f64(field, value),
+            None => self,
+        }
+    }
+
+    /// Sets a whole number.
+    #[must_use]
+    pub fn i64(mut self, field: usize, value: i64) -> Self {
+        self.slot(field, value.to_le_bytes());
+        self
+    }
+
+    /// Sets a flag.
+    #[must_use]
+    pub fn bool(self, field: usize, value: bool) -> Self {
+        self.i64(field, i64::from(value))
+    }
+
+    /// Sets a text; what does not fit is cut at a character.
+    #[must_use]
+    pub fn text(self, field: usize, value: &str) -> Self {
+        let room = self.buffer.bytes_len() - self.used;
+        let fits = value.floor_char_boundary(room);
+        self.bytes(field, &value.as_bytes()[..fits])
+    }
+
+    /// Sets bytes; what does not fit is cut.
+    #[must_use]
+    pub fn bytes(mut self, field: usize, value: &[u8]) -> Self {
+        let at = self.used;
+        let bytes = self.writable();
+        let len = value.len().min(bytes.len() - at);
+        bytes[at..at + len].copy_from_slice(&value[..len]);
+        self.used = (at + len).next_multiple_of(8).min(self.buffer.bytes_len());
+        self.slot(field, (at as u64 | (len as u64) << 32).to_le_bytes());
+        self
+    }
+
+    /// Sets a list of samples; what does not fit is cut.
+    #[must_use]
+    pub fn floats(mut self, field: usize, value: &[f32]) -> Self {
+        let at = self.used;
+        let bytes = self.writable();
+        let len = value.len().min((bytes.len() - at) / 4);
+        for (to, from) in bytes[at..].chunks_exact_mut(4).zip(&value[..len]) {
+            to.copy_from_slice(&from.to_le_bytes());
+        }
+        self.used = (at + 4 * len).next_multiple_of(8).min(self.buffer.bytes_len());
+        self.slot(field, (at as u64 | (4 * len as u64) << 32).to_le_bytes());
+        self
+    }
+
+    /// Sets how long the event lasts.
+    #[must_use]
+    pub fn duration_ns(mut self, duration_ns: i64) -> Self {
+        self.writable()[8..16].copy_from_slice(&duration_ns.to_le_bytes());
+        self
+    }
+
+    /// The finished payload.
+    pub fn finish(mut self) -> Buffer {
+        self.buffer.truncate(self.used, 1);
+        self.buffer
+    }
+
+    fn slot(&mut self, field: usize, value: [u8; 8]) {
+        let bytes = self.writable();
+        bytes[field / 8] |= 1 << (field % 8);
+        bytes[SLOTS_AT + 8 * field..][..8].copy_from_slice(&value);
+    }
+
+    fn writable(&mut self) -> &mut [u8] {
+        self.buffer.bytes_mut().expect("the writer never shares its buffer")
+    }
+}
+
+/// One value of an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldValue<'a> {
+    /// True or false.
+    Bool(bool),
+    /// Whole number.
+    I64(i64),
+    /// Number.
+    F64(f64),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// Samples.
+    Floats(Vec<f32>),
+}
+
+/// Reads the fields of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct EventReader<'a> {
+    format: &'a EventFormat,
+    bytes: &'a [u8],
+}
+
+impl<'a> EventReader<'a> {
+    /// The event in `frame`.
+    pub fn new(format: &'a EventFormat, frame: &'a Frame) -> Self {
+        Self { format, bytes: frame.buffer().bytes() }
+    }
+
+    /// A field by number; `None` if it is absent.
+    pub fn field(&self, field: usize) -> Option<FieldValue<'a>> {
+        let kind = self.format.fields.get(field)?.kind;
+        let slot = self.slot(field)?;
+        Some(match kind {
+            FieldKind::Bool => FieldValue::Bool(slot[0] != 0),
+            FieldKind::I64 => FieldValue::I64(i64::from_le_bytes(slot)),
+            FieldKind::F64 => FieldValue::F64(f64::from_le_bytes(slot)),
+            FieldKind::Text { .. } => FieldValue::Text(std::str::from_utf8(self.range(slot)?).ok()?),
+            FieldKind::Bytes { .. } => FieldValue::Bytes(self.range(slot)?),
+            FieldKind::Floats { .. } => FieldValue::Floats(
+                self.range(slot)?
+                    .chunks_exact(4)
+                    .map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
+                    .collect(),
+            ),
+        })
+    }
+
+    /// A number by field number; whole numbers are converted.
+    pub fn f64(&self, field: usize) -> Option<f64> {
+        let slot = self.slot(field)?;
+        match self.format.fields.get(field)?.kind {
+            FieldKind::F64 => Some(f64::from_le_bytes(slot)),
+            FieldKind::I64 => Some(i64::from_le_bytes(slot) as f64),
+            _ => None,
+        }
+    }
+
+    /// Number and name of the field called `name`.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.format.fields.iter().position(|field| field.name == name)
+    }
+
+    /// How long the event lasts; 0 for an instant.
+    pub fn duration_ns(&self) -> i64 {
+        self.bytes.get(8..16).map_or(0, |raw| i64::from_le_bytes(raw.try_into().expect("eight bytes")))
+    }
+
+    fn slot(&self, field: usize) -> Option<[u8; 8]> {
+        let present = self.bytes.get(field / 8)? >> (field % 8) & 1 == 1;
+        let raw = self.bytes.get(SLOTS_AT + 8 * field..SLOTS_AT + 8 * field + 8)?;
+        present.then(|| raw.try_into().expect("eight bytes"))
+    }
+
+    fn range(&self, slot: [u8; 8]) -> Option<&'a [u8]> {
+        let packed = u64::from_le_bytes(slot);
+        let (at, len) = ((packed & 0xffff_ffff) as usize, (packed >> 32) as usize);
+        self.bytes.get(at..at.checked_add(len)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Field, Header, Timestamp};
+
+    #[test]
+    fn what_was_written_is_read_and_what_was_not_is_absent() {
+        let format = EventFormat {
+            fields: vec![
+                Field::f64("rr_ms"),
+                Field::i64("beat"),
+                Field::bool("ectopic"),
+                Field::text("label", 4),
+                Field { name: "wave", kind: FieldKind::Floats { max: 3 } },
+                Field::f64("missing"),
+            ],
+            rate_max: 5.0,
+        };
+        let event = EventWriter::new(&format)
+            .f64(0, 812.5)
+            .i64(1, -7)
+            .bool(2, true)
+            .text(3, "abcdé")
+            .floats(4, &[1.0, 2.5])
+            .duration_ns(40);
+        let frame = Frame::new(Header::at(Timestamp::ZERO), event.finish());
+
+        let read = EventReader::new(&format, &frame);
+        assert_eq!(read.field(0), Some(FieldValue::F64(812.5)));
+        assert_eq!(read.field(1), Some(FieldValue::I64(-7)));
+        assert_eq!(read.field(2), Some(FieldValue::Bool(true)));
+        assert!(matches!(read.field(3), Some(FieldValue::Text(text)) if text.starts_with("abcd")));
+        assert_eq!(read.field(4), Some(FieldValue::Floats(vec![1.0, 2.5])));
+        assert_eq!(read.field(5), None);
+        assert_eq!(read.duration_ns(), 40);
+    }
+}

@@ -1,0 +1,74 @@
+//! The engine of Afferent: graph file → spec → plan → running actor graph.
+//!
+//! ```text
+//! graph file (TOML) ──parse──▶ GraphSpec ──plan──▶ Plan ──start──▶ Running
+//!                              what it says        what will run    what is running
+//! ```
+//!
+//! The engine is mechanism and knows no operator, socket or model; crates that
+//! supply kinds build on it. Data moves through rings between stages, each a
+//! loop over fused operators on a core of its own; actors carry control only.
+
+mod align;
+mod body;
+mod buffer;
+mod call;
+mod carrier;
+mod cell;
+mod core;
+mod event;
+mod fault;
+mod format;
+mod frame;
+mod graph;
+mod io;
+mod kind;
+mod live;
+mod param;
+mod plan;
+mod ring;
+mod run;
+mod service;
+mod session;
+mod stage;
+mod stats;
+mod supervise;
+mod sync;
+mod tasks;
+mod time;
+
+pub mod testing;
+
+pub use align::AlignSpec;
+pub use body::{Block, Body, Flow, GapNotice, LiveSource, Map, Operator, Sink, Source, Waiting};
+pub use buffer::Buffer;
+pub use call::{Answer, Call};
+pub use carrier::{Carrier, CutEdge};
+pub use event::{EventReader, EventWriter, FieldValue};
+pub use fault::{Fault, FaultClass};
+pub use format::{
+    Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
+    SignalFormat, TensorFormat, Unit,
+};
+pub use frame::{Frame, Gap, Header};
+pub use graph::{
+    At, ChannelRef, Check, Code, Diagnostic, Diagnostics, Expectation, Feed, Forgotten, GraphSpec,
+    InputSpec, Level, NodeOptions, NodeSpec, OnFault, OnFull, Override, Place, RESERVED_KEYS,
+    SectionSpec, SourceRef, SourceText, Spanned, TestEvent, TestInput, TestSpec, Value, Wanted,
+    nearest,
+};
+pub use io::Io;
+pub use kind::{
+    BuildError, Catalog, Files, Input, Kind, Node, Outline, Placement, Policy, Port, ReadSeek, Shape,
+};
+pub use live::LiveIo;
+pub use param::{AnyParam, Param, ParamType, Params};
+pub use plan::{Plan, PlanOptions};
+pub use run::{
+    ControlError, EdgeReport, Health, ManualRun, NodeReport, Outcome, Report, RunOptions, Running,
+    SinkReport, Snapshot,
+};
+pub use service::{Service, ServiceKind, Services};
+pub use session::{EdgeTotals, OpenError};
+pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts};
+pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};

@@ -1,0 +1,322 @@
+//! Stages: what runs together.
+//!
+//! A stage is a set of nodes on data cores between which no edge must have a ring. No path may
+//! leave it and come back, not even through other stages: of two stages that feed each other,
+//! each could wait for room in the other for ever.
+//!
+//! Nodes get a depth: how many cut edges lie above them at most. Connected nodes of one depth are
+//! a stage; an edge between stages leads to a greater depth, so nothing comes back. Then stages
+//! with an uncut edge between them are joined where no other path leads from one to the other.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    graph::{Code, Diagnostic},
+    kind::Placement,
+};
+
+use super::{
+    Home, PlanStage,
+    draft::{Draft, Homes},
+    order::{Ends, Sorted},
+};
+
+impl Draft<'_> {
+    /// Cuts the graph into stages. `None` if it is not known well enough, or if what is written
+    /// about stages cannot be; that is told.
+    pub(super) fn cut(&mut self) -> Option<Homes> {
+        if !self.nodes.iter().all(|node| node.connected) {
+            return None;
+        }
+        let atoms = self.atoms();
+        let before = self.problems.len();
+        self.check_named(&atoms);
+        let (ends, cuts) = self.between(&atoms);
+        let sorted = Sorted::new(atoms.members.len(), &ends);
+        for circle in sorted.circles(&ends) {
+            let problem = self.not_convex(&atoms, &ends, &circle);
+            self.problems.push(problem);
+        }
+        if self.problems[before..].iter().any(|p| p.level == crate::graph::Level::Error) {
+            return None;
+        }
+        let stages = Merging::new(&sorted.order, &ends, &cuts);
+        Some(self.homes(&atoms, &ends, stages))
+    }
+
+    fn waits(&self, node: usize) -> bool {
+        self.nodes[node].kind.is_some_and(|kind| kind.placement == Placement::Waits)
+    }
+
+    fn stage_name(&self, node: usize) -> Option<&str> {
+        let name = self.nodes[node].spec.options.stage.as_ref().filter(|_| !self.waits(node));
+        name.map(|name| name.value.as_str())
+    }
+
+    fn core(&self, node: usize) -> Option<u32> {
+        let core = self.nodes[node].spec.options.core.as_ref().filter(|_| !self.waits(node));
+        core.map(|core| core.value)
+    }
+
+    /// Nodes of one stage name are one atom, each other node is one by itself.
+    fn atoms(&self) -> Atoms {
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        let mut atoms = Atoms { of_node: Vec::new(), members: Vec::new() };
+        for node in 0..self.nodes.len() {
+            let next = atoms.members.len();
+            let atom = match self.stage_name(node) {
+                Some(name) => *named.entry(name).or_insert(next),
+                None => next,
+            };
+            if atom == next {
+                atoms.members.push(Vec::new());
+            }
+            atoms.members[atom].push(node);
+            atoms.of_node.push(atom);
+        }
+        atoms
+    }
+
+    /// The edges between atoms, and which of them are cut whatever comes.
+    fn between(&self, atoms: &Atoms) -> (Vec<Ends>, Vec<bool>) {
+        let between = self.edges.iter().enumerate().filter_map(|(number, edge)| {
+            let ends = (atoms.of_node[edge.from.0], atoms.of_node[edge.to.0]);
+            (ends.0 != ends.1).then(|| (ends, self.is_cut(number)))
+        });
+        between.unzip()
+    }
+
+    fn is_cut(&self, edge: usize) -> bool {
+        let edge = &self.edges[edge];
+        let (producer, consumer) = (edge.from.0, edge.to.0);
+        let options = &self.nodes[consumer].spec.options;
+        let apart =
+            |node: usize| self.nodes[node].kind.is_none_or(|kind| kind.placement != Placement::Fused);
+        apart(producer)
+            || apart(consumer)
+            || edge.written.on_full.is_some()
+            || edge.written.capacity_ms.is_some()
+            || options.on_full.is_some()
+            || options.capacity_ms.is_some()
+            || self.stage_name(producer) != self.stage_name(consumer)
+            || self.core(producer) != self.core(consumer)
+    }
+
+    /// Nodes of one stage name must be able to run together.
+    fn check_named(&mut self, atoms: &Atoms) {
+        let mut problems = Vec::new();
+        for members in &atoms.members {
+            let Some(stage) = members.first().and_then(|&node| self.stage_name(node)) else {
+                continue;
+            };
+            let mut cores = members.iter().filter_map(|&node| {
+                let spec = self.nodes[node].spec;
+                spec.options.core.as_ref().map(|core| (spec, core))
+            });
+            let Some((first, core)) = cores.next() else { continue };
+            for (node, other) in cores.filter(|(_, other)| other.value != core.value) {
+                let message = format!(
+                    "stage `{stage}` is asked to run on core {} and on core {}",
+                    core.value, other.value
+                );
+                let problem = Diagnostic::error(Code::StageConflict, message).at(&other.place);
+                let problem = problem.of_node(&node.name.value).hint("choose one core");
+                problems.push(problem.see(
+                    format!("`{}` asks for core {}", first.name.value, core.value),
+                    &core.place,
+                ));
+            }
+        }
+        for edge in &self.edges {
+            let (node, written) = (self.nodes[edge.to.0].spec, edge.written);
+            let within = atoms.of_node[edge.from.0] == atoms.of_node[edge.to.0];
+            let place = match (&written.on_full, &written.capacity_ms) {
+                (Some(on_full), _) => &on_full.place,
+                (None, Some(capacity_ms)) => &capacity_ms.place,
+                (None, None) => continue,
+            };
+            if let (true, Some(stage)) = (within, self.stage_name(edge.to.0)) {
+                let message = format!("an edge within stage `{stage}` has no room to be given");
+                let problem = Diagnostic::error(Code::StageConflict, message).at(place);
+                let hint = "leave `on_full` and `capacity_ms` out, or put its ends into two stages";
+                problems.push(problem.of_node(&node.name.value).hint(hint));
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// A circle of atoms, of which at least one must be a named stage.
+    fn not_convex(&self, atoms: &Atoms, ends: &[Ends], circle: &[usize]) -> Diagnostic {
+        let within = |&ends: &Ends, node: usize, at_from: bool| {
+            atoms.of_node[node] == if at_from { ends.0 } else { ends.1 }
+        };
+        // For each step some edge of the draft that takes it.
+        let steps = circle.iter().map(|&step| {
+            let found = self.edges.iter().find(|edge| {
+                within(&ends[step], edge.from.0, true) && within(&ends[step], edge.to.0, false)
+            });
+            let edge = found.expect("atoms are joined by edges of their nodes");
+            (edge.from.0, edge.to.0)
+        });
+        let mut steps: Vec<Ends> = steps.collect();
+        let first = steps.iter().position(|&(from, _)| self.stage_name(from).is_some());
+        steps.rotate_left(first.expect("without named stages there are no circles"));
+        let name = |node: usize| format!("`{}`", self.nodes[node].spec.name.value);
+        let mut path = String::new();
+        let mut at = None;
+        for &(from, to) in &steps {
+            if at != Some(from) {
+                path += &format!("{}{}", if at.is_some() { ", " } else { "" }, name(from));
+            }
+            path += &format!(" → {}", name(to));
+            at = Some(to);
+        }
+        let (out, back) = (steps[0].1, at.expect("circles are not empty"));
+        let stage = self.stage_name(back).expect("it begins and ends in a named stage");
+        let spec = self.nodes[back].spec;
+        let place = spec.options.stage.as_ref().and_then(|stage| stage.place.clone());
+        let message = format!("stage `{stage}` is left and entered again: {path}");
+        Diagnostic::error(Code::StageNotConvex, message)
+            .at(&place)
+            .of_node(&spec.name.value)
+            .hint(format!("put {} into stage `{stage}` too, or {} into another", name(out), name(back)))
+    }
+
+    fn homes(&self, atoms: &Atoms, ends: &[Ends], mut merging: Merging) -> Homes {
+        let groups: Vec<usize> = (0..atoms.members.len()).map(|atom| merging.find(atom)).collect();
+        let between: Vec<Ends> = ends
+            .iter()
+            .map(|&(from, to)| (groups[from], groups[to]))
+            .filter(|(from, to)| from != to)
+            .collect();
+        let mut members = vec![Vec::new(); atoms.members.len()];
+        for (node, &atom) in atoms.of_node.iter().enumerate() {
+            members[groups[atom]].push(node);
+        }
+        let mut homes = Homes { of_node: vec![Home::Io; self.nodes.len()], stages: Vec::new() };
+        for group in Sorted::new(atoms.members.len(), &between).order {
+            let nodes = std::mem::take(&mut members[group]);
+            if nodes.first().is_none_or(|&node| self.waits(node)) {
+                continue;
+            }
+            for &node in &nodes {
+                homes.of_node[node] = Home::Stage(homes.stages.len());
+            }
+            let core = nodes.iter().find_map(|&node| self.core(node));
+            homes.stages.push(PlanStage { nodes, core });
+        }
+        homes
+    }
+}
+
+/// What must run together, whatever else does.
+struct Atoms {
+    of_node: Vec<usize>,
+    /// Never empty.
+    members: Vec<Vec<usize>>,
+}
+
+/// Atoms on their way into stages: sets with the edges that leave them.
+struct Merging {
+    parent: Vec<usize>,
+    /// Consumers of each set, as atoms, and whether the edge is cut.
+    out: Vec<Vec<(usize, bool)>>,
+}
+
+/// Edges looked at in all when stages of different depth are joined. Beyond, graphs are cut a
+/// little finer than they need be; without a limit, thousands of stages could take minutes.
+const LOOKS_MAX: usize = 4_000_000;
+
+impl Merging {
+    fn new(order: &[usize], ends: &[Ends], cuts: &[bool]) -> Self {
+        let count = order.len();
+        let mut out = vec![Vec::new(); count];
+        for (&(from, to), &cut) in ends.iter().zip(cuts) {
+            out[from].push((to, cut));
+        }
+        let mut depth = vec![0_usize; count];
+        for &atom in order {
+            for &(to, cut) in &out[atom] {
+                depth[to] = depth[to].max(depth[atom] + usize::from(cut));
+            }
+        }
+        let mut this = Self { parent: (0..count).collect(), out };
+        let mut later = Vec::new();
+        for (&(from, to), _) in ends.iter().zip(cuts).filter(|&(_, &cut)| !cut) {
+            if depth[from] == depth[to] {
+                this.unite(from, to);
+            } else {
+                later.push((from, to));
+            }
+        }
+        this.join_across_depths(&later);
+        this
+    }
+
+    fn find(&mut self, mut atom: usize) -> usize {
+        while self.parent[atom] != atom {
+            self.parent[atom] = self.parent[self.parent[atom]];
+            atom = self.parent[atom];
+        }
+        atom
+    }
+
+    fn unite(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        if a == b {
+            return;
+        }
+        let (keep, give) = if self.out[a].len() >= self.out[b].len() { (a, b) } else { (b, a) };
+        self.parent[give] = keep;
+        let given = std::mem::take(&mut self.out[give]);
+        self.out[keep].extend(given);
+    }
+
+    fn join_across_depths(&mut self, edges: &[Ends]) {
+        let mut looks = 0;
+        let mut refused = HashSet::new();
+        let mut seen = vec![usize::MAX; self.parent.len()];
+        for (attempt, &(from, to)) in edges.iter().enumerate() {
+            let pair = (self.find(from), self.find(to));
+            if pair.0 == pair.1 || refused.contains(&pair) {
+                continue;
+            }
+            if looks > LOOKS_MAX {
+                return;
+            }
+            if self.only_directly(pair, &mut seen, attempt, &mut looks) {
+                self.unite(pair.0, pair.1);
+            } else {
+                // Paths only become more, so a refusal stands.
+                refused.insert(pair);
+            }
+        }
+    }
+
+    /// Whether every path from one set to the other is a single edge, and none is cut.
+    fn only_directly(
+        &mut self,
+        (from, to): Ends,
+        seen: &mut [usize],
+        attempt: usize,
+        looks: &mut usize,
+    ) -> bool {
+        let mut open = vec![from];
+        seen[from] = attempt;
+        while let Some(set) = open.pop() {
+            for edge in 0..self.out[set].len() {
+                *looks += 1;
+                let (next, cut) = self.out[set][edge];
+                let next = self.find(next);
+                if next == to && (set != from || cut) {
+                    return false;
+                }
+                if next != to && seen[next] != attempt {
+                    seen[next] = attempt;
+                    open.push(next);
+                }
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,284 @@
+//! A plan in the making, and the order in which it is made.
+//!
+//! Each pass adds what it finds out and passes over what is already known to be wrong, so that
+//! one mistake is told once and hides no other.
+//!
+//! ```text
+//! spec ─ kinds ─▶ params ─▶ connect ─▶ order ─▶ agree ─▶ cut ─▶ rings ─▶ check ─▶ plan
+//!          └────────┴──────────┴──── problems ────┴───────┴───────┴────────┘
+//! ```
+
+use std::sync::Arc;
+
+use crate::{
+    format::Format,
+    graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFault},
+    kind::{Catalog, Files, Input, Kind, Outline},
+    param::Params,
+    service::Services,
+};
+
+use super::{Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan};
+
+/// What planning needs to know besides the graph.
+#[derive(Clone)]
+pub struct PlanOptions {
+    /// The file system, for kinds that read headers.
+    pub files: Arc<dyn Files>,
+    /// Services of the host that nodes may use.
+    pub services: Services,
+    /// Path of the graph file, which relative paths in it start from.
+    pub graph_file: Option<String>,
+    /// Data cores there will be; `core` must be below. One unless set.
+    pub cores: usize,
+}
+
+impl PlanOptions {
+    /// One data core, no services, paths relative to the current folder.
+    pub fn new(files: Arc<dyn Files>) -> Self {
+        Self { files, services: Services::default(), graph_file: None, cores: 1 }
+    }
+}
+
+impl GraphSpec {
+    /// Resolves kinds, agrees formats, checks with knowledge of signals, sizes rings, cuts
+    /// stages. Reads headers of files, nothing else of the world; starts nothing.
+    ///
+    /// # Errors
+    /// Every problem of the graph, with warnings among them.
+    pub fn plan(&self, catalog: &Catalog, options: &PlanOptions) -> Result<Plan, Diagnostics> {
+        let mut draft = Draft::new(self, catalog);
+        draft.check_params();
+        draft.connect();
+        draft.sort();
+        draft.agree(options);
+        draft.check_nodes(options);
+        let homes = draft.cut();
+        if let Some(homes) = homes.filter(|_| !draft.has_errors()) {
+            let mut rings = draft.rings(&homes.of_node);
+            draft.check_graph(&mut rings);
+            if !draft.has_errors() {
+                return Ok(draft.finish(options, homes, rings));
+            }
+        }
+        Err(Diagnostics(draft.problems))
+    }
+}
+
+/// A plan in the making.
+pub(super) struct Draft<'a> {
+    pub(super) spec: &'a GraphSpec,
+    /// Enabled nodes: in the order of the file, once sorted in topological order.
+    pub(super) nodes: Vec<DraftNode<'a>>,
+    pub(super) edges: Vec<DraftEdge<'a>>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// A node in the making.
+pub(super) struct DraftNode<'a> {
+    pub(super) spec: &'a NodeSpec,
+    pub(super) kind: Option<&'static Kind>,
+    pub(super) params: Params,
+    /// Whether it can be planned: nothing known is wrong with it.
+    pub(super) sound: bool,
+    /// Whether its kind and all edges into it are known.
+    pub(super) connected: bool,
+    /// In the order of the ports, within one port in the order of `from`.
+    pub(super) in_edges: Vec<usize>,
+    pub(super) out_edges: Vec<usize>,
+    pub(super) inputs: Vec<Input>,
+    /// How far its outputs are behind the sources, once the kind was asked.
+    pub(super) delay_ns: i64,
+    /// What the kind said, once it was asked.
+    pub(super) outline: Option<Outline>,
+}
+
+/// An edge in the making.
+pub(super) struct DraftEdge<'a> {
+    pub(super) written: &'a InputSpec,
+    /// Node and port.
+    pub(super) from: (usize, usize),
+    /// Node and port.
+    pub(super) to: (usize, usize),
+    pub(super) format: Option<Format>,
+    pub(super) pick: Option<Arc<[u16]>>,
+    pub(super) delay_ns: i64,
+}
+
+/// Where the nodes run.
+pub(super) struct Homes {
+    pub(super) of_node: Vec<Home>,
+    pub(super) stages: Vec<PlanStage>,
+}
+
+impl<'a> Draft<'a> {
+    /// The enabled nodes with their kinds.
+    fn new(spec: &'a GraphSpec, catalog: &Catalog) -> Self {
+        let mut problems = spec.problems();
+        for include in &spec.includes {
+            let name = &include.name;
+            let message = format!("`include.{}` is not expanded", name.value);
+            let problem = Diagnostic::error(Code::IncludeUnsupported, message).at(&name.place);
+            let problem = problem.of(format!("include `{}`", name.value));
+            problems.push(problem.hint("write the nodes it stands for into the graph"));
+        }
+        let enabled = spec.nodes.iter().filter(|node| is_enabled(node));
+        let nodes = enabled.map(|node| {
+            let kind = kind_of(node, catalog, &mut problems);
+            DraftNode {
+                spec: node,
+                kind,
+                params: Params::default(),
+                sound: kind.is_some() && !node.is_broken(),
+                connected: kind.is_some() && !node.is_broken(),
+                in_edges: Vec::new(),
+                out_edges: Vec::new(),
+                inputs: Vec::new(),
+                delay_ns: 0,
+                outline: None,
+            }
+        });
+        let nodes = nodes.collect();
+        Self { spec, nodes, edges: Vec::new(), problems }
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.level == crate::graph::Level::Error)
+    }
+
+    fn finish(self, options: &PlanOptions, homes: Homes, rings: Vec<Option<RingPlan>>) -> Plan {
+        let watched = self.watched();
+        let mut edges: Vec<PlanEdge> = Vec::with_capacity(self.edges.len());
+        for (edge, ring) in self.edges.into_iter().zip(rings) {
+            edges.push(PlanEdge {
+                from: edge.from,
+                to: edge.to,
+                format: edge.format.expect("all formats are agreed"),
+                pick: edge.pick,
+                ring,
+                delay_ns: edge.delay_ns,
+            });
+        }
+        let mut sources = 0;
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for (number, node) in self.nodes.into_iter().enumerate() {
+            let kind = node.kind.expect("all kinds are known");
+            for (line, &edge) in node.in_edges.iter().enumerate() {
+                edges[edge].to.1 = line;
+            }
+            let mut out_edges = vec![Vec::new(); kind.outputs.len()];
+            for &edge in &node.out_edges {
+                out_edges[edges[edge].from.1].push(edge);
+            }
+            let planned = plan_node(node, kind, out_edges, homes.of_node[number]);
+            let source = if kind.is_source() { sources } else { 0 };
+            sources += u16::from(kind.is_source());
+            nodes.push(PlanNode { watched: watched[number], source, ..planned });
+        }
+        Plan {
+            name: self.spec.name.value.clone(),
+            deadline_ns: self.spec.deadline_ms.as_ref().map(|ms| nanos(ms.value)),
+            nodes,
+            edges,
+            stages: homes.stages,
+            files: options.files.clone(),
+            services: options.services.clone(),
+            graph_file: options.graph_file.clone(),
+            spec: Arc::new(self.spec.clone()),
+            warnings: self.problems,
+        }
+    }
+
+    /// Which nodes somebody asks for their bound: joins, nodes with timers, all above them.
+    fn watched(&self) -> Vec<bool> {
+        let mut watched = vec![false; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate().rev() {
+            let joins = node.outline.as_ref().is_some_and(|outline| outline.align.is_some());
+            let times = node.kind.is_some_and(|kind| kind.timers);
+            watched[number] |= joins || times;
+            if watched[number] {
+                for &edge in &node.in_edges {
+                    watched[self.edges[edge].from.0] = true;
+                }
+            }
+        }
+        watched
+    }
+}
+
+/// Whether a node takes part at all.
+pub(super) fn is_enabled(node: &NodeSpec) -> bool {
+    node.options.enabled.as_ref().is_none_or(|enabled| enabled.value)
+}
+
+/// Nanoseconds in `ms`, rounded to the nearest.
+pub(super) fn nanos(ms: f64) -> i64 {
+    (ms * 1e6).round() as i64
+}
+
+fn kind_of(
+    node: &NodeSpec,
+    catalog: &Catalog,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<&'static Kind> {
+    let op = &node.op;
+    if op.value.is_empty() {
+        return None;
+    }
+    let Some(kind) = catalog.find(&op.value) else {
+        let message = format!("`{}` is not a kind of the catalogue", op.value);
+        let problem = Diagnostic::error(Code::UnknownKind, message).at(&op.place);
+        problems.push(
+            problem
+                .of_node(&node.name.value)
+                .hint("choose one of those that `afferent list` prints")
+                .did_you_mean(catalog.nearest(&op.value)),
+        );
+        return None;
+    };
+    match kind.when_fed {
+        // Whether the node has a `from` is not known when that could not be read.
+        Some(_) if node.is_broken() && node.from.is_empty() => None,
+        Some(fed) if !node.from.is_empty() => Some(fed),
+        _ => Some(kind),
+    }
+}
+
+/// Turns that take longer count as wedged.
+const WEDGE_NS: i64 = 1_000_000_000;
+
+fn plan_node(
+    node: DraftNode<'_>,
+    kind: &'static Kind,
+    out_edges: Vec<Vec<usize>>,
+    home: Home,
+) -> PlanNode {
+    let options = &node.spec.options;
+    let outline = node.outline.expect("all nodes are planned");
+    let span = |ms: &Option<crate::graph::Spanned<f64>>| ms.as_ref().map(|ms| nanos(ms.value));
+    PlanNode {
+        name: node.spec.name.value.clone(),
+        kind,
+        params: node.params,
+        op_place: node.spec.op.place.clone(),
+        inputs: node.inputs,
+        outputs: outline.outputs,
+        in_edges: node.in_edges,
+        out_edges,
+        delay_ns: outline.delay_ns,
+        look_back_ns: outline.look_back_ns,
+        duration_ns: outline.duration_ns,
+        align: outline.align,
+        home,
+        on_fault: options.on_fault.as_ref().map_or(OnFault::Restart, |fault| fault.value),
+        retries: options.retries.as_ref().map(|retries| retries.value),
+        wedge_ns: span(&options.wedge_ms).unwrap_or(WEDGE_NS),
+        deadline_ns: span(&options.deadline_ms),
+        idle_ns: span(&options.idle_ms),
+        frame_ms: options.frame_ms.as_ref().map(|ms| ms.value),
+        watched: false,
+        source: 0,
+        stage_name: options.stage.as_ref().map(|stage| stage.value.clone()),
+        core: options.core.as_ref().map(|core| core.value),
+    }
+}

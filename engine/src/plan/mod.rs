@@ -1,0 +1,210 @@
+//! [`Plan`]: what will run. Only [`GraphSpec::plan`](crate::GraphSpec) makes one, only a plan starts.
+//!
+//! Planning resolves kinds and ports, agrees formats along every edge, checks
+//! what can be known before anything runs, sizes rings, cuts stages and places
+//! them. Problems are collected: a wrong file answers with all of them at once.
+
+mod agree;
+mod check;
+mod connect;
+mod cut;
+mod draft;
+mod order;
+mod params;
+mod rings;
+mod signals;
+mod table;
+mod words;
+
+use std::sync::Arc;
+
+use crate::{
+    align::AlignSpec,
+    graph::{Diagnostic, GraphSpec, OnFault, OnFull, Place},
+    kind::{Files, Input, Kind, Node},
+    param::Params,
+    format::Format,
+    service::Services,
+    time::Timestamp,
+};
+
+pub use draft::PlanOptions;
+
+/// A graph that is known to fit together.
+#[derive(Clone)]
+pub struct Plan {
+    pub(crate) name: String,
+    pub(crate) deadline_ns: Option<i64>,
+    /// In topological order: producers before consumers.
+    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) edges: Vec<PlanEdge>,
+    pub(crate) stages: Vec<PlanStage>,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) services: Services,
+    pub(crate) graph_file: Option<String>,
+    pub(crate) spec: Arc<GraphSpec>,
+    /// What is worth telling but keeps nothing from starting.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// One node as it will run.
+#[derive(Clone)]
+pub(crate) struct PlanNode {
+    pub(crate) name: String,
+    pub(crate) kind: &'static Kind,
+    pub(crate) params: Params,
+    pub(crate) op_place: Option<Place>,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) outputs: Vec<Format>,
+    pub(crate) in_edges: Vec<usize>,
+    /// Edges that leave each output port.
+    pub(crate) out_edges: Vec<Vec<usize>>,
+    pub(crate) delay_ns: i64,
+    pub(crate) look_back_ns: i64,
+    pub(crate) duration_ns: Option<i64>,
+    /// How several inputs meet; `None` where there is one, or frames pass as they come.
+    pub(crate) align: Option<AlignSpec>,
+    pub(crate) home: Home,
+    pub(crate) on_fault: OnFault,
+    pub(crate) retries: Option<u32>,
+    pub(crate) wedge_ns: i64,
+    pub(crate) deadline_ns: Option<i64>,
+    pub(crate) idle_ns: Option<i64>,
+    pub(crate) frame_ms: Option<f64>,
+    /// Whether somebody downstream (or the node itself) needs to know its bound.
+    pub(crate) watched: bool,
+    /// Number among the sources of the plan; 0 for others.
+    pub(crate) source: u16,
+    /// Whether frames of a source that cannot wait come through here.
+    pub(crate) stage_name: Option<String>,
+    pub(crate) core: Option<u32>,
+}
+
+/// Where a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// On a data core, in the stage of this number.
+    Stage(usize),
+    /// On the I/O runtime.
+    Io,
+}
+
+/// One output to one input.
+#[derive(Clone)]
+pub(crate) struct PlanEdge {
+    /// Node and port.
+    pub(crate) from: (usize, usize),
+    /// Node and line, a line being the number of an edge among those of its consumer.
+    pub(crate) to: (usize, usize),
+    pub(crate) format: Format,
+    /// Channels to pick, in order; all if `None`.
+    pub(crate) pick: Option<Arc<[u16]>>,
+    pub(crate) ring: Option<RingPlan>,
+    /// How far what it carries lags behind the sources, by construction.
+    pub(crate) delay_ns: i64,
+}
+
+/// The ring of an edge between stages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct RingPlan {
+    pub(crate) capacity: usize,
+    pub(crate) on_full: OnFull,
+}
+
+/// Nodes that run together.
+#[derive(Clone, Debug)]
+pub(crate) struct PlanStage {
+    /// In topological order.
+    pub(crate) nodes: Vec<usize>,
+    pub(crate) core: Option<u32>,
+}
+
+impl Plan {
+    /// The graph's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is worth telling but keeps nothing from starting.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// The latency the graph allows itself.
+    pub const fn deadline_ns(&self) -> Option<i64> {
+        self.deadline_ns
+    }
+
+    /// Names of the nodes, producers before consumers.
+    pub fn node_names(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().map(|node| node.name.as_str())
+    }
+
+    /// How long the longest source delivers, where all say so.
+    pub fn duration(&self) -> Option<Timestamp> {
+        let sources = self.nodes.iter().filter(|node| node.kind.is_source());
+        sources
+            .map(|node| node.duration_ns)
+            .collect::<Option<Vec<_>>>()
+            .and_then(|all| all.into_iter().max())
+            .map(Timestamp::from_nanos)
+    }
+
+    /// Number of stages, which is the number of cells of one session.
+    pub fn stage_count(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// The spec it was made from.
+    pub fn spec(&self) -> &GraphSpec {
+        &self.spec
+    }
+
+    /// A node as its kind sees it.
+    pub(crate) fn view<'a>(&'a self, node: usize, params: &'a Params, session: u32) -> Node<'a> {
+        let planned = &self.nodes[node];
+        Node {
+            name: &planned.name,
+            kind: planned.kind,
+            params,
+            inputs: &planned.inputs,
+            outputs: &planned.outputs,
+            frame_ms: planned.frame_ms,
+            files: &self.files,
+            services: &self.services,
+            session,
+            graph_file: self.graph_file.as_deref(),
+            op_place: &planned.op_place,
+        }
+    }
+
+    /// Whether a live parameter may become `value`; what is wrong otherwise.
+    pub(crate) fn check_live(
+        &self,
+        node: usize,
+        param: &str,
+        value: &crate::graph::Spanned<crate::graph::Value>,
+    ) -> Result<(), String> {
+        let kind = self.nodes[node].kind;
+        let known = kind.param(param).ok_or_else(|| {
+            format!("`{}` ({}) has no parameter `{param}`", self.nodes[node].name, kind.name)
+        })?;
+        if !known.is_live() {
+            return Err(format!("`{param}` cannot change while the graph runs"));
+        }
+        match known.check(value) {
+            Some(problem) => Err(problem.message),
+            None => Ok(()),
+        }
+    }
+
+    /// `node` or, where its kind has several outputs, `node.port`.
+    pub(crate) fn output_label(&self, node: usize, port: usize) -> String {
+        output_label(&self.nodes[node].name, self.nodes[node].kind, port)
+    }
+}
+
+/// How an output is written in `from`: the first port goes without saying.
+pub(crate) fn output_label(name: &str, kind: &Kind, port: usize) -> String {
+    if port == 0 { name.to_owned() } else { format!("{name}.{}", kind.outputs[port].name) }
+}

@@ -1,0 +1,87 @@
+//! Rings: how much room the edges between stages have, and what happens when it is used up.
+
+use crate::{
+    format::Format,
+    graph::{Code, Diagnostic, OnFull, Spanned},
+};
+
+use super::{Home, RingPlan, draft::Draft};
+
+/// Room on an edge that says nothing about it.
+const CAPACITY_MS: f64 = 100.0;
+/// Fewest frames: two turns of both ends, whatever the rate.
+const FRAMES_MIN: usize = 16;
+/// Pictures are large.
+const IMAGES_MIN: usize = 4;
+/// Most frames. Whoever wants more than this wants a file.
+pub(super) const FRAMES_MAX: usize = 65_536;
+
+impl Draft<'_> {
+    /// A ring for every edge between stages or to the I/O runtime.
+    pub(super) fn rings(&mut self, homes: &[Home]) -> Vec<Option<RingPlan>> {
+        let mut problems = Vec::new();
+        let rings = (0..self.edges.len()).map(|number| {
+            let edge = &self.edges[number];
+            let (producer, consumer) = (homes[edge.from.0], homes[edge.to.0]);
+            if producer == consumer && producer != Home::Io {
+                return None;
+            }
+            let on_full = self.on_full(number);
+            let capacity = match (on_full, self.ring(number)) {
+                (OnFull::Latest, _) => 1,
+                (_, Ok(capacity)) => capacity,
+                (_, Err(problem)) => {
+                    problems.push(problem);
+                    FRAMES_MAX
+                }
+            };
+            Some(RingPlan { capacity, on_full })
+        });
+        let rings = rings.collect();
+        self.problems.extend(problems);
+        rings
+    }
+
+    /// What was written about the room of an edge, on it or on its consumer.
+    pub(super) fn capacity_ms(&self, edge: usize) -> Option<&Spanned<f64>> {
+        let edge = &self.edges[edge];
+        let of_node = self.nodes[edge.to.0].spec.options.capacity_ms.as_ref();
+        edge.written.capacity_ms.as_ref().or(of_node)
+    }
+
+    fn on_full(&self, edge: usize) -> OnFull {
+        let edge = &self.edges[edge];
+        let of_node = self.nodes[edge.to.0].spec.options.on_full.as_ref();
+        let live = self.nodes[edge.from.0].kind.is_some_and(|kind| kind.live);
+        match edge.written.on_full.as_ref().or(of_node) {
+            Some(written) => written.value,
+            // A device cannot wait, and what is new matters more than what is old.
+            None if live => OnFull::DropOldest,
+            None => OnFull::Block,
+        }
+    }
+
+    fn ring(&self, number: usize) -> Result<usize, Diagnostic> {
+        let edge = &self.edges[number];
+        let format = edge.format.as_ref().expect("rings are planned when formats are agreed");
+        let written = self.capacity_ms(number);
+        let capacity_ms = written.map_or(CAPACITY_MS, |written| written.value);
+        let per_second = format.frames_per_second();
+        let frames = (capacity_ms * per_second / 1e3 - 1e-9).ceil().max(0.0);
+        let least = if matches!(format, Format::Image(_)) { IMAGES_MIN } else { FRAMES_MIN };
+        match written {
+            Some(written) if frames > FRAMES_MAX as f64 => {
+                let name = &self.nodes[edge.to.0].spec.name.value;
+                let source = &edge.written.source.value;
+                let message = format!(
+                    "`capacity_ms` = {capacity_ms:?} is {frames} frames of `{source}`; a ring has \
+                     at most {FRAMES_MAX}"
+                );
+                let most_ms = (FRAMES_MAX as f64 * 1e3 / per_second).floor();
+                let problem = Diagnostic::error(Code::OutOfRange, message).at(&written.place);
+                Err(problem.of_node(name).hint(format!("choose at most {most_ms:?}")))
+            }
+            _ => Ok((frames as usize).clamp(least, FRAMES_MAX)),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Words and numbers as messages and tables write them.
+
+/// `` `a`, `b` and `c` ``; of many the first few.
+pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    if words.len() > SHOWN_MAX + 1 {
+        let rest = words.len() - SHOWN_MAX;
+        return format!("{} and {rest} more", words[..SHOWN_MAX].join(", "));
+    }
+    match (words.pop(), words.is_empty()) {
+        (Some(last), false) => format!("{} and {last}", words.join(", ")),
+        (last, _) => last.unwrap_or_default(),
+    }
+}
+
+/// Longer lists are not read.
+const SHOWN_MAX: usize = 12;
+
+/// A span in milliseconds with as many digits as matter: `0.05`, `4.2`, `35`, `1000`.
+pub(super) fn millis(nanos: i64) -> String {
+    let ms = nanos as f64 / 1e6;
+    let digits = match ms.abs() {
+        ms if ms < 1.0 => 3,
+        ms if ms < 100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{ms:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// `1 edge`, `2 edges`.
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

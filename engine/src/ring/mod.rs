@@ -1,0 +1,265 @@
+//! Rings: the queues that implement edges between stages, and who wakes whom.
+//!
+//! One [`Sender`] and one [`Receiver`] per ring. Frames go through `rtrb`
+//! (bounded; `block`, `drop_newest`) or an overwriting queue (`drop_oldest`,
+//! `latest`); beside the frames stands the *bound*, a promise that nothing
+//! older will come. A bound of [`Timestamp::MAX`] ends the stream.
+
+mod wake;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering, fence},
+};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::{
+    frame::{Frame, Gap},
+    graph::OnFull,
+    stats::EdgeCounts,
+    time::Timestamp,
+};
+
+pub(crate) use wake::{Parker, Ready};
+
+/// Whoever has to be told that a ring has frames, room or a higher bound.
+pub(crate) trait Wake: Send + Sync {
+    /// Makes sure the other side looks. Cheap while it is awake.
+    fn wake(&self);
+}
+
+/// Wakes nobody: both ends are driven by hand.
+pub(crate) struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(&self) {}
+}
+
+/// What both ends share.
+struct Shared {
+    bound: AtomicI64,
+    /// The lowest bound the consumer waits for; MAX while it waits for frames or the end.
+    wanted: AtomicI64,
+    wants_room: AtomicBool,
+    /// The consumer is gone: frames are dropped, the producer need not wait.
+    abandoned: AtomicBool,
+    consumer: Arc<dyn Wake>,
+    producer: Arc<dyn Wake>,
+}
+
+enum In {
+    Bounded(rtrb::Producer<Frame>),
+    Overwriting(Arc<ArrayQueue<Frame>>),
+}
+
+enum Out {
+    Bounded(rtrb::Consumer<Frame>),
+    Overwriting(Arc<ArrayQueue<Frame>>),
+}
+
+/// The producing end.
+pub(crate) struct Sender {
+    queue: In,
+    shared: Arc<Shared>,
+    counts: Arc<EdgeCounts>,
+    drops: bool,
+    told: i64,
+    pushed: bool,
+}
+
+/// The consuming end.
+pub(crate) struct Receiver {
+    queue: Out,
+    shared: Arc<Shared>,
+    counts: Arc<EdgeCounts>,
+    /// Number the next frame should carry; another means that frames are missing.
+    next_seq: u64,
+    popped: bool,
+}
+
+/// A ring of `capacity` frames under a policy.
+pub(crate) fn ring(
+    capacity: usize,
+    on_full: OnFull,
+    counts: &Arc<EdgeCounts>,
+    producer: Arc<dyn Wake>,
+    consumer: Arc<dyn Wake>,
+) -> (Sender, Receiver) {
+    let shared = Arc::new(Shared {
+        bound: AtomicI64::new(i64::MIN),
+        wanted: AtomicI64::new(i64::MAX),
+        wants_room: AtomicBool::new(false),
+        abandoned: AtomicBool::new(false),
+        consumer,
+        producer,
+    });
+    let (into, out) = match on_full {
+        OnFull::Block | OnFull::DropNewest => {
+            let (into, out) = rtrb::RingBuffer::new(capacity.max(1));
+            (In::Bounded(into), Out::Bounded(out))
+        }
+        OnFull::DropOldest | OnFull::Latest => {
+            let room = if on_full == OnFull::Latest { 1 } else { capacity.max(1) };
+            let queue = Arc::new(ArrayQueue::new(room));
+            (In::Overwriting(queue.clone()), Out::Overwriting(queue))
+        }
+    };
+    let sender = Sender {
+        queue: into,
+        shared: shared.clone(),
+        counts: counts.clone(),
+        drops: on_full != OnFull::Block,
+        told: i64::MIN,
+        pushed: false,
+    };
+    let receiver = Receiver { queue: out, shared, counts: counts.clone(), next_seq: 0, popped: false };
+    (sender, receiver)
+}
+
+impl Sender {
+    /// Puts a frame in, or gives it back if the policy is `block` and there is no room.
+    /// The consumer learns of it by [`Sender::publish`].
+    pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
+        match &mut self.queue {
+            In::Bounded(queue) => {
+                if let Err(rtrb::PushError::Full(frame)) = queue.push(frame) {
+                    if self.drops || self.shared.abandoned.load(Ordering::Relaxed) {
+                        self.counts.dropped(Gap::Full, 1);
+                        return Ok(());
+                    }
+                    return Err(frame);
+                }
+            }
+            In::Overwriting(queue) => {
+                if queue.force_push(frame).is_some() {
+                    self.counts.dropped(Gap::Full, 1);
+                }
+            }
+        }
+        self.pushed = true;
+        Ok(())
+    }
+
+    /// Asks to be woken when there is room; says whether there is some already.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        self.shared.wants_room.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `Receiver::release`: either we see the room or
+        // the consumer sees that we want it.
+        fence(Ordering::SeqCst);
+        let room = match &self.queue {
+            In::Bounded(queue) => queue.slots() > 0,
+            In::Overwriting(_) => true,
+        };
+        let room = room || self.shared.abandoned.load(Ordering::Relaxed);
+        if room {
+            self.shared.wants_room.store(false, Ordering::Relaxed);
+        }
+        room
+    }
+
+    /// Raises the bound and tells the consumer, once, what was pushed since the last time.
+    pub(crate) fn publish(&mut self, bound: Timestamp) {
+        let mut tell = std::mem::take(&mut self.pushed);
+        if bound.nanos() > self.told {
+            self.told = bound.nanos();
+            // Pairs with the Acquire in `Receiver::bound`: the frames it covers were pushed before.
+            self.shared.bound.store(self.told, Ordering::Release);
+            // Pairs with the fence in `Receiver::want`.
+            fence(Ordering::SeqCst);
+            tell |= self.told >= self.shared.wanted.load(Ordering::Relaxed);
+        }
+        if tell {
+            self.shared.consumer.wake();
+        }
+    }
+
+    /// Frames the ring holds now.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.queue {
+            In::Bounded(queue) => queue.buffer().capacity() - queue.slots(),
+            In::Overwriting(queue) => queue.len(),
+        }
+    }
+}
+
+impl Receiver {
+    /// Nothing older than this will come, except what is in the ring already if it was read
+    /// before draining.
+    pub(crate) fn bound(&self) -> Timestamp {
+        // Pairs with the Release in `Sender::publish`.
+        Timestamp::from_nanos(self.shared.bound.load(Ordering::Acquire))
+    }
+
+    /// Takes a frame out. A frame that follows missing ones carries a gap.
+    pub(crate) fn pop(&mut self) -> Option<Frame> {
+        let mut frame = match &mut self.queue {
+            Out::Bounded(queue) => queue.pop().ok()?,
+            Out::Overwriting(queue) => queue.pop()?,
+        };
+        if frame.header.seq != self.next_seq && frame.header.gap.is_none() {
+            frame.header.gap = Some(Gap::Full);
+        }
+        self.next_seq = frame.header.seq + 1;
+        self.popped = true;
+        Some(frame)
+    }
+
+    /// After draining: lets a producer that waits for room go on.
+    pub(crate) fn release(&mut self) {
+        if std::mem::take(&mut self.popped) {
+            // Pairs with the fence in `Sender::wait_for_room`.
+            fence(Ordering::SeqCst);
+            if self.shared.wants_room.load(Ordering::Relaxed) {
+                self.shared.wants_room.store(false, Ordering::Relaxed);
+                self.shared.producer.wake();
+            }
+        }
+    }
+
+    /// Asks to be woken when the bound reaches `wanted`; says whether it has.
+    pub(crate) fn want(&self, wanted: Timestamp) -> bool {
+        self.shared.wanted.store(wanted.nanos(), Ordering::Relaxed);
+        // Pairs with the fence in `Sender::publish`.
+        fence(Ordering::SeqCst);
+        wanted < Timestamp::MAX && self.bound() >= wanted
+    }
+
+    /// Frames the ring holds now.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.queue {
+            Out::Bounded(queue) => queue.slots(),
+            Out::Overwriting(queue) => queue.len(),
+        }
+    }
+
+    /// Where this edge is counted.
+    pub(crate) fn counts(&self) -> &Arc<EdgeCounts> {
+        &self.counts
+    }
+
+    /// Gives up for `reason`: what is inside is dropped and counted, the producer never waits again.
+    pub(crate) fn abandon(&mut self, reason: Gap) {
+        self.shared.abandoned.store(true, Ordering::Relaxed);
+        let mut dropped = 0;
+        while self.pop().is_some() {
+            dropped += 1;
+        }
+        self.counts.dropped(reason, dropped);
+        self.shared.producer.wake();
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Relaxed);
+        self.shared.producer.wake();
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // A producer that is gone sends no more, whatever became of it.
+        self.publish(Timestamp::MAX);
+    }
+}

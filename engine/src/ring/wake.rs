@@ -1,0 +1,231 @@
+//! How a thread that has nothing to do is found when there is something:
+//! [`Ready`], which cells want a turn, and [`Parker`], one wake word per thread.
+//!
+//! ```text
+//! producer                              consumer (one thread)
+//! ────────                              ─────────────────────
+//! write the frame                       word := PARKED
+//! set the cell's bit                    fence
+//! fence                                 any bit set? yes: word := AWAKE, go on
+//! word is PARKED?                                    no:  sleep until word ≠ PARKED
+//!   swap in AWAKE; if it was PARKED,
+//!   unpark the thread
+//! ```
+//!
+//! Of the two fences one comes first in the single order of sequentially
+//! consistent fences: either the consumer sees the bit or the producer sees
+//! the word, so no wake-up is lost. However many frames arrive, one sleep costs
+//! one unpark, and a running consumer costs its producers no system call.
+
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+
+#[cfg(loom)]
+use loom::thread::{Thread, current, park};
+#[cfg(not(loom))]
+use std::thread::{Thread, current, park, park_timeout};
+
+#[cfg(loom)]
+use loom::sync::Mutex;
+#[cfg(not(loom))]
+use std::sync::Mutex;
+
+const AWAKE: u32 = 0;
+const PARKED: u32 = 1;
+
+/// One thread's wake word.
+pub(crate) struct Parker {
+    word: AtomicU32,
+    /// Locked only to park for the first time and to unpark.
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Parker {
+    pub(crate) fn new() -> Self {
+        Self { word: AtomicU32::new(AWAKE), thread: Mutex::new(None) }
+    }
+
+    /// Says that the calling thread parks here from now on.
+    pub(crate) fn adopt(&self) {
+        *self.thread.lock().expect("no panic under the lock") = Some(current());
+    }
+
+    /// Wakes the thread if it is parked or about to. Call after the work it should find is visible.
+    pub(crate) fn wake(&self) {
+        // Pairs with the fence in `park`; see the module docs.
+        fence(Ordering::SeqCst);
+        if self.word.load(Ordering::Relaxed) == PARKED
+            && self.word.swap(AWAKE, Ordering::AcqRel) == PARKED
+        {
+            self.unpark();
+        }
+    }
+
+    /// Sleeps until woken, or for `limit`, unless `has_work` already says yes.
+    pub(crate) fn park(&self, limit: Option<Duration>, has_work: impl Fn() -> bool) {
+        self.word.store(PARKED, Ordering::Relaxed);
+        // Pairs with the fence in `wake`.
+        fence(Ordering::SeqCst);
+        if has_work() {
+            self.word.store(AWAKE, Ordering::Relaxed);
+            return;
+        }
+        self.sleep(limit);
+        self.word.store(AWAKE, Ordering::Relaxed);
+    }
+
+    #[cfg(not(loom))]
+    fn sleep(&self, limit: Option<Duration>) {
+        match limit {
+            // One sleep only: a time-out, a wake-up and a spurious return all mean "look again".
+            Some(limit) => park_timeout(limit),
+            None => {
+                while self.word.load(Ordering::Acquire) == PARKED {
+                    park();
+                }
+            }
+        }
+    }
+
+    #[cfg(loom)]
+    fn sleep(&self, _: Option<Duration>) {
+        while self.word.load(Ordering::Acquire) == PARKED {
+            park();
+        }
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = &*self.thread.lock().expect("no panic under the lock") {
+            thread.unpark();
+        }
+    }
+}
+
+const WORD_BITS: usize = 64;
+
+/// A set of cell numbers that many threads add to and one empties.
+pub(crate) struct Ready {
+    words: Box<[AtomicU64]>,
+    /// Bit n: `words[n]` may hold something.
+    summary: Box<[AtomicU64]>,
+}
+
+impl Ready {
+    /// A set for numbers below `room`.
+    pub(crate) fn new(room: usize) -> Self {
+        let words = room.div_ceil(WORD_BITS);
+        let make = |len: usize| (0..len).map(|_| AtomicU64::new(0)).collect();
+        Self { words: make(words), summary: make(words.div_ceil(WORD_BITS)) }
+    }
+
+    /// Adds a number; says whether it was not there.
+    pub(crate) fn add(&self, number: usize) -> bool {
+        let (word, bit) = (number / WORD_BITS, 1 << (number % WORD_BITS));
+        // AcqRel: what the producer wrote before is visible to whoever takes the bit.
+        if self.words[word].fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+            return false;
+        }
+        self.summary[word / WORD_BITS].fetch_or(1 << (word % WORD_BITS), Ordering::AcqRel);
+        true
+    }
+
+    /// Whether the set may hold something.
+    pub(crate) fn any(&self) -> bool {
+        self.summary.iter().any(|word| word.load(Ordering::Acquire) != 0)
+    }
+
+    /// Takes out every number, smallest first, and hands it to `visit`. Numbers
+    /// added meanwhile are taken now or next time.
+    pub(crate) fn drain(&self, mut visit: impl FnMut(usize)) {
+        for (at, summary) in self.summary.iter().enumerate() {
+            if summary.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            // The summary is cleared first: a bit set after this swap sets it again.
+            let mut words = summary.swap(0, Ordering::AcqRel);
+            while words != 0 {
+                let word = at * WORD_BITS + words.trailing_zeros() as usize;
+                words &= words - 1;
+                // Pairs with the AcqRel in `add`.
+                let mut bits = self.words[word].swap(0, Ordering::AcqRel);
+                while bits != 0 {
+                    visit(word * WORD_BITS + bits.trailing_zeros() as usize);
+                    bits &= bits - 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_out_once_and_in_order() {
+        let ready = Ready::new(10_000);
+        for number in [9_999, 0, 64, 63, 4_096, 64] {
+            ready.add(number);
+        }
+
+        let mut seen = Vec::new();
+        ready.drain(|number| seen.push(number));
+
+        assert_eq!(seen, [0, 63, 64, 4_096, 9_999]);
+        assert!(!ready.any());
+    }
+
+    #[test]
+    fn a_wake_before_the_park_is_not_slept_through() {
+        let (parker, ready) = (Parker::new(), Ready::new(64));
+        parker.adopt();
+        ready.add(7);
+        parker.wake();
+
+        // Would hang for ever if the bit were not looked at after the word was set.
+        parker.park(None, || ready.any());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use loom::{sync::Arc, sync::atomic::AtomicUsize, thread};
+
+    use super::*;
+
+    /// Two producers write an item, set a bit and wake; the consumer drains until it
+    /// has both. A lost wake-up shows as a deadlock, a lost bit as one too.
+    #[test]
+    fn no_wake_up_is_lost() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let shared = Arc::new((Parker::new(), Ready::new(2), AtomicUsize::new(0)));
+            let producers: Vec<_> = (0..2)
+                .map(|number| {
+                    let shared = shared.clone();
+                    thread::spawn(move || {
+                        shared.2.fetch_add(1, Ordering::Relaxed);
+                        shared.1.add(number);
+                        shared.0.wake();
+                    })
+                })
+                .collect();
+
+            shared.0.adopt();
+            let mut seen = 0;
+            while seen < 2 {
+                shared.1.drain(|_| seen += 1);
+                if seen < 2 {
+                    shared.0.park(None, || shared.1.any());
+                }
+            }
+            assert_eq!(shared.2.load(Ordering::Relaxed), 2);
+
+            for producer in producers {
+                producer.join().expect("no panic");
+            }
+        });
+    }
+}

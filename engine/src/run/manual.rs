@@ -1,0 +1,314 @@
+//! [`ManualRun`]: a whole graph driven by hand, on manual time, on one thread.
+//!
+//! The same stages, rings, policies and sinks as in a live run; only the
+//! threads and actors are missing. Live sources and calls, which wait for the
+//! world, cannot be driven this way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    cell::{Cell, Command, Event},
+    core::{Core, CoreShared, CoreTurn, Observer},
+    fault::Fault,
+    frame::Frame,
+    graph::{Spanned, Value},
+    param::Params,
+    plan::Plan,
+    session::{EdgeTotals, Ground, OpenError, Session, latencies},
+    stage::{Pace, SlotBody, build_body},
+    supervise::{Record, Verdict},
+    tasks::TaskTurn,
+    time::{Clock, ManualClock, Timestamp},
+};
+
+/// Remembers what happened in cells until the driver looks.
+#[derive(Default)]
+struct Notes(Mutex<Vec<(usize, Event)>>);
+
+impl Observer for Notes {
+    fn happened(&self, cell: &Arc<Cell>, event: Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((cell.stage, event));
+    }
+}
+
+/// A graph with one session, driven by hand.
+pub struct ManualRun {
+    plan: Arc<Plan>,
+    clock: ManualClock,
+    cores: Vec<Core>,
+    session: Session,
+    notes: Arc<Notes>,
+    records: BTreeMap<usize, Record>,
+    restarts: Vec<(Timestamp, usize, usize)>,
+    /// Faults in the order they happened: node and what.
+    pub faults: Vec<(String, String)>,
+    stages_left: usize,
+    sinks_left: Vec<bool>,
+    failed: bool,
+}
+
+impl ManualRun {
+    /// Builds the graph on `cores` cores; `speed` as in [`RunOptions`](super::RunOptions).
+    ///
+    /// # Errors
+    /// If a body cannot be built.
+    pub fn new(plan: &Arc<Plan>, cores: usize, speed: Option<f64>) -> Result<Self, OpenError> {
+        let clock = ManualClock::new();
+        let notes = Arc::new(Notes::default());
+        let shared: Vec<_> = (0..cores.max(1)).map(|_| CoreShared::new()).collect();
+        let ground = Ground {
+            plan,
+            cores: &shared,
+            clock: &Clock::Manual(clock.clone()),
+            pace: Pace { start: Timestamp::ZERO, speed },
+            latency: &latencies(plan),
+        };
+        let session = Session::build(&ground, 0)?;
+        for cell in &session.cells {
+            cell.door.core.place(cell.door.number, Some(cell.clone()));
+        }
+        let cores = shared.into_iter().map(|core| Core::new(core, notes.clone())).collect();
+        Ok(Self {
+            plan: plan.clone(),
+            clock,
+            cores,
+            stages_left: session.cells.len(),
+            sinks_left: vec![true; session.sinks.len()],
+            session,
+            notes,
+            records: BTreeMap::new(),
+            restarts: Vec::new(),
+            faults: Vec::new(),
+            failed: false,
+        })
+    }
+
+    /// The clock the graph runs on.
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// Runs until nothing can be done before the clock moves; says when that is worth it:
+    /// the next moment something is due, or `None` if the graph has ended or waits for ever.
+    pub fn settle(&mut self) -> Option<Timestamp> {
+        loop {
+            let now = self.clock.now();
+            let mut busy = false;
+            let mut next: Option<Timestamp> = None;
+            let mut at_most = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
+            for core in &mut self.cores {
+                match core.turn(now) {
+                    CoreTurn::More => busy = true,
+                    CoreTurn::Until(at) => at_most(at),
+                    CoreTurn::Idle => {}
+                }
+            }
+            for (sink, left) in self.session.sinks.iter_mut().zip(&mut self.sinks_left) {
+                if !*left {
+                    continue;
+                }
+                match sink.turn() {
+                    TaskTurn::More => busy = true,
+                    TaskTurn::Until(at) => at_most(at),
+                    TaskTurn::Idle => {}
+                    TaskTurn::Done => *left = false,
+                    TaskTurn::Failed(fault) => {
+                        *left = false;
+                        self.faults.push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));
+                    }
+                }
+            }
+            busy |= self.look_at_notes(now);
+            for (at, stage, slot) in std::mem::take(&mut self.restarts) {
+                if at <= now {
+                    busy |= self.restart(stage, slot);
+                } else {
+                    at_most(at);
+                    self.restarts.push((at, stage, slot));
+                }
+            }
+            // A sink may have made room, or a turn may have filled a ring, after it was looked at.
+            busy |= self.cores.iter().any(|core| core.shared.ready.any());
+            if !busy {
+                return next.filter(|_| !self.has_ended());
+            }
+        }
+    }
+
+    /// Runs to the end, moving the clock whenever nothing else is left to do. Says whether the
+    /// graph ended by itself, rather than waiting for ever or passing `limit`.
+    pub fn run_until(&mut self, limit: Timestamp) -> bool {
+        while let Some(next) = self.settle() {
+            if next > limit {
+                return false;
+            }
+            self.clock.set(next);
+        }
+        self.has_ended()
+    }
+
+    /// Whether every stage and sink has ended.
+    pub fn has_ended(&self) -> bool {
+        self.failed || (self.stages_left == 0 && !self.sinks_left.contains(&true))
+    }
+
+    /// Changes a live parameter of a node.
+    ///
+    /// # Errors
+    /// What the node says against it.
+    ///
+    /// # Panics
+    /// If there is no such node on a data core.
+    pub fn set(&mut self, node: &str, param: &str, value: impl Into<Value>) -> Result<(), String> {
+        let number = self.number(node);
+        let value = Spanned::new(value.into(), None);
+        self.plan.check_live(number, param, &value)?;
+        let mut params: Params = self.plan.nodes[number].params.clone();
+        params.set(param, value);
+        let (stage, _) = self.place(number);
+        self.session.cells[stage].with_stage(|stage| {
+            let slot = stage.slot_of(number).expect("the node is in its stage");
+            stage.slots[slot].retune(&self.plan.view(number, &params, 0)).map_err(|f: Fault| f.to_string())
+        })
+    }
+
+    /// Ends all generating sources; what is inside is finished.
+    pub fn drain(&mut self) {
+        for commands in &self.session.commands {
+            assert!(commands.send(Command::Drain).is_ok(), "a fresh command ring has room");
+        }
+    }
+
+    /// Stops generating sources, or lets them go on.
+    pub fn pause(&mut self, paused: bool) {
+        for commands in &self.session.commands {
+            assert!(commands.send(Command::Pause(paused)).is_ok(), "a fresh command ring has room");
+        }
+    }
+
+    /// The state of a node's body.
+    ///
+    /// # Panics
+    /// If there is no such node on a data core.
+    pub fn save(&self, node: &str) -> Vec<u8> {
+        let number = self.number(node);
+        let (stage, slot) = self.place(number);
+        self.session.cells[stage].with_stage(|stage| {
+            stage.slots[slot].save();
+            stage.slots[slot].saved.clone()
+        })
+    }
+
+    /// Gives a node's body a saved state.
+    ///
+    /// # Errors
+    /// If the body refuses it.
+    ///
+    /// # Panics
+    /// If there is no such node on a data core.
+    pub fn load(&mut self, node: &str, state: &[u8]) -> Result<(), Fault> {
+        let number = self.number(node);
+        let (stage, slot) = self.place(number);
+        self.session.cells[stage].with_stage(|stage| stage.slots[slot].load(state))
+    }
+
+    /// The frames on the edge between two nodes.
+    pub fn edge(&self, from: &str, to: &str) -> Option<EdgeTotals> {
+        let edge = self.plan.edges.iter().position(|edge| {
+            self.plan.output_label(edge.from.0, edge.from.1) == from
+                && self.plan.nodes[edge.to.0].name == to
+        })?;
+        let mut totals = EdgeTotals::default();
+        totals.add(&self.session.counts.edges[edge]);
+        Some(totals)
+    }
+
+    /// The frames on every edge, with its ends.
+    pub fn edges(&self) -> Vec<(String, String, EdgeTotals)> {
+        let edges = self.plan.edges.iter().zip(&self.session.counts.edges);
+        edges
+            .map(|(edge, counts)| {
+                let mut totals = EdgeTotals::default();
+                totals.add(counts);
+                let from = self.plan.output_label(edge.from.0, edge.from.1);
+                (from, self.plan.nodes[edge.to.0].name.clone(), totals)
+            })
+            .collect()
+    }
+
+    /// Times a node's body was put in anew.
+    pub fn restarts(&self, node: &str) -> u64 {
+        self.session.counts.nodes[self.number(node)].restarts.value()
+    }
+
+    /// Frames a node stamped older than its own bound.
+    pub fn late(&self, node: &str) -> u64 {
+        self.session.counts.nodes[self.number(node)].late.value()
+    }
+
+    /// The last frame a body died on, with its node.
+    pub fn last_poison(&self) -> Option<(String, Frame)> {
+        let last = self.session.cells.iter().find_map(|cell| cell.poison.last());
+        last.map(|(node, frame)| (self.plan.nodes[node].name.clone(), frame))
+    }
+
+    fn number(&self, node: &str) -> usize {
+        let number = self.plan.nodes.iter().position(|planned| planned.name == node);
+        number.unwrap_or_else(|| panic!("the graph has no node `{node}`"))
+    }
+
+    fn place(&self, node: usize) -> (usize, usize) {
+        let places = self.plan.stages.iter().enumerate();
+        let mut places = places.filter_map(|(number, stage)| {
+            Some((number, stage.nodes.iter().position(|&member| member == node)?))
+        });
+        places.next().expect("the node runs on a data core")
+    }
+
+    fn look_at_notes(&mut self, now: Timestamp) -> bool {
+        let notes = std::mem::take(&mut *self.notes.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let any = !notes.is_empty();
+        for (stage, event) in notes {
+            match event {
+                Event::Done => self.stages_left -= 1,
+                Event::Trouble { slot, fault } => {
+                    let node = self.plan.stages[stage].nodes[slot];
+                    let planned = &self.plan.nodes[node];
+                    self.faults.push((planned.name.clone(), fault.to_string()));
+                    let record = self
+                        .records
+                        .entry(node)
+                        .or_insert_with(|| Record::new(planned.on_fault, planned.retries));
+                    let verdict =
+                        if planned.kind.is_source() { Verdict::Stop } else { record.fault(now) };
+                    match verdict {
+                        Verdict::Restart(at) => self.restarts.push((at, stage, slot)),
+                        Verdict::Bypass => self.command(stage, Command::Bypass { slot }),
+                        Verdict::HoldLast => self.command(stage, Command::HoldLast { slot }),
+                        Verdict::Stop => self.failed = true,
+                    }
+                }
+            }
+        }
+        any
+    }
+
+    fn restart(&mut self, stage: usize, slot: usize) -> bool {
+        let node = self.plan.stages[stage].nodes[slot];
+        match build_body(&self.plan, node, 0) {
+            Ok(body) => self.command(stage, Command::Put { slot, body: SlotBody::of(body) }),
+            Err(error) => {
+                self.faults.push((self.plan.nodes[node].name.clone(), error.to_string()));
+                self.failed = true;
+            }
+        }
+        true
+    }
+
+    fn command(&self, stage: usize, command: Command) {
+        assert!(self.session.commands[stage].send(command).is_ok(), "the driver sends few commands");
+    }
+}

@@ -1,0 +1,228 @@
+//! What a run has counted: the ledger of every edge, the work of every node, latency at sinks.
+
+use std::{collections::BTreeMap, sync::{Arc, PoisonError}};
+
+use crate::{
+    cell::Cell,
+    frame::{Frame, Gap},
+    plan::Plan,
+    session::{Counts, EdgeTotals},
+    stats::NodeCounts,
+};
+
+use super::Shared;
+
+/// The counts of sessions, open and closed.
+pub(crate) struct Sessions {
+    open: BTreeMap<u32, (Vec<Arc<Cell>>, Arc<Counts>)>,
+    opened: u64,
+    closed_edges: Vec<EdgeTotals>,
+    closed_nodes: Vec<NodeTotals>,
+    last_poison: Option<(usize, Frame)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct NodeTotals {
+    restarts: u64,
+    poison: u64,
+    timed: u64,
+    timed_ns: u64,
+    late: u64,
+}
+
+impl NodeTotals {
+    fn add(&mut self, counts: &NodeCounts) {
+        self.restarts += counts.restarts.value();
+        self.poison += counts.poison.value();
+        self.timed += counts.timed.value();
+        self.timed_ns += counts.timed_ns.value();
+        self.late += counts.late.value();
+    }
+}
+
+impl Sessions {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            opened: 0,
+            closed_edges: vec![EdgeTotals::default(); plan.edges.len()],
+            closed_nodes: vec![NodeTotals::default(); plan.nodes.len()],
+            last_poison: None,
+        }
+    }
+
+    pub(crate) fn open(&mut self, number: u32, cells: &[Arc<Cell>], counts: &Arc<Counts>) {
+        self.opened += 1;
+        self.open.insert(number, (cells.to_vec(), counts.clone()));
+    }
+
+    pub(crate) fn close(&mut self, number: u32, counts: &Counts) {
+        for (total, edge) in self.closed_edges.iter_mut().zip(&counts.edges) {
+            total.add(edge);
+        }
+        for (total, node) in self.closed_nodes.iter_mut().zip(&counts.nodes) {
+            total.add(node);
+        }
+        if let Some((cells, _)) = self.open.remove(&number) {
+            let last = cells.iter().find_map(|cell| cell.poison.last());
+            self.last_poison = last.or(self.last_poison.take());
+        }
+    }
+
+    pub(crate) fn last_poison(&self, number: u32) -> Option<(usize, Frame)> {
+        match self.open.get(&number) {
+            Some((cells, _)) => cells.iter().find_map(|cell| cell.poison.last()),
+            None => self.last_poison.clone(),
+        }
+    }
+}
+
+/// What a run has counted.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Sessions opened, and those of them that are open.
+    pub sessions: (u64, u64),
+    /// Nodes, producers before consumers.
+    pub nodes: Vec<NodeReport>,
+    /// Every edge, in the order of its consumers.
+    pub edges: Vec<EdgeReport>,
+    /// Sinks and their latency.
+    pub sinks: Vec<SinkReport>,
+    /// Nanoseconds the run has lasted on its clock.
+    pub lasted_ns: i64,
+}
+
+/// One node over all sessions.
+#[derive(Clone, Debug)]
+pub struct NodeReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Times a body was put in anew.
+    pub restarts: u64,
+    /// Frames a body died on.
+    pub poison: u64,
+    /// Frames stamped older than the node's own bound.
+    pub late: u64,
+    /// Mean nanoseconds of a call, from about one turn in 256.
+    pub mean_ns: Option<f64>,
+}
+
+/// One edge over all sessions.
+#[derive(Clone, Debug)]
+pub struct EdgeReport {
+    /// `node` or `node.port`.
+    pub from: String,
+    /// The consuming node.
+    pub to: String,
+    /// The frames.
+    pub frames: EdgeTotals,
+}
+
+/// One sink over all sessions.
+#[derive(Clone, Debug)]
+pub struct SinkReport {
+    /// Its name.
+    pub name: String,
+    /// Frames taken.
+    pub frames: u64,
+    /// Latency in nanoseconds: median, 99 %, largest. `None` before the first frame.
+    pub latency_ns: Option<(i64, i64, i64)>,
+    /// What the graph allows.
+    pub deadline_ns: Option<i64>,
+}
+
+impl Report {
+    /// Frames that entered at sources.
+    pub fn frames_in(&self, plan: &Plan) -> u64 {
+        let sources = plan.edges.iter().zip(&self.edges);
+        sources
+            .filter(|(edge, _)| plan.nodes[edge.from.0].kind.is_source())
+            .map(|(_, report)| report.frames.sent)
+            .sum()
+    }
+
+    /// Frames that left at sinks.
+    pub fn frames_out(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.frames).sum()
+    }
+
+    /// Frames dropped anywhere, by reason; reasons without any are left out.
+    pub fn dropped(&self) -> Vec<(Gap, u64)> {
+        let of = |gap: Gap| self.edges.iter().map(|edge| edge.frames.dropped[gap.index()]).sum();
+        Gap::ALL.iter().map(|&gap| (gap, of(gap))).filter(|&(_, frames)| frames > 0).collect()
+    }
+
+    /// Whether every frame on every edge is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        self.edges.iter().all(|edge| edge.frames.is_balanced())
+    }
+
+    /// The edge between two nodes.
+    pub fn edge(&self, from: &str, to: &str) -> Option<&EdgeReport> {
+        self.edges.iter().find(|edge| edge.from == from && edge.to == to)
+    }
+
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Option<&NodeReport> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+}
+
+pub(super) fn report(shared: &Shared) -> Report {
+    let plan = &shared.plan;
+    let (edges, nodes, count) = {
+        let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());
+        for (_, counts) in sessions.open.values() {
+            for (total, edge) in edges.iter_mut().zip(&counts.edges) {
+                total.add(edge);
+            }
+            for (total, node) in nodes.iter_mut().zip(&counts.nodes) {
+                total.add(node);
+            }
+        }
+        (edges, nodes, (sessions.opened, sessions.open.len() as u64))
+    };
+    assemble(plan, &edges, &nodes, count, shared)
+}
+
+fn assemble(
+    plan: &Plan,
+    edges: &[EdgeTotals],
+    nodes: &[NodeTotals],
+    sessions: (u64, u64),
+    shared: &Shared,
+) -> Report {
+    let node_report = |(planned, totals): (&crate::plan::PlanNode, &NodeTotals)| NodeReport {
+        name: planned.name.clone(),
+        kind: planned.kind.name,
+        restarts: totals.restarts,
+        poison: totals.poison,
+        late: totals.late,
+        mean_ns: (totals.timed > 0).then(|| totals.timed_ns as f64 / totals.timed as f64),
+    };
+    let edge_report = |(planned, totals): (&crate::plan::PlanEdge, &EdgeTotals)| EdgeReport {
+        from: plan.output_label(planned.from.0, planned.from.1),
+        to: plan.nodes[planned.to.0].name.clone(),
+        frames: *totals,
+    };
+    let sinks = plan.nodes.iter().enumerate().filter(|(_, node)| node.kind.is_sink());
+    Report {
+        sessions,
+        nodes: plan.nodes.iter().zip(nodes).map(node_report).collect(),
+        edges: plan.edges.iter().zip(edges).map(edge_report).collect(),
+        sinks: sinks
+            .map(|(number, node)| SinkReport {
+                name: node.name.clone(),
+                frames: node.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
+                latency_ns: shared.latency[number].as_ref().and_then(|latency| {
+                    Some((latency.quantile(0.5)?, latency.quantile(0.99)?, latency.max()?))
+                }),
+                deadline_ns: node.deadline_ns.or(plan.deadline_ns),
+            })
+            .collect(),
+        lasted_ns: shared.clock.now().nanos(),
+    }
+}

@@ -1,0 +1,139 @@
+//! The watchdog: a thread of its own that tells slow from wedged from starved.
+//!
+//! A core counts its cell turns. A count that stands still while a cell is at
+//! work means that its body has not returned: *slow* at first, *wedged* after
+//! the node's `wedge_ms`. Where the system tells how much processor time the
+//! thread got meanwhile, a thread that got none although it wanted some is *starved*:
+//! the machine is to blame, not the body, and nothing is abandoned.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::Ordering,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crate::{core::NO_CELL, stage::NOBODY, time::Timestamp};
+
+use super::{Happened, Shared, What, threads::Threads};
+
+/// How often it looks.
+const LOOK_MS: u64 = 100;
+/// Abandoned threads a process bears; with one more it exits 70 for its service manager.
+const ABANDONED_MAX: usize = 4;
+/// The exit code of a process that cannot go on through no fault of its surroundings.
+const EXIT_INTERNAL: i32 = 70;
+
+/// How one data core is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Health {
+    /// Working or waiting.
+    #[default]
+    Well,
+    /// A turn has been going on for a while: node and milliseconds.
+    Slow {
+        /// The node at work.
+        node: String,
+        /// For how long.
+        ms: u64,
+    },
+    /// A body did not return; its thread was left to itself.
+    Wedged {
+        /// The node that was at work.
+        node: String,
+    },
+    /// The thread wants to run but gets no processor.
+    Starved,
+}
+
+/// The watching thread.
+pub(crate) struct Watchdog {
+    health: Arc<Mutex<Vec<Health>>>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is known of one core between looks.
+struct Watch {
+    beat: u64,
+    since: Timestamp,
+    cpu_ns: Option<u64>,
+}
+
+impl Watchdog {
+    pub(crate) fn start(shared: &Arc<Shared>, threads: &Arc<Threads>) -> Self {
+        let health = Arc::new(Mutex::new(vec![Health::Well; shared.cores.len()]));
+        let (stop, stopped) = channel();
+        let (shared, threads, told) = (shared.clone(), threads.clone(), health.clone());
+        let thread = std::thread::Builder::new()
+            .name("afferent-watchdog".to_owned())
+            .stack_size(128 << 10)
+            .spawn(move || {
+                let mut watches: Vec<Option<Watch>> = shared.cores.iter().map(|_| None).collect();
+                let mut abandoned = 0;
+                while stopped.recv_timeout(Duration::from_millis(LOOK_MS))
+                    == Err(RecvTimeoutError::Timeout)
+                {
+                    for (core, watch) in watches.iter_mut().enumerate() {
+                        let health = look(&shared, core, watch, &threads);
+                        if matches!(health, Health::Wedged { .. }) {
+                            threads.abandon(core);
+                            abandoned += 1;
+                            *watch = None;
+                            if abandoned > ABANDONED_MAX {
+                                std::process::exit(EXIT_INTERNAL);
+                            }
+                        }
+                        told.lock().unwrap_or_else(PoisonError::into_inner)[core] = health;
+                    }
+                }
+            })
+            .expect("the system has a thread to spare");
+        Self { health, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn health(&self) -> Vec<Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn look(shared: &Shared, core: usize, watch: &mut Option<Watch>, threads: &Threads) -> Health {
+    let here = &shared.cores[core];
+    let (beat, at_cell) = (here.beat.load(Ordering::Relaxed), here.at_cell.load(Ordering::Relaxed));
+    let now = shared.clock.now();
+    let standing = watch.as_ref().filter(|watch| watch.beat == beat && at_cell != NO_CELL);
+    let Some(standing) = standing else {
+        *watch = Some(Watch { beat, since: now, cpu_ns: threads.cpu_ns(core) });
+        return Health::Well;
+    };
+    let Some(cell) = here.cell(at_cell) else { return Health::Well };
+    let stood_ns = now.since(standing.since);
+    let mark = cell.mark.load(Ordering::Relaxed);
+    let slot = (mark != NOBODY).then_some(mark as usize);
+    let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
+    let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
+    let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
+    // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
+    if threads.is_runnable(core) && standing.cpu_ns.is_some() && threads.cpu_ns(core) == standing.cpu_ns {
+        return Health::Starved;
+    }
+    if stood_ns < limit_ns {
+        return Health::Slow { node: name, ms: stood_ns as u64 / 1_000_000 };
+    }
+    cell.abandon();
+    let what = What::Wedged { stage: cell.stage, node };
+    let _ = shared.events.send(Happened { session: Some(cell.session), what });
+    Health::Wedged { node: name }
+}

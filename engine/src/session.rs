@@ -1,0 +1,254 @@
+//! A session: one live instance of a plan, opened and closed while the process runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{
+    body::Body,
+    cell::{COMMANDS, Cell, Command, Door},
+    core::CoreShared,
+    frame::Gap,
+    kind::BuildError,
+    plan::{Home, Plan},
+    ring::{Nobody, Wake, ring},
+    stage::{Ends, Pace, Stage, Wiring},
+    stats::{EdgeCounts, Histogram, NodeCounts},
+    tasks::{CallTask, LiveTask, SinkTask, TaskWake},
+    time::Clock,
+};
+
+/// What one session counts.
+pub(crate) struct Counts {
+    pub(crate) edges: Vec<Arc<EdgeCounts>>,
+    pub(crate) nodes: Vec<Arc<NodeCounts>>,
+    /// Of sinks; shared by all sessions of a plan.
+    pub(crate) latency: Vec<Option<Arc<Histogram>>>,
+}
+
+/// Latency of every sink of a plan, over all its sessions.
+pub(crate) fn latencies(plan: &Plan) -> Vec<Option<Arc<Histogram>>> {
+    plan.nodes.iter().map(|node| node.kind.is_sink().then(Default::default)).collect()
+}
+
+impl Counts {
+    pub(crate) fn new(plan: &Plan, latency: &[Option<Arc<Histogram>>]) -> Self {
+        Self {
+            edges: plan.edges.iter().map(|_| Arc::default()).collect(),
+            nodes: plan.nodes.iter().map(|_| Arc::default()).collect(),
+            latency: latency.to_vec(),
+        }
+    }
+}
+
+/// Sum of what closed sessions counted, per edge: sent, taken, in flight at the end, dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EdgeTotals {
+    /// Frames the producer made.
+    pub sent: u64,
+    /// Frames the consumer dealt with.
+    pub taken: u64,
+    /// Frames still inside.
+    pub in_flight: u64,
+    /// Frames dropped, by reason, in the order of [`Gap::ALL`].
+    pub dropped: [u64; Gap::ALL.len()],
+}
+
+impl EdgeTotals {
+    pub(crate) fn add(&mut self, counts: &EdgeCounts) {
+        // In the order that keeps the sum right while frames move; see `EdgeCounts::in_flight`.
+        let taken = counts.taken.value();
+        let dropped: Vec<u64> = Gap::ALL.iter().map(|&gap| counts.dropped_for(gap)).collect();
+        let sent = counts.sent.value();
+        self.sent += sent;
+        self.taken += taken;
+        self.in_flight += sent.saturating_sub(taken + dropped.iter().sum::<u64>());
+        for (total, dropped) in self.dropped.iter_mut().zip(dropped) {
+            *total += dropped;
+        }
+    }
+
+    /// Frames dropped for any reason.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().sum()
+    }
+
+    /// Whether every frame is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        self.sent == self.taken + self.dropped_in_all() + self.in_flight
+    }
+}
+
+/// The way commands reach a cell.
+pub(crate) struct CommandLine {
+    ring: Mutex<rtrb::Producer<Command>>,
+    door: Arc<Door>,
+}
+
+impl CommandLine {
+    /// Sends a command; gives it back if too many wait already, as for a wedged cell.
+    pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
+        let pushed = self.ring.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        self.door.wake();
+        pushed.map_err(|rtrb::PushError::Full(command)| command)
+    }
+}
+
+/// Everything a session consists of, built and not yet started.
+pub(crate) struct Session {
+    pub(crate) number: u32,
+    pub(crate) cells: Vec<Arc<Cell>>,
+    pub(crate) commands: Vec<Arc<CommandLine>>,
+    pub(crate) sinks: Vec<SinkTask>,
+    pub(crate) lives: Vec<LiveTask>,
+    pub(crate) calls: Vec<CallTask>,
+    pub(crate) counts: Arc<Counts>,
+}
+
+/// Where a session is opened.
+pub(crate) struct Ground<'a> {
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) cores: &'a [Arc<CoreShared>],
+    pub(crate) clock: &'a Clock,
+    pub(crate) pace: Pace,
+    pub(crate) latency: &'a [Option<Arc<Histogram>>],
+}
+
+/// Why a session cannot be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A body cannot be built.
+    Build {
+        /// The node.
+        node: String,
+        /// Why.
+        error: BuildError,
+    },
+    /// The cores hold as many cells as they can.
+    Full,
+}
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Build { node, error } => write!(f, "node `{node}`: {error}"),
+            Self::Full => write!(f, "a core holds {} stages, which is as many as it can", crate::core::CELLS_MAX),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl Session {
+    /// Builds session `number`: every body, ring and cell. Nothing runs yet.
+    pub(crate) fn build(ground: &Ground<'_>, number: u32) -> Result<Self, OpenError> {
+        let plan = ground.plan;
+        let bodies = build_bodies(plan, number)?;
+        let counts = Arc::new(Counts::new(plan, ground.latency));
+        let doors = doors(ground, number)?;
+        let wakes: Vec<Arc<TaskWake>> = plan.nodes.iter().map(|_| Arc::default()).collect();
+        let mut ends = rings(plan, &counts, &doors, &wakes);
+        let wiring = Wiring {
+            plan,
+            session: number,
+            counts: &counts,
+            clock: ground.clock,
+            pace: ground.pace,
+            epoch: 0,
+        };
+        let mut this = Self {
+            number,
+            cells: Vec::with_capacity(plan.stages.len()),
+            commands: Vec::with_capacity(plan.stages.len()),
+            sinks: Vec::new(),
+            lives: Vec::new(),
+            calls: Vec::new(),
+            counts: counts.clone(),
+        };
+        let mut bodies: Vec<Option<Body>> = bodies.into_iter().map(Some).collect();
+        for (stage, door) in doors.iter().enumerate() {
+            let members = &plan.stages[stage].nodes;
+            let own = members.iter().map(|&node| bodies[node].take().expect("one stage a node"));
+            let own = own.collect();
+            let built = Stage::wire(wiring, stage, &mut ends, own);
+            let (producer, consumer) = rtrb::RingBuffer::new(COMMANDS);
+            this.cells.push(Arc::new(Cell::new(
+                built,
+                consumer,
+                plan.clone(),
+                number,
+                stage,
+                door.clone(),
+            )));
+            this.commands
+                .push(Arc::new(CommandLine { ring: Mutex::new(producer), door: door.clone() }));
+        }
+        for (node, body) in bodies.into_iter().enumerate() {
+            let wake = &wakes[node];
+            match body {
+                None => {}
+                Some(Body::Sink(sink)) => {
+                    this.sinks.push(SinkTask::new(wiring, node, sink, &mut ends, wake.clone()));
+                }
+                Some(Body::Live(live)) => {
+                    this.lives.push(LiveTask::new(wiring, node, live, &mut ends));
+                }
+                Some(Body::Call(call)) => {
+                    this.calls.push(CallTask::new(wiring, node, call, &mut ends, wake.clone()));
+                }
+                Some(_) => panic!("kind `{}` waits but computes", plan.nodes[node].kind.name),
+            }
+        }
+        Ok(this)
+    }
+}
+
+fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Body>, OpenError> {
+    let build = |node| crate::stage::build_body(plan, node, session);
+    (0..plan.nodes.len())
+        .map(|node| {
+            build(node).map_err(|error| OpenError::Build { node: plan.nodes[node].name.clone(), error })
+        })
+        .collect()
+}
+
+/// Places every stage: where it says, else all stages of a session on one core. Cells are
+/// numbered from the sink side, which is the order in which a core gives turns.
+fn doors(ground: &Ground<'_>, session: u32) -> Result<Vec<Arc<Door>>, OpenError> {
+    let home = session as usize % ground.cores.len();
+    let mut doors = Vec::with_capacity(ground.plan.stages.len());
+    for stage in ground.plan.stages.iter().rev() {
+        let core = stage.core.map_or(home, |core| core as usize % ground.cores.len());
+        let core = ground.cores[core].clone();
+        let Some(number) = core.number() else {
+            return Err(OpenError::Full);
+        };
+        doors.push(Arc::new(Door { core, number }));
+    }
+    doors.reverse();
+    Ok(doors)
+}
+
+fn rings(
+    plan: &Plan,
+    counts: &Counts,
+    doors: &[Arc<Door>],
+    wakes: &[Arc<TaskWake>],
+) -> Ends {
+    let wake_of = |node: usize| -> Arc<dyn Wake> {
+        match plan.nodes[node].home {
+            Home::Stage(stage) => doors[stage].clone(),
+            Home::Io if plan.nodes[node].kind.is_source() => Arc::new(Nobody),
+            Home::Io => wakes[node].clone(),
+        }
+    };
+    let mut ends = Ends { senders: Vec::new(), receivers: Vec::new() };
+    for (number, edge) in plan.edges.iter().enumerate() {
+        let made = edge.ring.map(|planned| {
+            let (producer, consumer) = (wake_of(edge.from.0), wake_of(edge.to.0));
+            ring(planned.capacity, planned.on_full, &counts.edges[number], producer, consumer)
+        });
+        let (sender, receiver) = made.unzip();
+        ends.senders.push(sender);
+        ends.receivers.push(receiver);
+    }
+    ends
+}

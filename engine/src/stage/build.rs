@@ -1,0 +1,219 @@
+//! From plan to stage: slots with bodies, rings with ends.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicU32},
+};
+
+use crate::{
+    align::Aligner,
+    body::Body,
+    frame::Header,
+    io::{Line, Outlet as PortOutlet, Ports},
+    kind::BuildError,
+    plan::{Home, Plan},
+    ring::{Receiver, Sender},
+    session::Counts,
+    time::{Clock, Grid, Timestamp},
+};
+
+use super::{Inlet, NOBODY, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage};
+
+/// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
+pub(crate) struct Ends {
+    pub(crate) senders: Vec<Option<Sender>>,
+    pub(crate) receivers: Vec<Option<Receiver>>,
+}
+
+/// What all stages of a session share.
+#[derive(Clone, Copy)]
+pub(crate) struct Wiring<'a> {
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) session: u32,
+    pub(crate) counts: &'a Arc<Counts>,
+    pub(crate) clock: &'a Clock,
+    pub(crate) pace: Pace,
+    pub(crate) epoch: u32,
+}
+
+impl Stage {
+    /// Builds stage `stage` of the plan, every body fresh.
+    pub(crate) fn build(
+        wiring: Wiring<'_>,
+        stage: usize,
+        ends: &mut Ends,
+    ) -> Result<Self, BuildError> {
+        let members = &wiring.plan.stages[stage].nodes;
+        let mut bodies = Vec::with_capacity(members.len());
+        for &node in members {
+            bodies.push(build_body(wiring.plan, node, wiring.session)?);
+        }
+        Ok(Self::wire(wiring, stage, ends, bodies))
+    }
+
+    /// Wires bodies, one per node of the stage in its order.
+    pub(crate) fn wire(
+        wiring: Wiring<'_>,
+        stage: usize,
+        ends: &mut Ends,
+        bodies: Vec<Body>,
+    ) -> Self {
+        let plan = wiring.plan;
+        let members = &plan.stages[stage].nodes;
+        let slot_of = |node: usize| members.iter().position(|&member| member == node);
+        let (mut inlets, mut outlets, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        let mut slots = Vec::with_capacity(members.len());
+        for (at, (&node, body)) in members.iter().zip(bodies).enumerate() {
+            let planned = &plan.nodes[node];
+            for (line, &edge) in planned.in_edges.iter().enumerate() {
+                if plan.edges[edge].ring.is_some() {
+                    let ring = ends.receivers[edge].take().expect("one end per edge");
+                    inlets.push(Inlet { ring, slot: at, line });
+                }
+            }
+            let mut routes = Vec::with_capacity(planned.outputs.len());
+            for (port, edges) in planned.out_edges.iter().enumerate() {
+                let mut port_routes = Vec::with_capacity(edges.len());
+                for &edge in edges {
+                    let counts = wiring.counts.edges[edge].clone();
+                    let (next, line) = plan.edges[edge].to;
+                    port_routes.push(if plan.edges[edge].ring.is_some() {
+                        let ring = ends.senders[edge].take().expect("one end per edge");
+                        let outlet = outlets.len();
+                        outlets.push(Outlet { ring, backlog: VecDeque::new(), slot: at, port });
+                        Route::Ring { outlet, counts }
+                    } else {
+                        let slot = slot_of(next).expect("without a ring both ends share a stage");
+                        Route::Local { slot, line, counts }
+                    });
+                }
+                routes.push(port_routes.into_boxed_slice());
+            }
+            if matches!(body, Body::Source(_)) {
+                sources.push(SourceState::new(at, &planned.outputs));
+            }
+            slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
+        }
+        let any_watched = slots.iter().any(|slot| slot.watched);
+        Self {
+            slots: slots.into(),
+            sources,
+            inlets,
+            outlets,
+            clock: wiring.clock.clone(),
+            pace: wiring.pace,
+            mark: Arc::new(AtomicU32::new(NOBODY)),
+            poison: Arc::new(Poison::default()),
+            work: VecDeque::with_capacity(8),
+            out: Vec::with_capacity(8),
+            current: None,
+            current_line: 0,
+            spare: None,
+            any_watched,
+            ending: false,
+            settled: true,
+            turns: 0,
+            timing: false,
+            trouble: None,
+            entered: Timestamp::ZERO,
+            paused: false,
+            halted: false,
+            epoch: wiring.epoch,
+        }
+    }
+
+    /// Counts flushes and abandoned bodies.
+    pub(crate) const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+}
+
+/// Builds the body of a node.
+pub(crate) fn build_body(plan: &Plan, node: usize, session: u32) -> Result<Body, BuildError> {
+    let planned = &plan.nodes[node];
+    (planned.kind.build)(&plan.view(node, &planned.params, session))
+}
+
+fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>) -> Slot {
+    let plan = wiring.plan;
+    let planned = &plan.nodes[node];
+    debug_assert!(matches!(planned.home, Home::Stage(_)));
+    let in_edges = || planned.in_edges.iter().map(|&edge| &plan.edges[edge]);
+    // Blocks and sinks never ask when a sample happened.
+    let counts_samples = matches!(body, Body::Operator(_)) || planned.align.is_some();
+    let port_of = |n: usize| {
+        let name = planned.inputs[n].port;
+        planned.kind.inputs.iter().position(|port| port.name == name).unwrap_or(0) as u16
+    };
+    let lines: Box<[Line]> = in_edges()
+        .enumerate()
+        .map(|(n, edge)| Line {
+            port: port_of(n),
+            format: edge.format.clone(),
+            grid: edge.format.as_signal().filter(|_| counts_samples).map(|s| Grid::new(s.rate)),
+        })
+        .collect();
+    let outlets = planned
+        .outputs
+        .iter()
+        .map(|format| PortOutlet { format: format.clone(), promise: Timestamp::MIN })
+        .collect();
+    let channels_of =
+        |line: &Line| line.format.as_signal().map_or(1, |signal| signal.channels.len());
+    let aligner = planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
+    let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
+    let keeps_last = planned.on_fault == crate::graph::OnFault::HoldLast;
+    let sole_local = match &routes[..] {
+        // What is kept must pass where it is kept.
+        _ if keeps_last => None,
+        [only] => match &only[..] {
+            [Route::Local { slot, line, .. }] => Some((*slot, *line)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let local_counts = routes.iter().flatten().filter_map(|route| match route {
+        Route::Local { counts, .. } => Some(counts.clone()),
+        Route::Ring { .. } => None,
+    });
+    let has_timers = planned.kind.timers && matches!(body, Body::Operator(_));
+    let source = Header { source: planned.source, ..Header::at(Timestamp::ZERO) };
+    let is_joined = aligner.is_some();
+    let is_plain = !has_timers
+        && !is_joined
+        && picks.iter().all(Option::is_none)
+        && lines.iter().all(|line| line.grid.is_none());
+    Slot {
+        node,
+        channels: lines.first().map_or(1, channels_of),
+        aligner,
+        has_timers,
+        is_plain,
+        picks,
+        watched: planned.watched,
+        line_bounds: vec![Timestamp::MIN; lines.len()].into(),
+        line_counts: planned.in_edges.iter().map(|&e| wiring.counts.edges[e].clone()).collect(),
+        sole_local,
+        local_counts: local_counts.collect(),
+        out_bounds: vec![Timestamp::MIN; planned.outputs.len()].into(),
+        seqs: vec![0; planned.outputs.len()].into(),
+        gaps: vec![None; planned.outputs.len()].into(),
+        delay_ns: planned.delay_ns,
+        look_back_ns: planned.look_back_ns,
+        flushed: false,
+        last: keeps_last.then(|| vec![None; planned.outputs.len()].into()),
+        saved: Vec::new(),
+        counts: wiring.counts.nodes[node].clone(),
+        latency: planned.kind.is_sink().then(|| wiring.counts.latency[node].clone()).flatten(),
+        epoch: wiring.epoch,
+        ports: Ports {
+            aligned: if is_joined { vec![None; lines.len()] } else { Vec::new() },
+            lines,
+            outlets,
+            line: 0,
+            cause: source,
+        },
+        body: SlotBody::of(body),
+        routes,
+    }
+}

@@ -1,0 +1,517 @@
+//! A stage: one loop over nodes that run together.
+//!
+//! ```text
+//!  inlets (rings) ─┐      ┌─────────────── slots, in topological order ───────────────┐
+//!  sources (paced) ┴─ frame ─▶ body ─▶ outputs ─▶ next body …                        │
+//!                         └──── fan-out, joins, timers go through the work list ──────┘
+//!                                                      └─▶ outlets (rings, with a backlog)
+//! ```
+//!
+//! The frame at work stands in `current`; along a chain it never moves, a
+//! [`Block`](crate::Block) writes into the one spare buffer and the two change
+//! places. The next input is taken only when the work list is empty and no
+//! outlet has a backlog.
+
+mod build;
+mod settle;
+mod slot;
+mod source;
+mod trouble;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use crate::{
+    buffer::Buffer,
+    fault::Fault,
+    frame::{Frame, Gap},
+    io::{Io, Sent},
+    ring::{Receiver, Sender},
+    time::{Clock, Timestamp},
+};
+
+pub(crate) use build::{Ends, Wiring, build_body};
+pub(crate) use slot::{Slot, SlotBody, pick};
+pub(crate) use source::{Pace, SourceState};
+pub(crate) use trouble::{Poison, Trouble};
+
+/// Input frames one turn takes at most, so that the cells of a core share it.
+const FRAMES_PER_TURN: usize = 256;
+/// One turn in this many is timed node by node.
+const TURNS_PER_TIMED: u32 = 256;
+/// No node at work.
+pub(crate) const NOBODY: u32 = u32::MAX;
+
+/// What a turn leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// More is waiting: come again.
+    More,
+    /// Nothing to do until a ring or a command wakes the cell.
+    Idle,
+    /// Nothing to do before this moment of the clock.
+    Until(Timestamp),
+    /// A body failed; see [`Stage::trouble`].
+    Trouble,
+    /// Every stream has ended and everything is delivered.
+    Done,
+}
+
+/// A ring that ends in this stage.
+pub(crate) struct Inlet {
+    pub(crate) ring: Receiver,
+    pub(crate) slot: usize,
+    pub(crate) line: usize,
+}
+
+/// A ring that begins in this stage, with the frames that found no room yet.
+pub(crate) struct Outlet {
+    pub(crate) ring: Sender,
+    backlog: VecDeque<Frame>,
+    slot: usize,
+    port: usize,
+}
+
+/// A frame on its way to a node of the stage.
+struct Work {
+    slot: usize,
+    line: usize,
+    frame: Frame,
+}
+
+/// Nodes that run together, and everything between them.
+pub(crate) struct Stage {
+    pub(crate) slots: Box<[Slot]>,
+    pub(crate) sources: Vec<SourceState>,
+    pub(crate) inlets: Vec<Inlet>,
+    pub(crate) outlets: Vec<Outlet>,
+    pub(crate) clock: Clock,
+    pub(crate) pace: Pace,
+    /// The slot at work, for whoever has to know it from outside.
+    pub(crate) mark: Arc<AtomicU32>,
+    pub(crate) poison: Arc<Poison>,
+    work: VecDeque<Work>,
+    out: Vec<Sent>,
+    current: Option<Frame>,
+    current_line: usize,
+    spare: Option<Buffer>,
+    any_watched: bool,
+    /// Some stream has ended, so ends must be followed through all slots.
+    ending: bool,
+    settled: bool,
+    turns: u32,
+    timing: bool,
+    trouble: Option<Trouble>,
+    /// When the input taken last came through the door: the clock of what timers cause.
+    entered: Timestamp,
+    pub(crate) paused: bool,
+    halted: bool,
+    epoch: u32,
+}
+
+/// A body's fault on its way out of a turn; which one is in `mark`.
+type Step<T = ()> = Result<T, Fault>;
+
+impl Stage {
+    /// One turn: what waited for room first, then at most [`FRAMES_PER_TURN`] input frames.
+    ///
+    /// Panics of bodies come out as panics; the cell catches them and calls [`Stage::failed`].
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
+        if self.trouble.is_some() {
+            return Turn::Trouble;
+        }
+        if self.halted {
+            return Turn::Done;
+        }
+        self.turns = self.turns.wrapping_add(1);
+        self.timing = self.turns % TURNS_PER_TIMED == 1;
+        let turn = match self.take_inputs(now) {
+            Ok(turn) => turn,
+            Err(fault) => {
+                self.failed(fault);
+                Turn::Trouble
+            }
+        };
+        self.publish();
+        for inlet in &mut self.inlets {
+            inlet.ring.release();
+        }
+        self.mark.store(NOBODY, Ordering::Relaxed);
+        turn
+    }
+
+    fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
+        self.run_work()?;
+        if !self.settled {
+            self.settle()?;
+        }
+        if !self.flush_backlog() {
+            return Ok(Turn::Idle);
+        }
+        let mut left = FRAMES_PER_TURN;
+        let mut more = false;
+        for inlet in 0..self.inlets.len() {
+            match self.drain_inlet(inlet, &mut left)? {
+                Drained::Empty => {}
+                Drained::Some => more = true,
+                Drained::Blocked => return Ok(Turn::Idle),
+            }
+        }
+        let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now, &mut left)? };
+        if self.is_blocked() {
+            return Ok(Turn::Idle);
+        }
+        if self.is_done() {
+            return Ok(Turn::Done);
+        }
+        Ok(if more || left == 0 { Turn::More } else { until })
+    }
+
+    /// Takes frames out of one ring until it is empty, the turn is over or there is no room below.
+    fn drain_inlet(&mut self, inlet: usize, left: &mut usize) -> Step<Drained> {
+        // Read before draining: what it covers is in the ring by now.
+        let bound = self.inlets[inlet].ring.bound();
+        let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
+        loop {
+            if *left == 0 || self.slots[slot].is_full(line) {
+                return Ok(Drained::Some);
+            }
+            let Some(frame) = self.inlets[inlet].ring.pop() else { break };
+            *left -= 1;
+            let time = frame.header.time;
+            self.enter(slot, line, frame)?;
+            if self.any_watched {
+                self.raise(slot, line, time);
+                self.settle()?;
+            }
+            if self.is_blocked() {
+                return Ok(Drained::Blocked);
+            }
+        }
+        if bound > self.slots[slot].line_bounds[line] {
+            self.raise(slot, line, bound);
+            self.ending |= bound == Timestamp::MAX;
+            if self.any_watched || self.ending {
+                self.settle()?;
+            }
+        }
+        if self.any_watched {
+            // Ask for the bound that somebody waits for; if it is there already, come again.
+            let wanted = self.slots[slot].wanted(line);
+            if self.inlets[inlet].ring.want(wanted) && wanted > bound {
+                return Ok(Drained::Some);
+            }
+        }
+        Ok(Drained::Empty)
+    }
+
+    /// Puts a frame in at a node and follows it and all it causes.
+    fn enter(&mut self, slot: usize, line: usize, frame: Frame) -> Step {
+        self.entered = frame.header.entered;
+        self.current = Some(frame);
+        self.chain(slot, line)?;
+        self.run_work()
+    }
+
+    fn run_work(&mut self) -> Step {
+        while let Some(work) = self.work.pop_front() {
+            self.current = Some(work.frame);
+            self.chain(work.slot, work.line)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the frame in `current` through `slot` and on, as long as one frame leads to one.
+    fn chain(&mut self, mut slot: usize, mut line: usize) -> Step {
+        loop {
+            let gap = self.current.as_ref().is_some_and(|frame| frame.header.gap.is_some());
+            if (gap || !self.slots[slot].is_plain) && !self.prepare(slot, line)? {
+                return Ok(());
+            }
+            self.current_line = line;
+            self.mark.store(slot as u32, Ordering::Relaxed);
+            let began = self.timing.then(|| self.clock.now());
+            let here = &mut self.slots[slot];
+            match &mut here.body {
+                SlotBody::Block(block) => {
+                    let frame = self.current.as_mut().expect("a chain carries a frame");
+                    let input = frame.buffer();
+                    let (bytes, count) = (input.bytes_len(), input.count());
+                    let mut output = match self.spare.take() {
+                        Some(spare) => spare.recycle(bytes, count),
+                        None => Buffer::with_bytes(bytes, count),
+                    };
+                    let samples = output.floats_mut().expect("recycled buffers have one holder");
+                    block.block(here.channels, input.floats(), samples);
+                    let used = std::mem::replace(frame.buffer_mut(), output);
+                    if used.is_sole() {
+                        self.spare = Some(used);
+                    }
+                    here.line_counts[line].taken.add(1);
+                    here.stamp(0, frame);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    if let Some((next, next_line)) = here.sole_local {
+                        here.local_counts[0].sent.add(1);
+                        (slot, line) = (next, next_line);
+                        continue;
+                    }
+                    let frame = self.current.take().expect("a chain carries a frame");
+                    self.route(slot, 0, frame);
+                    return Ok(());
+                }
+                SlotBody::Operator(operator) => {
+                    let frame = self.current.as_ref().expect("a chain carries a frame");
+                    here.ports.line = line;
+                    here.ports.cause = frame.header;
+                    let mut io =
+                        Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
+                    operator.process(&mut io)?;
+                    here.line_counts[line].taken.add(1);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    match here.sole_local {
+                        Some((next, next_line)) if self.out.len() == 1 => {
+                            let mut frame = self.out.pop().expect("one").frame;
+                            here.stamp(0, &mut frame);
+                            here.local_counts[0].sent.add(1);
+                            self.current = Some(frame);
+                            (slot, line) = (next, next_line);
+                        }
+                        _ => {
+                            self.current = None;
+                            self.send_out(slot);
+                            return Ok(());
+                        }
+                    }
+                }
+                SlotBody::Sink(sink) => {
+                    let frame = self.current.as_ref().expect("a chain carries a frame");
+                    sink.take(line, frame)?;
+                    if let Some(latency) = &here.latency {
+                        latency.record(self.clock.now().since(frame.header.entered));
+                    }
+                    here.line_counts[line].taken.add(1);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    self.current = None;
+                    return Ok(());
+                }
+                SlotBody::Bypass => {
+                    here.line_counts[line].taken.add(1);
+                    let mut frame = self.current.take().expect("a chain carries a frame");
+                    here.stamp(0, &mut frame);
+                    self.route(slot, 0, frame);
+                    return Ok(());
+                }
+                SlotBody::HoldLast(last) => {
+                    here.line_counts[line].taken.add(1);
+                    let cause = self.current.take().expect("a chain carries a frame").header;
+                    for (port, held) in last.iter().enumerate() {
+                        if let Some(held) = held {
+                            let frame =
+                                Frame::new(cause.causes(cause.time), held.buffer().clone());
+                            self.out.push(Sent { port: port as u16, frame });
+                        }
+                    }
+                    self.send_out(slot);
+                    return Ok(());
+                }
+                SlotBody::Source(_) | SlotBody::Empty => unreachable!("no edge leads here"),
+            }
+        }
+    }
+
+    /// What a node needs before its frame that most nodes do not: picking channels,
+    /// waiting for others, telling a gap, firing timers. Says whether the frame goes on now.
+    fn prepare(&mut self, slot: usize, line: usize) -> Step<bool> {
+        let here = &mut self.slots[slot];
+        let frame = self.current.as_mut().expect("a chain carries a frame");
+        if let Some(pick) = &here.picks[line] {
+            slot::pick(frame, pick);
+        }
+        if let Some(grid) = &mut here.ports.lines[line].grid {
+            grid.enter(frame.header.time, frame.buffer().count());
+        }
+        if let Some(aligner) = &mut here.aligner {
+            let frame = self.current.take().expect("a chain carries a frame");
+            let grid = here.ports.lines[line].grid.as_ref();
+            if aligner.enter(line, frame, grid).is_some() {
+                here.line_counts[line].dropped(Gap::Late, 1);
+            }
+            self.settled = false;
+            return Ok(false);
+        }
+        if here.has_timers {
+            self.fire_before(slot, line)?;
+        }
+        self.tell_gap(slot, line)?;
+        Ok(true)
+    }
+
+    /// Tells a body of missing content before the frame after it.
+    fn tell_gap(&mut self, slot: usize, line: usize) -> Step {
+        let here = &mut self.slots[slot];
+        let Some(frame) = &self.current else { return Ok(()) };
+        let Some(reason) = frame.header.gap else { return Ok(()) };
+        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.current_line = line;
+        let notice = crate::GapNotice { reason, until: frame.header.time };
+        here.gap(reason);
+        match &mut here.body {
+            SlotBody::Block(block) => block.reset(),
+            SlotBody::Operator(operator) => {
+                here.ports.line = line;
+                here.ports.cause = frame.header;
+                let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+                operator.gap(&notice, &mut io)?;
+                self.send_out(slot);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Stamps and routes everything a body has sent.
+    fn send_out(&mut self, slot: usize) {
+        let mut out = std::mem::take(&mut self.out);
+        for sent in out.drain(..) {
+            let port = usize::from(sent.port);
+            let mut frame = sent.frame;
+            self.slots[slot].stamp(port, &mut frame);
+            self.route(slot, port, frame);
+        }
+        self.out = out;
+    }
+
+    /// Sends a stamped frame along every edge that leaves the port.
+    fn route(&mut self, slot: usize, port: usize, frame: Frame) {
+        let here = &mut self.slots[slot];
+        if let Some(last) = &mut here.last {
+            last[port] = Some(frame.clone());
+        }
+        let routes = &here.routes[port];
+        let Some((final_route, others)) = routes.split_last() else { return };
+        for route in others {
+            send(route, frame.clone(), &mut self.work, &mut self.outlets);
+        }
+        send(final_route, frame, &mut self.work, &mut self.outlets);
+    }
+
+    /// Whether some frame waits for room in a ring.
+    fn is_blocked(&self) -> bool {
+        self.outlets.iter().any(|outlet| !outlet.backlog.is_empty())
+    }
+
+    /// Tries to get rid of the backlog; says whether there is none left.
+    fn flush_backlog(&mut self) -> bool {
+        let mut free = true;
+        for outlet in &mut self.outlets {
+            while let Some(frame) = outlet.backlog.pop_front() {
+                if let Err(frame) = outlet.ring.push(frame) {
+                    outlet.backlog.push_front(frame);
+                    break;
+                }
+            }
+            // Asked for only after trying, and tried again if room came in between.
+            while !outlet.backlog.is_empty() && outlet.ring.wait_for_room() {
+                let frame = outlet.backlog.pop_front().expect("not empty");
+                if let Err(frame) = outlet.ring.push(frame) {
+                    outlet.backlog.push_front(frame);
+                }
+            }
+            free &= outlet.backlog.is_empty();
+        }
+        free
+    }
+
+    /// Shows the consumers of outgoing rings what was sent and how far the bounds are.
+    fn publish(&mut self) {
+        if self.is_blocked() {
+            self.flush_backlog();
+        }
+        for outlet in &mut self.outlets {
+            let bound = self.slots[outlet.slot].out_bounds[outlet.port];
+            // A bound must not overtake the frames that wait for room.
+            let bound = match outlet.backlog.front() {
+                Some(frame) => bound.min(frame.header.time),
+                None => bound,
+            };
+            outlet.ring.publish(bound);
+        }
+    }
+
+    /// Whether every stream has ended and everything has left.
+    fn is_done(&self) -> bool {
+        self.ending
+            && self.slots.iter().all(|slot| slot.flushed)
+            && self.sources.iter().all(SourceState::has_ended)
+            && !self.is_blocked()
+    }
+
+    /// Ends all generating sources as if they had nothing more: what is inside is finished.
+    pub(crate) fn drain(&mut self) {
+        for source in &mut self.sources {
+            source.end();
+        }
+        self.ending = true;
+        self.settled = false;
+    }
+
+    /// Ends now. What is inside stays where it is, and counted as in flight.
+    pub(crate) fn halt(&mut self) {
+        self.halted = true;
+        for slot in &mut self.slots {
+            slot.out_bounds.fill(Timestamp::MAX);
+        }
+        for outlet in &mut self.outlets {
+            outlet.ring.publish(Timestamp::MAX);
+        }
+    }
+
+    /// Frames that wait inside the stage, of the edges that end in it.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.work.len() + self.outlets.iter().map(|outlet| outlet.backlog.len()).sum::<usize>()
+    }
+}
+
+enum Drained {
+    Empty,
+    Some,
+    Blocked,
+}
+
+/// Where frames of an output port go.
+pub(crate) enum Route {
+    /// To a node of the same stage.
+    Local { slot: usize, line: usize, counts: Arc<crate::stats::EdgeCounts> },
+    /// Into a ring.
+    Ring { outlet: usize, counts: Arc<crate::stats::EdgeCounts> },
+}
+
+fn send(route: &Route, frame: Frame, work: &mut VecDeque<Work>, outlets: &mut [Outlet]) {
+    match route {
+        Route::Local { slot, line, counts } => {
+            counts.sent.add(1);
+            work.push_back(Work { slot: *slot, line: *line, frame });
+        }
+        Route::Ring { outlet, counts } => {
+            counts.sent.add(1);
+            let outlet = &mut outlets[*outlet];
+            if !outlet.backlog.is_empty() {
+                outlet.backlog.push_back(frame);
+            } else if let Err(frame) = outlet.ring.push(frame) {
+                outlet.backlog.push_back(frame);
+            }
+        }
+    }
+}

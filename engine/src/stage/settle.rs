@@ -1,0 +1,264 @@
+//! Bounds, joins, timers and ends: what event time makes happen between frames.
+
+use crate::{
+    align::Released,
+    buffer::Buffer,
+    frame::Frame,
+    io::Io,
+    time::Timestamp,
+};
+
+use super::{Route, SlotBody, Stage, Step};
+
+use std::sync::atomic::Ordering;
+
+impl Stage {
+    /// Raises the bound of one line.
+    pub(super) fn raise(&mut self, slot: usize, line: usize, bound: Timestamp) {
+        let known = &mut self.slots[slot].line_bounds[line];
+        *known = bound.max(*known);
+    }
+
+    /// Walks the slots in topological order: joins what can be joined, fires what is due,
+    /// flushes what has ended, and passes bounds on. One walk is enough, since
+    /// whatever a slot causes happens further down.
+    pub(super) fn settle(&mut self) -> Step {
+        for slot in 0..self.slots.len() {
+            let here = &self.slots[slot];
+            if !(here.watched || self.ending) {
+                continue;
+            }
+            if here.aligner.is_some() {
+                self.join(slot)?;
+            }
+            let bound = self.slots[slot].in_bound();
+            if self.slots[slot].has_timers {
+                self.fire_until(slot, bound)?;
+            }
+            if bound == Timestamp::MAX && !self.slots[slot].line_bounds.is_empty() {
+                self.flush(slot)?;
+            }
+            self.pass_bounds(slot, bound);
+        }
+        self.settled = true;
+        Ok(())
+    }
+
+    /// Processes everything that can be joined.
+    fn join(&mut self, slot: usize) -> Step {
+        loop {
+            let here = &mut self.slots[slot];
+            let aligner = here.aligner.as_mut().expect("only joins come here");
+            match aligner.release(&here.line_bounds, &mut here.ports.aligned) {
+                None => return Ok(()),
+                Some(Released::One(line, frame)) => {
+                    self.current = Some(frame);
+                    self.process_joined(slot, line)?;
+                }
+                Some(Released::Together) => {
+                    self.current = self.slots[slot].ports.aligned[0].clone();
+                    self.process_joined(slot, 0)?;
+                    self.slots[slot].ports.aligned.fill(None);
+                }
+            }
+            self.run_work()?;
+        }
+    }
+
+    /// Processes the frame in `current` at a node that has waited for it.
+    fn process_joined(&mut self, slot: usize, line: usize) -> Step {
+        self.tell_gap(slot, line)?;
+        self.current_line = line;
+        self.mark.store(slot as u32, Ordering::Relaxed);
+        let began = self.timing.then(|| self.clock.now());
+        let here = &mut self.slots[slot];
+        let frame = self.current.as_ref().expect("a joined frame is at hand");
+        match &mut here.body {
+            SlotBody::Operator(operator) => {
+                here.ports.line = line;
+                here.ports.cause = frame.header;
+                let mut io = Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
+                operator.process(&mut io)?;
+            }
+            SlotBody::Sink(sink) => {
+                sink.take(line, frame)?;
+                if let Some(latency) = &here.latency {
+                    latency.record(self.clock.now().since(frame.header.entered));
+                }
+            }
+            // A failed join has nothing to pass on in its inputs' stead.
+            _ => {}
+        }
+        if let Some(began) = began {
+            here.timed(began, self.clock.now());
+        }
+        self.count_joined(slot, line);
+        self.current = None;
+        self.send_out(slot);
+        Ok(())
+    }
+
+    /// Counts what a join has dealt with: its own frame, and those of the other lines that no
+    /// later sample can need.
+    fn count_joined(&mut self, slot: usize, line: usize) {
+        let here = &mut self.slots[slot];
+        here.line_counts[line].taken.add(1);
+        if let Some(aligner) = &mut here.aligner {
+            aligner.used_up(|line, frames| here.line_counts[line].taken.add(frames));
+        }
+    }
+
+    /// Fires timers that are due at or before `bound`.
+    fn fire_until(&mut self, slot: usize, bound: Timestamp) -> Step {
+        loop {
+            let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(()) };
+            match operator.due() {
+                // At the end of the stream nothing is due any more: `flush` says the rest.
+                Some(due) if due <= bound && bound < Timestamp::MAX => self.fire(slot, due)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn fire(&mut self, slot: usize, due: Timestamp) -> Step {
+        self.mark.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        let SlotBody::Operator(operator) = &mut here.body else { return Ok(()) };
+        here.ports.cause.entered = self.entered;
+        let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+        operator.on_due(due, &mut io)?;
+        assert!(
+            operator.due() != Some(due),
+            "an operator must move its due time on, or it would be called for ever"
+        );
+        let current = self.current.take();
+        self.send_out(slot);
+        self.run_work_below(current)
+    }
+
+    /// Follows what a timer caused, keeping the frame at hand.
+    fn run_work_below(&mut self, current: Option<Frame>) -> Step {
+        let line = self.current_line;
+        self.run_work()?;
+        self.current = current;
+        self.current_line = line;
+        Ok(())
+    }
+
+    /// Before the frame in `current`: fires what is due by its time, and cuts a signal
+    /// where a timer falls between its samples, so that timers see the same samples however the
+    /// stream is cut into frames.
+    pub(super) fn fire_before(&mut self, slot: usize, line: usize) -> Step {
+        loop {
+            let frame = self.current.as_ref().expect("a chain carries a frame");
+            let (time, len) = (frame.header.time, frame.len());
+            let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(()) };
+            let Some(due) = operator.due() else { return Ok(()) };
+            if due <= time {
+                self.fire(slot, due)?;
+                continue;
+            }
+            let Some(grid) = self.slots[slot].ports.lines[line].grid else { return Ok(()) };
+            let head = (1..len).find(|&n| grid.time_of(n as i64) >= due);
+            let Some(head) = head else { return Ok(()) };
+            self.process_head(slot, line, head)?;
+        }
+    }
+
+    /// Processes the first `head` samples of the frame in `current`, leaving the rest there.
+    fn process_head(&mut self, slot: usize, line: usize, head: usize) -> Step {
+        self.tell_gap(slot, line)?;
+        let frame = self.current.take().expect("a chain carries a frame");
+        let here = &mut self.slots[slot];
+        let grid = here.ports.lines[line].grid.as_mut().expect("only signals are cut");
+        let mut rest = cut(&frame, head, frame.len());
+        rest.header.time = grid.time_of(head as i64);
+        rest.header.gap = None;
+        let first = cut(&frame, 0, head);
+        // The grid goes back to the frame's beginning and takes both parts one after the other.
+        grid.rewind(frame.len());
+        grid.enter(first.header.time, head);
+        here.ports.line = line;
+        here.ports.cause = first.header;
+        if let SlotBody::Operator(operator) = &mut here.body {
+            let mut io = Io { ports: &mut here.ports, frame: Some(&first), out: &mut self.out };
+            let done = operator.process(&mut io);
+            self.current = Some(rest);
+            done?;
+        }
+        let rest = self.current.take().expect("just put there");
+        let here = &mut self.slots[slot];
+        let grid = here.ports.lines[line].grid.as_mut().expect("only signals are cut");
+        grid.enter(rest.header.time, rest.len());
+        self.send_out(slot);
+        self.current_line = line;
+        self.run_work_below(Some(rest))
+    }
+
+    /// Ends a body's stream, once.
+    fn flush(&mut self, slot: usize) -> Step {
+        if std::mem::replace(&mut self.slots[slot].flushed, true) {
+            return Ok(());
+        }
+        self.mark.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        here.ports.cause.entered = self.entered;
+        if let Some(aligner) = &mut here.aligner {
+            // Partners that were left over: their moments have no sample in the first input.
+            aligner.clear();
+            aligner.used_up(|line, frames| here.line_counts[line].taken.add(frames));
+        }
+        match &mut here.body {
+            SlotBody::Operator(operator) => {
+                let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+                operator.flush(&mut io)?;
+                self.send_out(slot);
+                self.run_work()
+            }
+            SlotBody::Sink(sink) => sink.finish(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says downstream how far this node's outputs are.
+    fn pass_bounds(&mut self, slot: usize, in_bound: Timestamp) {
+        let here = &mut self.slots[slot];
+        let is_source = here.line_bounds.is_empty();
+        for port in 0..here.out_bounds.len() {
+            if !is_source {
+                let promise = here.ports.outlets[port].promise;
+                let bound = if in_bound == Timestamp::MAX && here.flushed {
+                    Timestamp::MAX
+                } else {
+                    let by_inputs = in_bound.min(END_OF_TIME).plus_nanos(-here.look_back_ns);
+                    by_inputs.max(promise).plus_nanos(-here.delay_ns)
+                };
+                here.out_bounds[port] = bound.max(here.out_bounds[port]);
+            }
+        }
+        for port in 0..self.slots[slot].out_bounds.len() {
+            let bound = self.slots[slot].out_bounds[port];
+            for route in 0..self.slots[slot].routes[port].len() {
+                if let Route::Local { slot: next, line, .. } = self.slots[slot].routes[port][route] {
+                    self.raise(next, line, bound);
+                }
+            }
+        }
+    }
+}
+
+/// The latest moment that is not the end itself.
+const END_OF_TIME: Timestamp = Timestamp::from_nanos(i64::MAX - 1);
+
+/// The samples `from .. to` of a signal frame.
+fn cut(frame: &Frame, from: usize, to: usize) -> Frame {
+    let (len, part) = (frame.len(), to - from);
+    let channels = frame.samples().len() / len.max(1);
+    let mut buffer = Buffer::signal(channels, part);
+    let planes = buffer.floats_mut().expect("a fresh buffer has one holder");
+    for channel in 0..channels {
+        planes[channel * part..(channel + 1) * part]
+            .copy_from_slice(&frame.channel(channel)[from..to]);
+    }
+    Frame::new(frame.header, buffer)
+}

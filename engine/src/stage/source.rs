@@ -1,0 +1,239 @@
+//! Generating sources: asked one group of frames ahead, released when it is time.
+
+use crate::{
+    body::Flow,
+    format::Format,
+    frame::Gap,
+    io::{Io, Sent},
+    time::{Clock, Grid, Timestamp},
+};
+
+use super::{SlotBody, Stage, Step, Turn};
+
+use std::sync::atomic::Ordering;
+
+/// How the session's time line lies on the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// The clock at zero of the time line.
+    pub(crate) start: Timestamp,
+    /// Seconds of content per second of clock; `None` is as fast as it goes.
+    pub(crate) speed: Option<f64>,
+}
+
+impl Pace {
+    /// The clock when content up to `due` is there.
+    fn clock_at(&self, due: Timestamp) -> Timestamp {
+        match self.speed {
+            None => Timestamp::MIN,
+            // At the pace of the content the nanoseconds need no rounding.
+            Some(1.0) => self.start.plus_nanos(due.nanos()),
+            Some(speed) => self.start.plus_nanos((due.nanos() as f64 / speed) as i64),
+        }
+    }
+}
+
+/// A generating source and the frames it has made that are not due yet.
+pub(crate) struct SourceState {
+    slot: usize,
+    held: Vec<Sent>,
+    /// The end of what is held: a device would deliver it then.
+    due: Timestamp,
+    /// What the source promised together with what is held, per port.
+    promises: Box<[Timestamp]>,
+    /// End of the signals released, per port.
+    grids: Box<[Option<Grid>]>,
+    finished: bool,
+    started: bool,
+}
+
+impl SourceState {
+    pub(super) fn new(slot: usize, outputs: &[Format]) -> Self {
+        let grids = outputs.iter().map(|format| format.as_signal().map(|s| Grid::new(s.rate)));
+        Self {
+            slot,
+            held: Vec::with_capacity(4),
+            due: Timestamp::MIN,
+            promises: vec![Timestamp::MIN; outputs.len()].into(),
+            grids: grids.collect(),
+            finished: false,
+            started: false,
+        }
+    }
+
+    /// Whether nothing is left to release.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.finished && self.held.is_empty()
+    }
+
+    /// Makes it end where it is; what it holds was never due and never existed.
+    pub(super) fn end(&mut self) {
+        self.finished = true;
+        self.held.clear();
+    }
+}
+
+/// Calls of one source that send nothing before it is given up as broken.
+const EMPTY_CALLS_MAX: usize = 1_000_000;
+
+impl Stage {
+    /// Releases what is due, the oldest first, and asks sources for more.
+    pub(super) fn pull_sources(&mut self, now: Timestamp, left: &mut usize) -> Step<Turn> {
+        if self.paused {
+            return Ok(Turn::Idle);
+        }
+        loop {
+            for source in 0..self.sources.len() {
+                self.refill(source)?;
+            }
+            let next = (0..self.sources.len())
+                .filter(|&source| !self.sources[source].has_ended())
+                .min_by_key(|&source| (self.sources[source].due, source));
+            let Some(source) = next else { return Ok(Turn::Idle) };
+            let at = self.pace.clock_at(self.sources[source].due);
+            if at > now {
+                return Ok(Turn::Until(at));
+            }
+            if *left == 0 {
+                return Ok(Turn::More);
+            }
+            *left -= 1;
+            self.release(source)?;
+            if self.is_blocked() {
+                return Ok(Turn::Idle);
+            }
+        }
+    }
+
+    /// Asks a source for its next frames if it holds none.
+    fn refill(&mut self, source: usize) -> Step {
+        let state = &mut self.sources[source];
+        if !state.held.is_empty() || state.finished {
+            return Ok(());
+        }
+        state.started = true;
+        let slot = state.slot;
+        self.mark.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        let SlotBody::Source(body) = &mut here.body else {
+            self.end_source(source);
+            return Ok(());
+        };
+        for _ in 0..EMPTY_CALLS_MAX {
+            let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+            let flow = body.next(&mut io)?;
+            let state = &mut self.sources[source];
+            std::mem::swap(&mut state.held, &mut self.out);
+            for (promise, outlet) in state.promises.iter_mut().zip(&here.ports.outlets) {
+                *promise = outlet.promise;
+            }
+            if flow == Flow::End {
+                state.finished = true;
+            }
+            if !state.held.is_empty() {
+                state.due = due(&state.held, &here.ports.outlets, state.due);
+                return Ok(());
+            }
+            if state.finished {
+                self.end_source(source);
+                return Ok(());
+            }
+        }
+        Err(crate::Fault::new("the source says that there is more but sends nothing"))
+    }
+
+    /// Sends what a source holds through the graph.
+    fn release(&mut self, source: usize) -> Step {
+        let slot = self.sources[source].slot;
+        // The clock now, not at the turn's beginning: content comes through the door here.
+        let entered = self.clock.now();
+        self.entered = entered;
+        let mut held = std::mem::take(&mut self.sources[source].held);
+        let mut horizon = Timestamp::MIN;
+        for sent in &mut held {
+            let port = usize::from(sent.port);
+            sent.frame.header.entered = entered;
+            horizon = horizon.max(match &mut self.sources[source].grids[port] {
+                Some(grid) => {
+                    grid.enter(sent.frame.header.time, sent.frame.len());
+                    grid.end()
+                }
+                None => sent.frame.header.time,
+            });
+        }
+        let chained = held.len() == 1;
+        for mut sent in held.drain(..) {
+            let port = usize::from(sent.port);
+            let here = &mut self.slots[slot];
+            sent.frame.header.gap.get_or_insert_default_from(&mut here.gaps[port]);
+            let gap = sent.frame.header.gap;
+            here.stamp(port, &mut sent.frame);
+            sent.frame.header.gap = gap;
+            match (chained, here.sole_local) {
+                (true, Some((next, line))) => {
+                    here.local_counts[0].sent.add(1);
+                    self.current = Some(sent.frame);
+                    self.chain(next, line)?;
+                }
+                _ => self.route(slot, port, sent.frame),
+            }
+        }
+        self.sources[source].held = held;
+        self.run_work()?;
+        for port in 0..self.slots[slot].out_bounds.len() {
+            let bound = self.sources[source].promises[port].max(horizon);
+            let known = &mut self.slots[slot].out_bounds[port];
+            *known = bound.max(*known);
+        }
+        if self.sources[source].finished {
+            self.end_source(source);
+        }
+        if self.any_watched || self.ending { self.settle() } else { Ok(()) }
+    }
+
+    fn end_source(&mut self, source: usize) {
+        let slot = self.sources[source].slot;
+        let here = &mut self.slots[slot];
+        here.out_bounds.fill(Timestamp::MAX);
+        here.flushed = true;
+        self.ending = true;
+        self.settled = false;
+    }
+
+    /// Stops or restarts the generating sources. Time does not pass for them meanwhile, so
+    /// nothing is missing afterwards.
+    pub(crate) fn pause(&mut self, paused: bool, clock: &Clock, paused_at: &mut Timestamp) {
+        if paused == self.paused {
+            return;
+        }
+        self.paused = paused;
+        if paused {
+            *paused_at = clock.now();
+        } else {
+            self.pace.start = self.pace.start.plus_nanos(clock.now().since(*paused_at));
+        }
+    }
+}
+
+/// When the last of the held frames would be there if a device delivered them.
+fn due(held: &[Sent], outlets: &[crate::io::Outlet], before: Timestamp) -> Timestamp {
+    let end = |sent: &Sent| {
+        let time = sent.frame.header.time;
+        match outlets[usize::from(sent.port)].format.rate() {
+            Some(rate) => time.plus_nanos(rate.span_ns(sent.frame.len() as i64)),
+            None => time,
+        }
+    };
+    held.iter().map(end).fold(before, Timestamp::max)
+}
+
+/// A gap that is already there stays; else the pending one is taken.
+trait GapSlot {
+    fn get_or_insert_default_from(&mut self, pending: &mut Option<Gap>);
+}
+
+impl GapSlot for Option<Gap> {
+    fn get_or_insert_default_from(&mut self, pending: &mut Option<Gap>) {
+        *self = self.or(pending.take());
+    }
+}

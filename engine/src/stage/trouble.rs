@@ -1,0 +1,144 @@
+//! What happens in a stage when a body fails, and what control can do to it.
+
+use std::sync::{Mutex, atomic::Ordering};
+
+use crate::{
+    body::Body,
+    fault::Fault,
+    frame::{Frame, Gap},
+    kind::Node,
+};
+
+use super::{NOBODY, Slot, SlotBody, Stage};
+
+/// A body that failed and has not been replaced yet.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) slot: usize,
+    pub(crate) fault: Fault,
+    /// Whether somebody has been told.
+    pub(crate) told: bool,
+}
+
+/// The last frame a body of the stage died on, for whoever wants to see why.
+#[derive(Default)]
+pub(crate) struct Poison(Mutex<Option<(usize, Frame)>>);
+
+impl Poison {
+    /// The node of the plan and the frame.
+    pub(crate) fn last(&self) -> Option<(usize, Frame)> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, node: usize, frame: Frame) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((node, frame));
+    }
+}
+
+impl Stage {
+    /// The body at work has failed: the frame it died on is dropped, what it sent in that call
+    /// never existed, everything else stays where it is.
+    pub(crate) fn failed(&mut self, fault: Fault) {
+        let slot = self.mark.load(Ordering::Relaxed);
+        assert!(slot != NOBODY, "a turn failed outside of any body: {fault}");
+        let slot = slot as usize;
+        self.out.clear();
+        let current = self.current.take();
+        let here = &mut self.slots[slot];
+        here.body = SlotBody::Empty;
+        if let Some(frame) = current
+            && !here.line_counts.is_empty()
+        {
+            here.counts.poison.add(1);
+            here.line_counts[self.current_line].dropped(Gap::Poison, 1);
+            if let Some(aligner) = &mut here.aligner {
+                aligner.used_up(|line, frames| here.line_counts[line].dropped(Gap::Poison, frames));
+            }
+            here.ports.aligned.fill(None);
+            self.poison.keep(here.node, frame);
+        }
+        self.trouble = Some(Trouble { slot, fault, told: false });
+    }
+
+    /// The body that failed and waits for a successor.
+    pub(crate) fn trouble_mut(&mut self) -> Option<&mut Trouble> {
+        self.trouble.as_mut()
+    }
+
+    /// Puts a body into a slot. Whatever it sends next follows a gap.
+    pub(crate) fn put(&mut self, slot: usize, body: SlotBody) {
+        let here = &mut self.slots[slot];
+        here.body = body;
+        here.gap(Gap::Restart);
+        here.counts.restarts.add(1);
+        if self.trouble.as_ref().is_some_and(|trouble| trouble.slot == slot) {
+            self.trouble = None;
+        }
+        self.settled = false;
+    }
+
+    /// Lets the node repeat what it said last from now on.
+    pub(crate) fn hold_last(&mut self, slot: usize) {
+        let here = &mut self.slots[slot];
+        let last = here.last.take().unwrap_or_else(|| vec![None; here.routes.len()].into());
+        self.put(slot, SlotBody::HoldLast(last));
+    }
+
+    /// The slot of a node of the plan.
+    pub(crate) fn slot_of(&self, node: usize) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.node == node)
+    }
+
+    /// Appends the state of every body that has one: node, length, bytes.
+    pub(crate) fn save(&mut self) {
+        for slot in &mut self.slots {
+            slot.save();
+        }
+    }
+}
+
+impl Slot {
+    /// Saves the body's state beside it.
+    pub(crate) fn save(&mut self) {
+        self.saved.clear();
+        match &self.body {
+            SlotBody::Operator(operator) => operator.save(&mut self.saved),
+            SlotBody::Block(block) => block.save(&mut self.saved),
+            _ => {}
+        }
+    }
+
+    /// Gives the body a state saved by its like.
+    pub(crate) fn load(&mut self, state: &[u8]) -> Result<(), Fault> {
+        match &mut self.body {
+            SlotBody::Operator(operator) => operator.load(state),
+            SlotBody::Block(block) => block.load(state),
+            _ => Err(Fault::new("this kind saves no state")),
+        }
+    }
+
+    /// Changes live parameters of the body.
+    pub(crate) fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
+        match &mut self.body {
+            SlotBody::Operator(operator) => operator.retune(node),
+            SlotBody::Block(block) => block.retune(node),
+            SlotBody::Source(source) => source.retune(node),
+            SlotBody::Sink(_) | SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {
+                Err(Fault::new("none of its parameters can change while it runs"))
+            }
+        }
+    }
+}
+
+impl SlotBody {
+    /// A body that can stand in a stage.
+    pub(crate) fn of(body: Body) -> Self {
+        match body {
+            Body::Source(source) => Self::Source(source),
+            Body::Operator(operator) => Self::Operator(operator),
+            Body::Block(block) => Self::Block(block),
+            Body::Sink(sink) => Self::Sink(sink),
+            Body::Live(_) | Body::Call(_) => panic!("a body that waits cannot stand in a stage"),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is counted, where it happens: frames on edges, time in nodes, latency at sinks.
+//!
+//! Every counter has one writer (a core's thread, or one I/O task), so counting
+//! is a plain load and store; readers may look at any time.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::frame::Gap;
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds, as the only writer.
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+    }
+
+    /// Adds, beside other writers.
+    pub(crate) fn add_shared(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Frames on one edge of one session: `sent = taken + dropped + in flight`, always.
+#[derive(Debug, Default)]
+pub struct EdgeCounts {
+    /// Frames the producer made.
+    pub sent: Counter,
+    /// Frames the consumer has dealt with.
+    pub taken: Counter,
+    dropped: [Counter; Gap::ALL.len()],
+}
+
+impl EdgeCounts {
+    /// Counts dropped frames; both ends may.
+    pub(crate) fn dropped(&self, reason: Gap, frames: u64) {
+        if frames > 0 {
+            self.dropped[reason.index()].add_shared(frames);
+        }
+    }
+
+    /// Frames dropped for `reason`.
+    pub fn dropped_for(&self, reason: Gap) -> u64 {
+        self.dropped[reason.index()].value()
+    }
+
+    /// Frames dropped for any reason.
+    pub fn dropped_in_all(&self) -> u64 {
+        self.dropped.iter().map(Counter::value).sum()
+    }
+
+    /// Frames that are neither taken nor dropped yet.
+    pub fn in_flight(&self) -> u64 {
+        // Taken and dropped are read first: a frame that moves meanwhile then
+        // counts as in flight once too often rather than going negative.
+        let gone = self.taken.value() + self.dropped_in_all();
+        self.sent.value().saturating_sub(gone)
+    }
+}
+
+/// Work of one node of one session.
+#[derive(Debug, Default)]
+pub struct NodeCounts {
+    /// Times the body was put in anew.
+    pub restarts: Counter,
+    /// Frames the body died on.
+    pub poison: Counter,
+    /// Calls that were timed, about one turn in 256.
+    pub timed: Counter,
+    /// Nanoseconds those took together.
+    pub timed_ns: Counter,
+    /// Events stamped older than the node's own bound.
+    pub late: Counter,
+}
+
+const SUB: usize = 32;
+const OCTAVES: usize = 42;
+
+/// A histogram of latencies: 32 steps per factor of two (3 % wide), up to 73 minutes.
+#[derive(Debug)]
+pub struct Histogram {
+    steps: Box<[AtomicU64]>,
+    max: AtomicI64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let steps = (0..SUB * OCTAVES).map(|_| AtomicU64::new(0)).collect();
+        Self { steps, max: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Histogram {
+    /// Counts one latency in nanoseconds; negative ones count as zero. Many threads may.
+    pub fn record(&self, ns: i64) {
+        let ns = ns.max(0);
+        self.steps[step(ns as u64)].fetch_add(1, Ordering::Relaxed);
+        if ns > self.max.load(Ordering::Relaxed) {
+            self.max.fetch_max(ns, Ordering::Relaxed);
+        }
+    }
+
+    /// Number of latencies counted.
+    pub fn count(&self) -> u64 {
+        self.steps.iter().map(|step| step.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The latency that `share` (0 to 1) of all do not exceed, in nanoseconds: the upper
+    /// end of its step, but never above the largest seen. `None` if nothing was counted.
+    pub fn quantile(&self, share: f64) -> Option<i64> {
+        let count = self.count();
+        let rank = ((count as f64 * share).ceil() as u64).clamp(1, count.max(1));
+        let mut seen = 0;
+        for (n, step) in self.steps.iter().enumerate() {
+            seen += step.load(Ordering::Relaxed);
+            if seen >= rank && count > 0 {
+                return Some((upper_end(n) as i64).min(self.max.load(Ordering::Relaxed)));
+            }
+        }
+        None
+    }
+
+    /// The largest latency in nanoseconds.
+    pub fn max(&self) -> Option<i64> {
+        let max = self.max.load(Ordering::Relaxed);
+        (max > i64::MIN).then_some(max)
+    }
+}
+
+fn step(ns: u64) -> usize {
+    if ns < SUB as u64 {
+        return ns as usize;
+    }
+    let octave = 63 - ns.leading_zeros() as usize;
+    let sub = (ns >> (octave - 5)) as usize & (SUB - 1);
+    ((octave - 4) * SUB + sub).min(SUB * OCTAVES - 1)
+}
+
+fn upper_end(step: usize) -> u64 {
+    if step < SUB {
+        return step as u64;
+    }
+    let (octave, sub) = (step / SUB + 4, step % SUB);
+    ((SUB + sub + 1) as u64) << (octave - 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_within_one_step() {
+        let histogram = Histogram::default();
+        for ns in 1..=100_000 {
+            histogram.record(ns);
+        }
+
+        for (share, exact) in [(0.5, 50_000.0), (0.99, 99_000.0), (1.0, 100_000.0)] {
+            let got = histogram.quantile(share).expect("not empty") as f64;
+            // A step is 1/32 of its octave, and the upper end is reported.
+            assert!(got >= exact && got <= exact * (1.0 + 1.0 / 32.0), "{share}: {got}");
+        }
+        assert_eq!(histogram.max(), Some(100_000));
+        assert_eq!(histogram.count(), 100_000);
+    }
+
+    #[test]
+    fn every_latency_falls_into_a_step_that_holds_it() {
+        for ns in (0..40).map(|n| 3_u64.pow(n / 2) << (n % 3)) {
+            let at = step(ns);
+            assert!(upper_end(at) >= ns.min(upper_end(SUB * OCTAVES - 1)), "{ns}");
+        }
+    }
+
+    #[test]
+    fn an_edge_accounts_for_every_frame() {
+        let edge = EdgeCounts::default();
+        edge.sent.add(10);
+        edge.taken.add(6);
+        edge.dropped(Gap::Full, 3);
+
+        assert_eq!(edge.in_flight(), 1);
+        assert_eq!(edge.dropped_for(Gap::Full), 3);
+    }
+}
