@@ -58,7 +58,12 @@ impl Aligner {
     }
 
     /// Takes a frame in; gives it back if it is too late to be joined.
-    pub(crate) fn enter(&mut self, line: usize, frame: Frame, grid: Option<&Grid>) -> Option<Frame> {
+    pub(crate) fn enter(
+        &mut self,
+        line: usize,
+        frame: Frame,
+        grid: Option<&Grid>,
+    ) -> Option<Frame> {
         if self.spec.policy == Policy::Merge && frame.header.time < self.released {
             return Some(frame);
         }
@@ -224,9 +229,8 @@ impl Cursor {
     fn nearest(&mut self, queue: &VecDeque<Held>, moment: Timestamp) -> Option<Partner> {
         let before = self.hold(queue, moment);
         let next = if before.is_some() { self.next(queue) } else { Some((self.held, self.sample)) };
-        let after = next.and_then(|(held, sample)| {
-            Some((held, sample, self.time(queue, held, sample)?))
-        });
+        let after =
+            next.and_then(|(held, sample)| Some((held, sample, self.time(queue, held, sample)?)));
         match (before, after) {
             (Some(before), Some(after)) => {
                 let later = after.2.since(moment) < moment.since(before.2);

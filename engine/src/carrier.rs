@@ -4,7 +4,12 @@
 //! producing host the carrier is a sink of the edge, on the consuming host a
 //! source of it; protocol, clocks and loss are its business.
 
-use crate::{body::{LiveSource, Sink}, fault::Fault, format::Format, graph::OnFull};
+use crate::{
+    body::{LiveSource, Sink},
+    fault::Fault,
+    format::Format,
+    graph::OnFull,
+};
 
 /// An edge between hosts.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,10 +6,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError, TryLockError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
 };
 
 use crate::{
@@ -18,7 +15,7 @@ use crate::{
     param::Params,
     plan::Plan,
     ring::Wake,
-    stage::{Poison, SlotBody, Stage, Turn},
+    stage::{Abandoned, Mark, NewEnd, Poison, SlotBody, Stage, Turn},
     time::Timestamp,
 };
 
@@ -42,6 +39,8 @@ pub(crate) enum Command {
     Load { node: usize, state: Vec<u8>, reply: Reply<Result<(), Fault>> },
     /// Put a body in the place of the one that failed, with its last saved state if it takes it.
     Put { slot: usize, body: SlotBody },
+    /// Take a new ring in the place of one whose other end was given up.
+    Rewire { edge: usize, end: NewEnd },
     /// Let the node that failed repeat what it said last.
     HoldLast { slot: usize },
     /// Let the node that failed pass on what it gets.
@@ -77,11 +76,11 @@ pub(crate) struct Cell {
     pub(crate) session: u32,
     pub(crate) stage: usize,
     pub(crate) door: Arc<Door>,
-    /// The slot at work.
-    pub(crate) mark: Arc<AtomicU32>,
+    pub(crate) mark: Arc<Mark>,
     pub(crate) poison: Arc<Poison>,
-    /// Raised when the cell is given up: whoever still works in it stops touching the rest.
-    pub(crate) abandoned: AtomicU32,
+    /// State of every body as of the last save; beside the stage, so that a successor finds it
+    /// while a wedged thread still holds the stage.
+    saves: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Where the cell stands, so that rings and commands can call its core.
@@ -108,6 +107,7 @@ impl Cell {
         door: Arc<Door>,
     ) -> Self {
         let (mark, poison) = (stage.mark.clone(), stage.poison.clone());
+        let saves = Mutex::new(vec![Vec::new(); stage.slots.len()]);
         let inner = Inner {
             stage,
             commands,
@@ -115,16 +115,7 @@ impl Cell {
             saved_at: Timestamp::ZERO,
             done: false,
         };
-        Self {
-            inner: Mutex::new(inner),
-            plan,
-            session,
-            stage: number,
-            door,
-            mark,
-            poison,
-            abandoned: AtomicU32::new(0),
-        }
+        Self { inner: Mutex::new(inner), plan, session, stage: number, door, mark, poison, saves }
     }
 
     /// One turn. `tell` hears what somebody must act on.
@@ -138,10 +129,13 @@ impl Cell {
         };
         let inner = &mut *inner;
         while let Ok(command) = inner.commands.pop() {
-            inner.obey(command, &self.plan, self.session);
+            inner.obey(command, self);
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| inner.stage.turn(now)));
         let turn = outcome.unwrap_or_else(|payload| {
+            if payload.is::<Abandoned>() {
+                return Turn::Idle;
+            }
             inner.stage.failed(Fault::panic(payload.as_ref()));
             Turn::Trouble
         });
@@ -157,9 +151,9 @@ impl Cell {
             }
             Turn::Done if !std::mem::replace(&mut inner.done, true) => tell(Event::Done),
             _ => {
-                if now.since(inner.saved_at) >= SAVE_EVERY_NS {
+                if now.since(inner.saved_at) >= SAVE_EVERY_NS && !self.is_abandoned() {
                     inner.saved_at = now;
-                    inner.stage.save();
+                    inner.stage.save(&mut self.saves());
                 }
             }
         }
@@ -171,21 +165,28 @@ impl Cell {
         look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).stage)
     }
 
+    /// The states saved last, one per slot; empty where a body has none.
+    pub(crate) fn saves(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.saves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Gives the cell up: a wedged thread may be inside.
     pub(crate) fn abandon(&self) {
-        self.abandoned.store(1, Ordering::Release);
+        self.mark.abandoned.store(true, Ordering::Release);
     }
 
     /// Whether the cell was given up.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire) != 0
+        self.mark.abandoned.load(Ordering::Acquire)
     }
 }
 
 impl Inner {
-    fn obey(&mut self, command: Command, plan: &Plan, session: u32) {
+    fn obey(&mut self, command: Command, cell: &Cell) {
         match command {
-            Command::Set { node, params, reply } => reply(self.set(plan, session, node, &params)),
+            Command::Set { node, params, reply } => {
+                reply(self.set(&cell.plan, cell.session, node, &params));
+            }
             Command::Pause(paused) => {
                 let clock = self.stage.clock.clone();
                 self.stage.pause(paused, &clock, &mut self.paused_at);
@@ -193,9 +194,11 @@ impl Inner {
             Command::Drain => self.stage.drain(),
             Command::Halt => self.stage.halt(),
             Command::Save(reply) => {
-                self.stage.save();
-                let slots = self.stage.slots.iter().filter(|slot| !slot.saved.is_empty());
-                reply(slots.map(|slot| (slot.node, slot.saved.clone())).collect());
+                let mut saves = cell.saves();
+                self.stage.save(&mut saves);
+                let slots = self.stage.slots.iter().zip(saves.iter());
+                let saved = slots.filter(|(_, state)| !state.is_empty());
+                reply(saved.map(|(slot, state)| (slot.node, state.clone())).collect());
             }
             Command::Load { node, state, reply } => {
                 let slot = self.stage.slot_of(node);
@@ -203,21 +206,28 @@ impl Inner {
                 reply(done.unwrap_or_else(|| Err(Fault::new("the node is not in this stage"))));
             }
             Command::Put { slot, mut body } => {
-                let saved = std::mem::take(&mut self.stage.slots[slot].saved);
                 std::mem::swap(&mut self.stage.slots[slot].body, &mut body);
-                if !saved.is_empty() && self.stage.slots[slot].load(&saved).is_err() {
+                let saves = cell.saves();
+                if !saves[slot].is_empty() {
                     // A state its own kind refuses is no state: the body starts fresh.
-                    debug_assert!(false, "a kind must load what it saved");
+                    let _ = self.stage.slots[slot].load(&saves[slot]);
                 }
                 let body = std::mem::replace(&mut self.stage.slots[slot].body, SlotBody::Empty);
                 self.stage.put(slot, body);
             }
+            Command::Rewire { edge, end } => self.stage.rewire(edge, end),
             Command::HoldLast { slot } => self.stage.hold_last(slot),
             Command::Bypass { slot } => self.stage.put(slot, SlotBody::Bypass),
         }
     }
 
-    fn set(&mut self, plan: &Plan, session: u32, node: usize, params: &Params) -> Result<(), Fault> {
+    fn set(
+        &mut self,
+        plan: &Plan,
+        session: u32,
+        node: usize,
+        params: &Params,
+    ) -> Result<(), Fault> {
         let slot = self.stage.slot_of(node).ok_or(Fault::new("the node is not in this stage"))?;
         self.stage.slots[slot].retune(&plan.view(node, params, session))
     }

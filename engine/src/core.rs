@@ -188,6 +188,10 @@ impl Core {
                 return;
             }
             let Some(cell) = cells.get(number).and_then(Option::as_ref) else { return };
+            // Given up already: its successor is on the way, another thread is inside.
+            if cell.is_abandoned() {
+                return;
+            }
             shared.at_cell.store(number, Ordering::Relaxed);
             shared.beat.store(shared.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             match cell.turn(now, |event| observer.happened(cell, event)) {

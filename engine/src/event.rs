@@ -168,7 +168,9 @@ impl<'a> EventReader<'a> {
             FieldKind::Bool => FieldValue::Bool(slot[0] != 0),
             FieldKind::I64 => FieldValue::I64(i64::from_le_bytes(slot)),
             FieldKind::F64 => FieldValue::F64(f64::from_le_bytes(slot)),
-            FieldKind::Text { .. } => FieldValue::Text(std::str::from_utf8(self.range(slot)?).ok()?),
+            FieldKind::Text { .. } => {
+                FieldValue::Text(std::str::from_utf8(self.range(slot)?).ok()?)
+            }
             FieldKind::Bytes { .. } => FieldValue::Bytes(self.range(slot)?),
             FieldKind::Floats { .. } => FieldValue::Floats(
                 self.range(slot)?
@@ -196,7 +198,9 @@ impl<'a> EventReader<'a> {
 
     /// How long the event lasts; 0 for an instant.
     pub fn duration_ns(&self) -> i64 {
-        self.bytes.get(8..16).map_or(0, |raw| i64::from_le_bytes(raw.try_into().expect("eight bytes")))
+        self.bytes
+            .get(8..16)
+            .map_or(0, |raw| i64::from_le_bytes(raw.try_into().expect("eight bytes")))
     }
 
     fn slot(&self, field: usize) -> Option<[u8; 8]> {

@@ -53,7 +53,11 @@ impl Fault {
             .map(|text| (*text).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "panicked".to_owned());
-        Self { text: Cow::Owned(format!("panicked: {text}")), cause: None, class: FaultClass::Panic }
+        Self {
+            text: Cow::Owned(format!("panicked: {text}")),
+            cause: None,
+            class: FaultClass::Panic,
+        }
     }
 
     /// Keeps what led to this.

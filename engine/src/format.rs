@@ -213,7 +213,14 @@ impl fmt::Display for Format {
                 write!(f, " @ {} Hz × {}", signal.rate.hz(), signal.frame_len)
             }
             Self::Image(image) => {
-                write!(f, "{}×{} {:?} @ {} Hz", image.width, image.height, image.pixel, image.rate.hz())
+                write!(
+                    f,
+                    "{}×{} {:?} @ {} Hz",
+                    image.width,
+                    image.height,
+                    image.pixel,
+                    image.rate.hz()
+                )
             }
             Self::Tensor(tensor) => {
                 write!(f, "{:?}[", tensor.element)?;

@@ -159,6 +159,9 @@ impl Io<'_> {
     }
 
     fn grid(&self) -> &Grid {
-        self.ports.lines[self.ports.line].grid.as_ref().expect("times of samples need a signal input")
+        self.ports.lines[self.ports.line]
+            .grid
+            .as_ref()
+            .expect("times of samples need a signal input")
     }
 }

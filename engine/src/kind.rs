@@ -1,6 +1,11 @@
 //! [`Kind`]: what a node can be an instance of, as one constant per file; and the [`Catalog`].
 
-use std::{any::Any, collections::BTreeMap, io::{Read, Seek}, sync::Arc};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    io::{Read, Seek},
+    sync::Arc,
+};
 
 use crate::{
     align::AlignSpec,
@@ -448,9 +453,10 @@ impl<'a> Node<'a> {
     /// If the parameter is missing.
     pub fn path(&self, param: &Param<&'static str>) -> Result<String, Diagnostic> {
         let written = self.get(param)?;
-        let from_file = self.place(param.name()).as_ref().is_some_and(|place| {
-            self.graph_file.is_some_and(|graph| graph == place.file.name())
-        });
+        let from_file = self
+            .place(param.name())
+            .as_ref()
+            .is_some_and(|place| self.graph_file.is_some_and(|graph| graph == place.file.name()));
         let folder = self.graph_file.filter(|_| from_file).and_then(|graph| {
             std::path::Path::new(graph).parent().filter(|folder| !folder.as_os_str().is_empty())
         });

@@ -59,7 +59,8 @@ pub use graph::{
 };
 pub use io::Io;
 pub use kind::{
-    BuildError, Catalog, Files, Input, Kind, Node, Outline, Placement, Policy, Port, ReadSeek, Shape,
+    BuildError, Catalog, Files, Input, Kind, Node, Outline, Placement, Policy, Port, ReadSeek,
+    Shape,
 };
 pub use live::LiveIo;
 pub use param::{AnyParam, Param, ParamType, Params};

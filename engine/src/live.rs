@@ -42,6 +42,13 @@ impl LivePorts {
         }
     }
 
+    /// Takes a new ring in the place of one whose consumer was given up.
+    pub(crate) fn rewire(&self, port: usize, edge: usize, ring: Sender, counts: &EdgeCounts) {
+        let mut ports = self.lock();
+        ports[port].edges[edge].0 = ring;
+        counts.dropped(Gap::Wedged, counts.in_flight());
+    }
+
     /// The latest bound of any port.
     pub(crate) fn bound(&self) -> Timestamp {
         self.lock().iter().map(|port| port.bound).max().unwrap_or(Timestamp::MIN)

@@ -261,7 +261,8 @@ impl<T: ParamType + Sync> AnyParam for Param<T> {
             return Some(Diagnostic::error(Code::WrongType, message).at(&value.place).hint(hint));
         };
         // NaN is in no range, so an unlimited number refuses it as well.
-        let outside = |number: &f64| !(self.min..=self.max).contains(number) || number.is_infinite();
+        let outside =
+            |number: &f64| !(self.min..=self.max).contains(number) || number.is_infinite();
         if let Some(number) = T::numbers(&value.value).into_iter().find(outside) {
             let message = format!("`{}` = {number:?} is outside {}", self.name, self.limits());
             return Some(

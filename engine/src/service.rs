@@ -43,7 +43,10 @@ impl Services {
     ///
     /// # Errors
     /// All problems of all sections, or the fault of the first that would not open.
-    pub fn open(kind: &dyn ServiceKind, sections: &[SectionSpec]) -> Result<Self, crate::BuildError> {
+    pub fn open(
+        kind: &dyn ServiceKind,
+        sections: &[SectionSpec],
+    ) -> Result<Self, crate::BuildError> {
         let mut problems = Vec::new();
         let mut identities = Vec::new();
         for section in sections {

@@ -84,6 +84,12 @@ pub(crate) struct CommandLine {
 }
 
 impl CommandLine {
+    /// The way to a new cell, and the end its cell reads.
+    pub(crate) fn new(door: &Arc<Door>) -> (Arc<Self>, rtrb::Consumer<Command>) {
+        let (producer, consumer) = rtrb::RingBuffer::new(COMMANDS);
+        (Arc::new(Self { ring: Mutex::new(producer), door: door.clone() }), consumer)
+    }
+
     /// Sends a command; gives it back if too many wait already, as for a wedged cell.
     pub(crate) fn send(&self, command: Command) -> Result<(), Command> {
         let pushed = self.ring.lock().unwrap_or_else(PoisonError::into_inner).push(command);
@@ -101,6 +107,8 @@ pub(crate) struct Session {
     pub(crate) lives: Vec<LiveTask>,
     pub(crate) calls: Vec<CallTask>,
     pub(crate) counts: Arc<Counts>,
+    /// How tasks of the I/O runtime are woken, by node.
+    pub(crate) wakes: Vec<Arc<TaskWake>>,
 }
 
 /// Where a session is opened.
@@ -130,7 +138,11 @@ impl std::fmt::Display for OpenError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Build { node, error } => write!(f, "node `{node}`: {error}"),
-            Self::Full => write!(f, "a core holds {} stages, which is as many as it can", crate::core::CELLS_MAX),
+            Self::Full => write!(
+                f,
+                "a core holds {} stages, which is as many as it can",
+                crate::core::CELLS_MAX
+            ),
         }
     }
 }
@@ -162,6 +174,7 @@ impl Session {
             lives: Vec::new(),
             calls: Vec::new(),
             counts: counts.clone(),
+            wakes: wakes.clone(),
         };
         let mut bodies: Vec<Option<Body>> = bodies.into_iter().map(Some).collect();
         for (stage, door) in doors.iter().enumerate() {
@@ -169,7 +182,7 @@ impl Session {
             let own = members.iter().map(|&node| bodies[node].take().expect("one stage a node"));
             let own = own.collect();
             let built = Stage::wire(wiring, stage, &mut ends, own);
-            let (producer, consumer) = rtrb::RingBuffer::new(COMMANDS);
+            let (commands, consumer) = CommandLine::new(door);
             this.cells.push(Arc::new(Cell::new(
                 built,
                 consumer,
@@ -178,8 +191,7 @@ impl Session {
                 stage,
                 door.clone(),
             )));
-            this.commands
-                .push(Arc::new(CommandLine { ring: Mutex::new(producer), door: door.clone() }));
+            this.commands.push(commands);
         }
         for (node, body) in bodies.into_iter().enumerate() {
             let wake = &wakes[node];
@@ -205,7 +217,8 @@ fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Body>, OpenError> {
     let build = |node| crate::stage::build_body(plan, node, session);
     (0..plan.nodes.len())
         .map(|node| {
-            build(node).map_err(|error| OpenError::Build { node: plan.nodes[node].name.clone(), error })
+            build(node)
+                .map_err(|error| OpenError::Build { node: plan.nodes[node].name.clone(), error })
         })
         .collect()
 }
@@ -227,12 +240,7 @@ fn doors(ground: &Ground<'_>, session: u32) -> Result<Vec<Arc<Door>>, OpenError>
     Ok(doors)
 }
 
-fn rings(
-    plan: &Plan,
-    counts: &Counts,
-    doors: &[Arc<Door>],
-    wakes: &[Arc<TaskWake>],
-) -> Ends {
+fn rings(plan: &Plan, counts: &Counts, doors: &[Arc<Door>], wakes: &[Arc<TaskWake>]) -> Ends {
     let wake_of = |node: usize| -> Arc<dyn Wake> {
         match plan.nodes[node].home {
             Home::Stage(stage) => doors[stage].clone(),

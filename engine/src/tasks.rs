@@ -109,6 +109,20 @@ impl SinkTask {
         }
     }
 
+    /// Takes a new ring in the place of one whose producer was given up. What came through is
+    /// taken first; what had not been passed on is lost and counted here.
+    pub(crate) fn rewire(&mut self, line: usize, ring: Receiver) {
+        let mut left = usize::MAX;
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.drain(&mut left)));
+        if let Ok(Err(fault)) = outcome {
+            let _ = self.failed(fault);
+        }
+        self.rings[line] = ring;
+        let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line)) as u64;
+        let counts = &self.edges[line];
+        counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(held));
+    }
+
     /// The clock the sink runs on.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -547,4 +561,3 @@ async fn wait_for(
 pub(crate) fn is_closed(fault: &Fault) -> bool {
     fault.class() == FaultClass::Closed
 }
-

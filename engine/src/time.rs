@@ -121,7 +121,9 @@ impl Rate {
             let rate = self.0 as i64;
             let (whole, rest) = (samples.div_euclid(rate), samples.rem_euclid(rate));
             // `rest < rate <= 1e9`, so the product stays below 1e18.
-            whole.saturating_mul(1_000_000_000).saturating_add((rest * 1_000_000_000 + rate / 2) / rate)
+            whole
+                .saturating_mul(1_000_000_000)
+                .saturating_add((rest * 1_000_000_000 + rate / 2) / rate)
         } else {
             (samples as f64 * 1e9 / self.0).round() as i64
         }

@@ -79,7 +79,8 @@ impl Draft<'_> {
                     shape_of(&format),
                 );
                 let problem = Diagnostic::error(Code::FormatMismatch, message).at(&source.place);
-                let fits = (0..kind.outputs.len()).find(|&n| wanted.shape.takes(&outline.outputs[n]));
+                let fits =
+                    (0..kind.outputs.len()).find(|&n| wanted.shape.takes(&outline.outputs[n]));
                 let problem = match fits {
                     Some(port) => problem.hint(format!(
                         "`{}` delivers {}",
@@ -134,8 +135,7 @@ impl Draft<'_> {
         outline.align = match draft.inputs.len() {
             0 | 1 => None,
             _ => {
-                let mut align =
-                    outline.align.unwrap_or_else(|| node.join(kind.policy, None));
+                let mut align = outline.align.unwrap_or_else(|| node.join(kind.policy, None));
                 if align.max_wait_ns.is_none() {
                     let written = draft.spec.options.max_wait_ms.as_ref();
                     align.max_wait_ns = written.map(|ms| nanos(ms.value));

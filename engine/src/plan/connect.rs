@@ -89,11 +89,15 @@ impl<'a> Draft<'a> {
         if kind.is_sink() {
             let message = format!("nothing comes out of `{name}`: `{}` is a sink", kind.name);
             let problem = Diagnostic::error(Code::NoOutput, message).at(&path.place);
-            let above = self.nodes[number].spec.from.first().filter(|above| {
-                above.source.value.node() != consumer.name.value
-            });
+            let above = self.nodes[number]
+                .spec
+                .from
+                .first()
+                .filter(|above| above.source.value.node() != consumer.name.value);
             return Err(match above {
-                Some(above) => problem.hint(format!("take what feeds it: `{}`", above.source.value)),
+                Some(above) => {
+                    problem.hint(format!("take what feeds it: `{}`", above.source.value))
+                }
                 None => problem,
             });
         }
@@ -108,13 +112,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Finds the port an input feeds, and makes the edge if there is something at both ends.
-    fn join(
-        &mut self,
-        consumer: usize,
-        input: &'a InputSpec,
-        producer: Producer,
-        lost: &mut Lost,
-    ) {
+    fn join(&mut self, consumer: usize, input: &'a InputSpec, producer: Producer, lost: &mut Lost) {
         let node = &self.nodes[consumer];
         let name = &node.spec.name.value;
         let Some(kind) = node.kind.filter(|kind| !kind.is_source()) else { return };

@@ -8,7 +8,7 @@
 //! a stage; an edge between stages leads to a greater depth, so nothing comes back. Then stages
 //! with an uncut edge between them are joined where no other path leads from one to the other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::{
     graph::{Code, Diagnostic},
@@ -18,6 +18,7 @@ use crate::{
 use super::{
     Home, PlanStage,
     draft::{Draft, Homes},
+    merging::Merging,
     order::{Ends, Sorted},
 };
 
@@ -90,8 +91,9 @@ impl Draft<'_> {
         let edge = &self.edges[edge];
         let (producer, consumer) = (edge.from.0, edge.to.0);
         let options = &self.nodes[consumer].spec.options;
-        let apart =
-            |node: usize| self.nodes[node].kind.is_none_or(|kind| kind.placement != Placement::Fused);
+        let apart = |node: usize| {
+            self.nodes[node].kind.is_none_or(|kind| kind.placement != Placement::Fused)
+        };
         apart(producer)
             || apart(consumer)
             || edge.written.on_full.is_some()
@@ -146,17 +148,13 @@ impl Draft<'_> {
     }
 
     /// A circle of atoms, of which at least one must be a named stage.
-    fn not_convex(&self, atoms: &Atoms, ends: &[Ends], circle: &[usize]) -> Diagnostic {
-        let within = |&ends: &Ends, node: usize, at_from: bool| {
-            atoms.of_node[node] == if at_from { ends.0 } else { ends.1 }
-        };
+    fn not_convex(&self, atoms: &Atoms, step_ends: &[Ends], circle: &[usize]) -> Diagnostic {
         // For each step some edge of the draft that takes it.
         let steps = circle.iter().map(|&step| {
-            let found = self.edges.iter().find(|edge| {
-                within(&ends[step], edge.from.0, true) && within(&ends[step], edge.to.0, false)
-            });
-            let edge = found.expect("atoms are joined by edges of their nodes");
-            (edge.from.0, edge.to.0)
+            let takes =
+                |ends: Ends| (atoms.of_node[ends.0], atoms.of_node[ends.1]) == step_ends[step];
+            let mut edges = self.edges.iter().map(|edge| (edge.from.0, edge.to.0));
+            edges.find(|&ends| takes(ends)).expect("atoms are joined by edges of their nodes")
         });
         let mut steps: Vec<Ends> = steps.collect();
         let first = steps.iter().position(|&(from, _)| self.stage_name(from).is_some());
@@ -176,10 +174,20 @@ impl Draft<'_> {
         let spec = self.nodes[back].spec;
         let place = spec.options.stage.as_ref().and_then(|stage| stage.place.clone());
         let message = format!("stage `{stage}` is left and entered again: {path}");
-        Diagnostic::error(Code::StageNotConvex, message)
-            .at(&place)
-            .of_node(&spec.name.value)
-            .hint(format!("put {} into stage `{stage}` too, or {} into another", name(out), name(back)))
+        let hint = match self.waits(out) {
+            true => {
+                format!("put {} into another stage: {} waits, so in none", name(back), name(out))
+            }
+            false => {
+                format!(
+                    "put {} into stage `{stage}` too, or {} into another",
+                    name(out),
+                    name(back)
+                )
+            }
+        };
+        let problem = Diagnostic::error(Code::StageNotConvex, message).at(&place);
+        problem.of_node(&spec.name.value).hint(hint)
     }
 
     fn homes(&self, atoms: &Atoms, ends: &[Ends], mut merging: Merging) -> Homes {
@@ -214,109 +222,4 @@ struct Atoms {
     of_node: Vec<usize>,
     /// Never empty.
     members: Vec<Vec<usize>>,
-}
-
-/// Atoms on their way into stages: sets with the edges that leave them.
-struct Merging {
-    parent: Vec<usize>,
-    /// Consumers of each set, as atoms, and whether the edge is cut.
-    out: Vec<Vec<(usize, bool)>>,
-}
-
-/// Edges looked at in all when stages of different depth are joined. Beyond, graphs are cut a
-/// little finer than they need be; without a limit, thousands of stages could take minutes.
-const LOOKS_MAX: usize = 4_000_000;
-
-impl Merging {
-    fn new(order: &[usize], ends: &[Ends], cuts: &[bool]) -> Self {
-        let count = order.len();
-        let mut out = vec![Vec::new(); count];
-        for (&(from, to), &cut) in ends.iter().zip(cuts) {
-            out[from].push((to, cut));
-        }
-        let mut depth = vec![0_usize; count];
-        for &atom in order {
-            for &(to, cut) in &out[atom] {
-                depth[to] = depth[to].max(depth[atom] + usize::from(cut));
-            }
-        }
-        let mut this = Self { parent: (0..count).collect(), out };
-        let mut later = Vec::new();
-        for (&(from, to), _) in ends.iter().zip(cuts).filter(|&(_, &cut)| !cut) {
-            if depth[from] == depth[to] {
-                this.unite(from, to);
-            } else {
-                later.push((from, to));
-            }
-        }
-        this.join_across_depths(&later);
-        this
-    }
-
-    fn find(&mut self, mut atom: usize) -> usize {
-        while self.parent[atom] != atom {
-            self.parent[atom] = self.parent[self.parent[atom]];
-            atom = self.parent[atom];
-        }
-        atom
-    }
-
-    fn unite(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
-        if a == b {
-            return;
-        }
-        let (keep, give) = if self.out[a].len() >= self.out[b].len() { (a, b) } else { (b, a) };
-        self.parent[give] = keep;
-        let given = std::mem::take(&mut self.out[give]);
-        self.out[keep].extend(given);
-    }
-
-    fn join_across_depths(&mut self, edges: &[Ends]) {
-        let mut looks = 0;
-        let mut refused = HashSet::new();
-        let mut seen = vec![usize::MAX; self.parent.len()];
-        for (attempt, &(from, to)) in edges.iter().enumerate() {
-            let pair = (self.find(from), self.find(to));
-            if pair.0 == pair.1 || refused.contains(&pair) {
-                continue;
-            }
-            if looks > LOOKS_MAX {
-                return;
-            }
-            if self.only_directly(pair, &mut seen, attempt, &mut looks) {
-                self.unite(pair.0, pair.1);
-            } else {
-                // Paths only become more, so a refusal stands.
-                refused.insert(pair);
-            }
-        }
-    }
-
-    /// Whether every path from one set to the other is a single edge, and none is cut.
-    fn only_directly(
-        &mut self,
-        (from, to): Ends,
-        seen: &mut [usize],
-        attempt: usize,
-        looks: &mut usize,
-    ) -> bool {
-        let mut open = vec![from];
-        seen[from] = attempt;
-        while let Some(set) = open.pop() {
-            for edge in 0..self.out[set].len() {
-                *looks += 1;
-                let (next, cut) = self.out[set][edge];
-                let next = self.find(next);
-                if next == to && (set != from || cut) {
-                    return false;
-                }
-                if next != to && seen[next] != attempt {
-                    seen[next] = attempt;
-                    open.push(next);
-                }
-            }
-        }
-        true
-    }
 }

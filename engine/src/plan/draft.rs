@@ -172,7 +172,7 @@ impl<'a> Draft<'a> {
             }
             let planned = plan_node(node, kind, out_edges, homes.of_node[number]);
             let source = if kind.is_source() { sources } else { 0 };
-            sources += u16::from(kind.is_source());
+            sources = u16::saturating_add(sources, kind.is_source().into());
             nodes.push(PlanNode { watched: watched[number], source, ..planned });
         }
         Plan {
@@ -279,6 +279,5 @@ fn plan_node(
         watched: false,
         source: 0,
         stage_name: options.stage.as_ref().map(|stage| stage.value.clone()),
-        core: options.core.as_ref().map(|core| core.value),
     }
 }

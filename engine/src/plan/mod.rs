@@ -1,14 +1,18 @@
-//! [`Plan`]: what will run. Only [`GraphSpec::plan`](crate::GraphSpec) makes one, only a plan starts.
+//! [`Plan`]: what will run. Only [`GraphSpec::plan`] makes one, only a plan starts.
 //!
 //! Planning resolves kinds and ports, agrees formats along every edge, checks
 //! what can be known before anything runs, sizes rings, cuts stages and places
 //! them. Problems are collected: a wrong file answers with all of them at once.
 
 mod agree;
+mod budget;
 mod check;
 mod connect;
 mod cut;
 mod draft;
+mod draw;
+mod joins;
+mod merging;
 mod order;
 mod params;
 mod rings;
@@ -16,14 +20,17 @@ mod signals;
 mod table;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::{
     align::AlignSpec,
+    format::Format,
     graph::{Diagnostic, GraphSpec, OnFault, OnFull, Place},
     kind::{Files, Input, Kind, Node},
     param::Params,
-    format::Format,
     service::Services,
     time::Timestamp,
 };
@@ -75,9 +82,8 @@ pub(crate) struct PlanNode {
     pub(crate) watched: bool,
     /// Number among the sources of the plan; 0 for others.
     pub(crate) source: u16,
-    /// Whether frames of a source that cannot wait come through here.
+    /// The stage it asks for, by the name that nodes share.
     pub(crate) stage_name: Option<String>,
-    pub(crate) core: Option<u32>,
 }
 
 /// Where a node runs.

@@ -60,6 +60,10 @@ fn meant(key: &str, kind: &'static Kind) -> Option<&'static str> {
     if kind.param(key).is_some() {
         return None;
     }
-    let reserved = RESERVED_KEYS.iter().map(|(key, _)| *key);
-    nearest(key, kind.params.iter().map(|param| param.name()).chain(reserved))
+    let names = || {
+        let reserved = RESERVED_KEYS.iter().map(|(key, _)| *key);
+        kind.params.iter().map(|param| param.name()).chain(reserved)
+    };
+    let lacks_unit = |name: &&str| name.strip_prefix(key).is_some_and(|unit| unit.starts_with('_'));
+    nearest(key, names()).or_else(|| names().find(lacks_unit))
 }

@@ -75,6 +75,8 @@ pub(crate) struct Receiver {
     counts: Arc<EdgeCounts>,
     /// Number the next frame should carry; another means that frames are missing.
     next_seq: u64,
+    /// The ring follows another whose producer was given up: numbers begin anew, after a gap.
+    follows: Option<Gap>,
     popped: bool,
 }
 
@@ -113,7 +115,14 @@ pub(crate) fn ring(
         told: i64::MIN,
         pushed: false,
     };
-    let receiver = Receiver { queue: out, shared, counts: counts.clone(), next_seq: 0, popped: false };
+    let receiver = Receiver {
+        queue: out,
+        shared,
+        counts: counts.clone(),
+        next_seq: 0,
+        follows: None,
+        popped: false,
+    };
     (sender, receiver)
 }
 
@@ -197,8 +206,10 @@ impl Receiver {
             Out::Bounded(queue) => queue.pop().ok()?,
             Out::Overwriting(queue) => queue.pop()?,
         };
-        if frame.header.seq != self.next_seq && frame.header.gap.is_none() {
-            frame.header.gap = Some(Gap::Full);
+        if let Some(gap) = self.follows.take() {
+            frame.header.gap.get_or_insert(gap);
+        } else if frame.header.seq != self.next_seq {
+            frame.header.gap.get_or_insert(Gap::Full);
         }
         self.next_seq = frame.header.seq + 1;
         self.popped = true;
@@ -233,9 +244,9 @@ impl Receiver {
         }
     }
 
-    /// Where this edge is counted.
-    pub(crate) fn counts(&self) -> &Arc<EdgeCounts> {
-        &self.counts
+    /// Says that this ring takes the place of another whose other end was given up.
+    pub(crate) fn follow(&mut self, gap: Gap) {
+        self.follows = Some(gap);
     }
 
     /// Gives up for `reason`: what is inside is dropped and counted, the producer never waits again.

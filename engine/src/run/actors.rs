@@ -166,6 +166,20 @@ impl Actor for SinkActor {
     }
 }
 
+/// Take a new ring in the place of one whose producer was given up.
+pub(crate) struct RewireSink {
+    pub(crate) line: usize,
+    pub(crate) ring: crate::ring::Receiver,
+}
+
+impl Message<RewireSink> for SinkActor {
+    type Reply = ();
+
+    async fn handle(&mut self, rewire: RewireSink, _: &mut Context<Self, Self::Reply>) {
+        self.task.rewire(rewire.line, rewire.ring);
+    }
+}
+
 impl SinkActor {
     fn report(&mut self, what: What) {
         self.over = true;

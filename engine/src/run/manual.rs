@@ -117,7 +117,8 @@ impl ManualRun {
                     TaskTurn::Done => *left = false,
                     TaskTurn::Failed(fault) => {
                         *left = false;
-                        self.faults.push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));
+                        self.faults
+                            .push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));
                     }
                 }
             }
@@ -171,7 +172,9 @@ impl ManualRun {
         let (stage, _) = self.place(number);
         self.session.cells[stage].with_stage(|stage| {
             let slot = stage.slot_of(number).expect("the node is in its stage");
-            stage.slots[slot].retune(&self.plan.view(number, &params, 0)).map_err(|f: Fault| f.to_string())
+            stage.slots[slot]
+                .retune(&self.plan.view(number, &params, 0))
+                .map_err(|f: Fault| f.to_string())
         })
     }
 
@@ -197,8 +200,9 @@ impl ManualRun {
         let number = self.number(node);
         let (stage, slot) = self.place(number);
         self.session.cells[stage].with_stage(|stage| {
-            stage.slots[slot].save();
-            stage.slots[slot].saved.clone()
+            let mut state = Vec::new();
+            stage.slots[slot].save(&mut state);
+            state
         })
     }
 
@@ -269,7 +273,8 @@ impl ManualRun {
     }
 
     fn look_at_notes(&mut self, now: Timestamp) -> bool {
-        let notes = std::mem::take(&mut *self.notes.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let notes =
+            std::mem::take(&mut *self.notes.0.lock().unwrap_or_else(PoisonError::into_inner));
         let any = !notes.is_empty();
         for (stage, event) in notes {
             match event {
@@ -282,9 +287,11 @@ impl ManualRun {
                         .records
                         .entry(node)
                         .or_insert_with(|| Record::new(planned.on_fault, planned.retries));
-                    let verdict =
-                        if planned.kind.is_source() { Verdict::Stop } else { record.fault(now) };
-                    match verdict {
+                    if planned.kind.is_source() {
+                        self.drain();
+                        continue;
+                    }
+                    match record.fault(now) {
                         Verdict::Restart(at) => self.restarts.push((at, stage, slot)),
                         Verdict::Bypass => self.command(stage, Command::Bypass { slot }),
                         Verdict::HoldLast => self.command(stage, Command::HoldLast { slot }),
@@ -309,6 +316,9 @@ impl ManualRun {
     }
 
     fn command(&self, stage: usize, command: Command) {
-        assert!(self.session.commands[stage].send(command).is_ok(), "the driver sends few commands");
+        assert!(
+            self.session.commands[stage].send(command).is_ok(),
+            "the driver sends few commands"
+        );
     }
 }

@@ -8,6 +8,7 @@
 
 mod actors;
 mod manual;
+mod replace;
 mod report;
 mod supervisor;
 mod threads;
@@ -88,7 +89,9 @@ impl std::fmt::Display for ControlError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::UnknownSession(number) => write!(f, "no session {number} is open"),
-            Self::UnknownNode(name) => write!(f, "the graph has no node `{name}` that can be asked"),
+            Self::UnknownNode(name) => {
+                write!(f, "the graph has no node `{name}` that can be asked")
+            }
             Self::Refused(why) => f.write_str(why),
             Self::NoAnswer => f.write_str("the stage does not answer; a body of it may be wedged"),
             Self::Ended => f.write_str("the run has ended"),
@@ -292,9 +295,9 @@ impl Running {
     /// The last frame a body died on, with the name of its node.
     pub fn last_poison(&self, session: u32) -> Option<(String, Frame)> {
         let sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.last_poison(session).map(|(node, frame)| {
-            (self.shared.plan.nodes[node].name.clone(), frame)
-        })
+        sessions
+            .last_poison(session)
+            .map(|(node, frame)| (self.shared.plan.nodes[node].name.clone(), frame))
     }
 
     /// How the data cores are: working, slow, wedged or starved.

@@ -1,6 +1,9 @@
 //! What a run has counted: the ledger of every edge, the work of every node, latency at sinks.
 
-use std::{collections::BTreeMap, sync::{Arc, PoisonError}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use crate::{
     cell::Cell,
@@ -56,6 +59,14 @@ impl Sessions {
         self.open.insert(number, (cells.to_vec(), counts.clone()));
     }
 
+    /// A cell has taken the place of another.
+    pub(crate) fn replace(&mut self, number: u32, stage: usize, cell: &Arc<Cell>) {
+        if let Some((cells, _)) = self.open.get_mut(&number) {
+            self.last_poison = cells[stage].poison.last().or(self.last_poison.take());
+            cells[stage] = cell.clone();
+        }
+    }
+
     pub(crate) fn close(&mut self, number: u32, counts: &Counts) {
         for (total, edge) in self.closed_edges.iter_mut().zip(&counts.edges) {
             total.add(edge);
@@ -107,6 +118,19 @@ pub struct NodeReport {
     pub late: u64,
     /// Mean nanoseconds of a call, from about one turn in 256.
     pub mean_ns: Option<f64>,
+    /// For sources: what came in.
+    pub entered: Option<Entered>,
+}
+
+/// What a source brought in over all sessions, told by its first output that somebody takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered {
+    /// Frames.
+    pub frames: u64,
+    /// Samples per second that its format promises, if it is a signal.
+    pub rate_hz: Option<f64>,
+    /// Nanoseconds of signal in those frames, were all of them full: the last may be shorter.
+    pub content_ns: Option<i64>,
 }
 
 /// One edge over all sessions.
@@ -202,6 +226,7 @@ fn assemble(
         poison: totals.poison,
         late: totals.late,
         mean_ns: (totals.timed > 0).then(|| totals.timed_ns as f64 / totals.timed as f64),
+        entered: planned.kind.is_source().then(|| entered(plan, planned, edges)),
     };
     let edge_report = |(planned, totals): (&crate::plan::PlanEdge, &EdgeTotals)| EdgeReport {
         from: plan.output_label(planned.from.0, planned.from.1),
@@ -224,5 +249,19 @@ fn assemble(
             })
             .collect(),
         lasted_ns: shared.clock.now().nanos(),
+    }
+}
+
+fn entered(plan: &Plan, source: &crate::plan::PlanNode, edges: &[EdgeTotals]) -> Entered {
+    let Some(&edge) = source.out_edges.iter().flatten().next() else {
+        return Entered { frames: 0, rate_hz: None, content_ns: None };
+    };
+    let frames = edges[edge].sent;
+    let signal = plan.edges[edge].format.as_signal();
+    let samples = |frame_len: usize| frames.saturating_mul(frame_len as u64) as i64;
+    Entered {
+        frames,
+        rate_hz: signal.map(|signal| signal.rate.hz()),
+        content_ns: signal.map(|signal| signal.rate.span_ns(samples(signal.frame_len))),
     }
 }

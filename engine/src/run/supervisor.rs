@@ -1,6 +1,10 @@
 //! The supervisor: opens and closes sessions, decides about faults, passes control on.
 
-use std::{collections::BTreeMap, sync::{Arc, PoisonError}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use kameo::{
     actor::{Actor, ActorRef, Spawn, WeakActorRef},
@@ -19,7 +23,7 @@ use crate::{
     session::{Counts, Ground, Session},
     stage::SlotBody,
     supervise::{Record, Verdict},
-    tasks::is_closed,
+    tasks::{TaskWake, is_closed},
 };
 
 use super::{
@@ -28,6 +32,7 @@ use super::{
         FutureActor, FutureArgs, LoadNode, Order, PauseSource, SaveStage, SetParams, SinkActor,
         StageActor,
     },
+    replace,
 };
 
 /// Something that happened in a session, or (without one) is wanted of all.
@@ -43,7 +48,7 @@ pub(crate) enum What {
     /// The pause before a restart is over.
     RestartDue { stage: usize, slot: usize },
     /// Every stream of a stage has ended.
-    StageDone(usize),
+    StageDone,
     /// A sink, live source or call has ended.
     TaskDone,
     /// A sink, live source or call has failed for good.
@@ -57,14 +62,16 @@ pub(crate) enum What {
 }
 
 /// A session that runs.
-struct OpenSession {
-    cells: Vec<Arc<Cell>>,
-    stages: Vec<ActorRef<StageActor>>,
-    sinks: Vec<ActorRef<SinkActor>>,
+pub(super) struct OpenSession {
+    pub(super) cells: Vec<Arc<Cell>>,
+    pub(super) stages: Vec<ActorRef<StageActor>>,
+    pub(super) sinks: Vec<(usize, ActorRef<SinkActor>)>,
     tasks: Vec<ActorRef<FutureActor>>,
-    lives: Vec<Arc<crate::live::LivePorts>>,
-    counts: Arc<Counts>,
-    params: Vec<Params>,
+    pub(super) lives: Vec<(usize, Arc<crate::live::LivePorts>)>,
+    pub(super) wakes: Vec<Arc<TaskWake>>,
+    pub(super) epoch: u32,
+    pub(super) counts: Arc<Counts>,
+    pub(super) params: Vec<Params>,
     records: BTreeMap<usize, Record>,
     /// Parts that have not ended.
     left: usize,
@@ -78,7 +85,6 @@ pub(crate) struct Supervisor {
     sessions: BTreeMap<u32, OpenSession>,
     next: u32,
     fault: Option<(String, String, FaultClass)>,
-
 }
 
 /// What the supervisor starts from.
@@ -94,15 +100,7 @@ impl Actor for Supervisor {
 
     async fn on_start(args: Args, _: ActorRef<Self>) -> Result<Self, Infallible> {
         let Args { shared, happened, io } = args;
-        Ok(Self {
-            shared,
-            happened,
-            io,
-            sessions: BTreeMap::new(),
-            next: 0,
-            fault: None,
-
-        })
+        Ok(Self { shared, happened, io, sessions: BTreeMap::new(), next: 0, fault: None })
     }
 
     /// Messages and events, whichever comes first. Both receivers are safe to cancel.
@@ -135,13 +133,15 @@ impl Supervisor {
             (Some(session), What::RestartDue { stage, slot }) => {
                 self.restart(session, stage, slot).await;
             }
-            (Some(session), What::StageDone(_) | What::TaskDone) => self.part_ended(session).await,
+            (Some(session), What::StageDone | What::TaskDone) => self.part_ended(session).await,
             (Some(session), What::TaskFailed { node, fault }) => {
                 self.blame(node, &fault);
                 self.drain(session).await;
                 self.part_ended(session).await;
             }
-            (Some(session), What::Wedged { stage, node }) => self.wedged(session, stage, node).await,
+            (Some(session), What::Wedged { stage, node }) => {
+                self.wedged(session, stage, node).await
+            }
             (_, What::DrainAll) => self.for_all(Self::drain_one).await,
             (_, What::HaltAll) => {
                 for session in self.sessions.keys().copied().collect::<Vec<_>>() {
@@ -177,7 +177,7 @@ impl Supervisor {
         for task in &open.tasks {
             let _ = task.stop_gracefully().await;
         }
-        for ports in &open.lives {
+        for (_, ports) in &open.lives {
             ports.end();
         }
     }
@@ -187,16 +187,19 @@ impl Supervisor {
         let node = self.plan().stages[stage].nodes[slot];
         let planned = &self.plan().nodes[node];
         let (on_fault, retries) = (planned.on_fault, planned.retries);
-        // A generating source built anew would tell its story from the beginning.
-        let verdict = if planned.kind.is_source() || is_closed(&fault) {
+        if planned.kind.is_source() {
+            // Built anew it would tell its story from the beginning. What it has delivered is
+            // finished; the run ends with its fault.
+            self.blame(node, &fault);
+            self.drain(session).await;
+            return;
+        }
+        let verdict = if is_closed(&fault) {
             Verdict::Stop
         } else {
             let now = self.shared.clock.now();
             let Some(open) = self.sessions.get_mut(&session) else { return };
-            open.records
-                .entry(node)
-                .or_insert_with(|| Record::new(on_fault, retries))
-                .fault(now)
+            open.records.entry(node).or_insert_with(|| Record::new(on_fault, retries)).fault(now)
         };
         match verdict {
             Verdict::Restart(at) => {
@@ -275,7 +278,7 @@ impl Supervisor {
         for stage in open.stages {
             stage.kill();
         }
-        for sink in open.sinks {
+        for (_, sink) in open.sinks {
             sink.kill();
         }
         for task in open.tasks {
@@ -307,7 +310,7 @@ impl Supervisor {
     }
 
     fn start(&mut self, session: Session) {
-        let Session { number, cells, commands, sinks, lives, calls, counts } = session;
+        let Session { number, cells, commands, sinks, lives, calls, counts, wakes } = session;
         let left = cells.len() + sinks.len() + lives.len() + calls.len();
         let events = &self.shared.events;
         let mut open = OpenSession {
@@ -319,6 +322,8 @@ impl Supervisor {
             records: BTreeMap::new(),
             cells,
             counts,
+            wakes,
+            epoch: 0,
             left,
         };
         {
@@ -327,7 +332,7 @@ impl Supervisor {
         }
         let _io = self.io.as_ref().map(Handle::enter);
         for sink in sinks {
-            open.sinks.push(SinkActor::spawn((sink, number, events.clone())));
+            open.sinks.push((sink.node, SinkActor::spawn((sink, number, events.clone()))));
         }
         for call in calls {
             let (node, future) = (call.node, Box::pin(call.run()));
@@ -336,11 +341,10 @@ impl Supervisor {
             open.tasks.push(FutureActor::spawn(args));
         }
         for live in lives {
-            open.lives.push(live.ports.clone());
+            open.lives.push((live.node, live.ports.clone()));
             let (node, paused) = (live.node, Some(live.paused.clone()));
             let future = Box::pin(live.run());
-            let args =
-                FutureArgs { node, session: number, future, paused, events: events.clone() };
+            let args = FutureArgs { node, session: number, future, paused, events: events.clone() };
             open.tasks.push(FutureActor::spawn(args));
         }
         for cell in &open.cells {
@@ -349,12 +353,45 @@ impl Supervisor {
         self.sessions.insert(number, open);
     }
 
-    /// A body never returned. Its thread is left to itself; the session cannot go on without it.
+    /// A body never returned. Its thread is left to itself with the cell it holds; a new cell with
+    /// fresh bodies takes its place, and its neighbours get new rings.
     async fn wedged(&mut self, session: u32, stage: usize, node: Option<usize>) {
         let node = node.unwrap_or(self.plan().stages[stage].nodes[0]);
-        self.blame(node, &Fault::new("a turn never ended"));
-        self.finish(session).await;
-        self.end_if_empty(false);
+        let planned = &self.plan().nodes[node];
+        let (on_fault, retries) = (planned.on_fault, planned.retries);
+        let now = self.shared.clock.now();
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        let record = open.records.entry(node).or_insert_with(|| Record::new(on_fault, retries));
+        let fault = Fault::new("a turn never ended");
+        // A new body at once or none: what stands around a wedged node cannot run without it.
+        let goes_on = matches!(record.fault(now), Verdict::Restart(_));
+        let outcome = if goes_on { self.replace(session, stage).await } else { Err(fault) };
+        if let Err(fault) = outcome {
+            self.blame(node, &fault);
+            self.finish(session).await;
+            self.end_if_empty(false);
+        }
+    }
+
+    /// Puts a new cell in the place of one that was given up.
+    async fn replace(&mut self, session: u32, stage: usize) -> Result<(), Fault> {
+        let shared = self.shared.clone();
+        let Some(open) = self.sessions.get_mut(&session) else { return Ok(()) };
+        let new = replace::build(&shared, open, session, stage)?;
+        let replace::Replacement { cell, commands, rewires } = new;
+        let old = std::mem::replace(&mut open.cells[stage], cell.clone());
+        std::mem::replace(&mut open.stages[stage], StageActor::spawn(commands)).kill();
+        {
+            let mut sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.replace(session, stage, &cell);
+        }
+        // Neighbours first: what they count as lost must be settled before the edge is used again.
+        for rewire in rewires {
+            rewire.deliver(open).await;
+        }
+        old.door.core.place(old.door.number, None);
+        cell.door.core.place(cell.door.number, Some(cell.clone()));
+        Ok(())
     }
 
     fn session(&self, session: u32) -> Result<&OpenSession, ControlError> {
@@ -362,10 +399,15 @@ impl Supervisor {
     }
 
     /// The actor of the stage a node runs in.
-    fn stage_of(&self, session: u32, name: &str) -> Result<(usize, ActorRef<StageActor>), ControlError> {
+    fn stage_of(
+        &self,
+        session: u32,
+        name: &str,
+    ) -> Result<(usize, ActorRef<StageActor>), ControlError> {
         let unknown = || ControlError::UnknownNode(name.to_owned());
         let open = self.session(session)?;
-        let node = self.plan().nodes.iter().position(|node| node.name == name).ok_or_else(unknown)?;
+        let node =
+            self.plan().nodes.iter().position(|node| node.name == name).ok_or_else(unknown)?;
         match self.plan().nodes[node].home {
             Home::Stage(stage) => Ok((node, open.stages[stage].clone())),
             Home::Io => Err(unknown()),
@@ -514,7 +556,9 @@ impl Message<Load> for Supervisor {
 }
 
 /// The answer of an actor that may be gone.
-fn answer<T, M>(asked: Result<T, kameo::error::SendError<M, ControlError>>) -> Result<T, ControlError> {
+fn answer<T, M>(
+    asked: Result<T, kameo::error::SendError<M, ControlError>>,
+) -> Result<T, ControlError> {
     asked.map_err(|error| match error {
         kameo::error::SendError::HandlerError(error) => error,
         _ => ControlError::Ended,

@@ -141,7 +141,7 @@ impl Observer for Events {
     fn happened(&self, cell: &Arc<Cell>, event: Event) {
         let what = match event {
             Event::Trouble { slot, fault } => What::Trouble { stage: cell.stage, slot, fault },
-            Event::Done => What::StageDone(cell.stage),
+            Event::Done => What::StageDone,
         };
         // The supervisor is gone only when the run is over.
         let _ = self.0.send(Happened { session: Some(cell.session), what });

@@ -120,13 +120,16 @@ fn look(shared: &Shared, core: usize, watch: &mut Option<Watch>, threads: &Threa
     };
     let Some(cell) = here.cell(at_cell) else { return Health::Well };
     let stood_ns = now.since(standing.since);
-    let mark = cell.mark.load(Ordering::Relaxed);
+    let mark = cell.mark.slot.load(Ordering::Relaxed);
     let slot = (mark != NOBODY).then_some(mark as usize);
     let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
     let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
     let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
     // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
-    if threads.is_runnable(core) && standing.cpu_ns.is_some() && threads.cpu_ns(core) == standing.cpu_ns {
+    if threads.is_runnable(core)
+        && standing.cpu_ns.is_some()
+        && threads.cpu_ns(core) == standing.cpu_ns
+    {
         return Health::Starved;
     }
     if stood_ns < limit_ns {

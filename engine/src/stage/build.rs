@@ -1,9 +1,6 @@
 //! From plan to stage: slots with bodies, rings with ends.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::AtomicU32},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     align::Aligner,
@@ -17,7 +14,7 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{Inlet, NOBODY, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage};
+use super::{Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage};
 
 /// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
 pub(crate) struct Ends {
@@ -80,7 +77,13 @@ impl Stage {
                     port_routes.push(if plan.edges[edge].ring.is_some() {
                         let ring = ends.senders[edge].take().expect("one end per edge");
                         let outlet = outlets.len();
-                        outlets.push(Outlet { ring, backlog: VecDeque::new(), slot: at, port });
+                        outlets.push(Outlet {
+                            ring,
+                            backlog: VecDeque::new(),
+                            slot: at,
+                            port,
+                            edge,
+                        });
                         Route::Ring { outlet, counts }
                     } else {
                         let slot = slot_of(next).expect("without a ring both ends share a stage");
@@ -102,7 +105,7 @@ impl Stage {
             outlets,
             clock: wiring.clock.clone(),
             pace: wiring.pace,
-            mark: Arc::new(AtomicU32::new(NOBODY)),
+            mark: Mark::new(wiring.pace),
             poison: Arc::new(Poison::default()),
             work: VecDeque::with_capacity(8),
             out: Vec::with_capacity(8),
@@ -160,7 +163,8 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         .collect();
     let channels_of =
         |line: &Line| line.format.as_signal().map_or(1, |signal| signal.channels.len());
-    let aligner = planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
+    let aligner =
+        planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
     let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
     let keeps_last = planned.on_fault == crate::graph::OnFault::HoldLast;
     let sole_local = match &routes[..] {
@@ -202,7 +206,6 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         look_back_ns: planned.look_back_ns,
         flushed: false,
         last: keeps_last.then(|| vec![None; planned.outputs.len()].into()),
-        saved: Vec::new(),
         counts: wiring.counts.nodes[node].clone(),
         latency: planned.kind.is_sink().then(|| wiring.counts.latency[node].clone()).flatten(),
         epoch: wiring.epoch,

@@ -22,7 +22,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
 };
 
@@ -46,6 +46,41 @@ const FRAMES_PER_TURN: usize = 256;
 const TURNS_PER_TIMED: u32 = 256;
 /// No node at work.
 pub(crate) const NOBODY: u32 = u32::MAX;
+
+/// What others may see of a stage while a turn is running.
+pub(crate) struct Mark {
+    /// The slot at work.
+    pub(crate) slot: AtomicU32,
+    /// The cell was given up: whoever comes back from a body touches nothing any more.
+    pub(crate) abandoned: AtomicBool,
+    /// Event time up to which sources have been released: a successor goes on there.
+    pub(crate) released: AtomicI64,
+    /// The clock at zero of the time line, which moves with pauses.
+    pub(crate) start: AtomicI64,
+}
+
+/// The panic that takes an abandoned thread out of its turn.
+pub(crate) struct Abandoned;
+
+impl Mark {
+    fn new(pace: Pace) -> Arc<Self> {
+        Arc::new(Self {
+            slot: AtomicU32::new(NOBODY),
+            abandoned: AtomicBool::new(false),
+            released: AtomicI64::new(i64::MIN),
+            start: AtomicI64::new(pace.start.nanos()),
+        })
+    }
+
+    /// Called after every body: leaves the turn if the cell was given up meanwhile.
+    #[inline]
+    fn check(&self) {
+        if self.abandoned.load(Ordering::Relaxed) {
+            // Not `panic!`: this is no defect, and nobody should read a message about it.
+            std::panic::resume_unwind(Box::new(Abandoned));
+        }
+    }
+}
 
 /// What a turn leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +110,8 @@ pub(crate) struct Outlet {
     backlog: VecDeque<Frame>,
     slot: usize,
     port: usize,
+    /// Number of the edge in the plan.
+    edge: usize,
 }
 
 /// A frame on its way to a node of the stage.
@@ -93,7 +130,7 @@ pub(crate) struct Stage {
     pub(crate) clock: Clock,
     pub(crate) pace: Pace,
     /// The slot at work, for whoever has to know it from outside.
-    pub(crate) mark: Arc<AtomicU32>,
+    pub(crate) mark: Arc<Mark>,
     pub(crate) poison: Arc<Poison>,
     work: VecDeque<Work>,
     out: Vec<Sent>,
@@ -141,7 +178,7 @@ impl Stage {
         for inlet in &mut self.inlets {
             inlet.ring.release();
         }
-        self.mark.store(NOBODY, Ordering::Relaxed);
+        self.mark.slot.store(NOBODY, Ordering::Relaxed);
         turn
     }
 
@@ -162,7 +199,8 @@ impl Stage {
                 Drained::Blocked => return Ok(Turn::Idle),
             }
         }
-        let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now, &mut left)? };
+        let until =
+            if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now, &mut left)? };
         if self.is_blocked() {
             return Ok(Turn::Idle);
         }
@@ -234,7 +272,7 @@ impl Stage {
                 return Ok(());
             }
             self.current_line = line;
-            self.mark.store(slot as u32, Ordering::Relaxed);
+            self.mark.slot.store(slot as u32, Ordering::Relaxed);
             let began = self.timing.then(|| self.clock.now());
             let here = &mut self.slots[slot];
             match &mut here.body {
@@ -248,6 +286,7 @@ impl Stage {
                     };
                     let samples = output.floats_mut().expect("recycled buffers have one holder");
                     block.block(here.channels, input.floats(), samples);
+                    self.mark.check();
                     let used = std::mem::replace(frame.buffer_mut(), output);
                     if used.is_sole() {
                         self.spare = Some(used);
@@ -272,7 +311,9 @@ impl Stage {
                     here.ports.cause = frame.header;
                     let mut io =
                         Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
-                    operator.process(&mut io)?;
+                    let done = operator.process(&mut io);
+                    self.mark.check();
+                    done?;
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
                         here.timed(began, self.clock.now());
@@ -294,7 +335,9 @@ impl Stage {
                 }
                 SlotBody::Sink(sink) => {
                     let frame = self.current.as_ref().expect("a chain carries a frame");
-                    sink.take(line, frame)?;
+                    let done = sink.take(line, frame);
+                    self.mark.check();
+                    done?;
                     if let Some(latency) = &here.latency {
                         latency.record(self.clock.now().since(frame.header.entered));
                     }
@@ -317,8 +360,7 @@ impl Stage {
                     let cause = self.current.take().expect("a chain carries a frame").header;
                     for (port, held) in last.iter().enumerate() {
                         if let Some(held) = held {
-                            let frame =
-                                Frame::new(cause.causes(cause.time), held.buffer().clone());
+                            let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
                             self.out.push(Sent { port: port as u16, frame });
                         }
                     }
@@ -362,7 +404,7 @@ impl Stage {
         let here = &mut self.slots[slot];
         let Some(frame) = &self.current else { return Ok(()) };
         let Some(reason) = frame.header.gap else { return Ok(()) };
-        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         self.current_line = line;
         let notice = crate::GapNotice { reason, until: frame.header.time };
         here.gap(reason);
@@ -372,7 +414,9 @@ impl Stage {
                 here.ports.line = line;
                 here.ports.cause = frame.header;
                 let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-                operator.gap(&notice, &mut io)?;
+                let done = operator.gap(&notice, &mut io);
+                self.mark.check();
+                done?;
                 self.send_out(slot);
             }
             _ => {}
@@ -460,8 +504,11 @@ impl Stage {
     /// Ends all generating sources as if they had nothing more: what is inside is finished.
     pub(crate) fn drain(&mut self) {
         for source in &mut self.sources {
-            source.end();
+            source.end(&mut self.slots);
         }
+        // A source that failed has ended as well; nothing waits for its successor.
+        let sources = &self.sources;
+        self.trouble.take_if(|trouble| sources.iter().any(|source| source.is_at(trouble.slot)));
         self.ending = true;
         self.settled = false;
     }
@@ -477,11 +524,49 @@ impl Stage {
         }
     }
 
+    /// Takes a new ring in the place of one whose other end was given up with its cell. Frames that
+    /// came through stay; what the other side had not passed on is lost and counted here, by the only
+    /// thread that still counts on this edge.
+    pub(crate) fn rewire(&mut self, edge: usize, end: NewEnd) {
+        match end {
+            NewEnd::Receiver { ring, slot, line } => {
+                let Some(inlet) = self.inlets.iter_mut().find(|i| i.slot == slot && i.line == line)
+                else {
+                    return;
+                };
+                while let Some(frame) = inlet.ring.pop() {
+                    self.work.push_back(Work { slot, line, frame });
+                }
+                inlet.ring = ring;
+                let counts = &self.slots[slot].line_counts[line];
+                let held = self.work.iter().filter(|w| w.slot == slot && w.line == line).count();
+                let aligner = self.slots[slot].aligner.as_ref();
+                let inside = held + aligner.map_or(0, |aligner| aligner.waiting(line));
+                counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(inside as u64));
+            }
+            NewEnd::Sender { ring, counts } => {
+                if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.edge == edge) {
+                    outlet.ring = ring;
+                    let kept = outlet.backlog.len() as u64;
+                    counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(kept));
+                }
+            }
+        }
+    }
+
     /// Frames that wait inside the stage, of the edges that end in it.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.work.len() + self.outlets.iter().map(|outlet| outlet.backlog.len()).sum::<usize>()
     }
+}
+
+/// A ring's new end.
+pub(crate) enum NewEnd {
+    /// For the stage that consumes.
+    Receiver { ring: Receiver, slot: usize, line: usize },
+    /// For the stage that produces.
+    Sender { ring: Sender, counts: Arc<crate::stats::EdgeCounts> },
 }
 
 enum Drained {

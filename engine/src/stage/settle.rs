@@ -1,12 +1,6 @@
 //! Bounds, joins, timers and ends: what event time makes happen between frames.
 
-use crate::{
-    align::Released,
-    buffer::Buffer,
-    frame::Frame,
-    io::Io,
-    time::Timestamp,
-};
+use crate::{align::Released, buffer::Buffer, frame::Frame, io::Io, time::Timestamp};
 
 use super::{Route, SlotBody, Stage, Step};
 
@@ -69,7 +63,7 @@ impl Stage {
     fn process_joined(&mut self, slot: usize, line: usize) -> Step {
         self.tell_gap(slot, line)?;
         self.current_line = line;
-        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let began = self.timing.then(|| self.clock.now());
         let here = &mut self.slots[slot];
         let frame = self.current.as_ref().expect("a joined frame is at hand");
@@ -78,10 +72,14 @@ impl Stage {
                 here.ports.line = line;
                 here.ports.cause = frame.header;
                 let mut io = Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
-                operator.process(&mut io)?;
+                let done = operator.process(&mut io);
+                self.mark.check();
+                done?;
             }
             SlotBody::Sink(sink) => {
-                sink.take(line, frame)?;
+                let done = sink.take(line, frame);
+                self.mark.check();
+                done?;
                 if let Some(latency) = &here.latency {
                     latency.record(self.clock.now().since(frame.header.entered));
                 }
@@ -121,12 +119,14 @@ impl Stage {
     }
 
     fn fire(&mut self, slot: usize, due: Timestamp) -> Step {
-        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let SlotBody::Operator(operator) = &mut here.body else { return Ok(()) };
         here.ports.cause.entered = self.entered;
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-        operator.on_due(due, &mut io)?;
+        let done = operator.on_due(due, &mut io);
+        self.mark.check();
+        done?;
         assert!(
             operator.due() != Some(due),
             "an operator must move its due time on, or it would be called for ever"
@@ -183,6 +183,7 @@ impl Stage {
         if let SlotBody::Operator(operator) = &mut here.body {
             let mut io = Io { ports: &mut here.ports, frame: Some(&first), out: &mut self.out };
             let done = operator.process(&mut io);
+            self.mark.check();
             self.current = Some(rest);
             done?;
         }
@@ -200,7 +201,7 @@ impl Stage {
         if std::mem::replace(&mut self.slots[slot].flushed, true) {
             return Ok(());
         }
-        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         here.ports.cause.entered = self.entered;
         if let Some(aligner) = &mut here.aligner {
@@ -211,11 +212,17 @@ impl Stage {
         match &mut here.body {
             SlotBody::Operator(operator) => {
                 let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-                operator.flush(&mut io)?;
+                let done = operator.flush(&mut io);
+                self.mark.check();
+                done?;
                 self.send_out(slot);
                 self.run_work()
             }
-            SlotBody::Sink(sink) => sink.finish(),
+            SlotBody::Sink(sink) => {
+                let done = sink.finish();
+                self.mark.check();
+                done
+            }
             _ => Ok(()),
         }
     }
@@ -239,7 +246,8 @@ impl Stage {
         for port in 0..self.slots[slot].out_bounds.len() {
             let bound = self.slots[slot].out_bounds[port];
             for route in 0..self.slots[slot].routes[port].len() {
-                if let Route::Local { slot: next, line, .. } = self.slots[slot].routes[port][route] {
+                if let Route::Local { slot: next, line, .. } = self.slots[slot].routes[port][route]
+                {
                     self.raise(next, line, bound);
                 }
             }

@@ -60,8 +60,6 @@ pub(crate) struct Slot {
     pub(crate) flushed: bool,
     /// The last frame of each port, kept where `on_fault = "hold_last"`.
     pub(crate) last: Option<Box<[Option<Frame>]>>,
-    /// State as of the last save.
-    pub(crate) saved: Vec<u8>,
     pub(crate) counts: Arc<NodeCounts>,
     pub(crate) latency: Option<Arc<Histogram>>,
     pub(crate) epoch: u32,

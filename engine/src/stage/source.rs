@@ -44,7 +44,8 @@ pub(crate) struct SourceState {
     /// End of the signals released, per port.
     grids: Box<[Option<Grid>]>,
     finished: bool,
-    started: bool,
+    /// Event time up to which a predecessor has delivered.
+    skip_until: Timestamp,
 }
 
 impl SourceState {
@@ -57,7 +58,7 @@ impl SourceState {
             promises: vec![Timestamp::MIN; outputs.len()].into(),
             grids: grids.collect(),
             finished: false,
-            started: false,
+            skip_until: Timestamp::MIN,
         }
     }
 
@@ -66,10 +67,22 @@ impl SourceState {
         self.finished && self.held.is_empty()
     }
 
+    /// Goes on where a predecessor was: what lies before is made and thrown away.
+    pub(super) fn skip_until(&mut self, released: Timestamp) {
+        self.skip_until = released;
+    }
+
     /// Makes it end where it is; what it holds was never due and never existed.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, slots: &mut [super::Slot]) {
         self.finished = true;
         self.held.clear();
+        slots[self.slot].out_bounds.fill(Timestamp::MAX);
+        slots[self.slot].flushed = true;
+    }
+
+    /// Whether this source stands in `slot`.
+    pub(super) fn is_at(&self, slot: usize) -> bool {
+        self.slot == slot
     }
 }
 
@@ -111,9 +124,8 @@ impl Stage {
         if !state.held.is_empty() || state.finished {
             return Ok(());
         }
-        state.started = true;
         let slot = state.slot;
-        self.mark.store(slot as u32, Ordering::Relaxed);
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let SlotBody::Source(body) = &mut here.body else {
             self.end_source(source);
@@ -121,7 +133,9 @@ impl Stage {
         };
         for _ in 0..EMPTY_CALLS_MAX {
             let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-            let flow = body.next(&mut io)?;
+            let flow = body.next(&mut io);
+            self.mark.check();
+            let flow = flow?;
             let state = &mut self.sources[source];
             std::mem::swap(&mut state.held, &mut self.out);
             for (promise, outlet) in state.promises.iter_mut().zip(&here.ports.outlets) {
@@ -132,7 +146,11 @@ impl Stage {
             }
             if !state.held.is_empty() {
                 state.due = due(&state.held, &here.ports.outlets, state.due);
-                return Ok(());
+                if state.due > state.skip_until {
+                    return Ok(());
+                }
+                // A predecessor has delivered this already.
+                state.held.clear();
             }
             if state.finished {
                 self.end_source(source);
@@ -148,6 +166,8 @@ impl Stage {
         // The clock now, not at the turn's beginning: content comes through the door here.
         let entered = self.clock.now();
         self.entered = entered;
+        // Told first: a successor must not deliver again what a body below never comes back from.
+        self.mark.released.store(self.sources[source].due.nanos(), Ordering::Relaxed);
         let mut held = std::mem::take(&mut self.sources[source].held);
         let mut horizon = Timestamp::MIN;
         for sent in &mut held {
@@ -211,6 +231,7 @@ impl Stage {
             *paused_at = clock.now();
         } else {
             self.pace.start = self.pace.start.plus_nanos(clock.now().since(*paused_at));
+            self.mark.start.store(self.pace.start.nanos(), Ordering::Relaxed);
         }
     }
 }

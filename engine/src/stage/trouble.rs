@@ -7,6 +7,7 @@ use crate::{
     fault::Fault,
     frame::{Frame, Gap},
     kind::Node,
+    time::Timestamp,
 };
 
 use super::{NOBODY, Slot, SlotBody, Stage};
@@ -39,7 +40,7 @@ impl Stage {
     /// The body at work has failed: the frame it died on is dropped, what it sent in that call
     /// never existed, everything else stays where it is.
     pub(crate) fn failed(&mut self, fault: Fault) {
-        let slot = self.mark.load(Ordering::Relaxed);
+        let slot = self.mark.slot.load(Ordering::Relaxed);
         assert!(slot != NOBODY, "a turn failed outside of any body: {fault}");
         let slot = slot as usize;
         self.out.clear();
@@ -89,21 +90,37 @@ impl Stage {
         self.slots.iter().position(|slot| slot.node == node)
     }
 
-    /// Appends the state of every body that has one: node, length, bytes.
-    pub(crate) fn save(&mut self) {
-        for slot in &mut self.slots {
-            slot.save();
+    /// Saves the state of every body that has one, each into its own buffer.
+    pub(crate) fn save(&self, into: &mut [Vec<u8>]) {
+        for (slot, state) in self.slots.iter().zip(into) {
+            slot.save(state);
+        }
+    }
+
+    /// Makes this stage the successor of one that was given up: states are taken up, sources go on
+    /// where they were, and everything it sends follows a gap.
+    pub(crate) fn succeed(&mut self, states: &[Vec<u8>], released: Timestamp) {
+        for (slot, state) in self.slots.iter_mut().zip(states) {
+            if !state.is_empty() {
+                // A state its own kind refuses is no state: the body starts fresh.
+                let _ = slot.load(state);
+            }
+            slot.gap(Gap::Wedged);
+            slot.counts.restarts.add(1);
+        }
+        for source in &mut self.sources {
+            source.skip_until(released);
         }
     }
 }
 
 impl Slot {
-    /// Saves the body's state beside it.
-    pub(crate) fn save(&mut self) {
-        self.saved.clear();
+    /// Saves the body's state; nothing if it has none.
+    pub(crate) fn save(&self, into: &mut Vec<u8>) {
+        into.clear();
         match &self.body {
-            SlotBody::Operator(operator) => operator.save(&mut self.saved),
-            SlotBody::Block(block) => block.save(&mut self.saved),
+            SlotBody::Operator(operator) => operator.save(into),
+            SlotBody::Block(block) => block.save(into),
             _ => {}
         }
     }

@@ -14,15 +14,15 @@ const WINDOW_S: f64 = 0.080;
 const WINDOW_MAX: usize = 19;
 
 /// How long the envelope must stay below a peak for it to be a candidate: the P wave is earlier,
-/// the T wave later, and with the delays of filter and window it makes 0.24 s.
-const WAIT_S: f64 = 0.072;
+/// the T wave later, and with the delays of filter and window it makes 0.23 s.
+const WAIT_S: f64 = 0.066;
 
 /// Sum of q over a window, and its peaks.
 #[derive(Clone, Debug)]
 pub(super) struct Envelope {
     h: u64,
     window: usize,
-    wait: u64,
+    wait: u32,
     /// Before `at`, q of the current block; from it on, the sums of q from there to the end of
     /// the block before. With the sum of the current block they give that of any window in one
     /// addition, and unlike a running sum nothing of a past artefact is left over.
@@ -31,7 +31,8 @@ pub(super) struct Envelope {
     at: usize,
     energy: f32,
     top: f32,
-    top_at: u64,
+    /// Inner samples since the top.
+    age: u32,
     climbing: bool,
 }
 
@@ -42,13 +43,13 @@ impl Envelope {
             h: samples(SLOPE_S).max(1),
             // Odd, so that it has a middle.
             window: samples(WINDOW_S) as usize | 1,
-            wait: samples(WAIT_S),
+            wait: samples(WAIT_S) as u32,
             sums: [0.0; WINDOW_MAX + 1],
             block: 0.0,
             at: 0,
             energy: 0.0,
             top: 0.0,
-            top_at: 0,
+            age: 0,
             climbing: false,
         }
     }
@@ -73,15 +74,21 @@ impl Envelope {
 
         self.climbing |= energy > self.energy;
         self.energy = energy;
+        self.age += 1;
         if energy > self.top && self.climbing {
             self.top = energy;
-            self.top_at = now;
+            self.age = 0;
         }
-        if self.top == 0.0 || now - self.top_at < self.wait {
+        if self.age < self.wait {
+            return None;
+        }
+        self.age = 0;
+        if self.top == 0.0 {
             return None;
         }
         // The middle of the window, in the wave's own time.
-        let middle = self.top_at.saturating_sub(self.h + self.window as u64 / 2);
+        let top_at = now.saturating_sub(u64::from(self.wait));
+        let middle = top_at.saturating_sub(self.h + self.window as u64 / 2);
         let peak = (middle, self.top);
         self.top = 0.0;
         self.climbing = false;
@@ -114,8 +121,12 @@ impl Envelope {
         for value in [&mut self.block, &mut self.energy, &mut self.top] {
             state.f32(value)?;
         }
-        state.u64(&mut self.top_at)?;
+        state.u32(&mut self.age)?;
         state.bool(&mut self.climbing)?;
-        if self.at < self.window { Ok(()) } else { Err(StateError::Corrupt) }
+        if self.at < self.window && self.age < self.wait {
+            Ok(())
+        } else {
+            Err(StateError::Corrupt)
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! and because every beat of one form gets its R at the same place of that form, the R of a
 //! complex with two or three swings of like size does not jump between them from beat to beat.
 
-use super::equalizer::{dot, LANES};
+use super::equalizer::{LANES, dot};
 use super::state::{State, StateError};
 use super::wave::Around;
 
@@ -12,7 +12,7 @@ use super::wave::Around;
 const WAVE_MAX: usize = 56;
 
 /// Normal beats, two kinds of ectopic ones, and one place for newcomers to be tried in.
-const FORMS: usize = 4;
+pub(super) const FORMS: usize = 4;
 
 /// Half the length of a form.
 const HALF_S: f64 = 0.100;
@@ -24,7 +24,8 @@ const SHIFT_S: f64 = 0.030;
 /// S of a bundle branch block and the waves of an ectopic beat may be larger, but are blunt.
 const SHARP_S: f64 = 0.020;
 
-/// Share of the neighbours taken off.
+/// Share of either neighbour that is taken off an extremum: at 0 only its height would count, at
+/// 1/2 only its sharpness times its height, and a pacemaker's spike would beat the R it causes.
 const BLUNT: f32 = 0.35;
 
 /// An extremum this far from the centre of the complex counts 1/e of one at the centre.
@@ -171,7 +172,8 @@ impl Forms {
 impl Form {
     fn remark(&mut self, half: i32, rule: Rule) {
         let at = |i: i32| self.wave[(half + i) as usize];
-        let count = |i: i32| rule.count(at(i - rule.sharp), at(i), at(i + rule.sharp), i - self.lean);
+        let count =
+            |i: i32| rule.count(at(i - rule.sharp), at(i), at(i + rule.sharp), i - self.lean);
         let mut best = REMARK * count(self.mark);
         let mut mark = self.mark;
         for i in -(half - rule.sharp)..=half - rule.sharp {

@@ -1,0 +1,105 @@
+//! Latency that a graph cannot keep, whatever it runs on.
+//!
+//! Latency counts from the door, so delay by construction is none of it; but frames that wait at
+//! a join until another, later branch has come as far are under way all that time.
+
+use crate::{
+    graph::{Code, Diagnostic, Spanned},
+    kind::Policy,
+};
+
+use super::{
+    draft::{Draft, nanos},
+    joins::{Latest, frame_ns},
+    words::millis,
+};
+
+impl Draft<'_> {
+    /// Latency has a floor where frames wait at a join for what is behind by construction.
+    pub(super) fn check_budgets(&self, problems: &mut Vec<Diagnostic>) {
+        let mut floors: Vec<Floor> = Vec::with_capacity(self.nodes.len());
+        for (number, node) in self.nodes.iter().enumerate() {
+            let floor = self.floor(number, &floors);
+            let of_graph = self.spec.deadline_ms.as_ref();
+            let of_graph = of_graph.filter(|_| node.kind.is_some_and(|kind| kind.is_sink()));
+            let deadline = node.spec.options.deadline_ms.as_ref().or(of_graph);
+            if let (Some(deadline), Some(wait)) = (deadline, floor.longest)
+                && floor.latency_ns > nanos(deadline.value)
+            {
+                problems.push(self.budget(number, deadline, floor, wait));
+            }
+            floors.push(floor);
+        }
+    }
+
+    /// The least latency that frames behind a node can all have.
+    fn floor(&self, number: usize, floors: &[Floor]) -> Floor {
+        let node = &self.nodes[number];
+        let latest = Latest::of(node.inputs.iter().map(|input| input.delay_ns));
+        let line = |line: usize| {
+            let edge = &self.edges[node.in_edges[line]];
+            let above = floors[edge.from.0];
+            let Some(align) = self.align(number) else { return above };
+            let latest = latest.besides(line);
+            let behind_ns = node.inputs[latest].delay_ns.saturating_sub(edge.delay_ns);
+            // A merge lets a frame go when the others have reached its beginning.
+            let head_ns = match align.policy {
+                Policy::Merge => edge.format.as_ref().map_or(0, frame_ns),
+                _ => 0,
+            };
+            let wait_ns = behind_ns.saturating_sub(head_ns);
+            let wait_ns = wait_ns.clamp(0, align.max_wait_ns.unwrap_or(i64::MAX).max(0));
+            let wait = Wait { node: number, line, latest, wait_ns };
+            let longest = above.longest.into_iter().chain((wait_ns > 0).then_some(wait));
+            Floor {
+                latency_ns: above.latency_ns.saturating_add(wait_ns),
+                longest: longest.max_by_key(|wait| wait.wait_ns),
+            }
+        };
+        // Aligned joins go on with the frames of their first input.
+        let lines = match self.align(number) {
+            Some(align) if align.policy != Policy::Merge => 1,
+            _ => node.in_edges.len(),
+        };
+        (0..lines).map(line).max_by_key(|floor| floor.latency_ns).unwrap_or_default()
+    }
+
+    fn budget(
+        &self,
+        number: usize,
+        deadline: &Spanned<f64>,
+        floor: Floor,
+        wait: Wait,
+    ) -> Diagnostic {
+        let (name, join) = (self.name(number), self.name(wait.node));
+        let inputs = &self.nodes[wait.node].inputs;
+        let message = format!(
+            "`{name}` cannot keep `deadline_ms` = {:?}: at `{join}`, `{}` waits {} ms for `{}`",
+            deadline.value,
+            inputs[wait.line].label,
+            millis(wait.wait_ns),
+            inputs[wait.latest].label,
+        );
+        let enough = (floor.latency_ns as f64 / 1e6).ceil();
+        Diagnostic::error(Code::BudgetTooSmall, message)
+            .at(&deadline.place)
+            .of_node(name)
+            .hint(format!("allow more than {enough:?}, or set a shorter `max_wait_ms` on `{join}`"))
+    }
+}
+
+/// The least latency somewhere, and the join that adds most to it.
+#[derive(Clone, Copy, Default)]
+struct Floor {
+    latency_ns: i64,
+    longest: Option<Wait>,
+}
+
+/// Frames of one line of a join wait for those of another.
+#[derive(Clone, Copy)]
+struct Wait {
+    node: usize,
+    line: usize,
+    latest: usize,
+    wait_ns: i64,
+}

@@ -1,0 +1,175 @@
+//! Replacing a cell whose thread never came back: fresh bodies, saved states, new rings.
+
+use std::sync::Arc;
+
+use crate::{
+    cell::{Cell, Command, Door},
+    fault::Fault,
+    frame::Gap,
+    plan::{Home, Plan},
+    ring::{Nobody, Receiver, Sender, Wake, ring},
+    session::CommandLine,
+    stage::{Ends, NewEnd, Pace, Stage, Wiring},
+    time::Timestamp,
+};
+
+use super::{
+    Shared,
+    actors::{Order, RewireSink},
+    supervisor::OpenSession,
+};
+
+use std::sync::atomic::Ordering;
+
+/// A cell to take the place of another, and what its neighbours must learn.
+pub(super) struct Replacement {
+    pub(super) cell: Arc<Cell>,
+    pub(super) commands: Arc<CommandLine>,
+    pub(super) rewires: Vec<Rewire>,
+}
+
+/// A new end for a neighbour.
+pub(super) enum Rewire {
+    /// A stage.
+    Stage { stage: usize, edge: usize, end: NewEnd },
+    /// A sink that waits.
+    Sink { node: usize, line: usize, ring: Receiver },
+    /// A live source: node, port, number of the edge among those of the port.
+    Live { node: usize, port: usize, at: usize, edge: usize, ring: Sender },
+}
+
+impl Rewire {
+    pub(super) async fn deliver(self, open: &OpenSession) {
+        match self {
+            Self::Stage { stage, edge, end } => {
+                let _ = open.stages[stage].ask(Order(Command::Rewire { edge, end })).await;
+            }
+            Self::Sink { node, line, ring } => {
+                let sink = open.sinks.iter().find(|(number, _)| *number == node);
+                if let Some((_, sink)) = sink {
+                    let _ = sink.ask(RewireSink { line, ring }).await;
+                }
+            }
+            Self::Live { node, port, at, edge, ring } => {
+                let live = open.lives.iter().find(|(number, _)| *number == node);
+                if let Some((_, ports)) = live {
+                    ports.rewire(port, at, ring, &open.counts.edges[edge]);
+                }
+            }
+        }
+    }
+}
+
+/// Builds the successor of a stage. Nothing runs yet.
+pub(super) fn build(
+    shared: &Shared,
+    open: &mut OpenSession,
+    session: u32,
+    stage: usize,
+) -> Result<Replacement, Fault> {
+    let plan = &shared.plan;
+    let old = &open.cells[stage];
+    let core = old.door.core.clone();
+    let number = core.number().ok_or(Fault::new("the core holds as many stages as it can"))?;
+    let door = Arc::new(Door { core, number });
+    let mut bodies = Vec::with_capacity(plan.stages[stage].nodes.len());
+    for &node in &plan.stages[stage].nodes {
+        let body = (plan.nodes[node].kind.build)(&plan.view(node, &open.params[node], session));
+        bodies.push(body.map_err(|error| Fault::new("cannot be built again").because(error))?);
+    }
+    let (mut ends, rewires) = new_rings(plan, open, stage, &door)?;
+    // What was on edges inside the stage is lost with it.
+    for (edge, planned) in plan.edges.iter().enumerate() {
+        let inside = plan.nodes[planned.to.0].home == Home::Stage(stage) && planned.ring.is_none();
+        if inside {
+            let counts = &open.counts.edges[edge];
+            counts.dropped(Gap::Wedged, counts.in_flight());
+        }
+    }
+    open.epoch += 1;
+    let start = Timestamp::from_nanos(old.mark.start.load(Ordering::Relaxed));
+    let wiring = Wiring {
+        plan,
+        session,
+        counts: &open.counts,
+        clock: &shared.clock,
+        pace: Pace { start, speed: shared.speed },
+        epoch: open.epoch,
+    };
+    let mut built = Stage::wire(wiring, stage, &mut ends, bodies);
+    let released = Timestamp::from_nanos(old.mark.released.load(Ordering::Relaxed));
+    built.succeed(&old.saves(), released);
+    let (commands, consumer) = CommandLine::new(&door);
+    let cell = Arc::new(Cell::new(built, consumer, plan.clone(), session, stage, door));
+    Ok(Replacement { cell, commands, rewires })
+}
+
+/// New rings for every edge between the stage and its neighbours.
+fn new_rings(
+    plan: &Plan,
+    open: &OpenSession,
+    stage: usize,
+    door: &Arc<Door>,
+) -> Result<(Ends, Vec<Rewire>), Fault> {
+    let mut ends = Ends {
+        senders: plan.edges.iter().map(|_| None).collect(),
+        receivers: plan.edges.iter().map(|_| None).collect(),
+    };
+    let mut rewires = Vec::new();
+    let here = Home::Stage(stage);
+    for (edge, planned) in plan.edges.iter().enumerate() {
+        let Some(ring_plan) = planned.ring else { continue };
+        let (from, to) = (planned.from.0, planned.to.0);
+        let (from_here, to_here) = (plan.nodes[from].home == here, plan.nodes[to].home == here);
+        if !from_here && !to_here {
+            continue;
+        }
+        let wake_of = |node: usize| -> Arc<dyn Wake> {
+            match plan.nodes[node].home {
+                home if home == here => door.clone(),
+                Home::Stage(stage) => open.cells[stage].door.clone(),
+                Home::Io if plan.nodes[node].kind.is_source() => Arc::new(Nobody),
+                Home::Io => open.wakes[node].clone(),
+            }
+        };
+        let counts = &open.counts.edges[edge];
+        let (sender, mut receiver) =
+            ring(ring_plan.capacity, ring_plan.on_full, counts, wake_of(from), wake_of(to));
+        receiver.follow(Gap::Wedged);
+        if from_here {
+            ends.senders[edge] = Some(sender);
+            let line = planned.to.1;
+            rewires.push(match plan.nodes[to].home {
+                Home::Stage(stage) => {
+                    let members = &plan.stages[stage].nodes;
+                    let slot = members.iter().position(|&member| member == to);
+                    let slot = slot.expect("the node is in its stage");
+                    Rewire::Stage {
+                        stage,
+                        edge,
+                        end: NewEnd::Receiver { ring: receiver, slot, line },
+                    }
+                }
+                Home::Io if plan.nodes[to].kind.is_sink() => {
+                    Rewire::Sink { node: to, line, ring: receiver }
+                }
+                Home::Io => return Err(Fault::new("a turn never ended, and a call hangs on it")),
+            });
+        } else {
+            ends.receivers[edge] = Some(receiver);
+            let (port, edges) = (planned.from.1, &plan.nodes[from].out_edges[planned.from.1]);
+            let at = edges.iter().position(|&other| other == edge).expect("the edge leaves here");
+            rewires.push(match plan.nodes[from].home {
+                Home::Stage(stage) => {
+                    let end = NewEnd::Sender { ring: sender, counts: counts.clone() };
+                    Rewire::Stage { stage, edge, end }
+                }
+                Home::Io if plan.nodes[from].kind.is_source() => {
+                    Rewire::Live { node: from, port, at, edge, ring: sender }
+                }
+                Home::Io => return Err(Fault::new("a turn never ended, and a call feeds it")),
+            });
+        }
+    }
+    Ok((ends, rewires))
+}
