@@ -13,6 +13,9 @@ use crate::{
     time::{Grid, Timestamp},
 };
 
+/// Frames that wait for one line of a join before the ring that feeds it is drained no further.
+pub(crate) const HELD_FRAMES_MAX: usize = 4_096;
+
 /// How the inputs of one node meet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlignSpec {

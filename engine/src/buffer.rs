@@ -33,7 +33,7 @@ use crossbeam_queue::ArrayQueue;
 use crate::sync::{AtomicU32, Ordering, fence};
 
 /// Alignment of the data, in bytes: one cache line, one AVX-512 register.
-pub const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 const CLASSES: usize = 26;
 /// One thread keeps at most this many bytes of each class.
 const LOCAL_BYTES_MAX: usize = 256 << 10;

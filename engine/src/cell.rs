@@ -31,8 +31,6 @@ pub(crate) enum Command {
     Pause(bool),
     /// End generating sources; what is inside is finished.
     Drain,
-    /// End now.
-    Halt,
     /// Tell the state of every body: node and bytes.
     Save(Reply<Vec<(usize, Vec<u8>)>>),
     /// Give a body a saved state.
@@ -192,7 +190,6 @@ impl Inner {
                 self.stage.pause(paused, &clock, &mut self.paused_at);
             }
             Command::Drain => self.stage.drain(),
-            Command::Halt => self.stage.halt(),
             Command::Save(reply) => {
                 let mut saves = cell.saves();
                 self.stage.save(&mut saves);

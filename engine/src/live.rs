@@ -21,7 +21,7 @@ use crate::{
 /// One output port of a live source.
 pub(crate) struct LivePort {
     pub(crate) format: Format,
-    pub(crate) edges: Vec<(Sender, Arc<EdgeCounts>, Option<Arc<[u16]>>)>,
+    pub(crate) edges: Vec<(Sender, Arc<EdgeCounts>)>,
     pub(crate) seq: u64,
     pub(crate) bound: Timestamp,
     pub(crate) grid: Option<Grid>,
@@ -63,7 +63,7 @@ impl LivePorts {
 impl LivePort {
     fn raise(&mut self, bound: Timestamp) {
         self.bound = self.bound.max(bound);
-        for (sender, ..) in &mut self.edges {
+        for (sender, _) in &mut self.edges {
             sender.publish(self.bound);
         }
     }
@@ -137,7 +137,7 @@ impl LiveIo {
         };
         here.bound = here.bound.max(end);
         if paused {
-            for (_, counts, _) in &here.edges {
+            for (_, counts) in &here.edges {
                 counts.sent.add(1);
                 counts.dropped(Gap::Paused, 1);
             }
@@ -155,13 +155,9 @@ impl LiveIo {
             ..Header::at(time)
         };
         here.seq += 1;
-        for (sender, counts, pick) in &mut here.edges {
-            let mut frame = Frame::new(header, buffer.clone());
-            if let Some(pick) = pick {
-                crate::stage::pick(&mut frame, pick);
-            }
+        for (sender, counts) in &mut here.edges {
             counts.sent.add(1);
-            if sender.push(frame).is_err() {
+            if sender.push(Frame::new(header, buffer.clone())).is_err() {
                 // A `block` edge behind a live source: the device goes first.
                 counts.dropped(Gap::Full, 1);
             }

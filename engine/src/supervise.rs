@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use crate::{graph::OnFault, time::Timestamp};
 
 /// Restarts a node gets within the window unless its `retries` say otherwise.
-pub const BUDGET: u32 = 5;
+pub(crate) const BUDGET: u32 = 5;
 /// Length of the window.
-pub const WINDOW_NS: i64 = 10_000_000_000;
+pub(crate) const WINDOW_NS: i64 = 10_000_000_000;
 /// Pauses before the first restart in a window, the second, ….
 const BACK_OFF_MS: [i64; 5] = [0, 10, 50, 250, 1_000];
 

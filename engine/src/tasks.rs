@@ -292,7 +292,7 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
             .iter()
             .map(|&edge| {
                 let sender = ends.senders[edge].take().expect("one end per edge");
-                (sender, wiring.counts.edges[edge].clone(), None)
+                (sender, wiring.counts.edges[edge].clone())
             })
             .collect(),
         seq: 0,

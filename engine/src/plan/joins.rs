@@ -2,18 +2,13 @@
 //! outputs that lead nowhere.
 
 use crate::{
-    align::AlignSpec,
+    align::{AlignSpec, HELD_FRAMES_MAX as HELD_FRAMES},
     format::Format,
     graph::{Code, Diagnostic, OnFull, Spanned},
     kind::Policy,
 };
 
 use super::{RingPlan, draft::Draft, rings::FRAMES_MAX, words::millis};
-
-/// Frames that the aligner of a join takes from one ring before it leaves the rest there. The
-/// stage's limit (`HELD_FRAMES_MAX`), which is no promise of the plan, so it is only used to
-/// not refuse what works.
-const HELD_FRAMES: usize = 4_096;
 
 impl Draft<'_> {
     /// Checks joins and ends of a graph whose formats are agreed. Enlarges rings that a join

@@ -182,14 +182,6 @@ impl Sender {
             self.shared.consumer.wake();
         }
     }
-
-    /// Frames the ring holds now.
-    pub(crate) fn waiting(&self) -> usize {
-        match &self.queue {
-            In::Bounded(queue) => queue.buffer().capacity() - queue.slots(),
-            In::Overwriting(queue) => queue.len(),
-        }
-    }
 }
 
 impl Receiver {
@@ -234,14 +226,6 @@ impl Receiver {
         // Pairs with the fence in `Sender::publish`.
         fence(Ordering::SeqCst);
         wanted < Timestamp::MAX && self.bound() >= wanted
-    }
-
-    /// Frames the ring holds now.
-    pub(crate) fn waiting(&self) -> usize {
-        match &self.queue {
-            Out::Bounded(queue) => queue.slots(),
-            Out::Overwriting(queue) => queue.len(),
-        }
     }
 
     /// Says that this ring takes the place of another whose other end was given up.

@@ -34,20 +34,6 @@ pub(crate) struct Wiring<'a> {
 }
 
 impl Stage {
-    /// Builds stage `stage` of the plan, every body fresh.
-    pub(crate) fn build(
-        wiring: Wiring<'_>,
-        stage: usize,
-        ends: &mut Ends,
-    ) -> Result<Self, BuildError> {
-        let members = &wiring.plan.stages[stage].nodes;
-        let mut bodies = Vec::with_capacity(members.len());
-        for &node in members {
-            bodies.push(build_body(wiring.plan, node, wiring.session)?);
-        }
-        Ok(Self::wire(wiring, stage, ends, bodies))
-    }
-
     /// Wires bodies, one per node of the stage in its order.
     pub(crate) fn wire(
         wiring: Wiring<'_>,
@@ -120,14 +106,7 @@ impl Stage {
             trouble: None,
             entered: Timestamp::ZERO,
             paused: false,
-            halted: false,
-            epoch: wiring.epoch,
         }
-    }
-
-    /// Counts flushes and abandoned bodies.
-    pub(crate) const fn epoch(&self) -> u32 {
-        self.epoch
     }
 }
 

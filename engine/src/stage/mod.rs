@@ -147,8 +147,6 @@ pub(crate) struct Stage {
     /// When the input taken last came through the door: the clock of what timers cause.
     entered: Timestamp,
     pub(crate) paused: bool,
-    halted: bool,
-    epoch: u32,
 }
 
 /// A body's fault on its way out of a turn; which one is in `mark`.
@@ -161,9 +159,6 @@ impl Stage {
     pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
         if self.trouble.is_some() {
             return Turn::Trouble;
-        }
-        if self.halted {
-            return Turn::Done;
         }
         self.turns = self.turns.wrapping_add(1);
         self.timing = self.turns % TURNS_PER_TIMED == 1;
@@ -513,17 +508,6 @@ impl Stage {
         self.settled = false;
     }
 
-    /// Ends now. What is inside stays where it is, and counted as in flight.
-    pub(crate) fn halt(&mut self) {
-        self.halted = true;
-        for slot in &mut self.slots {
-            slot.out_bounds.fill(Timestamp::MAX);
-        }
-        for outlet in &mut self.outlets {
-            outlet.ring.publish(Timestamp::MAX);
-        }
-    }
-
     /// Takes a new ring in the place of one whose other end was given up with its cell. Frames that
     /// came through stay; what the other side had not passed on is lost and counted here, by the only
     /// thread that still counts on this edge.
@@ -552,12 +536,6 @@ impl Stage {
                 }
             }
         }
-    }
-
-    /// Frames that wait inside the stage, of the edges that end in it.
-    #[cfg(test)]
-    pub(crate) fn waiting(&self) -> usize {
-        self.work.len() + self.outlets.iter().map(|outlet| outlet.backlog.len()).sum::<usize>()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    align::Aligner,
+    align::{Aligner, HELD_FRAMES_MAX},
     body::{Block, Operator, Sink, Source},
     buffer::Buffer,
     frame::{Frame, Gap},
@@ -13,9 +13,6 @@ use crate::{
 };
 
 use super::Route;
-
-/// Frames an aligner holds for one line before a ring that feeds it is drained no further.
-const HELD_FRAMES_MAX: usize = 4_096;
 
 /// What stands in a slot.
 pub(crate) enum SlotBody {
