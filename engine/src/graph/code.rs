@@ -33,6 +33,7 @@ macro_rules! codes {
 
 codes! {
     AboveNyquist "above-nyquist" "A frequency is above half the sample rate."
+    BadFile "bad-file" "A file is not what its kind can read."
     BadFrom "bad-from" "A `from` is not written as `path[.port][[channels]]`."
     BadName "bad-name" "A name is not lower-case letters, digits and `_`, a letter first."
     BadTest "bad-test" "A `[[test]]` block asks for something that cannot be checked."
@@ -49,6 +50,7 @@ codes! {
     NeverSettles "never-settles" "A join gives up waiting before an input can come."
     NoEffect "no-effect" "A key is written where it changes nothing."
     NoOutput "no-output" "A `from` names a node from which nothing comes."
+    NoSuchFile "no-such-file" "A file that a node names cannot be read."
     NotText "not-text" "The file is not UTF-8 text."
     NothingLeaves "nothing-leaves" "The graph has no sink."
     OutOfRange "out-of-range" "A number lies outside what its key allows."

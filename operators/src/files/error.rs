@@ -63,6 +63,13 @@ impl FileError {
         Self { io: Some(error), ..Self::new(file, FileCause::Unreadable, message, hint) }
     }
 
+    /// Where in which file, and what: the text without the hint.
+    pub(crate) fn place_and_message(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let column = self.column.map(|column| format!(":{column}")).unwrap_or_default();
+        format!("`{}{line}{column}`: {}", self.file, self.message)
+    }
+
     pub(crate) fn at_line(mut self, line: u64) -> Self {
         self.line = Some(line);
         self

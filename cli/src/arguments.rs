@@ -1,0 +1,177 @@
+//! What can be asked on the command line, and the help that says so.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, builder::ValueParser};
+
+/// Real-time streaming dataflow: one graph file from sensor to feedback
+#[derive(Debug, Parser)]
+#[command(name = "afferent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) mode: Mode,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  afferent run graphs/biofeedback.toml                 heart rate and HRV from a built-in ECG
+  afferent run graphs/biofeedback.toml --json | jq .   the same, as JSON lines
+  afferent check graphs/biofeedback.toml               what would run, or all that is wrong
+  afferent list                                        what nodes can be
+  afferent explain qrs                                 one of them in full
+
+Exit codes:
+  0 done · 1 fault while running, or a test failed · 2 usage · 70 defect in afferent ·
+  74 file, device or pipe · 78 wrong graph";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mode {
+    /// Run a graph
+    Run(RunArguments),
+    /// Tell everything that is wrong with a graph, or what would run
+    Check(GraphArguments),
+    /// Run the `[[test]]` blocks of graph files, on manual time
+    Test(TestArguments),
+    /// List the kinds that nodes can be of
+    List,
+    /// Explain a kind of node, or the code of a diagnostic
+    Explain(ExplainArguments),
+    /// Draw a graph as a Mermaid flowchart
+    Draw(GraphArguments),
+}
+
+/// A graph file, and what is changed in it.
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// The graph file
+    #[arg(value_name = "GRAPH")]
+    pub(crate) file: PathBuf,
+
+    /// Change a key of a node; may be given several times
+    ///
+    /// `--set ecg.rate_hz=500` changes a parameter, `--set graph.deadline_ms=20` a key of the
+    /// graph. `--set ecg.op=wfdb` makes the node another kind and forgets the parameters that
+    /// were written for the old one; stderr says which. A path given here starts from the
+    /// current folder, one in the file from the folder of the file.
+    #[arg(long, value_name = "NODE.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = RUN_EXAMPLES)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) graph: GraphArguments,
+
+    /// Seconds of content per second of clock: a number, or `max`
+    ///
+    /// Holds for files and built-in signals, which only generate; devices keep their own time.
+    #[arg(long, default_value = "1", value_parser = ValueParser::new(speed))]
+    pub(crate) speed: Speed,
+
+    /// Print JSON lines to stdout even if that is a terminal
+    ///
+    /// Otherwise a terminal shows one status line that lives, on stderr.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Open so many sessions of the graph at once; lines then say which they are from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions: u32,
+
+    /// Data cores, each a thread [default: 1 for one session, all for many; at least what `core`
+    /// in the graph asks for]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=CORES_MAX))]
+    pub(crate) cores: Option<u16>,
+
+    /// Serve figures for Prometheus at `http://ADDRESS/metrics`
+    ///
+    /// Whoever reaches the address can read them: they name nodes and count frames, and hold no
+    /// content. Nothing is encrypted. `127.0.0.1:9100` stays on this machine; port 0 takes a
+    /// free one and stderr says which.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics: Option<String>,
+}
+
+/// More threads than any machine has processors for a graph; a mistyped number starts none.
+pub(crate) const CORES_MAX: i64 = 256;
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  afferent run graphs/biofeedback.toml
+  afferent run graphs/biofeedback.toml --set ecg.op=wfdb --set ecg.file=100.hea
+  afferent run graphs/biofeedback.toml --set ecg.op=csv --set ecg.file=mine.csv --speed max
+  afferent run graphs/biofeedback.toml --sessions 1000 --metrics 127.0.0.1:9100 > lines.jsonl
+
+Ctrl-C ends the sources and finishes what is inside; a second one stops at once.
+NO_COLOR=1 in the environment turns colours off.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = TEST_EXAMPLE)]
+pub(crate) struct TestArguments {
+    /// The graph files
+    #[arg(value_name = "GRAPH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+const TEST_EXAMPLE: &str = "\
+A test in a graph file:
+  [[test]]
+  name    = \"a slow heart\"
+  seconds = 30.0
+  set     = { \"ecg.rate_bpm\" = 45 }
+
+  [[test.expect]]
+  from   = \"beats\"
+  field  = \"rr_ms\"
+  at     = \"last\"
+  near   = 1333.0
+  within = 5.0
+
+Sinks of the graph are left out, so a test writes no file. `[test.input.NODE]` puts inline
+`samples` or `events`, or another `op`, in the place of a node.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// A kind, such as `bandpass`, or a code, such as `above-nyquist`
+    #[arg(value_name = "KIND|CODE")]
+    pub(crate) what: String,
+}
+
+/// Seconds of content per second of clock; `None` is as fast as it goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Speed(pub(crate) Option<f64>);
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed(None));
+    }
+    match text.parse::<f64>() {
+        Ok(speed) if speed > 0.0 && speed.is_finite() => Ok(Speed(Some(speed))),
+        _ => Err("write `max`, or a number above 0 such as 1 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn speeds_are_above_zero_or_max() {
+        assert_eq!(speed("max"), Ok(Speed(None)));
+        assert_eq!(speed("0.5"), Ok(Speed(Some(0.5))));
+        for text in ["0", "-1", "nan", "inf", "fast", ""] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The commands, one file each.
+
+mod check;
+mod draw;
+mod explain;
+mod list;
+mod run;
+mod test;
+
+pub(crate) use check::check;
+pub(crate) use draw::draw;
+pub(crate) use explain::explain;
+pub(crate) use list::list;
+pub(crate) use run::run;
+pub(crate) use test::test;

@@ -1,0 +1,176 @@
+//! From a graph file to a plan.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, ErrorKind, Read, Write},
+    path::Path,
+    sync::Arc,
+};
+
+use engine::{
+    Catalog, Code, Diagnostic, Diagnostics, Forgotten, GraphSpec, Override, Plan, PlanOptions,
+    nearest,
+};
+
+use crate::{
+    arguments::GraphArguments,
+    catalog::catalog,
+    exit::{Exit, Failure},
+    files::DiskFiles,
+    terminal::Ink,
+};
+
+/// A graph as the command line asks for it, not yet planned.
+pub(crate) struct Graph {
+    pub(crate) spec: GraphSpec,
+    /// The path as it was given.
+    name: String,
+    forgotten: Vec<Forgotten>,
+}
+
+impl Graph {
+    /// Reads a graph file and applies what was `--set`.
+    pub(crate) fn load(asked: &GraphArguments) -> Result<Self, Failure> {
+        let overrides = overrides(&asked.set)?;
+        let mut this = Self::read(&asked.file)?;
+        this.forgotten = this.spec.apply(&overrides);
+        Ok(this)
+    }
+
+    /// Reads a graph file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let name = path.to_string_lossy().into_owned();
+        let bytes = read(path, &name)?;
+        let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
+        Ok(Self { spec, name, forgotten: Vec::new() })
+    }
+
+    /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
+    pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
+        let mut said = String::new();
+        for Forgotten { node, old_op, new_op, params } in &self.forgotten {
+            let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();
+            said += &format!(
+                "note: `{node}` is now `{new_op}`; forgotten from `{old_op}`: {}\n",
+                params.join(", ")
+            );
+        }
+        // Where stderr is closed there is nobody to tell.
+        let _ = io::stderr().write_all(said.as_bytes());
+        let plan = self.spec.plan(&catalog(), &self.options(cores));
+        let plan = plan.map_err(|problems| Failure::graph(&problems))?;
+        if !plan.warnings().is_empty() {
+            let warnings = Diagnostics(plan.warnings().to_vec());
+            let _ = io::stderr().write_all(warnings.render(Ink::of_stderr().is_on()).as_bytes());
+        }
+        Ok(Arc::new(plan))
+    }
+
+    /// Plans another spec as if it stood in this file.
+    pub(crate) fn plan_instead(
+        &self,
+        spec: &GraphSpec,
+        catalog: &Catalog,
+    ) -> Result<Plan, Diagnostics> {
+        spec.plan(catalog, &self.options(self.cores()))
+    }
+
+    /// Data cores that `core` in the graph asks for; at least one.
+    pub(crate) fn cores(&self) -> usize {
+        let cores = self.spec.nodes.iter().filter_map(|node| node.options.core.as_ref());
+        let most = cores.map(|core| core.value as usize + 1).max().unwrap_or(1);
+        // A number far too large is for the planner to refuse.
+        most.min(crate::arguments::CORES_MAX as usize)
+    }
+
+    fn options(&self, cores: usize) -> PlanOptions {
+        PlanOptions {
+            graph_file: Some(self.name.clone()),
+            cores,
+            ..PlanOptions::new(Arc::new(DiskFiles))
+        }
+    }
+}
+
+fn overrides(texts: &[String]) -> Result<Vec<Override>, Failure> {
+    let (mut overrides, mut problems) = (Vec::new(), Vec::new());
+    for text in texts {
+        match Override::parse(text) {
+            Ok(change) => overrides.push(change),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(overrides) } else { Err(Failure::usage(&problems.into())) }
+}
+
+/// Bytes that are read at all: no graph file is so long, as the parser says where it is shorter.
+const READ_BYTES_MAX: u64 = 16 << 20;
+
+fn read(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let file = File::open(path);
+    let read = file.and_then(|file| file.take(READ_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Err(error) => Err(unreadable(path, name, &error)),
+        Ok(read) if read as u64 > READ_BYTES_MAX => {
+            let message = format!("the file has more than {READ_BYTES_MAX} bytes");
+            let problem = Diagnostic::error(Code::TooLarge, message).of(name);
+            let hint = "name a graph file; keep recordings in files of their own";
+            Err(Failure::graph(&problem.hint(hint).into()))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+/// Why a graph file cannot be read, and what its reader may have meant.
+fn unreadable(path: &Path, name: &str, error: &io::Error) -> Failure {
+    let (what, hint) = match error.kind() {
+        ErrorKind::NotFound => ("there is no such file".to_owned(), absent(path)),
+        ErrorKind::IsADirectory => ("it is a folder".to_owned(), inside(path)),
+        ErrorKind::PermissionDenied => {
+            ("permission denied".to_owned(), "make the file readable for this user".to_owned())
+        }
+        // Windows refuses to open a folder by this name.
+        _ if path.is_dir() => ("it is a folder".to_owned(), inside(path)),
+        _ => (error.to_string(), "check the disk and the file, then try again".to_owned()),
+    };
+    Failure::new(Exit::Io, &format!("cannot read `{name}`: {what}"), &hint)
+}
+
+fn absent(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return format!("there is no folder `{}` either; check the path", folder.display());
+    }
+    let asked = path.file_name().unwrap_or_default().to_string_lossy();
+    let graphs = graphs_in(folder);
+    match nearest(&asked, graphs.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{}`?", path.with_file_name(near).display()),
+        None => "check the name and the folder".to_owned(),
+    }
+}
+
+fn inside(folder: &Path) -> String {
+    match &graphs_in(folder)[..] {
+        [] => "name a graph file".to_owned(),
+        [only] => format!("name the graph file in it: `{}`", folder.join(only).display()),
+        [first, others @ ..] => {
+            let first = folder.join(first);
+            let others = others.len();
+            format!("name a graph file in it, such as `{}` ({others} more)", first.display())
+        }
+    }
+}
+
+/// Names of the graph files in a folder, in order; of a huge folder not all.
+fn graphs_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(1_000);
+    let paths = entries.map(|entry| entry.path());
+    let graphs = paths.filter(|path| path.extension() == Some(OsStr::new("toml")));
+    let names = graphs.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,134 @@
+//! What is published: every counter of a report under its name.
+
+use engine::{Gap, Health, Plan, Report};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+/// Hands everything to the recorder of the `metrics` facade.
+///
+/// Labels are `graph`, `edge`, `node` and `core`: what a graph has few of. Sessions have none,
+/// however many there are; their counts are added up.
+pub(crate) fn publish(plan: &Plan, report: &Report, health: &[Health]) {
+    describe();
+    let graph = plan.name().to_owned();
+    let (opened, open) = report.sessions;
+    let lasted_s = report.lasted_ns as f64 / 1e9;
+    gauge!("afferent_run_seconds", "graph" => graph.clone()).set(lasted_s);
+    gauge!("afferent_sessions_open", "graph" => graph.clone()).set(open as f64);
+    counter!("afferent_sessions_opened_total", "graph" => graph.clone()).absolute(opened);
+    edges(&graph, report);
+    nodes(&graph, report);
+    sources(&graph, report, lasted_s);
+    sinks(&graph, report);
+    cores(&graph, health);
+}
+
+fn describe() {
+    describe_gauge!("afferent_run_seconds", "Time since the run started.");
+    describe_gauge!("afferent_sessions_open", "Sessions that are open.");
+    describe_counter!("afferent_sessions_opened_total", "Sessions opened since the start.");
+    describe_counter!(
+        "afferent_edge_in_frames_total",
+        "Frames that entered an edge: out + dropped + in flight, always."
+    );
+    describe_counter!("afferent_edge_out_frames_total", "Frames that left an edge.");
+    describe_counter!("afferent_edge_dropped_frames_total", "Frames dropped, by reason.");
+    describe_gauge!("afferent_edge_in_flight_frames", "Frames inside an edge now.");
+    describe_counter!("afferent_node_restarts_total", "Times a body was put in anew.");
+    describe_counter!("afferent_node_poison_frames_total", "Frames a body died on.");
+    describe_counter!("afferent_node_late_frames_total", "Frames older than their node promised.");
+    describe_gauge!("afferent_node_call_seconds", "Mean time of a call; about one turn in 256.");
+    describe_counter!("afferent_source_frames_total", "Frames a source brought in.");
+    describe_gauge!("afferent_source_nominal_hz", "Samples per second its format promises.");
+    describe_gauge!(
+        "afferent_source_measured_hz",
+        "Samples per second that came, per session, since the start."
+    );
+    describe_gauge!(
+        "afferent_latency_seconds",
+        "From the host's door to the sink, by quantile; 1 is the largest."
+    );
+    describe_gauge!("afferent_deadline_seconds", "Latency that the graph allows a sink.");
+    describe_gauge!("afferent_core_state", "1 for the state a data core is in.");
+}
+
+fn edges(graph: &str, report: &Report) {
+    for edge in &report.edges {
+        let name = format!("{}->{}", edge.from, edge.to);
+        let labels = [("graph", graph.to_owned()), ("edge", name.clone())];
+        counter!("afferent_edge_in_frames_total", &labels).absolute(edge.frames.sent);
+        counter!("afferent_edge_out_frames_total", &labels).absolute(edge.frames.taken);
+        gauge!("afferent_edge_in_flight_frames", &labels).set(edge.frames.in_flight as f64);
+        for (reason, dropped) in Gap::ALL.iter().zip(edge.frames.dropped) {
+            // Zeros, too: a rate can only be taken of a series that is there before its first drop.
+            let labels = [
+                ("graph", graph.to_owned()),
+                ("edge", name.clone()),
+                ("reason", reason.word().to_owned()),
+            ];
+            counter!("afferent_edge_dropped_frames_total", &labels).absolute(dropped);
+        }
+    }
+}
+
+fn nodes(graph: &str, report: &Report) {
+    for node in &report.nodes {
+        let labels = [("graph", graph.to_owned()), ("node", node.name.clone())];
+        counter!("afferent_node_restarts_total", &labels).absolute(node.restarts);
+        counter!("afferent_node_poison_frames_total", &labels).absolute(node.poison);
+        counter!("afferent_node_late_frames_total", &labels).absolute(node.late);
+        if let Some(mean_ns) = node.mean_ns {
+            gauge!("afferent_node_call_seconds", &labels).set(mean_ns / 1e9);
+        }
+    }
+}
+
+fn sources(graph: &str, report: &Report, lasted_s: f64) {
+    for node in &report.nodes {
+        let Some(entered) = node.entered else { continue };
+        let labels = [("graph", graph.to_owned()), ("node", node.name.clone())];
+        counter!("afferent_source_frames_total", &labels).absolute(entered.frames);
+        if let (Some(rate_hz), Some(content_ns)) = (entered.rate_hz, entered.content_ns) {
+            gauge!("afferent_source_nominal_hz", &labels).set(rate_hz);
+            let samples = content_ns as f64 / 1e9 * rate_hz;
+            let sessions = report.sessions.0.max(1) as f64;
+            gauge!("afferent_source_measured_hz", &labels).set(samples / lasted_s / sessions);
+        }
+    }
+}
+
+fn sinks(graph: &str, report: &Report) {
+    for sink in &report.sinks {
+        let labels = [("graph", graph.to_owned()), ("node", sink.name.clone())];
+        if let Some(limit_ns) = sink.deadline_ns {
+            gauge!("afferent_deadline_seconds", &labels).set(limit_ns as f64 / 1e9);
+        }
+        let Some((p50, p99, max)) = sink.latency_ns else { continue };
+        for (quantile, ns) in [("0.5", p50), ("0.99", p99), ("1", max)] {
+            let labels = [
+                ("graph", graph.to_owned()),
+                ("node", sink.name.clone()),
+                ("quantile", quantile.to_owned()),
+            ];
+            gauge!("afferent_latency_seconds", &labels).set(ns as f64 / 1e9);
+        }
+    }
+}
+
+fn cores(graph: &str, health: &[Health]) {
+    for (core, health) in health.iter().enumerate() {
+        let now = match health {
+            Health::Well => "well",
+            Health::Slow { .. } => "slow",
+            Health::Wedged { .. } => "wedged",
+            Health::Starved => "starved",
+        };
+        for state in ["well", "slow", "wedged", "starved"] {
+            let labels = [
+                ("graph", graph.to_owned()),
+                ("core", core.to_string()),
+                ("state", state.to_owned()),
+            ];
+            gauge!("afferent_core_state", &labels).set(f64::from(u8::from(state == now)));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What is said when something panics.
+
+use std::{
+    panic::{PanicHookInfo, set_hook, take_hook},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use crate::status::Screen;
+
+/// Panics told in full; a body that dies on every frame would fill the screen.
+const TOLD: u32 = 5;
+
+/// Bodies run on threads of the engine, which catches their panics and starts them anew: one line
+/// each is enough. A panic anywhere else is ours, and told by the standard hook.
+pub(crate) fn tell_on(screen: &Arc<Screen>) {
+    let (screen, standard, seen) = (screen.clone(), take_hook(), AtomicU32::new(0));
+    set_hook(Box::new(move |panic| {
+        if !thread::current().name().is_some_and(|name| name.starts_with("afferent-")) {
+            screen.clear();
+            standard(panic);
+            return;
+        }
+        match seen.fetch_add(1, Ordering::Relaxed) {
+            n if n < TOLD => screen.say(&line(panic)),
+            TOLD => screen.say("more panics are counted, not told"),
+            _ => {}
+        }
+    }));
+}
+
+fn line(panic: &PanicHookInfo<'_>) -> String {
+    let what = panic.payload_as_str().unwrap_or("without a message");
+    match panic.location() {
+        Some(place) => format!("a body panicked at {}:{}: {what}", place.file(), place.line()),
+        None => format!("a body panicked: {what}"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The status line as text.
+
+use crate::terminal::Ink;
+
+use super::units::{clock, per_second, span, times};
+
+/// What the status line shows.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// Seconds of content done, and in all where that is known.
+    pub(crate) progress: Option<(f64, f64)>,
+    /// Seconds since the start.
+    pub(crate) elapsed_s: f64,
+    /// Sessions open, if there are or were several.
+    pub(crate) sessions: Option<u64>,
+    /// Beats per minute.
+    pub(crate) heart_bpm: Option<f64>,
+    /// Measure and spaneconds.
+    pub(crate) variability: Option<(&'static str, f64)>,
+    /// The newest line, where there is no heart.
+    pub(crate) newest: Option<String>,
+    /// Nanoseconds at the slowest sink: median and 99 %.
+    pub(crate) latency_ns: Option<(i64, i64)>,
+    /// Whether that is above the deadline.
+    pub(crate) is_late: bool,
+    /// Seconds of content per second of clock.
+    pub(crate) speed: Option<f64>,
+    /// Frames that enter per second.
+    pub(crate) frames_per_second: f64,
+    /// Frames dropped so far.
+    pub(crate) dropped: u64,
+    /// What is wrong with a core, in words.
+    pub(crate) trouble: Option<String>,
+    /// Whether the graph was asked to end.
+    pub(crate) drains: bool,
+}
+
+const BAR_COLUMNS: usize = 20;
+
+/// One line, the most wanted first because a narrow terminal cuts the rest.
+pub(crate) fn line(view: &View, ink: Ink, unicode: bool) -> String {
+    let Ink { error, warning, good, faint, off, .. } = ink;
+    let mut parts = Vec::new();
+    match view.progress {
+        Some((done_s, all_s)) => {
+            let bar = bar(done_s / all_s, unicode);
+            parts.push(format!("{good}{bar}{off} {} / {}", clock(done_s), clock(all_s)));
+        }
+        None => parts.push(clock(view.elapsed_s)),
+    }
+    if view.drains {
+        parts.push(format!("{warning}draining{off}"));
+    }
+    parts.extend(view.trouble.as_ref().map(|trouble| format!("{error}{trouble}{off}")));
+    parts.extend(view.sessions.map(|open| format!("{open} sessions")));
+    parts.extend(view.heart_bpm.map(|bpm| match unicode {
+        true => format!("{error}♥{off} {bpm:.0} bpm"),
+        false => format!("heart {bpm:.0} bpm"),
+    }));
+    parts.extend(view.variability.map(|(name, ms)| format!("{name} {ms:.0} ms")));
+    parts.extend(view.newest.clone());
+    parts.extend(view.latency_ns.map(|(p50, p99)| {
+        let ink = if view.is_late { error } else { "" };
+        format!("latency {} {faint}p99{off} {ink}{}{off}", span(p50), span(p99))
+    }));
+    parts.push(match view.speed {
+        Some(speed) => format!("{} real time", times(speed)),
+        None => format!("{} frames", per_second(view.frames_per_second)),
+    });
+    if view.dropped > 0 {
+        parts.push(format!("{warning}{} dropped{off}", view.dropped));
+    }
+    let line = parts.join("   ");
+    if unicode { line } else { line.replace('×', "x").replace('µ', "u") }
+}
+
+fn bar(share: f64, unicode: bool) -> String {
+    let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
+    let done = (share.clamp(0.0, 1.0) * BAR_COLUMNS as f64) as usize;
+    full.repeat(done) + &empty.repeat(BAR_COLUMNS - done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heart() -> View {
+        View {
+            progress: Some((42.3, 120.0)),
+            elapsed_s: 42.3,
+            heart_bpm: Some(73.6),
+            variability: Some(("RMSSD", 41.7)),
+            latency_ns: Some((61_000, 420_000)),
+            speed: Some(1.0),
+            ..View::default()
+        }
+    }
+
+    #[test]
+    fn a_heart_and_a_progress_bar() {
+        assert_eq!(
+            line(&heart(), Ink::OFF, true),
+            "███████░░░░░░░░░░░░░ 0:42 / 2:00   ♥ 74 bpm   RMSSD 42 ms   \
+             latency 61 µs p99 420 µs   1.0 × real time"
+        );
+    }
+
+    #[test]
+    fn no_letter_beyond_ascii_where_the_locale_has_none() {
+        assert!(line(&heart(), Ink::OFF, false).is_ascii());
+    }
+
+    #[test]
+    fn many_live_sessions_in_trouble() {
+        let view = View {
+            elapsed_s: 3.0,
+            sessions: Some(1_000),
+            trouble: Some("core 1 slow in `clean`".to_owned()),
+            frames_per_second: 25_000.0,
+            dropped: 7,
+            ..View::default()
+        };
+
+        assert_eq!(
+            line(&view, Ink::OFF, true),
+            "0:03   core 1 slow in `clean`   1000 sessions   25 k/s frames   7 dropped"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Numbers as people read them at a glance.
+
+/// A latency with about two digits that count: `0.4 µs`, `41 µs`, `3.1 ms`, `250 ms`.
+pub(crate) fn span(ns: i64) -> String {
+    match ns as f64 {
+        ns if ns.abs() >= 995e3 => format!("{} ms", digits(ns / 1e6)),
+        ns => format!("{} µs", digits(ns / 1e3)),
+    }
+}
+
+/// Minutes and seconds, with hours where there are any: `1:05`, `2:00:07`.
+pub(crate) fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// A factor: `1.0 ×`, `21 400 ×`.
+pub(crate) fn times(factor: f64) -> String {
+    format!("{} ×", digits(factor))
+}
+
+/// So many per second: `250 /s`, `12 k/s`.
+pub(crate) fn per_second(rate: f64) -> String {
+    match rate {
+        rate if rate >= 1e7 => format!("{:.0} M/s", rate / 1e6),
+        rate if rate >= 1e4 => format!("{:.0} k/s", rate / 1e3),
+        rate => format!("{} /s", digits(rate)),
+    }
+}
+
+fn digits(value: f64) -> String {
+    match value.abs() {
+        size if size >= 9_999.5 => grouped(value),
+        size if size >= 9.95 => format!("{value:.0}"),
+        size if size >= 0.995 || size == 0.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// Whole, in groups of three.
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_keep_the_digits_that_count() {
+        assert_eq!(span(410), "0.41 µs");
+        assert_eq!(span(41_000), "41 µs");
+        assert_eq!(span(3_140_000), "3.1 ms");
+        assert_eq!(span(249_900_000), "250 ms");
+        assert_eq!(times(1.0), "1.0 ×");
+        assert_eq!(times(21_437.2), "21 437 ×");
+        assert_eq!(per_second(12_345.0), "12 k/s");
+    }
+
+    #[test]
+    fn clocks_show_hours_only_where_there_are_any() {
+        assert_eq!(clock(65.9), "1:05");
+        assert_eq!(clock(7_207.0), "2:00:07");
+        assert_eq!(clock(-1.0), "0:00");
+    }
+}

@@ -1,0 +1,100 @@
+//! What is known of the terminal: whether there is one, its colours, its columns, its letters.
+
+use std::io::{IsTerminal, stderr, stdout};
+
+use terminal_size::{Width, terminal_size_of};
+
+/// Colours, or nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Ink {
+    pub(crate) error: &'static str,
+    pub(crate) warning: &'static str,
+    pub(crate) good: &'static str,
+    pub(crate) bold: &'static str,
+    pub(crate) faint: &'static str,
+    pub(crate) off: &'static str,
+}
+
+impl Ink {
+    pub(crate) const OFF: Self =
+        Self { error: "", warning: "", good: "", bold: "", faint: "", off: "" };
+    const ON: Self = Self {
+        error: "\x1b[1;31m",
+        warning: "\x1b[1;33m",
+        good: "\x1b[32m",
+        bold: "\x1b[1m",
+        faint: "\x1b[2m",
+        off: "\x1b[0m",
+    };
+
+    /// For text on stderr.
+    pub(crate) fn of_stderr() -> Self {
+        if stderr().is_terminal() && colours_are_wanted() { Self::ON } else { Self::OFF }
+    }
+
+    /// For text on stdout.
+    pub(crate) fn of_stdout() -> Self {
+        if stdout().is_terminal() && colours_are_wanted() { Self::ON } else { Self::OFF }
+    }
+
+    pub(crate) const fn is_on(self) -> bool {
+        !self.off.is_empty()
+    }
+}
+
+/// See <https://no-color.org>.
+fn colours_are_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb()
+}
+
+/// Whether the terminal cannot move its cursor.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Columns of the terminal behind stderr.
+pub(crate) fn columns() -> usize {
+    // A serial line may say that it has none.
+    let known = terminal_size_of(stderr()).map(|(Width(columns), _)| usize::from(columns));
+    known.filter(|&columns| columns > 0).unwrap_or(80)
+}
+
+/// Columns for text on stdout, which wraps at most at 100 so that it can be read.
+pub(crate) fn text_columns() -> usize {
+    let known = terminal_size_of(stdout()).map(|(Width(columns), _)| usize::from(columns));
+    known.filter(|&columns| columns > 0).unwrap_or(100).clamp(40, 100)
+}
+
+/// Whether the locale can show more than ASCII.
+pub(crate) fn speaks_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")) {
+        Some(locale) => {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+        // Windows and macOS set none and can; a bare Unix without a locale cannot be trusted.
+        None => cfg!(any(windows, target_os = "macos")),
+    }
+}
+
+/// Whether what goes to stdout may end up in the same window as stderr: a pipe leads to a
+/// program that may print there.
+pub(crate) fn stdout_may_show() -> bool {
+    !stdout().is_terminal() && stdout_is_pipe()
+}
+
+#[cfg(unix)]
+fn stdout_is_pipe() -> bool {
+    use std::os::{fd::AsFd, unix::fs::FileTypeExt};
+
+    let file = stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+}
+
+#[cfg(not(unix))]
+fn stdout_is_pipe() -> bool {
+    // Not worth a system call of our own: without a status line nothing is lost but comfort.
+    true
+}

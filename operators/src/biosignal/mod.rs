@@ -1,0 +1,4 @@
+//! From a body's signals to what they say.
+
+pub mod hrv;
+pub mod qrs;

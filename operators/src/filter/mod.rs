@@ -1,0 +1,5 @@
+//! Operators that change the shape of a signal.
+
+pub mod bandpass;
+pub mod copy;
+pub mod smooth;

@@ -1,0 +1,245 @@
+//! `jsonl`: one line of JSON per frame.
+//!
+//! ```text
+//! {"node":"beats","t_s":12.3456,"rr_ms":812.5,"heart_rate_bpm":73.8}
+//! ```
+//!
+//! `node` is where the frame comes from, `t_s` its time on the session's line,
+//! exact to the nanosecond; then the fields of the event that are there, or for
+//! signals the `rate_hz` and the `samples` of each channel by name. With several
+//! sessions a line carries `"session"`. A number that is not finite is `null`.
+//!
+//! Lines go to `file`, else to standard output; see [`crate::lines`].
+
+use std::{io::Write, sync::Arc};
+
+use engine::{
+    Body, BuildError, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Param, Placement,
+    Port, Sink,
+};
+
+use crate::lines::{self, Line, Lines};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "jsonl",
+    summary: "Write one line of JSON per frame, to standard output or a file.",
+    doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
+          \"samples\":{channel:[…]}}. Several inputs are merged by event time. t_s is exact to the \
+          nanosecond; a number that is not finite is null; an absent field is left out. Runs on the \
+          I/O runtime; a closed pipe ends the run cleanly.",
+    inputs: &[Port::any("in").variadic()],
+    params: &[&FILE],
+    placement: Placement::Waits,
+    build: |node| {
+        let to = match node.get_optional(&FILE)? {
+            None => Target::Shared(lines::out()),
+            Some(_) => {
+                let path = node.path(&FILE)?;
+                let file = node.files().create(&path).map_err(|error| {
+                    BuildError::Fault(Fault::io(format!("cannot create `{path}`"), error))
+                })?;
+                Target::File(std::io::BufWriter::new(file))
+            }
+        };
+        Ok(Body::sink(JsonLines { inputs: inputs(node), session: node.session(), to, text: String::new() }))
+    },
+    ..Kind::BASE
+};
+
+const FILE: Param<&str> = Param::optional("file", "Where to write; standard output if left out.");
+
+enum Target {
+    Shared(Arc<dyn Lines>),
+    File(std::io::BufWriter<Box<dyn Write + Send>>),
+}
+
+struct Source {
+    label: String,
+    format: Format,
+    /// Names of channels or fields, quoted once.
+    keys: Vec<String>,
+}
+
+fn inputs(node: &Node<'_>) -> Vec<Source> {
+    let source = |input: &engine::Input| {
+        let names: Vec<&str> = match &input.format {
+            Format::Signal(signal) => signal.channels.iter().map(|c| c.name.as_str()).collect(),
+            Format::Event(event) => event.fields.iter().map(|field| field.name).collect(),
+            _ => Vec::new(),
+        };
+        let quoted = |name: &&str| {
+            let mut text = String::new();
+            quote(&mut text, name);
+            text
+        };
+        Source {
+            label: input.label.clone(),
+            format: input.format.clone(),
+            keys: names.iter().map(quoted).collect(),
+        }
+    };
+    node.inputs().iter().map(source).collect()
+}
+
+struct JsonLines {
+    inputs: Vec<Source>,
+    session: u32,
+    to: Target,
+    text: String,
+}
+
+impl Sink for JsonLines {
+    fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
+        let source = &self.inputs[line];
+        self.text.clear();
+        self.text.push_str("{\"node\":");
+        quote(&mut self.text, &source.label);
+        if lines::tells_session() {
+            push(&mut self.text, format_args!(",\"session\":{}", self.session));
+        }
+        self.text.push_str(",\"t_s\":");
+        seconds(&mut self.text, frame.header.time.nanos());
+        match &source.format {
+            Format::Event(format) => {
+                let event = EventReader::new(format, frame);
+                if event.duration_ns() != 0 {
+                    self.text.push_str(",\"duration_s\":");
+                    seconds(&mut self.text, event.duration_ns());
+                }
+                for (n, key) in source.keys.iter().enumerate() {
+                    if let Some(value) = event.field(n) {
+                        push(&mut self.text, format_args!(",{key}:"));
+                        field(&mut self.text, &value);
+                    }
+                }
+            }
+            Format::Signal(signal) => {
+                push(&mut self.text, format_args!(",\"rate_hz\":{},\"samples\":{{", signal.rate.hz()));
+                for (n, key) in source.keys.iter().enumerate() {
+                    let comma = if n == 0 { "" } else { "," };
+                    push(&mut self.text, format_args!("{comma}{key}:"));
+                    list(&mut self.text, frame.channel(n));
+                }
+                self.text.push('}');
+            }
+            Format::Image(_) | Format::Tensor(_) => {
+                push(&mut self.text, format_args!(",\"bytes\":{}", frame.buffer().bytes_len()));
+            }
+        }
+        self.text.push_str("}\n");
+        match &mut self.to {
+            Target::Shared(lines) => lines.line(&Line {
+                node: &source.label,
+                session: self.session,
+                text: &self.text,
+                format: &source.format,
+                frame,
+            }),
+            Target::File(file) => file.write_all(self.text.as_bytes()),
+        }
+        .map_err(|error| Fault::io("cannot write", error))
+    }
+
+    fn idle(&mut self) -> Result<(), Fault> {
+        match &mut self.to {
+            Target::Shared(lines) => lines.idle(),
+            Target::File(file) => file.flush(),
+        }
+        .map_err(|error| Fault::io("cannot write", error))
+    }
+}
+
+fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing into a string cannot fail.
+    let _ = std::fmt::Write::write_fmt(text, arguments);
+}
+
+/// Nanoseconds as seconds, exact, without trailing zeros.
+pub(crate) fn seconds(text: &mut String, nanos: i64) {
+    if nanos < 0 {
+        text.push('-');
+    }
+    let nanos = nanos.unsigned_abs();
+    push(text, format_args!("{}", nanos / 1_000_000_000));
+    let rest = nanos % 1_000_000_000;
+    if rest > 0 {
+        push(text, format_args!(".{rest:09}"));
+        text.truncate(text.trim_end_matches('0').len());
+    }
+}
+
+fn field(text: &mut String, value: &FieldValue<'_>) {
+    match value {
+        FieldValue::Bool(yes) => push(text, format_args!("{yes}")),
+        FieldValue::I64(number) => push(text, format_args!("{number}")),
+        FieldValue::F64(number) if number.is_finite() => push(text, format_args!("{number}")),
+        FieldValue::F64(_) => text.push_str("null"),
+        FieldValue::Text(words) => quote(text, words),
+        FieldValue::Bytes(bytes) => {
+            text.push('"');
+            for byte in *bytes {
+                push(text, format_args!("{byte:02x}"));
+            }
+            text.push('"');
+        }
+        FieldValue::Floats(samples) => list(text, samples),
+    }
+}
+
+fn list(text: &mut String, samples: &[f32]) {
+    text.push('[');
+    for (n, sample) in samples.iter().enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        if sample.is_finite() {
+            push(text, format_args!("{sample}"));
+        } else {
+            text.push_str("null");
+        }
+    }
+    text.push(']');
+}
+
+/// A JSON string.
+fn quote(text: &mut String, words: &str) {
+    text.push('"');
+    for letter in words.chars() {
+        match letter {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            letter if letter < ' ' => push(text, format_args!("\\u{:04x}", letter as u32)),
+            letter => text.push(letter),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(nanos: i64) -> String {
+        let mut text = String::new();
+        seconds(&mut text, nanos);
+        text
+    }
+
+    #[test]
+    fn seconds_are_exact_and_short() {
+        assert_eq!(shown(12_345_600_000), "12.3456");
+        assert_eq!(shown(5_000_000_000), "5");
+        assert_eq!(shown(-1), "-0.000000001");
+        assert_eq!(shown(0), "0");
+        assert_eq!(shown(100_000_000_000), "100");
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let mut text = String::new();
+        quote(&mut text, "a\"b\\c\nd\u{1}é");
+        assert_eq!(text, r#""a\"b\\c\nd\u0001é""#);
+    }
+}

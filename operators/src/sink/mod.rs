@@ -1,0 +1,4 @@
+//! Where frames leave.
+
+pub mod jsonl;
+pub mod null;

@@ -1,0 +1,177 @@
+//! `ecg`: a synthetic electrocardiogram with known truth.
+//!
+//! The dynamical model ECGSYN (McSharry, Clifford, Tarassenko, Smith 2003): a
+//! point runs round a circle once per beat and five Gaussian hills on the way are
+//! P, Q, R, S and T. Intervals vary with a Mayer wave near 0.1 Hz and with
+//! breathing; ectopic beats, baseline wander, mains hum, electrode motion and
+//! white noise are added as asked. See [`crate::math::ecgsyn`].
+//!
+//! | port    | carries                                            |
+//! |---------|----------------------------------------------------|
+//! | `out`   | one channel in mV                                  |
+//! | `truth` | one event per R peak, at its true instant          |
+
+use engine::{
+    Body, BuildError, Channel, Code, Fault, Field, Flow, Format, Io, Kind, Node, Outline, Param, Port,
+    Rate, SignalFormat, Source, Timestamp, Unit,
+};
+
+use crate::math::ecgsyn::{Ecg, EcgParameters};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "ecg",
+    summary: "A synthetic electrocardiogram with known beats.",
+    doc: "The dynamical model ECGSYN (McSharry et al. 2003): intervals vary around heart_rate_bpm \
+          with a Mayer wave near 0.1 Hz and with breathing, and each beat is five Gaussian waves. \
+          Ectopic beats, baseline wander, mains hum, electrode motion and white noise as asked. \
+          The port `truth` tells every R peak at its true instant. Sample n is the same whatever \
+          the frame length; the same seed gives the same signal; session n of a run uses seed + n. \
+          Without `seconds` it never ends. Cost: about 20 ns a sample.",
+    example: "seconds = 20.0",
+    outputs: &[Port::signal("out"), Port::event("truth")],
+    params: &[
+        &RATE_HZ, &SECONDS, &HEART_RATE_BPM, &HRV_SDNN_MS, &LF_HF_RATIO, &RESPIRATION_HZ,
+        &ECTOPIC_PER_MIN, &AMPLITUDE_MV, &WANDER_MV, &MAINS_MV, &MAINS_HZ, &NOISE_MV,
+        &ELECTRODE_MV, &SEED,
+    ],
+    plan: |node| {
+        let rate = Rate::new(node.get(&RATE_HZ)?).expect("within range");
+        if node.get(&MAINS_MV)? > 0.0 {
+            let (mains_hz, limit_hz) = (node.get(&MAINS_HZ)?, rate.hz() / 2.0);
+            if mains_hz >= limit_hz {
+                let message = format!(
+                    "`mains_hz` = {mains_hz:?} is not below half the sample rate ({limit_hz:?})"
+                );
+                return Err(node
+                    .problem(Code::AboveNyquist, "mains_hz", message)
+                    .hint("raise `rate_hz` or leave the hum out")
+                    .into());
+            }
+        }
+        let channels = vec![Channel { name: "ECG".to_owned(), unit: Unit::MILLIVOLT }];
+        let frame_len = node.frame_len(rate, crate::FRAME_MS);
+        let signal = Format::Signal(SignalFormat { channels, rate, frame_len }.into());
+        let truth = Format::event(
+            vec![Field::f64("rr_ms"), Field::text("class", 1)],
+            crate::BEATS_PER_SECOND_MAX,
+        );
+        let mut outline = Outline::of([signal, truth]);
+        outline.duration_ns = node.get_optional(&SECONDS)?.map(|seconds| (seconds * 1e9) as i64);
+        Ok(outline)
+    },
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned as a signal");
+        let rate = signal.rate;
+        let seconds = node.get_optional(&SECONDS)?;
+        let ecg = Ecg::new(parameters(node)?, rate.hz()).map_err(|error| refused(&error))?;
+        Ok(Body::source(SyntheticEcg {
+            ecg,
+            rate,
+            frame_len: signal.frame_len,
+            samples: seconds.map(|seconds| (seconds * rate.hz()).round() as u64),
+        }))
+    },
+    ..Kind::BASE
+};
+
+const RATE_HZ: Param<f64> =
+    Param::with_default("rate_hz", 250.0, "Samples per second.").within(50.0, 10_000.0);
+const SECONDS: Param<f64> =
+    Param::optional("seconds", "Length; without it the heart beats for ever.").within(0.001, 1e7);
+const HEART_RATE_BPM: Param<f64> =
+    Param::with_default("heart_rate_bpm", 70.0, "Mean heart rate.").within(20.0, 220.0).live();
+const HRV_SDNN_MS: Param<f64> =
+    Param::with_default("hrv_sdnn_ms", 40.0, "Standard deviation of normal intervals.")
+        .within(0.0, 300.0)
+        .live();
+const LF_HF_RATIO: Param<f64> =
+    Param::with_default("lf_hf_ratio", 0.5, "Power near 0.1 Hz over that of breathing.")
+        .within(0.0, 100.0)
+        .live();
+const RESPIRATION_HZ: Param<f64> =
+    Param::with_default("respiration_hz", 0.25, "Breaths per second.").within(0.05, 1.0).live();
+const ECTOPIC_PER_MIN: Param<f64> =
+    Param::with_default("ectopic_per_min", 0.0, "Premature ventricular beats per minute.")
+        .within(0.0, 60.0)
+        .live();
+const AMPLITUDE_MV: Param<f64> =
+    Param::with_default("amplitude_mv", 1.0, "Height of a normal R peak.").within(0.01, 10.0).live();
+const WANDER_MV: Param<f64> =
+    Param::with_default("wander_mv", 0.0, "Amplitude of baseline wander.").within(0.0, 10.0).live();
+const MAINS_MV: Param<f64> =
+    Param::with_default("mains_mv", 0.0, "Amplitude of mains hum.").within(0.0, 10.0).live();
+const MAINS_HZ: Param<f64> =
+    Param::with_default("mains_hz", 50.0, "Frequency of mains hum.").within(1.0, 5_000.0);
+const NOISE_MV: Param<f64> =
+    Param::with_default("noise_mv", 0.0, "Standard deviation of white noise.")
+        .within(0.0, 10.0)
+        .live();
+const ELECTRODE_MV: Param<f64> =
+    Param::with_default("electrode_mv", 0.0, "Root mean square of electrode motion, 1 to 8 Hz.")
+        .within(0.0, 10.0)
+        .live();
+const SEED: Param<i64> =
+    Param::with_default("seed", 1, "The same seed gives the same signal.").within(0.0, 9e15);
+
+fn parameters(node: &Node<'_>) -> Result<EcgParameters, BuildError> {
+    Ok(EcgParameters {
+        heart_rate_bpm: node.get(&HEART_RATE_BPM)?,
+        hrv_sdnn_ms: node.get(&HRV_SDNN_MS)?,
+        lf_hf_ratio: node.get(&LF_HF_RATIO)?,
+        respiration_hz: node.get(&RESPIRATION_HZ)?,
+        ectopic_per_min: node.get(&ECTOPIC_PER_MIN)?,
+        amplitude_mv: node.get(&AMPLITUDE_MV)?,
+        wander_mv: node.get(&WANDER_MV)?,
+        mains_mv: node.get(&MAINS_MV)?,
+        mains_hz: node.get(&MAINS_HZ)?,
+        noise_mv: node.get(&NOISE_MV)?,
+        electrode_mv: node.get(&ELECTRODE_MV)?,
+        // People differ: sessions of one run are not copies of one heart.
+        seed: node.get(&SEED)? as u64 + u64::from(node.session()),
+    })
+}
+
+fn refused(error: &crate::math::ecgsyn::EcgError) -> Fault {
+    Fault::new(error.to_string())
+}
+
+struct SyntheticEcg {
+    ecg: Ecg,
+    rate: Rate,
+    frame_len: usize,
+    samples: Option<u64>,
+}
+
+impl Source for SyntheticEcg {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        let first = self.ecg.position();
+        let left = self.samples.map_or(u64::MAX, |samples| samples - first);
+        let len = (self.frame_len as u64).min(left) as usize;
+        if len == 0 {
+            return Ok(Flow::End);
+        }
+        let mut buffer = io.signal(0, len);
+        self.ecg.fill(buffer.floats_mut().expect("a fresh buffer has one holder"));
+        let time = |sample: u64| Timestamp::from_nanos(self.rate.span_ns(sample as i64));
+        io.send_buffer(0, time(first), buffer);
+        while let Some(beat) = self.ecg.pop_beat() {
+            let event = io
+                .event_for(1)
+                .f64_or_absent(0, beat.rr_ns.map(|rr_ns| rr_ns as f64 / 1e6))
+                .text(1, beat.class.mnemonic());
+            io.send_event(1, Timestamp::from_nanos(beat.time_ns), event);
+        }
+        Ok(if left == len as u64 { Flow::End } else { Flow::More })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.ecg.reset();
+        Ok(())
+    }
+
+    fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
+        let parameters = parameters(node).map_err(|error| Fault::new("does not fit").because(error))?;
+        self.ecg.retune(parameters).map_err(|error| refused(&error))
+    }
+}

@@ -1,0 +1,4 @@
+//! Where frames enter: synthetic signals and files.
+
+pub mod ecg;
+pub mod wfdb;
