@@ -127,17 +127,20 @@ impl Buffer {
         Some(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) })
     }
 
-    /// Reuses this buffer for `bytes` bytes if it is the only handle and large
-    /// enough, else takes another from the pool. Content unspecified.
-    pub fn recycle(self, bytes: usize, count: usize) -> Self {
-        let mut this = self;
-        if this.is_sole() && bytes <= this.capacity() {
-            this.bytes = bytes as u32;
-            this.count = count as u32;
-            this
-        } else {
-            Self::with_bytes(bytes, count)
+    /// Becomes a buffer as long as `other` and gives its samples for writing: the same block if
+    /// this is the only handle and there is room, else another from the pool. Content unspecified.
+    #[inline]
+    pub(crate) fn like(&mut self, other: &Self) -> &mut [f32] {
+        if !(self.is_sole() && other.bytes as usize <= self.capacity()) {
+            *self = Self::with_bytes(other.bytes as usize, other.count as usize);
         }
+        // Along a chain nothing changes here, and a store of half a handle would hold up
+        // the load of the whole one that follows.
+        if (self.bytes, self.count) != (other.bytes, other.count) {
+            (self.bytes, self.count) = (other.bytes, other.count);
+        }
+        // SAFETY: sole holder by now, borrowed mutably (3); (1) and (2); any bits are an f32.
+        unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) }
     }
 
     /// Shortens the buffer; the block stays as it is.

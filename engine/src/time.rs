@@ -117,8 +117,8 @@ impl Rate {
     /// data; for other rates the error stays below one nanosecond for 2⁵³
     /// nanoseconds (104 days) and grows by rounding of `f64` beyond.
     pub fn span_ns(self, samples: i64) -> i64 {
-        if self.0.fract() == 0.0 {
-            let rate = self.0 as i64;
+        let rate = self.0 as i64;
+        if rate as f64 == self.0 {
             let (whole, rest) = (samples.div_euclid(rate), samples.rem_euclid(rate));
             // `rest < rate <= 1e9`, so the product stays below 1e18.
             whole

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use engine::{Catalog, Diagnostics, Files, GraphSpec, Plan, PlanOptions, ReadSeek, SourceText};
+use engine::{
+    Catalog, Diagnostics, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, SourceText,
+};
 
+pub mod data;
 pub mod kinds;
+pub mod score;
 
 /// A file system without files.
 pub struct NoFiles;
@@ -28,4 +32,33 @@ pub fn plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
     spec.plan(&Catalog::new(&[kinds::KINDS]), &options).map(Arc::new)
+}
+
+/// The file system as it is.
+pub struct Disk;
+
+impl Files for Disk {
+    fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>> {
+        Ok(Box::new(std::io::BufReader::new(std::fs::File::open(path)?)))
+    }
+
+    fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>> {
+        Ok(Box::new(std::fs::File::create(path)?))
+    }
+}
+
+/// Plans one of the delivered graphs, or any text, with the kinds of `operators` and of the tests.
+///
+/// # Panics
+/// If an override or the graph is wrong.
+pub fn plan_with(name: &str, text: &str, sets: &[&str], cores: usize) -> Arc<Plan> {
+    let mut spec = GraphSpec::parse(&SourceText::new(name, text)).expect("a graph file");
+    let overrides: Vec<_> =
+        sets.iter().map(|set| Override::parse(set).expect("an override")).collect();
+    spec.apply(&overrides);
+    let mut options = PlanOptions::new(Arc::new(Disk));
+    options.cores = cores;
+    let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS]);
+    let plan = spec.plan(&catalog, &options);
+    Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }

@@ -119,6 +119,8 @@ struct Work {
     slot: usize,
     line: usize,
     frame: Frame,
+    /// It has been let in at this node already, and waits there.
+    entered: bool,
 }
 
 /// Nodes that run together, and everything between them.
@@ -132,11 +134,12 @@ pub(crate) struct Stage {
     /// The slot at work, for whoever has to know it from outside.
     pub(crate) mark: Arc<Mark>,
     pub(crate) poison: Arc<Poison>,
-    work: VecDeque<Work>,
+    work: Vec<Work>,
     out: Vec<Sent>,
     current: Option<Frame>,
     current_line: usize,
-    spare: Option<Buffer>,
+    /// What the next block writes into; changes places with its input.
+    spare: Buffer,
     any_watched: bool,
     /// Some stream has ended, so ends must be followed through all slots.
     ending: bool,
@@ -169,12 +172,13 @@ impl Stage {
                 Turn::Trouble
             }
         };
-        self.publish();
+        let freed = self.publish();
         for inlet in &mut self.inlets {
             inlet.ring.release();
         }
         self.mark.slot.store(NOBODY, Ordering::Relaxed);
-        turn
+        // What kept the stage from going on is gone, and nobody else will say so.
+        if freed && turn == Turn::Idle { Turn::More } else { turn }
     }
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
@@ -252,20 +256,55 @@ impl Stage {
     }
 
     fn run_work(&mut self) -> Step {
-        while let Some(work) = self.work.pop_front() {
+        self.run_work_down_to(0)
+    }
+
+    /// Processes the work above `depth`. Work is a stack: what a frame causes is finished before the
+    /// next frame is looked at, so frames of one edge never overtake each other.
+    fn run_work_down_to(&mut self, depth: usize) -> Step {
+        while self.work.len() > depth {
+            let work = self.work.pop().expect("there is work above the depth");
             self.current = Some(work.frame);
-            self.chain(work.slot, work.line)?;
+            self.follow(work.slot, work.line, work.entered)?;
         }
         Ok(())
     }
 
+    /// Sends what a body has sent besides a frame it is still to process, and follows that first.
+    /// Meanwhile the frame waits like any other work, should a body further down fail.
+    fn send_out_before(&mut self, slot: usize) -> Step {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let depth = self.work.len();
+        let line = self.current_line;
+        let waits = self.current.take();
+        let base = depth + usize::from(waits.is_some());
+        if let Some(frame) = waits {
+            self.work.push(Work { slot, line, frame, entered: true });
+        }
+        self.send_out(slot);
+        self.run_work_down_to(base)?;
+        if base > depth {
+            self.current = self.work.pop().map(|work| work.frame);
+        }
+        self.current_line = line;
+        Ok(())
+    }
+
+    fn chain(&mut self, slot: usize, line: usize) -> Step {
+        self.follow(slot, line, false)
+    }
+
     /// Takes the frame in `current` through `slot` and on, as long as one frame leads to one.
-    fn chain(&mut self, mut slot: usize, mut line: usize) -> Step {
+    /// `entered` says that it has waited at this very node before.
+    fn follow(&mut self, mut slot: usize, mut line: usize, mut entered: bool) -> Step {
         loop {
             let gap = self.current.as_ref().is_some_and(|frame| frame.header.gap.is_some());
-            if (gap || !self.slots[slot].is_plain) && !self.prepare(slot, line)? {
+            if (gap || !self.slots[slot].is_plain) && !self.prepare(slot, line, entered)? {
                 return Ok(());
             }
+            entered = false;
             self.current_line = line;
             self.mark.slot.store(slot as u32, Ordering::Relaxed);
             let began = self.timing.then(|| self.clock.now());
@@ -274,17 +313,13 @@ impl Stage {
                 SlotBody::Block(block) => {
                     let frame = self.current.as_mut().expect("a chain carries a frame");
                     let input = frame.buffer();
-                    let (bytes, count) = (input.bytes_len(), input.count());
-                    let mut output = match self.spare.take() {
-                        Some(spare) => spare.recycle(bytes, count),
-                        None => Buffer::with_bytes(bytes, count),
-                    };
-                    let samples = output.floats_mut().expect("recycled buffers have one holder");
+                    let samples = self.spare.like(input);
                     block.block(here.channels, input.floats(), samples);
                     self.mark.check();
-                    let used = std::mem::replace(frame.buffer_mut(), output);
-                    if used.is_sole() {
-                        self.spare = Some(used);
+                    std::mem::swap(frame.buffer_mut(), &mut self.spare);
+                    // Others hold it too: let go, so that the last of them may write in place.
+                    if !self.spare.is_sole() {
+                        self.spare = Buffer::with_bytes(0, 0);
                     }
                     here.line_counts[line].taken.add(1);
                     here.stamp(0, frame);
@@ -369,7 +404,19 @@ impl Stage {
 
     /// What a node needs before its frame that most nodes do not: picking channels,
     /// waiting for others, telling a gap, firing timers. Says whether the frame goes on now.
-    fn prepare(&mut self, slot: usize, line: usize) -> Step<bool> {
+    fn prepare(&mut self, slot: usize, line: usize, entered: bool) -> Step<bool> {
+        if !(entered || self.let_in(slot, line)) {
+            return Ok(false);
+        }
+        if self.slots[slot].has_timers {
+            self.fire_before(slot, line)?;
+        }
+        self.tell_gap(slot, line)?;
+        Ok(true)
+    }
+
+    /// Picks channels, counts samples, or lets the frame wait for others; says whether it goes on.
+    fn let_in(&mut self, slot: usize, line: usize) -> bool {
         let here = &mut self.slots[slot];
         let frame = self.current.as_mut().expect("a chain carries a frame");
         if let Some(pick) = &here.picks[line] {
@@ -385,13 +432,9 @@ impl Stage {
                 here.line_counts[line].dropped(Gap::Late, 1);
             }
             self.settled = false;
-            return Ok(false);
+            return false;
         }
-        if here.has_timers {
-            self.fire_before(slot, line)?;
-        }
-        self.tell_gap(slot, line)?;
-        Ok(true)
+        true
     }
 
     /// Tells a body of missing content before the frame after it.
@@ -412,7 +455,7 @@ impl Stage {
                 let done = operator.gap(&notice, &mut io);
                 self.mark.check();
                 done?;
-                self.send_out(slot);
+                self.send_out_before(slot)?;
             }
             _ => {}
         }
@@ -421,6 +464,7 @@ impl Stage {
 
     /// Stamps and routes everything a body has sent.
     fn send_out(&mut self, slot: usize) {
+        let depth = self.work.len();
         let mut out = std::mem::take(&mut self.out);
         for sent in out.drain(..) {
             let port = usize::from(sent.port);
@@ -429,6 +473,8 @@ impl Stage {
             self.route(slot, port, frame);
         }
         self.out = out;
+        // What was sent first is on top.
+        self.work[depth..].reverse();
     }
 
     /// Sends a stamped frame along every edge that leaves the port.
@@ -472,11 +518,10 @@ impl Stage {
         free
     }
 
-    /// Shows the consumers of outgoing rings what was sent and how far the bounds are.
-    fn publish(&mut self) {
-        if self.is_blocked() {
-            self.flush_backlog();
-        }
+    /// Shows the consumers of outgoing rings what was sent and how far the bounds are. Says
+    /// whether there was a backlog and there is none any more.
+    fn publish(&mut self) -> bool {
+        let freed = self.is_blocked() && self.flush_backlog();
         for outlet in &mut self.outlets {
             let bound = self.slots[outlet.slot].out_bounds[outlet.port];
             // A bound must not overtake the frames that wait for room.
@@ -486,6 +531,7 @@ impl Stage {
             };
             outlet.ring.publish(bound);
         }
+        freed
     }
 
     /// Whether every stream has ended and everything has left.
@@ -519,7 +565,7 @@ impl Stage {
                     return;
                 };
                 while let Some(frame) = inlet.ring.pop() {
-                    self.work.push_back(Work { slot, line, frame });
+                    self.work.insert(0, Work { slot, line, frame, entered: false });
                 }
                 inlet.ring = ring;
                 let counts = &self.slots[slot].line_counts[line];
@@ -561,11 +607,11 @@ pub(crate) enum Route {
     Ring { outlet: usize, counts: Arc<crate::stats::EdgeCounts> },
 }
 
-fn send(route: &Route, frame: Frame, work: &mut VecDeque<Work>, outlets: &mut [Outlet]) {
+fn send(route: &Route, frame: Frame, work: &mut Vec<Work>, outlets: &mut [Outlet]) {
     match route {
         Route::Local { slot, line, counts } => {
             counts.sent.add(1);
-            work.push_back(Work { slot: *slot, line: *line, frame });
+            work.push(Work { slot: *slot, line: *line, frame, entered: false });
         }
         Route::Ring { outlet, counts } => {
             counts.sent.add(1);

@@ -131,18 +131,7 @@ impl Stage {
             operator.due() != Some(due),
             "an operator must move its due time on, or it would be called for ever"
         );
-        let current = self.current.take();
-        self.send_out(slot);
-        self.run_work_below(current)
-    }
-
-    /// Follows what a timer caused, keeping the frame at hand.
-    fn run_work_below(&mut self, current: Option<Frame>) -> Step {
-        let line = self.current_line;
-        self.run_work()?;
-        self.current = current;
-        self.current_line = line;
-        Ok(())
+        self.send_out_before(slot)
     }
 
     /// Before the frame in `current`: fires what is due by its time, and cuts a signal
@@ -180,20 +169,21 @@ impl Stage {
         grid.enter(first.header.time, head);
         here.ports.line = line;
         here.ports.cause = first.header;
+        // Should the body die on the first part, the whole frame counts as poison.
+        self.current = Some(rest);
         if let SlotBody::Operator(operator) = &mut here.body {
             let mut io = Io { ports: &mut here.ports, frame: Some(&first), out: &mut self.out };
             let done = operator.process(&mut io);
             self.mark.check();
-            self.current = Some(rest);
             done?;
         }
-        let rest = self.current.take().expect("just put there");
+        let rest = self.current.take().expect("put there before the call");
         let here = &mut self.slots[slot];
         let grid = here.ports.lines[line].grid.as_mut().expect("only signals are cut");
         grid.enter(rest.header.time, rest.len());
-        self.send_out(slot);
         self.current_line = line;
-        self.run_work_below(Some(rest))
+        self.current = Some(rest);
+        self.send_out_before(slot)
     }
 
     /// Ends a body's stream, once.

@@ -1,0 +1,17 @@
+//! The program `afferent` as a person meets it: what it prints, where, and with which code.
+//!
+//! | module     | what belongs there                                            |
+//! |------------|---------------------------------------------------------------|
+//! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
+//! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
+//! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
+//! | `scrape`   | `--metrics`                                                   |
+//!
+//! The binary lies beside the folder of the test programs: `make test` builds it first, and
+//! `cargo build` does for `cargo test`.
+
+mod bad;
+mod lines;
+mod program;
+mod scrape;
+mod screens;

@@ -1,0 +1,196 @@
+//! What a person reads: help, `check`, `draw`, `list`, `explain`, `test`.
+
+use crate::program::{Ended, Folder, HEART, afferent};
+
+fn shown(folder: &Folder, arguments: &[&str]) -> String {
+    let Ended { code, stdout, stderr, .. } = afferent(folder, arguments);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    assert!(!stdout.contains('\x1b'), "no colours in a pipe: {stdout:?}");
+    stdout
+}
+
+fn heart() -> Folder {
+    Folder::with(&[("heart.toml", HEART)])
+}
+
+#[test]
+fn help_has_examples_and_every_command() {
+    let folder = heart();
+
+    let help = shown(&folder, &["--help"]);
+    for command in ["run", "check", "test", "list", "explain", "draw"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    for code in ["0 done", "1 fault", "2 usage", "70 defect", "74 file", "78 wrong graph"] {
+        assert!(help.contains(code), "{code}: {help}");
+    }
+    assert!(help.contains("afferent run graphs/biofeedback.toml"), "{help}");
+
+    let help = shown(&folder, &["run", "--help"]);
+    for option in ["--speed", "--json", "--sessions", "--cores", "--metrics", "--set", "Ctrl-C"] {
+        assert!(help.contains(option), "{option}: {help}");
+    }
+    for line in help.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn check_shows_every_edge_and_starts_nothing() {
+    let table = shown(&heart(), &["check", "heart.toml"]);
+
+    for edge in ["ecg → clean", "clean → beats", "beats → out"] {
+        assert!(table.contains(edge), "{edge}: {table}");
+    }
+    assert!(table.contains("1 ch mV @ 250 Hz"), "{table}");
+}
+
+#[test]
+fn draw_gives_a_flowchart() {
+    let picture = shown(&heart(), &["draw", "heart.toml", "--set", "ecg.rate_hz=500"]);
+
+    assert!(picture.starts_with("flowchart LR\n"), "{picture}");
+    assert!(picture.contains("500 Hz"), "{picture}");
+}
+
+#[test]
+fn every_kind_that_is_listed_can_be_explained() {
+    let folder = heart();
+    let list = shown(&folder, &["list"]);
+
+    let kinds: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .collect();
+
+    for wanted in ["ecg", "bandpass", "qrs", "hrv", "jsonl"] {
+        assert!(kinds.contains(&wanted), "{wanted}: {list}");
+    }
+    for kind in kinds {
+        let page = shown(&folder, &["explain", kind]);
+        assert!(page.starts_with(&format!("{kind}: ")), "{page}");
+        assert!(page.contains("\nExample\n"), "{page}");
+        for line in page.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}
+
+#[test]
+fn explain_tells_units_ranges_defaults_and_codes() {
+    let folder = heart();
+
+    let page = shown(&folder, &["explain", "ecg"]);
+    assert!(page.contains("a number · in hertz · 50 to 10000 · default 250.0"), "{page}");
+    assert!(page.contains("may change while it"), "{page}");
+
+    let page = shown(&folder, &["explain", "above-nyquist"]);
+    assert_eq!(page, "above-nyquist: A frequency is above half the sample rate.\n");
+}
+
+const TESTS: &str = r#"
+[[test]]
+name = "beats come at the pace of the heart"
+seconds = 12.0
+set = { "ecg.heart_rate_bpm" = 60, "ecg.hrv_sdnn_ms" = 0 }
+[[test.expect]]
+from = "beats"
+count_min = 10
+count_max = 13
+[[test.expect]]
+from = "beats"
+field = "rr_ms"
+near = 1000.0
+within = 20.0
+
+[[test]]
+name = "an inline signal passes"
+[test.input.ecg]
+rate_hz = 100.0
+samples = [0.0, 0.0, 0.0, 0.0]
+[[test.expect]]
+from = "clean"
+is = 0.0
+[[test.expect]]
+from = "ecg"
+t_s = 0.02
+is = 0
+"#;
+
+#[test]
+fn tests_of_a_graph_pass() {
+    let folder = Folder::with(&[("heart.toml", &format!("{HEART}{TESTS}"))]);
+
+    assert_eq!(
+        shown(&folder, &["test", "heart.toml"]),
+        "heart.toml\n\
+         \x20 passed  beats come at the pace of the heart\n\
+         \x20 passed  an inline signal passes\n\
+         2 passed, 0 failed\n"
+    );
+}
+
+#[test]
+fn a_failed_test_says_what_was_wanted_and_what_came() {
+    let failing = r#"
+[[test]]
+name = "replayed beats"
+[test.input.beats]
+events = [{ t_s = 0.5, rr_ms = 500.0 }, { t_s = 1.25, rr_ms = 750.0 }]
+[[test.expect]]
+from = "beats"
+field = "rr_ms"
+at = "last"
+near = 800.0
+within = 10.0
+[[test.expect]]
+from = "beats"
+count = 3
+"#;
+    let folder = Folder::with(&[("heart.toml", &format!("{HEART}{failing}"))]);
+
+    let ended = afferent(&folder, &["test", "heart.toml"]);
+
+    let first = HEART.lines().count() + 6;
+    assert_eq!(
+        ended.stdout,
+        format!(
+            "heart.toml\n  FAILED  replayed beats\n\
+             \x20         `rr_ms` of the last event of `beats`, at 1.25 s, is 750.0, not 800.0 ± 10.0\n\
+             \x20         --> heart.toml:{first}:1\n\
+             \x20         `beats` gave 2 events, not 3\n\
+             \x20         --> heart.toml:{}:1\n\
+             0 passed, 1 failed\n",
+            first + 6
+        )
+    );
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+}
+
+#[test]
+fn a_test_that_names_what_is_not_there_is_a_wrong_graph() {
+    let wrong = r#"
+[[test]]
+seconds = 1.0
+[test.input.egc]
+op = "ecg"
+[[test.expect]]
+from = "beatz"
+count = 1
+
+[[test]]
+seconds = 1.0
+[[test.expect]]
+from = "beats"
+field = "rr_mss"
+is = 1
+"#;
+    let folder = Folder::with(&[("heart.toml", &format!("{HEART}{wrong}"))]);
+
+    let ended = afferent(&folder, &["test", "heart.toml"]);
+
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean `ecg`?"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean `rr_ms`?"), "{}", ended.stderr);
+    assert!(ended.stdout.ends_with("0 passed, 2 failed\n"), "{}", ended.stdout);
+}
