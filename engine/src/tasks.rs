@@ -307,6 +307,8 @@ pub(crate) struct LiveTask {
     pub(crate) node: usize,
     pub(crate) paused: Arc<AtomicBool>,
     pub(crate) ports: Arc<LivePorts>,
+    /// Ends the source as if its device had.
+    pub(crate) stop: Arc<Notify>,
     plan: Arc<Plan>,
     session: u32,
     body: Option<Box<dyn LiveSource>>,
@@ -338,6 +340,7 @@ impl LiveTask {
             node,
             paused,
             ports,
+            stop: Arc::default(),
             plan: wiring.plan.clone(),
             session: wiring.session,
             body: Some(body),
@@ -349,6 +352,18 @@ impl LiveTask {
 
     /// Runs the source, rebuilding it when it fails, until it ends or is given up.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
+        let stop = self.stop.clone();
+        let outcome = tokio::select! {
+            biased;
+            // Dropping the body at an `.await` is part of its contract.
+            () = stop.notified() => Ok(()),
+            outcome = self.run_on() => outcome,
+        };
+        self.ports.end();
+        outcome
+    }
+
+    async fn run_on(&mut self) -> Result<(), Fault> {
         let idle_ns = self.plan.nodes[self.node].idle_ns;
         loop {
             let mut body = self.body.take().expect("there is a body at the loop's top");
@@ -360,10 +375,7 @@ impl LiveTask {
                 }
             };
             let fault = match outcome {
-                Ok(()) => {
-                    self.ports.end();
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(fault) => fault,
             };
             match self.record.fault(self.io.clock.now()) {
@@ -371,10 +383,7 @@ impl LiveTask {
                     let left = at.since(self.io.clock.now()).max(0) as u64;
                     tokio::time::sleep(std::time::Duration::from_nanos(left)).await;
                 }
-                _ => {
-                    self.ports.end();
-                    return Err(fault);
-                }
+                _ => return Err(fault),
             }
             match build_body(&self.plan, self.node, self.session) {
                 Ok(Body::Live(body)) => {
@@ -382,10 +391,7 @@ impl LiveTask {
                     self.io.gap(Gap::Restart);
                     self.body = Some(body);
                 }
-                _ => {
-                    self.ports.end();
-                    return Err(fault);
-                }
+                _ => return Err(fault),
             }
         }
     }

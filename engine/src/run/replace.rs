@@ -51,8 +51,8 @@ impl Rewire {
                 }
             }
             Self::Live { node, port, at, edge, ring } => {
-                let live = open.lives.iter().find(|(number, _)| *number == node);
-                if let Some((_, ports)) = live {
+                let live = open.lives.iter().find(|(number, ..)| *number == node);
+                if let Some((_, ports, _)) = live {
                     ports.rewire(port, at, ring, &open.counts.edges[edge]);
                 }
             }

@@ -12,7 +12,10 @@ use kameo::{
     mailbox::{MailboxReceiver, Signal},
     message::{Context, Message},
 };
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc},
+};
 
 use crate::{
     cell::{Cell, Command},
@@ -67,7 +70,7 @@ pub(super) struct OpenSession {
     pub(super) stages: Vec<ActorRef<StageActor>>,
     pub(super) sinks: Vec<(usize, ActorRef<SinkActor>)>,
     tasks: Vec<ActorRef<FutureActor>>,
-    pub(super) lives: Vec<(usize, Arc<crate::live::LivePorts>)>,
+    pub(super) lives: Vec<(usize, Arc<crate::live::LivePorts>, Arc<Notify>)>,
     pub(super) wakes: Vec<Arc<TaskWake>>,
     pub(super) epoch: u32,
     pub(super) counts: Arc<Counts>,
@@ -173,12 +176,9 @@ impl Supervisor {
         for stage in &open.stages {
             let _ = stage.ask(Order(order())).await;
         }
-        // A live source has no end of its own: its streams are ended for it.
-        for task in &open.tasks {
-            let _ = task.stop_gracefully().await;
-        }
-        for (_, ports) in &open.lives {
-            ports.end();
+        // A live source has no end of its own.
+        for (_, _, stop) in &open.lives {
+            stop.notify_one();
         }
     }
 
@@ -341,7 +341,7 @@ impl Supervisor {
             open.tasks.push(FutureActor::spawn(args));
         }
         for live in lives {
-            open.lives.push((live.node, live.ports.clone()));
+            open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
             let (node, paused) = (live.node, Some(live.paused.clone()));
             let future = Box::pin(live.run());
             let args = FutureArgs { node, session: number, future, paused, events: events.clone() };
