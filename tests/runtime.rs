@@ -406,3 +406,32 @@ fn a_saved_state_is_taken_up_by_another_run() {
     assert!(first.load("bad_save", &[9]).is_err());
     tally("save_out");
 }
+
+#[test]
+fn a_crowd_of_short_sessions_all_begin_and_all_end() {
+    let plan = planned(
+        r#"
+        [graph]
+        name = "crowd"
+        [node.count]
+        op = "count"
+        samples = 20
+        [node.pass]
+        op = "pass"
+        from = "count"
+        [node.crowd_out]
+        op = "waiting_tally"
+        from = "pass"
+        "#,
+    );
+    // They come and go while others are opened, so that numbers of cells are used again.
+    let options = RunOptions { speed: None, cores: 2, sessions: 1_500 };
+    let running = plan.start(&options).expect("bodies can be built");
+    running.wait_for(Duration::from_secs(60)).expect("ends");
+
+    let report = running.report();
+    let edge = report.edge("pass", "crowd_out").expect("an edge").frames;
+    assert_eq!((edge.sent, edge.taken), (3_000, 3_000));
+    assert_eq!(report.sessions, (1_500, 0));
+    tally("crowd_out");
+}

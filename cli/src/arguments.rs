@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
-#[command(name = "afferent", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "afferent", version, after_help = EXAMPLES, max_term_width = 100)]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -122,7 +122,7 @@ A test in a graph file:
   [[test]]
   name    = \"a slow heart\"
   seconds = 30.0
-  set     = { \"ecg.rate_bpm\" = 45 }
+  set     = { \"ecg.heart_rate_bpm\" = 45 }
 
   [[test.expect]]
   from   = \"beats\"

@@ -1,12 +1,45 @@
 //! Where the lines of sinks go: to stdout, or into the status line.
-//!
-//! Sinks that print (`jsonl`, `print`) hand whole lines to `operators::lines`, which writes them
-//! to stdout unless told otherwise: `operators::lines::divert(Box<dyn Fn(&str) -> io::Result<()> +
-//! Send + Sync>)` before anything starts. Each call gets one or more whole lines.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::{self, IsTerminal, Write, stdout},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use operators::lines::{self, Line, Lines};
 
 use crate::status::{Screen, Vitals};
 
-/// On a terminal lines feed the status line instead of racing past, unless they are asked for.
-pub(crate) fn show_on(_screen: &Arc<Screen>, _vitals: &Arc<Mutex<Vitals>>, _json: bool) {}
+/// On a terminal with a status line, lines feed that instead of racing past.
+pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>) {
+    if screen.lives() {
+        let stdout = (!stdout().is_terminal()).then(lines::out);
+        lines::set(Arc::new(Shown { screen: screen.clone(), vitals: vitals.clone(), stdout }));
+    }
+}
+
+/// Looks at lines on their way.
+struct Shown {
+    screen: Arc<Screen>,
+    vitals: Arc<Mutex<Vitals>>,
+    /// Where they go besides, if that is not the terminal.
+    stdout: Option<Arc<dyn Lines>>,
+}
+
+impl Lines for Shown {
+    fn line(&self, line: &Line<'_>) -> io::Result<()> {
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner).take(line);
+        match &self.stdout {
+            Some(stdout) => stdout.line(line),
+            // JSON is for programs; whoever writes other lines wants them read.
+            None if line.text.starts_with('{') => Ok(()),
+            None => self.screen.above(|| stdout().write_all(line.text.as_bytes())),
+        }
+    }
+
+    fn idle(&self) -> io::Result<()> {
+        match &self.stdout {
+            Some(stdout) => stdout.idle(),
+            None => stdout().flush(),
+        }
+    }
+}

@@ -25,7 +25,11 @@ mod status;
 mod summary;
 mod terminal;
 
-use std::{panic::catch_unwind, process::ExitCode};
+use std::{
+    io::{Write, stderr},
+    panic::catch_unwind,
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -48,7 +52,8 @@ fn main() -> ExitCode {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => failure.tell().into(),
         Err(_) => {
-            eprintln!("this is a defect in afferent, not in your graph; please report it");
+            // Where stderr is closed, too, the code must do.
+            let _ = writeln!(stderr(), "this is a defect of afferent's own; please report it");
             Exit::Internal.into()
         }
     }

@@ -9,24 +9,51 @@ use crate::{
     terminal::Ink,
 };
 
+/// How a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Its sources had no more.
+    Done,
+    /// Somebody asked for it, and what was inside was finished.
+    Drained,
+    /// A body could not go on.
+    Failed,
+    /// Somebody asked twice.
+    Stopped,
+}
+
+impl Ending {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Drained => "drained",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The summary of a run.
 pub(crate) fn summary(
     plan: &Plan,
     report: &Report,
     speed: Option<f64>,
-    stopped: bool,
+    ending: Ending,
     ink: Ink,
 ) -> String {
     let mut page = Page { text: String::new(), ink };
-    page.first(plan, report, speed, stopped);
+    page.first(plan, report, speed, ending);
     page.row("in", &counted(report.frames_in(plan), "frame"));
     page.row("out", &counted(report.frames_out(), "frame"));
     page.dropped(report);
-    page.inside(report, stopped);
+    page.inside(report, ending);
     for sink in &report.sinks {
         page.latency(sink);
     }
     page.bodies(report);
+    for (node, remark) in &report.remarks {
+        page.row("note", &format!("`{node}`: {remark}"));
+    }
     page.text
 }
 
@@ -36,11 +63,10 @@ struct Page {
 }
 
 impl Page {
-    fn first(&mut self, plan: &Plan, report: &Report, speed: Option<f64>, stopped: bool) {
+    fn first(&mut self, plan: &Plan, report: &Report, speed: Option<f64>, ending: Ending) {
         let lasted_s = report.lasted_ns as f64 / 1e9;
         let (opened, _) = report.sessions;
-        let ended = if stopped { "stopped" } else { "ended" };
-        let mut line = format!("{}: {ended} after {}", plan.name(), seconds(lasted_s));
+        let mut line = format!("{}: {} after {}", plan.name(), ending.word(), seconds(lasted_s));
         if opened > 1 {
             line += &format!(", {opened} sessions");
         }
@@ -78,11 +104,21 @@ impl Page {
         }
     }
 
-    fn inside(&mut self, report: &Report, stopped: bool) {
+    fn inside(&mut self, report: &Report, ending: Ending) {
         let inside: u64 = report.edges.iter().map(|edge| edge.frames.in_flight).sum();
         if inside > 0 {
-            let why = if stopped { "when it was stopped" } else { "at the end" };
-            self.row("inside", &format!("{} {why}", counted(inside, "frame")));
+            let left = counted(inside, "frame");
+            self.row(
+                "inside",
+                &format!(
+                    "{left} when it {}",
+                    match ending {
+                        Ending::Stopped => "was stopped",
+                        Ending::Failed => "failed",
+                        Ending::Done | Ending::Drained => "ended",
+                    }
+                ),
+            );
         }
         if !report.is_balanced() {
             let Ink { error, off, .. } = self.ink;
@@ -150,5 +186,77 @@ fn seconds(seconds: f64) -> String {
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
         s if s < 100.0 => format!("{s:.1} s"),
         s => clock(s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{EdgeReport, EdgeTotals, NodeReport};
+
+    use super::*;
+
+    fn page(write: impl FnOnce(&mut Page)) -> String {
+        let mut page = Page { text: String::new(), ink: Ink::OFF };
+        write(&mut page);
+        page.text
+    }
+
+    fn report() -> Report {
+        // In the order of `Gap::ALL`: 2 full, 1 late.
+        let dropped = [2, 1, 0, 0, 0, 0, 0];
+        let frames = EdgeTotals { sent: 10, taken: 6, in_flight: 1, dropped };
+        let edge = EdgeReport { from: "ecg".to_owned(), to: "out".to_owned(), frames };
+        let node = NodeReport {
+            name: "clean".to_owned(),
+            kind: "bandpass",
+            restarts: 3,
+            poison: 1,
+            late: 0,
+            mean_ns: None,
+            entered: None,
+        };
+        let (nodes, edges, sinks) = (vec![node], vec![edge], Vec::new());
+        Report { sessions: (1, 0), nodes, edges, sinks, remarks: Vec::new(), lasted_ns: 1_000_000_000 }
+    }
+
+    fn sink(max_ms: i64) -> SinkReport {
+        let latency_ns = Some((1_000_000, 20_000_000, max_ms * 1_000_000));
+        let deadline_ns = Some(50_000_000);
+        SinkReport { name: "out".to_owned(), frames: 6, latency_ns, deadline_ns }
+    }
+
+    #[test]
+    fn every_drop_is_told_with_its_reason_and_its_edge() {
+        assert_eq!(
+            page(|page| page.dropped(&report())),
+            "  dropped  3 frames: 2 full, 1 late\n           ecg → out: 2 full, 1 late\n"
+        );
+    }
+
+    #[test]
+    fn a_missed_deadline_is_called_so() {
+        let latency = |max_ms| page(|page| page.latency(&sink(max_ms)));
+
+        assert_eq!(
+            latency(50),
+            "  latency  `out` p50 1.0 ms, p99 20 ms, max 50 ms, within 50 ms\n"
+        );
+        assert_eq!(
+            latency(51),
+            "  latency  `out` p50 1.0 ms, p99 20 ms, max 51 ms, \
+             deadline of 50 ms missed less than once in a hundred\n"
+        );
+    }
+
+    #[test]
+    fn restarts_and_what_stayed_inside_are_told() {
+        assert_eq!(
+            page(|page| page.bodies(&report())),
+            "  trouble  `clean` 3 restarts, 1 frame it died on\n"
+        );
+        assert_eq!(
+            page(|page| page.inside(&report(), Ending::Stopped)),
+            "  inside   1 frame when it was stopped\n"
+        );
     }
 }

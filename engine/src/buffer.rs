@@ -10,7 +10,9 @@
 //! A block that nobody holds any more goes to a small store of the thread that
 //! let it go, then to a store all threads share, and only then back to the
 //! allocator: after the first second a graph allocates nothing. Taking and
-//! returning a block costs a few nanoseconds when the thread has one.
+//! returning a block costs a few nanoseconds when the thread has one. Between
+//! threads blocks travel by the [`Magazine`], so that a frame that is made on one
+//! core and let go on another costs the shared store next to nothing.
 //!
 //! Invariants:
 //!   1. `block` points to a live block made by `allocate` while any `Buffer` on it exists;
@@ -19,7 +21,8 @@
 //!      `bytes <= 64 << class`.
 //!   3. The data is written only through a `Buffer` that is the only one (`refs == 1`)
 //!      and borrowed mutably.
-//!   4. A block in a store has `refs == 0` and no `Buffer`.
+//!   4. A block in a magazine has no `Buffer` and stands in no other; only the magazine's
+//!      owner reaches it, by `next`.
 
 use std::{
     alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error},
@@ -35,15 +38,18 @@ use crate::sync::{AtomicU32, Ordering, fence};
 /// Alignment of the data, in bytes: one cache line, one AVX-512 register.
 pub(crate) const ALIGN: usize = 64;
 const CLASSES: usize = 26;
-/// One thread keeps at most this many bytes of each class.
-const LOCAL_BYTES_MAX: usize = 256 << 10;
-const LOCAL_BLOCKS_MAX: usize = 64;
+/// A magazine holds at most this many bytes; a thread keeps two of each class.
+const MAGAZINE_BYTES_MAX: usize = 128 << 10;
+const MAGAZINE_BLOCKS_MAX: usize = 64;
 const SHARED_BYTES_MAX: usize = 64 << 20;
+const SHARED_MAGAZINES_MAX: usize = 128;
 
 #[repr(C, align(64))]
 struct Block {
     refs: AtomicU32,
     class: u8,
+    /// The block below in a magazine.
+    next: Option<NonNull<Block>>,
 }
 
 const HEAD: usize = size_of::<Block>();
@@ -219,7 +225,7 @@ fn allocate(class: usize) -> NonNull<Block> {
     let block = unsafe { alloc_zeroed(layout) }.cast::<Block>();
     let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
     // SAFETY: fresh from the allocator and large enough for a Block.
-    unsafe { block.write(Block { refs: AtomicU32::new(0), class: class as u8 }) };
+    unsafe { block.write(Block { refs: AtomicU32::new(0), class: class as u8, next: None }) };
     block
 }
 
@@ -231,72 +237,128 @@ fn release(block: NonNull<Block>) {
     }
 }
 
-struct Idle(NonNull<Block>);
+/// Blocks of one class that nobody holds, each linked to the one below.
+struct Magazine {
+    top: Option<NonNull<Block>>,
+    blocks: usize,
+}
 
-// SAFETY: a block without holders belongs to whoever takes it out of the store (4).
-unsafe impl Send for Idle {}
+// SAFETY: blocks without holders belong to whoever owns the magazine (4).
+unsafe impl Send for Magazine {}
 
+impl Magazine {
+    const EMPTY: Self = Self { top: None, blocks: 0 };
+
+    /// Blocks of a class that one magazine holds; 0 where a single one is too large.
+    const fn room(class: usize) -> usize {
+        let room = MAGAZINE_BYTES_MAX / (ALIGN << class);
+        if room < MAGAZINE_BLOCKS_MAX { room } else { MAGAZINE_BLOCKS_MAX }
+    }
+
+    fn push(&mut self, block: NonNull<Block>) {
+        // SAFETY: the last holder is gone, so the block is ours alone (4).
+        unsafe { (*block.as_ptr()).next = self.top };
+        self.top = Some(block);
+        self.blocks += 1;
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Block>> {
+        let block = self.top?;
+        // SAFETY: blocks of a magazine are reached by its owner alone (4).
+        self.top = unsafe { block.as_ref() }.next;
+        self.blocks -= 1;
+        Some(block)
+    }
+
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::EMPTY)
+    }
+}
+
+impl Drop for Magazine {
+    fn drop(&mut self) {
+        while let Some(block) = self.pop() {
+            release(block);
+        }
+    }
+}
+
+/// A thread's two magazines of a class: with one alone, a thread that takes and returns in turn
+/// at its end would go to the shared store each time.
 struct Local {
-    stores: [Vec<Idle>; CLASSES],
+    loaded: [Magazine; CLASSES],
+    reserve: [Magazine; CLASSES],
 }
 
 impl Local {
-    fn keeps(class: usize) -> usize {
-        (LOCAL_BYTES_MAX / (ALIGN << class)).min(LOCAL_BLOCKS_MAX)
+    fn take(&mut self, class: usize) -> Option<NonNull<Block>> {
+        let loaded = &mut self.loaded[class];
+        if loaded.blocks == 0 {
+            std::mem::swap(loaded, &mut self.reserve[class]);
+        }
+        if loaded.blocks == 0 {
+            *loaded = SHARED[class].get()?.pop()?;
+        }
+        loaded.pop()
+    }
+
+    fn give(&mut self, class: usize, block: NonNull<Block>) {
+        let loaded = &mut self.loaded[class];
+        if loaded.blocks >= Magazine::room(class) {
+            std::mem::swap(loaded, &mut self.reserve[class]);
+            if loaded.blocks > 0 {
+                give_shared(class, loaded.take());
+            }
+        }
+        loaded.push(block);
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        for (class, store) in self.stores.iter_mut().enumerate() {
-            for idle in store.drain(..) {
-                give_shared(class, idle);
+        for (class, magazine) in self.loaded.iter_mut().chain(&mut self.reserve).enumerate() {
+            if magazine.blocks > 0 {
+                give_shared(class % CLASSES, magazine.take());
             }
         }
     }
 }
 
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local { stores: [const { Vec::new() }; CLASSES] }) };
+    static LOCAL: RefCell<Local> = const {
+        RefCell::new(Local {
+            loaded: [const { Magazine::EMPTY }; CLASSES],
+            reserve: [const { Magazine::EMPTY }; CLASSES],
+        })
+    };
 }
 
-static SHARED: [OnceLock<ArrayQueue<Idle>>; CLASSES] = [const { OnceLock::new() }; CLASSES];
+static SHARED: [OnceLock<ArrayQueue<Magazine>>; CLASSES] = [const { OnceLock::new() }; CLASSES];
 
 fn take_block(class: usize) -> NonNull<Block> {
-    let local = LOCAL.try_with(|local| local.borrow_mut().stores[class].pop()).ok().flatten();
-    local
-        .or_else(|| SHARED[class].get().and_then(ArrayQueue::pop))
-        .map_or_else(|| allocate(class), |idle| idle.0)
+    let local = LOCAL.try_with(|local| local.borrow_mut().take(class)).ok().flatten();
+    local.unwrap_or_else(|| allocate(class))
 }
 
 fn give_block(block: NonNull<Block>) {
     // SAFETY: the last holder is gone, so the block is ours (4).
     let class = unsafe { block.as_ref() }.class as usize;
-    let rest = LOCAL.try_with(|local| {
-        let store = &mut local.borrow_mut().stores[class];
-        let keeps = Local::keeps(class);
-        if store.capacity() == 0 && keeps > 0 {
-            store.reserve_exact(keeps);
-        }
-        if store.len() < keeps {
-            store.push(Idle(block));
-            None
-        } else {
-            Some(Idle(block))
-        }
-    });
-    // A thread that is ending has no store any more.
-    if let Some(idle) = rest.unwrap_or(Some(Idle(block))) {
-        give_shared(class, idle);
+    let given = Magazine::room(class) > 0
+        && LOCAL.try_with(|local| local.borrow_mut().give(class, block)).is_ok();
+    if !given {
+        // Too large for a thread to keep, or the thread is ending and has no store any more.
+        let mut single = Magazine::EMPTY;
+        single.push(block);
+        give_shared(class, single);
     }
 }
 
-fn give_shared(class: usize, idle: Idle) {
-    let room = (SHARED_BYTES_MAX / (ALIGN << class)).clamp(1, 8_192);
+fn give_shared(class: usize, magazine: Magazine) {
+    let bytes = (ALIGN << class) * Magazine::room(class).max(1);
+    let room = (SHARED_BYTES_MAX / bytes).clamp(1, SHARED_MAGAZINES_MAX);
     let shared = SHARED[class].get_or_init(|| ArrayQueue::new(room));
-    if let Err(idle) = shared.push(idle) {
-        release(idle.0);
-    }
+    // Without room the magazine ends here and its blocks go back to the allocator.
+    drop(shared.push(magazine));
 }
 
 #[cfg(all(test, not(loom)))]

@@ -18,6 +18,8 @@ pub struct CutEdge {
     pub from: String,
     /// `node` and number of the line on the consuming host.
     pub to: (String, usize),
+    /// The session it belongs to; each has a stream of its own.
+    pub session: u32,
     /// What it carries.
     pub format: Format,
     /// What happens when the link cannot keep up.

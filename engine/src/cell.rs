@@ -55,8 +55,8 @@ const SAVE_EVERY_NS: i64 = 1_000_000_000;
 pub(crate) enum Event {
     /// The body in this slot failed and the stage waits for another.
     Trouble { slot: usize, fault: Fault },
-    /// Every stream has ended.
-    Done,
+    /// Every stream has ended; what sources have to say about it, by node.
+    Done { remarks: Vec<(usize, String)> },
 }
 
 struct Inner {
@@ -147,7 +147,9 @@ impl Cell {
                     tell(Event::Trouble { slot: trouble.slot, fault });
                 }
             }
-            Turn::Done if !std::mem::replace(&mut inner.done, true) => tell(Event::Done),
+            Turn::Done if !std::mem::replace(&mut inner.done, true) => {
+                tell(Event::Done { remarks: inner.stage.remarks() });
+            }
             _ => {
                 if now.since(inner.saved_at) >= SAVE_EVERY_NS && !self.is_abandoned() {
                     inner.saved_at = now;

@@ -105,6 +105,11 @@ impl CoreShared {
         self.parker.wake();
     }
 
+    /// Whether a turn would find something to do.
+    pub(crate) fn has_work(&self) -> bool {
+        self.ready.any() || self.has_inbox.load(Ordering::Acquire)
+    }
+
     /// The cell at a number.
     pub(crate) fn cell(&self, number: usize) -> Option<Arc<Cell>> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -211,7 +216,7 @@ impl Core {
         for number in self.again.drain(..) {
             self.shared.ready.add(number);
         }
-        if self.shared.ready.any() {
+        if self.shared.has_work() {
             return CoreTurn::More;
         }
         self.timers.peek().map_or(CoreTurn::Idle, |Reverse((due, _))| CoreTurn::Until(*due))
@@ -224,6 +229,8 @@ impl Core {
         for number in std::mem::take(&mut table.changed) {
             self.due[number] = Timestamp::MAX;
             self.cells[number].clone_from(&table.cells[number]);
+            // Its bit may have been taken out before the cell was known here.
+            self.shared.ready.add(number);
             if self.cells[number].is_none() {
                 let mut free = self.shared.free.lock().unwrap_or_else(PoisonError::into_inner);
                 free.freed.push(Reverse(number));

@@ -87,7 +87,7 @@ impl EventWriter {
         let bytes = self.writable();
         let len = value.len().min(bytes.len() - at);
         bytes[at..at + len].copy_from_slice(&value[..len]);
-        self.used = (at + len).next_multiple_of(8).min(self.buffer.bytes_len());
+        self.pad(at + len);
         self.slot(field, (at as u64 | (len as u64) << 32).to_le_bytes());
         self
     }
@@ -101,7 +101,7 @@ impl EventWriter {
         for (to, from) in bytes[at..].chunks_exact_mut(4).zip(&value[..len]) {
             to.copy_from_slice(&from.to_le_bytes());
         }
-        self.used = (at + 4 * len).next_multiple_of(8).min(self.buffer.bytes_len());
+        self.pad(at + 4 * len);
         self.slot(field, (at as u64 | (4 * len as u64) << 32).to_le_bytes());
         self
     }
@@ -117,6 +117,14 @@ impl EventWriter {
     pub fn finish(mut self) -> Buffer {
         self.buffer.truncate(self.used, 1);
         self.buffer
+    }
+
+    /// Fills up to the next eight bytes with zeros: equal events are equal bytes.
+    fn pad(&mut self, end: usize) {
+        let bytes = self.writable();
+        let used = end.next_multiple_of(8).min(bytes.len());
+        bytes[end..used].fill(0);
+        self.used = used;
     }
 
     fn slot(&mut self, field: usize, value: [u8; 8]) {

@@ -362,6 +362,8 @@ pub struct Input {
     pub delay_ns: i64,
     /// Where it was written.
     pub place: Option<Place>,
+    /// Kinds it has passed since its source, the nearest first; at most eight.
+    pub through: Vec<&'static str>,
 }
 
 impl<'a> Node<'a> {

@@ -66,7 +66,7 @@ pub use live::LiveIo;
 pub use param::{AnyParam, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{
-    ControlError, EdgeReport, Health, ManualRun, NodeReport, Outcome, Report, RunOptions, Running,
+    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions, Running,
     SinkReport, Snapshot,
 };
 pub use service::{Service, ServiceKind, Services};

@@ -15,6 +15,7 @@ use crate::{
     frame::{Frame, Gap, Header},
     ring::Sender,
     stats::EdgeCounts,
+    tasks::TaskWake,
     time::{Clock, Grid, Timestamp},
 };
 
@@ -80,6 +81,8 @@ pub struct LiveIo {
     pub(crate) gap: Option<Gap>,
     pub(crate) tag: u64,
     pub(crate) paused: Arc<AtomicBool>,
+    /// Called when a ring that was full has room.
+    pub(crate) wake: Arc<TaskWake>,
 }
 
 impl LiveIo {
@@ -120,6 +123,22 @@ impl LiveIo {
     /// Sets the tag that the runtime copies to whatever the frames sent from now on cause.
     pub fn tag(&mut self, tag: u64) {
         self.tag = tag;
+    }
+
+    /// Waits until every edge of a port has room, for content that can wait where it comes from: a
+    /// link with credit. A device cannot, and does not ask.
+    pub async fn room(&self, port: usize) {
+        loop {
+            // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
+            let mut free = true;
+            for (sender, _) in &self.ports.lock()[port].edges {
+                free &= sender.wait_for_room();
+            }
+            if free {
+                return;
+            }
+            self.wake.0.notified().await;
+        }
     }
 
     /// Sends content that happened at `time`, not older than anything sent on this port before.

@@ -71,6 +71,14 @@ impl Services {
         Ok(Self { by_name: Arc::new(by_name) })
     }
 
+    /// The same services and one more.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str, service: Arc<dyn Service>) -> Self {
+        let mut by_name = BTreeMap::clone(&self.by_name);
+        by_name.insert(name.to_owned(), service);
+        Self { by_name: Arc::new(by_name) }
+    }
+
     /// The service called `name`, if it is a `T`.
     pub fn find<T: 'static>(&self, name: &str) -> Option<&T> {
         self.by_name.get(name)?.as_any().downcast_ref()

@@ -9,7 +9,7 @@ use crate::{
     frame::Gap,
     kind::BuildError,
     plan::{Home, Plan},
-    ring::{Nobody, Wake, ring},
+    ring::{Wake, ring},
     stage::{Ends, Pace, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts},
     tasks::{CallTask, LiveTask, SinkTask, TaskWake},
@@ -201,7 +201,7 @@ impl Session {
                     this.sinks.push(SinkTask::new(wiring, node, sink, &mut ends, wake.clone()));
                 }
                 Some(Body::Live(live)) => {
-                    this.lives.push(LiveTask::new(wiring, node, live, &mut ends));
+                    this.lives.push(LiveTask::new(wiring, node, live, &mut ends, wake.clone()));
                 }
                 Some(Body::Call(call)) => {
                     this.calls.push(CallTask::new(wiring, node, call, &mut ends, wake.clone()));
@@ -244,7 +244,6 @@ fn rings(plan: &Plan, counts: &Counts, doors: &[Arc<Door>], wakes: &[Arc<TaskWak
     let wake_of = |node: usize| -> Arc<dyn Wake> {
         match plan.nodes[node].home {
             Home::Stage(stage) => doors[stage].clone(),
-            Home::Io if plan.nodes[node].kind.is_source() => Arc::new(Nobody),
             Home::Io => wakes[node].clone(),
         }
     };

@@ -323,6 +323,7 @@ impl LiveTask {
         node: usize,
         body: Box<dyn LiveSource>,
         ends: &mut Ends,
+        wake: Arc<TaskWake>,
     ) -> Self {
         let planned = &wiring.plan.nodes[node];
         let ports = Arc::new(LivePorts(Mutex::new(live_ports(wiring, node, ends))));
@@ -335,6 +336,7 @@ impl LiveTask {
             gap: None,
             tag: 0,
             paused: paused.clone(),
+            wake,
         };
         Self {
             node,
@@ -470,8 +472,10 @@ impl CallTask {
             call,
             ring: take_receivers(wiring.plan, node, ends).pop().expect("a call has one input"),
             edge: wiring.counts.edges[planned.in_edges[0]].clone(),
+            pick: wiring.plan.edges[planned.in_edges[0]].pick.clone(),
             out,
             seq: 0,
+            gap: None,
             open: VecDeque::new(),
         }
     }
@@ -504,14 +508,20 @@ impl CallTask {
                     self.edge.taken.add(1);
                     self.send(header, answer).await;
                 }
-                None => self.edge.dropped(Gap::Late, 1),
+                None => {
+                    self.edge.dropped(Gap::Late, 1);
+                    self.gap = self.gap.or(header.gap).or(Some(Gap::Late));
+                }
             }
         }
     }
 
     fn ask(&mut self) -> Result<(), Fault> {
         while self.open.len() < self.call.in_flight().max(1) {
-            let Some(frame) = self.ring.pop() else { break };
+            let Some(mut frame) = self.ring.pop() else { break };
+            if let Some(pick_from) = &self.pick {
+                pick(&mut frame, pick_from);
+            }
             let answer = tokio::spawn(self.call.ask(frame.clone())?);
             self.open.push_back(Question { frame, answer });
         }
@@ -520,7 +530,8 @@ impl CallTask {
     }
 
     async fn send(&mut self, question: Header, answer: Frame) {
-        let header = Header { seq: self.seq, ..question };
+        let gap = self.gap.take().or(question.gap);
+        let header = Header { seq: self.seq, gap, ..question };
         self.seq += 1;
         let (_, buffer) = answer.into_parts();
         for (sender, counts) in &mut self.out {

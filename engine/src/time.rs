@@ -165,7 +165,8 @@ impl Grid {
         Self { rate, period_ns, anchor: Timestamp::MIN, start: 0, next: 0 }
     }
 
-    fn span_ns(&self, samples: i64) -> i64 {
+    /// The time `samples` samples take.
+    pub(crate) fn span_ns(&self, samples: i64) -> i64 {
         if self.period_ns == 0 { self.rate.span_ns(samples) } else { self.period_ns * samples }
     }
 

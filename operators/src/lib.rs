@@ -5,11 +5,14 @@
 //! [`math`], [`kernels`] and [`files`].
 
 pub mod biosignal;
+mod designs;
 pub mod files;
 pub mod filter;
+pub mod fusion;
 pub mod kernels;
 pub mod lines;
 pub mod math;
+pub mod rate;
 pub mod sink;
 pub mod source;
 
@@ -19,16 +22,27 @@ use engine::Kind;
 pub static CATALOG: &[&Kind] = &[
     // source
     &source::ecg::KIND,
+    &source::sine::KIND,
     &source::wfdb::KIND,
+    &source::csv::KIND,
     // filter
     &filter::bandpass::KIND,
     &filter::smooth::KIND,
+    &filter::fir::KIND,
     &filter::copy::KIND,
+    // rate
+    &rate::decimate::KIND,
+    // fusion
+    &fusion::align::KIND,
+    &fusion::merge::KIND,
     // biosignal
     &biosignal::qrs::KIND,
     &biosignal::hrv::KIND,
+    &biosignal::pacer::KIND,
     // sink
     &sink::jsonl::KIND,
+    &sink::print::KIND,
+    &sink::collect::KIND,
     &sink::null::KIND,
 ];
 

@@ -37,10 +37,8 @@ pub(crate) struct Ended {
 /// Runs `afferent` to its end in `folder`.
 pub(crate) fn afferent(folder: &Folder, arguments: &[&str]) -> Ended {
     let start = Instant::now();
-    let Output { status, stdout, stderr } = command(folder, arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+    let Output { status, stdout, stderr } =
+        command(folder, arguments).stdin(Stdio::null()).output().expect("the program starts");
     Ended {
         code: status.code(),
         stdout: String::from_utf8(stdout).expect("stdout is text"),
@@ -66,6 +64,7 @@ fn command(folder: &Folder, arguments: &[&str]) -> Command {
 }
 
 /// Waits for the end of a program; one that does not end is killed and fails the test.
+#[expect(clippy::disallowed_methods, reason = "std cannot wait for a process with a limit")]
 pub(crate) fn end_of(child: &mut Child) -> (ExitStatus, String) {
     let start = Instant::now();
     let status = loop {

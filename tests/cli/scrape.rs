@@ -48,7 +48,8 @@ fn every_frame_is_accounted_for_while_it_runs() {
         .filter(|line| line.contains("edge=\"ecg->clean\""))
         .map(|line| line.rsplit_once(' ').expect("a value").1.parse::<f64>().expect("a number"))
         .sum();
-    let (entered, left) = (edge("afferent_edge_in_frames_total"), edge("afferent_edge_out_frames_total"));
+    let (entered, left) =
+        (edge("afferent_edge_in_frames_total"), edge("afferent_edge_out_frames_total"));
     assert!(entered > 0.0);
     assert_eq!(entered, left + dropped + edge("afferent_edge_in_flight_frames"));
     assert_eq!(value(&page, "afferent_sessions_open{graph=\"heart\"}"), 1.0);

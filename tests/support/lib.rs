@@ -6,6 +6,7 @@ use engine::{
     Catalog, Diagnostics, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, SourceText,
 };
 
+pub mod allocations;
 pub mod data;
 pub mod kinds;
 pub mod score;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine::{AnyParam, Code, Kind, Policy, Port, nearest};
+use engine::{AnyParam, Code, Kind, Policy, Port, Shape, nearest};
 
 use crate::{
     arguments::ExplainArguments,
@@ -102,6 +102,9 @@ impl Page {
         self.title("Example");
         self.line(&format!("  [node.{}]", own_name(kind)));
         self.line(&format!("  op = {:?}", kind.name));
+        if !kind.is_source() && !kind.example.contains("from") {
+            self.line(&format!("  from = {:?}", a_source_for(kind)));
+        }
         for line in kind.example.trim().lines() {
             self.line(&format!("  {line}"));
         }
@@ -165,6 +168,14 @@ impl Page {
 /// The name a node of the kind may have in an example.
 fn own_name(kind: &Kind) -> &'static str {
     if kind.is_sink() { "out" } else { kind.name }
+}
+
+/// The name of a node that delivers what the kind takes.
+fn a_source_for(kind: &Kind) -> &'static str {
+    match kind.inputs[0].shape {
+        Shape::Event => "beats",
+        _ => "ecg",
+    }
 }
 
 const fn how_inputs_meet(policy: Policy) -> &'static str {

@@ -17,7 +17,7 @@ use crate::{
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
     status::{self, Meter, Screen, View, Vitals},
-    summary::summary,
+    summary::{Ending, summary},
     terminal::{self, Ink},
 };
 
@@ -31,31 +31,36 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let screen = Arc::new(Screen::new(!asked.json && has_status_line()));
     panics::tell_on(&screen);
     let vitals = Arc::new(Mutex::new(Vitals::default()));
-    lines::show_on(&screen, &vitals, asked.json);
-    let mut interrupts = Interrupts::listen().map_err(|error| {
-        Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
-    })?;
-
+    lines::show_on(&screen, &vitals);
+    operators::lines::tell_session(asked.sessions > 1);
     let options = RunOptions { speed: asked.speed.0, cores, sessions: asked.sessions };
     let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
     let running = Arc::new(running);
+    // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
+    let mut interrupts = Interrupts::listen().map_err(|error| {
+        Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
+    })?;
     let _server = listener.map(|listener| metrics::serve(listener, &plan, &running, &screen));
 
-    let mut watch = Watch { plan: &plan, running: &running, screen: &screen, stopped: false };
+    let mut watch = Watch { plan: &plan, running: &running, screen: &screen, wish: None };
     let outcome = watch.until_it_ends(&vitals, &mut interrupts);
-    let stopped = watch.stopped;
+    let ending = match (watch.wish, &outcome.fault) {
+        (Some(Wish::Stop), _) => Ending::Stopped,
+        (_, Some(_)) => Ending::Failed,
+        (Some(Wish::Drain), None) => Ending::Drained,
+        (None, None) => Ending::Done,
+    };
     let report = running.report();
     screen.clear();
-    screen.say(&summary(&plan, &report, asked.speed.0, stopped, Ink::of_stderr()));
-    Ok(match outcome.fault {
+    screen.say(&summary(&plan, &report, asked.speed.0, ending, Ink::of_stderr()));
+    match outcome.fault {
         Some((node, fault, class)) => {
-            let exit = Exit::of_fault(class);
-            Failure::new(exit, &format!("node `{node}`: {fault}"), "").tell()
+            Err(Failure::new(Exit::of_fault(class), &format!("node `{node}`: {fault}"), ""))
         }
         // What was inside is lost, and a script should know.
-        None if stopped => Exit::Fault,
-        None => Exit::Done,
-    })
+        None if ending == Ending::Stopped => Ok(Exit::Fault),
+        None => Ok(Exit::Done),
+    }
 }
 
 /// One core for one session, which lives on one; all of them for many sessions; at least what
@@ -64,8 +69,11 @@ fn cores(asked: &RunArguments, graph: &Graph) -> usize {
     if let Some(cores) = asked.cores {
         return cores.into();
     }
-    let there_are = available_parallelism().map_or(1, NonZero::get);
-    graph.cores().max(there_are.min(asked.sessions as usize))
+    let useful = match asked.sessions {
+        1 => 1,
+        sessions => available_parallelism().map_or(1, NonZero::get).min(sessions as usize),
+    };
+    useful.max(graph.cores())
 }
 
 /// A line that is redrawn needs a terminal that can go back, which nobody else writes to.
@@ -78,7 +86,8 @@ struct Watch<'a> {
     plan: &'a Plan,
     running: &'a Running,
     screen: &'a Screen,
-    stopped: bool,
+    /// What was asked last.
+    wish: Option<Wish>,
 }
 
 /// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
@@ -91,23 +100,13 @@ impl Watch<'_> {
     fn until_it_ends(&mut self, vitals: &Mutex<Vitals>, interrupts: &mut Interrupts) -> Outcome {
         let mut meter = Meter::new(self.plan);
         let (ink, unicode) = (Ink::of_stderr(), terminal::speaks_unicode());
-        let (mut drains, mut wedged) = (false, 0);
+        let mut wedged = 0;
         for look in 0_u64.. {
             if let Some(outcome) = self.running.wait_for(LOOK) {
                 return outcome;
             }
-            match interrupts.wish() {
-                Some(Wish::Drain) => {
-                    drains = true;
-                    self.screen.say("draining what is inside; Ctrl-C again stops at once");
-                    self.running.drain();
-                }
-                Some(Wish::Stop) => {
-                    self.stopped = true;
-                    self.screen.say("stopping");
-                    self.running.stop();
-                }
-                None => {}
+            if let Some(wish) = interrupts.wish() {
+                self.fulfil(wish);
             }
             let health = self.running.health();
             let now_wedged = count_wedged(&health);
@@ -122,12 +121,28 @@ impl Watch<'_> {
                     let view = meter.view(self.plan, &report, &vitals);
                     drop(vitals);
                     let trouble = status::trouble(&health);
-                    let view = View { drains, trouble, ..view };
-                    self.screen.show(&status::line(&view, ink, unicode));
+                    let view = View { drains: self.wish.is_some(), trouble, ..view };
+                    // A line that fills the last column may already have moved the cursor on.
+                    let columns = terminal::columns() - 1;
+                    self.screen.show(&status::line(&view, columns, ink, unicode));
                 }
             }
         }
         unreachable!("the looks outlast the machine")
+    }
+
+    fn fulfil(&mut self, wish: Wish) {
+        self.wish = Some(wish);
+        match wish {
+            Wish::Drain => {
+                self.screen.say("draining what is inside; Ctrl-C again stops at once");
+                self.running.drain();
+            }
+            Wish::Stop => {
+                self.screen.say("stopping");
+                self.running.stop();
+            }
+        }
     }
 }
 

@@ -55,9 +55,10 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     };
     let label = &node.inputs()[0].label;
     match (&check.value, node.input("in")) {
-        (Check::Sample(..), format) if format.as_signal().is_none() => {
-            refuse(format!("`{label}` carries no samples"), "write `field` to look at events".into())
-        }
+        (Check::Sample(..), format) if format.as_signal().is_none() => refuse(
+            format!("`{label}` carries no samples"),
+            "write `field` to look at events".into(),
+        ),
         (Check::Field(field, ..), format) => match format.as_event() {
             None => refuse(
                 format!("`{label}` carries no events"),

@@ -46,9 +46,8 @@ impl PortFeed {
     fn events(events: &[TestEvent]) -> Result<Self, Diagnostic> {
         let mut fields: Vec<Field> = Vec::new();
         for (key, value) in events.iter().flat_map(|event| &event.fields) {
-            let refuse = |message: String| {
-                Err(Diagnostic::error(Code::BadTest, message).at(&value.place))
-            };
+            let refuse =
+                |message: String| Err(Diagnostic::error(Code::BadTest, message).at(&value.place));
             let Some(kind) = field_kind(&value.value) else {
                 let what = value.value.type_name();
                 return refuse(format!("`{}` is {what}, which no field can be", key.value));

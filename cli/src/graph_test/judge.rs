@@ -31,7 +31,13 @@ pub(crate) fn judge(expectation: &Expectation, collected: &Collected) -> Result<
     })
 }
 
-fn count(from: &str, got: u64, noun: &str, min: Option<u64>, max: Option<u64>) -> Result<(), String> {
+fn count(
+    from: &str,
+    got: u64,
+    noun: &str,
+    min: Option<u64>,
+    max: Option<u64>,
+) -> Result<(), String> {
     if min.is_none_or(|min| got >= min) && max.is_none_or(|max| got <= max) {
         return Ok(());
     }

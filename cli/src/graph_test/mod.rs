@@ -58,7 +58,9 @@ pub(crate) fn run(graph: &Graph, test: &TestSpec) -> Result<Vec<Unmet>, Diagnost
         }
         finish(&mut run);
     }
-    unmet.extend(run.faults.iter().map(|(node, fault)| Unmet::new(format!("node `{node}`: {fault}"))));
+    unmet.extend(
+        run.faults.iter().map(|(node, fault)| Unmet::new(format!("node `{node}`: {fault}"))),
+    );
     for (expectation, collected) in test.expect.iter().zip(&rewritten.collectors) {
         if let Err(text) = judge::judge(expectation, collected) {
             unmet.push(Unmet { text, place: expectation.check.place.clone() });

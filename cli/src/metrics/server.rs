@@ -76,7 +76,7 @@ fn accept(listener: &TcpListener, page: &Page, ended: &AtomicBool) {
         }
         let Ok(caller) = caller else {
             // Out of file handles, or the caller is gone already: the next may fare better.
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
             continue;
         };
         let Some(place) = Place::take(&connections) else {

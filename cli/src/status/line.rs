@@ -35,15 +35,27 @@ pub(crate) struct View {
     pub(crate) drains: bool,
 }
 
-const BAR_COLUMNS: usize = 20;
+/// One line of at most so many columns: what is most wanted comes first, what does not fit is
+/// left out.
+pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> String {
+    const BETWEEN: &str = "   ";
+    let mut line = String::new();
+    for part in parts(view, columns, ink, unicode) {
+        let between = if line.is_empty() { "" } else { BETWEEN };
+        let longer = format!("{line}{between}{part}");
+        if visible(&longer) <= columns {
+            line = longer;
+        }
+    }
+    if unicode { line } else { line.replace('×', "x").replace('µ', "u") }
+}
 
-/// One line, the most wanted first because a narrow terminal cuts the rest.
-pub(crate) fn line(view: &View, ink: Ink, unicode: bool) -> String {
+fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
     let Ink { error, warning, good, faint, off, .. } = ink;
     let mut parts = Vec::new();
     match view.progress {
         Some((done_s, all_s)) => {
-            let bar = bar(done_s / all_s, unicode);
+            let bar = bar(done_s / all_s, if columns < 80 { 10 } else { 20 }, unicode);
             parts.push(format!("{good}{bar}{off} {} / {}", clock(done_s), clock(all_s)));
         }
         None => parts.push(clock(view.elapsed_s)),
@@ -70,14 +82,24 @@ pub(crate) fn line(view: &View, ink: Ink, unicode: bool) -> String {
     if view.dropped > 0 {
         parts.push(format!("{warning}{} dropped{off}", view.dropped));
     }
-    let line = parts.join("   ");
-    if unicode { line } else { line.replace('×', "x").replace('µ', "u") }
+    parts
 }
 
-fn bar(share: f64, unicode: bool) -> String {
+fn bar(share: f64, columns: usize, unicode: bool) -> String {
     let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
-    let done = (share.clamp(0.0, 1.0) * BAR_COLUMNS as f64) as usize;
-    full.repeat(done) + &empty.repeat(BAR_COLUMNS - done)
+    let done = (share.clamp(0.0, 1.0) * columns as f64) as usize;
+    full.repeat(done) + &empty.repeat(columns - done)
+}
+
+/// Columns that text with colours in it takes.
+fn visible(text: &str) -> usize {
+    let mut in_escape = false;
+    let shown = text.chars().filter(|&letter| {
+        let hidden = in_escape || letter == '\x1b';
+        in_escape = hidden && letter != 'm';
+        !hidden
+    });
+    shown.count()
 }
 
 #[cfg(test)]
@@ -99,15 +121,23 @@ mod tests {
     #[test]
     fn a_heart_and_a_progress_bar() {
         assert_eq!(
-            line(&heart(), Ink::OFF, true),
+            line(&heart(), 120, Ink::OFF, true),
             "███████░░░░░░░░░░░░░ 0:42 / 2:00   ♥ 74 bpm   RMSSD 42 ms   \
              latency 61 µs p99 420 µs   1.0 × real time"
         );
     }
 
     #[test]
+    fn a_narrow_terminal_gets_what_is_most_wanted() {
+        for (columns, wanted) in [(40, "###....... 0:42 / 2:00   heart 74 bpm"), (20, "")] {
+            let line = line(&heart(), columns, Ink::OFF, false);
+            assert!(line.starts_with(wanted) && visible(&line) <= columns, "{line}");
+        }
+    }
+
+    #[test]
     fn no_letter_beyond_ascii_where_the_locale_has_none() {
-        assert!(line(&heart(), Ink::OFF, false).is_ascii());
+        assert!(line(&heart(), 120, Ink::OFF, false).is_ascii());
     }
 
     #[test]
@@ -122,7 +152,7 @@ mod tests {
         };
 
         assert_eq!(
-            line(&view, Ink::OFF, true),
+            line(&view, 120, Ink::OFF, true),
             "0:03   core 1 slow in `clean`   1000 sessions   25 k/s frames   7 dropped"
         );
     }

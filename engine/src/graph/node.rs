@@ -9,7 +9,7 @@ use super::spec::{InputSpec, NodeOptions, NodeSpec, OnFault, OnFull};
 use super::value::Value;
 
 impl NodeSpec {
-    pub(super) fn new(name: Spanned<String>, op: Spanned<String>) -> Self {
+    pub(crate) fn new(name: Spanned<String>, op: Spanned<String>) -> Self {
         Self {
             name,
             op,

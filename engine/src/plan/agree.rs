@@ -11,9 +11,13 @@ use crate::{
 
 use super::{
     draft::{Draft, PlanOptions, nanos},
+    hosts::carried,
     output_label,
     words::listed,
 };
+
+/// Kinds an input remembers to have passed.
+const THROUGH_MAX: usize = 8;
 
 impl Draft<'_> {
     /// Asks every kind for its outputs. What hangs on a node with a problem stays unasked.
@@ -54,7 +58,8 @@ impl Draft<'_> {
                 continue;
             };
             let kind = producer.kind.expect("only known kinds are planned");
-            let label = output_label(&producer.spec.name.value, kind, port);
+            let label = carried(producer.spec)
+                .unwrap_or_else(|| output_label(&producer.spec.name.value, kind, port));
             let whole = &outline.outputs[port];
             let source = &edge.written.source;
             let delay_ns = producer.delay_ns;
@@ -93,7 +98,10 @@ impl Draft<'_> {
                 continue;
             }
             let (port, place) = (wanted.name, source.place.clone());
-            inputs.push(Input { port, label, format: format.clone(), delay_ns, place });
+            let above = producer.inputs.iter().take(1).flat_map(|input| &input.through);
+            let through = std::iter::once(&kind.name).chain(above).take(THROUGH_MAX);
+            let through = through.copied().collect();
+            inputs.push(Input { port, label, format: format.clone(), delay_ns, place, through });
             let edge = &mut self.edges[number];
             (edge.format, edge.pick, edge.delay_ns) = (Some(format), pick, delay_ns);
         }

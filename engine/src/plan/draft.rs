@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use crate::{
+    carrier::Carrier,
     format::Format,
     graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFault},
     kind::{Catalog, Files, Input, Kind, Outline},
@@ -31,12 +32,23 @@ pub struct PlanOptions {
     pub graph_file: Option<String>,
     /// Data cores there will be; `core` must be below. One unless set.
     pub cores: usize,
+    /// The host to plan for; without one, everything runs here.
+    pub host: Option<String>,
+    /// What takes edges to other hosts and brings them from there.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl PlanOptions {
-    /// One data core, no services, paths relative to the current folder.
+    /// One data core, one host, no services, paths relative to the current folder.
     pub fn new(files: Arc<dyn Files>) -> Self {
-        Self { files, services: Services::default(), graph_file: None, cores: 1 }
+        Self {
+            files,
+            services: Services::default(),
+            graph_file: None,
+            cores: 1,
+            host: None,
+            carrier: None,
+        }
     }
 }
 
@@ -47,7 +59,11 @@ impl GraphSpec {
     /// # Errors
     /// Every problem of the graph, with warnings among them.
     pub fn plan(&self, catalog: &Catalog, options: &PlanOptions) -> Result<Plan, Diagnostics> {
+        if let Some(host) = &options.host {
+            return super::hosts::plan_on(self, host, catalog, options);
+        }
         let mut draft = Draft::new(self, catalog);
+        draft.check_hosts();
         draft.check_params();
         draft.connect();
         draft.sort();

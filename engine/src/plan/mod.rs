@@ -11,6 +11,7 @@ mod connect;
 mod cut;
 mod draft;
 mod draw;
+mod hosts;
 mod joins;
 mod merging;
 mod order;

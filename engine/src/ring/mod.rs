@@ -23,6 +23,10 @@ use crate::{
 
 pub(crate) use wake::{Parker, Ready};
 
+/// Frames after which the other side is told before the turn is over: it then works beside this
+/// one rather than in turn with it.
+const TELL_EVERY: u32 = 32;
+
 /// Whoever has to be told that a ring has frames, room or a higher bound.
 pub(crate) trait Wake: Send + Sync {
     /// Makes sure the other side looks. Cheap while it is awake.
@@ -65,7 +69,8 @@ pub(crate) struct Sender {
     counts: Arc<EdgeCounts>,
     drops: bool,
     told: i64,
-    pushed: bool,
+    /// Frames the consumer has not been told of.
+    pushed: u32,
 }
 
 /// The consuming end.
@@ -77,7 +82,8 @@ pub(crate) struct Receiver {
     next_seq: u64,
     /// The ring follows another whose producer was given up: numbers begin anew, after a gap.
     follows: Option<Gap>,
-    popped: bool,
+    /// Frames the producer has not been told of.
+    popped: u32,
 }
 
 /// A ring of `capacity` frames under a policy.
@@ -113,7 +119,7 @@ pub(crate) fn ring(
         counts: counts.clone(),
         drops: on_full != OnFull::Block,
         told: i64::MIN,
-        pushed: false,
+        pushed: 0,
     };
     let receiver = Receiver {
         queue: out,
@@ -121,7 +127,7 @@ pub(crate) fn ring(
         counts: counts.clone(),
         next_seq: 0,
         follows: None,
-        popped: false,
+        popped: 0,
     };
     (sender, receiver)
 }
@@ -146,7 +152,11 @@ impl Sender {
                 }
             }
         }
-        self.pushed = true;
+        self.pushed += 1;
+        if self.pushed == TELL_EVERY {
+            self.pushed = 0;
+            self.shared.consumer.wake();
+        }
         Ok(())
     }
 
@@ -169,7 +179,7 @@ impl Sender {
 
     /// Raises the bound and tells the consumer, once, what was pushed since the last time.
     pub(crate) fn publish(&mut self, bound: Timestamp) {
-        let mut tell = std::mem::take(&mut self.pushed);
+        let mut tell = std::mem::take(&mut self.pushed) > 0;
         if bound.nanos() > self.told {
             self.told = bound.nanos();
             // Pairs with the Acquire in `Receiver::bound`: the frames it covers were pushed before.
@@ -194,23 +204,35 @@ impl Receiver {
 
     /// Takes a frame out. A frame that follows missing ones carries a gap.
     pub(crate) fn pop(&mut self) -> Option<Frame> {
-        let mut frame = match &mut self.queue {
-            Out::Bounded(queue) => queue.pop().ok()?,
-            Out::Overwriting(queue) => queue.pop()?,
+        let mut frame = None;
+        self.pop_into(&mut frame);
+        frame
+    }
+
+    /// As [`Receiver::pop`], without moving the frame twice; says whether there was one.
+    #[inline]
+    pub(crate) fn pop_into(&mut self, into: &mut Option<Frame>) -> bool {
+        *into = match &mut self.queue {
+            Out::Bounded(queue) => queue.pop().ok(),
+            Out::Overwriting(queue) => queue.pop(),
         };
+        let Some(frame) = into else { return false };
         if let Some(gap) = self.follows.take() {
             frame.header.gap.get_or_insert(gap);
         } else if frame.header.seq != self.next_seq {
             frame.header.gap.get_or_insert(Gap::Full);
         }
         self.next_seq = frame.header.seq + 1;
-        self.popped = true;
-        Some(frame)
+        self.popped += 1;
+        if self.popped == TELL_EVERY {
+            self.release();
+        }
+        true
     }
 
     /// After draining: lets a producer that waits for room go on.
     pub(crate) fn release(&mut self) {
-        if std::mem::take(&mut self.popped) {
+        if std::mem::take(&mut self.popped) > 0 {
             // Pairs with the fence in `Sender::wait_for_room`.
             fence(Ordering::SeqCst);
             if self.shared.wants_room.load(Ordering::Relaxed) {

@@ -45,6 +45,8 @@ pub struct ManualRun {
     restarts: Vec<(Timestamp, usize, usize)>,
     /// Faults in the order they happened: node and what.
     pub faults: Vec<(String, String)>,
+    /// What sources had to say at their end: node and what.
+    pub remarks: Vec<(String, String)>,
     stages_left: usize,
     sinks_left: Vec<bool>,
     failed: bool,
@@ -82,6 +84,7 @@ impl ManualRun {
             records: BTreeMap::new(),
             restarts: Vec::new(),
             faults: Vec::new(),
+            remarks: Vec::new(),
             failed: false,
         })
     }
@@ -278,7 +281,13 @@ impl ManualRun {
         let any = !notes.is_empty();
         for (stage, event) in notes {
             match event {
-                Event::Done => self.stages_left -= 1,
+                Event::Done { remarks } => {
+                    self.stages_left -= 1;
+                    let named = |(node, text): (usize, String)| {
+                        (self.plan.nodes[node].name.clone(), text)
+                    };
+                    self.remarks.extend(remarks.into_iter().map(named));
+                }
                 Event::Trouble { slot, fault } => {
                     let node = self.plan.stages[stage].nodes[slot];
                     let planned = &self.plan.nodes[node];

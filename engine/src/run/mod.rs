@@ -8,6 +8,7 @@
 
 mod actors;
 mod manual;
+mod patience;
 mod replace;
 mod report;
 mod supervisor;
@@ -36,7 +37,7 @@ use crate::{
 };
 
 pub use manual::ManualRun;
-pub use report::{EdgeReport, NodeReport, Report, SinkReport};
+pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport};
 pub(crate) use supervisor::{Happened, Supervisor, What};
 pub use watchdog::Health;
 
@@ -120,6 +121,11 @@ impl Shared {
         Pace { start: self.clock.now(), speed: self.speed }
     }
 
+    /// A session was opened: the run has not ended after all.
+    pub(crate) fn go_on(&self) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(crate) fn end(&self, outcome: Outcome) {
         let mut ended = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         ended.get_or_insert(outcome);
@@ -190,6 +196,8 @@ impl Running {
                 Err(error) => panic!("a fresh run refuses a session: {error}"),
             }
         }
+        // Only now may the last session that ends end the run.
+        let _ = this.shared.events.send(Happened { session: None, what: What::Opened });
         Ok(this)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     fault::Fault,
     frame::Gap,
     plan::{Home, Plan},
-    ring::{Nobody, Receiver, Sender, Wake, ring},
+    ring::{Receiver, Sender, Wake, ring},
     session::CommandLine,
     stage::{Ends, NewEnd, Pace, Stage, Wiring},
     time::Timestamp,
@@ -128,7 +128,6 @@ fn new_rings(
             match plan.nodes[node].home {
                 home if home == here => door.clone(),
                 Home::Stage(stage) => open.cells[stage].door.clone(),
-                Home::Io if plan.nodes[node].kind.is_source() => Arc::new(Nobody),
                 Home::Io => open.wakes[node].clone(),
             }
         };

@@ -15,6 +15,9 @@ use crate::{
 
 use super::Shared;
 
+/// Remarks of sources that are kept; a thousand sessions of one file say one thing.
+const REMARKS_MAX: usize = 32;
+
 /// The counts of sessions, open and closed.
 pub(crate) struct Sessions {
     open: BTreeMap<u32, (Vec<Arc<Cell>>, Arc<Counts>)>,
@@ -22,6 +25,7 @@ pub(crate) struct Sessions {
     closed_edges: Vec<EdgeTotals>,
     closed_nodes: Vec<NodeTotals>,
     last_poison: Option<(usize, Frame)>,
+    remarks: Vec<(usize, String)>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -51,12 +55,22 @@ impl Sessions {
             closed_edges: vec![EdgeTotals::default(); plan.edges.len()],
             closed_nodes: vec![NodeTotals::default(); plan.nodes.len()],
             last_poison: None,
+            remarks: Vec::new(),
         }
     }
 
     pub(crate) fn open(&mut self, number: u32, cells: &[Arc<Cell>], counts: &Arc<Counts>) {
         self.opened += 1;
         self.open.insert(number, (cells.to_vec(), counts.clone()));
+    }
+
+    /// Keeps what sources had to say, each thing once and not without end.
+    pub(crate) fn remark(&mut self, remarks: Vec<(usize, String)>) {
+        for remark in remarks {
+            if self.remarks.len() < REMARKS_MAX && !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
+        }
     }
 
     /// A cell has taken the place of another.
@@ -99,6 +113,8 @@ pub struct Report {
     pub edges: Vec<EdgeReport>,
     /// Sinks and their latency.
     pub sinks: Vec<SinkReport>,
+    /// What sources had to say at their end: node and what, such as a recording cut short.
+    pub remarks: Vec<(String, String)>,
     /// Nanoseconds the run has lasted on its clock.
     pub lasted_ns: i64,
 }
@@ -196,7 +212,7 @@ impl Report {
 
 pub(super) fn report(shared: &Shared) -> Report {
     let plan = &shared.plan;
-    let (edges, nodes, count) = {
+    let (edges, nodes, count, remarks) = {
         let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());
         for (_, counts) in sessions.open.values() {
@@ -207,9 +223,11 @@ pub(super) fn report(shared: &Shared) -> Report {
                 total.add(node);
             }
         }
-        (edges, nodes, (sessions.opened, sessions.open.len() as u64))
+        let named = |(node, text): &(usize, String)| (plan.nodes[*node].name.clone(), text.clone());
+        let remarks: Vec<_> = sessions.remarks.iter().map(named).collect();
+        (edges, nodes, (sessions.opened, sessions.open.len() as u64), remarks)
     };
-    assemble(plan, &edges, &nodes, count, shared)
+    Report { remarks, ..assemble(plan, &edges, &nodes, count, shared) }
 }
 
 fn assemble(
@@ -248,6 +266,7 @@ fn assemble(
                 deadline_ns: node.deadline_ns.or(plan.deadline_ns),
             })
             .collect(),
+        remarks: Vec::new(),
         lasted_ns: shared.clock.now().nanos(),
     }
 }

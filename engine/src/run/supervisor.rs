@@ -51,13 +51,18 @@ pub(crate) enum What {
     /// The pause before a restart is over.
     RestartDue { stage: usize, slot: usize },
     /// Every stream of a stage has ended.
-    StageDone,
+    StageDone {
+        /// What sources have to say about it, by node.
+        remarks: Vec<(usize, String)>,
+    },
     /// A sink, live source or call has ended.
     TaskDone,
     /// A sink, live source or call has failed for good.
     TaskFailed { node: usize, fault: Fault },
     /// A body never returned; its cell was given up.
     Wedged { stage: usize, node: Option<usize> },
+    /// The sessions a run begins with are open.
+    Opened,
     /// End all sources.
     DrainAll,
     /// End everything now.
@@ -87,6 +92,8 @@ pub(crate) struct Supervisor {
     io: Option<Handle>,
     sessions: BTreeMap<u32, OpenSession>,
     next: u32,
+    /// The sessions a run begins with are open; before, an empty house means nothing.
+    opened: bool,
     fault: Option<(String, String, FaultClass)>,
 }
 
@@ -103,7 +110,15 @@ impl Actor for Supervisor {
 
     async fn on_start(args: Args, _: ActorRef<Self>) -> Result<Self, Infallible> {
         let Args { shared, happened, io } = args;
-        Ok(Self { shared, happened, io, sessions: BTreeMap::new(), next: 0, fault: None })
+        Ok(Self {
+            shared,
+            happened,
+            io,
+            sessions: BTreeMap::new(),
+            next: 0,
+            opened: false,
+            fault: None,
+        })
     }
 
     /// Messages and events, whichever comes first. Both receivers are safe to cancel.
@@ -136,7 +151,14 @@ impl Supervisor {
             (Some(session), What::RestartDue { stage, slot }) => {
                 self.restart(session, stage, slot).await;
             }
-            (Some(session), What::StageDone | What::TaskDone) => self.part_ended(session).await,
+            (Some(session), What::StageDone { remarks }) => {
+                if !remarks.is_empty() {
+                    let sessions = &self.shared.sessions;
+                    sessions.lock().unwrap_or_else(PoisonError::into_inner).remark(remarks);
+                }
+                self.part_ended(session).await;
+            }
+            (Some(session), What::TaskDone) => self.part_ended(session).await,
             (Some(session), What::TaskFailed { node, fault }) => {
                 self.blame(node, &fault);
                 self.drain(session).await;
@@ -144,6 +166,10 @@ impl Supervisor {
             }
             (Some(session), What::Wedged { stage, node }) => {
                 self.wedged(session, stage, node).await
+            }
+            (_, What::Opened) => {
+                self.opened = true;
+                self.end_if_empty(true);
             }
             (_, What::DrainAll) => self.for_all(Self::drain_one).await,
             (_, What::HaltAll) => {
@@ -289,7 +315,7 @@ impl Supervisor {
     }
 
     fn end_if_empty(&mut self, even_unopened: bool) {
-        if self.sessions.is_empty() && (self.next > 0 || even_unopened) {
+        if self.sessions.is_empty() && self.opened && (self.next > 0 || even_unopened) {
             self.shared.end(Outcome { fault: self.fault.clone() });
         }
     }
@@ -305,6 +331,7 @@ impl Supervisor {
         };
         let session = Session::build(&ground, number).map_err(ControlError::Open)?;
         self.next += 1;
+        self.shared.go_on();
         self.start(session);
         Ok(number)
     }

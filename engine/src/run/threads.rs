@@ -9,13 +9,10 @@ use std::{
 use crate::{
     cell::{Cell, Event},
     core::{Core, CoreShared, CoreTurn, Observer},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 
-use super::{Happened, Shared, What};
-
-/// Looks at the ready set this often before parking: about two microseconds, less than a wake-up.
-const SPINS: usize = 64;
+use super::{Happened, Shared, What, patience::Patience};
 
 /// The threads that run, one per core; abandoned ones are left to themselves.
 pub(crate) struct Threads {
@@ -92,7 +89,10 @@ impl Threads {
 fn run(mut core: Core, shared: &CoreShared, clock: &Clock) {
     let generation = shared.generation.load(Ordering::Acquire);
     shared.parker.adopt();
-    shared.thread_id.store(thread_id(), Ordering::Relaxed);
+    let id = thread_id();
+    shared.thread_id.store(id, Ordering::Relaxed);
+    super::patience::be_punctual(id);
+    let mut patience = Patience::new(shared, clock);
     loop {
         let turn = core.turn(clock.now());
         if shared.stopped.load(Ordering::Acquire)
@@ -103,18 +103,8 @@ fn run(mut core: Core, shared: &CoreShared, clock: &Clock) {
         }
         match turn {
             CoreTurn::More => {}
-            CoreTurn::Idle => {
-                if !spin(shared) {
-                    shared.parker.park(None, || shared.ready.any());
-                }
-            }
-            CoreTurn::Until(due) => {
-                let left = due.since(clock.now());
-                if left > 0 && !spin(shared) {
-                    let limit = Duration::from_nanos(left as u64);
-                    shared.parker.park(Some(limit), || shared.ready.any());
-                }
-            }
+            CoreTurn::Idle => patience.wait(Timestamp::MAX),
+            CoreTurn::Until(due) => patience.wait(due),
         }
     }
 }
@@ -127,13 +117,6 @@ fn thread_id() -> u64 {
         .unwrap_or(0)
 }
 
-fn spin(shared: &CoreShared) -> bool {
-    (0..SPINS).any(|_| {
-        std::hint::spin_loop();
-        shared.ready.any()
-    })
-}
-
 /// Sends what happens in cells to the supervisor.
 struct Events(tokio::sync::mpsc::UnboundedSender<Happened>);
 
@@ -141,7 +124,7 @@ impl Observer for Events {
     fn happened(&self, cell: &Arc<Cell>, event: Event) {
         let what = match event {
             Event::Trouble { slot, fault } => What::Trouble { stage: cell.stage, slot, fault },
-            Event::Done => What::StageDone,
+            Event::Done { remarks } => What::StageDone { remarks },
         };
         // The supervisor is gone only when the run is over.
         let _ = self.0.send(Happened { session: Some(cell.session), what });

@@ -58,7 +58,8 @@ pub(crate) struct Watchdog {
 
 /// What is known of one core between looks.
 struct Watch {
-    beat: u64,
+    /// Cell turns and, within one, input frames.
+    beat: (u64, u32),
     since: Timestamp,
     cpu_ns: Option<u64>,
 }
@@ -111,7 +112,9 @@ impl Drop for Watchdog {
 
 fn look(shared: &Shared, core: usize, watch: &mut Option<Watch>, threads: &Threads) -> Health {
     let here = &shared.cores[core];
-    let (beat, at_cell) = (here.beat.load(Ordering::Relaxed), here.at_cell.load(Ordering::Relaxed));
+    let at_cell = here.at_cell.load(Ordering::Relaxed);
+    let steps = here.cell(at_cell).map_or(0, |cell| cell.mark.steps.load(Ordering::Relaxed));
+    let beat = (here.beat.load(Ordering::Relaxed), steps);
     let now = shared.clock.now();
     let standing = watch.as_ref().filter(|watch| watch.beat == beat && at_cell != NO_CELL);
     let Some(standing) = standing else {

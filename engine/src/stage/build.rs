@@ -106,6 +106,7 @@ impl Stage {
             timing: false,
             trouble: None,
             entered: Timestamp::ZERO,
+            looked: Timestamp::ZERO,
             paused: false,
         }
     }

@@ -51,6 +51,8 @@ pub(crate) const NOBODY: u32 = u32::MAX;
 pub(crate) struct Mark {
     /// The slot at work.
     pub(crate) slot: AtomicU32,
+    /// Counts input frames: a turn of many slow ones is slow, not wedged.
+    pub(crate) steps: AtomicU32,
     /// The cell was given up: whoever comes back from a body touches nothing any more.
     pub(crate) abandoned: AtomicBool,
     /// Event time up to which sources have been released: a successor goes on there.
@@ -66,10 +68,17 @@ impl Mark {
     fn new(pace: Pace) -> Arc<Self> {
         Arc::new(Self {
             slot: AtomicU32::new(NOBODY),
+            steps: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
             released: AtomicI64::new(i64::MIN),
             start: AtomicI64::new(pace.start.nanos()),
         })
+    }
+
+    /// One input frame more. The core's thread is the only writer.
+    #[inline]
+    fn step(&self) {
+        self.steps.store(self.steps.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Called after every body: leaves the turn if the cell was given up meanwhile.
@@ -149,6 +158,8 @@ pub(crate) struct Stage {
     trouble: Option<Trouble>,
     /// When the input taken last came through the door: the clock of what timers cause.
     entered: Timestamp,
+    /// The clock when it was read last in this turn: at its beginning, or at a sink.
+    looked: Timestamp,
     pub(crate) paused: bool,
 }
 
@@ -182,6 +193,7 @@ impl Stage {
     }
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
+        self.looked = now;
         self.run_work()?;
         if !self.settled {
             self.settle()?;
@@ -218,10 +230,16 @@ impl Stage {
             if *left == 0 || self.slots[slot].is_full(line) {
                 return Ok(Drained::Some);
             }
-            let Some(frame) = self.inlets[inlet].ring.pop() else { break };
+            if !self.inlets[inlet].ring.pop_into(&mut self.current) {
+                break;
+            }
             *left -= 1;
-            let time = frame.header.time;
-            self.enter(slot, line, frame)?;
+            let header = &self.current.as_ref().expect("just put there").header;
+            let time = header.time;
+            self.entered = header.entered;
+            self.mark.step();
+            self.chain(slot, line)?;
+            self.run_work()?;
             if self.any_watched {
                 self.raise(slot, line, time);
                 self.settle()?;
@@ -245,14 +263,6 @@ impl Stage {
             }
         }
         Ok(Drained::Empty)
-    }
-
-    /// Puts a frame in at a node and follows it and all it causes.
-    fn enter(&mut self, slot: usize, line: usize, frame: Frame) -> Step {
-        self.entered = frame.header.entered;
-        self.current = Some(frame);
-        self.chain(slot, line)?;
-        self.run_work()
     }
 
     fn run_work(&mut self) -> Step {
@@ -369,7 +379,8 @@ impl Stage {
                     self.mark.check();
                     done?;
                     if let Some(latency) = &here.latency {
-                        latency.record(self.clock.now().since(frame.header.entered));
+                        self.looked = self.clock.now();
+                        latency.record(self.looked.since(frame.header.entered));
                     }
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {

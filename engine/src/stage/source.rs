@@ -80,6 +80,15 @@ impl SourceState {
         slots[self.slot].flushed = true;
     }
 
+    /// Nothing older will come on `port`: a signal goes on where it ended; events lie in what all
+    /// signals of the source have reached, or where it has none, after the last event.
+    fn horizon(&self, port: usize, last_event: Timestamp) -> Timestamp {
+        match &self.grids[port] {
+            Some(grid) => grid.end(),
+            None => self.grids.iter().flatten().map(Grid::end).min().unwrap_or(last_event),
+        }
+    }
+
     /// Whether this source stands in `slot`.
     pub(super) fn is_at(&self, slot: usize) -> bool {
         self.slot == slot
@@ -98,6 +107,10 @@ impl Stage {
         loop {
             for source in 0..self.sources.len() {
                 self.refill(source)?;
+            }
+            // A source may have ended without a last frame.
+            if !self.settled {
+                self.settle()?;
             }
             let next = (0..self.sources.len())
                 .filter(|&source| !self.sources[source].has_ended())
@@ -145,7 +158,7 @@ impl Stage {
                 state.finished = true;
             }
             if !state.held.is_empty() {
-                state.due = due(&state.held, &here.ports.outlets, state.due);
+                state.due = due(&state.held, &state.grids, state.due);
                 if state.due > state.skip_until {
                     return Ok(());
                 }
@@ -163,45 +176,53 @@ impl Stage {
     /// Sends what a source holds through the graph.
     fn release(&mut self, source: usize) -> Step {
         let slot = self.sources[source].slot;
-        // The clock now, not at the turn's beginning: content comes through the door here.
-        let entered = self.clock.now();
+        // Content comes through the door here, not at the turn's beginning. As fast as it goes,
+        // the sink above has just read the clock.
+        let entered = match self.pace.speed {
+            None => self.looked,
+            Some(_) => self.clock.now(),
+        };
         self.entered = entered;
+        self.mark.step();
         // Told first: a successor must not deliver again what a body below never comes back from.
         self.mark.released.store(self.sources[source].due.nanos(), Ordering::Relaxed);
         let mut held = std::mem::take(&mut self.sources[source].held);
-        let mut horizon = Timestamp::MIN;
+        let mut last_event = Timestamp::MIN;
         for sent in &mut held {
             let port = usize::from(sent.port);
             sent.frame.header.entered = entered;
-            horizon = horizon.max(match &mut self.sources[source].grids[port] {
-                Some(grid) => {
-                    grid.enter(sent.frame.header.time, sent.frame.len());
-                    grid.end()
-                }
-                None => sent.frame.header.time,
-            });
+            match &mut self.sources[source].grids[port] {
+                Some(grid) => grid.enter(sent.frame.header.time, sent.frame.len()),
+                None => last_event = last_event.max(sent.frame.header.time),
+            }
         }
-        let chained = held.len() == 1;
-        for mut sent in held.drain(..) {
+        // Stamped where it lies: a frame that is moved just after a part of it was written waits
+        // for the write.
+        let here = &mut self.slots[slot];
+        for sent in &mut held {
             let port = usize::from(sent.port);
-            let here = &mut self.slots[slot];
             sent.frame.header.gap.get_or_insert_default_from(&mut here.gaps[port]);
             let gap = sent.frame.header.gap;
             here.stamp(port, &mut sent.frame);
             sent.frame.header.gap = gap;
-            match (chained, here.sole_local) {
-                (true, Some((next, line))) => {
-                    here.local_counts[0].sent.add(1);
-                    self.current = Some(sent.frame);
-                    self.chain(next, line)?;
+        }
+        match here.sole_local {
+            Some((next, line)) if held.len() == 1 => {
+                here.local_counts[0].sent.add(1);
+                self.current = held.pop().map(|sent| sent.frame);
+                self.chain(next, line)?;
+            }
+            _ => {
+                for sent in held.drain(..) {
+                    self.route(slot, usize::from(sent.port), sent.frame);
                 }
-                _ => self.route(slot, port, sent.frame),
             }
         }
         self.sources[source].held = held;
         self.run_work()?;
         for port in 0..self.slots[slot].out_bounds.len() {
-            let bound = self.sources[source].promises[port].max(horizon);
+            let state = &self.sources[source];
+            let bound = state.promises[port].max(state.horizon(port, last_event));
             let known = &mut self.slots[slot].out_bounds[port];
             *known = bound.max(*known);
         }
@@ -218,6 +239,18 @@ impl Stage {
         here.flushed = true;
         self.ending = true;
         self.settled = false;
+    }
+
+    /// What sources have to say at the end, by node.
+    pub(crate) fn remarks(&self) -> Vec<(usize, String)> {
+        let remark = |source: &SourceState| {
+            let slot = &self.slots[source.slot];
+            match &slot.body {
+                SlotBody::Source(body) => Some((slot.node, body.remark()?)),
+                _ => None,
+            }
+        };
+        self.sources.iter().filter_map(remark).collect()
     }
 
     /// Stops or restarts the generating sources. Time does not pass for them meanwhile, so
@@ -237,11 +270,11 @@ impl Stage {
 }
 
 /// When the last of the held frames would be there if a device delivered them.
-fn due(held: &[Sent], outlets: &[crate::io::Outlet], before: Timestamp) -> Timestamp {
+fn due(held: &[Sent], grids: &[Option<Grid>], before: Timestamp) -> Timestamp {
     let end = |sent: &Sent| {
         let time = sent.frame.header.time;
-        match outlets[usize::from(sent.port)].format.rate() {
-            Some(rate) => time.plus_nanos(rate.span_ns(sent.frame.len() as i64)),
+        match &grids[usize::from(sent.port)] {
+            Some(grid) => time.plus_nanos(grid.span_ns(sent.frame.len() as i64)),
             None => time,
         }
     };

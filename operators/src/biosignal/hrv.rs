@@ -9,17 +9,21 @@
 //! pnn50 = 100 · |{ d : |d| > 50 ms }| / m
 //! ```
 //!
-//! | port  | carries                              |
-//! |-------|--------------------------------------|
-//! | `in`  | beats, as from `qrs`                 |
-//! | `out` | one event every `every_s`            |
+//! | port  | carries                                                            |
+//! |-------|--------------------------------------------------------------------|
+//! | `in`  | beats: as from `qrs`, the truth of `ecg`, or annotations of `wfdb` |
+//! | `out` | one event every `every_s`, at its whole multiples                  |
+//!
+//! Where events have a field `is_beat`, those that are none are passed over; where they have a
+//! `class`, intervals next to a beat that does not come from the sinus node (not N, L, R, e or j)
+//! do not count.
 //!
 //! Exact: sums are whole nanoseconds, so values equal a fresh computation bit for bit. A beat
 //! costs some 30 ns.
 
 use engine::{
-    Body, BuildError, Fault, Field, Format, GapNotice, Io, Kind, Operator, Outline, Param, Port,
-    Timestamp,
+    Body, BuildError, EventReader, Fault, Field, FieldValue, Format, GapNotice, Io, Kind, Operator,
+    Outline, Param, Port, Timestamp,
 };
 
 use crate::math::hrv::{Hrv, HrvParameters};
@@ -32,7 +36,9 @@ pub static KIND: Kind = Kind {
           last `window_s`, every `every_s` of event time, after Task Force 1996. An interval outside \
           rr_min_ms to rr_max_ms is not believed, and no difference is taken across it. Values equal a \
           fresh computation bit for bit. pNN50 divides by the number of differences (neurokit2 by one \
-          more). Delay: none; look-back: none. Cost: about 30 ns a beat.",
+          more). Events whose `is_beat` is false are passed over; intervals next to a beat whose \
+          `class` is not N, L, R, e or j do not count, nor does one across a gap. Delay: none, but \
+          values wait for the first beat behind their time. Cost: about 30 ns a beat.",
     example: "window_s = 60.0\nevery_s = 5.0",
     inputs: &[Port::event("in")],
     outputs: &[Port::event("out")],
@@ -58,7 +64,10 @@ pub static KIND: Kind = Kind {
         let hrv = Hrv::new(parameters)
             .map_err(|error| BuildError::Fault(Fault::new(error.to_string())))?;
         let every_ns = (node.get(&EVERY_S)? * 1e9).round() as i64;
-        Ok(Body::operator(Variability { hrv, every_ns, due: Timestamp::from_nanos(every_ns) }))
+        let beats = node.input("in").as_event().expect("the port takes events");
+        let field = |name: &str| beats.fields.iter().position(|field| field.name == name);
+        let (class, is_beat) = (field("class"), field("is_beat"));
+        Ok(Body::operator(Variability { hrv, every_ns, due: None, class, is_beat }))
     },
     ..Kind::BASE
 };
@@ -74,15 +83,32 @@ const RR_MAX_MS: Param<f64> =
     Param::with_default("rr_max_ms", 2_000.0, "Longer intervals are not believed.")
         .within(200.0, 60_000.0);
 
+/// Beats that begin in the sinus node or near it (AAMI EC57, class N).
+const NORMAL: [&str; 5] = ["N", "L", "R", "e", "j"];
+
 struct Variability {
     hrv: Hrv,
     every_ns: i64,
-    due: Timestamp,
+    /// When the next values are due: not before there was a beat.
+    due: Option<Timestamp>,
+    /// Fields of the input that say what a beat is.
+    class: Option<usize>,
+    is_beat: Option<usize>,
 }
 
 impl Variability {
-    fn tell(&mut self, time: Timestamp, io: &mut Io<'_>) {
-        self.hrv.advance(time.nanos());
+    /// Whether an event is a beat, and whether a normal one.
+    fn look(&self, event: &EventReader<'_>) -> (bool, bool) {
+        let field = |number: Option<usize>| number.and_then(|number| event.field(number));
+        let is_beat = field(self.is_beat) != Some(FieldValue::Bool(false));
+        let is_normal = match field(self.class) {
+            Some(FieldValue::Text(class)) => NORMAL.contains(&class),
+            _ => true,
+        };
+        (is_beat, is_normal)
+    }
+
+    fn tell(&self, time: Timestamp, io: &mut Io<'_>) {
         let Some(values) = self.hrv.values() else { return };
         let event = io
             .event_for(0)
@@ -98,17 +124,25 @@ impl Variability {
 
 impl Operator for Variability {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        self.hrv.push(io.frame().header.time.nanos(), true);
+        let time_ns = io.frame().header.time.nanos();
+        let (is_beat, is_normal) = self.look(&io.event());
+        if is_beat {
+            self.hrv.push(time_ns, is_normal);
+            let next_ns = (time_ns.div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
+            self.due.get_or_insert(Timestamp::from_nanos(next_ns));
+        }
         Ok(())
     }
 
     fn due(&self) -> Option<Timestamp> {
-        Some(self.due)
+        self.due
     }
 
     fn on_due(&mut self, due: Timestamp, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.hrv.advance(due.nanos());
         self.tell(due, io);
-        self.due = due.plus_nanos(self.every_ns);
+        // An empty window has nothing to say until there is a beat again.
+        self.due = self.hrv.values().map(|_| due.plus_nanos(self.every_ns));
         Ok(())
     }
 
@@ -120,21 +154,119 @@ impl Operator for Variability {
 
     fn reset(&mut self) {
         self.hrv.reset();
-        self.due = Timestamp::from_nanos(self.every_ns);
+        self.due = None;
     }
 
     fn save(&self, into: &mut Vec<u8>) {
         into.push(1);
-        into.extend_from_slice(&self.due.nanos().to_le_bytes());
+        into.extend_from_slice(&self.due.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
         self.hrv.save(into);
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
+        self.reset();
         let wrong = || Fault::new("is no state of `hrv`");
         let state = from.strip_prefix(&[1]).ok_or_else(wrong)?;
-        let (due, state) = state.split_first_chunk::<8>().ok_or_else(wrong)?;
+        let (due, state) = state.split_first_chunk().ok_or_else(wrong)?;
         self.hrv.load(state).map_err(|error| wrong().because(error))?;
-        self.due = Timestamp::from_nanos(i64::from_le_bytes(*due));
+        let due = Timestamp::from_nanos(i64::from_le_bytes(*due));
+        self.due = Some(due).filter(|&due| due > Timestamp::MIN);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{EventWriter, Frame, Header, testing::Bench};
+
+    use super::*;
+
+    fn beats() -> Format {
+        Format::event(vec![Field::text("class", 8), Field::bool("is_beat")], 10.0)
+    }
+
+    fn event(time_ms: i64, class: &str, is_beat: bool) -> Frame {
+        let format = beats();
+        let event = EventWriter::new(format.as_event().expect("events"));
+        let event = event.text(0, class).bool(1, is_beat).finish();
+        Frame::new(Header::at(Timestamp::from_nanos(time_ms * 1_000_000)), event)
+    }
+
+    fn bench(params: &str) -> Bench {
+        Bench::with(&KIND, &[("in", beats())], params).expect("valid")
+    }
+
+    #[test]
+    fn values_come_every_few_seconds_and_are_those_of_the_formula() {
+        let mut hrv = bench("every_s = 5.0");
+        for time_ms in [800, 1_600, 2_500, 3_300, 5_100] {
+            hrv.push(0, event(time_ms, "N", true));
+            hrv.run();
+        }
+
+        let seen = hrv.take();
+        assert_eq!(seen.len(), 1, "at 5 s, once the beat behind it is known");
+        assert_eq!(seen[0].time(), Timestamp::from_nanos(5_000_000_000));
+        // RR: 800, 900, 800; differences 100 and −100. All sums are whole, so only a root rounds.
+        let mean_ms = 2_500.0 / 3.0;
+        let near = |field: &str, want: f64| {
+            let got = seen[0].number(field).expect("present");
+            assert!((got - want).abs() < 1e-12 * want, "{field}: {got} is not {want}");
+        };
+        near("mean_nn_ms", mean_ms);
+        near("heart_rate_bpm", 60_000.0 / mean_ms);
+        near("rmssd_ms", 100.0);
+        near("sdnn_ms", (2.0_f64 * 5_000.0 / 3.0).sqrt());
+        assert_eq!(seen[0].number("pnn50_pct"), Some(100.0));
+        assert_eq!(seen[0].number("beats"), Some(3.0));
+    }
+
+    #[test]
+    fn what_is_no_beat_is_passed_over_and_an_ectopic_beat_makes_no_interval() {
+        let mut hrv = bench("every_s = 5.0");
+        for (time_ms, class, is_beat) in [
+            (800, "N", true),
+            (1_000, "+", false),
+            (1_600, "N", true),
+            (2_000, "V", true),
+            (3_200, "N", true),
+            (4_000, "L", true),
+            (6_000, "N", true),
+        ] {
+            hrv.push(0, event(time_ms, class, is_beat));
+            hrv.run();
+        }
+
+        let seen = hrv.take();
+        assert_eq!(seen[0].number("beats"), Some(2.0));
+        assert_eq!(seen[0].number("mean_nn_ms"), Some(800.0));
+        assert_eq!(seen[0].number("rmssd_ms"), None, "the two intervals share no beat");
+    }
+
+    #[test]
+    fn a_stream_that_begins_late_does_not_make_up_for_the_time_before() {
+        let mut hrv = bench("every_s = 0.1");
+        let century_ms = 3_155_760_000_000;
+        for n in 0..4 {
+            hrv.push(0, event(century_ms + 800 * n, "N", true));
+            hrv.run();
+        }
+
+        let first = hrv.take().first().expect("values").time().nanos();
+        // The first interval ends 800 ms behind the first beat. A timer sees what is older than its
+        // time, so the values at 0.8 s itself come before that beat.
+        assert_eq!(first, (century_ms + 900) * 1_000_000);
+    }
+
+    #[test]
+    fn an_empty_window_says_nothing_until_hearts_beat_again() {
+        let mut hrv = bench("every_s = 5.0\nwindow_s = 10.0");
+        for time_ms in [1_000, 1_800, 101_000, 101_800, 106_000] {
+            hrv.push(0, event(time_ms, "N", true));
+            hrv.run();
+        }
+
+        let seconds: Vec<f64> = hrv.take().iter().map(|seen| seen.time().secs_f64()).collect();
+        assert_eq!(seconds, [5.0, 10.0, 105.0]);
     }
 }

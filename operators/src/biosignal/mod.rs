@@ -1,4 +1,5 @@
 //! From a body's signals to what they say.
 
 pub mod hrv;
+pub mod pacer;
 pub mod qrs;

@@ -29,3 +29,18 @@ impl Block for Copy {
 
     fn reset(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::testing::Bench;
+
+    use super::*;
+
+    #[test]
+    fn every_bit_comes_out_as_it_is() {
+        let mut copy = Bench::with(&KIND, &[("in", Bench::channels(2, 100.0))], "").expect("valid");
+        let samples = [1.0, -0.0, f32::NAN, f32::MIN_POSITIVE / 2.0];
+        let bits = |samples: &[f32]| samples.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&copy.feed(&samples)), bits(&samples));
+    }
+}

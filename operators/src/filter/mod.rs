@@ -2,4 +2,5 @@
 
 pub mod bandpass;
 pub mod copy;
+pub mod fir;
 pub mod smooth;

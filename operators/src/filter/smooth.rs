@@ -89,3 +89,62 @@ impl Map for Smooth {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::testing::Bench;
+
+    use super::*;
+
+    #[test]
+    fn a_step_follows_the_closed_form() {
+        let mut smooth = Bench::build(&KIND, 1_000.0, "cutoff_hz = 10.0").expect("valid");
+        let response = smooth.feed(&[1.0; 200]);
+
+        // The state is f64 and outputs below 1 are rounded to f32: half a unit in the last of 24
+        // bits. Being one sample late would be wrong by 2e-7 even at the end.
+        for (n, got) in response.into_iter().enumerate() {
+            let want = 1.0 - (-TAU * 10.0 * (n + 1) as f64 / 1_000.0).exp();
+            assert!((f64::from(got) - want).abs() < 2f64.powi(-25) + 1e-13, "n = {n}: {got}");
+        }
+    }
+
+    #[test]
+    fn a_ramp_comes_out_where_it_was() {
+        // The lag of a ramp of 1 per sample is (1 − a) / a samples, by the recursion; the declared
+        // delay of 1 / (2π cutoff) is what that tends to for a cutoff far below the rate.
+        let mut smooth = Bench::build(&KIND, 1_000.0, "cutoff_hz = 1.0").expect("valid");
+        let ramp: Vec<f32> = (0..4_000).map(|n| n as f32).collect();
+        let lag = 3_999.0 - f64::from(smooth.feed(&ramp)[3_999]);
+        let delay = smooth.delay_ns() as f64 / 1e6;
+        // (1 − a) / a = 1 / a − 1, and 1 / a = 1/x + 1/2 + x/12 with x = 2π / 1000: half a sample
+        // less, and f32 resolves 2.4e-4 near 4 000.
+        assert!((lag - (delay - 0.5)).abs() < 1e-3, "{lag} is not {delay} − 1/2");
+    }
+
+    #[test]
+    fn nan_is_taken_as_the_last_output() {
+        let mut smooth = Bench::build(&KIND, 1_000.0, "cutoff_hz = 10.0").expect("valid");
+        let output = smooth.feed(&[1.0, f32::NAN, f32::INFINITY, 1.0]);
+        assert!(output[1] == output[0] && output[2] == output[0] && output[3] > output[0]);
+    }
+
+    #[test]
+    fn a_new_cutoff_goes_on_from_where_it_is() {
+        let mut smooth = Bench::build(&KIND, 1_000.0, "cutoff_hz = 10.0").expect("valid");
+        let before = smooth.feed(&[1.0])[0];
+        smooth.set("cutoff_hz", 100.0).expect("live");
+        let want = f64::from(before) + (1.0 - (-TAU * 0.1).exp()) * (1.0 - f64::from(before));
+        // `before` was rounded to f32, the state was not.
+        assert!((f64::from(smooth.feed(&[1.0])[0]) - want).abs() < 2f64.powi(-24));
+    }
+
+    #[test]
+    fn a_missing_cutoff_is_explained() {
+        let problem = Bench::build(&KIND, 1_000.0, "").err().expect("refused");
+        assert_eq!(
+            problem.to_string(),
+            "`cutoff_hz` is missing\n  hint: Frequency at which power is halved."
+        );
+    }
+}

@@ -80,6 +80,11 @@ impl Decimate {
         self
     }
 
+    /// How many samples come in before the one at which the next output is due.
+    pub fn to_skip(&self) -> usize {
+        self.to_skip
+    }
+
     /// How many samples per channel come out when the next frame has `len` of them.
     pub fn output_len(&self, len: usize) -> usize {
         len.saturating_sub(self.to_skip).div_ceil(self.factor)

@@ -6,7 +6,7 @@ mod complex;
 pub mod ecgsyn;
 pub mod fir_design;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 pub mod hrv;
 pub mod pacer;
 pub mod qrs;

@@ -22,6 +22,9 @@ pub struct Pacer {
     /// Millionths of a breath per minute.
     rate_ubpm: i64,
     inhale_share: f64,
+    /// The same in units of 2^-64, below by a few units of its rounding: where the turn falls on a
+    /// whole nanosecond, that nanosecond is behind it. Too early by less than one for any breath.
+    inhale_turns: u64,
     /// When a breath began.
     origin_ns: i64,
     /// How far the breath was at `origin_ns`, in units of 2^-64.
@@ -83,9 +86,11 @@ impl Pacer {
         if !(range.contains(&inhale) && range.contains(&exhale)) {
             return Err(PacerError::Ratio { inhale, exhale });
         }
+        let inhale_share = inhale / (inhale + exhale);
         Ok(Self {
             rate_ubpm: (rate_bpm * 1e6).round() as i64,
-            inhale_share: inhale / (inhale + exhale),
+            inhale_share,
+            inhale_turns: ((inhale_share * (1u64 << 52) as f64) as u64 - 1) << 12,
             origin_ns: 0,
             origin_phase: 0,
         })
@@ -93,15 +98,43 @@ impl Pacer {
 
     /// Where in a breath `time_ns` is.
     pub fn at(&self, time_ns: i64) -> Breath {
-        let phase = (self.turns(time_ns) >> 11) as f64 / (1u64 << 53) as f64;
+        let turns = self.turns(time_ns);
+        let phase = (turns >> 11) as f64 / (1u64 << 53) as f64;
         let share = self.inhale_share;
-        let is_inhaling = phase < share;
+        let is_inhaling = turns < self.inhale_turns;
         let target = if is_inhaling {
             0.5 - 0.5 * (PI * phase / share).cos()
         } else {
             0.5 + 0.5 * (PI * (phase - share) / (1.0 - share)).cos()
         };
         Breath { phase, target, is_inhaling }
+    }
+
+    /// The first instant after `time_ns` at which breathing in or out begins, and whether it is in.
+    pub fn next_turn(&self, time_ns: i64) -> (i64, bool) {
+        let Breath { phase, is_inhaling, .. } = self.at(time_ns);
+        let breath_ns = BREATH as f64 / self.rate_ubpm as f64;
+        let left = if is_inhaling { self.inhale_share } else { 1.0 } - phase;
+        // Near by rounding of f64; the instant itself is the first at which `at` says so.
+        let mut turn_ns =
+            time_ns.saturating_add((left * breath_ns).round() as i64).max(time_ns + 1);
+        while turn_ns > time_ns + 1 && self.at(turn_ns - 1).is_inhaling != is_inhaling {
+            turn_ns -= 1;
+        }
+        while self.at(turn_ns).is_inhaling == is_inhaling {
+            turn_ns += 1;
+        }
+        (turn_ns, !is_inhaling)
+    }
+
+    /// When a breath was how far, for saving: see [`Pacer::with_origin`].
+    pub(crate) fn origin(&self) -> (i64, u64) {
+        (self.origin_ns, self.origin_phase)
+    }
+
+    /// The same rate and ratio, with the breath at `phase` (in units of 2^-64) at `time_ns`.
+    pub(crate) fn with_origin(self, time_ns: i64, phase: u64) -> Self {
+        Self { origin_ns: time_ns, origin_phase: phase, ..self }
     }
 
     /// This pacer until `time_ns`, and `next`'s rate and ratio from then on, without a jump in
@@ -138,6 +171,26 @@ mod tests {
         assert!((pacer.at(7 * SECOND).target - 0.5).abs() < 1e-15);
         assert_eq!(pacer.at(10 * SECOND).phase, 0.0);
         assert!(pacer.at(-SECOND).phase > 0.8);
+    }
+
+    #[test]
+    fn turns_are_the_first_instants_of_what_begins() {
+        let pacer = Pacer::new(6.0, 4.0, 6.0).expect("valid");
+
+        assert_eq!(pacer.next_turn(0), (4 * SECOND, false));
+        assert_eq!(pacer.next_turn(4 * SECOND), (10 * SECOND, true));
+        assert_eq!(pacer.next_turn(-1), (0, true));
+
+        let odd = Pacer::new(7.3, 0.37, 0.63).expect("valid");
+        let mut turn_ns = 0;
+        for n in 0..1_000 {
+            let (next_ns, is_inhale) = odd.next_turn(turn_ns);
+            assert_eq!(is_inhale, n % 2 == 1);
+            assert!(odd.at(next_ns).is_inhaling != odd.at(next_ns - 1).is_inhaling);
+            turn_ns = next_ns;
+        }
+        // 500 breaths of 60 / 7.3 s, each instant rounded up to a nanosecond.
+        assert_eq!(turn_ns, (500 * 60 * SECOND * 10 + 72) / 73);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub static KIND: Kind = Kind {
           \"samples\":{channel:[…]}}. Several inputs are merged by event time. t_s is exact to the \
           nanosecond; a number that is not finite is null; an absent field is left out. Runs on the \
           I/O runtime; a closed pipe ends the run cleanly.",
+    example: "file = \"out.jsonl\"",
     inputs: &[Port::any("in").variadic()],
     params: &[&FILE],
     placement: Placement::Waits,
@@ -42,7 +43,12 @@ pub static KIND: Kind = Kind {
                 Target::File(std::io::BufWriter::new(file))
             }
         };
-        Ok(Body::sink(JsonLines { inputs: inputs(node), session: node.session(), to, text: String::new() }))
+        Ok(Body::sink(JsonLines {
+            inputs: inputs(node),
+            session: node.session(),
+            to,
+            text: String::new(),
+        }))
     },
     ..Kind::BASE
 };
@@ -115,7 +121,10 @@ impl Sink for JsonLines {
                 }
             }
             Format::Signal(signal) => {
-                push(&mut self.text, format_args!(",\"rate_hz\":{},\"samples\":{{", signal.rate.hz()));
+                push(
+                    &mut self.text,
+                    format_args!(",\"rate_hz\":{},\"samples\":{{", signal.rate.hz()),
+                );
                 for (n, key) in source.keys.iter().enumerate() {
                     let comma = if n == 0 { "" } else { "," };
                     push(&mut self.text, format_args!("{comma}{key}:"));
@@ -219,7 +228,52 @@ fn quote(text: &mut String, words: &str) {
 
 #[cfg(test)]
 mod tests {
+    use engine::{
+        EventWriter, Field, FieldKind, Header, Services, Timestamp,
+        testing::{Bench, MemoryFiles},
+    };
+
     use super::*;
+
+    #[test]
+    fn a_line_says_where_when_and_what() {
+        let floats = Field { name: "wave", kind: FieldKind::Floats { max: 2 } };
+        let bytes = Field { name: "raw", kind: FieldKind::Bytes { max: 2 } };
+        let fields = [Field::f64("rr_ms"), Field::i64("n"), Field::bool("ok"), Field::text("class", 4)];
+        let fields = fields.into_iter().chain([floats, bytes, Field::f64("absent")]).collect();
+        let events = Format::event(fields, 1.0);
+        let inputs = [("in", Bench::channels(2, 250.0)), ("in", events.clone())];
+        let files = MemoryFiles::new();
+        let (world, params) = (Arc::new(files.clone()), "file = \"out.jsonl\"");
+        let mut jsonl = Bench::in_world(&KIND, &inputs, params, world, Services::default())
+            .unwrap_or_else(|problem| panic!("{problem}"));
+
+        jsonl.push_samples(0, &[0.1, f32::NAN, -2.0, 3.0]);
+        let event = EventWriter::new(events.as_event().expect("events"))
+            .f64(0, 812.5)
+            .i64(1, -1)
+            .bool(2, true)
+            .text(3, "\"N\"")
+            .floats(4, &[0.5, f32::INFINITY])
+            .bytes(5, &[0, 255])
+            .duration_ns(80_000_000);
+        let time = Timestamp::from_nanos(12_345_600_000);
+        jsonl.push(1, Frame::new(Header::at(time), event.finish()));
+        jsonl.flush();
+
+        let text = files.text("out.jsonl").expect("written");
+        let mut lines = text.lines();
+        assert_eq!(
+            lines.next().expect("the signal"),
+            r#"{"node":"in0","t_s":0,"rate_hz":250,"samples":{"0":[0.1,null],"1":[-2,3]}}"#
+        );
+        assert_eq!(
+            lines.next().expect("the event"),
+            r#"{"node":"in1","t_s":12.3456,"duration_s":0.08,"rr_ms":812.5,"n":-1,"ok":true,"#
+                .to_owned()
+                + r#""class":"\"N\"","wave":[0.5,null],"raw":"00ff"}"#
+        );
+    }
 
     fn shown(nanos: i64) -> String {
         let mut text = String::new();

@@ -22,3 +22,21 @@ impl Sink for Null {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::testing::Bench;
+
+    use super::*;
+
+    #[test]
+    fn frames_of_any_format_are_taken() {
+        let events = engine::Format::event(vec![engine::Field::f64("x")], 1.0);
+        let inputs = [("in", Bench::channels(2, 100.0)), ("in", events)];
+        let mut null = Bench::with(&KIND, &inputs, "").expect("valid");
+        null.push_samples(0, &[1.0, 2.0]);
+        null.push(1, Bench::event_at(engine::Timestamp::ZERO));
+        null.flush();
+        assert!(null.take().is_empty() && null.warnings().is_empty());
+    }
+}

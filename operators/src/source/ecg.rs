@@ -12,8 +12,8 @@
 //! | `truth` | one event per R peak, at its true instant          |
 
 use engine::{
-    Body, BuildError, Channel, Code, Fault, Field, Flow, Format, Io, Kind, Node, Outline, Param, Port,
-    Rate, SignalFormat, Source, Timestamp, Unit,
+    Body, BuildError, Channel, Code, Fault, Field, Flow, Format, Io, Kind, Node, Outline, Param,
+    Port, Rate, SignalFormat, Source, Timestamp, Unit,
 };
 
 use crate::math::ecgsyn::{Ecg, EcgParameters};
@@ -31,9 +31,20 @@ pub static KIND: Kind = Kind {
     example: "seconds = 20.0",
     outputs: &[Port::signal("out"), Port::event("truth")],
     params: &[
-        &RATE_HZ, &SECONDS, &HEART_RATE_BPM, &HRV_SDNN_MS, &LF_HF_RATIO, &RESPIRATION_HZ,
-        &ECTOPIC_PER_MIN, &AMPLITUDE_MV, &WANDER_MV, &MAINS_MV, &MAINS_HZ, &NOISE_MV,
-        &ELECTRODE_MV, &SEED,
+        &RATE_HZ,
+        &SECONDS,
+        &HEART_RATE_BPM,
+        &HRV_SDNN_MS,
+        &LF_HF_RATIO,
+        &RESPIRATION_HZ,
+        &ECTOPIC_PER_MIN,
+        &AMPLITUDE_MV,
+        &WANDER_MV,
+        &MAINS_MV,
+        &MAINS_HZ,
+        &NOISE_MV,
+        &ELECTRODE_MV,
+        &SEED,
     ],
     plan: |node| {
         let rate = Rate::new(node.get(&RATE_HZ)?).expect("within range");
@@ -96,7 +107,9 @@ const ECTOPIC_PER_MIN: Param<f64> =
         .within(0.0, 60.0)
         .live();
 const AMPLITUDE_MV: Param<f64> =
-    Param::with_default("amplitude_mv", 1.0, "Height of a normal R peak.").within(0.01, 10.0).live();
+    Param::with_default("amplitude_mv", 1.0, "Height of a normal R peak.")
+        .within(0.01, 10.0)
+        .live();
 const WANDER_MV: Param<f64> =
     Param::with_default("wander_mv", 0.0, "Amplitude of baseline wander.").within(0.0, 10.0).live();
 const MAINS_MV: Param<f64> =
@@ -171,7 +184,77 @@ impl Source for SyntheticEcg {
     }
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
-        let parameters = parameters(node).map_err(|error| Fault::new("does not fit").because(error))?;
+        let parameters =
+            parameters(node).map_err(|error| Fault::new("does not fit").because(error))?;
         self.ecg.retune(parameters).map_err(|error| refused(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::testing::{Bench, Seen};
+
+    use super::*;
+
+    fn all(params: &str) -> Vec<Seen> {
+        let mut ecg = Bench::build(&KIND, 0.0, params).expect("valid");
+        assert!(ecg.pull(usize::MAX - 1), "it ends");
+        ecg.take()
+    }
+
+    fn samples(seen: &[Seen]) -> Vec<f32> {
+        let frames = seen.iter().filter(|seen| seen.port == 0);
+        frames.flat_map(|seen| seen.frame.samples().to_vec()).collect()
+    }
+
+    fn beats(seen: &[Seen]) -> Vec<(i64, Option<f64>, String)> {
+        let beats = seen.iter().filter(|seen| seen.port == 1);
+        let beat = |seen: &Seen| {
+            let class = seen.text("class").expect("each has one").to_owned();
+            (seen.time().nanos(), seen.number("rr_ms"), class)
+        };
+        beats.map(beat).collect()
+    }
+
+    #[test]
+    fn the_truth_is_where_the_r_waves_are() {
+        let seen =
+            all("seconds = 30.0\nrate_hz = 500.0\nheart_rate_bpm = 60.0\namplitude_mv = 1.5");
+        let (samples, beats) = (samples(&seen), beats(&seen));
+        assert_eq!(samples.len(), 15_000);
+        assert!((28..=32).contains(&beats.len()), "{} beats", beats.len());
+        for (ns, rr_ms, class) in &beats[1..beats.len() - 1] {
+            let at = *ns as f64 * 500.0 / 1e9;
+            let near = at as usize - 50..at as usize + 50;
+            let top = near.max_by(|&a, &b| samples[a].total_cmp(&samples[b])).expect("not empty");
+            // The highest sample is at most half a sample from the top of the wave, and the feet of
+            // Q and S, of unequal depth, move that by less than another.
+            assert!((top as f64 - at).abs() <= 1.0, "the top at {top} is not the beat at {at}");
+            assert!((1.3..=1.55).contains(&samples[top]), "{} mV", samples[top]);
+            assert!(rr_ms.is_some() && class == "N");
+        }
+        for pair in beats.windows(2) {
+            // Each interval is told with the beat that ends it, rounded to the nanosecond.
+            let rr_ms = (pair[1].0 - pair[0].0) as f64 / 1e6;
+            assert!((pair[1].1.expect("told") - rr_ms).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_heart_whatever_the_frames() {
+        let of = |more: &str| all(&format!("seconds = 20.0\nectopic_per_min = 10.0\n{more}"));
+        let (one, other) = (of("frame_ms = 4.0"), of("frame_ms = 1000.0"));
+        assert_eq!(samples(&one), samples(&other));
+        assert_eq!(beats(&one), beats(&other));
+        assert_ne!(samples(&one), samples(&of("seed = 2")));
+        assert!(beats(&one).iter().any(|(_, _, class)| class == "V"), "an ectopic beat");
+    }
+
+    #[test]
+    fn hum_that_would_be_an_alias_is_refused() {
+        let params = "rate_hz = 100.0\nmains_mv = 0.1";
+        let problem = Bench::build(&KIND, 0.0, params).err().expect("refused").to_string();
+        assert!(problem.contains("`mains_hz` = 50.0 is not below half the sample rate"));
+        assert!(Bench::build(&KIND, 0.0, "rate_hz = 100.0").is_ok(), "without hum it may be");
     }
 }

@@ -16,10 +16,7 @@ use engine::{
     Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit,
 };
 
-use crate::files::{
-    error::{FileCause, FileError},
-    wfdb::{Annotations, Header, Recording},
-};
+use crate::files::wfdb::{Annotations, Header, Recording};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -39,7 +36,11 @@ pub static KIND: Kind = Kind {
         let recording = open(node, &header, &selected)?;
         let rate_hz = recording.rate_hz();
         let rate = Rate::new(rate_hz).ok_or_else(|| {
-            node.problem(Code::OutOfRange, "file", format!("`{}` has a rate of {rate_hz} Hz", header.file))
+            node.problem(
+                Code::OutOfRange,
+                "file",
+                format!("`{}` has a rate of {rate_hz} Hz", header.file),
+            )
         })?;
         let channels = header
             .channels
@@ -54,8 +55,7 @@ pub static KIND: Kind = Kind {
             Field::i64("sample"),
             Field::text("aux", 64),
         ];
-        let mut outline =
-            Outline::of([signal, Format::event(fields, crate::BEATS_PER_SECOND_MAX)]);
+        let mut outline = Outline::of([signal, Format::event(fields, crate::BEATS_PER_SECOND_MAX)]);
         outline.duration_ns = Some(rate.span_ns(recording.samples() as i64));
         Ok(outline)
     },
@@ -89,7 +89,8 @@ fn header(node: &Node<'_>) -> Result<(Header, String), Diagnostic> {
         path.push_str(".hea");
     }
     let bytes = crate::files::read_all(node, &path, "file")?;
-    let header = Header::parse(&bytes, &path).map_err(|error| problem(node, &error))?;
+    let header = Header::parse(&bytes, &path)
+        .map_err(|error| crate::files::problem(node, FILE.name(), &error))?;
     let folder = Path::new(&path).parent().map(|folder| folder.to_string_lossy().into_owned());
     Ok((header, folder.unwrap_or_default()))
 }
@@ -100,17 +101,10 @@ fn open(
     selected: &[usize],
 ) -> Result<Recording<Box<dyn ReadSeek>>, Diagnostic> {
     let folder = Path::new(&header.file).parent().unwrap_or(Path::new(""));
-    Recording::open(header, selected, |name| node.files().open(&folder.join(name).to_string_lossy()))
-        .map_err(|error| problem(node, &error))
-}
-
-/// A file's error as a problem of the parameter that names it.
-fn problem(node: &Node<'_>, error: &FileError) -> Diagnostic {
-    let code = match error.cause {
-        FileCause::Unreadable => Code::NoSuchFile,
-        FileCause::Malformed | FileCause::Unsupported => Code::BadFile,
-    };
-    node.problem(code, "file", error.place_and_message()).hint(error.hint.clone())
+    Recording::open(header, selected, |name| {
+        node.files().open(&folder.join(name).to_string_lossy())
+    })
+    .map_err(|error| crate::files::problem(node, FILE.name(), &error))
 }
 
 #[derive(Clone)]
@@ -133,7 +127,8 @@ fn annotations(node: &Node<'_>, header: &Header, folder: &str) -> Result<Vec<Not
         .map_err(|error| Fault::io(format!("cannot read `{path}`"), error))?;
     let mut notes = Vec::new();
     for annotation in Annotations::new(&bytes, &path) {
-        let annotation = annotation.map_err(|error| problem(node, &error))?;
+        let annotation =
+            annotation.map_err(|error| crate::files::problem(node, FILE.name(), &error))?;
         notes.push(Note {
             sample: annotation.sample,
             class: annotation.mnemonic(),
@@ -198,14 +193,112 @@ impl WfdbRecord {
             if time >= end {
                 return;
             }
-            let event = io
-                .event_for(1)
-                .text(0, note.class)
-                .bool(1, note.is_beat)
-                .i64(2, note.sample);
+            let event =
+                io.event_for(1).text(0, note.class).bool(1, note.is_beat).i64(2, note.sample);
             let event = if note.aux.is_empty() { event } else { event.text(3, &note.aux) };
             io.send_event(1, time, event);
             self.pending.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::{
+        Files, Services,
+        testing::{Bench, MemoryFiles, Refused, Seen},
+    };
+
+    use super::*;
+    use crate::files::testing::data;
+
+    /// Two channels, 4 Hz, 200 units per mV: sample n is n / 200 mV and −n / 200 mV.
+    const HEADER: &str =
+        "t 2 4 6\nt.dat 16 200/mV 12 0 0 0 0 MLII\nt.dat 16 200/mV 12 0 0 0 0 V5\n";
+
+    fn record(header: &str, bytes: usize) -> MemoryFiles {
+        let samples = (0..6i16).flat_map(|n| [n, -n]).flat_map(i16::to_le_bytes);
+        let samples: Vec<u8> = samples.take(bytes).collect();
+        // Code << 10 | samples since the last: a normal beat (1) at 1, a premature one (5) at 5.
+        let notes = [1u16 << 10 | 1, 5 << 10 | 4, 0];
+        let notes: Vec<u8> = notes.into_iter().flat_map(u16::to_le_bytes).collect();
+        MemoryFiles::new().with("t.hea", header).with("t.dat", samples).with("t.atr", notes)
+    }
+
+    fn bench(files: impl Files + 'static, params: &str) -> Result<Bench, Refused> {
+        Bench::in_world(&KIND, &[], params, Arc::new(files), Services::default())
+    }
+
+    fn all(files: impl Files + 'static, params: &str) -> Vec<Seen> {
+        let mut bench = bench(files, params).unwrap_or_else(|problem| panic!("{problem}"));
+        assert!(bench.pull(usize::MAX - 1), "it ends");
+        bench.take()
+    }
+
+    #[test]
+    fn a_record_becomes_a_signal_and_events() {
+        let seen = all(record(HEADER, 24), "file = \"t.hea\"\nframe_ms = 1000.0");
+        let signal: Vec<_> = seen.iter().filter(|seen| seen.port == 0).collect();
+        assert_eq!(signal[0].format.to_string(), "2 ch mV @ 4 Hz × 4");
+        assert_eq!(signal[1].time().nanos(), 1_000_000_000);
+        assert_eq!(signal[0].frame.channel(0), [0.0, 0.005, 0.01, 0.015]);
+        assert_eq!(signal[1].frame.channel(1), [-0.02, -0.025]);
+
+        let notes = seen.iter().filter(|seen| seen.port == 1);
+        let notes: Vec<_> = notes.map(|seen| (seen.time().nanos(), seen.text("class"))).collect();
+        assert_eq!(notes, [(250_000_000, Some("N")), (1_250_000_000, Some("V"))]);
+    }
+
+    #[test]
+    fn the_ending_of_the_header_and_the_annotations_may_be_missing() {
+        let seen = all(record(HEADER, 24), "file = \"t\"\nannotator = \"qrs\"");
+        assert!(seen.iter().all(|seen| seen.port == 0));
+        assert_eq!(seen.iter().map(|seen| seen.frame.len()).sum::<usize>(), 6);
+    }
+
+    #[test]
+    fn a_record_that_ends_inside_a_sample_delivers_all_whole_ones() {
+        let seen = all(record(HEADER, 18), "file = \"t.hea\"\nframe_ms = 2000.0");
+        assert_eq!(seen[0].frame.channel(1), [0.0, -0.005, -0.01, -0.015]);
+        assert_eq!(seen.last().and_then(|seen| seen.text("class")), Some("V"), "told at the end");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_before_anything_starts() {
+        let none = HEADER.replace("t.dat", "u.dat");
+        let odd = HEADER.replace("16 200", "99 200");
+        let stopped = HEADER.replace("2 4 6", "2 0 6");
+        for (header, told) in [(none, "u.dat"), (odd, "99"), (stopped, "t.hea")] {
+            let problem = bench(record(&header, 24), "file = \"t.hea\"").err().expect("refused");
+            assert!(problem.to_string().contains(told), "{problem}");
+        }
+        let nowhere = bench(MemoryFiles::new(), "file = \"t.hea\"").err().expect("refused");
+        assert!(nowhere.to_string().contains("t.hea"), "{nowhere}");
+    }
+
+    struct Disk;
+
+    impl Files for Disk {
+        fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>> {
+            Ok(Box::new(std::fs::File::open(path)?))
+        }
+
+        fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>> {
+            Ok(Box::new(std::fs::File::create(path)?))
+        }
+    }
+
+    #[test]
+    fn a_real_record_comes_whole_with_its_beats() {
+        let Some(path) = data("MIT-LCP+wfdb-python/sample-data/100.hea") else { return };
+        let seen = all(Disk, &format!("file = {:?}", path.to_str().expect("UTF-8")));
+        // As PhysioNet lists record 100: 30 min 5.56 s at 360 Hz, 2 273 beats, 33 atrial premature
+        // and one ventricular.
+        let samples = seen.iter().filter(|seen| seen.port == 0).map(|seen| seen.frame.len());
+        assert_eq!(samples.sum::<usize>(), 650_000);
+        let beats = |class| seen.iter().filter(|seen| seen.text("class") == Some(class)).count();
+        assert_eq!([beats("N"), beats("A"), beats("V")], [2_239, 33, 1]);
     }
 }

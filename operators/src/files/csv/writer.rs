@@ -57,6 +57,16 @@ impl<W: Write> CsvWriter<W> {
         self.writer.write_all(&self.text)
     }
 
+    /// The writer below.
+    pub fn get_ref(&self) -> &W {
+        &self.writer
+    }
+
+    /// The writer below, to take away what it holds.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.writer
+    }
+
     /// Hands on what the writer below still holds.
     pub fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()

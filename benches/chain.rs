@@ -1,0 +1,93 @@
+//! P1: what a fused operator costs beyond its arithmetic.
+//!
+//! The work of the Copper harness: frames of 64 samples, a source, 17 operators that add one, a
+//! sink that looks at the result. Ours is planned from a graph file's text, and counts every edge.
+//! The control is the same arithmetic as 17 boxed operators in a loop over two buffers.
+
+mod support;
+
+use std::hint::black_box;
+
+use support::{
+    Bench,
+    graph::{Chain, at_max, planned, run_to_end, uncut},
+    kinds::{add_one, ran},
+    seconds,
+};
+
+const OPERATORS: usize = 17;
+const SAMPLES: usize = 64;
+
+fn main() {
+    let bench = Bench::start("chain");
+    let frames = bench.scale(1_000_000, 1_000);
+    let [engine, boxed] = bench
+        .interleaved([&mut || engine(frames) / (frames * OPERATORS) as f64 * 1e9, &mut || {
+            boxed(frames) / (frames * OPERATORS) as f64 * 1e9
+        }]);
+    let per_task = engine.median() * OPERATORS as f64 / (OPERATORS + 2) as f64;
+    bench.report(
+        "fused_chain",
+        &[("variant", "from a graph file, counters on"), ("stages", "17")],
+        &[
+            ("ns_per_operator", engine.median()),
+            ("min", engine.min()),
+            ("max", engine.max()),
+            ("ns_per_task", per_task),
+            ("beyond_arithmetic_ns", engine.median() - boxed.median()),
+        ],
+    );
+    bench.report(
+        "fused_chain",
+        &[("variant", "control: 17 boxed operators, same arithmetic"), ("stages", "17")],
+        &[("ns_per_operator", boxed.median()), ("min", boxed.min()), ("max", boxed.max())],
+    );
+    bench.verdict("P1, ns beyond the arithmetic", engine.median() - boxed.median(), 12.0);
+}
+
+fn engine(frames: usize) -> f64 {
+    let chain = Chain {
+        source: &format!("op = \"bench_ramp\"\nrate_hz = 1e6\nframes = {frames}"),
+        node: "op = \"bench_add\"",
+        count: OPERATORS,
+        sink: "op = \"bench_final\"",
+        stage: uncut,
+    };
+    run_to_end(&planned(&chain.text(), 1), &at_max(1));
+    let ran = ran();
+    assert_eq!(ran.frames, frames as u64);
+    assert_eq!(ran.last, (frames - 1 + OPERATORS) as f32);
+    ran.seconds
+}
+
+trait Operator {
+    fn block(&mut self, input: &[f32], output: &mut [f32]);
+}
+
+struct Add;
+
+impl Operator for Add {
+    #[inline(never)]
+    fn block(&mut self, input: &[f32], output: &mut [f32]) {
+        add_one(input, output);
+    }
+}
+
+fn boxed(frames: usize) -> f64 {
+    let mut operators: Vec<Box<dyn Operator>> =
+        black_box((0..OPERATORS).map(|_| Box::new(Add) as Box<dyn Operator>).collect());
+    let (mut one, mut two) = (vec![0.0; SAMPLES], vec![0.0; SAMPLES]);
+    let mut last = 0.0;
+    let seconds = seconds(|| {
+        for n in 0..frames {
+            one.fill(n as f32);
+            for operator in &mut operators {
+                operator.block(&one, &mut two);
+                std::mem::swap(&mut one, &mut two);
+            }
+            last = black_box(&one)[SAMPLES - 1];
+        }
+    });
+    assert_eq!(last, (frames - 1 + OPERATORS) as f32);
+    seconds
+}

@@ -1,0 +1,62 @@
+//! P2: samples per second through six filters of 64 taps.
+
+mod support;
+
+use engine::RunOptions;
+use support::{
+    Bench,
+    graph::{Chain, at_max, halves, planned, run_to_end, uncut},
+    kinds::ran,
+};
+
+const NODES: usize = 6;
+
+fn main() {
+    let bench = Bench::start("fir");
+    for frame_len in [1_024, 4_096, 16_384] {
+        let samples = bench.scale(10_000_000, 50_000);
+        let rate = |options: RunOptions| {
+            let frames = samples / frame_len + 1;
+            let samples = frames * frame_len;
+            samples as f64 / chain(frames, frame_len, &options)
+        };
+        let [one, two] = bench.interleaved([&mut || rate(at_max(1)), &mut || rate(at_max(2))]);
+        for (variant, rates) in [("one core", one), ("two cores", two)] {
+            bench.report(
+                "fir6x64",
+                &[("variant", variant), ("stages", "6"), ("frame_len", &frame_len.to_string())],
+                &[("samples_per_s", rates.median()), ("min", rates.min()), ("max", rates.max())],
+            );
+        }
+    }
+}
+
+fn chain(frames: usize, frame_len: usize, options: &RunOptions) -> f64 {
+    let chain = Chain {
+        source: &format!(
+            "op = \"bench_same\"\nrate_hz = 1e6\nframes = {frames}\nframe_len = {frame_len}"
+        ),
+        node: &format!("op = \"fir\"\ncoefficients = {:?}", taps()),
+        count: NODES,
+        sink: "op = \"bench_final\"",
+        stage: if options.cores == 1 { uncut } else { halves },
+    };
+    run_to_end(&planned(&chain.text(), options.cores), options);
+    let ran = ran();
+    assert_eq!(ran.frames, frames as u64);
+    check(ran.last);
+    ran.seconds
+}
+
+/// The rivals' taps.
+fn taps() -> Vec<f32> {
+    (0..64).map(|n| 1.0 / (1 + n) as f32).collect()
+}
+
+/// Ones in, the sixth power of the sum of the taps out.
+fn check(last: f32) {
+    let sum: f64 = taps().iter().map(|&tap| f64::from(tap)).sum();
+    let want = sum.powi(6);
+    // Six sums of 64 products in f32: 6 · 64 roundings of 6e-8 each at most.
+    assert!((f64::from(last) / want - 1.0).abs() < 3e-5, "{last} is not {want}");
+}

@@ -1,0 +1,287 @@
+//! Hosts: which nodes run here, and what becomes of the edges that lead elsewhere.
+//!
+//! ```text
+//! whole      ecg ──▶ clean ──▶ beats ──▶ out          on = edge  edge  cloud  cloud
+//! on edge    ecg ──▶ clean ──▶ to_cloud_beats_0       a sink, made by Carrier::send
+//! on cloud   from_edge_clean_0 ──▶ beats ──▶ out      a source, made by Carrier::receive
+//! ```
+//!
+//! Every host plans the whole graph first, so that formats are agreed along every edge wherever
+//! its ends are; then it keeps its own nodes and plans those, with link nodes in the others' place.
+
+use std::{any::Any, collections::BTreeMap, sync::Arc};
+
+use crate::{
+    carrier::{Carrier, CutEdge},
+    format::Format,
+    graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFull, Spanned, nearest},
+    kind::{BuildError, Catalog, Kind, Node, Outline, Placement, Port},
+    param::Param,
+    service::Service,
+};
+
+use super::{Plan, draft::{Draft, PlanOptions}, words::listed};
+
+/// Takes a cut edge off the graph.
+static LINK_OUT: Kind = Kind {
+    name: "link_out",
+    inputs: &[Port::any("in")],
+    placement: Placement::Waits,
+    build: |node| {
+        let (links, edge) = cut_edge(node);
+        Ok(crate::Body::Sink(links.carrier.send(&edge).map_err(BuildError::Fault)?))
+    },
+    ..Kind::BASE
+};
+
+/// Brings a cut edge into the graph.
+static LINK_IN: Kind = Kind {
+    name: "link_in",
+    outputs: &[Port::any("out")],
+    params: &[&LABEL],
+    placement: Placement::Waits,
+    plan: |node| {
+        let (links, edge) = cut_edge(node);
+        let outline = Outline::of([edge.format]);
+        // Known further down; a source that waits has nothing subtracted from its times.
+        Ok(outline.delayed(links.edges[node.name()].1))
+    },
+    build: |node| {
+        let (links, edge) = cut_edge(node);
+        Ok(crate::Body::Live(links.carrier.receive(&edge).map_err(BuildError::Fault)?))
+    },
+    ..Kind::BASE
+};
+
+const LABEL: Param<&str> = Param::required("label", "The output it carries, on the other host.");
+
+/// The output on another host that a node stands for.
+pub(super) fn carried(node: &NodeSpec) -> Option<String> {
+    let label = node.param(LABEL.name()).filter(|_| node.op.value == LINK_IN.name)?;
+    label.value.as_text().map(str::to_owned)
+}
+
+/// The cut edges of a plan, where link nodes find theirs by name: edge, and how far what it
+/// carries is behind its sources.
+struct Links {
+    carrier: Arc<dyn Carrier>,
+    edges: BTreeMap<String, (CutEdge, i64)>,
+}
+
+impl Service for Links {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// No section of a graph has this name: it has a blank.
+const SERVICE: &str = "cut edges";
+
+fn cut_edge<'a>(node: &Node<'a>) -> (&'a Links, CutEdge) {
+    let links = node.services().find::<Links>(SERVICE).expect("only split graphs have link nodes");
+    let (edge, _) = &links.edges[node.name()];
+    (links, CutEdge { session: node.session(), ..edge.clone() })
+}
+
+impl Draft<'_> {
+    /// Every host that is named must be described.
+    pub(super) fn check_hosts(&mut self) {
+        let hosts: Vec<&str> = self.spec.hosts.iter().map(|host| &host.name.value[..]).collect();
+        for node in &self.spec.nodes {
+            for on in node.options.on.iter().filter(|on| !hosts.contains(&&on.value[..])) {
+                let problem = unknown_host(&on.value, &hosts).at(&on.place);
+                self.problems.push(problem.of_node(&node.name.value));
+            }
+        }
+    }
+}
+
+fn unknown_host(name: &str, hosts: &[&str]) -> Diagnostic {
+    let problem = Diagnostic::error(Code::UnknownHost, format!("there is no host `{name}`"));
+    let problem = match hosts {
+        [] => problem.hint(format!("write `[host.{name}]`")),
+        _ => problem.hint(format!("the graph has {}", listed(hosts.iter().copied()))),
+    };
+    problem.did_you_mean(nearest(name, hosts.iter().copied()))
+}
+
+/// The part of a graph that runs on one host.
+pub(super) fn plan_on(
+    spec: &GraphSpec,
+    host: &str,
+    catalog: &Catalog,
+    options: &PlanOptions,
+) -> Result<Plan, Diagnostics> {
+    let hosts: Vec<&str> = spec.hosts.iter().map(|host| &host.name.value[..]).collect();
+    if !hosts.contains(&host) {
+        return Err(unknown_host(host, &hosts).into());
+    }
+    // Another host may have more cores; ours are counted when our part is planned.
+    let anywhere = PlanOptions { host: None, cores: usize::MAX, ..options.clone() };
+    let whole = spec.plan(catalog, &anywhere)?;
+    let homes = homes(spec, &whole)?;
+    let mut split = Split { spec, whole: &whole, homes, host, edges: BTreeMap::new() };
+    let part = split.part();
+    if let (None, Some((edge, _))) = (&options.carrier, split.edges.values().next()) {
+        let message = format!("`{}` leads to another host, and there is no link", edge.from);
+        let hint = "give a carrier, or run all nodes on one host";
+        return Err(Diagnostic::error(Code::NoCarrier, message).hint(hint).into());
+    }
+    let mut here = PlanOptions { host: None, ..options.clone() };
+    if let Some(carrier) = &options.carrier {
+        let links = Links { carrier: carrier.clone(), edges: split.edges };
+        here.services = here.services.with(SERVICE, Arc::new(links));
+    }
+    let mut kinds = catalog.clone();
+    kinds.add(&LINK_OUT);
+    kinds.add(&LINK_IN);
+    let mut plan = part.plan(&kinds, &here)?;
+    plan.spec = Arc::new(spec.clone());
+    Ok(plan)
+}
+
+/// The host of every node: as written, else that of its producers.
+fn homes<'a>(spec: &'a GraphSpec, whole: &Plan) -> Result<BTreeMap<String, &'a str>, Diagnostics> {
+    let mut homes: BTreeMap<String, &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for node in &whole.nodes {
+        let written = spec.find(&node.name).expect("planned from this spec");
+        // A call that may move begins where it is named first.
+        if let Some(on) = written.options.on.first() {
+            homes.insert(node.name.clone(), &on.value);
+            continue;
+        }
+        let above = node.in_edges.iter().map(|&edge| &whole.nodes[whole.edges[edge].from.0].name);
+        let mut above: Vec<&str> = above.filter_map(|name| homes.get(name).copied()).collect();
+        above.sort_unstable();
+        above.dedup();
+        match above[..] {
+            [home] => drop(homes.insert(node.name.clone(), home)),
+            // What feeds it has been complained of.
+            [] if !node.in_edges.is_empty() => {}
+            _ => {
+                let message = format!("where `{}` runs is not said", node.name);
+                let problem = Diagnostic::error(Code::NoHost, message).of_node(&node.name);
+                let hint = match &above[..] {
+                    [] => "name its host: `on = \"…\"`".to_owned(),
+                    above => format!("its producers run on {}; write `on`", listed(above.iter().copied())),
+                };
+                problems.push(problem.at(&written.op.place).hint(hint));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(homes) } else { Err(Diagnostics(problems)) }
+}
+
+/// A graph while it is taken apart.
+struct Split<'a> {
+    spec: &'a GraphSpec,
+    whole: &'a Plan,
+    homes: BTreeMap<String, &'a str>,
+    host: &'a str,
+    edges: BTreeMap<String, (CutEdge, i64)>,
+}
+
+impl Split<'_> {
+    /// The nodes of this host, and link nodes.
+    fn part(&mut self) -> GraphSpec {
+        let mut part = self.spec.clone();
+        part.nodes.clear();
+        for node in &self.spec.nodes {
+            let Some(&home) = self.homes.get(&node.name.value) else { continue };
+            let mut node = node.clone();
+            // Hosts have been decided.
+            node.options.on.clear();
+            let lines = self.lines(&node);
+            for (input, line) in node.from.iter_mut().zip(lines) {
+                let Some(line) = line else { continue };
+                let from = self.homes[&input.source.value.node()];
+                if from == home || (from != self.host && home != self.host) {
+                    continue;
+                }
+                let link = self.cut(&node.name.value, line, input, from, home);
+                part.nodes.push(link);
+            }
+            if home == self.host {
+                part.nodes.push(node);
+            }
+        }
+        part
+    }
+
+    /// The line of each input of a node; none for producers that are disabled.
+    fn lines(&self, node: &NodeSpec) -> Vec<Option<usize>> {
+        let planned = self.planned(&node.name.value);
+        let port = |input: &InputSpec| {
+            let name = input.port.as_ref().map(|port| &port.value[..]);
+            let ports = planned.kind.inputs.iter();
+            name.map_or(0, |name| ports.clone().position(|port| port.name == name).unwrap_or(0))
+        };
+        let there = |input: &InputSpec| self.homes.contains_key(&input.source.value.node());
+        let mut order: Vec<usize> = (0..node.from.len()).filter(|&n| there(&node.from[n])).collect();
+        // Lines stand in the order of the ports, within one port in the order of `from`.
+        order.sort_by_key(|&n| port(&node.from[n]));
+        let mut lines = vec![None; node.from.len()];
+        for (line, n) in order.into_iter().enumerate() {
+            lines[n] = Some(line);
+        }
+        lines
+    }
+
+    fn planned(&self, node: &str) -> &super::PlanNode {
+        let mut nodes = self.whole.nodes.iter();
+        nodes.find(|planned| planned.name == node).expect("planned from this spec")
+    }
+
+    /// Cuts one edge and gives the link node for this host; on the consuming side the input is
+    /// led to it.
+    fn cut(
+        &mut self,
+        consumer: &str,
+        line: usize,
+        input: &mut InputSpec,
+        from: &str,
+        to: &str,
+    ) -> NodeSpec {
+        let edge = &self.whole.edges[self.planned(consumer).in_edges[line]];
+        let (label, format) = (self.whole.output_label(edge.from.0, edge.from.1), &edge.format);
+        let cut = CutEdge {
+            from: label.clone(),
+            to: (consumer.to_owned(), line),
+            session: 0,
+            format: Format::clone(format),
+            on_full: edge.ring.map_or(OnFull::Block, |ring| ring.on_full),
+        };
+        let delay_ns = edge.delay_ns;
+        let sends = from == self.host;
+        let name = match sends {
+            true => self.free(&format!("to_{to}_{consumer}_{line}")),
+            false => self.free(&format!("from_{from}_{}_{line}", self.whole.nodes[edge.from.0].name)),
+        };
+        self.edges.insert(name.clone(), (cut, delay_ns));
+        let place = input.source.place.clone();
+        let named = |kind: &Kind| {
+            NodeSpec::new(Spanned::new(name.clone(), place.clone()), Spanned::from(kind.name))
+        };
+        if sends {
+            let mut link = named(&LINK_OUT);
+            link.from = vec![InputSpec { port: None, ..input.clone() }];
+            return link;
+        }
+        // What is picked is picked before it is sent.
+        let source = &mut input.source.value;
+        source.path.value = vec![name.clone()];
+        (source.port, source.channels) = (None, None);
+        named(&LINK_IN).set(LABEL.name(), label)
+    }
+
+    /// A name that no node has.
+    fn free(&self, wanted: &str) -> String {
+        let taken = |name: &str| self.spec.find(name).is_some() || self.edges.contains_key(name);
+        let mut name = wanted.to_owned();
+        while taken(&name) {
+            name.push('_');
+        }
+        name
+    }
+}

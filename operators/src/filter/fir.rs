@@ -1,0 +1,262 @@
+//! `fir`: keep or remove bands of frequency without changing the shape of waves.
+//!
+//! A finite impulse response filter of `taps` taps by the window method, SciPy's
+//! `firwin(taps, edges, window=window, fs=rate)`:
+//!
+//! ```text
+//! y[n] = h[0] · x[n] + h[1] · x[n−1] + … + h[N−1] · x[n−N+1],    h[k] = h[N−1−k]
+//! ```
+//!
+//! What passes lies between `low_hz` and `high_hz`; without `low_hz` everything below `high_hz`,
+//! without `high_hz` everything above `low_hz`; with `stop` everything else. Or the taps themselves
+//! are written as `coefficients`.
+//!
+//! | port  | carries            |
+//! |-------|--------------------|
+//! | `in`  | any signal         |
+//! | `out` | the same, filtered |
+//!
+//! **Delay**: `(N − 1) / 2` samples at every frequency; the runtime subtracts it from the times.
+//! `coefficients` that are not symmetric delay by where their energy lies, `Σ k h[k]² / Σ h[k]²`.
+//! **NaN** reaches the N outputs it is part of and no other. **Cost**: N multiplications a sample
+//! and channel, 8 to 16 at a time. **Source**: Oppenheim and Schafer, *Discrete-Time Signal
+//! Processing*, section 7.5.
+
+use std::sync::Arc;
+
+use engine::{Block, Body, Code, Diagnostic, Fault, Kind, Node, Outline, Param, Port};
+
+use crate::{
+    designs::{Designs, refused},
+    kernels::fir::Fir,
+    math::{band::Band, fir_design, window::Window},
+};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "fir",
+    summary: "Keep or remove a band of frequencies without changing the shape of waves.",
+    doc: "y[n] = sum over k of h[k] x[n-k], with N = `taps` symmetric taps by the window method, \
+          SciPy's firwin. Passes what lies between low_hz and high_hz; without low_hz everything \
+          below high_hz, without high_hz everything above low_hz; with stop = true everything \
+          else. At the edges amplitude is halved. `coefficients` gives h itself instead. Delay: \
+          (N - 1) / 2 samples at every frequency, or for coefficients that are not symmetric the \
+          middle of their energy; subtracted from the times by the runtime. NaN: reaches the N outputs it is part of and \
+          no other. Cost: N multiplications a sample and channel, 8 to 16 at a time. Source: \
+          Oppenheim and Schafer, Discrete-Time Signal Processing, section 7.5.",
+    example: "taps = 65\nhigh_hz = 40.0",
+    inputs: &[Port::signal("in")],
+    outputs: &[Port::like("out", "in")],
+    params: &[&TAPS, &LOW_HZ, &HIGH_HZ, &STOP, &WINDOW, &COEFFICIENTS],
+    plan: |node| {
+        let rate_hz = node.rate_hz("in");
+        let delay_s = middle(&taps(node, rate_hz)?) / rate_hz;
+        Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
+    },
+    build: |node| {
+        let signal = node.signal("in");
+        let taps = taps(node, signal.rate.hz())?;
+        Ok(Body::block(Filter(Fir::new(taps, signal.channels.len()))))
+    },
+    ..Kind::BASE
+};
+
+const TAPS_MAX: f64 = 8_192.0;
+const TAPS_DEFAULT: i64 = 65;
+const WINDOW_DEFAULT: &str = "hamming";
+const TAPS: Param<i64> =
+    Param::with_default("taps", TAPS_DEFAULT, "Length of the filter; more taps, steeper edges.")
+        .within(1.0, TAPS_MAX);
+const LOW_HZ: Param<f64> =
+    Param::optional("low_hz", "Lower edge of what passes.").within(1e-4, 1e6);
+const HIGH_HZ: Param<f64> =
+    Param::optional("high_hz", "Upper edge of what passes.").within(1e-4, 1e6);
+const STOP: Param<bool> =
+    Param::with_default("stop", false, "Remove what lies between the edges instead.");
+const WINDOW: Param<&str> =
+    Param::with_default("window", WINDOW_DEFAULT, "Trades steep edges for deep stop bands.")
+        .one_of(&["blackman", "hamming", "hann", "rectangular"]);
+const COEFFICIENTS: Param<&[f64]> =
+    Param::optional("coefficients", "The taps themselves, h[0] first, instead of a design.")
+        .within(-1e9, 1e9);
+
+/// Designs the filter. All sessions with the same design share its taps.
+fn taps(node: &Node<'_>, rate_hz: f64) -> Result<Arc<[f32]>, Diagnostic> {
+    type Key = (i64, Option<u64>, Option<u64>, bool, String, u64);
+    static DESIGNED: Designs<Key, f32> = Designs::new();
+
+    if let Some(coefficients) = node.get_optional(&COEFFICIENTS)? {
+        return written(node, &coefficients);
+    }
+    let (taps, window, stop) = (node.get(&TAPS)?, node.get(&WINDOW)?, node.get(&STOP)?);
+    let (low_hz, high_hz) = (node.get_optional(&LOW_HZ)?, node.get_optional(&HIGH_HZ)?);
+    for (param, hz) in [(&LOW_HZ, low_hz), (&HIGH_HZ, high_hz)] {
+        node.check_below_nyquist(param, hz.unwrap_or(0.0), "in")?;
+    }
+    let band = band(node, low_hz, high_hz, stop)?;
+    let bits = |hz: Option<f64>| hz.map(f64::to_bits);
+    let key = (taps, bits(low_hz), bits(high_hz), stop, window.to_owned(), rate_hz.to_bits());
+    DESIGNED
+        .find_or(key, || {
+            let taps = fir_design::design(taps as usize, band, window_of(window), rate_hz)?;
+            Ok(taps.into_iter().map(|tap| tap as f32).collect())
+        })
+        .map_err(|error| {
+            let param = if low_hz.is_some() { LOW_HZ.name() } else { HIGH_HZ.name() };
+            refused(node, param, error)
+        })
+}
+
+/// The taps as they are written.
+fn written(node: &Node<'_>, coefficients: &[f64]) -> Result<Arc<[f32]>, Diagnostic> {
+    let name = COEFFICIENTS.name();
+    let idle = [
+        (TAPS.name(), node.get(&TAPS)? != TAPS_DEFAULT),
+        (LOW_HZ.name(), node.get_optional(&LOW_HZ)?.is_some()),
+        (HIGH_HZ.name(), node.get_optional(&HIGH_HZ)?.is_some()),
+        (STOP.name(), node.get(&STOP)?),
+        (WINDOW.name(), node.get(&WINDOW)? != WINDOW_DEFAULT),
+    ];
+    if let Some((idle, _)) = idle.into_iter().find(|(_, is_written)| *is_written) {
+        let message = format!("`{idle}` changes nothing where `{name}` is written");
+        return Err(node.problem(Code::NoEffect, idle, message).hint("write one or the other"));
+    }
+    if coefficients.is_empty() || coefficients.len() as f64 > TAPS_MAX {
+        let message = format!("`{name}` has {} numbers", coefficients.len());
+        let hint = format!("write 1 to {TAPS_MAX} of them");
+        return Err(node.problem(Code::OutOfRange, name, message).hint(hint));
+    }
+    Ok(coefficients.iter().map(|&tap| tap as f32).collect())
+}
+
+/// Where the energy of the taps lies, in samples: in the middle, where they are symmetric.
+fn middle(taps: &[f32]) -> f64 {
+    let energy = |tap: &f32| f64::from(*tap) * f64::from(*tap);
+    let is_symmetric = taps.iter().zip(taps.iter().rev()).all(|(a, b)| energy(a) == energy(b));
+    let all: f64 = taps.iter().map(energy).sum();
+    if is_symmetric || all == 0.0 {
+        return 0.5 * (taps.len() - 1) as f64;
+    }
+    taps.iter().enumerate().map(|(k, tap)| k as f64 * energy(tap)).sum::<f64>() / all
+}
+
+fn band(
+    node: &Node<'_>,
+    low_hz: Option<f64>,
+    high_hz: Option<f64>,
+    stop: bool,
+) -> Result<Band, Diagnostic> {
+    Ok(match (low_hz, high_hz, stop) {
+        (Some(low_hz), Some(high_hz), false) => Band::BandPass { low_hz, high_hz },
+        (Some(low_hz), Some(high_hz), true) => Band::BandStop { low_hz, high_hz },
+        (None, Some(cutoff_hz), false) | (Some(cutoff_hz), None, true) => {
+            Band::LowPass { cutoff_hz }
+        }
+        (Some(cutoff_hz), None, false) | (None, Some(cutoff_hz), true) => {
+            Band::HighPass { cutoff_hz }
+        }
+        (None, None, _) => {
+            let message = "neither `low_hz` nor `high_hz` is written";
+            return Err(node.problem(Code::MissingParameter, LOW_HZ.name(), message).hint(
+                "write the lower edge of what passes, the upper one, both, or `coefficients`",
+            ));
+        }
+    })
+}
+
+fn window_of(name: &str) -> Window {
+    match name {
+        "blackman" => Window::Blackman,
+        "hann" => Window::Hann,
+        "rectangular" => Window::Rectangular,
+        _ => Window::Hamming,
+    }
+}
+
+struct Filter(Fir);
+
+impl Block for Filter {
+    fn block(&mut self, _: usize, input: &[f32], output: &mut [f32]) {
+        self.0.run(input, output);
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn save(&self, into: &mut Vec<u8>) {
+        self.0.save(into);
+    }
+
+    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
+        self.0.load(from).map_err(|error| Fault::new("is no state of `fir`").because(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::testing::Bench;
+
+    use super::*;
+    use crate::math::golden;
+
+    /// The case of `tests/golden/fir_design.json` with 21 taps below 10 Hz at 250 Hz.
+    fn golden_taps() -> Vec<f64> {
+        let text = include_str!("../../../tests/golden/fir_design.json");
+        let case = golden::cases(text).find(|case| golden::numbers(case, "taps") == [21.0]);
+        golden::numbers(case.expect("the script writes it"), "filter")
+    }
+
+    #[test]
+    fn an_impulse_comes_out_as_scipys_taps_around_its_own_instant() {
+        let mut fir = Bench::build(&KIND, 250.0, "taps = 21\nhigh_hz = 10.0").expect("valid");
+        let mut impulse = [0.0; 41];
+        impulse[10] = 1.0;
+
+        let response = fir.feed(&impulse);
+        // The runtime takes 10 samples, 40 ms, off the times: sample 20 lies at that of sample 10.
+        assert_eq!(fir.delay_ns(), 40_000_000);
+        assert_eq!(fir.take()[0].time().nanos(), -40_000_000);
+        for (n, got) in response.into_iter().enumerate() {
+            let want = n.checked_sub(10).and_then(|k| golden_taps().get(k).copied()).unwrap_or(0.0);
+            // Taps are rounded to f32: half a unit in the last of 24 bits below 1/8.
+            assert!((f64::from(got) - want).abs() < 2f64.powi(-28), "n = {n}: {got} is not {want}");
+        }
+    }
+
+    #[test]
+    fn coefficients_stand_for_themselves() {
+        let mut fir = Bench::build(&KIND, 1_000.0, "coefficients = [1, -1]").expect("valid");
+        assert_eq!(fir.feed(&[1.0, 4.0, 9.0, 16.0]), [1.0, 3.0, 5.0, 7.0]);
+        assert_eq!(fir.delay_ns(), 500_000, "half a sample");
+
+        // Not symmetric: (0·9 + 1·16) / (9 + 16) samples.
+        let uneven = Bench::build(&KIND, 1_000.0, "coefficients = [3, 4]").expect("valid");
+        assert_eq!(uneven.delay_ns(), 640_000);
+    }
+
+    #[test]
+    fn nan_reaches_as_many_outputs_as_there_are_taps() {
+        let mut fir = Bench::build(&KIND, 250.0, "taps = 21\nhigh_hz = 10.0").expect("valid");
+        let mut input = [1.0; 60];
+        input[15] = f32::NAN;
+        let output = fir.feed(&input);
+
+        let lost: Vec<usize> = (0..60).filter(|&n| output[n].is_nan()).collect();
+        assert_eq!(lost, (15..36).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_explained() {
+        for (params, told) in [
+            ("", "neither `low_hz` nor `high_hz` is written"),
+            ("high_hz = 10.0\ncoefficients = [1.0]", "`high_hz` changes nothing"),
+            ("coefficients = []", "`coefficients` has 0 numbers"),
+            ("low_hz = 40.0\nhigh_hz = 10.0", "10"),
+            ("low_hz = 40.0\ntaps = 64", "64"),
+        ] {
+            let problem = Bench::build(&KIND, 250.0, params).err().expect("refused").to_string();
+            assert!(problem.contains(told) && problem.contains("hint:"), "{params}: {problem}");
+        }
+    }
+}

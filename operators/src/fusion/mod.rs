@@ -1,0 +1,4 @@
+//! Operators that make one stream of several.
+
+pub mod align;
+pub mod merge;

@@ -1,0 +1,3 @@
+//! Operators that change the rate of a signal.
+
+pub mod decimate;

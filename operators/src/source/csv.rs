@@ -1,0 +1,393 @@
+//! `csv`: a table of numbers as a signal.
+//!
+//! Reads what spreadsheets and loggers write: `,` `;` or tab, a header row or none, comments, a
+//! column of times or none. See [`crate::files::csv`]. With a `from` the same word writes a table:
+//! [`sink::csv`](crate::sink::csv).
+//!
+//! | port  | carries                                             |
+//! |-------|-----------------------------------------------------|
+//! | `out` | one channel per column, with the unit its name has  |
+//!
+//! Times come from the column, where there is one: a step of more than one and a half periods is a
+//! gap, and where the column runs away from the rate by more than half a period, times follow the
+//! column. An empty cell is NaN. What is skipped is told at the end.
+
+use std::sync::Arc;
+
+use engine::{
+    Body, Channel, Code, Diagnostic, Fault, Files, Flow, Format, Frame, Gap, Header, Io, Kind,
+    Node, Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit,
+};
+
+use crate::files::{
+    csv::{CsvOptions, CsvReader, TimeColumn, TimeUnit},
+    error::FileError,
+};
+
+type Reader = CsvReader<Box<dyn ReadSeek>>;
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "csv",
+    summary: "A table of numbers: read without `from`, written with one.",
+    doc: "Reads a table with `,` `;` or tab, header row or none, comments, decimal commas. A \
+          column called t_s, time or timestamp (numbers, or dates with a time of day) tells when \
+          each row happened, and the rate is found from it; `time_column` names another, \
+          `time_column = \"\"` says that there is none. Without times `rate_hz` is needed; with \
+          both, the column is the truth and rate_hz is checked against it to 1 %. Zero of the \
+          time line is the first row (`zero = \"first_row\"`) or that of the column (\"column\"). \
+          A step of more than one and a half periods is a gap; an empty cell is NaN; rows whose \
+          time runs backward are skipped and counted. Cost: about 30 ns a cell. With a `from` the \
+          node writes: header row t_s,<channels>, a row per sample, the shortest digits that read \
+          back as the same number; to `file`, or standard output; sessions beyond the first to \
+          FILE.1, FILE.2, ….",
+    example: "file = \"table.csv\"",
+    outputs: &[Port::signal("out")],
+    params: &[&FILE, &RATE_HZ, &TIME_COLUMN, &TIME_UNIT, &COLUMNS, &ZERO],
+    when_fed: Some(&crate::sink::csv::KIND),
+    plan: |node| {
+        let reader = open(node)?;
+        let rate_hz = reader.rate_hz();
+        let rate = Rate::new(rate_hz).ok_or_else(|| {
+            let message = format!("the table has a rate of {rate_hz} rows per second");
+            node.problem(Code::OutOfRange, FILE.name(), message).hint("give `rate_hz`")
+        })?;
+        let unit = |unit: &Option<String>| unit.as_deref().map_or(Unit::UNKNOWN, Unit::named);
+        let channels = reader
+            .columns()
+            .iter()
+            .map(|column| Channel { name: column.name.clone(), unit: unit(&column.unit) })
+            .collect();
+        let frame_len = node.frame_len(rate, crate::FRAME_MS);
+        Ok(Outline::of([Format::Signal(SignalFormat { channels, rate, frame_len }.into())]))
+    },
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned as a signal");
+        Ok(Body::source(Table {
+            reader: open(node)?,
+            files: node.files().clone(),
+            path: node.path(&FILE)?,
+            options: options(node)?,
+            rate: signal.rate,
+            from_first: node.get(&ZERO)? == "first_row",
+            zero: None,
+            anchor: Timestamp::MIN,
+            since: 0,
+            ahead: Ahead::new(signal.channels.len(), signal.frame_len),
+        }))
+    },
+    ..Kind::BASE
+};
+
+const FILE: Param<&str> = Param::required("file", "The table, such as \"recording.csv\".");
+const RATE_HZ: Param<f64> =
+    Param::optional("rate_hz", "Rows per second; found from the times where there are some.")
+        .within(1e-3, 1e6);
+const TIME_COLUMN: Param<&str> =
+    Param::optional("time_column", "Name or number of the column of times; \"\" for none.");
+const TIME_UNIT: Param<&str> =
+    Param::optional("time_unit", "Unit of the times, where the column's name does not say it.")
+        .one_of(&["s", "ms", "us", "ns"]);
+const COLUMNS: Param<&str> =
+    Param::optional("columns", "Names or numbers of the columns to read, with commas between.");
+const ZERO: Param<&str> =
+    Param::with_default("zero", "first_row", "Which row, or time, is zero of the time line.")
+        .one_of(&["first_row", "column"]);
+
+fn options(node: &Node<'_>) -> Result<CsvOptions, Diagnostic> {
+    let columns = node.get_optional(&COLUMNS)?.unwrap_or_default();
+    Ok(CsvOptions {
+        time_column: match node.get_optional(&TIME_COLUMN)? {
+            None => TimeColumn::Auto,
+            Some("") => TimeColumn::Absent,
+            Some(name) => TimeColumn::Named(name.to_owned()),
+        },
+        time_unit: node.get_optional(&TIME_UNIT)?.map(|unit| match unit {
+            "ms" => TimeUnit::Milliseconds,
+            "us" => TimeUnit::Microseconds,
+            "ns" => TimeUnit::Nanoseconds,
+            _ => TimeUnit::Seconds,
+        }),
+        rate_hz: node.get_optional(&RATE_HZ)?,
+        columns: columns
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect(),
+    })
+}
+
+fn open(node: &Node<'_>) -> Result<Reader, Diagnostic> {
+    let path = node.path(&FILE)?;
+    let file = crate::files::open(node, &path, FILE.name())?;
+    CsvReader::open(file, &path, &options(node)?)
+        .map_err(|error| crate::files::problem(node, FILE.name(), &error))
+}
+
+struct Table {
+    reader: Reader,
+    files: Arc<dyn Files>,
+    path: String,
+    options: CsvOptions,
+    rate: Rate,
+    from_first: bool,
+    /// What the column says at zero of the time line, once a row was read.
+    zero: Option<i64>,
+    /// A row whose time was taken from the column, and rows since then.
+    anchor: Timestamp,
+    since: i64,
+    ahead: Ahead,
+}
+
+/// Rows read and not sent yet.
+struct Ahead {
+    samples: Vec<f32>,
+    times: Vec<i64>,
+    stride: usize,
+    from: usize,
+    to: usize,
+    gap: bool,
+}
+
+impl Ahead {
+    fn new(channels: usize, stride: usize) -> Self {
+        let (samples, times) = (vec![0.0; channels * stride], vec![0; stride]);
+        Self { samples, times, stride, from: 0, to: 0, gap: false }
+    }
+}
+
+impl Table {
+    /// Where the next row belongs by rate alone.
+    fn expected(&self) -> Timestamp {
+        self.anchor.plus_nanos(self.rate.span_ns(self.since))
+    }
+
+    fn time(&self, row: usize) -> Timestamp {
+        let zero = self.zero.unwrap_or(0);
+        Timestamp::from_nanos(self.ahead.times[row].saturating_sub(zero))
+    }
+
+    /// Whether the column has run away from the rate at a row, so that times follow it from there.
+    fn has_run_away(&self, row: usize, steps: i64) -> bool {
+        let expected = self.anchor.plus_nanos(self.rate.span_ns(self.since + steps));
+        2.0 * self.time(row).since(expected).unsigned_abs() as f64 > self.rate.period_ns()
+    }
+}
+
+impl Source for Table {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        if self.ahead.from == self.ahead.to {
+            let Ahead { samples, times, stride, .. } = &mut self.ahead;
+            let block = self.reader.read(samples, *stride, times).map_err(cannot_go_on)?;
+            if block.rows == 0 {
+                return Ok(Flow::End);
+            }
+            (self.ahead.from, self.ahead.to) = (0, block.rows);
+            self.ahead.gap = block.gap.is_some();
+            let first = if self.from_first { self.ahead.times[0] } else { 0 };
+            self.zero.get_or_insert(first);
+        }
+        let first = self.ahead.from;
+        let has_times = self.reader.has_time();
+        if self.anchor == Timestamp::MIN
+            || has_times && (self.ahead.gap || self.has_run_away(first, 0))
+        {
+            (self.anchor, self.since) = (self.time(first), 0);
+        }
+        // Rows up to where the column runs away belong to one frame.
+        let mut end = first + 1;
+        while end < self.ahead.to && !(has_times && self.has_run_away(end, (end - first) as i64)) {
+            end += 1;
+        }
+        let (time, len) = (self.expected(), end - first);
+        let mut buffer = io.signal(0, len);
+        let planes = buffer.floats_mut().expect("a fresh buffer has one holder");
+        let rows = self.ahead.samples.chunks_exact(self.ahead.stride);
+        for (plane, rows) in planes.chunks_exact_mut(len).zip(rows) {
+            plane.copy_from_slice(&rows[first..end]);
+        }
+        let gap = std::mem::take(&mut self.ahead.gap).then_some(Gap::Source);
+        io.send(0, Frame::new(Header { gap, ..Header::at(time) }, buffer));
+        self.since += len as i64;
+        self.ahead.from = end;
+        Ok(Flow::More)
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        let file = self.files.open(&self.path);
+        let file =
+            file.map_err(|error| Fault::io(format!("cannot read `{}`", self.path), error))?;
+        self.reader = CsvReader::open(file, &self.path, &self.options).map_err(cannot_go_on)?;
+        (self.zero, self.anchor, self.since) = (None, Timestamp::MIN, 0);
+        (self.ahead.from, self.ahead.to, self.ahead.gap) = (0, 0, false);
+        Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        let tally = self.reader.tally();
+        let mut remarks = Vec::new();
+        if let Some(line) = tally.cut_off {
+            remarks.push(format!("line {line} is cut off and was not delivered"));
+        }
+        if let Some(line) = tally.first_out_of_order {
+            let rows = tally.rows_out_of_order;
+            remarks.push(format!("{rows} rows were out of order and skipped, first line {line}"));
+        }
+        if tally.empty_rows > 0 {
+            remarks.push(format!("{} rows were empty and skipped", tally.empty_rows));
+        }
+        if tally.gaps > 0 {
+            remarks.push(format!("the times have {} gaps", tally.gaps));
+        }
+        (!remarks.is_empty()).then(|| format!("{}: {}", self.path, remarks.join("; ")))
+    }
+}
+
+fn cannot_go_on(error: FileError) -> Fault {
+    Fault::data("cannot be read on").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{
+        Services,
+        testing::{Bench, MemoryFiles, Refused, Seen},
+    };
+
+    use super::*;
+
+    fn bench(table: &str, params: &str) -> Result<Bench, Refused> {
+        let files = Arc::new(MemoryFiles::new().with("t.csv", table));
+        let params = format!("file = \"t.csv\"\n{params}");
+        Bench::in_world(&KIND, &[], &params, files, Services::default())
+    }
+
+    fn all(table: &str, params: &str) -> Vec<Seen> {
+        let mut bench = bench(table, params).unwrap_or_else(|problem| panic!("{problem}"));
+        bench.pull(usize::MAX - 1);
+        bench.take()
+    }
+
+    fn frames(seen: &[Seen]) -> Vec<(i64, Option<Gap>, Vec<f32>)> {
+        let frame = |seen: &Seen| {
+            let header = seen.frame.header;
+            (header.time.nanos() / 1_000_000, header.gap, seen.frame.samples().to_vec())
+        };
+        seen.iter().map(frame).collect()
+    }
+
+    #[test]
+    fn columns_become_channels_and_the_first_row_is_time_zero() {
+        let table = "t_s,ecg (mV),breath\n100.0,1,10\n100.1,2,\n100.2,3,30\n100.3,4,40\n";
+        let seen = all(table, "frame_ms = 200.0");
+
+        let Format::Signal(signal) = &seen[0].format else { panic!("a signal") };
+        let channels: Vec<_> =
+            signal.channels.iter().map(|c| (c.name.as_str(), c.unit.name())).collect();
+        assert_eq!(channels, [("ecg", "mV"), ("breath", "")]);
+        assert_eq!(signal.rate.hz(), 10.0);
+        assert_eq!(
+            seen.iter().map(|seen| seen.time().nanos()).collect::<Vec<_>>(),
+            [0, 200_000_000]
+        );
+        assert_eq!(seen[1].frame.samples(), [3.0, 4.0, 30.0, 40.0]);
+        assert!(seen[0].frame.channel(1)[1].is_nan(), "an empty cell");
+
+        let seen = all(table, "zero = \"column\"\ncolumns = \"breath\"");
+        assert_eq!(seen[0].time().nanos(), 100_000_000_000);
+        assert_eq!(seen[0].frame.samples(), [10.0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_a_gap_with_true_times() {
+        let table = "t_s,x\n0.0,0\n0.1,1\n0.2,2\n0.7,7\n0.8,8\n";
+        let want = [(0, None, vec![0.0, 1.0, 2.0]), (700, Some(Gap::Source), vec![7.0, 8.0])];
+        assert_eq!(frames(&all(table, "frame_ms = 300.0")), want);
+    }
+
+    #[test]
+    fn times_follow_a_column_that_runs_away_from_its_rate() {
+        // Half a per cent fast, which `rate_hz` may be: half a period is lost in a hundred rows.
+        let rows = (0..400).map(|n| format!("{},{n}\n", f64::from(n) * 0.100_5));
+        let table: String = std::iter::once("t_s,x\n".to_owned()).chain(rows).collect();
+        let mut row = 0;
+        for seen in all(&table, "rate_hz = 10.0") {
+            let late_ns = seen.time().nanos() - row * 100_500_000;
+            assert!(late_ns.abs() <= 50_000_000, "row {row} is {late_ns} ns off");
+            assert_eq!(seen.frame.header.gap, None);
+            row += seen.frame.len() as i64;
+        }
+        assert_eq!(row, 400);
+    }
+
+    #[test]
+    fn without_times_rows_follow_each_other_at_the_rate() {
+        let want = [(0, None, vec![5.0, 6.0]), (500, None, vec![7.0])];
+        assert_eq!(frames(&all("5\n6\n7\n", "rate_hz = 4.0\nframe_ms = 500.0")), want);
+        let params = "rate_hz = 4.0\ntime_column = \"\"\ncolumns = \"2\"";
+        assert_eq!(all("0,5\n0,6\n", params)[1].time().nanos(), 250_000_000);
+    }
+
+    #[test]
+    #[should_panic(expected = "t.csv:4:2")]
+    fn a_cell_that_is_no_number_is_named_by_file_line_and_column() {
+        all("t_s,x\n0.0,1\n0.1,2\n0.2,oops\n0.3,4\n", "");
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_at_the_end() {
+        let text = b"t_s,x\n0.0,1\n0.1,2\n0.05,3\n0.2,4\n0.9,5\n1.0,6.";
+        let cut = b"t_s,x\n0,1\n1,2\n2";
+        let mut told = Vec::new();
+        for text in [&text[..], &cut[..]] {
+            let file: Box<dyn ReadSeek> = Box::new(std::io::Cursor::new(text.to_vec()));
+            let options = CsvOptions::default();
+            let mut table = Table {
+                reader: CsvReader::open(file, "t.csv", &options).expect("opens"),
+                files: Arc::new(MemoryFiles::new()),
+                path: "t.csv".to_owned(),
+                options,
+                rate: Rate::new(10.0).expect("valid"),
+                from_first: true,
+                zero: None,
+                anchor: Timestamp::MIN,
+                since: 0,
+                ahead: Ahead::new(1, 4),
+            };
+            assert_eq!(table.remark(), None);
+            while table.reader.read(&mut [0.0; 4], 4, &mut [0; 4]).expect("reads").rows > 0 {}
+            told.push(table.remark().expect("something was left out"));
+        }
+        assert_eq!(
+            told[0],
+            "t.csv: 1 rows were out of order and skipped, first line 4; the times have 1 gaps"
+        );
+        assert_eq!(told[1], "t.csv: line 4 is cut off and was not delivered");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_before_anything_starts() {
+        let table = "t_s,x\n0.0,1\n0.1,2\n0.2,3\n";
+        for (table, params, told) in [
+            (table, "rate_hz = 20.0", "the times say 10.0"),
+            (table, "columns = \"y\"", "has no column `y`"),
+            ("1\n2\n", "", "has no time column"),
+            ("", "", "holds no rows"),
+        ] {
+            let problem = bench(table, params).err().expect("refused").to_string();
+            assert!(problem.contains(told) && problem.contains("hint:"), "{problem}");
+        }
+        let nowhere = Bench::build(&KIND, 0.0, "file = \"nowhere.csv\"").err().expect("refused");
+        assert!(nowhere.to_string().contains("nowhere.csv"), "{nowhere}");
+    }
+
+    #[test]
+    fn it_begins_again_as_it_began() {
+        let mut bench = bench("t_s,x\n5,1\n6,2\n9,3\n", "").expect("valid");
+        bench.pull(usize::MAX - 1);
+        let first = frames(&bench.take());
+        bench.reset();
+        bench.pull(usize::MAX - 1);
+        assert_eq!(frames(&bench.take()), first);
+    }
+}

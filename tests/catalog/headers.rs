@@ -1,0 +1,91 @@
+//! Law 5: how much comes out, and every header.
+
+use engine::{Rate, Timestamp, testing::Seen};
+
+use crate::{
+    recordings::SECONDS,
+    subject::{Subject, TAG, everyone},
+};
+
+fn all(subject: &Subject) -> (Vec<Seen>, i64) {
+    let mut bench = subject.bench();
+    if subject.kind.is_source() {
+        while !bench.pull(1_000) {}
+    } else {
+        subject.feed(&mut bench, 0..SECONDS, 130);
+        bench.flush();
+    }
+    assert_eq!(bench.late(), 0, "{} is later than it promised", subject.name());
+    // A table does not know its length before it is read.
+    let span_ns = bench.duration_ns().unwrap_or(SECONDS as i64 * 1_000_000_000);
+    (bench.take(), span_ns)
+}
+
+#[test]
+fn as_many_samples_come_out_as_the_rates_say() {
+    for subject in everyone() {
+        let (seen, span_ns) = all(&subject);
+        for port in 0..subject.kind.outputs.len() {
+            let frames: Vec<&Seen> = seen.iter().filter(|seen| seen.port == port).collect();
+            let Some(signal) = frames.first().and_then(|seen| seen.format.as_signal()) else {
+                continue;
+            };
+            let samples: usize = frames.iter().map(|seen| seen.frame.len()).sum();
+            let expected = (span_ns as f64 / 1e9 * signal.rate.hz() - 1e-6).ceil() as usize;
+            assert_eq!(samples, expected, "{} port {port}", subject.name());
+            for seen in frames {
+                let len = seen.frame.len();
+                let place = format!("{} port {port}: {len} samples", subject.name());
+                assert!((1..=signal.frame_len).contains(&len), "{place}");
+                assert_eq!(seen.frame.samples().len(), len * signal.channels.len(), "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn headers_are_numbered_in_order_and_without_holes() {
+    for subject in everyone() {
+        let (seen, _) = all(&subject);
+        for port in 0..subject.kind.outputs.len() {
+            let name = format!("{} port {port}", subject.name());
+            let mut next: Option<(Timestamp, Option<Rate>, i64)> = None;
+            for (n, seen) in seen.iter().filter(|seen| seen.port == port).enumerate() {
+                let header = seen.frame.header;
+                assert_eq!(header.seq, n as u64, "{name}");
+                assert_eq!((header.gap, header.epoch), (None, 0), "{name} frame {n}");
+                let rate = seen.format.rate();
+                let (start, _, before) = *next.get_or_insert((header.time, rate, 0));
+                match rate {
+                    // Times may be rounded at both ends.
+                    Some(rate) => {
+                        let off = header.time.since(start.plus_nanos(rate.span_ns(before)));
+                        assert!(off.abs() <= 1, "{name} frame {n} is off by {off} ns");
+                        next = Some((start, Some(rate), before + seen.frame.len() as i64));
+                    }
+                    None => {
+                        assert!(header.time >= start, "{name} event {n} goes back in time");
+                        next = Some((header.time, None, 0));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Kinds whose outputs come from the clock of event time, not from a frame.
+const BY_TIMER: &[&str] = &["hrv", "pacer"];
+
+#[test]
+fn what_a_frame_causes_carries_its_tag() {
+    let subjects = everyone().filter(|s| !s.kind.is_source() && !BY_TIMER.contains(&s.name()));
+    for subject in subjects {
+        let mut bench = subject.bench();
+        subject.feed(&mut bench, 0..SECONDS, 130);
+
+        for (n, seen) in bench.take().iter().enumerate() {
+            let (name, tag) = (subject.name(), seen.frame.header.tag);
+            assert_eq!(tag, TAG, "{name} frame {n} of port {}", seen.port);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What kinds are fed with: a heart, a slow sine, and small recordings.
+
+use std::sync::OnceLock;
+
+use engine::testing::{Bench, MemoryFiles};
+
+/// Samples per second of the first signal.
+pub(crate) const RATE_HZ: f64 = 250.0;
+/// Samples per second of a second signal.
+pub(crate) const SLOW_HZ: f64 = 100.0;
+/// How long content is.
+pub(crate) const SECONDS: usize = 40;
+
+/// A heart with some noise, and the moments of its beats in nanoseconds.
+pub(crate) fn heart() -> &'static (Vec<f32>, Vec<i64>) {
+    static HEART: OnceLock<(Vec<f32>, Vec<i64>)> = OnceLock::new();
+    HEART.get_or_init(|| {
+        let params = format!("seconds = {SECONDS}.0\nnoise_mv = 0.02\nwander_mv = 0.2");
+        let mut ecg = Bench::build(&operators::source::ecg::KIND, RATE_HZ, &params).expect("valid");
+        while !ecg.pull(100) {}
+        let (mut samples, mut beats) = (Vec::new(), Vec::new());
+        for seen in ecg.take() {
+            match seen.port {
+                0 => samples.extend_from_slice(seen.frame.samples()),
+                _ => beats.push(seen.time().nanos()),
+            }
+        }
+        (samples, beats)
+    })
+}
+
+/// A slow sine.
+pub(crate) fn slow() -> &'static Vec<f32> {
+    static SLOW: OnceLock<Vec<f32>> = OnceLock::new();
+    SLOW.get_or_init(|| (0..SECONDS * SLOW_HZ as usize).map(|n| (n as f32 * 0.05).sin()).collect())
+}
+
+/// A table and a WFDB record, as files.
+pub(crate) fn files() -> MemoryFiles {
+    static FILES: OnceLock<[(&str, Vec<u8>); 4]> = OnceLock::new();
+    let files = FILES.get_or_init(make_files).clone();
+    files.into_iter().fold(MemoryFiles::new(), |files, (path, content)| files.with(path, content))
+}
+
+fn make_files() -> [(&'static str, Vec<u8>); 4] {
+    let samples = &heart().0;
+    let table: String = samples
+        .iter()
+        .enumerate()
+        .map(|(n, sample)| format!("{},{sample},{n}\n", n as f64 / RATE_HZ))
+        .collect();
+    let header = "100 2 250 10000\n100.dat 16 200 16 0 0 0 0 MLII\n100.dat 16 100 16 0 0 0 0 V5\n";
+    let words = samples.iter().enumerate().flat_map(|(n, sample)| {
+        let two = [(sample * 200.0) as i16, n as i16];
+        two.into_iter().flat_map(i16::to_le_bytes)
+    });
+    // A normal beat (code 1) every 200 samples; the word 0 ends the list.
+    let beats = std::iter::repeat_n((1 << 10) | 200_u16, 49).chain([0]);
+    [
+        ("table.csv", format!("t_s,ecg,count\n{table}").into_bytes()),
+        ("100.hea", header.to_owned().into_bytes()),
+        ("100.dat", words.collect()),
+        ("100.atr", beats.flat_map(u16::to_le_bytes).collect()),
+    ]
+}
