@@ -15,9 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spec = GraphSpec::new("graph_in_code")
         .set("deadline_ms", 50)
         .node("ecg", "ecg", |node| node.set("seconds", 10.0).set("heart_rate_bpm", 66.0))
-        .node("clean", "bandpass", |node| {
-            node.from("ecg").set("low_hz", 5.0).set("high_hz", 15.0)
-        })
+        .node("clean", "bandpass", |node| node.from("ecg").set("low_hz", 5.0).set("high_hz", 15.0))
         .node("beats", "qrs", |node| node.from("clean"))
         .node("hrv", "hrv", |node| node.from("beats").set("every_s", 5.0))
         .node("out", "jsonl", |node| node.from(["beats", "hrv"]));

@@ -67,7 +67,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     running.wait();
     for sink in running.report().sinks {
         let (median_ns, ..) = sink.latency_ns.expect("ten presses came through");
-        eprintln!("`{}`: {} presses, median latency {} µs", sink.name, sink.frames, median_ns / 1_000);
+        eprintln!(
+            "`{}`: {} presses, median latency {} µs",
+            sink.name,
+            sink.frames,
+            median_ns / 1_000
+        );
     }
     Ok(())
 }

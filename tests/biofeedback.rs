@@ -46,9 +46,8 @@ fn annotated(frames: &[(usize, Frame)]) -> Vec<f64> {
         ],
         rate_max: 10.0,
     };
-    let is_beat = |frame: &Frame| {
-        EventReader::new(&format, frame).field(1) == Some(FieldValue::Bool(true))
-    };
+    let is_beat =
+        |frame: &Frame| EventReader::new(&format, frame).field(1) == Some(FieldValue::Bool(true));
     let beats = frames.iter().filter(|(_, frame)| is_beat(frame));
     beats.map(|(_, frame)| frame.header.time.secs_f64()).collect()
 }

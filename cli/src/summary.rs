@@ -216,7 +216,14 @@ mod tests {
             entered: None,
         };
         let (nodes, edges, sinks) = (vec![node], vec![edge], Vec::new());
-        Report { sessions: (1, 0), nodes, edges, sinks, remarks: Vec::new(), lasted_ns: 1_000_000_000 }
+        Report {
+            sessions: (1, 0),
+            nodes,
+            edges,
+            sinks,
+            remarks: Vec::new(),
+            lasted_ns: 1_000_000_000,
+        }
     }
 
     fn sink(max_ms: i64) -> SinkReport {

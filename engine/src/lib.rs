@@ -66,8 +66,8 @@ pub use live::LiveIo;
 pub use param::{AnyParam, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{
-    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions, Running,
-    SinkReport, Snapshot,
+    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions,
+    Running, SinkReport, Snapshot,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

@@ -441,14 +441,24 @@ pub(crate) struct CallTask {
     call: Box<dyn Call>,
     ring: Receiver,
     edge: Arc<EdgeCounts>,
+    pick: Option<Arc<[u16]>>,
     out: Vec<(Sender, Arc<EdgeCounts>)>,
     seq: u64,
+    /// Why the next answer follows missing ones.
+    gap: Option<Gap>,
     open: VecDeque<Question>,
 }
 
 struct Question {
     frame: Frame,
+    /// Comes at the deadline at the latest, which counts from when it was asked.
     answer: JoinHandle<Result<Frame, Fault>>,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.answer.abort();
+    }
 }
 
 impl CallTask {
@@ -485,7 +495,7 @@ impl CallTask {
         loop {
             let bound = self.ring.bound();
             self.ask()?;
-            let Some(question) = self.open.pop_front() else {
+            let Some(mut question) = self.open.pop_front() else {
                 self.publish(bound);
                 if bound == Timestamp::MAX {
                     return Ok(());
@@ -497,11 +507,10 @@ impl CallTask {
             };
             // The oldest open question is the bound behind the call.
             self.publish(question.frame.header.time);
-            let answer = wait_for(question.answer, self.call.deadline()).await;
             let header = question.frame.header;
-            let answered = match answer {
-                Some(answer) => Some(answer),
-                None => self.call.fallback(&question.frame),
+            let answered = match (&mut question.answer).await {
+                Ok(Ok(answer)) => Some(answer),
+                _ => self.call.fallback(&question.frame),
             };
             match answered {
                 Some(answer) => {
@@ -522,7 +531,8 @@ impl CallTask {
             if let Some(pick_from) = &self.pick {
                 pick(&mut frame, pick_from);
             }
-            let answer = tokio::spawn(self.call.ask(frame.clone())?);
+            let answer = in_time(self.call.ask(frame.clone())?, self.call.deadline());
+            let answer = tokio::spawn(answer);
             self.open.push_back(Question { frame, answer });
         }
         self.ring.release();
@@ -555,23 +565,16 @@ impl CallTask {
     }
 }
 
-/// The answer, if it comes in time and is none of a fault.
-async fn wait_for(
-    answer: JoinHandle<Result<Frame, Fault>>,
+async fn in_time(
+    answer: crate::call::Answer,
     deadline: Option<std::time::Duration>,
-) -> Option<Frame> {
-    let cancel = answer.abort_handle();
-    let outcome = match deadline {
+) -> Result<Frame, Fault> {
+    match deadline {
         None => answer.await,
-        Some(deadline) => match tokio::time::timeout(deadline, answer).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                cancel.abort();
-                return None;
-            }
-        },
-    };
-    outcome.ok()?.ok()
+        Some(deadline) => tokio::time::timeout(deadline, answer)
+            .await
+            .unwrap_or_else(|_| Err(Fault::new("the answer did not come in time"))),
+    }
 }
 
 /// Whether a sink's fault ends the run without blame.

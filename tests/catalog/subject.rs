@@ -242,7 +242,9 @@ fn samples(line: usize, rate_hz: f64, from_ms: usize, to_ms: usize) -> Option<St
 fn events(line: usize, from_ms: usize, to_ms: usize) -> impl Iterator<Item = Step> {
     let (from, to) = (from_ms as i64 * 1_000_000, to_ms as i64 * 1_000_000);
     let beats = recordings::heart().1.iter().map(move |beat| beat + line as i64 * 1_000);
-    beats.filter(move |beat| (from..to).contains(beat)).map(move |beat| Step::Push(line, event(beat)))
+    beats
+        .filter(move |beat| (from..to).contains(beat))
+        .map(move |beat| Step::Push(line, event(beat)))
 }
 
 fn beat_format() -> EventFormat {

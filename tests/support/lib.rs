@@ -10,6 +10,7 @@ pub mod allocations;
 pub mod data;
 pub mod kinds;
 pub mod score;
+pub mod waiting;
 
 /// A file system without files.
 pub struct NoFiles;

@@ -14,13 +14,19 @@ use std::{any::Any, collections::BTreeMap, sync::Arc};
 use crate::{
     carrier::{Carrier, CutEdge},
     format::Format,
-    graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFull, Spanned, nearest},
+    graph::{
+        Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFull, Spanned, nearest,
+    },
     kind::{BuildError, Catalog, Kind, Node, Outline, Placement, Port},
     param::Param,
     service::Service,
 };
 
-use super::{Plan, draft::{Draft, PlanOptions}, words::listed};
+use super::{
+    Plan,
+    draft::{Draft, PlanOptions},
+    words::listed,
+};
 
 /// Takes a cut edge off the graph.
 static LINK_OUT: Kind = Kind {
@@ -164,7 +170,10 @@ fn homes<'a>(spec: &'a GraphSpec, whole: &Plan) -> Result<BTreeMap<String, &'a s
                 let problem = Diagnostic::error(Code::NoHost, message).of_node(&node.name);
                 let hint = match &above[..] {
                     [] => "name its host: `on = \"…\"`".to_owned(),
-                    above => format!("its producers run on {}; write `on`", listed(above.iter().copied())),
+                    above => format!(
+                        "its producers run on {}; write `on`",
+                        listed(above.iter().copied())
+                    ),
                 };
                 problems.push(problem.at(&written.op.place).hint(hint));
             }
@@ -218,7 +227,8 @@ impl Split<'_> {
             name.map_or(0, |name| ports.clone().position(|port| port.name == name).unwrap_or(0))
         };
         let there = |input: &InputSpec| self.homes.contains_key(&input.source.value.node());
-        let mut order: Vec<usize> = (0..node.from.len()).filter(|&n| there(&node.from[n])).collect();
+        let mut order: Vec<usize> =
+            (0..node.from.len()).filter(|&n| there(&node.from[n])).collect();
         // Lines stand in the order of the ports, within one port in the order of `from`.
         order.sort_by_key(|&n| port(&node.from[n]));
         let mut lines = vec![None; node.from.len()];
@@ -256,7 +266,9 @@ impl Split<'_> {
         let sends = from == self.host;
         let name = match sends {
             true => self.free(&format!("to_{to}_{consumer}_{line}")),
-            false => self.free(&format!("from_{from}_{}_{line}", self.whole.nodes[edge.from.0].name)),
+            false => {
+                self.free(&format!("from_{from}_{}_{line}", self.whole.nodes[edge.from.0].name))
+            }
         };
         self.edges.insert(name.clone(), (cut, delay_ns));
         let place = input.source.place.clone();

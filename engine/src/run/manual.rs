@@ -283,9 +283,8 @@ impl ManualRun {
             match event {
                 Event::Done { remarks } => {
                     self.stages_left -= 1;
-                    let named = |(node, text): (usize, String)| {
-                        (self.plan.nodes[node].name.clone(), text)
-                    };
+                    let named =
+                        |(node, text): (usize, String)| (self.plan.nodes[node].name.clone(), text);
                     self.remarks.extend(remarks.into_iter().map(named));
                 }
                 Event::Trouble { slot, fault } => {

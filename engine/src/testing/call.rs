@@ -122,9 +122,12 @@ pub static MOCK_CALL: Kind = Kind {
     ..Kind::BASE
 };
 
-const AFTER_MS: Param<&[f64]> =
-    Param::with_default("after_ms", &[0.0] as &[f64], "How long answers take; below zero for ever.")
-        .within(-1.0, 60_000.0);
+const AFTER_MS: Param<&[f64]> = Param::with_default(
+    "after_ms",
+    &[0.0] as &[f64],
+    "How long answers take; below zero for ever.",
+)
+.within(-1.0, 60_000.0);
 const FAILS_EVERY: Param<i64> =
     Param::with_default("fails_every", 0, "Which answers fail; 0 for none.").within(0.0, 1e9);
 const GAIN: Param<f64> =

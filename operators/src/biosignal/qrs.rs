@@ -30,8 +30,9 @@ pub static KIND: Kind = Kind {
           whose shape it inverts, or as recorded (`input = \"raw\"`); `auto` looks whether a \
           `bandpass` stands in front. t_s is the R peak itself, decided 0.24 s after it, without delay; the first \
           three seconds are for learning and their beats come then. After a gap learning begins \
-          anew, and the first beat has no rr_ms. The amplitude is R's height above the baseline \
-          in the recording, in the input's unit. NaN is taken as the last good sample. Cost: about \
+          anew, and the first beat has no rr_ms. The amplitude is R's height above the \
+          baseline between about 1 and 50 Hz, in the input's unit: half to nine tenths of a narrow R \
+          as recorded; its changes mean more than its value. NaN is taken as the last good sample. Cost: about \
           20 ns a sample, 4 KiB. Source: Pan and Tompkins 1985, Hamilton 2002, and \
           operators::math::qrs.",
     example: "input = \"auto\"",
@@ -122,8 +123,8 @@ impl Detector {
         let event = io
             .event_for(0)
             .f64_or_absent(0, rr_ms)
-            .f64_or_absent(1, rr_ms.map(|rr_ms| 60_000.0 / rr_ms))
-            .f64(2, f64::from(beat.amplitude))
+            .f64_or_absent(1, rr_ms.map(|rr_ms| rounded(60_000.0 / rr_ms)))
+            .f64(2, rounded(f64::from(beat.amplitude)))
             .bool(3, beat.searched_back);
         io.send_event(0, time, event);
         io.promise(0, time.plus_nanos(REFRACTORY_NS));
@@ -145,6 +146,15 @@ impl Detector {
         }
         self.reset();
     }
+}
+
+/// Six digits that count: nobody reads more of a derived number, and lines stay short.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10_f64.powi(5 - value.abs().log10().floor() as i32);
+    (value * scale).round() / scale
 }
 
 impl Operator for Detector {
@@ -303,6 +313,13 @@ mod tests {
         assert_eq!(behind.number("rr_ms"), None);
         let before = seen.iter().rfind(|seen| seen.time().secs_f64() < 20.0).expect("beats");
         assert!(before.time().secs_f64() > 18.8, "the last beats before the hole are told");
+    }
+
+    #[test]
+    fn six_digits_are_kept() {
+        assert_eq!(rounded(72.782_050_792), 72.7821);
+        assert_eq!(rounded(-0.000_553_007_49), -0.000_553_007);
+        assert_eq!(rounded(0.0), 0.0);
     }
 
     #[test]

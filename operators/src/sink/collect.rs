@@ -25,8 +25,8 @@ use std::{
 };
 
 use engine::{
-    Body, Code, Diagnostic, EventReader, Fault, FieldValue, Format, Frame, Kind, Outline,
-    Param, Port, Service, Sink,
+    Body, Code, Diagnostic, EventReader, Fault, FieldValue, Format, Frame, Kind, Outline, Param,
+    Port, Service, Sink,
 };
 
 /// The catalog entry.

@@ -69,7 +69,9 @@ fn path(node: &Node<'_>) -> Result<Option<String>, Diagnostic> {
         return Ok(None);
     }
     let message = "several sessions cannot write one table to standard output";
-    Err(node.problem(Code::MissingParameter, FILE.name(), message).hint("write `file`, or use `jsonl`"))
+    Err(node
+        .problem(Code::MissingParameter, FILE.name(), message)
+        .hint("write `file`, or use `jsonl`"))
 }
 
 /// Standard output, and what it is told about the rows.

@@ -239,7 +239,8 @@ mod tests {
     fn a_line_says_where_when_and_what() {
         let floats = Field { name: "wave", kind: FieldKind::Floats { max: 2 } };
         let bytes = Field { name: "raw", kind: FieldKind::Bytes { max: 2 } };
-        let fields = [Field::f64("rr_ms"), Field::i64("n"), Field::bool("ok"), Field::text("class", 4)];
+        let fields =
+            [Field::f64("rr_ms"), Field::i64("n"), Field::bool("ok"), Field::text("class", 4)];
         let fields = fields.into_iter().chain([floats, bytes, Field::f64("absent")]).collect();
         let events = Format::event(fields, 1.0);
         let inputs = [("in", Bench::channels(2, 250.0)), ("in", events.clone())];

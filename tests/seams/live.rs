@@ -1,0 +1,140 @@
+//! Sources that wait: silence, pauses, full edges, death.
+
+use std::sync::atomic::Ordering;
+
+use afferent_suite::kinds::{SLOWNESS_NS, tallied, tally};
+use engine::{Gap, RunOptions, Services};
+
+use crate::{edge, finish, plan_with, start, until};
+
+/// A join of a generated signal with a device that falls silent after 30 ms.
+fn join(name: &str, idle: &str) -> engine::Running {
+    let text = format!(
+        r#"
+        [graph]
+        name = "idle"
+        [node.count]
+        op = "count"
+        samples = 300
+        [node.device]
+        op = "device"
+        silent_at = 3
+        {idle}
+        [node.sum]
+        op = "sum"
+        from = {{ in = "count", other = "device" }}
+        [node.{name}]
+        op = "tally"
+        from = "sum"
+        "#
+    );
+    let plan = plan_with(&text, Services::default());
+    plan.start(&RunOptions::default()).expect("bodies can be built")
+}
+
+#[test]
+fn a_silent_device_lets_a_join_go_on_after_idle_ms() {
+    let running = join("idle", "idle_ms = 20");
+    until(&running, |running| edge(running, "sum", "idle").frames.taken >= 29);
+    running.stop();
+
+    let (samples, _) = tallied("idle");
+    // The last sample of the device, 29, is held.
+    let want = (0..290).map(|n| (n + n.min(29)) as f32);
+    assert_eq!(samples[..290], want.collect::<Vec<_>>());
+}
+
+#[test]
+fn without_idle_ms_a_join_waits_for_ever() {
+    let running = join("no_idle", "");
+    until(&running, |running| edge(running, "count", "sum").frames.sent == 30);
+
+    // All of the other input is there, and nothing is said about what the device has not reached.
+    assert!(edge(&running, "sum", "no_idle").frames.sent <= 3);
+    running.stop();
+    tally("no_idle");
+}
+
+#[test]
+fn a_pause_drops_what_a_device_brings_and_tells_the_gap() {
+    let text = r#"
+        [graph]
+        name = "pause"
+        [node.device]
+        op = "device"
+        [node.pass]
+        op = "pass"
+        from = "device"
+        [node.live_pause]
+        op = "tally"
+        from = "pass"
+        "#;
+    let running = start(&plan_with(text, Services::default()), 1);
+    let paused = |running: &engine::Running| edge(running, "device", "pass").frames.dropped[5];
+    assert_eq!(Gap::ALL[5], Gap::Paused);
+    until(&running, |running| edge(running, "pass", "live_pause").frames.taken >= 2);
+
+    running.pause(0).expect("open");
+    until(&running, |running| paused(running) >= 3);
+    let before = edge(&running, "pass", "live_pause").frames.taken;
+    running.resume(0).expect("open");
+    until(&running, |running| edge(running, "pass", "live_pause").frames.taken >= before + 2);
+    running.drain();
+    finish(&running);
+
+    let lost = 10 * paused(&running) as usize;
+    let (samples, headers) = tallied("live_pause");
+    let gaps: Vec<_> = headers.iter().filter_map(|(_, gap)| *gap).collect();
+    assert_eq!(gaps, [Gap::Paused]);
+    // What follows the gap is what the device brought then, not what was missed.
+    let jumps = samples.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+    assert_eq!(jumps.filter(|&jump| jump != 1).collect::<Vec<_>>(), [lost + 1]);
+}
+
+#[test]
+fn behind_a_device_the_oldest_goes_first() {
+    SLOWNESS_NS.store(200_000, Ordering::Relaxed);
+    let text = r#"
+        [graph]
+        name = "flood"
+        [node.device]
+        op = "device"
+        frames = 5_000
+        every_ms = 0
+        [node.flood]
+        op = "waiting_tally"
+        from = "device"
+        "#;
+    let running = start(&plan_with(text, Services::default()), 1);
+    finish(&running);
+
+    let frames = edge(&running, "device", "flood").frames;
+    assert!(frames.dropped[0] > 0, "{frames:?}");
+    assert_eq!((frames.sent, frames.dropped_in_all()), (5_000, frames.dropped[0]));
+    let (samples, headers) = tallied("flood");
+    assert_eq!(samples.last(), Some(&49_999.0), "the newest came through");
+    assert!(headers.iter().any(|(_, gap)| *gap == Some(Gap::Full)));
+}
+
+#[test]
+fn a_device_that_dies_is_started_again_behind_a_gap() {
+    let text = r#"
+        [graph]
+        name = "death"
+        [node.mortal]
+        op = "device"
+        frames = 12
+        panics_at = 5
+        [node.death]
+        op = "tally"
+        from = "mortal"
+        "#;
+    let running = start(&plan_with(text, Services::default()), 1);
+    finish(&running);
+
+    assert_eq!(running.report().node("mortal").expect("a node").restarts, 1);
+    let (samples, headers) = tallied("death");
+    assert_eq!(samples[..50], (0..50).map(|n| n as f32).collect::<Vec<_>>());
+    let gaps = headers.iter().enumerate().filter_map(|(n, (_, gap))| Some((n, (*gap)?)));
+    assert_eq!(gaps.collect::<Vec<_>>(), [(5, Gap::Restart)]);
+}
