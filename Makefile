@@ -15,7 +15,7 @@ else
 endif
 	$(CARGO) test --workspace --locked --doc
 	$(MAKE) loom
-	$(CARGO) bench --locked --workspace -- --test
+	$(CARGO) bench --locked -p afferent-suite -- --test
 
 setup:
 	@sh tests/setup.sh
@@ -34,4 +34,4 @@ loom:
 
 # The tables of benches/README.md.
 bench:
-	$(CARGO) bench --locked --workspace
+	$(CARGO) bench --locked -p afferent-suite

@@ -73,7 +73,7 @@ fn paced(frames: usize, across: bool) -> Paced {
         .expect("bodies can be built");
     let offset = clock_offset(&running);
     // Threads that have ended are not in the sum, so it is taken while they live.
-    std::thread::sleep(Duration::from_millis(frames as u64 - 50));
+    let _ = running.wait_for(Duration::from_millis(frames as u64 - 50));
     let cpu_s = process::cpu_s("self") - cpu_before;
     let lasted_s = (bench_ns() - began) as f64 / 1e9;
     running.wait_for(Duration::from_secs(60)).expect("the graph ends");

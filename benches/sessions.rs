@@ -46,7 +46,7 @@ fn main() {
     let opened_s = (bench_ns() - began) as f64 / 1e9;
     let kib = (process::rss_bytes("self") - rss) / sessions as f64 / 1_024.0;
     let (cpu, waited) = (process::cpu_s("self"), bench_ns());
-    std::thread::sleep(Duration::from_secs(bench.scale(20, 2) as u64));
+    let _ = running.wait_for(Duration::from_secs(bench.scale(20, 2) as u64));
     let cpu = (process::cpu_s("self") - cpu) / ((bench_ns() - waited) as f64 / 1e9);
     let report = running.report();
     for edge in &report.edges {

@@ -15,9 +15,8 @@ const WARM_S: usize = SECONDS / 2;
 
 fn asked_while_fed(subject: &Subject) -> u64 {
     let mut bench = subject.bench();
-    let mut steps = subject.steps(0..SECONDS, 40).into_iter().peekable();
     let mut before = asked();
-    while let Some(step) = steps.next() {
+    for step in subject.steps(0..SECONDS, 40) {
         match step {
             Step::Push(line, frame) => bench.push(line, frame),
             Step::Promise(line, bound) => bench.promise(line, bound),
