@@ -27,7 +27,7 @@ impl Draft<'_> {
                 continue;
             }
             let before = self.problems.len();
-            let Some(inputs) = self.inputs(number) else { continue };
+            let Some(inputs) = self.inputs(number, options) else { continue };
             if self.problems.len() > before {
                 continue;
             }
@@ -45,7 +45,7 @@ impl Draft<'_> {
     }
 
     /// What enters a node, picked and checked; `None` if that is not known.
-    fn inputs(&mut self, number: usize) -> Option<Vec<Input>> {
+    fn inputs(&mut self, number: usize, options: &PlanOptions) -> Option<Vec<Input>> {
         let edges = self.nodes[number].in_edges.clone();
         let mut inputs = Vec::with_capacity(edges.len());
         let mut known = true;
@@ -58,8 +58,11 @@ impl Draft<'_> {
                 continue;
             };
             let kind = producer.kind.expect("only known kinds are planned");
-            let label = carried(producer.spec)
-                .unwrap_or_else(|| output_label(&producer.spec.name.value, kind, port));
+            let carried = carried(options, &producer.spec.name.value);
+            let label = match carried {
+                Some(carried) => carried.edge.from.clone(),
+                None => output_label(&producer.spec.name.value, kind, port),
+            };
             let whole = &outline.outputs[port];
             let source = &edge.written.source;
             let delay_ns = producer.delay_ns;
@@ -100,7 +103,10 @@ impl Draft<'_> {
             let (port, place) = (wanted.name, source.place.clone());
             let above = producer.inputs.iter().take(1).flat_map(|input| &input.through);
             let through = std::iter::once(&kind.name).chain(above).take(THROUGH_MAX);
-            let through = through.copied().collect();
+            let through = match carried {
+                Some(carried) => carried.through.clone(),
+                None => through.copied().collect(),
+            };
             inputs.push(Input { port, label, format: format.clone(), delay_ns, place, through });
             let edge = &mut self.edges[number];
             (edge.format, edge.pick, edge.delay_ns) = (Some(format), pick, delay_ns);

@@ -13,12 +13,10 @@ use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use crate::{
     carrier::{Carrier, CutEdge},
-    format::Format,
     graph::{
         Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFull, Spanned, nearest,
     },
     kind::{BuildError, Catalog, Kind, Node, Outline, Placement, Port},
-    param::Param,
     service::Service,
 };
 
@@ -44,13 +42,12 @@ static LINK_OUT: Kind = Kind {
 static LINK_IN: Kind = Kind {
     name: "link_in",
     outputs: &[Port::any("out")],
-    params: &[&LABEL],
     placement: Placement::Waits,
     plan: |node| {
         let (links, edge) = cut_edge(node);
         let outline = Outline::of([edge.format]);
         // Known further down; a source that waits has nothing subtracted from its times.
-        Ok(outline.delayed(links.edges[node.name()].1))
+        Ok(outline.delayed(links.edges[node.name()].delay_ns))
     },
     build: |node| {
         let (links, edge) = cut_edge(node);
@@ -59,19 +56,24 @@ static LINK_IN: Kind = Kind {
     ..Kind::BASE
 };
 
-const LABEL: Param<&str> = Param::required("label", "The output it carries, on the other host.");
-
-/// The output on another host that a node stands for.
-pub(super) fn carried(node: &NodeSpec) -> Option<String> {
-    let label = node.param(LABEL.name()).filter(|_| node.op.value == LINK_IN.name)?;
-    label.value.as_text().map(str::to_owned)
+/// What a link node stands for.
+pub(super) struct Carried {
+    pub(super) edge: CutEdge,
+    /// How far what it carries is behind its sources.
+    pub(super) delay_ns: i64,
+    /// Kinds it has passed on the other host, the nearest first.
+    pub(super) through: Vec<&'static str>,
 }
 
-/// The cut edges of a plan, where link nodes find theirs by name: edge, and how far what it
-/// carries is behind its sources.
+/// What the node called `name` stands for, if it is a link node.
+pub(super) fn carried<'a>(options: &'a PlanOptions, name: &str) -> Option<&'a Carried> {
+    options.services.find::<Links>(SERVICE)?.edges.get(name)
+}
+
+/// The cut edges of a plan, where link nodes find theirs by name.
 struct Links {
     carrier: Arc<dyn Carrier>,
-    edges: BTreeMap<String, (CutEdge, i64)>,
+    edges: BTreeMap<String, Carried>,
 }
 
 impl Service for Links {
@@ -85,8 +87,8 @@ const SERVICE: &str = "cut edges";
 
 fn cut_edge<'a>(node: &Node<'a>) -> (&'a Links, CutEdge) {
     let links = node.services().find::<Links>(SERVICE).expect("only split graphs have link nodes");
-    let (edge, _) = &links.edges[node.name()];
-    (links, CutEdge { session: node.session(), ..edge.clone() })
+    let edge = links.edges[node.name()].edge.clone();
+    (links, CutEdge { session: node.session(), ..edge })
 }
 
 impl Draft<'_> {
@@ -128,8 +130,8 @@ pub(super) fn plan_on(
     let homes = homes(spec, &whole)?;
     let mut split = Split { spec, whole: &whole, homes, host, edges: BTreeMap::new() };
     let part = split.part();
-    if let (None, Some((edge, _))) = (&options.carrier, split.edges.values().next()) {
-        let message = format!("`{}` leads to another host, and there is no link", edge.from);
+    if let (None, Some(cut)) = (&options.carrier, split.edges.values().next()) {
+        let message = format!("`{}` leads to another host, and there is no link", cut.edge.from);
         let hint = "give a carrier, or run all nodes on one host";
         return Err(Diagnostic::error(Code::NoCarrier, message).hint(hint).into());
     }
@@ -188,7 +190,7 @@ struct Split<'a> {
     whole: &'a Plan,
     homes: BTreeMap<String, &'a str>,
     host: &'a str,
-    edges: BTreeMap<String, (CutEdge, i64)>,
+    edges: BTreeMap<String, Carried>,
 }
 
 impl Split<'_> {
@@ -253,16 +255,19 @@ impl Split<'_> {
         from: &str,
         to: &str,
     ) -> NodeSpec {
-        let edge = &self.whole.edges[self.planned(consumer).in_edges[line]];
-        let (label, format) = (self.whole.output_label(edge.from.0, edge.from.1), &edge.format);
-        let cut = CutEdge {
-            from: label.clone(),
-            to: (consumer.to_owned(), line),
-            session: 0,
-            format: Format::clone(format),
-            on_full: edge.ring.map_or(OnFull::Block, |ring| ring.on_full),
+        let planned = self.planned(consumer);
+        let edge = &self.whole.edges[planned.in_edges[line]];
+        let cut = Carried {
+            edge: CutEdge {
+                from: self.whole.output_label(edge.from.0, edge.from.1),
+                to: (consumer.to_owned(), line),
+                session: 0,
+                format: edge.format.clone(),
+                on_full: edge.ring.map_or(OnFull::Block, |ring| ring.on_full),
+            },
+            delay_ns: edge.delay_ns,
+            through: planned.inputs[line].through.clone(),
         };
-        let delay_ns = edge.delay_ns;
         let sends = from == self.host;
         let name = match sends {
             true => self.free(&format!("to_{to}_{consumer}_{line}")),
@@ -270,7 +275,7 @@ impl Split<'_> {
                 self.free(&format!("from_{from}_{}_{line}", self.whole.nodes[edge.from.0].name))
             }
         };
-        self.edges.insert(name.clone(), (cut, delay_ns));
+        self.edges.insert(name.clone(), cut);
         let place = input.source.place.clone();
         let named = |kind: &Kind| {
             NodeSpec::new(Spanned::new(name.clone(), place.clone()), Spanned::from(kind.name))
@@ -284,7 +289,7 @@ impl Split<'_> {
         let source = &mut input.source.value;
         source.path.value = vec![name.clone()];
         (source.port, source.channels) = (None, None);
-        named(&LINK_IN).set(LABEL.name(), label)
+        named(&LINK_IN)
     }
 
     /// A name that no node has.

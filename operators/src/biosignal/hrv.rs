@@ -83,6 +83,10 @@ const RR_MAX_MS: Param<f64> =
     Param::with_default("rr_max_ms", 2_000.0, "Longer intervals are not believed.")
         .within(200.0, 60_000.0);
 
+/// Bytes of a saved state without its intervals, rounded up, and of one of those.
+const STATE_BYTES: usize = 128;
+const INTERVAL_BYTES: usize = 32;
+
 /// Beats that begin in the sinus node or near it (AAMI EC57, class N).
 const NORMAL: [&str; 5] = ["N", "L", "R", "e", "j"];
 
@@ -158,6 +162,8 @@ impl Operator for Variability {
     }
 
     fn save(&self, into: &mut Vec<u8>) {
+        // For a full window at once: it must not grow while the window fills.
+        into.reserve(STATE_BYTES + INTERVAL_BYTES * self.hrv.capacity());
         into.push(1);
         into.extend_from_slice(&self.due.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
         self.hrv.save(into);

@@ -4,7 +4,7 @@
 //! y[n] = h[0] · x[n] + h[1] · x[n−1] + … + h[N−1] · x[n−N+1]
 //! ```
 //!
-//! Added up in f32, from h[0] on, starting at 0: vectors run across output samples, so every output
+//! Added up in f32, from h\[0\] on, starting at 0: vectors run across output samples, so every output
 //! has the same sum whatever the width of a vector and wherever a frame ends. Rounding costs at
 //! most `N` units in the last place of the largest partial sum.
 //!
