@@ -13,6 +13,8 @@ use engine::{
     Outline, Param, Port, Rate, SignalFormat, Sink, Source, Timestamp, Unit,
 };
 
+use super::process;
+
 /// Every kind of this file.
 pub(crate) static KINDS: &[&Kind] =
     &[&RAMP, &ADD, &FINAL, &LATENCY, &SAME, &SAXPY, &REPLAY, &AGE, &HASH, &DIES, &SLOW];
@@ -132,14 +134,16 @@ static ENDED: Moment = Moment(Mutex::new(None));
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-struct Moment(Mutex<Option<Instant>>);
+/// When, and how much processor time the thread had had by then.
+struct Moment(Mutex<Option<(Instant, f64)>>);
 
 impl Moment {
     fn set(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), process::thread_cpu_s()));
     }
 
-    fn take(&self) -> Instant {
+    fn take(&self) -> (Instant, f64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the graph has run")
     }
 }
@@ -148,6 +152,9 @@ impl Moment {
 pub(crate) struct Ran {
     /// From the source's first call to the sink's last.
     pub(crate) seconds: f64,
+    /// Processor time in between, if source and sink share a thread: what the wall's clock would
+    /// have said on a machine without others.
+    pub(crate) cpu_s: f64,
     /// Frames at the sink.
     pub(crate) frames: u64,
     /// Its last sample.
@@ -156,8 +163,10 @@ pub(crate) struct Ran {
 
 /// Takes out what the last graph did.
 pub(crate) fn ran() -> Ran {
+    let ((began, cpu_before), (ended, cpu_after)) = (BEGAN.take(), ENDED.take());
     Ran {
-        seconds: ENDED.take().duration_since(BEGAN.take()).as_secs_f64(),
+        seconds: ended.duration_since(began).as_secs_f64(),
+        cpu_s: cpu_after - cpu_before,
         frames: TAKEN.load(Ordering::Relaxed),
         last: f32::from_bits(LAST.load(Ordering::Relaxed) as u32),
     }

@@ -41,3 +41,9 @@ pub(crate) fn cpu_s(process: &str) -> f64 {
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
+
+/// Processor seconds the calling thread has had; a tick of the scheduler (4 ms) behind at most.
+pub(crate) fn thread_cpu_s() -> f64 {
+    let text = read("/proc/thread-self/schedstat");
+    text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}

@@ -139,6 +139,15 @@ impl Aligner {
         }
     }
 
+    /// The time of the oldest frame that is still to come out.
+    pub(crate) fn oldest_to_come(&self) -> Option<Timestamp> {
+        match self.spec.policy {
+            Policy::Merge => self.oldest().map(|(_, time)| time),
+            // Only the first input's moments come out.
+            _ => self.queues[0].front().map(|held| held.frame.header.time),
+        }
+    }
+
     fn oldest(&self) -> Option<(usize, Timestamp)> {
         let heads = self.queues.iter().enumerate();
         heads

@@ -123,13 +123,14 @@ fn a_device_that_dies_is_started_again_behind_a_gap() {
         name = "death"
         [node.mortal]
         op = "device"
-        frames = 12
         panics_at = 5
         [node.death]
         op = "tally"
         from = "mortal"
         "#;
     let running = start(&plan_with(text, Services::default()), 1);
+    until(&running, |running| edge(running, "mortal", "death").frames.taken >= 8);
+    running.drain();
     finish(&running);
 
     assert_eq!(running.report().node("mortal").expect("a node").restarts, 1);

@@ -60,8 +60,9 @@ struct Device {
 impl LiveSource for Device {
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
         Box::pin(async move {
-            // A device does not wait: who comes late begins where it is.
-            let first = if self.every_ns > 0 { io.now().nanos() / self.every_ns } else { 0 };
+            // A device does not wait: who starts it again finds it where it is by then.
+            let again = DIED.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.name);
+            let first = if again { io.now().nanos() / self.every_ns.max(1) } else { 0 };
             for frame in first..self.frames {
                 io.sleep_until(Timestamp::from_nanos((frame + 1) * self.every_ns)).await;
                 if frame == self.silent_at {

@@ -89,9 +89,12 @@ impl Slot {
         self.counts.timed_ns.add(ended.since(began).max(0) as u64);
     }
 
-    /// The least of what the inputs promise.
+    /// The least of what the inputs promise, and of what waits here to be joined: it will come
+    /// out with its own time, however far the inputs are by then.
     pub(crate) fn in_bound(&self) -> Timestamp {
-        self.line_bounds.iter().copied().min().unwrap_or(Timestamp::MAX)
+        let promised = self.line_bounds.iter().copied().min().unwrap_or(Timestamp::MAX);
+        let waits = self.aligner.as_ref().and_then(Aligner::oldest_to_come);
+        waits.map_or(promised, |waits| promised.min(waits))
     }
 
     /// Whether so many frames wait to be joined that no more should come by this line.

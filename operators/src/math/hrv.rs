@@ -36,6 +36,11 @@ pub struct HrvParameters {
     pub rr_max_ms: f64,
 }
 
+/// A saved state has at most this many bytes before its intervals.
+const STATE_HEAD_BYTES: usize = 64;
+/// A saved interval has at most this many.
+const INTERVAL_BYTES: usize = 32;
+
 impl Default for HrvParameters {
     fn default() -> Self {
         Self { window_s: 60.0, rr_min_ms: 300.0, rr_max_ms: 2_000.0 }
@@ -244,6 +249,8 @@ impl Hrv {
 
     /// Appends the state.
     pub fn save(&self, out: &mut Vec<u8>) {
+        // At once what a full window needs, so that a buffer used again never grows.
+        out.reserve(STATE_HEAD_BYTES + self.capacity * INTERVAL_BYTES);
         out.push(Self::STATE_VERSION);
         put_i64(out, self.window_ns);
         put_i64(out, self.now_ns);

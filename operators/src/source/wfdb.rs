@@ -12,8 +12,8 @@
 use std::{collections::VecDeque, path::Path};
 
 use engine::{
-    Body, BuildError, Channel, Code, Diagnostic, Fault, Field, Flow, Format, Io, Kind, Node,
-    Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit,
+    Body, Channel, Code, Diagnostic, Fault, Field, Flow, Format, Io, Kind, Node, Outline, Param,
+    Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit, nearest,
 };
 
 use crate::files::wfdb::{Annotations, Header, Recording};
@@ -24,16 +24,19 @@ pub static KIND: Kind = Kind {
     summary: "A WFDB recording (formats 212 and 16) with its annotations.",
     doc: "Reads a PhysioNet record: `file` is its header (`.hea`), signal files stand beside it. \
           Zero of the time line is the first sample. Annotations come from the file of the same \
-          name with the ending `annotator`, if there is one. A recording that is shorter than its \
+          name with the ending `annotator`, if there is one. All channels must have one rate; where \
+          a record has several, or is large, `channels` names those to read. A recording that is shorter than its \
           header says delivers all whole samples, and the end says what is missing. Cost: about \
           3 ns a sample and channel.",
     example: "file = \"100.hea\"",
     outputs: &[Port::signal("out"), Port::event("annotations")],
-    params: &[&FILE, &ANNOTATOR],
+    params: &[&FILE, &CHANNELS, &ANNOTATOR],
     plan: |node| {
-        let (header, _) = header(node)?;
-        let selected: Vec<usize> = (0..header.channels.len()).collect();
+        let (header, folder) = header(node)?;
+        let selected = selected(node, &header)?;
         let recording = open(node, &header, &selected)?;
+        // Read for its mistakes alone: nothing shall start that ends with them.
+        annotations(node, &header, &folder)?;
         let rate_hz = recording.rate_hz();
         let rate = Rate::new(rate_hz).ok_or_else(|| {
             node.problem(
@@ -42,9 +45,8 @@ pub static KIND: Kind = Kind {
                 format!("`{}` has a rate of {rate_hz} Hz", header.file),
             )
         })?;
-        let channels = header
-            .channels
-            .iter()
+        let channels = selected.iter().map(|&number| &header.channels[number]);
+        let channels = channels
             .map(|channel| Channel { name: channel.name.clone(), unit: Unit::named(&channel.unit) })
             .collect();
         let frame_len = node.frame_len(rate, crate::FRAME_MS);
@@ -61,14 +63,14 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         let (header, folder) = header(node)?;
-        let selected: Vec<usize> = (0..header.channels.len()).collect();
+        let selected = selected(node, &header)?;
         let recording = open(node, &header, &selected)?;
         let signal = node.output(0).as_signal().expect("planned as a signal");
-        let annotations = annotations(node, &header, &folder)?;
+        let (annotations, counted_hz) = annotations(node, &header, &folder)?;
         Ok(Body::source(WfdbRecord {
             recording,
             rate: signal.rate,
-            frame_rate: Rate::new(header.rate_hz).unwrap_or(signal.rate),
+            counted: Rate::new(counted_hz).unwrap_or(signal.rate),
             channels: selected.len(),
             frame_len: signal.frame_len,
             pending: annotations.clone().into(),
@@ -79,8 +81,30 @@ pub static KIND: Kind = Kind {
 };
 
 const FILE: Param<&str> = Param::required("file", "The record's header, such as \"100.hea\".");
-const ANNOTATOR: Param<&str> =
-    Param::with_default("annotator", "atr", "Ending of the annotation file beside the header.");
+const CHANNELS: Param<&str> =
+    Param::optional("channels", "Names of the channels to read, with commas between.");
+const ANNOTATOR: Param<&str> = Param::optional(
+    "annotator",
+    "Ending of the annotation file beside the header; \"atr\" where there is one.",
+);
+
+/// Numbers of the channels to read: all, unless some are named.
+fn selected(node: &Node<'_>, header: &Header) -> Result<Vec<usize>, Diagnostic> {
+    let Some(names) = node.get_optional(&CHANNELS)? else {
+        return Ok((0..header.channels.len()).collect());
+    };
+    let known = || header.channels.iter().map(|channel| channel.name.as_str());
+    let number = |name: &str| {
+        known().position(|known| known == name).ok_or_else(|| {
+            let message = format!("the record has no channel `{name}`");
+            let names: Vec<&str> = known().collect();
+            node.problem(Code::UnknownChannel, CHANNELS.name(), message)
+                .hint(format!("it has {}", names.join(", ")))
+                .did_you_mean(nearest(name, known()))
+        })
+    };
+    names.split(',').map(str::trim).map(number).collect()
+}
 
 /// Reads the header and says in which folder it stands.
 fn header(node: &Node<'_>) -> Result<(Header, String), Diagnostic> {
@@ -115,20 +139,28 @@ struct Note {
     aux: String,
 }
 
-/// All annotations in order of time; none where there is no such file.
-fn annotations(node: &Node<'_>, header: &Header, folder: &str) -> Result<Vec<Note>, BuildError> {
-    let ending = node.get(&ANNOTATOR)?;
+/// All annotations in order of time, and the rate at which they count samples. None where there is
+/// no such file, unless one was asked for.
+fn annotations(
+    node: &Node<'_>,
+    header: &Header,
+    folder: &str,
+) -> Result<(Vec<Note>, f64), Diagnostic> {
+    let asked = node.get_optional(&ANNOTATOR)?;
     let stem = Path::new(&header.file).file_stem().unwrap_or_default();
-    let path = Path::new(folder).join(stem).with_extension(ending);
+    let path = Path::new(folder).join(stem).with_extension(asked.unwrap_or("atr"));
     let path = path.to_string_lossy();
-    let Ok(mut file) = node.files().open(&path) else { return Ok(Vec::new()) };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)
-        .map_err(|error| Fault::io(format!("cannot read `{path}`"), error))?;
+    let is_missing = |kind| kind == std::io::ErrorKind::NotFound;
+    if asked.is_none() && node.files().open(&path).is_err_and(|error| is_missing(error.kind())) {
+        return Ok((Vec::new(), header.rate_hz));
+    }
+    let bytes = crate::files::read_all(node, &path, ANNOTATOR.name())?;
+    let all = Annotations::new(&bytes, &path);
+    let counted_hz = all.rate_hz().unwrap_or(header.rate_hz);
     let mut notes = Vec::new();
-    for annotation in Annotations::new(&bytes, &path) {
+    for annotation in all {
         let annotation =
-            annotation.map_err(|error| crate::files::problem(node, FILE.name(), &error))?;
+            annotation.map_err(|error| crate::files::problem(node, ANNOTATOR.name(), &error))?;
         notes.push(Note {
             sample: annotation.sample,
             class: annotation.mnemonic(),
@@ -137,14 +169,15 @@ fn annotations(node: &Node<'_>, header: &Header, folder: &str) -> Result<Vec<Not
         });
     }
     notes.sort_by_key(|note| note.sample);
-    Ok(notes)
+    Ok((notes, counted_hz))
 }
 
 struct WfdbRecord {
     recording: Recording<Box<dyn ReadSeek>>,
     rate: Rate,
-    /// Annotations count frames of the file, which may hold several samples of a channel.
-    frame_rate: Rate,
+    /// Annotations count frames of the file, which may hold several samples of a channel, unless
+    /// they say otherwise.
+    counted: Rate,
     channels: usize,
     frame_len: usize,
     pending: VecDeque<Note>,
@@ -189,7 +222,7 @@ impl WfdbRecord {
     /// Sends the annotations before `end`.
     fn tell(&mut self, io: &mut Io<'_>, end: Timestamp) {
         while let Some(note) = self.pending.front() {
-            let time = Timestamp::from_nanos(self.frame_rate.span_ns(note.sample));
+            let time = Timestamp::from_nanos(self.counted.span_ns(note.sample));
             if time >= end {
                 return;
             }

@@ -72,6 +72,7 @@ fn every_code_of_the_planner_has_a_case() {
         Code::TooManyInputs,
         Code::UnitMismatch,
         Code::UnknownChannel,
+        Code::UnknownHost,
         Code::UnknownKey,
         Code::UnknownKind,
         Code::UnknownNode,

@@ -46,9 +46,31 @@ fn a_record_becomes_a_signal_and_events() {
 
 #[test]
 fn the_ending_of_the_header_and_the_annotations_may_be_missing() {
-    let seen = all(record(HEADER, 24), "file = \"t\"\nannotator = \"qrs\"");
+    let all_files = record(HEADER, 24);
+    let bare = ["t.hea", "t.dat"].into_iter().fold(MemoryFiles::new(), |files, name| {
+        files.with(name, all_files.content(name).expect("there"))
+    });
+    let seen = all(bare, "file = \"t\"");
     assert!(seen.iter().all(|seen| seen.port == 0));
     assert_eq!(seen.iter().map(|seen| seen.frame.len()).sum::<usize>(), 6);
+}
+
+#[test]
+fn annotations_that_were_asked_for_must_be_there() {
+    let refused = bench(record(HEADER, 24), "file = \"t\"\nannotator = \"qrs\"");
+    let problem = refused.err().expect("refused").to_string();
+    assert!(problem.contains("t.qrs") && problem.contains("no such file"), "{problem}");
+}
+
+#[test]
+fn channels_are_chosen_by_name() {
+    let seen = all(record(HEADER, 24), "file = \"t\"\nchannels = \"V5\"\nframe_ms = 2000.0");
+    assert_eq!(seen[0].format.to_string(), "1 ch mV @ 4 Hz × 8");
+    assert_eq!(seen[0].frame.samples(), [0.0, -0.005, -0.01, -0.015, -0.02, -0.025]);
+
+    let refused = bench(record(HEADER, 24), "file = \"t\"\nchannels = \"V6\"");
+    let problem = refused.err().expect("refused").to_string();
+    assert!(problem.contains("no channel `V6`"), "{problem}");
 }
 
 #[test]
