@@ -51,9 +51,9 @@ fn main() {
         // Somebody has to read, or the program would wait for room in the pipe.
         let reader = std::thread::spawn(move || lines.lines().count());
         let id = child.id().to_string();
-        std::thread::sleep(Duration::from_millis(bench.scale(1_000, 50) as u64));
+        process::let_run(Duration::from_millis(bench.scale(1_000, 50) as u64));
         let (before, since) = (process::cpu_s(&id), Instant::now());
-        std::thread::sleep(Duration::from_millis(bench.scale(2_000, 50) as u64));
+        process::let_run(Duration::from_millis(bench.scale(2_000, 50) as u64));
         cpu.push(100.0 * (process::cpu_s(&id) - before) / since.elapsed().as_secs_f64());
         rss.push(process::rss_bytes(&id) / 1e6);
         child.kill().expect("it was running");

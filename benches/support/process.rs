@@ -47,3 +47,9 @@ pub(crate) fn thread_cpu_s() -> f64 {
     let text = read("/proc/thread-self/schedstat");
     text.split_whitespace().next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
+
+/// Lets another process run for a while, to see what it uses meanwhile.
+#[expect(clippy::disallowed_methods, reason = "there is nothing of another process to wait on")]
+pub(crate) fn let_run(span: std::time::Duration) {
+    std::thread::sleep(span);
+}
