@@ -15,7 +15,7 @@ else
 endif
 	$(CARGO) test --workspace --locked --doc
 	$(MAKE) loom
-	$(CARGO) bench --locked -p afferent-suite -- --test
+	$(CARGO) bench --profile test --locked -p afferent-suite -- --test
 
 setup:
 	@sh tests/setup.sh

@@ -115,7 +115,12 @@ impl Stage {
             let next = (0..self.sources.len())
                 .filter(|&source| !self.sources[source].has_ended())
                 .min_by_key(|&source| (self.sources[source].due, source));
-            let Some(source) = next else { return Ok(Turn::Idle) };
+            let Some(source) = next else {
+                if !self.settled {
+                    self.settle()?;
+                }
+                return Ok(Turn::Idle);
+            };
             let at = self.pace.clock_at(self.sources[source].due);
             if at > now {
                 return Ok(Turn::Until(at));
@@ -134,10 +139,17 @@ impl Stage {
     /// Asks a source for its next frames if it holds none.
     fn refill(&mut self, source: usize) -> Step {
         let state = &mut self.sources[source];
-        if !state.held.is_empty() || state.finished {
+        let slot = state.slot;
+        if !state.held.is_empty() {
             return Ok(());
         }
-        let slot = state.slot;
+        if state.finished {
+            // A body below died on the very last frame, before the end could be told.
+            if !self.slots[slot].flushed {
+                self.end_source(source);
+            }
+            return Ok(());
+        }
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let SlotBody::Source(body) = &mut here.body else {
