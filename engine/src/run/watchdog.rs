@@ -128,14 +128,14 @@ fn look(shared: &Shared, core: usize, watch: &mut Option<Watch>, threads: &Threa
     let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
     let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
     let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
-    // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
-    if threads.is_runnable(core)
-        && standing.cpu_ns.is_some()
-        && threads.cpu_ns(core) == standing.cpu_ns
-    {
+    // Blocked in a system call also uses no processor; only a thread that is ready to run starves,
+    // and one that got less than half of what it wanted is no witness against its body.
+    let cpu_ns = threads.cpu_ns(core).zip(standing.cpu_ns).map(|(now, then)| now - then);
+    if threads.is_runnable(core) && cpu_ns.is_some_and(|cpu_ns| cpu_ns < stood_ns as u64 / 2) {
         return Health::Starved;
     }
-    if stood_ns < limit_ns {
+    // Without a body at work there is none to blame.
+    if stood_ns < limit_ns || node.is_none() {
         return Health::Slow { node: name, ms: stood_ns as u64 / 1_000_000 };
     }
     cell.abandon();

@@ -568,7 +568,7 @@ impl Qrs {
         candidate.visit(state)?;
         state.f32(&mut log_odds)?;
         self.missed = missed.then_some((candidate, log_odds));
-        self.is_possible().then_some(()).ok_or(StateError::Corrupt)
+        state.demand(self.is_possible())
     }
 
     /// Whether a loaded state keeps the promises that the rest relies on.
@@ -578,7 +578,8 @@ impl Qrs {
         let counts = [self.seen, self.inner, self.found, self.accepted];
         counts.iter().all(|count| *count < 1 << 62)
             && self.judged <= self.found
-            && self.found - self.judged <= CANDIDATES as u64
+            // While it learns none is judged, and those that were pushed out never will be.
+            && self.found <= self.inner
             && self.summed < self.settings.decimation
             && self.searched_back <= SEARCH_BACKS
             && self.flushed <= self.flush_steps()
@@ -601,13 +602,34 @@ impl Candidate {
         state.i32_within(&mut self.centre, WAVE as i32)?;
         state.u8(&mut self.form)?;
         let known = usize::from(self.form) < FORMS || self.form == NO_FORM;
-        known.then_some(()).ok_or(StateError::Corrupt)
+        state.demand(known)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::f64::consts::PI;
+
+    #[test]
+    fn what_is_saved_can_be_loaded_whatever_the_signal() {
+        for (shape, hz) in [(0, 7.0), (0, 1.0), (0, 25.0), (1, 2.0), (2, 0.0)] {
+            let mut qrs = Qrs::new(250.0);
+            for n in 0..250 * 40 {
+                let turn = f64::from(n) * hz / 250.0;
+                let sample = match shape {
+                    0 => (2.0 * PI * turn).sin(),
+                    1 => f64::from(u8::from(turn.fract() < 0.5)),
+                    _ => f64::from(n % 2_500 / 2_499),
+                };
+                qrs.push(sample as f32);
+                if n % 25 == 0 {
+                    let mut state = Vec::new();
+                    qrs.save(&mut state);
+                    assert_eq!(Qrs::new(250.0).load(&state), Ok(()), "{shape} {hz} Hz, sample {n}");
+                }
+            }
+        }
+    }
 
     use super::*;
 

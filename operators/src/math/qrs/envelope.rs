@@ -123,10 +123,6 @@ impl Envelope {
         }
         state.u32(&mut self.age)?;
         state.bool(&mut self.climbing)?;
-        if self.at < self.window && self.age < self.wait {
-            Ok(())
-        } else {
-            Err(StateError::Corrupt)
-        }
+        state.demand(self.at < self.window && self.age <= self.wait)
     }
 }

@@ -36,6 +36,12 @@ pub(super) enum State<'a> {
 }
 
 impl State<'_> {
+    /// Refuses a loaded state that breaks what the rest relies on. A state that is saved is what
+    /// it is: saving never fails.
+    pub(super) fn demand(&self, holds: bool) -> Result<(), StateError> {
+        if holds || matches!(self, Self::Save(_)) { Ok(()) } else { Err(StateError::Corrupt) }
+    }
+
     pub(super) fn u8(&mut self, value: &mut u8) -> Result<(), StateError> {
         [*value] = self.bytes([*value])?;
         Ok(())
@@ -59,7 +65,7 @@ impl State<'_> {
 
     pub(super) fn i32_within(&mut self, value: &mut i32, limit: i32) -> Result<(), StateError> {
         *value = i32::from_le_bytes(self.bytes(value.to_le_bytes())?);
-        if (-limit..=limit).contains(value) { Ok(()) } else { Err(StateError::Corrupt) }
+        self.demand((-limit..=limit).contains(value))
     }
 
     pub(super) fn u64(&mut self, value: &mut u64) -> Result<(), StateError> {
