@@ -3,7 +3,7 @@
 use std::{
     sync::{
         LazyLock, Mutex, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -332,8 +332,6 @@ impl Source for Replay {
 
 /// Ages of all frames that [`AGE`] sinks took, in nanoseconds.
 pub(crate) static AGES: LazyLock<Histogram> = LazyLock::new(Histogram::default);
-/// Beats that they were told of.
-pub(crate) static BEATS: AtomicI64 = AtomicI64::new(0);
 /// Frames a session learns its zero from.
 const LEARNING: u32 = 10;
 
@@ -351,11 +349,7 @@ struct Age {
 }
 
 impl Sink for Age {
-    fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
-        if line > 0 {
-            BEATS.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
         // Times differ by whole frames, so the last sample's is the first's plus a constant.
         let since = bench_ns() - frame.header.time.nanos();
         self.zero = self.zero.min(since);
