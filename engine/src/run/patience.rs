@@ -70,7 +70,7 @@ impl<'a> Patience<'a> {
         }
         self.sleep_until(due);
         let now = self.clock.now();
-        if self.shared.ready.any() {
+        if self.shared.has_work() {
             self.rhythm.beat(now);
         }
         let paid = now.since(asleep) <= SHORT_SLEEP_NS;
@@ -86,7 +86,7 @@ impl<'a> Patience<'a> {
         }
         self.sleep_until(alarm);
         let woken = self.clock.now();
-        let was_late = self.shared.ready.any();
+        let was_late = self.shared.has_work();
         if !was_late && !self.look_until(expected.plus_nanos(LATE_NS)) {
             self.rhythm.miss();
             return false;
@@ -106,13 +106,13 @@ impl<'a> Patience<'a> {
     fn look_until(&self, moment: Timestamp) -> bool {
         loop {
             for _ in 0..LOOKS {
-                if self.shared.ready.any() {
+                if self.shared.has_work() {
                     return true;
                 }
                 std::hint::spin_loop();
             }
             if self.clock.now() >= moment {
-                return self.shared.ready.any();
+                return self.shared.has_work();
             }
         }
     }
@@ -123,7 +123,7 @@ impl<'a> Patience<'a> {
             Duration::from_nanos(left as u64)
         });
         if limit != Some(Duration::ZERO) {
-            self.shared.parker.park(limit, || self.shared.ready.any());
+            self.shared.parker.park(limit, || self.shared.has_work());
         }
     }
 }
