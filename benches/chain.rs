@@ -22,29 +22,27 @@ const SAMPLES: usize = 64;
 fn main() {
     let bench = Bench::start("chain");
     let frames = bench.scale(1_000_000, 1_000);
-    let [engine, boxed] = bench
-        .interleaved([&mut || engine(frames) / (frames * OPERATORS) as f64 * 1e9, &mut || {
-            boxed(frames) / (frames * OPERATORS) as f64 * 1e9
-        }]);
-    let per_task = engine.median() * OPERATORS as f64 / (OPERATORS + 2) as f64;
-    bench.report(
-        "fused_chain",
-        &[("variant", "from a graph file, counters on"), ("stages", "17")],
-        &[
-            ("ns_per_operator", engine.median()),
-            ("min", engine.min()),
-            ("max", engine.max()),
-            ("ns_per_task", per_task),
-            ("cpu_ns_per_cycle", engine.median() * OPERATORS as f64),
-            ("beyond_arithmetic_ns", engine.median() - boxed.median()),
-        ],
-    );
-    bench.report(
-        "fused_chain",
-        &[("variant", "control: 17 boxed operators, same arithmetic"), ("stages", "17")],
-        &[("ns_per_operator", boxed.median()), ("min", boxed.min()), ("max", boxed.max())],
-    );
-    bench.verdict("P1, ns beyond the arithmetic", engine.median() - boxed.median(), 12.0);
+    let [engine, boxed] = bench.interleaved([
+        ("from a graph file", &mut || engine(frames)),
+        ("control", &mut || boxed(frames)),
+    ]);
+    let [engine, boxed] = [engine, boxed].map(|runs| runs.of(|cpu_s| cpu_s / frames as f64 * 1e9));
+    for (variant, cycle) in [
+        ("from a graph file, counters on", &engine),
+        ("control: 17 boxed operators, same arithmetic", &boxed),
+    ] {
+        bench.report(
+            "fused_chain",
+            &[("variant", variant), ("stages", "17")],
+            &[
+                ("ns_per_operator", &cycle.times(1.0 / OPERATORS as f64)),
+                ("ns_per_task", &cycle.times(1.0 / (OPERATORS + 2) as f64)),
+                ("cpu_ns_per_cycle", cycle),
+            ],
+        );
+    }
+    let beyond = engine.minus(&boxed).times(1.0 / OPERATORS as f64);
+    bench.verdict("P1, ns an operator beyond the arithmetic", &beyond, 12.0);
 }
 
 fn engine(frames: usize) -> f64 {
@@ -81,15 +79,13 @@ fn boxed(frames: usize) -> f64 {
     let (mut one, mut two) = (vec![0.0; SAMPLES], vec![0.0; SAMPLES]);
     let mut last = 0.0;
     let began = thread_cpu_s();
-    {
-        for n in 0..frames {
-            one.fill(n as f32);
-            for operator in &mut operators {
-                operator.block(&one, &mut two);
-                std::mem::swap(&mut one, &mut two);
-            }
-            last = black_box(&one)[SAMPLES - 1];
+    for n in 0..frames {
+        one.fill(n as f32);
+        for operator in &mut operators {
+            operator.block(&one, &mut two);
+            std::mem::swap(&mut one, &mut two);
         }
+        last = black_box(&one)[SAMPLES - 1];
     }
     let cpu_s = thread_cpu_s() - began;
     assert_eq!(last, (frames - 1 + OPERATORS) as f32);

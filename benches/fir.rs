@@ -14,18 +14,22 @@ const NODES: usize = 6;
 fn main() {
     let bench = Bench::start("fir");
     for frame_len in [1_024, 4_096, 16_384] {
-        let samples = bench.scale(10_000_000, 50_000);
-        let rate = |options: RunOptions| {
-            let frames = samples / frame_len + 1;
-            let samples = frames * frame_len;
-            samples as f64 / chain(frames, frame_len, &options)
-        };
-        let [one, two] = bench.interleaved([&mut || rate(at_max(1)), &mut || rate(at_max(2))]);
+        let frames = bench.scale(50_000_000, 50_000) / frame_len + 1;
+        let rate = |options| (frames * frame_len) as f64 / chain(frames, frame_len, &options);
+        let name = |cores: &str| format!("{cores}, {frame_len}");
+        let [one, two] = bench.interleaved([
+            (&name("one core"), &mut || rate(at_max(1))),
+            (&name("two cores"), &mut || rate(at_max(2))),
+        ]);
         for (variant, rates) in [("one core", one), ("two cores", two)] {
             bench.report(
                 "fir6x64",
-                &[("variant", variant), ("stages", "6"), ("frame_len", &frame_len.to_string())],
-                &[("samples_per_s", rates.median()), ("min", rates.min()), ("max", rates.max())],
+                &[
+                    ("variant", variant),
+                    ("stages", &NODES.to_string()),
+                    ("frame_len", &frame_len.to_string()),
+                ],
+                &[("samples_per_s", &rates.of(|&rate| rate))],
             );
         }
     }

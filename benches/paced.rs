@@ -8,10 +8,10 @@ mod support;
 
 use std::time::Duration;
 
-use engine::{RunOptions, Running};
+use engine::RunOptions;
 use support::{
-    Bench, Spread,
-    graph::{Chain, assert_whole, halves, planned, uncut},
+    Bench,
+    graph::{Chain, assert_whole, clock_offset, halves, planned, uncut},
     kinds::{bench_ns, seen},
     process, quantile,
 };
@@ -23,27 +23,19 @@ const WARM: usize = 200;
 fn main() {
     let bench = Bench::start("paced");
     let frames = bench.scale(2_000, 300) + WARM;
-    let mut one = Vec::new();
-    let mut two = Vec::new();
-    for _ in 0..bench.pairs {
-        one.push(paced(frames, false));
-        two.push(paced(frames, true));
-    }
+    let [one, two] = bench.interleaved([
+        ("one core", &mut || paced(frames, false)),
+        ("two cores", &mut || paced(frames, true)),
+    ]);
     for (variant, runs) in [("one core", one), ("two cores", two)] {
-        let of = |pick: fn(&Paced) -> f64| Spread::of(runs.iter().map(pick).collect());
-        let (p50, p99, cpu) = (of(|run| run.p50_us), of(|run| run.p99_us), of(|run| run.cpu_pct));
         bench.report(
             "chain_paced_1khz",
-            &[("variant", variant), ("stages", "8")],
+            &[("variant", variant), ("stages", &OPERATORS.to_string())],
             &[
-                ("p50_us", p50.median()),
-                ("p50_min", p50.min()),
-                ("p50_max", p50.max()),
-                ("p99_us", p99.median()),
-                ("p99_min", p99.min()),
-                ("p99_max", p99.max()),
-                ("p99_9_us", of(|run| run.p99_9_us).median()),
-                ("cpu_pct", cpu.median()),
+                ("p50_us", &runs.of(|run| run.p50_us)),
+                ("p99_us", &runs.of(|run| run.p99_us)),
+                ("p99_9_us", &runs.of(|run| run.p99_9_us)),
+                ("cpu_pct", &runs.of(|run| run.cpu_pct)),
             ],
         );
     }
@@ -78,12 +70,10 @@ fn paced(frames: usize, across: bool) -> Paced {
     let lasted_s = (bench_ns() - began) as f64 / 1e9;
     running.wait_for(Duration::from_secs(60)).expect("the graph ends");
     assert_whole(&running.report());
-    let seen = seen();
+    let seen = seen(0);
     assert_eq!(seen.len(), frames);
-    let mut ages: Vec<f64> = seen[WARM..]
-        .iter()
-        .map(|(arrived, entered)| (arrived - entered - offset) as f64 / 1e3)
-        .collect();
+    let ages = seen[WARM..].iter().map(|frame| frame.arrived - frame.entered - offset);
+    let mut ages: Vec<f64> = ages.map(|age| age as f64 / 1e3).collect();
     ages.sort_by(f64::total_cmp);
     Paced {
         p50_us: quantile(&ages, 0.5),
@@ -91,13 +81,4 @@ fn paced(frames: usize, across: bool) -> Paced {
         p99_9_us: quantile(&ages, 0.999),
         cpu_pct: 100.0 * cpu_s / lasted_s,
     }
-}
-
-/// What [`bench_ns`] says when the run's clock says zero; known to a clock reading or two.
-fn clock_offset(running: &Running) -> i64 {
-    let ask = || {
-        let (before, there, after) = (bench_ns(), running.clock_now().nanos(), bench_ns());
-        (after - before, (before + after) / 2 - there)
-    };
-    (0..100).map(|_| ask()).min().map_or(0, |(_, offset)| offset)
 }

@@ -1,22 +1,26 @@
 //! What it costs to hand frames from one stage to another, against a bare rtrb loop.
 //!
 //! Both sides make the same frames (a pooled buffer of 64 samples under a header of 48 bytes),
-//! pass the 64-byte handle through a ring of the same capacity and look at the last sample. Ours
-//! does it as a graph of two stages, with counters, bounds and sequence numbers.
+//! pass the 64-byte handle through a ring of the same capacity, look at the last sample and, at
+//! the sink, at the clock. Ours does it as a graph of two stages, with counters, bounds and
+//! sequence numbers. The bare loops come in several shapes, and the fastest is what counts. Those
+//! that never look at the clock do less than ours; they are told beside the others.
 
 mod support;
 
 use std::{
+    hint::black_box,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering, fence},
     },
     thread::Thread,
+    time::Duration,
 };
 
 use engine::{Buffer, Frame, Header, Timestamp};
 use support::{
-    Bench,
+    Bench, Spread,
     graph::{Chain, at_max, planned, run_to_end, uncut},
     kinds::{bench_ns, ran},
     seconds,
@@ -29,38 +33,49 @@ const CAPACITY: usize = 256;
 fn main() {
     let bench = Bench::start("ring");
     let frames = bench.scale(3_000_000, 3_000);
-    let rate = |seconds: f64| frames as f64 / seconds;
-    let [fused, near, bare, far, parked] = bench.interleaved([
-        &mut || rate(graph(frames, fused)),
-        &mut || rate(graph(frames, same_core)),
-        &mut || rate(bare(frames)),
-        &mut || rate(graph(frames, two_cores)),
-        &mut || rate(parked(frames)),
+    let names = [
+        "one core: source and sink in one stage",
+        "one core: two stages",
+        "one core: bare rtrb",
+        "one core: bare rtrb, 64 frames at a time",
+        "one core: bare rtrb, no clock",
+        "two cores: two stages",
+        "two cores: bare rtrb, both sides park",
+        "two cores: bare rtrb, the consumer parks, the producer yields and sleeps",
+        "two cores: bare rtrb, both sides park, no clock",
+    ];
+    let runs = bench.interleaved([
+        (names[0], &mut || graph(frames, uncut)),
+        (names[1], &mut || graph(frames, same_core)),
+        (names[2], &mut || bare(frames, CAPACITY, true)),
+        (names[3], &mut || bare(frames, 64, true)),
+        (names[4], &mut || bare(frames, CAPACITY, false)),
+        (names[5], &mut || graph(frames, two_cores)),
+        (names[6], &mut || apart(frames, Full::Park, true)),
+        (names[7], &mut || apart(frames, Full::YieldAndSleep, true)),
+        (names[8], &mut || apart(frames, Full::Park, false)),
     ]);
-    for (variant, rates) in [
-        ("one core: source and sink in one stage", &fused),
-        ("one core: two stages", &near),
-        ("one core: bare rtrb", &bare),
-        ("two cores: two stages", &far),
-        ("two cores: bare rtrb with park", &parked),
-    ] {
+    let rates = runs.map(|runs| runs.of(|seconds| frames as f64 / seconds));
+    for (variant, rate) in names.into_iter().zip(&rates) {
+        let ns = Spread::one(1e9 / rate.median());
         bench.report(
             "ring_hop",
             &[("variant", variant)],
-            &[
-                ("frames_per_s", rates.median()),
-                ("min", rates.min()),
-                ("max", rates.max()),
-                ("ns_per_frame", 1e9 / rates.median()),
-            ],
+            &[("frames_per_s", rate), ("ns_per_frame", &ns)],
         );
     }
-    bench.verdict_least("one core, share of bare rtrb", near.median() / bare.median(), 0.8);
-    bench.verdict_least("two cores, share of bare rtrb", far.median() / parked.median(), 0.8);
+    let [_, near, bare, bare_64, bare_blind, far, park, sleep, park_blind] = &rates;
+    let share = |name: &str, ours: &Spread, rival: &Spread| {
+        bench.verdict_least(&format!("{name}, share of bare rtrb"), &ours.over(rival), 0.8);
+    };
+    share("one core", near, faster(bare, bare_64));
+    share("two cores", far, faster(park, sleep));
+    share("one core, no clock there", near, bare_blind);
+    share("two cores, no clock there", far, park_blind);
 }
 
-fn fused(_: usize, _: usize) -> Option<(&'static str, usize)> {
-    uncut(0, 0)
+fn faster<'a>(one: &'a Spread, other: &'a Spread) -> &'a Spread {
+    if one.median() > other.median() { one } else { other }
 }
 
 fn same_core(at: usize, _: usize) -> Option<(&'static str, usize)> {
@@ -72,12 +87,17 @@ fn two_cores(at: usize, _: usize) -> Option<(&'static str, usize)> {
 }
 
 fn graph(frames: usize, stage: fn(usize, usize) -> Option<(&'static str, usize)>) -> f64 {
-    let chain = Chain {
+    let capacity = match stage(0, 2) {
         // A millisecond of content in 64 samples: 256 of them are the ring's capacity.
+        Some(_) => format!("\ncapacity_ms = {CAPACITY}"),
+        // A capacity would make two stages of it.
+        None => String::new(),
+    };
+    let chain = Chain {
         source: &format!("op = \"bench_ramp\"\nrate_hz = 64e3\nframes = {frames}"),
         node: "",
         count: 0,
-        sink: &format!("op = \"bench_final\"\ncapacity_ms = {CAPACITY}"),
+        sink: &format!("op = \"bench_final\"{capacity}"),
         stage,
     };
     run_to_end(&planned(&chain.text(), 2), &at_max(2));
@@ -87,30 +107,40 @@ fn graph(frames: usize, stage: fn(usize, usize) -> Option<(&'static str, usize)>
     ran.seconds
 }
 
-/// What the source of the graph does for a frame, door stamp included.
-fn make(n: usize) -> Frame {
+/// What the source of the graph does for a frame; at full speed its door stamp is a moment that
+/// somebody has read already.
+fn make(n: usize, entered: i64) -> Frame {
     let mut buffer = Buffer::signal(1, SAMPLES);
     buffer.floats_mut().expect("fresh").fill(n as f32);
     let mut header = Header::at(Timestamp::from_nanos(n as i64 * 1_000_000));
-    header.entered = Timestamp::from_nanos(bench_ns());
+    header.entered = Timestamp::from_nanos(entered);
     header.seq = n as u64;
     Frame::new(header, buffer)
 }
 
-fn bare(frames: usize) -> f64 {
+/// What its sink does.
+fn look(frame: &Frame, clock: bool) -> f32 {
+    if clock {
+        black_box(bench_ns() - frame.header.entered.nanos());
+    }
+    frame.samples()[SAMPLES - 1]
+}
+
+/// One thread fills the ring with up to `batch` frames and empties it, and so on.
+fn bare(frames: usize, batch: usize, clock: bool) -> f64 {
     let (mut into, mut out) = rtrb::RingBuffer::new(CAPACITY);
     let mut last = 0.0;
     let seconds = seconds(|| {
         let mut made = 0;
         while made < frames {
-            while made < frames && into.push(make(made)).is_ok() {
-                made += 1;
-                if into.slots() == 0 {
-                    break;
-                }
+            let entered = bench_ns();
+            let until = frames.min(made + batch);
+            for n in made..until {
+                into.push(make(n, entered)).expect("there is room");
             }
+            made = until;
             while let Ok(frame) = out.pop() {
-                last = look(&frame);
+                last = look(&frame, clock);
             }
         }
     });
@@ -118,9 +148,13 @@ fn bare(frames: usize) -> f64 {
     seconds
 }
 
-fn look(frame: &Frame) -> f32 {
-    std::hint::black_box(bench_ns() - frame.header.entered.nanos());
-    frame.samples()[SAMPLES - 1]
+/// What the producer does when the ring is full.
+#[derive(Clone, Copy, PartialEq)]
+enum Full {
+    /// Sleeps until the consumer wakes it.
+    Park,
+    /// Yields 64 times, then sleeps for 20 µs, as the peers' control does.
+    YieldAndSleep,
 }
 
 /// One side's word that it sleeps.
@@ -138,6 +172,7 @@ impl Sleeper {
         }
         loop {
             self.asleep.store(true, Ordering::Relaxed);
+            // With the fence in `wake`: it sees the word, or this side sees what it did.
             fence(Ordering::SeqCst);
             if ready() {
                 self.asleep.store(false, Ordering::Relaxed);
@@ -155,7 +190,8 @@ impl Sleeper {
     }
 }
 
-fn parked(frames: usize) -> f64 {
+/// A thread makes frames, another takes them.
+fn apart(frames: usize, full: Full, clock: bool) -> f64 {
     let (mut into, mut out) = rtrb::RingBuffer::new(CAPACITY);
     let producer = Arc::new(Sleeper { asleep: AtomicBool::new(false) });
     let consumer = Arc::new(Sleeper { asleep: AtomicBool::new(false) });
@@ -167,14 +203,30 @@ fn parked(frames: usize) -> f64 {
             let mut last = 0.0;
             for _ in 0..frames {
                 own.wait_until(|| !out.is_empty());
-                last = look(&out.pop().expect("not empty"));
-                other.wake(&here);
+                last = look(&out.pop().expect("not empty"), clock);
+                if full == Full::Park {
+                    other.wake(&here);
+                }
             }
             last
         });
+        let entered = bench_ns();
         for n in 0..frames {
-            let frame = make(n);
-            producer.wait_until(|| into.slots() > 0);
+            let frame = make(n, entered);
+            match full {
+                Full::Park => producer.wait_until(|| into.slots() > 0),
+                Full::YieldAndSleep => {
+                    let mut looks = 0;
+                    while into.is_full() {
+                        looks += 1;
+                        if looks > 64 {
+                            std::thread::park_timeout(Duration::from_micros(20));
+                        } else {
+                            std::thread::yield_now();
+                        }
+                    }
+                }
+            }
             into.push(frame).expect("there is room");
             consumer.wake(taker.thread());
         }

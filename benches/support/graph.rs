@@ -3,9 +3,9 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use afferent_suite::NoFiles;
-use engine::{Catalog, GraphSpec, Plan, PlanOptions, Report, RunOptions, SourceText};
+use engine::{Catalog, GraphSpec, Plan, PlanOptions, Report, RunOptions, Running, SourceText};
 
-use super::kinds::KINDS;
+use super::kinds::{KINDS, bench_ns};
 
 /// Plans a graph of bench kinds and of the operators' own.
 ///
@@ -41,6 +41,16 @@ pub(crate) fn assert_whole(report: &Report) {
     for edge in &report.edges {
         assert_eq!(edge.frames.sent, edge.frames.taken, "{} → {}", edge.from, edge.to);
     }
+}
+
+/// What [`bench_ns`] says when the run's clock says zero; known to a clock reading or two.
+pub(crate) fn clock_offset(running: &Running) -> i64 {
+    let ask = || {
+        let (before, there, after) = (bench_ns(), running.clock_now().nanos(), bench_ns());
+        (after - before, (before + after) / 2 - there)
+    };
+    let (_, offset) = (0..64).map(|_| ask()).min().expect("asked");
+    offset
 }
 
 /// As fast as it goes.

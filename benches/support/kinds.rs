@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        LazyLock, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -17,7 +17,7 @@ use super::process;
 
 /// Every kind of this file.
 pub(crate) static KINDS: &[&Kind] =
-    &[&RAMP, &ADD, &FINAL, &LATENCY, &SAME, &SAXPY, &REPLAY, &AGE, &HASH, &DIES, &SLOW];
+    &[&RAMP, &ADD, &FINAL, &LATENCY, &SAME, &NOISE, &SAXPY, &REPLAY, &AGE, &HASH, &DIES, &SLOW];
 
 const RATE_HZ: Param<f64> =
     Param::with_default("rate_hz", 1_000.0, "Samples per second.").within(1.0, 1e9);
@@ -58,7 +58,7 @@ struct Ramp {
 impl Source for Ramp {
     fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
         if self.next == 0 {
-            BEGAN.set();
+            lock(&BEGAN).push(now());
         }
         let mut buffer = io.signal(0, self.frame_len);
         buffer.floats_mut().expect("fresh").fill(self.next as f32);
@@ -122,82 +122,117 @@ impl Sink for Final {
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        ENDED.set();
-        TAKEN.store(self.frames, Ordering::Relaxed);
-        LAST.store(u64::from(self.last.to_bits()), Ordering::Relaxed);
+        let (at, cpu_s) = now();
+        lock(&ENDED).push(Ended { at, cpu_s, frames: self.frames, last: self.last });
         Ok(())
     }
 }
 
-static BEGAN: Moment = Moment(Mutex::new(None));
-static ENDED: Moment = Moment(Mutex::new(None));
-static TAKEN: AtomicU64 = AtomicU64::new(0);
-static LAST: AtomicU64 = AtomicU64::new(0);
+static BEGAN: Mutex<Vec<(Instant, f64)>> = Mutex::new(Vec::new());
+static ENDED: Mutex<Vec<Ended>> = Mutex::new(Vec::new());
 
-/// When, and how much processor time the thread had had by then.
-struct Moment(Mutex<Option<(Instant, f64)>>);
-
-impl Moment {
-    fn set(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some((Instant::now(), process::thread_cpu_s()));
-    }
-
-    fn take(&self) -> (Instant, f64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().expect("the graph has run")
-    }
+struct Ended {
+    at: Instant,
+    cpu_s: f64,
+    frames: u64,
+    last: f32,
 }
 
-/// What the last graph of these kinds did.
+/// The moment, and how much processor time this thread has had.
+fn now() -> (Instant, f64) {
+    (Instant::now(), process::thread_cpu_s())
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the graphs of these kinds have done since it was asked last.
 pub(crate) struct Ran {
-    /// From the source's first call to the sink's last.
+    /// From the first call of the first source to the last of the last sink.
     pub(crate) seconds: f64,
-    /// Processor time in between, if source and sink share a thread: what the wall's clock would
-    /// have said on a machine without others.
+    /// Processor time in between, if each source shares its thread with its sink: what the wall's
+    /// clock would have said on a machine without others.
     pub(crate) cpu_s: f64,
-    /// Frames at the sink.
+    /// Frames at all sinks.
     pub(crate) frames: u64,
-    /// Its last sample.
+    /// Their last sample.
     pub(crate) last: f32,
 }
 
-/// Takes out what the last graph did.
+/// Takes out what the last graph did, or several at once.
+///
+/// # Panics
+/// If none has ended, or their last samples differ.
 pub(crate) fn ran() -> Ran {
-    let ((began, cpu_before), (ended, cpu_after)) = (BEGAN.take(), ENDED.take());
+    let (began, ended) = (std::mem::take(&mut *lock(&BEGAN)), std::mem::take(&mut *lock(&ENDED)));
+    assert_eq!(began.len(), ended.len(), "every source that began has a sink that ended");
+    let first = began.iter().map(|began| began.0).min().expect("a graph has run");
+    let end = ended.iter().map(|ended| ended.at).max().expect("a graph has run");
+    let last = ended[0].last;
+    assert!(ended.iter().all(|ended| ended.last.to_bits() == last.to_bits()), "all end alike");
     Ran {
-        seconds: ended.duration_since(began).as_secs_f64(),
-        cpu_s: cpu_after - cpu_before,
-        frames: TAKEN.load(Ordering::Relaxed),
-        last: f32::from_bits(LAST.load(Ordering::Relaxed) as u32),
+        seconds: end.duration_since(first).as_secs_f64(),
+        cpu_s: ended.iter().map(|ended| ended.cpu_s).sum::<f64>()
+            - began.iter().map(|began| began.1).sum::<f64>(),
+        frames: ended.iter().map(|ended| ended.frames).sum(),
+        last,
     }
 }
+
+const LIST: Param<i64> =
+    Param::with_default("list", 0, "The list of frames to add to.").within(0.0, LISTS as f64 - 1.0);
+/// Lists that [`LATENCY`] sinks can write.
+const LISTS: usize = 16;
 
 /// Notes when every frame arrived and when it came through the door.
 pub(crate) static LATENCY: Kind = Kind {
     name: "bench_latency",
     inputs: &[Port::signal("in").variadic()],
-    build: |_| Ok(Body::sink(Latency { seen: Vec::with_capacity(1 << 16) })),
+    params: &[&LIST],
+    build: |node| {
+        let list = node.get(&LIST)? as usize;
+        Ok(Body::sink(Latency { list, seen: Vec::with_capacity(1 << 14) }))
+    },
     ..Kind::BASE
 };
 
 struct Latency {
-    seen: Vec<(i64, i64)>,
+    list: usize,
+    seen: Vec<Seen>,
+}
+
+/// A frame as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// When, by [`bench_ns`].
+    pub(crate) arrived: i64,
+    /// When it came through the door, by the run's clock.
+    pub(crate) entered: i64,
+    /// The time of its first sample.
+    pub(crate) time: i64,
+    /// Whether it says that something before it is missing.
+    pub(crate) after_gap: bool,
 }
 
 impl Sink for Latency {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
-        self.seen.push((bench_ns(), frame.header.entered.nanos()));
+        self.seen.push(Seen {
+            arrived: bench_ns(),
+            entered: frame.header.entered.nanos(),
+            time: frame.header.time.nanos(),
+            after_gap: frame.header.gap.is_some(),
+        });
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.append(&mut self.seen);
+        lock(&SEEN[self.list]).append(&mut self.seen);
         Ok(())
     }
 }
 
-static SEEN: Mutex<Vec<(i64, i64)>> = Mutex::new(Vec::new());
+static SEEN: [Mutex<Vec<Seen>>; LISTS] = [const { Mutex::new(Vec::new()) }; LISTS];
 static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Nanoseconds since the bench first asked.
@@ -205,10 +240,9 @@ pub(crate) fn bench_ns() -> i64 {
     ZERO.elapsed().as_nanos() as i64
 }
 
-/// Takes out what `bench_latency` sinks have noted: arrival by [`bench_ns`], `entered` by the
-/// run's clock.
-pub(crate) fn seen() -> Vec<(i64, i64)> {
-    std::mem::take(&mut SEEN.lock().unwrap_or_else(PoisonError::into_inner))
+/// Takes out what `bench_latency` sinks have noted in a list.
+pub(crate) fn seen(list: usize) -> Vec<Seen> {
+    std::mem::take(&mut lock(&SEEN[list]))
 }
 
 /// The same buffer of ones in every frame: a source that costs nothing.
@@ -234,7 +268,7 @@ struct Same {
 impl Source for Same {
     fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
         if self.next == 0 {
-            BEGAN.set();
+            lock(&BEGAN).push(now());
         }
         let samples = self.next * self.buffer.count() as i64;
         io.send_buffer(0, Timestamp::from_nanos(self.rate.span_ns(samples)), self.buffer.clone());
@@ -246,6 +280,50 @@ impl Source for Same {
         self.next = 0;
         Ok(())
     }
+}
+
+/// Noise between -1 and 1 that knows nothing of frames: sample n depends on n alone.
+pub(crate) static NOISE: Kind = Kind {
+    name: "bench_noise",
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned so");
+        let (rate, frame_len) = (signal.rate, signal.frame_len);
+        Ok(Body::source(Noise { rate, frame_len, frames: node.get(&FRAMES)?, next: 0 }))
+    },
+    ..RAMP
+};
+
+struct Noise {
+    rate: Rate,
+    frame_len: usize,
+    frames: i64,
+    next: i64,
+}
+
+impl Source for Noise {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        let first = self.next * self.frame_len as i64;
+        let mut buffer = io.signal(0, self.frame_len);
+        for (n, sample) in buffer.floats_mut().expect("fresh").iter_mut().enumerate() {
+            *sample = noise(first as u64 + n as u64);
+        }
+        io.send_buffer(0, Timestamp::from_nanos(self.rate.span_ns(first)), buffer);
+        self.next += 1;
+        Ok(if self.next == self.frames { Flow::End } else { Flow::More })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014) of n, its upper 24 bits.
+fn noise(n: u64) -> f32 {
+    let mut bits = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ (bits >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
 /// A product and a sum per sample.
@@ -359,7 +437,15 @@ impl Sink for Age {
         }
         Ok(())
     }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        SEEN_LEAST.fetch_min(self.seen, Ordering::Relaxed);
+        Ok(())
+    }
 }
+
+/// Frames of the session that has had the fewest, of those that have ended.
+pub(crate) static SEEN_LEAST: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// A hash of every sample it takes, in order; FNV-1a over their bits.
 pub(crate) static HASH: Kind = Kind {
@@ -380,36 +466,38 @@ impl Sink for Hash {
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        LAST.store(self.0, Ordering::Relaxed);
+        HASHED.store(self.0, Ordering::Relaxed);
         Ok(())
     }
 }
 
+static HASHED: AtomicU64 = AtomicU64::new(0);
+
 /// The hash of the last graph that ended in a [`HASH`].
 pub(crate) fn hashed() -> u64 {
-    LAST.swap(0, Ordering::Relaxed)
+    HASHED.swap(0, Ordering::Relaxed)
 }
 
-const EVERY: Param<i64> = Param::with_default("every", 500, "Panics on each such frame; 0 never.");
+const DIES_AT: Param<i64> =
+    Param::with_default("at", -1, "The frame to panic on, by its first sample.");
 
-/// Passes frames on and panics on every so many of them.
+/// Passes frames on and panics on one of them.
 pub(crate) static DIES: Kind = Kind {
     name: "bench_dies",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
-    params: &[&EVERY],
-    build: |node| Ok(Body::operator(Dies { every: node.get(&EVERY)? })),
+    params: &[&DIES_AT],
+    build: |node| Ok(Body::operator(Dies { at: node.get(&DIES_AT)? })),
     ..Kind::BASE
 };
 
 struct Dies {
-    every: i64,
+    at: i64,
 }
 
 impl Operator for Dies {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        let number = io.frame().samples()[0] as i64;
-        assert!(self.every == 0 || number % self.every != self.every - 1, "on purpose");
+        assert!(io.frame().samples()[0] as i64 != self.at, "on purpose");
         let frame = io.take();
         io.send(0, frame);
         Ok(())
@@ -418,22 +506,60 @@ impl Operator for Dies {
     fn reset(&mut self) {}
 }
 
-/// Takes 20 µs over every frame.
+/// How long [`SLOW`] takes over a frame.
+pub(crate) const SLOW_NS: i64 = 20_000;
+
+/// Takes 20 µs over every frame of a [`RAMP`], and keeps a ledger of what is missing.
 pub(crate) static SLOW: Kind = Kind {
     name: "bench_slow",
     inputs: &[Port::signal("in")],
-    build: |_| Ok(Body::sink(Slow)),
+    build: |_| Ok(Body::sink(Slow(Ledger::default()))),
     ..Kind::BASE
 };
 
-struct Slow;
+struct Slow(Ledger);
+
+/// What a sink of numbered frames has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ledger {
+    /// Frames it took.
+    pub(crate) taken: u64,
+    /// Missing before the first and between two of them.
+    pub(crate) missing: u64,
+    /// The number after the last.
+    pub(crate) next: u64,
+    /// Places where frames were missing and the next did not say so, or said so for nothing.
+    pub(crate) untold: u64,
+    /// Frames older than one that came before.
+    pub(crate) disordered: u64,
+}
 
 impl Sink for Slow {
-    fn take(&mut self, _: usize, _: &Frame) -> Result<(), Fault> {
-        let until = bench_ns() + 20_000;
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
+        let until = bench_ns() + SLOW_NS;
+        let (seen, number) = (&mut self.0, frame.samples()[0] as u64);
+        let missing = number.saturating_sub(seen.next);
+        seen.taken += 1;
+        seen.missing += missing;
+        seen.untold += u64::from((missing > 0) != frame.header.gap.is_some());
+        seen.disordered += u64::from(number < seen.next);
+        seen.next = number + 1;
         while bench_ns() < until {
             std::hint::spin_loop();
         }
         Ok(())
     }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        *lock(&LEDGER) = self.0;
+        Ok(())
+    }
+}
+
+static LEDGER: Mutex<Ledger> =
+    Mutex::new(Ledger { taken: 0, missing: 0, next: 0, untold: 0, disordered: 0 });
+
+/// Takes out what the last [`SLOW`] sink has seen.
+pub(crate) fn ledger() -> Ledger {
+    std::mem::take(&mut lock(&LEDGER))
 }

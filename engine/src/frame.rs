@@ -29,7 +29,7 @@ pub struct Header {
     /// Counts flushes and abandoned bodies; frames of an older epoch are void.
     pub epoch: u32,
     /// Number of the source node among the sources of its plan.
-    pub source: u16,
+    pub source: u32,
     /// Why something is missing just before this frame, if something is.
     pub gap: Option<Gap>,
 }
@@ -40,7 +40,7 @@ const _: () = assert!(size_of::<Option<Frame>>() == 64);
 
 /// Why content is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
+#[repr(u32)]
 pub enum Gap {
     /// An edge was full and its policy drops.
     Full = 1,

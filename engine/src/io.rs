@@ -37,7 +37,7 @@ pub(crate) struct Ports {
 
 /// A frame on its way out of a node.
 pub(crate) struct Sent {
-    pub(crate) port: u16,
+    pub(crate) port: usize,
     pub(crate) frame: Frame,
 }
 
@@ -120,7 +120,7 @@ impl Io<'_> {
 
     /// Sends a frame as it is.
     pub fn send(&mut self, port: usize, frame: Frame) {
-        self.out.push(Sent { port: port as u16, frame });
+        self.out.push(Sent { port, frame });
     }
 
     /// Sends a buffer whose content happened at `time`.

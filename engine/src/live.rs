@@ -77,7 +77,7 @@ pub struct LiveIo {
     pub(crate) clock: Clock,
     /// The clock at zero of the session's time line.
     pub(crate) start: Timestamp,
-    pub(crate) source: u16,
+    pub(crate) source: u32,
     pub(crate) gap: Option<Gap>,
     pub(crate) tag: u64,
     pub(crate) paused: Arc<AtomicBool>,

@@ -188,7 +188,7 @@ impl<'a> Draft<'a> {
             }
             let planned = plan_node(node, kind, out_edges, homes.of_node[number]);
             let source = if kind.is_source() { sources } else { 0 };
-            sources = u16::saturating_add(sources, kind.is_source().into());
+            sources += u32::from(kind.is_source());
             nodes.push(PlanNode { watched: watched[number], source, ..planned });
         }
         Plan {

@@ -82,7 +82,7 @@ pub(crate) struct PlanNode {
     /// Whether somebody downstream (or the node itself) needs to know its bound.
     pub(crate) watched: bool,
     /// Number among the sources of the plan; 0 for others.
-    pub(crate) source: u16,
+    pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.
     pub(crate) stage_name: Option<String>,
 }

@@ -23,6 +23,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::{
     sync::Mutex,
     thread::{Thread, current, park, park_timeout},
+    time::Instant,
 };
 
 const AWAKE: u32 = 0;
@@ -33,7 +34,14 @@ pub(crate) struct Parker {
     word: AtomicU32,
     /// Locked only to park for the first time and to unpark.
     #[cfg(not(loom))]
-    thread: Mutex<Option<Thread>>,
+    thread: Mutex<Option<Sleeper>>,
+}
+
+/// Whom to unpark, and when that was done last.
+#[cfg(not(loom))]
+struct Sleeper {
+    thread: Thread,
+    woken: Option<Instant>,
 }
 
 impl Parker {
@@ -48,7 +56,16 @@ impl Parker {
     /// Says that the calling thread parks here from now on.
     #[cfg(not(loom))]
     pub(crate) fn adopt(&self) {
-        *self.thread.lock().expect("no panic under the lock") = Some(current());
+        let sleeper = Sleeper { thread: current(), woken: None };
+        *self.thread.lock().expect("no panic under the lock") = Some(sleeper);
+    }
+
+    /// How long ago the thread was unparked, if it was since this was asked last.
+    #[cfg(not(loom))]
+    pub(crate) fn woken_ns_ago(&self) -> Option<i64> {
+        let mut sleeper = self.thread.lock().expect("no panic under the lock");
+        let woken = sleeper.as_mut()?.woken.take()?;
+        Some(woken.elapsed().as_nanos() as i64)
     }
 
     #[cfg(loom)]
@@ -98,9 +115,14 @@ impl Parker {
 
     #[cfg(not(loom))]
     fn unpark(&self) {
-        if let Some(thread) = &*self.thread.lock().expect("no panic under the lock") {
-            thread.unpark();
-        }
+        let thread = {
+            let mut sleeper = self.thread.lock().expect("no panic under the lock");
+            let Some(sleeper) = &mut *sleeper else { return };
+            sleeper.woken = Some(Instant::now());
+            sleeper.thread.clone()
+        };
+        // Outside the lock, which the thread takes as soon as it is awake.
+        thread.unpark();
     }
 }
 

@@ -1,9 +1,14 @@
 //! How a core waits: by looking again for a moment, by sleeping, or by sleeping until just before
-//! the next frame is expected.
+//! something is expected.
 //!
-//! Waking a thread that sleeps on another core takes ten times as long as eight operators. Looking
-//! in a loop avoids that and burns the core. So a core looks for as long as it paid lately,
-//! and learns the rhythm of what wakes it: frames that come every millisecond find it awake.
+//! Waking a thread that sleeps takes longer than eight operators, and costs the waker a system call.
+//! Looking in a loop avoids both and burns the core. So a core
+//!
+//! - looks for as long as the last gaps between two pieces of work lasted, if they were short;
+//! - sets its alarm a little before a timer is due or the next frame of a steady stream is expected,
+//!   and looks from then on. How much before is learnt from how late alarms ring here;
+//! - looks in vain, or before an alarm, for at most one part in [`CREDIT_SHARE`] of its time. A core
+//!   whose timers come thick and fast simply sleeps, and finds several due when it wakes.
 
 use std::time::Duration;
 
@@ -12,20 +17,22 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
+/// Gaps longer than this are slept through: about what a sleep and a wake-up cost both sides.
+const LOOK_MAX_NS: i64 = 64_000;
 /// The least time spent looking before a sleep, about what a turn's bookkeeping costs.
 const LOOK_MIN_NS: i64 = 1_000;
-/// The most: some sleeps and wake-ups.
-const LOOK_MAX_NS: i64 = 64_000;
-/// A sleep no longer than this would have been better spent looking.
-const SHORT_SLEEP_NS: i64 = 40_000;
-/// How long before the expected moment the alarm is set: a timer's wake-up and its jitter. Learnt:
-/// a little more whenever the frame was there first, a little less after each long look.
-const EARLY_NS: std::ops::RangeInclusive<i64> = 5_000..=60_000;
+/// One part in so many of the time may be spent looking for what does not come, or too early.
+const CREDIT_SHARE: i64 = 25;
+/// Saved up, at most.
+const CREDIT_MAX_NS: i64 = 400_000;
+/// How long before the expected moment the alarm is set. Learnt: a little more whenever it rang too
+/// late, a little less after each long look.
+const EARLY_NS: std::ops::RangeInclusive<i64> = 5_000..=80_000;
 const EARLIER_NS: i64 = 2_000;
 const LATER_NS: i64 = 250;
-/// A look before the expected frame that is longer than this wastes the core.
+/// A look before the expected moment that is longer than this wastes the core.
 const LONG_LOOK_NS: i64 = 10_000;
-/// How long after it the core goes on looking.
+/// How long after it the core goes on looking for a frame.
 const LATE_NS: i64 = 15_000;
 /// Periods worth learning: shorter ones the looking covers, longer ones do not mind a wake-up.
 const PERIOD_NS: std::ops::RangeInclusive<i64> = 200_000..=20_000_000;
@@ -40,12 +47,23 @@ pub(super) struct Patience<'a> {
     clock: &'a Clock,
     look_ns: i64,
     early_ns: i64,
+    credit_ns: i64,
+    /// When the credit was counted last.
+    counted: Timestamp,
     rhythm: Rhythm,
 }
 
 impl<'a> Patience<'a> {
     pub(super) fn new(shared: &'a CoreShared, clock: &'a Clock) -> Self {
-        Self { shared, clock, look_ns: LOOK_MIN_NS, early_ns: 25_000, rhythm: Rhythm::default() }
+        Self {
+            shared,
+            clock,
+            look_ns: LOOK_MIN_NS,
+            early_ns: 25_000,
+            credit_ns: CREDIT_MAX_NS,
+            counted: clock.now(),
+            rhythm: Rhythm::default(),
+        }
     }
 
     /// Waits until a cell is ready or `due` has come. May return early.
@@ -54,106 +72,154 @@ impl<'a> Patience<'a> {
         if due <= began {
             return;
         }
-        if self.look_until(due.min(began.plus_nanos(self.look_ns))) {
-            self.rhythm.beat(self.clock.now());
+        let earned = began.since(self.counted) / CREDIT_SHARE;
+        self.credit_ns = CREDIT_MAX_NS.min(self.credit_ns + earned);
+        self.counted = began;
+
+        let look_ns = self.look_ns.min(self.credit_ns).max(LOOK_MIN_NS);
+        let mut now = self.look_until(due.min(began.plus_nanos(look_ns)));
+        if self.shared.has_work() {
+            self.rhythm.beat(now);
+            return;
+        }
+        self.credit_ns -= now.since(began);
+        if now >= due {
             return;
         }
         if let Some(expected) = self.rhythm.next()
+            && expected > now
             && expected < due
-            && self.expect(expected, began)
         {
-            return;
-        }
-        let asleep = self.clock.now();
-        if asleep >= due {
-            return;
-        }
-        self.sleep_until(due);
-        let now = self.clock.now();
-        if self.shared.has_work() {
-            self.rhythm.beat(now);
-        }
-        let paid = now.since(asleep) <= SHORT_SLEEP_NS;
-        self.look_ns = if paid { self.look_ns * 2 } else { self.look_ns / 2 };
-        self.look_ns = self.look_ns.clamp(LOOK_MIN_NS, LOOK_MAX_NS);
-    }
-
-    /// Sleeps until just before `expected` and looks from then on; says whether a cell is ready.
-    fn expect(&mut self, expected: Timestamp, now: Timestamp) -> bool {
-        let alarm = expected.plus_nanos(-self.early_ns);
-        if alarm <= now {
-            return false;
-        }
-        self.sleep_until(alarm);
-        let woken = self.clock.now();
-        let was_late = self.shared.has_work();
-        if !was_late && !self.look_until(expected.plus_nanos(LATE_NS)) {
+            now = self.be_there(expected, expected.plus_nanos(LATE_NS));
+            if self.shared.has_work() {
+                self.rhythm.beat(self.came_at(now).max(began));
+                return;
+            }
             self.rhythm.miss();
-            return false;
         }
-        let found = self.clock.now();
-        self.rhythm.beat(found);
-        if was_late {
-            self.early_ns += EARLIER_NS;
-        } else if found.since(woken) > LONG_LOOK_NS {
-            self.early_ns -= LATER_NS;
+        now = self.be_there(due, due);
+        if self.shared.has_work() {
+            let came = self.came_at(now).max(began);
+            self.rhythm.beat(came);
+            self.learn_gap(came.since(began));
         }
-        self.early_ns = self.early_ns.clamp(*EARLY_NS.start(), *EARLY_NS.end());
-        true
     }
 
-    /// Looks again and again; says whether a cell is ready.
-    fn look_until(&self, moment: Timestamp) -> bool {
+    /// A gap that looking would have covered is covered next time.
+    fn learn_gap(&mut self, gap_ns: i64) {
+        let wanted = if gap_ns <= LOOK_MAX_NS { gap_ns + gap_ns / 4 } else { self.look_ns / 2 };
+        self.look_ns = wanted.clamp(LOOK_MIN_NS, LOOK_MAX_NS);
+    }
+
+    /// When the work that is there now came: the waker's word if the core slept until `now`.
+    fn came_at(&self, now: Timestamp) -> Timestamp {
+        let ago = self.shared.parker.woken_ns_ago().unwrap_or(0);
+        now.plus_nanos(-ago)
+    }
+
+    /// Sleeps until just before `expected` and looks from then on until `late`, unless a cell is
+    /// ready before; says when it ended.
+    fn be_there(&mut self, expected: Timestamp, late: Timestamp) -> Timestamp {
+        let now = self.clock.now();
+        let early_ns = self.early_ns.min(self.credit_ns.max(0));
+        let alarm =
+            if expected == Timestamp::MAX { expected } else { expected.plus_nanos(-early_ns) };
+        if alarm > now {
+            self.sleep_until(alarm, now);
+            if self.shared.has_work() {
+                // Somebody else woke the core, or what was expected was there first.
+                let now = self.clock.now();
+                if expected.since(now) < early_ns {
+                    self.ring_earlier();
+                }
+                return now;
+            }
+        }
+        let woken = self.clock.now();
+        if woken >= late {
+            self.ring_earlier();
+            return woken;
+        }
+        if early_ns == 0 {
+            // Nothing left to look with: the rest is slept as well.
+            self.sleep_until(late, woken);
+            return self.clock.now();
+        }
+        let ended = self.look_until(late);
+        self.credit_ns -= ended.since(woken);
+        if expected.since(woken) > LONG_LOOK_NS {
+            self.early_ns = (self.early_ns - LATER_NS).max(*EARLY_NS.start());
+        }
+        ended
+    }
+
+    fn ring_earlier(&mut self) {
+        self.early_ns = (self.early_ns + EARLIER_NS).min(*EARLY_NS.end());
+    }
+
+    /// Looks again and again until a cell is ready or `moment` has come; says when it ended.
+    fn look_until(&self, moment: Timestamp) -> Timestamp {
         loop {
             for _ in 0..LOOKS {
                 if self.shared.has_work() {
-                    return true;
+                    return self.clock.now();
                 }
                 std::hint::spin_loop();
             }
-            if self.clock.now() >= moment {
-                return self.shared.has_work();
+            let now = self.clock.now();
+            if now >= moment {
+                return now;
             }
         }
     }
 
-    fn sleep_until(&self, moment: Timestamp) {
-        let limit = (moment < Timestamp::MAX).then(|| {
-            let left = moment.since(self.clock.now()).max(0);
-            Duration::from_nanos(left as u64)
-        });
+    fn sleep_until(&self, moment: Timestamp, now: Timestamp) {
+        let limit = (moment < Timestamp::MAX)
+            .then(|| Duration::from_nanos(moment.since(now).max(0) as u64));
         if limit != Some(Duration::ZERO) {
             self.shared.parker.park(limit, || self.shared.has_work());
         }
     }
 }
 
-/// What has woken a core came at these intervals.
+/// What has woken a core came at these intervals: a loop that follows phase and period.
 #[derive(Debug)]
 struct Rhythm {
     last: Timestamp,
+    expected: Timestamp,
     period_ns: i64,
     steady: u32,
 }
 
 impl Default for Rhythm {
     fn default() -> Self {
-        Self { last: Timestamp::MIN, period_ns: 0, steady: 0 }
+        Self { last: Timestamp::MIN, expected: Timestamp::MIN, period_ns: 0, steady: 0 }
     }
 }
 
 impl Rhythm {
     /// Something came now.
     fn beat(&mut self, now: Timestamp) {
-        let interval = now.since(self.last);
-        self.last = now;
-        // A tenth of the period, since the beat is taken when it is heard.
-        if (interval - self.period_ns).abs() <= self.period_ns / 10 {
+        let off = now.since(self.expected);
+        if off.abs() <= self.period_ns / 10 {
             self.steady = self.steady.saturating_add(1);
-            self.period_ns += (interval - self.period_ns) / 8;
+            self.period_ns += off / 16;
+            // What comes may be held up but never be early: the phase follows the early ones.
+            let off = if off < 0 { off / 2 } else { off / 8 };
+            self.expected = self.expected.plus_nanos(self.period_ns + off);
+        } else if self.steady >= STEADY {
+            // One that was held up, or something else in between: the rhythm outlasts a few.
+            self.steady /= 2;
+            let ahead = now.since(self.expected).max(0) / self.period_ns.max(1) + 1;
+            if off > 0 {
+                self.expected = self.expected.plus_nanos(ahead * self.period_ns);
+            }
         } else {
-            (self.period_ns, self.steady) = (interval, 0);
+            self.period_ns = now.since(self.last);
+            self.expected = now.plus_nanos(self.period_ns);
+            self.steady = 0;
         }
+        self.last = now;
     }
 
     /// What was expected did not come.
@@ -164,7 +230,7 @@ impl Rhythm {
     /// When something is expected next, if there is a rhythm.
     fn next(&self) -> Option<Timestamp> {
         let has_rhythm = self.steady >= STEADY && PERIOD_NS.contains(&self.period_ns);
-        has_rhythm.then(|| self.last.plus_nanos(self.period_ns))
+        has_rhythm.then_some(self.expected)
     }
 }
 
@@ -194,7 +260,12 @@ mod tests {
         let expected = rhythm.next().expect("a beat every millisecond");
         assert!(expected.since(at(30)).abs() < 20_000, "{expected:?}");
 
+        // One odd beat does not make it forget, several do.
         rhythm.beat(Timestamp::from_nanos(29_300_000));
+        assert_eq!(rhythm.next(), Some(expected));
+        for n in 0..4 {
+            rhythm.beat(Timestamp::from_nanos(29_310_000 + n * 130_000));
+        }
         assert_eq!(rhythm.next(), None);
     }
 }

@@ -402,7 +402,7 @@ impl Stage {
                     for (port, held) in last.iter().enumerate() {
                         if let Some(held) = held {
                             let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
-                            self.out.push(Sent { port: port as u16, frame });
+                            self.out.push(Sent { port, frame });
                         }
                     }
                     self.send_out(slot);
@@ -478,7 +478,7 @@ impl Stage {
         let depth = self.work.len();
         let mut out = std::mem::take(&mut self.out);
         for sent in out.drain(..) {
-            let port = usize::from(sent.port);
+            let port = sent.port;
             let mut frame = sent.frame;
             self.slots[slot].stamp(port, &mut frame);
             self.route(slot, port, frame);

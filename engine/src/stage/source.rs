@@ -201,7 +201,7 @@ impl Stage {
         let mut held = std::mem::take(&mut self.sources[source].held);
         let mut last_event = Timestamp::MIN;
         for sent in &mut held {
-            let port = usize::from(sent.port);
+            let port = sent.port;
             sent.frame.header.entered = entered;
             match &mut self.sources[source].grids[port] {
                 Some(grid) => grid.enter(sent.frame.header.time, sent.frame.len()),
@@ -212,7 +212,7 @@ impl Stage {
         // for the write.
         let here = &mut self.slots[slot];
         for sent in &mut held {
-            let port = usize::from(sent.port);
+            let port = sent.port;
             sent.frame.header.gap.get_or_insert_default_from(&mut here.gaps[port]);
             let gap = sent.frame.header.gap;
             here.stamp(port, &mut sent.frame);
@@ -226,7 +226,7 @@ impl Stage {
             }
             _ => {
                 for sent in held.drain(..) {
-                    self.route(slot, usize::from(sent.port), sent.frame);
+                    self.route(slot, sent.port, sent.frame);
                 }
             }
         }
@@ -285,7 +285,7 @@ impl Stage {
 fn due(held: &[Sent], grids: &[Option<Grid>], before: Timestamp) -> Timestamp {
     let end = |sent: &Sent| {
         let time = sent.frame.header.time;
-        match &grids[usize::from(sent.port)] {
+        match &grids[sent.port] {
             Some(grid) => time.plus_nanos(grid.span_ns(sent.frame.len() as i64)),
             None => time,
         }

@@ -62,7 +62,7 @@ fn nodes_are_in_topological_order_and_otherwise_in_that_of_the_file() {
 
     check(&plan);
     assert_eq!(plan.node_names().collect::<Vec<_>>(), ["z", "a", "b", "out"]);
-    let sources: Vec<u16> = plan.nodes.iter().map(|node| node.source).collect();
+    let sources: Vec<u32> = plan.nodes.iter().map(|node| node.source).collect();
     assert_eq!(sources, [0, 1, 0, 0]);
 }
 
