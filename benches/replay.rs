@@ -1,6 +1,6 @@
 //! P12: the same bits over runs, core counts and frame lengths.
 //!
-//! A quarter of a million samples of noise through filters of every kind that keeps state: they
+//! A million samples of noise through filters of every kind that keeps state: they
 //! would show a frame border, a lost state or another order of additions in every later bit.
 
 mod support;
@@ -16,7 +16,7 @@ const FRAME_LENS: [usize; 4] = [1, 64, 512, 4_096];
 
 fn main() {
     let bench = Bench::start("replay");
-    let samples = bench.scale(1 << 18, 1 << 13);
+    let samples = bench.scale(1 << 20, 1 << 13);
     let mut hashes = Vec::new();
     let mut on = |cores| {
         let took = FRAME_LENS.map(|frame_len| {

@@ -8,8 +8,7 @@
 
 use std::sync::Arc;
 
-use afferent_suite::Disk;
-use engine::{Catalog, GraphSpec, PlanOptions, RunOptions};
+use engine::{Catalog, Disk, GraphSpec, PlanOptions, RunOptions};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spec = GraphSpec::new("graph_in_code")

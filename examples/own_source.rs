@@ -9,9 +9,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use afferent_suite::Disk;
 use engine::{
-    Body, Catalog, Field, Format, GraphSpec, Kind, LiveIo, LiveSource, Outline, Placement,
+    Body, Catalog, Disk, Field, Format, GraphSpec, Kind, LiveIo, LiveSource, Outline, Placement,
     PlanOptions, Port, RunOptions, SourceText, Waiting,
 };
 

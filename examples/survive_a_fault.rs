@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use afferent_suite::Disk;
 use engine::{
-    Body, Catalog, Fault, GraphSpec, Io, Kind, Operator, PlanOptions, Port, RunOptions, SourceText,
+    Body, Catalog, Disk, Fault, GraphSpec, Io, Kind, Operator, PlanOptions, Port, RunOptions, SourceText,
 };
 
 /// Passes frames on, but cannot bear one of them.

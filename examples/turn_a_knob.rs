@@ -6,8 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use afferent_suite::Disk;
-use engine::{Catalog, GraphSpec, PlanOptions, RunOptions, SourceText};
+use engine::{Catalog, Disk, GraphSpec, PlanOptions, RunOptions, SourceText};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = r#"

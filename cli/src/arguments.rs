@@ -78,7 +78,7 @@ pub(crate) struct RunArguments {
 
     /// Open so many sessions of the graph at once; lines then say which they are from
     #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
     pub(crate) sessions: u32,
 
     /// Data cores, each a thread [default: 1 for one session, all for many; at least what `core`
@@ -96,6 +96,9 @@ pub(crate) struct RunArguments {
     pub(crate) metrics: Option<String>,
 }
 
+/// Ten times as many as a host is meant to serve; a mistyped number takes no memory.
+pub(crate) const SESSIONS_MAX: i64 = 100_000;
+
 /// More threads than any machine has processors for a graph; a mistyped number starts none.
 pub(crate) const CORES_MAX: i64 = 256;
 
@@ -112,7 +115,7 @@ NO_COLOR=1 in the environment turns colours off.";
 #[derive(Debug, Args)]
 #[command(after_long_help = TEST_EXAMPLE)]
 pub(crate) struct TestArguments {
-    /// The graph files
+    /// The graph files, or folders of them
     #[arg(value_name = "GRAPH", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -145,13 +148,19 @@ pub(crate) struct ExplainArguments {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub(crate) Option<f64>);
 
+/// A second of content in a quarter of an hour; slower is a mistyped number.
+const SPEED_MIN: f64 = 0.001;
+
+/// Faster than any machine.
+const SPEED_MAX: f64 = 1e6;
+
 fn speed(text: &str) -> Result<Speed, String> {
     if text == "max" {
         return Ok(Speed(None));
     }
     match text.parse::<f64>() {
-        Ok(speed) if speed > 0.0 && speed.is_finite() => Ok(Speed(Some(speed))),
-        _ => Err("write `max`, or a number above 0 such as 1 or 0.5".to_owned()),
+        Ok(speed) if (SPEED_MIN..=SPEED_MAX).contains(&speed) => Ok(Speed(Some(speed))),
+        _ => Err(format!("write `max`, or a number from {SPEED_MIN} to {SPEED_MAX}")),
     }
 }
 
@@ -170,7 +179,7 @@ mod tests {
     fn speeds_are_above_zero_or_max() {
         assert_eq!(speed("max"), Ok(Speed(None)));
         assert_eq!(speed("0.5"), Ok(Speed(Some(0.5))));
-        for text in ["0", "-1", "nan", "inf", "fast", ""] {
+        for text in ["0", "-1", "nan", "inf", "fast", "", "1e-300", "1e300"] {
             assert!(speed(text).is_err(), "{text}");
         }
     }

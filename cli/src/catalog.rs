@@ -1,8 +1,26 @@
 //! The kinds this program knows.
 
-use engine::Catalog;
+use std::sync::OnceLock;
 
-/// Every kind, in the order of the manual.
+use engine::{Catalog, Kind};
+
+/// Kinds that the program was built with besides those that are built in. Set before anything
+/// else happens, and the same for everybody.
+static OWN: OnceLock<&'static [&'static Kind]> = OnceLock::new();
+
+/// Adds kinds for good.
+pub(crate) fn add(own: &'static [&'static Kind]) {
+    let built_in = Catalog::new(&[operators::CATALOG]);
+    for (number, kind) in own.iter().enumerate() {
+        let name = kind.name;
+        let is_taken = built_in.find(name).is_some()
+            || own[..number].iter().any(|earlier| earlier.name == name);
+        assert!(!is_taken, "there is another kind called `{name}`");
+    }
+    assert!(OWN.set(own).is_ok(), "kinds are added once");
+}
+
+/// Every kind, in the order of the manual; one's own come last.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::new(&[operators::CATALOG])
+    Catalog::new(&[operators::CATALOG, OWN.get().copied().unwrap_or_default()])
 }

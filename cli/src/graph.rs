@@ -9,7 +9,7 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Forgotten, GraphSpec, Override, Plan, PlanOptions,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan, PlanOptions,
     nearest,
 };
 
@@ -17,7 +17,7 @@ use crate::{
     arguments::GraphArguments,
     catalog::catalog,
     exit::{Exit, Failure},
-    files::DiskFiles,
+    graph_test,
     terminal::Ink,
 };
 
@@ -48,6 +48,15 @@ impl Graph {
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
+        self.plan_with(cores, Vec::new())
+    }
+
+    /// As [`Graph::plan`]; refuses because of `others`, too, each told once and all together.
+    pub(crate) fn plan_with(
+        &self,
+        cores: usize,
+        others: Vec<Diagnostic>,
+    ) -> Result<Arc<Plan>, Failure> {
         let mut said = String::new();
         for Forgotten { node, old_op, new_op, params } in &self.forgotten {
             let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();
@@ -59,7 +68,17 @@ impl Graph {
         // Where stderr is closed there is nobody to tell.
         let _ = io::stderr().write_all(said.as_bytes());
         let plan = self.spec.plan(&catalog(), &self.options(cores));
-        let plan = plan.map_err(|problems| Failure::graph(&problems))?;
+        let plan = match plan {
+            Ok(plan) if others.is_empty() => plan,
+            Ok(plan) => {
+                let problems = [plan.warnings().to_vec(), others].concat();
+                return Err(Failure::graph(&problems.into()));
+            }
+            Err(Diagnostics(mut problems)) => {
+                graph_test::add(others, &mut problems);
+                return Err(Failure::graph(&problems.into()));
+            }
+        };
         if !plan.warnings().is_empty() {
             let warnings = Diagnostics(plan.warnings().to_vec());
             let _ = io::stderr().write_all(warnings.render(Ink::of_stderr().is_on()).as_bytes());
@@ -88,7 +107,7 @@ impl Graph {
         PlanOptions {
             graph_file: Some(self.name.clone()),
             cores,
-            ..PlanOptions::new(Arc::new(DiskFiles))
+            ..PlanOptions::new(Arc::new(Disk))
         }
     }
 }
@@ -165,7 +184,7 @@ fn inside(folder: &Path) -> String {
 }
 
 /// Names of the graph files in a folder, in order; of a huge folder not all.
-fn graphs_in(folder: &Path) -> Vec<String> {
+pub(crate) fn graphs_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(1_000);
     let paths = entries.map(|entry| entry.path());
     let graphs = paths.filter(|path| path.extension() == Some(OsStr::new("toml")));

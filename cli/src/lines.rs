@@ -27,12 +27,23 @@ struct Shown {
 
 impl Lines for Shown {
     fn line(&self, line: &Line<'_>) -> io::Result<()> {
-        self.vitals.lock().unwrap_or_else(PoisonError::into_inner).take(line);
+        let mut vitals = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
+        vitals.take(line);
         match &self.stdout {
-            Some(stdout) => stdout.line(line),
-            // JSON is for programs; whoever writes other lines wants them read.
-            None if line.text.starts_with('{') => Ok(()),
-            None => self.screen.above(|| stdout().write_all(line.text.as_bytes())),
+            Some(stdout) => {
+                drop(vitals);
+                stdout.line(line)
+            }
+            // JSON is for programs; whoever writes other lines wants them read, and nothing else
+            // in between.
+            None if line.text.starts_with('{') => {
+                vitals.hide_one();
+                Ok(())
+            }
+            None => {
+                self.screen.retire();
+                stdout().write_all(line.text.as_bytes())
+            }
         }
     }
 

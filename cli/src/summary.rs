@@ -5,8 +5,8 @@ use std::fmt::Write;
 use engine::{Gap, Plan, Report, SinkReport};
 
 use crate::{
-    status::{clock, content_s, span, times},
-    terminal::Ink,
+    status::{Vitals, clock, content_s, span, times},
+    terminal::{Ink, ascii, speaks_unicode},
 };
 
 /// How a run came to its end.
@@ -33,28 +33,32 @@ impl Ending {
     }
 }
 
-/// The summary of a run.
+/// The summary of a run. `vitals` are what its lines said, where they were shown and not printed.
 pub(crate) fn summary(
     plan: &Plan,
     report: &Report,
+    vitals: &Vitals,
     speed: Option<f64>,
     ending: Ending,
     ink: Ink,
 ) -> String {
     let mut page = Page { text: String::new(), ink };
     page.first(plan, report, speed, ending);
+    page.last(report, vitals);
     page.row("in", &counted(report.frames_in(plan), "frame"));
     page.row("out", &counted(report.frames_out(), "frame"));
     page.dropped(report);
     page.inside(report, ending);
-    for sink in &report.sinks {
-        page.latency(sink);
-    }
+    page.latencies(&report.sinks);
     page.bodies(report);
     for (node, remark) in &report.remarks {
         page.row("note", &format!("`{node}`: {remark}"));
     }
-    page.text
+    if vitals.unseen() > 0 {
+        let lines = counted(vitals.unseen(), "line");
+        page.row("lines", &format!("{lines} not shown; `--json` prints them, `> FILE` keeps them"));
+    }
+    if speaks_unicode() { page.text } else { ascii(&page.text) }
 }
 
 struct Page {
@@ -71,17 +75,40 @@ impl Page {
             line += &format!(", {opened} sessions");
         }
         // All sessions together: what one core does for a thousand is a thousand times the pace.
-        let whole_s = plan.duration().map(|end| end.secs_f64() * opened as f64);
+        let each = opened.max(1) as f64;
+        let whole_s = plan.duration().map(|end| end.secs_f64() * each);
         let content_s = content_s(report).map(|s| whole_s.map_or(s, |whole_s| s.min(whole_s)));
         if let Some(content_s) = content_s.filter(|_| lasted_s > 0.0) {
             let factor = times(content_s / lasted_s);
-            line += &format!(", {} of content, {factor} real time", seconds(content_s));
+            let sessions = if opened > 1 { format!("{opened} × ") } else { String::new() };
+            let content = seconds(content_s / each);
+            line += &format!(", {sessions}{content} of content, {factor} real time");
         }
         if speed.is_none() {
             line += " (at full speed)";
         }
         let Ink { bold, off, .. } = self.ink;
         self.line(&format!("{bold}{line}{off}"));
+    }
+
+    /// What the lines said in the end, for whom they passed by.
+    fn last(&mut self, report: &Report, vitals: &Vitals) {
+        if report.sessions.0 > 1 || vitals.unseen() == 0 {
+            return;
+        }
+        let Ink { error, off, .. } = self.ink;
+        let mut told = Vec::new();
+        told.extend(vitals.heart_bpm().map(|bpm| format!("{error}♥{off} {bpm:.0} bpm")));
+        told.extend(vitals.variability().map(|(name, ms)| format!("{name} {ms:.0} ms")));
+        if vitals.beats() > 0 {
+            told.push(counted(vitals.beats(), "beat"));
+        }
+        if !vitals.has_heart() {
+            told.extend(vitals.newest().map(str::to_owned));
+        }
+        if !told.is_empty() {
+            self.row("last", &told.join("   "));
+        }
     }
 
     fn dropped(&mut self, report: &Report) {
@@ -129,9 +156,25 @@ impl Page {
         }
     }
 
+    /// The engine's latency at every sink; of many at the slowest few.
+    fn latencies(&mut self, sinks: &[SinkReport]) {
+        let mut sinks: Vec<&SinkReport> = sinks.iter().collect();
+        let more = sinks.len().saturating_sub(SINKS_MAX);
+        if more > 0 {
+            let p99 = |sink: &&SinkReport| sink.latency_ns.map_or(0, |(_, p99, _)| -p99);
+            sinks.sort_by_key(p99);
+        }
+        for sink in &sinks[..sinks.len() - more] {
+            self.latency(sink);
+        }
+        if more > 0 {
+            self.row("", &format!("and {more} more, none of them slower"));
+        }
+    }
+
     fn latency(&mut self, sink: &SinkReport) {
         let Some((p50, p99, max)) = sink.latency_ns else {
-            return self.row("latency", &format!("`{}` took nothing", sink.name));
+            return self.row("engine", &format!("`{}` took nothing", sink.name));
         };
         let Ink { error, good, off, .. } = self.ink;
         let verdict = match sink.deadline_ns {
@@ -148,7 +191,8 @@ impl Page {
             }
         };
         let (p50, p99, max) = (span(p50), span(p99), span(max));
-        self.row("latency", &format!("`{}` p50 {p50}, p99 {p99}, max {max}{verdict}", sink.name));
+        let name = &sink.name;
+        self.row("engine", &format!("latency `{name}` p50 {p50}, p99 {p99}, max {max}{verdict}"));
     }
 
     fn bodies(&mut self, report: &Report) {
@@ -177,6 +221,9 @@ impl Page {
     }
 }
 
+/// Sinks that are told of one by one.
+const SINKS_MAX: usize = 8;
+
 fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -191,6 +238,8 @@ fn seconds(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use engine::{EdgeReport, EdgeTotals, NodeReport};
 
     use super::*;
@@ -222,6 +271,7 @@ mod tests {
             edges,
             sinks,
             remarks: Vec::new(),
+            stages: Vec::new(),
             lasted_ns: 1_000_000_000,
         }
     }
@@ -229,7 +279,13 @@ mod tests {
     fn sink(max_ms: i64) -> SinkReport {
         let latency_ns = Some((1_000_000, 20_000_000, max_ms * 1_000_000));
         let deadline_ns = Some(50_000_000);
-        SinkReport { name: "out".to_owned(), frames: 6, latency_ns, deadline_ns }
+        SinkReport {
+            name: "out".to_owned(),
+            frames: 6,
+            latency_ns,
+            latency: Arc::default(),
+            deadline_ns,
+        }
     }
 
     #[test]
@@ -246,13 +302,23 @@ mod tests {
 
         assert_eq!(
             latency(50),
-            "  latency  `out` p50 1.0 ms, p99 20 ms, max 50 ms, within 50 ms\n"
+            "  engine   latency `out` p50 1.0 ms, p99 20 ms, max 50 ms, within 50 ms\n"
         );
         assert_eq!(
             latency(51),
-            "  latency  `out` p50 1.0 ms, p99 20 ms, max 51 ms, \
+            "  engine   latency `out` p50 1.0 ms, p99 20 ms, max 51 ms, \
              deadline of 50 ms missed less than once in a hundred\n"
         );
+    }
+
+    #[test]
+    fn of_many_sinks_the_slowest_are_told() {
+        let sinks: Vec<_> = (20..30).map(sink).collect();
+
+        let text = page(|page| page.latencies(&sinks));
+
+        assert_eq!(text.lines().count(), SINKS_MAX + 1);
+        assert!(text.ends_with("           and 2 more, none of them slower\n"), "{text}");
     }
 
     #[test]

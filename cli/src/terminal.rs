@@ -78,6 +78,28 @@ pub(crate) fn speaks_unicode() -> bool {
     }
 }
 
+/// The same text for a locale that can show nothing else.
+pub(crate) fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            letter if letter.is_ascii() => plain.push(letter),
+            '×' => plain.push('x'),
+            'µ' | 'μ' => plain.push('u'),
+            '→' => plain.push_str("->"),
+            '♥' => plain.push_str("heart"),
+            '–' | '—' | '−' => plain.push('-'),
+            '±' => plain.push_str("+-"),
+            '…' => plain.push_str("..."),
+            '█' => plain.push('#'),
+            '░' => plain.push('.'),
+            '·' => plain.push(','),
+            _ => plain.push('?'),
+        }
+    }
+    plain
+}
+
 /// Whether what goes to stdout may end up in the same window as stderr: a pipe leads to a
 /// program that may print there.
 pub(crate) fn stdout_may_show() -> bool {
@@ -97,4 +119,14 @@ fn stdout_is_pipe() -> bool {
 fn stdout_is_pipe() -> bool {
     // Not worth a system call of our own: without a status line nothing is lost but comfort.
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_ascii_is_left() {
+        assert_eq!(ascii("♥ 78 bpm, 61 µs, 3 × → … ü"), "heart 78 bpm, 61 us, 3 x -> ... ?");
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::{
     buffer::Buffer,
-    frame::Frame,
+    frame::{Frame, Header},
     kind::Policy,
     time::{Grid, Timestamp},
 };
@@ -72,6 +72,16 @@ impl Aligner {
         }
         self.queues[line].push_back(Held { frame, grid: grid.copied() });
         None
+    }
+
+    /// Whether [`Aligner::release`] would give something.
+    pub(crate) fn has_more(&self, bounds: &[Timestamp]) -> bool {
+        self.oldest_to_come().is_some() && self.wanted(bounds).is_none()
+    }
+
+    /// Whether it stops waiting for inputs that are far behind.
+    pub(crate) const fn gives_up(&self) -> bool {
+        self.spec.max_wait_ns.is_some()
     }
 
     /// Frames waiting on `line`.
@@ -203,9 +213,11 @@ impl Aligner {
         }
         // The frame the cursor stands in may still be the partner of later moments.
         let passed = at.held.min(queue.len());
+        let looked_at = queue.iter_mut().take(passed + 1);
+        let gap = looked_at.filter_map(|held| held.frame.header.gap.take()).next();
         queue.drain(..passed);
         self.used[line] += passed as u64;
-        Frame::new(base.frame.header, buffer)
+        Frame::new(Header { gap, ..base.frame.header }, buffer)
     }
 }
 

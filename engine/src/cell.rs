@@ -5,6 +5,7 @@
 //! body spins, and a body is never touched by two threads.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
 };
@@ -122,21 +123,21 @@ impl Cell {
             Ok(inner) => inner,
             // Panics are caught inside, so a poisoned lock still guards a whole stage.
             Err(TryLockError::Poisoned(inner)) => inner.into_inner(),
-            // Only an abandoned thread can be in here; its cell is nobody's any more.
-            Err(TryLockError::WouldBlock) => return Turn::Idle,
+            // The thread that ran this core before is inside. A cell that was given up is nobody's
+            // any more; from another it will come out, and what it learns there is lost.
+            Err(TryLockError::WouldBlock) => {
+                return if self.is_abandoned() { Turn::Idle } else { Turn::More };
+            }
         };
         let inner = &mut *inner;
-        while let Ok(command) = inner.commands.pop() {
-            inner.obey(command, self);
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| inner.stage.turn(now)));
-        let turn = outcome.unwrap_or_else(|payload| {
-            if payload.is::<Abandoned>() {
-                return Turn::Idle;
+        // What a body does when it is tuned, loaded or saved may panic like any other of its calls.
+        let mut turn = catch_unwind(AssertUnwindSafe(|| {
+            while let Ok(command) = inner.commands.pop() {
+                inner.obey(command, self);
             }
-            inner.stage.failed(Fault::panic(payload.as_ref()));
-            Turn::Trouble
-        });
+            inner.stage.turn(now)
+        }))
+        .unwrap_or_else(|payload| inner.died(payload.as_ref()));
         match turn {
             Turn::Trouble => {
                 if let Some(trouble) = inner.stage.trouble_mut()
@@ -148,12 +149,21 @@ impl Cell {
                 }
             }
             Turn::Done if !std::mem::replace(&mut inner.done, true) => {
-                tell(Event::Done { remarks: inner.stage.remarks() });
+                let remarks = catch_unwind(AssertUnwindSafe(|| inner.stage.remarks()));
+                // A source that cannot say what was missing does not undo what it delivered.
+                tell(Event::Done { remarks: remarks.unwrap_or_default() });
             }
             _ => {
                 if now.since(inner.saved_at) >= SAVE_EVERY_NS && !self.is_abandoned() {
                     inner.saved_at = now;
-                    inner.stage.save(&mut self.saves());
+                    let saved =
+                        catch_unwind(AssertUnwindSafe(|| inner.stage.save(&mut self.saves())));
+                    if let Err(payload) = saved {
+                        turn = inner.died(payload.as_ref());
+                        inner.stage.forget(&mut self.saves());
+                        // Told in the turn that follows at once.
+                        self.door.wake();
+                    }
                 }
             }
         }
@@ -181,7 +191,26 @@ impl Cell {
     }
 }
 
+impl Drop for Cell {
+    fn drop(&mut self) {
+        // Its neighbours have new rings, or will in their next turn: they must not read an end.
+        if self.is_abandoned() {
+            let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+            inner.stage.outlets.iter_mut().for_each(|outlet| outlet.ring.abandon());
+        }
+    }
+}
+
 impl Inner {
+    /// What a panic in a body means for the turn.
+    fn died(&mut self, payload: &(dyn Any + Send)) -> Turn {
+        if payload.is::<Abandoned>() {
+            return Turn::Idle;
+        }
+        self.stage.failed(Fault::panic(payload));
+        Turn::Trouble
+    }
+
     fn obey(&mut self, command: Command, cell: &Cell) {
         match command {
             Command::Set { node, params, reply } => {
@@ -201,15 +230,18 @@ impl Inner {
             }
             Command::Load { node, state, reply } => {
                 let slot = self.stage.slot_of(node);
-                let done = slot.map(|slot| self.stage.slots[slot].load(&state));
+                let done = slot.map(|slot| self.stage.load(slot, &state));
                 reply(done.unwrap_or_else(|| Err(Fault::new("the node is not in this stage"))));
             }
             Command::Put { slot, mut body } => {
                 std::mem::swap(&mut self.stage.slots[slot].body, &mut body);
-                let saves = cell.saves();
+                let mut saves = cell.saves();
                 if !saves[slot].is_empty() {
-                    // A state its own kind refuses is no state: the body starts fresh.
-                    let _ = self.stage.slots[slot].load(&saves[slot]);
+                    let state = std::mem::take(&mut saves[slot]);
+                    // A state its own kind refuses, or dies on, is no state: the body starts fresh.
+                    if self.stage.load(slot, &state).is_ok() {
+                        saves[slot] = state;
+                    }
                 }
                 let body = std::mem::replace(&mut self.stage.slots[slot].body, SlotBody::Empty);
                 self.stage.put(slot, body);
@@ -228,6 +260,6 @@ impl Inner {
         params: &Params,
     ) -> Result<(), Fault> {
         let slot = self.stage.slot_of(node).ok_or(Fault::new("the node is not in this stage"))?;
-        self.stage.slots[slot].retune(&plan.view(node, params, session))
+        self.stage.retune(slot, &plan.view(node, params, session))
     }
 }

@@ -7,6 +7,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -37,8 +38,9 @@ pub(crate) struct CoreShared {
     /// The cells that stand here, for the loop to copy when it changes; rare, hence a lock.
     table: Mutex<Table>,
     has_inbox: AtomicBool,
-    /// Counts the threads that have run this loop; only the newest may go on.
-    pub(crate) generation: AtomicU64,
+    /// Counts the threads that have run this loop; only the newest may go on. Raised under the
+    /// table's lock.
+    generation: AtomicU64,
     free: Mutex<Numbers>,
     /// Counts cell turns: a core that stands still is waiting or wedged.
     pub(crate) beat: AtomicU64,
@@ -116,15 +118,36 @@ impl CoreShared {
         table.cells.get(number).cloned().flatten()
     }
 
-    /// Makes a fresh loop take up every cell, and the old one stop at its next look.
-    pub(crate) fn hand_over(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.changed = (0..table.cells.len()).filter(|&n| table.cells[n].is_some()).collect();
-        self.has_inbox.store(true, Ordering::Release);
-        for number in &table.changed {
-            self.ready.add(*number);
-        }
+    /// Makes a fresh loop take up every cell, and the old one stop at its next look. Says which
+    /// generation the fresh one is.
+    pub(crate) fn hand_over(&self) -> u64 {
+        let generation = {
+            let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+            // Pairs with the Acquire in `is_superseded`; under the lock, so that the old loop cannot
+            // take what changed after it was superseded.
+            let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
+            // Numbers that were taken back and not seen yet stay in the list, to be used again.
+            let Table { cells, changed } = &mut *table;
+            changed.retain(|&number| cells[number].is_none());
+            changed.extend((0..cells.len()).filter(|&number| cells[number].is_some()));
+            self.has_inbox.store(true, Ordering::Release);
+            generation
+        };
+        self.at_cell.store(NO_CELL, Ordering::Relaxed);
+        // Should the old thread sleep by now, it wakes up and goes.
+        self.parker.rouse();
+        generation
+    }
+
+    /// Whether a fresh loop has taken the place of the one of this generation.
+    pub(crate) fn is_superseded(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) != generation
+    }
+
+    /// Says that the calling thread runs the loop of this generation from now on, unless a fresher
+    /// one does.
+    pub(crate) fn adopt(&self, generation: u64) -> bool {
+        self.parker.adopt(|| !self.is_superseded(generation))
     }
 
     /// Ends the thread around the loop.
@@ -138,6 +161,7 @@ impl CoreShared {
 /// The loop's own state.
 pub(crate) struct Core {
     pub(crate) shared: Arc<CoreShared>,
+    pub(crate) generation: u64,
     cells: Vec<Option<Arc<Cell>>>,
     /// When each cell wants to be called at the latest.
     due: Vec<Timestamp>,
@@ -160,9 +184,15 @@ pub(crate) enum CoreTurn {
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<CoreShared>, observer: Arc<dyn Observer>) -> Self {
+    /// The loop of a generation: 0, or what [`CoreShared::hand_over`] said.
+    pub(crate) fn new(
+        shared: Arc<CoreShared>,
+        generation: u64,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         Self {
             shared,
+            generation,
             cells: Vec::new(),
             due: Vec::new(),
             timers: BinaryHeap::with_capacity(64),
@@ -174,8 +204,11 @@ impl Core {
 
     /// Gives every ready cell one turn, sink side first, and says what is next.
     pub(crate) fn turn(&mut self, now: Timestamp) -> CoreTurn {
-        if self.shared.has_inbox.swap(false, Ordering::AcqRel) {
+        if self.shared.has_inbox.load(Ordering::Acquire) {
             self.take_up();
+            if self.superseded {
+                return CoreTurn::Idle;
+            }
         }
         while let Some(&Reverse((due, number))) = self.timers.peek() {
             if due > now {
@@ -187,19 +220,28 @@ impl Core {
                 self.shared.ready.add(number);
             }
         }
-        let Self { shared, cells, due, timers, observer, again, superseded } = self;
-        shared.ready.drain(|number| {
-            if *superseded {
-                return;
+        let Self { shared, generation, cells, due, timers, observer, again, superseded } = self;
+        let drained = shared.ready.drain(|number| {
+            // Between any two cells: what is ready from here on is for the fresh loop.
+            if shared.is_superseded(*generation) {
+                return ControlFlow::Break(());
             }
-            let Some(cell) = cells.get(number).and_then(Option::as_ref) else { return };
+            let Some(cell) = cells.get(number).and_then(Option::as_ref) else {
+                return ControlFlow::Continue(());
+            };
             // Given up already: its successor is on the way, another thread is inside.
             if cell.is_abandoned() {
-                return;
+                return ControlFlow::Continue(());
             }
             shared.at_cell.store(number, Ordering::Relaxed);
             shared.beat.store(shared.beat.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            match cell.turn(now, |event| observer.happened(cell, event)) {
+            let turn = cell.turn(now, |event| observer.happened(cell, event));
+            // What this turn leaves behind is nobody's in a loop that is over: the fresh one gives
+            // the cell another, and learns for itself.
+            if cell.is_abandoned() || shared.is_superseded(*generation) {
+                return ControlFlow::Break(());
+            }
+            match turn {
                 Turn::More => again.push(number),
                 Turn::Until(at) if at < due[number] => {
                     due[number] = at;
@@ -207,9 +249,13 @@ impl Core {
                 }
                 Turn::Until(_) | Turn::Idle | Turn::Trouble | Turn::Done => {}
             }
-            *superseded |= cell.is_abandoned();
+            ControlFlow::Continue(())
         });
-        if self.superseded {
+        *superseded |= drained.is_break();
+        if *superseded {
+            again.drain(..).for_each(|number| drop(shared.ready.add(number)));
+            // The fresh thread may have looked while the numbers were in this one's hands.
+            shared.parker.wake();
             return CoreTurn::Idle;
         }
         shared.at_cell.store(NO_CELL, Ordering::Relaxed);
@@ -224,13 +270,22 @@ impl Core {
 
     fn take_up(&mut self) {
         let mut table = self.shared.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.is_superseded(self.generation) {
+            self.superseded = true;
+            return;
+        }
+        self.shared.has_inbox.store(false, Ordering::Relaxed);
         self.cells.resize(table.cells.len(), None);
         self.due.resize(table.cells.len(), Timestamp::MAX);
-        for number in std::mem::take(&mut table.changed) {
+        let mut changed = std::mem::take(&mut table.changed);
+        // A cell may come and go between two looks; its number is free once.
+        changed.sort_unstable();
+        changed.dedup();
+        for number in changed {
             self.due[number] = Timestamp::MAX;
             self.cells[number].clone_from(&table.cells[number]);
             // Its bit may have been taken out before the cell was known here.
-            self.shared.ready.add(number);
+            self.shared.ready.add_anew(number);
             if self.cells[number].is_none() {
                 let mut free = self.shared.free.lock().unwrap_or_else(PoisonError::into_inner);
                 free.freed.push(Reverse(number));
@@ -238,3 +293,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -56,11 +56,13 @@ pub enum Gap {
     Paused,
     /// The device, file or link did not deliver.
     Source,
+    /// It was still inside when its session was closed.
+    Closed,
 }
 
 impl Gap {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Full,
         Self::Late,
         Self::Poison,
@@ -68,6 +70,7 @@ impl Gap {
         Self::Wedged,
         Self::Paused,
         Self::Source,
+        Self::Closed,
     ];
 
     /// The word used in metrics, summaries and recordings.
@@ -80,6 +83,7 @@ impl Gap {
             Self::Wedged => "wedged",
             Self::Paused => "paused",
             Self::Source => "source",
+            Self::Closed => "closed",
         }
     }
 

@@ -243,6 +243,30 @@ pub struct Outline {
     pub align: Option<AlignSpec>,
     /// Warnings that do not keep the graph from starting.
     pub warnings: Vec<Diagnostic>,
+    /// What it reads and writes outside the graph, so that no node destroys another's.
+    pub uses: Vec<Use>,
+}
+
+/// Something outside the graph that a node reads or writes, and the parameter that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The parameter that names it.
+    pub param: &'static str,
+    /// What it is.
+    pub what: Used,
+}
+
+/// What a node reads or writes outside the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Used {
+    /// A file it reads.
+    Read(String),
+    /// A file it writes, whatever that held before.
+    Written(String),
+    /// Standard output, for lines that may stand among others.
+    Lines,
+    /// Standard output, for a text that nothing may stand in.
+    Alone,
 }
 
 impl Outline {
@@ -269,6 +293,13 @@ impl Outline {
     #[must_use]
     pub fn delayed(mut self, delay_ns: i64) -> Self {
         self.delay_ns = delay_ns;
+        self
+    }
+
+    /// The same, using what `param` names.
+    #[must_use]
+    pub fn using(mut self, param: &'static str, what: Used) -> Self {
+        self.uses.push(Use { param, what });
         self
     }
 
@@ -330,6 +361,54 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// As the system says.
     fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>>;
+
+    /// What [`Files::create`] would say to a path, as far as that is known without doing it.
+    ///
+    /// # Errors
+    /// As the system would say.
+    fn check_create(&self, _path: &str) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// A name that all paths to one file share; `None` for what may be written by several, such as
+    /// a device. Without knowledge of the system: the path without its detours.
+    fn identity(&self, path: &str) -> Option<String> {
+        Some(without_detours(path))
+    }
+}
+
+/// Why a file cannot be written, and what to do about it.
+pub(crate) fn unwritable(path: &str, error: &std::io::Error) -> Diagnostic {
+    let (why, hint) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("there is no such folder".to_owned(), "create the folder, or write to another")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            ("permission denied".to_owned(), "make it writable for this user, or write elsewhere")
+        }
+        std::io::ErrorKind::IsADirectory => ("it is a folder".to_owned(), "name a file in it"),
+        _ => (error.to_string(), "write elsewhere"),
+    };
+    let message = format!("`{path}` cannot be written: {why}");
+    Diagnostic::error(Code::NoSuchFile, message).hint(hint)
+}
+
+/// A path without `.`, and without `..` where it leaves a folder of the same path.
+fn without_detours(path: &str) -> String {
+    use std::path::{Component, Path, PathBuf};
+    let mut short = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(short.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                short.pop();
+            }
+            part => short.push(part),
+        }
+    }
+    short.to_string_lossy().into_owned()
 }
 
 /// A node as its kind sees it, while it is planned and while its body is built.
@@ -466,6 +545,19 @@ impl<'a> Node<'a> {
             Some(folder) => folder.join(written).to_string_lossy().into_owned(),
             None => written.to_owned(),
         })
+    }
+
+    /// Creates the file at `path`, which `param` names.
+    ///
+    /// # Errors
+    /// Why it cannot be written, told at the parameter's place.
+    pub fn create(
+        &self,
+        param: &str,
+        path: &str,
+    ) -> Result<Box<dyn std::io::Write + Send>, Diagnostic> {
+        let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
+        self.files.create(path).map_err(problem)
     }
 
     /// The file system.

@@ -18,6 +18,7 @@ mod cell;
 mod core;
 mod event;
 mod fault;
+mod files;
 mod format;
 mod frame;
 mod graph;
@@ -46,6 +47,7 @@ pub use call::{Answer, Call};
 pub use carrier::{Carrier, CutEdge};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
+pub use files::Disk;
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
     SignalFormat, TensorFormat, Unit,
@@ -60,16 +62,16 @@ pub use graph::{
 pub use io::Io;
 pub use kind::{
     BuildError, Catalog, Files, Input, Kind, Node, Outline, Placement, Policy, Port, ReadSeek,
-    Shape,
+    Shape, Use, Used,
 };
 pub use live::LiveIo;
 pub use param::{AnyParam, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{
     ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions,
-    Running, SinkReport, Snapshot,
+    Running, SinkReport, Snapshot, StageReport,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};
-pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts};
+pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts, StageCounts, StageState};
 pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};

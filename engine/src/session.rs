@@ -1,17 +1,22 @@
 //! A session: one live instance of a plan, opened and closed while the process runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     body::Body,
     cell::{COMMANDS, Cell, Command, Door},
     core::CoreShared,
+    fault::Fault,
     frame::Gap,
     kind::BuildError,
-    plan::{Home, Plan},
+    param::Params,
+    plan::{Home, Plan, PlanNode},
     ring::{Wake, ring},
     stage::{Ends, Pace, Stage, Wiring},
-    stats::{EdgeCounts, Histogram, NodeCounts},
+    stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
     tasks::{CallTask, LiveTask, SinkTask, TaskWake},
     time::Clock,
 };
@@ -20,26 +25,39 @@ use crate::{
 pub(crate) struct Counts {
     pub(crate) edges: Vec<Arc<EdgeCounts>>,
     pub(crate) nodes: Vec<Arc<NodeCounts>>,
+    pub(crate) stages: Vec<Arc<StageCounts>>,
     /// Of sinks; shared by all sessions of a plan.
     pub(crate) latency: Vec<Option<Arc<Histogram>>>,
 }
 
-/// Latency of every sink of a plan, over all its sessions.
-pub(crate) fn latencies(plan: &Plan) -> Vec<Option<Arc<Histogram>>> {
-    plan.nodes.iter().map(|node| node.kind.is_sink().then(Default::default)).collect()
+/// Latency of every sink and behind every stage of a plan, over all its sessions.
+pub(crate) struct Latencies {
+    /// By node.
+    pub(crate) sinks: Vec<Option<Arc<Histogram>>>,
+    pub(crate) stages: Vec<Arc<Histogram>>,
+}
+
+pub(crate) fn latencies(plan: &Plan) -> Latencies {
+    let of_sink = |node: &PlanNode| node.kind.is_sink().then(Default::default);
+    Latencies {
+        sinks: plan.nodes.iter().map(of_sink).collect(),
+        stages: plan.stages.iter().map(|_| Arc::default()).collect(),
+    }
 }
 
 impl Counts {
-    pub(crate) fn new(plan: &Plan, latency: &[Option<Arc<Histogram>>]) -> Self {
+    pub(crate) fn new(plan: &Plan, latency: &Latencies) -> Self {
+        let stage = |latency| Arc::new(StageCounts::new(latency));
         Self {
             edges: plan.edges.iter().map(|_| Arc::default()).collect(),
             nodes: plan.nodes.iter().map(|_| Arc::default()).collect(),
-            latency: latency.to_vec(),
+            stages: latency.stages.iter().map(stage).collect(),
+            latency: latency.sinks.clone(),
         }
     }
 }
 
-/// Sum of what closed sessions counted, per edge: sent, taken, in flight at the end, dropped.
+/// What sessions counted on one edge: sent, taken, in flight, dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EdgeTotals {
     /// Frames the producer made.
@@ -53,6 +71,13 @@ pub struct EdgeTotals {
 }
 
 impl EdgeTotals {
+    /// Adds what a session counted that is over: what was still inside is dropped with it.
+    pub(crate) fn add_closed(&mut self, counts: &EdgeCounts) {
+        let before = self.in_flight;
+        self.add(counts);
+        self.dropped[Gap::Closed.index()] += std::mem::replace(&mut self.in_flight, before) - before;
+    }
+
     pub(crate) fn add(&mut self, counts: &EdgeCounts) {
         // In the order that keeps the sum right while frames move; see `EdgeCounts::in_flight`.
         let taken = counts.taken.value();
@@ -117,7 +142,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) cores: &'a [Arc<CoreShared>],
     pub(crate) clock: &'a Clock,
     pub(crate) pace: Pace,
-    pub(crate) latency: &'a [Option<Arc<Histogram>>],
+    pub(crate) latency: &'a Latencies,
 }
 
 /// Why a session cannot be opened.
@@ -152,8 +177,16 @@ impl std::error::Error for OpenError {}
 impl Session {
     /// Builds session `number`: every body, ring and cell. Nothing runs yet.
     pub(crate) fn build(ground: &Ground<'_>, number: u32) -> Result<Self, OpenError> {
+        Self::wire(ground, number, build_bodies(ground.plan, number)?)
+    }
+
+    /// Builds a session around its bodies.
+    pub(crate) fn wire(
+        ground: &Ground<'_>,
+        number: u32,
+        bodies: Vec<Body>,
+    ) -> Result<Self, OpenError> {
         let plan = ground.plan;
-        let bodies = build_bodies(plan, number)?;
         let counts = Arc::new(Counts::new(plan, ground.latency));
         let doors = doors(ground, number)?;
         let wakes: Vec<Arc<TaskWake>> = plan.nodes.iter().map(|_| Arc::default()).collect();
@@ -213,14 +246,34 @@ impl Session {
     }
 }
 
-fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Body>, OpenError> {
-    let build = |node| crate::stage::build_body(plan, node, session);
-    (0..plan.nodes.len())
-        .map(|node| {
-            build(node)
-                .map_err(|error| OpenError::Build { node: plan.nodes[node].name.clone(), error })
-        })
-        .collect()
+/// Builds the bodies of a session, which may take its time.
+pub(crate) fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Body>, OpenError> {
+    let build = |(node, planned): (usize, &PlanNode)| {
+        build_body(plan, node, &planned.params, session)
+            .map_err(|error| OpenError::Build { node: planned.name.clone(), error })
+    };
+    plan.nodes.iter().enumerate().map(build).collect()
+}
+
+/// Builds the body of a node. A build that panics, or brings another sort of body than its kind
+/// says, has failed like any other.
+pub(crate) fn build_body(
+    plan: &Plan,
+    node: usize,
+    params: &Params,
+    session: u32,
+) -> Result<Body, BuildError> {
+    let planned = &plan.nodes[node];
+    let build = AssertUnwindSafe(|| (planned.kind.build)(&plan.view(node, params, session)));
+    let body = catch_unwind(build).unwrap_or_else(|payload| {
+        Err(Fault::panic(payload.as_ref()).into())
+    })?;
+    let computes = matches!(body, Body::Source(_) | Body::Operator(_) | Body::Block(_));
+    let fits = match planned.home {
+        Home::Stage(_) => computes || matches!(body, Body::Sink(_)),
+        Home::Io => !computes,
+    };
+    if fits { Ok(body) } else { Err(Fault::new("the kind built another sort of body").into()) }
 }
 
 /// Places every stage: where it says, else all stages of a session on one core. Cells are
@@ -232,6 +285,10 @@ fn doors(ground: &Ground<'_>, session: u32) -> Result<Vec<Arc<Door>>, OpenError>
         let core = stage.core.map_or(home, |core| core as usize % ground.cores.len());
         let core = ground.cores[core].clone();
         let Some(number) = core.number() else {
+            for door in &doors {
+                let Door { core, number } = &**door;
+                core.place(*number, None);
+            }
             return Err(OpenError::Full);
         };
         doors.push(Arc::new(Door { core, number }));

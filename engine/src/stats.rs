@@ -1,9 +1,13 @@
-//! What is counted, where it happens: frames on edges, time in nodes, latency at sinks.
+//! What is counted, where it happens: frames on edges, time in nodes, latency at sinks and
+//! behind stages.
 //!
 //! Every counter has one writer (a core's thread, or one I/O task), so counting
 //! is a plain load and store; readers may look at any time.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
+};
 
 use crate::frame::Gap;
 
@@ -80,6 +84,66 @@ pub struct NodeCounts {
     pub late: Counter,
 }
 
+/// What a stage of one session is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StageState {
+    /// Takes frames, or waits for some.
+    #[default]
+    Running,
+    /// A body of it failed and has no successor yet.
+    Trouble,
+    /// Its sources were told to wait.
+    Paused,
+    /// Every stream has ended.
+    Done,
+}
+
+impl StageState {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Trouble, Self::Paused, Self::Done];
+
+    /// The word used in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Trouble => "trouble",
+            Self::Paused => "paused",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// One stage of one session.
+#[derive(Debug, Default)]
+pub struct StageCounts {
+    /// From the host's door to the end of the stage; shared by all sessions of a plan.
+    latency: Arc<Histogram>,
+    state: AtomicU8,
+}
+
+impl StageCounts {
+    pub(crate) fn new(latency: &Arc<Histogram>) -> Self {
+        Self { latency: latency.clone(), state: AtomicU8::default() }
+    }
+
+    /// A frame has left the stage, this long after it came through the host's door. Not every
+    /// frame need be told of: a stage with sinks tells each that reaches one, others sample.
+    pub fn left(&self, latency_ns: i64) {
+        self.latency.record(latency_ns);
+    }
+
+    /// Tells what the stage is doing from now on.
+    pub fn set_state(&self, state: StageState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// What the stage is doing.
+    pub fn state(&self) -> StageState {
+        StageState::ALL[usize::from(self.state.load(Ordering::Relaxed))]
+    }
+}
+
 const SUB: usize = 32;
 const OCTAVES: usize = 42;
 
@@ -87,13 +151,14 @@ const OCTAVES: usize = 42;
 #[derive(Debug)]
 pub struct Histogram {
     steps: Box<[AtomicU64]>,
+    sum_ns: AtomicU64,
     max: AtomicI64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         let steps = (0..SUB * OCTAVES).map(|_| AtomicU64::new(0)).collect();
-        Self { steps, max: AtomicI64::new(i64::MIN) }
+        Self { steps, sum_ns: AtomicU64::new(0), max: AtomicI64::new(i64::MIN) }
     }
 }
 
@@ -102,6 +167,7 @@ impl Histogram {
     pub fn record(&self, ns: i64) {
         let ns = ns.max(0);
         self.steps[step(ns as u64)].fetch_add(1, Ordering::Relaxed);
+        self.sum_ns.fetch_add(ns as u64, Ordering::Relaxed);
         if ns > self.max.load(Ordering::Relaxed) {
             self.max.fetch_max(ns, Ordering::Relaxed);
         }
@@ -110,6 +176,19 @@ impl Histogram {
     /// Number of latencies counted.
     pub fn count(&self) -> u64 {
         self.steps.iter().map(|step| step.load(Ordering::Relaxed)).sum()
+    }
+
+    /// All latencies together, in nanoseconds.
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns.load(Ordering::Relaxed)
+    }
+
+    /// Number of latencies known not to be above `ns`: those of the step that holds `ns` count
+    /// only if the step ends there. Never falls from one look to the next.
+    pub fn count_up_to(&self, ns: i64) -> u64 {
+        let Ok(ns) = u64::try_from(ns) else { return 0 };
+        let whole = step(ns) + usize::from(largest(step(ns)) <= ns);
+        self.steps[..whole].iter().map(|step| step.load(Ordering::Relaxed)).sum()
     }
 
     /// The latency that `share` (0 to 1) of all do not exceed, in nanoseconds: the upper
@@ -151,6 +230,15 @@ fn upper_end(step: usize) -> u64 {
     ((SUB + sub + 1) as u64) << (octave - 5)
 }
 
+/// The largest whole number of nanoseconds that falls into a step; the last one has no end.
+fn largest(step: usize) -> u64 {
+    match step {
+        ..SUB => step as u64,
+        _ if step + 1 == SUB * OCTAVES => u64::MAX,
+        _ => upper_end(step) - 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +257,25 @@ mod tests {
         }
         assert_eq!(histogram.max(), Some(100_000));
         assert_eq!(histogram.count(), 100_000);
+    }
+
+    #[test]
+    fn what_is_counted_up_to_a_limit_is_below_it() {
+        let histogram = Histogram::default();
+        for ns in 1..=100_000 {
+            histogram.record(ns);
+        }
+
+        for limit in [0, 10, 31, 32, 1_000, 9_999, 50_000, 65_535, 100_000] {
+            let got = histogram.count_up_to(limit);
+            // One step less at most: a step is 1/32 of the lower end of its octave.
+            let least = limit as f64 * (1.0 - 1.0 / 32.0) - 1.0;
+            assert!(got <= limit as u64 && got as f64 >= least, "{limit}: {got}");
+        }
+        assert_eq!(histogram.count_up_to(-1), 0);
+        assert_eq!(histogram.count_up_to(65_535), 65_535, "a step ends here");
+        assert_eq!(histogram.count_up_to(i64::MAX), 100_000);
+        assert_eq!(histogram.sum_ns(), 100_000 * 100_001 / 2);
     }
 
     #[test]

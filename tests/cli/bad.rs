@@ -130,8 +130,10 @@ fn wrong_words_on_the_command_line_are_usage() {
     for (arguments, says) in [
         (&["runn", "heart.toml"][..], "a similar subcommand exists: 'run'"),
         (&["run"], "<GRAPH>"),
-        (&["run", "heart.toml", "--speed", "0"], "write `max`, or a number above 0"),
+        (&["run", "heart.toml", "--speed", "0"], "write `max`, or a number from 0.001"),
+        (&["run", "heart.toml", "--speed", "1e-300"], "write `max`, or a number from 0.001"),
         (&["run", "heart.toml", "--sessions", "0"], "0 is not in 1.."),
+        (&["run", "heart.toml", "--sessions", "4294967295"], "is not in 1..=100000"),
         (&["run", "heart.toml", "--cores", "1000"], "1000 is not in 1..=256"),
         (&["run", "heart.toml", "--set", "ecg"], "`ecg` sets nothing"),
         (&["run", "heart.toml", "--set", "ecg.rate_hz="], "the value is missing"),

@@ -22,7 +22,7 @@ fn one_json_line_per_beat_and_a_summary_on_stderr() {
         assert!(line.starts_with("{\"node\":\"beats\",\"t_s\":"), "{line}");
         assert!(line.ends_with('}'), "{line}");
     }
-    for said in ["heart: done after", "  in       1000 frames", "  dropped  nothing", "`out` p50"] {
+    for said in ["heart: done after", "  in       1000 frames", "  dropped  nothing", "engine   latency `out` p50"] {
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains('\x1b') && !ended.stderr.contains('\r'), "{:?}", ended.stderr);
@@ -53,7 +53,8 @@ fn lines_of_many_sessions_say_which() {
         let key = format!("{{\"node\":\"beats\",\"session\":{session},");
         assert!(ended.stdout.lines().any(|line| line.starts_with(&key)), "{key}");
     }
-    assert!(ended.stderr.contains("3 sessions"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("3 sessions, 3 "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(" 20.0 s of content"), "{}", ended.stderr);
 }
 
 #[test]

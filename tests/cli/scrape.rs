@@ -55,8 +55,19 @@ fn every_frame_is_accounted_for_while_it_runs() {
     assert_eq!(value(&page, "afferent_sessions_open{graph=\"heart\"}"), 1.0);
     assert_eq!(value(&page, "afferent_deadline_seconds{graph=\"heart\",node=\"out\"}"), 0.5);
     assert_eq!(value(&page, "afferent_source_nominal_hz{graph=\"heart\",node=\"ecg\"}"), 250.0);
-    let p99 = "afferent_latency_seconds{graph=\"heart\",node=\"out\",quantile=\"0.99\"}";
-    assert!(value(&page, p99) > 0.0);
+    let latency = |part: &str, labels: &str| {
+        let name = format!("afferent_sink_latency_seconds{part}");
+        value(&page, &format!("{name}{{graph=\"heart\",node=\"out\"{labels}}}"))
+    };
+    assert!(latency("_count", "") > 0.0 && latency("_sum", "") > 0.0);
+    assert_eq!(latency("_bucket", ",le=\"+Inf\""), latency("_count", ""));
+    assert!(latency("_bucket", ",le=\"0.00001\"") <= latency("_bucket", ",le=\"10\""));
+    let stage = |name: &str, labels: &str| {
+        value(&page, &format!("afferent_stage_{name}{{graph=\"heart\",stage=\"0\"{labels}}}"))
+    };
+    assert_eq!(stage("state", ",state=\"running\""), 1.0);
+    assert_eq!(stage("state", ",state=\"trouble\""), 0.0);
+    assert_eq!(stage("restarts_total", ""), 0.0);
     assert!(!page.contains("session=\""), "sessions are no label");
     let in_all = "afferent_source_frames_total{graph=\"heart\",node=\"ecg\"}";
     assert!(value(&again, in_all) >= value(&page, in_all), "counters never go back");

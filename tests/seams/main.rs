@@ -9,9 +9,9 @@ mod services;
 
 use std::{sync::Arc, time::Duration};
 
-use afferent_suite::{Disk, kinds, waiting};
+use afferent_suite::{kinds, waiting};
 use engine::{
-    Catalog, Diagnostics, EdgeReport, GraphSpec, Plan, PlanOptions, RunOptions, Running, Services,
+    Catalog, Diagnostics, Disk, EdgeReport, GraphSpec, Plan, PlanOptions, RunOptions, Running, Services,
     SourceText, testing::MOCK_CALL,
 };
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{
-    Catalog, Diagnostics, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, SourceText,
+    Catalog, Diagnostics, Disk, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, SourceText,
 };
 
 pub mod allocations;
@@ -34,19 +34,6 @@ pub fn plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
     spec.plan(&Catalog::new(&[kinds::KINDS]), &options).map(Arc::new)
-}
-
-/// The file system as it is.
-pub struct Disk;
-
-impl Files for Disk {
-    fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>> {
-        Ok(Box::new(std::io::BufReader::new(std::fs::File::open(path)?)))
-    }
-
-    fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>> {
-        Ok(Box::new(std::fs::File::create(path)?))
-    }
 }
 
 /// Plans one of the delivered graphs, or any text, with the kinds of `operators` and of the tests.

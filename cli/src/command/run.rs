@@ -16,7 +16,7 @@ use crate::{
     graph::Graph,
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
-    status::{self, Meter, Screen, View, Vitals},
+    status::{self, Meter, Screen, View, Vitals, clock},
     summary::{Ending, summary},
     terminal::{self, Ink},
 };
@@ -42,7 +42,13 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     })?;
     let _server = listener.map(|listener| metrics::serve(listener, &plan, &running, &screen));
 
-    let mut watch = Watch { plan: &plan, running: &running, screen: &screen, wish: None };
+    let mut watch = Watch {
+        plan: &plan,
+        running: &running,
+        screen: &screen,
+        speed: asked.speed.0,
+        wish: None,
+    };
     let outcome = watch.until_it_ends(&vitals, &mut interrupts);
     let ending = match (watch.wish, &outcome.fault) {
         (Some(Wish::Stop), _) => Ending::Stopped,
@@ -52,7 +58,9 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     };
     let report = running.report();
     screen.clear();
-    screen.say(&summary(&plan, &report, asked.speed.0, ending, Ink::of_stderr()));
+    let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
+    screen.say(&summary(&plan, &report, &vitals, asked.speed.0, ending, Ink::of_stderr()));
+    drop(vitals);
     match outcome.fault {
         Some((node, fault, class)) => {
             Err(Failure::new(Exit::of_fault(class), &format!("node `{node}`: {fault}"), ""))
@@ -86,12 +94,16 @@ struct Watch<'a> {
     plan: &'a Plan,
     running: &'a Running,
     screen: &'a Screen,
+    speed: Option<f64>,
     /// What was asked last.
     wish: Option<Wish>,
 }
 
 /// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Looks without a frame after which that is told: three seconds.
+const FIRST_LOOKS: u64 = 30;
 
 /// Looks between two redraws where there are many counters to add up.
 const LOOKS_OF_MANY: u64 = 10;
@@ -101,12 +113,17 @@ impl Watch<'_> {
         let mut meter = Meter::new(self.plan);
         let (ink, unicode) = (Ink::of_stderr(), terminal::speaks_unicode());
         let mut wedged = 0;
+        let mut waits_for_first = true;
         for look in 0_u64.. {
             if let Some(outcome) = self.running.wait_for(LOOK) {
                 return outcome;
             }
             if let Some(wish) = interrupts.wish() {
                 self.fulfil(wish);
+            }
+            if waits_for_first && look >= FIRST_LOOKS {
+                waits_for_first = false;
+                self.tell_of_silence();
             }
             let health = self.running.health();
             let now_wedged = count_wedged(&health);
@@ -129,6 +146,21 @@ impl Watch<'_> {
             }
         }
         unreachable!("the looks outlast the machine")
+    }
+
+    /// Says that nothing has come yet, and when it will, if that is so.
+    fn tell_of_silence(&self) {
+        if self.running.report().frames_in(self.plan) > 0 {
+            return;
+        }
+        let why = match self.speed {
+            Some(speed) if speed < 1.0 => {
+                let second_s = 1.0 / speed;
+                format!("; at `--speed {speed}` a second of content takes {}", clock(second_s))
+            }
+            _ => String::new(),
+        };
+        self.screen.say(&format!("note: no frame has come yet{why}"));
     }
 
     fn fulfil(&mut self, wish: Wish) {

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
+    path::Path,
 };
 
 use engine::{Diagnostics, TestSpec};
@@ -10,57 +11,92 @@ use engine::{Diagnostics, TestSpec};
 use crate::{
     arguments::TestArguments,
     exit::{Exit, Failure, print},
-    graph::Graph,
-    graph_test,
+    graph::{Graph, graphs_in},
+    graph_test::{self, Prepared},
     terminal::Ink,
 };
 
 /// Runs every test of every file, and says of each whether it passed.
 pub(crate) fn test(asked: &TestArguments) -> Result<Exit, Failure> {
-    let (mut passed, mut failed, mut wrong) = (0, 0, None);
-    for file in &asked.files {
-        let graph = match Graph::read(file) {
-            Ok(graph) => graph,
-            Err(failure) => {
-                // The other files are tested all the same.
-                wrong = wrong.or(Some(failure.tell()));
-                continue;
-            }
-        };
-        print(&format!("{}\n", file.display()))?;
-        if let Err(problems) = graph.spec.clone().checked() {
-            wrong = wrong.or(Some(refuse(&problems)));
+    let mut sums = Sums::default();
+    for path in &asked.files {
+        if !path.is_dir() {
+            sums.file(path)?;
             continue;
         }
-        if graph.spec.tests.is_empty() {
-            print("  has no tests\n")?;
+        let graphs = graphs_in(path);
+        if graphs.is_empty() {
+            let message = format!("there is no graph file in `{}`", path.display());
+            let failure = Failure::new(Exit::Io, &message, "name a file that ends in `.toml`");
+            sums.wrong = sums.wrong.or(Some(failure.tell()));
         }
-        for test in &graph.spec.tests {
-            match graph_test::run(&graph, test) {
-                Ok(unmet) if unmet.is_empty() => {
-                    passed += 1;
-                    verdict("passed", test, Ink::of_stdout().good)?;
-                }
-                Ok(unmet) => {
-                    failed += 1;
-                    verdict("FAILED", test, Ink::of_stdout().error)?;
-                    print(&unmet.iter().map(explained).collect::<String>())?;
-                }
-                Err(problems) => {
-                    failed += 1;
-                    verdict("FAILED", test, Ink::of_stdout().error)?;
-                    wrong = wrong.or(Some(refuse(&problems)));
-                }
-            }
+        for name in graphs {
+            sums.file(&path.join(name))?;
         }
     }
-    print(&format!("{passed} passed, {failed} failed\n"))?;
+    let Sums { passed, failed, not_run, wrong } = sums;
+    let not_run = if not_run > 0 { format!(", {not_run} not run") } else { String::new() };
+    print(&format!("{passed} passed, {failed} failed{not_run}\n"))?;
     Ok(wrong.unwrap_or(if failed > 0 { Exit::Fault } else { Exit::Done }))
 }
 
-fn verdict(word: &str, test: &TestSpec, ink: &str) -> Result<(), Failure> {
+/// What became of all tests so far.
+#[derive(Default)]
+struct Sums {
+    passed: u32,
+    failed: u32,
+    not_run: u32,
+    /// What to end with where a file or a block was wrong.
+    wrong: Option<Exit>,
+}
+
+impl Sums {
+    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+        let graph = match Graph::read(path) {
+            Ok(graph) => graph,
+            Err(failure) => {
+                // The other files are tested all the same.
+                self.wrong = self.wrong.or(Some(failure.tell()));
+                return Ok(());
+            }
+        };
+        let mut problems = Vec::new();
+        graph_test::add(graph.spec.problems(), &mut problems);
+        let (prepared, found) = graph_test::prepare(&graph);
+        graph_test::add(found, &mut problems);
+        if !problems.is_empty() {
+            self.wrong = self.wrong.or(Some(refuse(&problems.into())));
+        }
+        print(&format!("{}\n", path.display()))?;
+        if prepared.is_empty() {
+            print("  has no tests\n")?;
+        }
+        for (test, prepared) in graph.spec.tests.iter().zip(prepared) {
+            self.one(test, prepared)?;
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, test: &TestSpec, prepared: Option<Prepared<'_>>) -> Result<(), Failure> {
+        let ink = Ink::of_stdout();
+        let Some(prepared) = prepared else {
+            self.not_run += 1;
+            return verdict("not run", &format!("{}: see above", test.name.value), ink.error);
+        };
+        let unmet = prepared.run();
+        if unmet.is_empty() {
+            self.passed += 1;
+            return verdict("passed", &test.name.value, ink.good);
+        }
+        self.failed += 1;
+        verdict("FAILED", &test.name.value, ink.error)?;
+        print(&unmet.iter().map(explained).collect::<String>())
+    }
+}
+
+fn verdict(word: &str, name: &str, ink: &str) -> Result<(), Failure> {
     let off = if ink.is_empty() { "" } else { Ink::of_stdout().off };
-    print(&format!("  {ink}{word}{off}  {}\n", test.name.value))
+    print(&format!("  {ink}{word:7}{off} {name}\n"))
 }
 
 fn explained(unmet: &graph_test::Unmet) -> String {

@@ -1,42 +1,49 @@
-//! Sinks for tests: one that keeps every frame, one that swallows them.
+//! Sinks for tests: one that judges every frame, one that swallows them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::{
-    Body, BuildError, Check, Code, Diagnostic, Diagnostics, Fault, Format, Frame, Kind, Node,
-    Outline, Port, Sink, Spanned, nearest,
+    Body, BuildError, Check, Code, Diagnostic, Diagnostics, Expectation, Fault, Frame, Kind, Node,
+    Outline, Port, Sink, nearest,
 };
 
-/// What arrived for one expectation.
-pub(crate) struct Collected {
-    check: Spanned<Check>,
-    kept: Mutex<Kept>,
-}
+use super::judge::Judge;
 
-/// Frames in the order they came, and what is in them.
-#[derive(Default)]
-pub(crate) struct Kept {
-    pub(crate) format: Option<Format>,
-    pub(crate) frames: Vec<Frame>,
+/// Where the frames for one expectation arrive.
+pub(crate) struct Collected {
+    expectation: Expectation,
+    /// There once the node is built.
+    judge: Mutex<Option<Judge>>,
 }
 
 impl Collected {
-    /// Looks at what has arrived.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&Kept) -> T) -> T {
-        look(&self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Says what was wanted and what came, if they differ.
+    pub(crate) fn verdict(&self) -> Result<(), String> {
+        let from = self.expectation.from.value.to_string();
+        match &*self.judge() {
+            Some(judge) => judge.verdict(&from),
+            None => Err(format!("nothing came from `{from}`")),
+        }
+    }
+
+    fn judge(&self) -> MutexGuard<'_, Option<Judge>> {
+        self.judge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 const IN: Port = Port::any("in");
 const MANY: Port = Port::any("in").variadic();
 
-/// A kind whose only body keeps what arrives, and the place where it does.
-pub(crate) fn kind(number: usize, check: &Spanned<Check>) -> (&'static Kind, &'static Collected) {
-    let kept = Mutex::default();
-    let collected: &Collected = Box::leak(Box::new(Collected { check: check.clone(), kept }));
+/// A kind whose only body judges what arrives, and the place where it does.
+pub(crate) fn kind(
+    number: usize,
+    expectation: &Expectation,
+) -> (&'static Kind, &'static Collected) {
+    let (expectation, judge) = (expectation.clone(), Mutex::default());
+    let collected: &Collected = Box::leak(Box::new(Collected { expectation, judge }));
     let kind = Kind {
         name: Box::leak(format!("(expectation {number})").into()),
-        summary: "Keeps every frame.",
+        summary: "Judges every frame.",
         inputs: &[IN],
         plan,
         build,
@@ -48,7 +55,7 @@ pub(crate) fn kind(number: usize, check: &Spanned<Check>) -> (&'static Kind, &'s
 
 /// Whether there can be what is looked for.
 fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
-    let check = &collected(node).check;
+    let check = &collected(node).expectation.check;
     let refuse = |message: String, hint: String| {
         let problem = Diagnostic::error(Code::BadTest, message).at(&check.place);
         Err(problem.hint(hint).into())
@@ -82,8 +89,8 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
 
 fn build(node: &Node<'_>) -> Result<Body, BuildError> {
     let collected = collected(node);
-    let mut kept = collected.kept.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.format = Some(node.input("in").clone());
+    let check = &collected.expectation.check.value;
+    *collected.judge() = Some(Judge::new(check, node.input("in")));
     Ok(Body::sink(Collector(collected)))
 }
 
@@ -96,8 +103,9 @@ struct Collector(&'static Collected);
 
 impl Sink for Collector {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.frames.push(frame.clone());
+        if let Some(judge) = &mut *self.0.judge() {
+            judge.take(frame);
+        }
         Ok(())
     }
 }

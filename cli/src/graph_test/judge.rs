@@ -1,34 +1,80 @@
-//! Whether what arrived is what was expected.
+//! Whether what arrives is what was expected. Judged while it arrives: a test of any length keeps
+//! no more than its verdict needs.
 
 use engine::{
-    At, Check, EventFormat, EventReader, Expectation, FieldValue, Format, SignalFormat, Timestamp,
-    Value, Wanted,
+    At, Check, EventFormat, EventReader, FieldValue, Format, Frame, SignalFormat, Timestamp, Value,
+    Wanted,
 };
 
-use super::collect::{Collected, Kept};
+/// One expectation and what has come for it so far.
+pub(crate) struct Judge {
+    check: Check,
+    format: Format,
+    frames: u64,
+    /// One per channel of a signal; one for the field of an event.
+    channels: Vec<Values>,
+}
 
-/// Says what was wanted and what came, if they differ.
-pub(crate) fn judge(expectation: &Expectation, collected: &Collected) -> Result<(), String> {
-    let from = expectation.from.value.to_string();
-    collected.look(|kept| match (&expectation.check.value, &kept.format) {
-        (Check::Count { min, max }, format) => {
-            let noun = if matches!(format, Some(Format::Event(_))) { "events" } else { "frames" };
-            count(&from, kept.frames.len() as u64, noun, *min, *max)
+impl Judge {
+    /// Nothing has come yet.
+    pub(crate) fn new(check: &Check, format: &Format) -> Self {
+        let channels = match (check, format) {
+            (Check::Sample(..), Format::Signal(signal)) => signal.channels.len(),
+            (Check::Field(..), _) => 1,
+            _ => 0,
+        };
+        let channels = vec![Values::default(); channels];
+        Self { check: check.clone(), format: format.clone(), frames: 0, channels }
+    }
+
+    /// Takes one frame.
+    pub(crate) fn take(&mut self, frame: &Frame) {
+        self.frames += 1;
+        match (&self.check, &self.format) {
+            (Check::Field(field, at, wanted), Format::Event(event)) => {
+                // Events without the field are passed over: a first beat has no interval.
+                if let Some(got) = field_value(event, frame, &field.value) {
+                    self.channels[0].take(*at, wanted, frame.header.time, got);
+                }
+            }
+            (Check::Sample(at, wanted), Format::Signal(signal)) => {
+                for (channel, values) in self.channels.iter_mut().enumerate() {
+                    for (n, sample) in frame.channel(channel).iter().enumerate() {
+                        let time = frame.header.time.plus_nanos(signal.rate.span_ns(n as i64));
+                        values.take(*at, wanted, time, Got::Sample(*sample));
+                    }
+                }
+            }
+            _ => {}
         }
-        (Check::Field(field, at, wanted), Some(Format::Event(event))) => {
-            let values = fields(kept, event, &field.value);
-            let name = |n| format!("`{}` of {} of `{from}`", field.value, one(*at, n, "event"));
-            judge_values(name, &[("", values)], *at, wanted)
+    }
+
+    /// Says what was wanted and what came from `from`, if they differ.
+    pub(crate) fn verdict(&self, from: &str) -> Result<(), String> {
+        match &self.check {
+            Check::Count { min, max } => {
+                let noun = if self.format.as_event().is_some() { "event" } else { "frame" };
+                count(from, self.frames, noun, *min, *max)
+            }
+            Check::Field(field, at, wanted) => {
+                let name = |the: &str, n| {
+                    let one = one(*at, n, "event");
+                    format!("`{}` of {the}{one} of `{from}`", field.value)
+                };
+                self.channels[0].verdict(name, "", *at, wanted, None)
+            }
+            Check::Sample(at, wanted) => {
+                let name = |the: &str, n| format!("{the}{} of `{from}`", one(*at, n, "sample"));
+                let signal = self.format.as_signal().expect("the planner made sure");
+                let each = self.channels.iter().zip(signal.channels.iter());
+                each.map(|(values, channel)| match self.channels.len() {
+                    1 => (values, String::new()),
+                    _ => (values, format!(" (channel `{}`)", channel.name)),
+                })
+                .try_for_each(|(values, of)| values.verdict(name, &of, *at, wanted, Some(signal)))
+            }
         }
-        (Check::Sample(at, wanted), Some(Format::Signal(signal))) => {
-            let channels: Vec<_> = (0..signal.channels.len())
-                .map(|n| (signal.channels[n].name.as_str(), samples(kept, signal, n)))
-                .collect();
-            let name = |n| format!("{} of `{from}`", one(*at, n, "sample"));
-            judge_values(name, &channels, *at, wanted)
-        }
-        _ => Err(format!("nothing came from `{from}`")),
-    })
+    }
 }
 
 fn count(
@@ -47,11 +93,26 @@ fn count(
         (Some(min), None) => format!("at least {min}"),
         (None, max) => format!("at most {}", max.unwrap_or_default()),
     };
-    Err(format!("`{from}` gave {got} {noun}, not {wanted}"))
+    let s = if got == 1 { "" } else { "s" };
+    Err(format!("`{from}` gave {got} {noun}{s}, not {wanted}"))
 }
 
-/// A value and its moment.
-type Timed = (Timestamp, Got);
+/// The values of one channel or field.
+#[derive(Clone, Default)]
+struct Values {
+    came: u64,
+    wrong: u64,
+    /// The one that was asked for; where all were, the first wrong one.
+    chosen: Option<Timed>,
+}
+
+/// A value, its number and its moment.
+#[derive(Clone)]
+struct Timed {
+    number: u64,
+    time: Timestamp,
+    got: Got,
+}
 
 /// A value that came.
 #[derive(Clone, Debug)]
@@ -65,95 +126,91 @@ enum Got {
     Other,
 }
 
-/// The values of one field. Events without it are passed over: a first beat has no interval.
-fn fields(kept: &Kept, format: &EventFormat, name: &str) -> Vec<Timed> {
-    let number = format.fields.iter().position(|field| field.name == name);
-    let values = kept.frames.iter().map(|frame| {
-        let time = frame.header.time;
-        let Some(number) = number else {
-            // The only name that is no field, as the planner made sure.
-            return Some((time, Got::Number(time.secs_f64())));
+impl Values {
+    fn take(&mut self, at: At, wanted: &Wanted, time: Timestamp, got: Got) {
+        let number = self.came;
+        self.came += 1;
+        let is_chosen = match at {
+            At::Every => {
+                let is_wrong = !fits(&got, wanted);
+                self.wrong += u64::from(is_wrong);
+                is_wrong && self.chosen.is_none()
+            }
+            At::First => number == 0,
+            At::Last => true,
+            At::Index(index) => number == index,
+            At::Time(t_s) => {
+                let asked = Timestamp::from_secs_f64(t_s);
+                let off = |time: Timestamp| time.since(asked).unsigned_abs();
+                self.chosen.as_ref().is_none_or(|nearest| off(time) < off(nearest.time))
+            }
         };
-        let value = match EventReader::new(format, frame).field(number)? {
-            FieldValue::Bool(yes) => Got::Bool(yes),
-            FieldValue::I64(number) => Got::Number(number as f64),
-            FieldValue::F64(number) => Got::Number(number),
-            FieldValue::Text(text) => Got::Text(text.to_owned()),
-            FieldValue::Bytes(_) | FieldValue::Floats(_) => Got::Other,
-        };
-        Some((time, value))
-    });
-    values.flatten().collect()
-}
-
-fn samples(kept: &Kept, format: &SignalFormat, channel: usize) -> Vec<Timed> {
-    let mut samples = Vec::new();
-    for frame in &kept.frames {
-        for (n, sample) in frame.channel(channel).iter().enumerate() {
-            let time = frame.header.time.plus_nanos(format.rate.span_ns(n as i64));
-            samples.push((time, Got::Sample(*sample)));
+        if is_chosen {
+            self.chosen = Some(Timed { number, time, got });
         }
     }
-    samples
+
+    /// `name` says what a value of this number is called behind this article, `of` which channel
+    /// it is from.
+    fn verdict(
+        &self,
+        name: impl Fn(&str, u64) -> String,
+        of: &str,
+        at: At,
+        wanted: &Wanted,
+        signal: Option<&SignalFormat>,
+    ) -> Result<(), String> {
+        let absent = |n| Err(format!("there is no {}{of}; {} came", name("", n), self.came));
+        let Some(Timed { number, time, got }) = &self.chosen else {
+            return match at {
+                At::Every if self.came > 0 => Ok(()),
+                At::Index(index) => absent(index),
+                _ => absent(0),
+            };
+        };
+        let time_s = time.secs_f64();
+        let the = if matches!(at, At::Every | At::Index(_)) { "" } else { "the " };
+        let name = name(the, *number);
+        if let (At::Time(t_s), Some(signal)) = (at, signal) {
+            let off = time.since(Timestamp::from_secs_f64(t_s)).unsigned_abs();
+            if off > signal.rate.span_ns(1).unsigned_abs() {
+                return Err(format!("{name}{of} is at {time_s:?} s, more than a period away"));
+            }
+        }
+        if fits(got, wanted) {
+            return Ok(());
+        }
+        let others = match self.wrong {
+            0 | 1 => String::new(),
+            wrong => format!("; {wrong} of {} are wrong", self.came),
+        };
+        let (got, wanted) = (show(got), show_wanted(wanted));
+        Err(format!("{name}{of}, at {time_s:?} s, is {got}, not {wanted}{others}"))
+    }
+}
+
+fn field_value(format: &EventFormat, frame: &Frame, name: &str) -> Option<Got> {
+    let Some(number) = format.fields.iter().position(|field| field.name == name) else {
+        // The only name that is no field, as the planner made sure.
+        return Some(Got::Number(frame.header.time.secs_f64()));
+    };
+    Some(match EventReader::new(format, frame).field(number)? {
+        FieldValue::Bool(yes) => Got::Bool(yes),
+        FieldValue::I64(number) => Got::Number(number as f64),
+        FieldValue::F64(number) => Got::Number(number),
+        FieldValue::Text(text) => Got::Text(text.to_owned()),
+        FieldValue::Bytes(_) | FieldValue::Floats(_) => Got::Other,
+    })
 }
 
 /// How one of many is called.
-fn one(at: At, number: usize, noun: &str) -> String {
+fn one(at: At, number: u64, noun: &str) -> String {
     match at {
         At::Every | At::Index(_) => format!("{noun} {number}"),
-        At::First => format!("the first {noun}"),
-        At::Last => format!("the last {noun}"),
-        At::Time(t_s) => format!("the {noun} nearest to {t_s:?} s"),
+        At::First => format!("first {noun}"),
+        At::Last => format!("last {noun}"),
+        At::Time(t_s) => format!("{noun} nearest to {t_s:?} s"),
     }
-}
-
-/// Every channel must fit. `name` says what one of its values is called.
-fn judge_values(
-    name: impl Fn(usize) -> String,
-    channels: &[(&str, Vec<Timed>)],
-    at: At,
-    wanted: &Wanted,
-) -> Result<(), String> {
-    for (channel, values) in channels {
-        let of = match channels.len() {
-            1 => String::new(),
-            _ => format!(" (channel `{channel}`)"),
-        };
-        let chosen = match at {
-            At::Every => 0..values.len(),
-            At::First => 0..1,
-            At::Last => values.len().saturating_sub(1)..values.len(),
-            At::Index(index) => {
-                let index = usize::try_from(index).unwrap_or(usize::MAX - 1);
-                index..index.saturating_add(1)
-            }
-            At::Time(t_s) => nearest_in_time(values, t_s).map_or(0..0, |n| n..n + 1),
-        };
-        let Some(there) = values.get(chosen.clone()).filter(|there| !there.is_empty()) else {
-            let came = values.len();
-            return Err(format!("there is no {}{of}; {came} came", name(chosen.start)));
-        };
-        let mut wrong = there.iter().enumerate().filter(|(_, (_, got))| !fits(got, wanted));
-        let Some((n, (time, got))) = wrong.next() else { continue };
-        let others = match wrong.count() {
-            0 => String::new(),
-            others => format!("; {} of {} are wrong", others + 1, there.len()),
-        };
-        return Err(format!(
-            "{}{of}, at {:?} s, is {}, not {}{others}",
-            name(chosen.start + n),
-            time.secs_f64(),
-            show(got),
-            show_wanted(wanted)
-        ));
-    }
-    Ok(())
-}
-
-fn nearest_in_time(values: &[Timed], t_s: f64) -> Option<usize> {
-    let asked = Timestamp::from_secs_f64(t_s);
-    let off = |n: &usize| values[*n].0.since(asked).unsigned_abs();
-    (0..values.len()).min_by_key(off)
 }
 
 fn fits(got: &Got, wanted: &Wanted) -> bool {

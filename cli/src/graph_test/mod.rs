@@ -3,7 +3,7 @@
 //! ```text
 //! GraphSpec ──rewrite──▶ GraphSpec with feeds for sources, collectors for   ──plan──▶ ManualRun
 //!                        expectations, and sinks that swallow                            │
-//!                                                     Unmet ◀──judge── frames collected ◀┘
+//!                                                              Unmet ◀──judge── frames ◀─┘
 //! ```
 //!
 //! The kinds for that are made per test and leaked: a test run is short, its tests few.
@@ -15,9 +15,11 @@ mod rewrite;
 
 use std::sync::Arc;
 
-use engine::{Diagnostics, ManualRun, Place, TestSpec, Timestamp};
+use engine::{Diagnostic, Diagnostics, Level, ManualRun, Place, Plan, TestSpec, Timestamp};
 
 use crate::graph::Graph;
+
+use self::collect::Collected;
 
 /// Why a test did not pass.
 pub(crate) struct Unmet {
@@ -33,40 +35,83 @@ impl Unmet {
     }
 }
 
+/// A test of which all is there that it asks for.
+pub(crate) struct Prepared<'a> {
+    test: &'a TestSpec,
+    plan: Arc<Plan>,
+    cores: usize,
+    collectors: Vec<&'static Collected>,
+}
+
+/// Makes every test of a graph ready, in the order of the file: ready, or not because of one of
+/// the problems. Each problem is told once, whatever number of tests have it.
+pub(crate) fn prepare(graph: &Graph) -> (Vec<Option<Prepared<'_>>>, Vec<Diagnostic>) {
+    let (mut prepared, mut problems) = (Vec::new(), Vec::new());
+    for test in &graph.spec.tests {
+        match prepare_one(graph, test) {
+            Ok(ready) => prepared.push(Some(ready)),
+            Err(found) => {
+                add(found.0, &mut problems);
+                prepared.push(None);
+            }
+        }
+    }
+    (prepared, problems)
+}
+
+/// Adds the errors that are not there yet.
+pub(crate) fn add(found: Vec<Diagnostic>, problems: &mut Vec<Diagnostic>) {
+    for problem in found {
+        if problem.level == Level::Error && !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+}
+
+fn prepare_one<'a>(graph: &Graph, test: &'a TestSpec) -> Result<Prepared<'a>, Diagnostics> {
+    let rewritten = rewrite::rewrite(&graph.spec, test)?;
+    let plan = Arc::new(graph.plan_instead(&rewritten.spec, &rewritten.catalog)?);
+    Ok(Prepared { test, plan, cores: graph.cores(), collectors: rewritten.collectors })
+}
+
 /// Event time after which a test without `seconds` is given up, where no source says how long it
 /// lasts.
 const NO_END_S: f64 = 3_600.0;
 
-/// Runs one test; says what was not as expected.
-pub(crate) fn run(graph: &Graph, test: &TestSpec) -> Result<Vec<Unmet>, Diagnostics> {
-    let rewritten = rewrite::rewrite(&graph.spec, test)?;
-    let plan = Arc::new(graph.plan_instead(&rewritten.spec, &rewritten.catalog)?);
-    let mut run = match ManualRun::new(&plan, graph.cores(), Some(1.0)) {
-        Ok(run) => run,
-        Err(error) => return Ok(vec![Unmet::new(error.to_string())]),
-    };
-    let limit = match (&test.seconds, plan.duration()) {
-        (Some(seconds), _) => Timestamp::from_secs_f64(seconds.value),
-        (None, Some(_)) => Timestamp::MAX,
-        (None, None) => Timestamp::from_secs_f64(NO_END_S),
-    };
-    let mut unmet = Vec::new();
-    if !run.run_until(limit) {
-        if test.seconds.is_none() && run.faults.is_empty() {
-            let text = "the sources have not ended after an hour; write `seconds`".to_owned();
-            return Ok(vec![Unmet::new(text)]);
+/// Event time that no test without `seconds` outlasts, whatever its sources say: a day.
+const LONGEST_S: f64 = 86_400.0;
+
+impl Prepared<'_> {
+    /// Runs it; says what was not as expected.
+    pub(crate) fn run(&self) -> Vec<Unmet> {
+        let mut run = match ManualRun::new(&self.plan, self.cores, Some(1.0)) {
+            Ok(run) => run,
+            Err(error) => return vec![Unmet::new(error.to_string())],
+        };
+        let limit_s = match (&self.test.seconds, self.plan.duration()) {
+            (Some(seconds), _) => seconds.value,
+            (None, Some(_)) => LONGEST_S,
+            (None, None) => NO_END_S,
+        };
+        if !run.run_until(Timestamp::from_secs_f64(limit_s)) {
+            if self.test.seconds.is_none() && run.faults.is_empty() {
+                let hours = limit_s / 3_600.0;
+                return vec![Unmet::new(format!(
+                    "the sources have not ended after {hours} h of event time; write `seconds`"
+                ))];
+            }
+            finish(&mut run);
         }
-        finish(&mut run);
-    }
-    unmet.extend(
-        run.faults.iter().map(|(node, fault)| Unmet::new(format!("node `{node}`: {fault}"))),
-    );
-    for (expectation, collected) in test.expect.iter().zip(&rewritten.collectors) {
-        if let Err(text) = judge::judge(expectation, collected) {
-            unmet.push(Unmet { text, place: expectation.check.place.clone() });
+        let faults = run.faults.iter();
+        let faults = faults.map(|(node, fault)| Unmet::new(format!("node `{node}`: {fault}")));
+        let mut unmet: Vec<Unmet> = faults.collect();
+        for (expectation, collected) in self.test.expect.iter().zip(&self.collectors) {
+            if let Err(text) = collected.verdict() {
+                unmet.push(Unmet { text, place: expectation.check.place.clone() });
+            }
         }
+        unmet
     }
-    Ok(unmet)
 }
 
 /// Restarts that may still be due when the time is over.

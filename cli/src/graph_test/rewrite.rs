@@ -38,7 +38,7 @@ pub(crate) fn rewrite(spec: &GraphSpec, test: &TestSpec) -> Result<Rewritten, Di
     this.refuse_what_waits();
     let collectors = test.expect.iter().enumerate();
     let collectors = collectors.map(|(n, expectation)| {
-        let (kind, collected) = collect::kind(n, &expectation.check);
+        let (kind, collected) = collect::kind(n, expectation);
         this.catalog.add(kind);
         let mut name = format!("expect_{n}");
         while this.spec.find(&name).is_some() {

@@ -1,11 +1,13 @@
 //! What is published: every counter of a report under its name.
 
-use engine::{Gap, Health, Plan, Report};
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use engine::{Gap, Health, Plan, Report, StageState};
+use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+use super::latency;
 
 /// Hands everything to the recorder of the `metrics` facade.
 ///
-/// Labels are `graph`, `edge`, `node` and `core`: what a graph has few of. Sessions have none,
+/// Labels are `graph`, `edge`, `node`, `stage` and `core`: what a graph has few of. Sessions have none,
 /// however many there are; their counts are added up.
 pub(crate) fn publish(plan: &Plan, report: &Report, health: &[Health]) {
     describe();
@@ -17,10 +19,14 @@ pub(crate) fn publish(plan: &Plan, report: &Report, health: &[Health]) {
     counter!("afferent_sessions_opened_total", "graph" => graph.clone()).absolute(opened);
     edges(&graph, report);
     nodes(&graph, report);
+    stages(&graph, report);
     sources(&graph, report, lasted_s);
     sinks(&graph, report);
     cores(&graph, health);
 }
+
+const STAGE_LATENCY: &str = "afferent_stage_latency_seconds";
+const SINK_LATENCY: &str = "afferent_sink_latency_seconds";
 
 fn describe() {
     describe_gauge!("afferent_run_seconds", "Time since the run started.");
@@ -43,10 +49,11 @@ fn describe() {
         "afferent_source_measured_hz",
         "Samples per second that came, per session, since the start."
     );
-    describe_gauge!(
-        "afferent_latency_seconds",
-        "From the host's door to the sink, by quantile; 1 is the largest."
-    );
+    describe_histogram!(STAGE_LATENCY, "From the host's door to the end of a stage.");
+    describe_gauge!("afferent_stage_state", "Open sessions in which a stage is in this state.");
+    describe_counter!("afferent_stage_restarts_total", "Times a body of a stage was put in anew.");
+    describe_histogram!(SINK_LATENCY, "From the host's door to the sink.");
+    describe_gauge!("afferent_sink_latency_max_seconds", "The largest since the start.");
     describe_gauge!("afferent_deadline_seconds", "Latency that the graph allows a sink.");
     describe_gauge!("afferent_core_state", "1 for the state a data core is in.");
 }
@@ -82,6 +89,20 @@ fn nodes(graph: &str, report: &Report) {
     }
 }
 
+fn stages(graph: &str, report: &Report) {
+    for stage in &report.stages {
+        let labels =
+            [Label::new("graph", graph.to_owned()), Label::new("stage", stage.name.clone())];
+        latency::publish(STAGE_LATENCY, &labels, &stage.latency);
+        counter!("afferent_stage_restarts_total", labels.to_vec()).absolute(stage.restarts);
+        for (state, sessions) in StageState::ALL.iter().zip(stage.states) {
+            let mut labels = labels.to_vec();
+            labels.push(Label::new("state", state.word()));
+            gauge!("afferent_stage_state", labels).set(sessions as f64);
+        }
+    }
+}
+
 fn sources(graph: &str, report: &Report, lasted_s: f64) {
     for node in &report.nodes {
         let Some(entered) = node.entered else { continue };
@@ -98,18 +119,13 @@ fn sources(graph: &str, report: &Report, lasted_s: f64) {
 
 fn sinks(graph: &str, report: &Report) {
     for sink in &report.sinks {
-        let labels = [("graph", graph.to_owned()), ("node", sink.name.clone())];
+        let labels = [Label::new("graph", graph.to_owned()), Label::new("node", sink.name.clone())];
         if let Some(limit_ns) = sink.deadline_ns {
-            gauge!("afferent_deadline_seconds", &labels).set(limit_ns as f64 / 1e9);
+            gauge!("afferent_deadline_seconds", labels.to_vec()).set(limit_ns as f64 / 1e9);
         }
-        let Some((p50, p99, max)) = sink.latency_ns else { continue };
-        for (quantile, ns) in [("0.5", p50), ("0.99", p99), ("1", max)] {
-            let labels = [
-                ("graph", graph.to_owned()),
-                ("node", sink.name.clone()),
-                ("quantile", quantile.to_owned()),
-            ];
-            gauge!("afferent_latency_seconds", &labels).set(ns as f64 / 1e9);
+        latency::publish(SINK_LATENCY, &labels, &sink.latency);
+        if let Some(max_ns) = sink.latency.max() {
+            gauge!("afferent_sink_latency_max_seconds", labels.to_vec()).set(max_ns as f64 / 1e9);
         }
     }
 }

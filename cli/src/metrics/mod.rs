@@ -9,6 +9,7 @@
 //! numbers and sketches, to print two hundred numbers that are counted already.
 
 mod figures;
+mod latency;
 mod recorder;
 mod server;
 

@@ -1,6 +1,6 @@
 //! The status line as text.
 
-use crate::terminal::Ink;
+use crate::terminal::{Ink, ascii};
 
 use super::units::{clock, per_second, span, times};
 
@@ -13,13 +13,15 @@ pub(crate) struct View {
     pub(crate) elapsed_s: f64,
     /// Sessions open, if there are or were several.
     pub(crate) sessions: Option<u64>,
+    /// Whether there is a heart, even if nothing is known of its rate yet.
+    pub(crate) has_heart: bool,
     /// Beats per minute.
     pub(crate) heart_bpm: Option<f64>,
-    /// Measure and spaneconds.
+    /// Measure and milliseconds.
     pub(crate) variability: Option<(&'static str, f64)>,
     /// The newest line, where there is no heart.
     pub(crate) newest: Option<String>,
-    /// Nanoseconds at the slowest sink: median and 99 %.
+    /// Nanoseconds that frames spent in the engine, at the slowest sink: median and 99 %.
     pub(crate) latency_ns: Option<(i64, i64)>,
     /// Whether that is above the deadline.
     pub(crate) is_late: bool,
@@ -47,7 +49,7 @@ pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> Stri
             line = longer;
         }
     }
-    if unicode { line } else { line.replace('×', "x").replace('µ', "u") }
+    if unicode { line } else { ascii(&line) }
 }
 
 fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
@@ -65,19 +67,21 @@ fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
     }
     parts.extend(view.trouble.as_ref().map(|trouble| format!("{error}{trouble}{off}")));
     parts.extend(view.sessions.map(|open| format!("{open} sessions")));
-    parts.extend(view.heart_bpm.map(|bpm| match unicode {
-        true => format!("{error}♥{off} {bpm:.0} bpm"),
-        false => format!("heart {bpm:.0} bpm"),
-    }));
+    let heart = if unicode { format!("{error}♥{off}") } else { "heart".to_owned() };
+    match view.heart_bpm {
+        Some(bpm) => parts.push(format!("{heart} {bpm:.0} bpm")),
+        None if view.has_heart => parts.push(format!("{heart} learning")),
+        None => {}
+    }
     parts.extend(view.variability.map(|(name, ms)| format!("{name} {ms:.0} ms")));
     parts.extend(view.newest.clone());
     parts.extend(view.latency_ns.map(|(p50, p99)| {
         let ink = if view.is_late { error } else { "" };
-        format!("latency {} {faint}p99{off} {ink}{}{off}", span(p50), span(p99))
+        format!("engine latency {} {faint}p99{off} {ink}{}{off}", span(p50), span(p99))
     }));
     parts.push(match view.speed {
         Some(speed) => format!("{} real time", times(speed)),
-        None => format!("{} frames", per_second(view.frames_per_second)),
+        None => per_second(view.frames_per_second, "frames"),
     });
     if view.dropped > 0 {
         parts.push(format!("{warning}{} dropped{off}", view.dropped));
@@ -123,8 +127,15 @@ mod tests {
         assert_eq!(
             line(&heart(), 120, Ink::OFF, true),
             "███████░░░░░░░░░░░░░ 0:42 / 2:00   ♥ 74 bpm   RMSSD 42 ms   \
-             latency 61 µs p99 420 µs   1.0 × real time"
+             engine latency 61 µs p99 420 µs   1.0 × real time"
         );
+    }
+
+    #[test]
+    fn a_heart_of_which_nothing_is_known_yet_is_being_learnt() {
+        let view = View { has_heart: true, speed: Some(1.0), ..View::default() };
+
+        assert_eq!(line(&view, 80, Ink::OFF, false), "0:00   heart learning   1.0 x real time");
     }
 
     #[test]
@@ -153,7 +164,7 @@ mod tests {
 
         assert_eq!(
             line(&view, 120, Ink::OFF, true),
-            "0:03   core 1 slow in `clean`   1000 sessions   25 k/s frames   7 dropped"
+            "0:03   core 1 slow in `clean`   1000 sessions   25 k frames/s   7 dropped"
         );
     }
 }

@@ -55,11 +55,12 @@ impl Meter {
             }),
             elapsed_s: look.at_s,
             sessions: (opened > 1).then_some(open),
+            has_heart: vitals.has_heart() && opened == 1,
             heart_bpm: vitals.heart_bpm().filter(|_| opened == 1),
             variability: vitals.variability().filter(|_| opened == 1),
             newest: vitals
                 .newest()
-                .filter(|_| opened == 1 && vitals.heart_bpm().is_none())
+                .filter(|_| opened == 1 && !vitals.has_heart())
                 .map(str::to_owned),
             latency_ns: slowest.map(|((p50, p99, _), _)| (p50, p99)),
             is_late: slowest

@@ -2,12 +2,15 @@
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The status line and what is said above it.
 pub(crate) struct Screen {
-    lives: bool,
+    lives: AtomicBool,
     shown: Mutex<String>,
 }
 
@@ -17,21 +20,27 @@ const WIPE: &str = "\r\x1b[2K";
 impl Screen {
     /// A screen with a status line if it `lives`; else notes only.
     pub(crate) fn new(lives: bool) -> Self {
-        Self { lives, shown: Mutex::default() }
+        Self { lives: AtomicBool::new(lives), shown: Mutex::default() }
     }
 
     /// Whether there is a status line.
-    pub(crate) const fn lives(&self) -> bool {
-        self.lives
+    pub(crate) fn lives(&self) -> bool {
+        // Nothing but the flag itself is handed over.
+        self.lives.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the terminal to whoever writes lines of its own there; notes are still told.
+    pub(crate) fn retire(&self) {
+        if self.lives.swap(false, Ordering::Relaxed) {
+            self.clear();
+        }
     }
 
     /// Puts `line`, which fits the terminal, in the place of the status line.
     pub(crate) fn show(&self, line: &str) {
-        if !self.lives {
-            return;
-        }
         let mut shown = self.shown();
-        if *shown != line {
+        // Asked behind the lock: who retires wipes what is shown, and nothing comes after that.
+        if self.lives() && *shown != line {
             write(&format!("{WIPE}{line}"));
             line.clone_into(&mut shown);
         }
@@ -51,18 +60,6 @@ impl Screen {
         let shown = self.shown();
         let wipe = if shown.is_empty() { "" } else { WIPE };
         write(&format!("{wipe}{}\n{shown}", text.trim_end()));
-    }
-
-    /// Lets somebody else write a line above the status line.
-    pub(crate) fn above<T>(&self, write_line: impl FnOnce() -> T) -> T {
-        let shown = self.shown();
-        if shown.is_empty() {
-            return write_line();
-        }
-        write(WIPE);
-        let written = write_line();
-        write(&shown);
-        written
     }
 
     fn shown(&self) -> MutexGuard<'_, String> {

@@ -23,12 +23,12 @@ pub(crate) fn times(factor: f64) -> String {
     format!("{} ×", digits(factor))
 }
 
-/// So many per second: `250 /s`, `12 k/s`.
-pub(crate) fn per_second(rate: f64) -> String {
+/// So many per second: `250 frames/s`, `12 k frames/s`.
+pub(crate) fn per_second(rate: f64, noun: &str) -> String {
     match rate {
-        rate if rate >= 1e7 => format!("{:.0} M/s", rate / 1e6),
-        rate if rate >= 1e4 => format!("{:.0} k/s", rate / 1e3),
-        rate => format!("{} /s", digits(rate)),
+        rate if rate >= 1e7 => format!("{:.0} M {noun}/s", rate / 1e6),
+        rate if rate >= 1e4 => format!("{:.0} k {noun}/s", rate / 1e3),
+        rate => format!("{} {noun}/s", digits(rate)),
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(span(249_900_000), "250 ms");
         assert_eq!(times(1.0), "1.0 ×");
         assert_eq!(times(21_437.2), "21 437 ×");
-        assert_eq!(per_second(12_345.0), "12 k/s");
+        assert_eq!(per_second(12_345.0, "frames"), "12 k frames/s");
     }
 
     #[test]

@@ -15,8 +15,14 @@ pub(crate) struct Vitals {
     heart_bpm: Option<f64>,
     rmssd_ms: Option<f64>,
     sdnn_ms: Option<f64>,
+    /// Whether an event came that tells of a heart, be its rate known yet or not.
+    has_heart: bool,
+    /// Events that each are a beat.
+    beats: u64,
     /// For graphs without a heart: the newest event in a few words.
     newest: Option<String>,
+    /// Lines that nobody has seen, as only what they say was shown.
+    unseen: u64,
 }
 
 impl Vitals {
@@ -24,6 +30,9 @@ impl Vitals {
     pub(crate) fn take(&mut self, line: &Line<'_>) {
         let Some(format) = line.format.as_event() else { return };
         let event = EventReader::new(format, line.frame);
+        let has = |name: &str| format.fields.iter().any(|field| field.name == name);
+        self.beats += u64::from(has("rr_ms"));
+        self.has_heart |= has("rr_ms") || has("heart_rate_bpm");
         let mut first = None;
         for (number, field) in format.fields.iter().enumerate() {
             let Some(value) = event.field(number) else { continue };
@@ -36,12 +45,35 @@ impl Vitals {
                 ("heart_rate_bpm", FieldValue::F64(bpm)) => self.heart_bpm = Some(*bpm),
                 ("rmssd_ms", FieldValue::F64(ms)) => self.rmssd_ms = Some(*ms),
                 ("sdnn_ms", FieldValue::F64(ms)) => self.sdnn_ms = Some(*ms),
-                _ => first = first.or_else(|| Some((field.name, words(&value)?))),
+                _ => first = first.or_else(|| Some((field.name, word(&value)?))),
             }
         }
-        if let Some((name, value)) = first {
-            self.newest = Some(format!("{} {name} {value}", line.node));
-        }
+        self.newest = match first {
+            // A word says what it is about itself.
+            Some((_, Word::Text(text))) => Some(text),
+            Some((name, Word::Other(value))) => Some(format!("{} {name} {value}", line.node)),
+            None => self.newest.take(),
+        };
+    }
+
+    /// Notes that a line is not printed.
+    pub(crate) fn hide_one(&mut self) {
+        self.unseen += 1;
+    }
+
+    /// Lines that were not printed.
+    pub(crate) const fn unseen(&self) -> u64 {
+        self.unseen
+    }
+
+    /// Beats so far.
+    pub(crate) const fn beats(&self) -> u64 {
+        self.beats
+    }
+
+    /// Whether there is a heart.
+    pub(crate) const fn has_heart(&self) -> bool {
+        self.has_heart
     }
 
     /// Beats per minute.
@@ -64,16 +96,23 @@ impl Vitals {
     }
 }
 
+/// A value as it is shown.
+enum Word {
+    Text(String),
+    Other(String),
+}
+
 /// A single value as it is shown; lists are not.
-fn words(value: &FieldValue<'_>) -> Option<String> {
+fn word(value: &FieldValue<'_>) -> Option<Word> {
     const LETTERS_MAX: usize = 20;
     Some(match value {
-        FieldValue::Bool(yes) => yes.to_string(),
-        FieldValue::I64(number) => number.to_string(),
-        FieldValue::F64(number) => format!("{number:.2}"),
+        FieldValue::Bool(yes) => Word::Other(yes.to_string()),
+        FieldValue::I64(number) => Word::Other(number.to_string()),
+        FieldValue::F64(number) => Word::Other(format!("{number:.2}")),
         // Text comes from outside, and a terminal obeys control characters.
         FieldValue::Text(text) => {
-            text.chars().filter(|letter| !letter.is_control()).take(LETTERS_MAX).collect()
+            let letters = text.chars().filter(|letter| !letter.is_control());
+            Word::Text(letters.take(LETTERS_MAX).collect())
         }
         FieldValue::Bytes(_) | FieldValue::Floats(_) => return None,
     })
@@ -108,6 +147,15 @@ mod tests {
     }
 
     #[test]
+    fn a_first_beat_has_no_interval_and_is_a_beat() {
+        let mut vitals = Vitals::default();
+
+        take(&mut vitals, Field::f64("rr_ms"), |event| event);
+
+        assert_eq!((vitals.beats(), vitals.has_heart(), vitals.heart_bpm()), (1, true, None));
+    }
+
+    #[test]
     fn rmssd_is_shown_rather_than_sdnn() {
         let mut vitals = Vitals::default();
 
@@ -125,6 +173,10 @@ mod tests {
 
         take(&mut vitals, Field::text("phase", 9), |event| event.text(0, "i\x1b[2Jn"));
 
-        assert_eq!(vitals.newest(), Some("x phase i[2Jn"));
+        assert_eq!(vitals.newest(), Some("i[2Jn"));
+
+        take(&mut vitals, Field::i64("press"), |event| event.i64(0, 3));
+
+        assert_eq!(vitals.newest(), Some("x press 3"));
     }
 }

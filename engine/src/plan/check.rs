@@ -1,9 +1,11 @@
 //! What can be known of one node before it runs: keys that change nothing, cores that are not
-//! there, bypasses that cannot be.
+//! there, bypasses that cannot be, files that two of them want.
+
+use std::collections::BTreeMap;
 
 use crate::{
     graph::{Code, Diagnostic, OnFault, OnFull, Place},
-    kind::Placement,
+    kind::{Placement, Used, unwritable},
 };
 
 use super::{
@@ -23,7 +25,76 @@ impl Draft<'_> {
             let name = &self.nodes[number].spec.name.value;
             problems.extend(found.into_iter().map(|problem| problem.of_node(name)));
         }
+        self.check_files(options, &mut problems);
+        self.check_stdout(&mut problems);
         self.problems.extend(problems);
+    }
+
+    /// What all nodes use outside the graph: the node's name, what it is, where it was written.
+    fn uses(&self) -> impl Iterator<Item = (&str, &Used, &Option<Place>)> {
+        self.nodes.iter().flat_map(|node| {
+            let uses = node.outline.iter().flat_map(|outline| &outline.uses);
+            uses.map(|used| {
+                let written = node.params.written(used.param);
+                let place = written.map_or(&node.spec.op.place, |written| &written.place);
+                (node.spec.name.value.as_str(), &used.what, place)
+            })
+        })
+    }
+
+    /// No node writes what another reads or writes, or over the graph, or where it cannot.
+    fn check_files(&self, options: &PlanOptions, problems: &mut Vec<Diagnostic>) {
+        let files = &*options.files;
+        // By identity: who has it, whether it is written, where that was said.
+        let mut taken: BTreeMap<String, (String, bool, &Option<Place>)> = BTreeMap::new();
+        if let Some(id) = options.graph_file.as_deref().and_then(|path| files.identity(path)) {
+            taken.insert(id, ("this graph".to_owned(), false, &None));
+        }
+        for (name, used, place) in self.uses() {
+            let (path, is_written) = match used {
+                Used::Read(path) => (path, false),
+                Used::Written(path) => (path, true),
+                Used::Lines | Used::Alone => continue,
+            };
+            if is_written && let Err(error) = files.check_create(path) {
+                problems.push(unwritable(path, &error).at(place).of_node(name));
+                continue;
+            }
+            let Some(id) = files.identity(path) else { continue };
+            let Some((other, other_writes, seen)) = taken.get(&id) else {
+                taken.insert(id, (format!("`{name}`"), is_written, place));
+                continue;
+            };
+            if !is_written && !other_writes {
+                continue;
+            }
+            let (verb, other_verb) = (verb(is_written), verb(*other_writes));
+            let message = match seen {
+                None if other == "this graph" => {
+                    format!("`{name}` {verb} `{path}`, which is {other}")
+                }
+                _ => format!("`{name}` {verb} `{path}`, which {other} {other_verb}"),
+            };
+            let problem = Diagnostic::error(Code::FileClash, message).at(place).of_node(name);
+            let problem = problem.see(format!("{other} {other_verb} it"), seen);
+            problems
+                .push(problem.hint("write to another file: writing begins by emptying it"));
+        }
+    }
+
+    /// What must stand alone on standard output does.
+    fn check_stdout(&self, problems: &mut Vec<Diagnostic>) {
+        let writers =
+            || self.uses().filter(|(_, used, _)| matches!(used, Used::Lines | Used::Alone));
+        let Some((alone, ..)) = writers().find(|(_, used, _)| **used == Used::Alone) else {
+            return;
+        };
+        for (name, _, place) in writers().filter(|(name, ..)| *name != alone) {
+            let message =
+                format!("`{name}` writes to standard output, among the rows of `{alone}`");
+            let problem = Diagnostic::error(Code::FileClash, message).at(place).of_node(name);
+            problems.push(problem.hint("give one of them a `file`"));
+        }
     }
 
     fn check_core(&self, number: usize, cores: usize) -> Option<Diagnostic> {
@@ -108,4 +179,8 @@ impl Draft<'_> {
             warn("capacity_ms", capacity_ms, "`latest` keeps one frame");
         }
     }
+}
+
+const fn verb(is_written: bool) -> &'static str {
+    if is_written { "writes" } else { "reads" }
 }

@@ -192,6 +192,13 @@ impl Sender {
             self.shared.consumer.wake();
         }
     }
+
+    /// The producer was given up: its stream goes on in another ring, so this one never ends.
+    pub(crate) fn abandon(&mut self) {
+        self.pushed = 0;
+        // As if the end had been told.
+        self.told = i64::MAX;
+    }
 }
 
 impl Receiver {
@@ -276,7 +283,7 @@ impl Drop for Receiver {
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        // A producer that is gone sends no more, whatever became of it.
+        // A producer that is gone sends no more, whatever became of it, unless it was abandoned.
         self.publish(Timestamp::MAX);
     }
 }

@@ -15,7 +15,7 @@
 //! wake-up is lost. (Two fences around plain accesses would do as well, and cost more.) However many frames arrive, one sleep costs
 //! one unpark, and a running consumer costs its producers no system call.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -53,11 +53,16 @@ impl Parker {
         }
     }
 
-    /// Says that the calling thread parks here from now on.
+    /// Says that the calling thread parks here from now on, if it is due to: asked under the lock,
+    /// so that a thread that comes late does not take the place of its successor.
     #[cfg(not(loom))]
-    pub(crate) fn adopt(&self) {
-        let sleeper = Sleeper { thread: current(), woken: None };
-        *self.thread.lock().expect("no panic under the lock") = Some(sleeper);
+    pub(crate) fn adopt(&self, is_due: impl Fn() -> bool) -> bool {
+        let mut sleeper = self.thread.lock().expect("no panic under the lock");
+        let is_due = is_due();
+        if is_due {
+            *sleeper = Some(Sleeper { thread: current(), woken: None });
+        }
+        is_due
     }
 
     /// How long ago the thread was unparked, if it was since this was asked last.
@@ -69,7 +74,15 @@ impl Parker {
     }
 
     #[cfg(loom)]
-    pub(crate) fn adopt(&self) {}
+    pub(crate) fn adopt(&self, is_due: impl Fn() -> bool) -> bool {
+        is_due()
+    }
+
+    /// Makes the thread look again, whatever the word says: two threads may have slept on it.
+    pub(crate) fn rouse(&self) {
+        self.word.swap(AWAKE, Ordering::AcqRel);
+        self.unpark();
+    }
 
     /// Wakes the thread if it is parked or about to. Call after the work it should find is visible.
     pub(crate) fn wake(&self) {
@@ -154,14 +167,26 @@ impl Ready {
         true
     }
 
+    /// Adds a number even if it is there: a thread that never came back may have the news of it in
+    /// hand, and no other would hear of it.
+    pub(crate) fn add_anew(&self, number: usize) {
+        let (word, bit) = (number / WORD_BITS, 1 << (number % WORD_BITS));
+        self.words[word].fetch_or(bit, Ordering::AcqRel);
+        self.summary[word / WORD_BITS].fetch_or(1 << (word % WORD_BITS), Ordering::AcqRel);
+    }
+
     /// Whether the set may hold something.
     pub(crate) fn any(&self) -> bool {
         self.summary.iter().any(|word| word.load(Ordering::Acquire) != 0)
     }
 
-    /// Takes out every number, smallest first, and hands it to `visit`. Numbers
-    /// added meanwhile are taken now or next time.
-    pub(crate) fn drain(&self, mut visit: impl FnMut(usize)) {
+    /// Takes out every number, smallest first, and hands it to `visit`. Numbers added meanwhile
+    /// are taken now or next time. A `visit` that breaks off ends it: its number and all that were
+    /// not visited are in the set again, and whoever waits for them is to be woken.
+    pub(crate) fn drain(
+        &self,
+        mut visit: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         for (at, summary) in self.summary.iter().enumerate() {
             if summary.load(Ordering::Relaxed) == 0 {
                 continue;
@@ -170,15 +195,21 @@ impl Ready {
             let mut words = summary.swap(0, Ordering::AcqRel);
             while words != 0 {
                 let word = at * WORD_BITS + words.trailing_zeros() as usize;
-                words &= words - 1;
                 // Pairs with the AcqRel in `add`.
                 let mut bits = self.words[word].swap(0, Ordering::AcqRel);
                 while bits != 0 {
-                    visit(word * WORD_BITS + bits.trailing_zeros() as usize);
+                    if visit(word * WORD_BITS + bits.trailing_zeros() as usize).is_break() {
+                        // In the order of `add`; the words that were not swapped kept their bits.
+                        self.words[word].fetch_or(bits, Ordering::AcqRel);
+                        summary.fetch_or(words, Ordering::AcqRel);
+                        return ControlFlow::Break(());
+                    }
                     bits &= bits - 1;
                 }
+                words &= words - 1;
             }
         }
+        ControlFlow::Continue(())
     }
 }
 
@@ -194,16 +225,44 @@ mod tests {
         }
 
         let mut seen = Vec::new();
-        ready.drain(|number| seen.push(number));
+        let drained = ready.drain(|number| {
+            seen.push(number);
+            ControlFlow::Continue(())
+        });
 
         assert_eq!(seen, [0, 63, 64, 4_096, 9_999]);
-        assert!(!ready.any());
+        assert!(drained.is_continue() && !ready.any());
+    }
+
+    #[test]
+    fn who_breaks_off_leaves_the_rest_where_it_was() {
+        let numbers = [0, 63, 64, 4_096, 9_999];
+        for broken_at in numbers {
+            let ready = Ready::new(10_000);
+            numbers.iter().for_each(|&number| drop(ready.add(number)));
+
+            let mut seen = Vec::new();
+            let visit = |number| {
+                if number == broken_at {
+                    return ControlFlow::Break(());
+                }
+                seen.push(number);
+                ControlFlow::Continue(())
+            };
+            assert!(ready.drain(visit).is_break() && ready.any());
+            // The one it broke off at comes again, with those behind it.
+            let _ = ready.drain(|number| {
+                seen.push(number);
+                ControlFlow::Continue(())
+            });
+            assert_eq!(seen, numbers);
+        }
     }
 
     #[test]
     fn a_wake_before_the_park_is_not_slept_through() {
         let (parker, ready) = (Parker::new(), Ready::new(64));
-        parker.adopt();
+        parker.adopt(|| true);
         ready.add(7);
         parker.wake();
 

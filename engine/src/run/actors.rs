@@ -1,16 +1,20 @@
 //! The actors around stages, sinks, live sources and calls. They carry control; frames never
 //! travel in a mailbox.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use kameo::{
     actor::{Actor, ActorRef, WeakActorRef},
-    error::Infallible,
+    error::{Infallible, SendError},
     mailbox::{MailboxReceiver, Signal},
     message::{Context, Message},
+    reply::DelegatedReply,
 };
 use tokio::sync::{mpsc::UnboundedSender, oneshot};
 
@@ -25,9 +29,12 @@ use crate::{
 use super::{ControlError, Happened, What};
 
 /// How long a stage may take to answer: a turn is microseconds, unless a body is wedged.
-const ANSWER_MS: u64 = 3_000;
+const ANSWER: Duration = Duration::from_millis(3_000);
+/// Between two looks whether a stage has read some of its commands.
+const ROOM: Duration = Duration::from_millis(5);
 
-/// Speaks for one stage. Answers even while a body of the stage spins.
+/// Speaks for one stage. Takes messages even while a body of the stage spins: it waits for
+/// no answer itself.
 pub(crate) struct StageActor {
     commands: Arc<CommandLine>,
 }
@@ -41,19 +48,42 @@ impl Actor for StageActor {
     }
 }
 
+/// What a message to a stage answers, later.
+type Later<T> = DelegatedReply<Result<T, ControlError>>;
+
 impl StageActor {
-    async fn ask<T: Send + 'static>(
+    /// Passes a command on; whoever asked gets the answer when the stage gives it.
+    fn ask<T: Send + 'static, U: Send + 'static>(
         &self,
+        context: &mut Context<Self, Later<U>>,
         command: impl FnOnce(crate::cell::Reply<T>) -> Command,
-    ) -> Result<T, ControlError> {
+        told: impl FnOnce(T) -> Result<U, ControlError> + Send + 'static,
+    ) -> Later<U> {
         let (reply, answer) = oneshot::channel();
         let command = command(Box::new(move |outcome| drop(reply.send(outcome))));
-        self.commands.send(command).map_err(|_| ControlError::NoAnswer)?;
-        let limit = std::time::Duration::from_millis(ANSWER_MS);
-        match tokio::time::timeout(limit, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) | Err(_) => Err(ControlError::NoAnswer),
+        if self.commands.send(command).is_err() {
+            return context.reply(Err(ControlError::NoAnswer));
         }
+        context.spawn(async move {
+            match tokio::time::timeout(ANSWER, answer).await {
+                Ok(Ok(answer)) => told(answer),
+                Ok(Err(_)) | Err(_) => Err(ControlError::NoAnswer),
+            }
+        })
+    }
+}
+
+/// Asks the actor of a stage. One that is gone, as its cell was given up, gives no answer.
+pub(crate) async fn ask_stage<M, T>(stage: &ActorRef<StageActor>, message: M) -> Result<T, ControlError>
+where
+    M: Send + 'static,
+    T: Send + 'static,
+    StageActor: Message<M, Reply = Later<T>>,
+{
+    match tokio::time::timeout(ANSWER, async { stage.ask(message).await }).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(SendError::HandlerError(error))) => Err(error),
+        Ok(Err(_)) | Err(_) => Err(ControlError::NoAnswer),
     }
 }
 
@@ -64,22 +94,29 @@ pub(crate) struct SetParams {
 }
 
 impl Message<SetParams> for StageActor {
-    type Reply = Result<(), ControlError>;
+    type Reply = Later<()>;
 
-    async fn handle(&mut self, set: SetParams, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
+    async fn handle(&mut self, set: SetParams, context: &mut Context<Self, Later<()>>) -> Later<()> {
         let SetParams { node, params } = set;
-        self.ask(|reply| Command::Set { node, params, reply }).await?.map_err(refused)
+        self.ask(context, |reply| Command::Set { node, params, reply }, refused)
     }
 }
 
 /// Tell the state of every body.
 pub(crate) struct SaveStage;
 
-impl Message<SaveStage> for StageActor {
-    type Reply = Result<Vec<(usize, Vec<u8>)>, ControlError>;
+/// Nodes and their states.
+pub(crate) type Saved = Vec<(usize, Vec<u8>)>;
 
-    async fn handle(&mut self, _: SaveStage, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        self.ask(Command::Save).await
+impl Message<SaveStage> for StageActor {
+    type Reply = Later<Saved>;
+
+    async fn handle(
+        &mut self,
+        _: SaveStage,
+        context: &mut Context<Self, Later<Saved>>,
+    ) -> Later<Saved> {
+        self.ask(context, Command::Save, Ok)
     }
 }
 
@@ -90,27 +127,32 @@ pub(crate) struct LoadNode {
 }
 
 impl Message<LoadNode> for StageActor {
-    type Reply = Result<(), ControlError>;
+    type Reply = Later<()>;
 
-    async fn handle(&mut self, load: LoadNode, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
+    async fn handle(&mut self, load: LoadNode, context: &mut Context<Self, Later<()>>) -> Later<()> {
         let LoadNode { node, state } = load;
-        self.ask(|reply| Command::Load { node, state, reply }).await?.map_err(refused)
+        self.ask(context, |reply| Command::Load { node, state, reply }, refused)
     }
 }
 
-/// Do something that needs no answer.
+/// Do something that needs no answer, and must not be lost while the cell is there.
 pub(crate) struct Order(pub(crate) Command);
 
 impl Message<Order> for StageActor {
-    type Reply = Result<(), ControlError>;
+    type Reply = ();
 
-    async fn handle(&mut self, order: Order, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        self.commands.send(order.0).map_err(|_| ControlError::NoAnswer)
+    /// Waits until there is room; what comes after it waits in the mailbox, in order.
+    async fn handle(&mut self, order: Order, _: &mut Context<Self, Self::Reply>) {
+        let mut command = order.0;
+        while let Err(back) = self.commands.send(command) {
+            command = back;
+            tokio::time::sleep(ROOM).await;
+        }
     }
 }
 
-fn refused(fault: Fault) -> ControlError {
-    ControlError::Refused(fault.to_string())
+fn refused(outcome: Result<(), Fault>) -> Result<(), ControlError> {
+    outcome.map_err(|fault| ControlError::Refused(fault.to_string()))
 }
 
 /// Runs one sink on the I/O runtime.
@@ -132,8 +174,8 @@ impl Actor for SinkActor {
         Ok(Self { task, wake, session, events, over: false })
     }
 
-    /// Takes frames while there are some, else waits for a wake-up or a message. Safe to
-    /// cancel anywhere: frames are taken in `turn`, which does not await.
+    /// Takes frames while there are some, else waits for a wake-up; looks for messages in between
+    /// either way. Safe to cancel anywhere: frames are taken in `turn`, which does not await.
     async fn next(
         &mut self,
         _: WeakActorRef<Self>,
@@ -143,25 +185,49 @@ impl Actor for SinkActor {
             if self.over {
                 return Ok(mailbox.recv().await);
             }
-            match self.task.turn() {
-                TaskTurn::More => tokio::task::yield_now().await,
-                TaskTurn::Idle => {
-                    tokio::select! {
-                        biased;
-                        () = self.wake.0.notified() => {}
-                        signal = mailbox.recv() => return Ok(signal),
-                    }
-                }
+            let pause = match self.task.turn() {
+                TaskTurn::More => Pause::None,
+                TaskTurn::Idle => Pause::UntilWoken,
                 TaskTurn::Until(at) => {
                     let left = at.since(self.task.now()).max(0) as u64;
-                    tokio::time::sleep(std::time::Duration::from_nanos(left)).await;
+                    Pause::For(Duration::from_nanos(left))
                 }
-                TaskTurn::Done => self.report(What::TaskDone),
+                TaskTurn::Done => {
+                    self.report(What::TaskDone);
+                    continue;
+                }
                 TaskTurn::Failed(fault) => {
                     let node = self.task.node;
                     self.report(What::TaskFailed { node, fault });
+                    continue;
                 }
+            };
+            tokio::select! {
+                biased;
+                () = pause.over(&self.wake) => {}
+                signal = mailbox.recv() => return Ok(signal),
             }
+            // A message does not wait for the end of what may never end.
+            if let Ok(signal) = mailbox.try_recv() {
+                return Ok(Some(signal));
+            }
+        }
+    }
+}
+
+/// What a sink does between two turns.
+enum Pause {
+    None,
+    UntilWoken,
+    For(Duration),
+}
+
+impl Pause {
+    async fn over(self, wake: &TaskWake) {
+        match self {
+            Self::None => tokio::task::yield_now().await,
+            Self::UntilWoken => wake.0.notified().await,
+            Self::For(pause) => tokio::time::sleep(pause).await,
         }
     }
 }

@@ -72,7 +72,7 @@ impl ManualRun {
         for cell in &session.cells {
             cell.door.core.place(cell.door.number, Some(cell.clone()));
         }
-        let cores = shared.into_iter().map(|core| Core::new(core, notes.clone())).collect();
+        let cores = shared.into_iter().map(|core| Core::new(core, 0, notes.clone())).collect();
         Ok(Self {
             plan: plan.clone(),
             clock,

@@ -30,14 +30,13 @@ use crate::{
     frame::Frame,
     graph::{Spanned, Value},
     plan::Plan,
-    session::{OpenError, latencies},
+    session::{Latencies, OpenError, latencies},
     stage::Pace,
-    stats::Histogram,
     time::{Clock, Timestamp},
 };
 
 pub use manual::ManualRun;
-pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport};
+pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport, StageReport};
 pub(crate) use supervisor::{Happened, Supervisor, What};
 pub use watchdog::Health;
 
@@ -108,7 +107,7 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) clock: Clock,
     pub(crate) cores: Vec<Arc<CoreShared>>,
-    pub(crate) latency: Vec<Option<Arc<Histogram>>>,
+    pub(crate) latency: Latencies,
     pub(crate) speed: Option<f64>,
     pub(crate) events: mpsc::UnboundedSender<Happened>,
     pub(crate) sessions: Mutex<report::Sessions>,

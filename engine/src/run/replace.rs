@@ -97,8 +97,8 @@ pub(super) fn build(
         epoch: open.epoch,
     };
     let mut built = Stage::wire(wiring, stage, &mut ends, bodies);
-    let released = Timestamp::from_nanos(old.mark.released.load(Ordering::Relaxed));
-    built.succeed(&old.saves(), released);
+    let released = old.mark.released();
+    built.succeed(&old.saves(), &released);
     let (commands, consumer) = CommandLine::new(&door);
     let cell = Arc::new(Cell::new(built, consumer, plan.clone(), session, stage, door));
     Ok(Replacement { cell, commands, rewires })

@@ -10,7 +10,7 @@ use crate::{
     frame::{Frame, Gap},
     plan::Plan,
     session::{Counts, EdgeTotals},
-    stats::NodeCounts,
+    stats::{Histogram, NodeCounts, StageState},
 };
 
 use super::Shared;
@@ -111,6 +111,8 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Every edge, in the order of its consumers.
     pub edges: Vec<EdgeReport>,
+    /// Stages, in the order of their numbers.
+    pub stages: Vec<StageReport>,
     /// Sinks and their latency.
     pub sinks: Vec<SinkReport>,
     /// What sources had to say at their end: node and what, such as a recording cut short.
@@ -160,6 +162,21 @@ pub struct EdgeReport {
     pub frames: EdgeTotals,
 }
 
+/// One stage over all sessions.
+#[derive(Clone, Debug)]
+pub struct StageReport {
+    /// The name its nodes give it with `stage`, else its number.
+    pub name: String,
+    /// Its nodes, producers before consumers.
+    pub nodes: Vec<String>,
+    /// Times a body of it was put in anew.
+    pub restarts: u64,
+    /// Open sessions in which it is in each state, in the order of [`StageState::ALL`].
+    pub states: [u64; StageState::ALL.len()],
+    /// From the host's door to the end of the stage; goes on counting.
+    pub latency: Arc<Histogram>,
+}
+
 /// One sink over all sessions.
 #[derive(Clone, Debug)]
 pub struct SinkReport {
@@ -169,6 +186,8 @@ pub struct SinkReport {
     pub frames: u64,
     /// Latency in nanoseconds: median, 99 %, largest. `None` before the first frame.
     pub latency_ns: Option<(i64, i64, i64)>,
+    /// The same, from the host's door to the sink, in full; goes on counting.
+    pub latency: Arc<Histogram>,
     /// What the graph allows.
     pub deadline_ns: Option<i64>,
 }
@@ -212,10 +231,14 @@ impl Report {
 
 pub(super) fn report(shared: &Shared) -> Report {
     let plan = &shared.plan;
-    let (edges, nodes, count, remarks) = {
+    let (edges, nodes, states, count, remarks) = {
         let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());
+        let mut states = vec![[0; StageState::ALL.len()]; plan.stages.len()];
         for (_, counts) in sessions.open.values() {
+            for (states, stage) in states.iter_mut().zip(&counts.stages) {
+                states[stage.state() as usize] += 1;
+            }
             for (total, edge) in edges.iter_mut().zip(&counts.edges) {
                 total.add(edge);
             }
@@ -225,9 +248,29 @@ pub(super) fn report(shared: &Shared) -> Report {
         }
         let named = |(node, text): &(usize, String)| (plan.nodes[*node].name.clone(), text.clone());
         let remarks: Vec<_> = sessions.remarks.iter().map(named).collect();
-        (edges, nodes, (sessions.opened, sessions.open.len() as u64), remarks)
+        (edges, nodes, states, (sessions.opened, sessions.open.len() as u64), remarks)
     };
-    Report { remarks, ..assemble(plan, &edges, &nodes, count, shared) }
+    let stages = stages(plan, &nodes, &states, shared);
+    Report { remarks, stages, ..assemble(plan, &edges, &nodes, count, shared) }
+}
+
+fn stages(
+    plan: &Plan,
+    nodes: &[NodeTotals],
+    states: &[[u64; StageState::ALL.len()]],
+    shared: &Shared,
+) -> Vec<StageReport> {
+    let report = |(number, stage): (usize, &crate::plan::PlanStage)| {
+        let named = stage.nodes.iter().find_map(|&node| plan.nodes[node].stage_name.clone());
+        StageReport {
+            name: named.unwrap_or_else(|| number.to_string()),
+            nodes: stage.nodes.iter().map(|&node| plan.nodes[node].name.clone()).collect(),
+            restarts: stage.nodes.iter().map(|&node| nodes[node].restarts).sum(),
+            states: states[number],
+            latency: shared.latency.stages[number].clone(),
+        }
+    };
+    plan.stages.iter().enumerate().map(report).collect()
 }
 
 fn assemble(
@@ -257,15 +300,22 @@ fn assemble(
         nodes: plan.nodes.iter().zip(nodes).map(node_report).collect(),
         edges: plan.edges.iter().zip(edges).map(edge_report).collect(),
         sinks: sinks
-            .map(|(number, node)| SinkReport {
-                name: node.name.clone(),
-                frames: node.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
-                latency_ns: shared.latency[number].as_ref().and_then(|latency| {
-                    Some((latency.quantile(0.5)?, latency.quantile(0.99)?, latency.max()?))
-                }),
-                deadline_ns: node.deadline_ns.or(plan.deadline_ns),
+            .map(|(number, node)| {
+                let latency = shared.latency.sinks[number].clone().expect("a sink has one");
+                let quantile = |share: f64| latency.quantile(share);
+                SinkReport {
+                    name: node.name.clone(),
+                    frames: node.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
+                    latency_ns: quantile(0.5)
+                        .zip(quantile(0.99))
+                        .zip(latency.max())
+                        .map(|((median, most), max)| (median, most, max)),
+                    latency,
+                    deadline_ns: node.deadline_ns.or(plan.deadline_ns),
+                }
             })
             .collect(),
+        stages: Vec::new(),
         remarks: Vec::new(),
         lasted_ns: shared.clock.now().nanos(),
     }

@@ -23,26 +23,30 @@ pub(crate) struct Threads {
 impl Threads {
     pub(crate) fn start(shared: &Arc<Shared>) -> Arc<Self> {
         let this = Self { shared: shared.clone(), running: Mutex::new(Vec::new()) };
-        let threads = (0..shared.cores.len()).map(|core| Some(this.spawn(core))).collect();
+        let threads = (0..shared.cores.len()).map(|core| Some(this.spawn(core, 0))).collect();
         *this.running.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         Arc::new(this)
     }
 
     /// Leaves the thread of a core to itself and lets a fresh one adopt its cells.
     pub(crate) fn abandon(&self, core: usize) {
-        self.shared.cores[core].hand_over();
-        let fresh = self.spawn(core);
+        let generation = self.shared.cores[core].hand_over();
+        let fresh = self.spawn(core, generation);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         drop(running[core].replace(fresh));
     }
 
-    fn spawn(&self, core: usize) -> JoinHandle<()> {
+    fn spawn(&self, core: usize, generation: u64) -> JoinHandle<()> {
         let shared = self.shared.cores[core].clone();
         let clock = self.shared.clock.clone();
         let events = Events(self.shared.events.clone());
         std::thread::Builder::new()
             .name(format!("afferent-core-{core}"))
-            .spawn(move || run(Core::new(shared.clone(), Arc::new(events)), &shared, &clock))
+            .spawn(move || {
+                run(Core::new(shared.clone(), generation, Arc::new(events)), &shared, &clock);
+                // It may have slept on the word that the fresh thread sleeps on.
+                shared.parker.rouse();
+            })
             .expect("the system has a thread to spare")
     }
 
@@ -87,8 +91,9 @@ impl Threads {
 }
 
 fn run(mut core: Core, shared: &CoreShared, clock: &Clock) {
-    let generation = shared.generation.load(Ordering::Acquire);
-    shared.parker.adopt();
+    if !shared.adopt(core.generation) {
+        return;
+    }
     let id = thread_id();
     shared.thread_id.store(id, Ordering::Relaxed);
     super::patience::be_punctual(id);
@@ -97,7 +102,7 @@ fn run(mut core: Core, shared: &CoreShared, clock: &Clock) {
         let turn = core.turn(clock.now());
         if shared.stopped.load(Ordering::Acquire)
             || core.superseded
-            || shared.generation.load(Ordering::Acquire) != generation
+            || shared.is_superseded(core.generation)
         {
             return;
         }

@@ -6,6 +6,7 @@ use crate::{
     align::Aligner,
     body::Body,
     buffer::Buffer,
+    format::Format,
     frame::Header,
     io::{Line, Outlet as PortOutlet, Ports},
     kind::BuildError,
@@ -52,7 +53,7 @@ impl Stage {
             for (line, &edge) in planned.in_edges.iter().enumerate() {
                 if plan.edges[edge].ring.is_some() {
                     let ring = ends.receivers[edge].take().expect("one end per edge");
-                    inlets.push(Inlet { ring, slot: at, line });
+                    inlets.push((ring, at, line));
                 }
             }
             let mut routes = Vec::with_capacity(planned.outputs.len());
@@ -80,19 +81,34 @@ impl Stage {
                 routes.push(port_routes.into_boxed_slice());
             }
             if matches!(body, Body::Source(_)) {
-                sources.push(SourceState::new(at, &planned.outputs));
+                sources.push((at, &planned.outputs[..]));
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
         }
         let any_watched = slots.iter().any(|slot| slot.watched);
+        let gives_up = |slot: &Slot| slot.aligner.as_ref().is_some_and(Aligner::gives_up);
+        let any_patience = slots.iter().any(gives_up);
+        let inlets = inlets
+            .into_iter()
+            .map(|(ring, slot, line)| {
+                let feeds = feeds(&slots, &[], Some((slot, line)));
+                Inlet { ring, slot, line, feeds, is_empty: true }
+            })
+            .collect();
+        let sources: Vec<_> = sources
+            .into_iter()
+            .map(|(at, outputs): (usize, &[Format])| {
+                SourceState::new(at, outputs, feeds(&slots, &slots[at].routes, None))
+            })
+            .collect();
         Self {
             slots: slots.into(),
+            mark: Mark::new(wiring.pace, sources.len()),
             sources,
             inlets,
             outlets,
             clock: wiring.clock.clone(),
             pace: wiring.pace,
-            mark: Mark::new(wiring.pace),
             poison: Arc::new(Poison::default()),
             work: Vec::with_capacity(8),
             out: Vec::with_capacity(8),
@@ -102,6 +118,8 @@ impl Stage {
             any_watched,
             ending: false,
             settled: true,
+            left: 0,
+            any_patience,
             turns: 0,
             timing: false,
             trouble: None,
@@ -110,6 +128,33 @@ impl Stage {
             paused: false,
         }
     }
+}
+
+/// The inputs of joins inside the stage that frames can reach along these routes.
+fn feeds(
+    slots: &[Slot],
+    routes: &[Box<[Route]>],
+    at: Option<(usize, usize)>,
+) -> Box<[(usize, usize)]> {
+    let mut feeds = Vec::new();
+    let locals = |routes: &[Box<[Route]>]| -> Vec<(usize, usize)> {
+        let local = |route: &Route| match route {
+            Route::Local { slot, line, .. } => Some((*slot, *line)),
+            Route::Ring { .. } => None,
+        };
+        routes.iter().flatten().filter_map(local).collect()
+    };
+    let mut open = at.map_or_else(|| locals(routes), |at| vec![at]);
+    while let Some((slot, line)) = open.pop() {
+        if slots[slot].aligner.is_some() {
+            if feeds.contains(&(slot, line)) {
+                continue;
+            }
+            feeds.push((slot, line));
+        }
+        open.extend(locals(&slots[slot].routes));
+    }
+    feeds.into()
 }
 
 /// Builds the body of a node.

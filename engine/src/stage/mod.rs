@@ -27,9 +27,10 @@ use std::{
 };
 
 use crate::{
+    body::Operator,
     buffer::Buffer,
     fault::Fault,
-    frame::{Frame, Gap},
+    frame::{Frame, Gap, Header},
     io::{Io, Sent},
     ring::{Receiver, Sender},
     time::{Clock, Timestamp},
@@ -55,8 +56,8 @@ pub(crate) struct Mark {
     pub(crate) steps: AtomicU32,
     /// The cell was given up: whoever comes back from a body touches nothing any more.
     pub(crate) abandoned: AtomicBool,
-    /// Event time up to which sources have been released: a successor goes on there.
-    pub(crate) released: AtomicI64,
+    /// Event time up to which each source has been released: its successor goes on there.
+    released: Box<[AtomicI64]>,
     /// The clock at zero of the time line, which moves with pauses.
     pub(crate) start: AtomicI64,
 }
@@ -65,14 +66,20 @@ pub(crate) struct Mark {
 pub(crate) struct Abandoned;
 
 impl Mark {
-    fn new(pace: Pace) -> Arc<Self> {
+    fn new(pace: Pace, sources: usize) -> Arc<Self> {
         Arc::new(Self {
             slot: AtomicU32::new(NOBODY),
             steps: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
-            released: AtomicI64::new(i64::MIN),
+            released: (0..sources).map(|_| AtomicI64::new(i64::MIN)).collect(),
             start: AtomicI64::new(pace.start.nanos()),
         })
+    }
+
+    /// Event time up to which each source has been released.
+    pub(crate) fn released(&self) -> Vec<Timestamp> {
+        let read = |ns: &AtomicI64| Timestamp::from_nanos(ns.load(Ordering::Relaxed));
+        self.released.iter().map(read).collect()
     }
 
     /// One input frame more. The core's thread is the only writer.
@@ -111,6 +118,10 @@ pub(crate) struct Inlet {
     pub(crate) ring: Receiver,
     pub(crate) slot: usize,
     pub(crate) line: usize,
+    /// Inputs of joins that its frames can reach inside the stage.
+    feeds: Box<[(usize, usize)]>,
+    /// Nothing more was in it when it was looked at last in this turn.
+    is_empty: bool,
 }
 
 /// A ring that begins in this stage, with the frames that found no room yet.
@@ -153,6 +164,10 @@ pub(crate) struct Stage {
     /// Some stream has ended, so ends must be followed through all slots.
     ending: bool,
     settled: bool,
+    /// What may still be done in this turn: frames taken in, joined, or timers fired.
+    left: usize,
+    /// Some join gives up waiting after a while, so the input that is behind goes first.
+    any_patience: bool,
     turns: u32,
     timing: bool,
     trouble: Option<Trouble>,
@@ -194,46 +209,76 @@ impl Stage {
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
         self.looked = now;
+        self.left = FRAMES_PER_TURN;
+        if !self.flush_backlog() {
+            return Ok(Turn::Idle);
+        }
         self.run_work()?;
         if !self.settled {
             self.settle()?;
         }
-        if !self.flush_backlog() {
+        if self.any_patience {
+            self.drain_inlets_in_step()?;
+        } else {
+            self.drain_inlets()?;
+        }
+        if self.is_blocked() {
             return Ok(Turn::Idle);
         }
-        let mut left = FRAMES_PER_TURN;
-        let mut more = false;
-        for inlet in 0..self.inlets.len() {
-            match self.drain_inlet(inlet, &mut left)? {
-                Drained::Empty => {}
-                Drained::Some => more = true,
-                Drained::Blocked => return Ok(Turn::Idle),
-            }
-        }
-        let until =
-            if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now, &mut left)? };
+        let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now)? };
         if self.is_blocked() {
             return Ok(Turn::Idle);
         }
         if self.is_done() {
             return Ok(Turn::Done);
         }
-        Ok(if more || left == 0 { Turn::More } else { until })
+        let more = self.left == 0
+            || !self.settled
+            || (0..self.inlets.len()).any(|n| !self.inlets[n].is_empty && !self.is_held_up(n))
+            || self.want_bounds();
+        Ok(if more { Turn::More } else { until })
     }
 
-    /// Takes frames out of one ring until it is empty, the turn is over or there is no room below.
-    fn drain_inlet(&mut self, inlet: usize, left: &mut usize) -> Step<Drained> {
+    /// Takes in what the rings hold, one ring after the other.
+    fn drain_inlets(&mut self) -> Step {
+        for inlet in 0..self.inlets.len() {
+            self.drain_inlet(inlet, usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the rings hold, always from the input that is behind: a join must not give up
+    /// waiting for what is in a ring already.
+    fn drain_inlets_in_step(&mut self) -> Step {
+        for inlet in &mut self.inlets {
+            inlet.is_empty = false;
+        }
+        while self.left > 0 && !self.is_blocked() {
+            let behind = (0..self.inlets.len())
+                .filter(|&n| !self.inlets[n].is_empty && !self.is_held_up(n))
+                .min_by_key(|&n| self.slots[self.inlets[n].slot].line_bounds[self.inlets[n].line]);
+            let Some(inlet) = behind else { break };
+            self.drain_inlet(inlet, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes at most `most` frames out of one ring, until it is empty, the turn is over, there is no
+    /// room below, or too many frames wait to be joined.
+    fn drain_inlet(&mut self, inlet: usize, most: usize) -> Step {
         // Read before draining: what it covers is in the ring by now.
         let bound = self.inlets[inlet].ring.bound();
         let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
-        loop {
-            if *left == 0 || self.slots[slot].is_full(line) {
-                return Ok(Drained::Some);
+        self.inlets[inlet].is_empty = false;
+        for _ in 0..most {
+            if self.left == 0 || self.is_blocked() || self.is_held_up(inlet) {
+                return Ok(());
             }
             if !self.inlets[inlet].ring.pop_into(&mut self.current) {
+                self.inlets[inlet].is_empty = true;
                 break;
             }
-            *left -= 1;
+            self.left -= 1;
             let header = &self.current.as_ref().expect("just put there").header;
             let time = header.time;
             self.entered = header.entered;
@@ -244,25 +289,40 @@ impl Stage {
                 self.raise(slot, line, time);
                 self.settle()?;
             }
-            if self.is_blocked() {
-                return Ok(Drained::Blocked);
-            }
         }
-        if bound > self.slots[slot].line_bounds[line] {
+        if self.inlets[inlet].is_empty && bound > self.slots[slot].line_bounds[line] {
             self.raise(slot, line, bound);
             self.ending |= bound == Timestamp::MAX;
             if self.any_watched || self.ending {
                 self.settle()?;
             }
         }
-        if self.any_watched {
-            // Ask for the bound that somebody waits for; if it is there already, come again.
-            let wanted = self.slots[slot].wanted(line);
-            if self.inlets[inlet].ring.want(wanted) && wanted > bound {
-                return Ok(Drained::Some);
-            }
+        Ok(())
+    }
+
+    /// Whether what this ring holds must wait, since too many of its frames wait to be joined with
+    /// those of another input.
+    fn is_held_up(&self, inlet: usize) -> bool {
+        let feeds = &self.inlets[inlet].feeds;
+        !feeds.is_empty() && slot::are_full(&self.slots, feeds)
+    }
+
+    /// Asks for the bounds that something here waits for; says whether one is there already.
+    fn want_bounds(&mut self) -> bool {
+        if !self.any_watched {
+            return false;
         }
-        Ok(Drained::Empty)
+        let mut met = false;
+        for n in 0..self.inlets.len() {
+            if self.is_held_up(n) {
+                continue;
+            }
+            let inlet = &self.inlets[n];
+            let (slot, line) = (inlet.slot, inlet.line);
+            let known = self.slots[slot].line_bounds[line];
+            met |= inlet.ring.want(self.slots[slot].wanted(line)) && inlet.ring.bound() > known;
+        }
+        met
     }
 
     fn run_work(&mut self) -> Step {
@@ -396,21 +456,27 @@ impl Stage {
                     self.route(slot, 0, frame);
                     return Ok(());
                 }
-                SlotBody::HoldLast(last) => {
+                SlotBody::HoldLast(_) => {
                     here.line_counts[line].taken.add(1);
                     let cause = self.current.take().expect("a chain carries a frame").header;
-                    for (port, held) in last.iter().enumerate() {
-                        if let Some(held) = held {
-                            let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
-                            self.out.push(Sent { port, frame });
-                        }
-                    }
-                    self.send_out(slot);
+                    self.say_again(slot, cause);
                     return Ok(());
                 }
                 SlotBody::Source(_) | SlotBody::Empty => unreachable!("no edge leads here"),
             }
         }
+    }
+
+    /// Sends what a node said last once more, for a node that failed too often.
+    fn say_again(&mut self, slot: usize, cause: Header) {
+        let SlotBody::HoldLast(last) = &self.slots[slot].body else { return };
+        for (port, held) in last.iter().enumerate() {
+            if let Some(held) = held {
+                let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
+                self.out.push(Sent { port, frame });
+            }
+        }
+        self.send_out(slot);
     }
 
     /// What a node needs before its frame that most nodes do not: picking channels,
@@ -428,6 +494,9 @@ impl Stage {
 
     /// Picks channels, counts samples, or lets the frame wait for others; says whether it goes on.
     fn let_in(&mut self, slot: usize, line: usize) -> bool {
+        // A frame that is not what its format says is this node's to complain about.
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        self.current_line = line;
         let here = &mut self.slots[slot];
         let frame = self.current.as_mut().expect("a chain carries a frame");
         if let Some(pick) = &here.picks[line] {
@@ -441,6 +510,7 @@ impl Stage {
             let grid = here.ports.lines[line].grid.as_ref();
             if aligner.enter(line, frame, grid).is_some() {
                 here.line_counts[line].dropped(Gap::Late, 1);
+                here.gap(Gap::Late);
             }
             self.settled = false;
             return false;
@@ -451,25 +521,59 @@ impl Stage {
     /// Tells a body of missing content before the frame after it.
     fn tell_gap(&mut self, slot: usize, line: usize) -> Step {
         let here = &mut self.slots[slot];
-        let Some(frame) = &self.current else { return Ok(()) };
-        let Some(reason) = frame.header.gap else { return Ok(()) };
-        self.mark.slot.store(slot as u32, Ordering::Relaxed);
-        self.current_line = line;
+        let Some(frame) = &mut self.current else { return Ok(()) };
+        let partners = here.ports.aligned.iter().skip(1).flatten();
+        let missing = frame.header.gap.or_else(|| partners.filter_map(|p| p.header.gap).next());
+        let Some(reason) = missing else { return Ok(()) };
         let notice = crate::GapNotice { reason, until: frame.header.time };
         here.gap(reason);
         match &mut here.body {
-            SlotBody::Block(block) => block.reset(),
-            SlotBody::Operator(operator) => {
+            SlotBody::Block(block) => {
+                self.mark.slot.store(slot as u32, Ordering::Relaxed);
+                block.reset();
+            }
+            SlotBody::Operator(_) => {
+                // Told once, even if the frame has to wait for a new body.
+                frame.header.gap = None;
                 here.ports.line = line;
                 here.ports.cause = frame.header;
-                let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-                let done = operator.gap(&notice, &mut io);
-                self.mark.check();
-                done?;
-                self.send_out_before(slot)?;
+                self.while_it_waits(slot, line, |operator, io| operator.gap(&notice, io))?;
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// Calls an operator about something else than the frame in `current`, if there is one: that
+    /// waits like any other work, should the call or a body further down fail. What the call sends
+    /// is followed first.
+    fn while_it_waits(
+        &mut self,
+        slot: usize,
+        line: usize,
+        call: impl FnOnce(&mut dyn Operator, &mut Io<'_>) -> Result<(), Fault>,
+    ) -> Step {
+        let depth = self.work.len();
+        let waits = self.current.take();
+        let base = depth + usize::from(waits.is_some());
+        if let Some(frame) = waits {
+            self.work.push(Work { slot, line, frame, entered: true });
+        }
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        let SlotBody::Operator(operator) = &mut here.body else {
+            unreachable!("only operators are told of gaps and timers")
+        };
+        let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+        let done = call(operator.as_mut(), &mut io);
+        self.mark.check();
+        done?;
+        self.send_out(slot);
+        self.run_work_down_to(base)?;
+        if base > depth {
+            self.current = self.work.pop().map(|work| work.frame);
+        }
+        self.current_line = line;
         Ok(())
     }
 
@@ -602,12 +706,6 @@ pub(crate) enum NewEnd {
     Receiver { ring: Receiver, slot: usize, line: usize },
     /// For the stage that produces.
     Sender { ring: Sender, counts: Arc<crate::stats::EdgeCounts> },
-}
-
-enum Drained {
-    Empty,
-    Some,
-    Blocked,
 }
 
 /// Where frames of an output port go.

@@ -15,19 +15,21 @@ impl Stage {
 
     /// Walks the slots in topological order: joins what can be joined, fires what is due,
     /// flushes what has ended, and passes bounds on. One walk is enough, since
-    /// whatever a slot causes happens further down.
+    /// whatever a slot causes happens further down. It ends early when the turn is over or there is no
+    /// room below; the next turn walks again.
     pub(super) fn settle(&mut self) -> Step {
+        self.settled = false;
         for slot in 0..self.slots.len() {
             let here = &self.slots[slot];
             if !(here.watched || self.ending) {
                 continue;
             }
-            if here.aligner.is_some() {
-                self.join(slot)?;
+            if here.aligner.is_some() && !self.join(slot)? {
+                return Ok(());
             }
             let bound = self.slots[slot].in_bound();
-            if self.slots[slot].has_timers {
-                self.fire_until(slot, bound)?;
+            if self.slots[slot].has_timers && !self.fire_until(slot, bound)? {
+                return Ok(());
             }
             if bound == Timestamp::MAX && !self.slots[slot].line_bounds.is_empty() {
                 self.flush(slot)?;
@@ -38,18 +40,31 @@ impl Stage {
         Ok(())
     }
 
-    /// Processes everything that can be joined.
-    fn join(&mut self, slot: usize) -> Step {
+    /// Counts what settling does like frames taken in: a turn has an end, and a long one is slow, not
+    /// wedged.
+    fn step(&mut self) {
+        self.left = self.left.saturating_sub(1);
+        self.mark.step();
+    }
+
+    /// Processes what can be joined; says whether that was everything.
+    fn join(&mut self, slot: usize) -> Step<bool> {
         loop {
+            let is_over = self.left == 0 || self.is_blocked();
             let here = &mut self.slots[slot];
             let aligner = here.aligner.as_mut().expect("only joins come here");
+            if is_over && aligner.has_more(&here.line_bounds) {
+                return Ok(false);
+            }
             match aligner.release(&here.line_bounds, &mut here.ports.aligned) {
-                None => return Ok(()),
+                None => return Ok(true),
                 Some(Released::One(line, frame)) => {
+                    self.step();
                     self.current = Some(frame);
                     self.process_joined(slot, line)?;
                 }
                 Some(Released::Together) => {
+                    self.step();
                     self.current = self.slots[slot].ports.aligned[0].clone();
                     self.process_joined(slot, 0)?;
                     self.slots[slot].ports.aligned.fill(None);
@@ -61,6 +76,10 @@ impl Stage {
 
     /// Processes the frame in `current` at a node that has waited for it.
     fn process_joined(&mut self, slot: usize, line: usize) -> Step {
+        self.current_line = line;
+        if self.slots[slot].has_timers {
+            self.fire_before_joined(slot)?;
+        }
         self.tell_gap(slot, line)?;
         self.current_line = line;
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
@@ -84,9 +103,14 @@ impl Stage {
                     latency.record(self.clock.now().since(frame.header.entered));
                 }
             }
+            SlotBody::HoldLast(_) => {
+                let cause = frame.header;
+                self.say_again(slot, cause);
+            }
             // A failed join has nothing to pass on in its inputs' stead.
             _ => {}
         }
+        let here = &mut self.slots[slot];
         if let Some(began) = began {
             here.timed(began, self.clock.now());
         }
@@ -106,32 +130,47 @@ impl Stage {
         }
     }
 
-    /// Fires timers that are due at or before `bound`.
-    fn fire_until(&mut self, slot: usize, bound: Timestamp) -> Step {
+    /// Fires timers that are due at or before `bound`; says whether those were all.
+    fn fire_until(&mut self, slot: usize, bound: Timestamp) -> Step<bool> {
         loop {
-            let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(()) };
+            let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(true) };
             match operator.due() {
                 // At the end of the stream nothing is due any more: `flush` says the rest.
-                Some(due) if due <= bound && bound < Timestamp::MAX => self.fire(slot, due)?,
+                Some(due) if due <= bound && bound < Timestamp::MAX => {
+                    if self.left == 0 || self.is_blocked() {
+                        return Ok(false);
+                    }
+                    self.step();
+                    self.fire(slot, due)?;
+                }
+                _ => return Ok(true),
+            }
+        }
+    }
+
+    /// Before joined frames: fires what is due by their time. They are not cut.
+    fn fire_before_joined(&mut self, slot: usize) -> Step {
+        loop {
+            let time = self.current.as_ref().expect("a joined frame is at hand").header.time;
+            let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(()) };
+            match operator.due() {
+                Some(due) if due <= time => self.fire(slot, due)?,
                 _ => return Ok(()),
             }
         }
     }
 
     fn fire(&mut self, slot: usize, due: Timestamp) -> Step {
-        self.mark.slot.store(slot as u32, Ordering::Relaxed);
-        let here = &mut self.slots[slot];
-        let SlotBody::Operator(operator) = &mut here.body else { return Ok(()) };
-        here.ports.cause.entered = self.entered;
-        let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
-        let done = operator.on_due(due, &mut io);
-        self.mark.check();
-        done?;
-        assert!(
-            operator.due() != Some(due),
-            "an operator must move its due time on, or it would be called for ever"
-        );
-        self.send_out_before(slot)
+        let line = self.current_line;
+        self.slots[slot].ports.cause.entered = self.entered;
+        self.while_it_waits(slot, line, |operator, io| {
+            operator.on_due(due, io)?;
+            assert!(
+                operator.due() != Some(due),
+                "an operator must move its due time on, or it would be called for ever"
+            );
+            Ok(())
+        })
     }
 
     /// Before the frame in `current`: fires what is due by its time, and cuts a signal

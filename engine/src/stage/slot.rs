@@ -97,11 +97,6 @@ impl Slot {
         waits.map_or(promised, |waits| promised.min(waits))
     }
 
-    /// Whether so many frames wait to be joined that no more should come by this line.
-    pub(crate) fn is_full(&self, line: usize) -> bool {
-        self.aligner.as_ref().is_some_and(|aligner| aligner.waiting(line) >= HELD_FRAMES_MAX)
-    }
-
     /// The bound on `line` that would let something go on here or below.
     pub(crate) fn wanted(&self, line: usize) -> Timestamp {
         let joined = self.aligner.as_ref().and_then(|aligner| aligner.wanted(&self.line_bounds));
@@ -115,6 +110,18 @@ impl Slot {
             None => Timestamp::MAX,
         }
     }
+}
+
+/// Whether on one of these inputs of joins so many frames wait that no more should come. An input
+/// whose join waits for another of them is never full: only more of the same can let it go on.
+pub(crate) fn are_full(slots: &[Slot], feeds: &[(usize, usize)]) -> bool {
+    feeds.iter().any(|&(slot, line)| {
+        let Some(aligner) = &slots[slot].aligner else { return false };
+        aligner.waiting(line) >= HELD_FRAMES_MAX
+            && aligner
+                .wanted(&slots[slot].line_bounds)
+                .is_some_and(|(wanted, _)| !feeds.contains(&(slot, wanted)))
+    })
 }
 
 /// Replaces a signal frame's channels by those picked, in their order.

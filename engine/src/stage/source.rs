@@ -8,7 +8,7 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{SlotBody, Stage, Step, Turn};
+use super::{SlotBody, Stage, Step, Turn, slot};
 
 use std::sync::atomic::Ordering;
 
@@ -44,12 +44,14 @@ pub(crate) struct SourceState {
     /// End of the signals released, per port.
     grids: Box<[Option<Grid>]>,
     finished: bool,
+    /// Inputs of joins that its frames can reach inside the stage.
+    feeds: Box<[(usize, usize)]>,
     /// Event time up to which a predecessor has delivered.
     skip_until: Timestamp,
 }
 
 impl SourceState {
-    pub(super) fn new(slot: usize, outputs: &[Format]) -> Self {
+    pub(super) fn new(slot: usize, outputs: &[Format], feeds: Box<[(usize, usize)]>) -> Self {
         let grids = outputs.iter().map(|format| format.as_signal().map(|s| Grid::new(s.rate)));
         Self {
             slot,
@@ -58,6 +60,7 @@ impl SourceState {
             promises: vec![Timestamp::MIN; outputs.len()].into(),
             grids: grids.collect(),
             finished: false,
+            feeds,
             skip_until: Timestamp::MIN,
         }
     }
@@ -97,16 +100,20 @@ impl SourceState {
 
 /// Calls of one source that send nothing before it is given up as broken.
 const EMPTY_CALLS_MAX: usize = 1_000_000;
+/// Frames a successor makes anew and throws away in one turn.
+const SKIPPED_PER_TURN: usize = 1_024;
 
 impl Stage {
     /// Releases what is due, the oldest first, and asks sources for more.
-    pub(super) fn pull_sources(&mut self, now: Timestamp, left: &mut usize) -> Step<Turn> {
+    pub(super) fn pull_sources(&mut self, now: Timestamp) -> Step<Turn> {
         if self.paused {
             return Ok(Turn::Idle);
         }
         loop {
             for source in 0..self.sources.len() {
-                self.refill(source)?;
+                if !self.refill(source)? {
+                    return Ok(Turn::More);
+                }
             }
             // A source may have ended without a last frame.
             if !self.settled {
@@ -114,6 +121,7 @@ impl Stage {
             }
             let next = (0..self.sources.len())
                 .filter(|&source| !self.sources[source].has_ended())
+                .filter(|&source| !slot::are_full(&self.slots, &self.sources[source].feeds))
                 .min_by_key(|&source| (self.sources[source].due, source));
             let Some(source) = next else {
                 if !self.settled {
@@ -125,10 +133,10 @@ impl Stage {
             if at > now {
                 return Ok(Turn::Until(at));
             }
-            if *left == 0 {
+            if self.left == 0 {
                 return Ok(Turn::More);
             }
-            *left -= 1;
+            self.left -= 1;
             self.release(source)?;
             if self.is_blocked() {
                 return Ok(Turn::Idle);
@@ -136,27 +144,29 @@ impl Stage {
         }
     }
 
-    /// Asks a source for its next frames if it holds none.
-    fn refill(&mut self, source: usize) -> Step {
+    /// Asks a source for its next frames if it holds none. Says no if the turn is over before it has
+    /// come to what its predecessor had not delivered.
+    fn refill(&mut self, source: usize) -> Step<bool> {
         let state = &mut self.sources[source];
         let slot = state.slot;
         if !state.held.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         if state.finished {
             // A body below died on the very last frame, before the end could be told.
             if !self.slots[slot].flushed {
                 self.end_source(source);
             }
-            return Ok(());
+            return Ok(true);
         }
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let SlotBody::Source(body) = &mut here.body else {
             self.end_source(source);
-            return Ok(());
+            return Ok(true);
         };
-        for _ in 0..EMPTY_CALLS_MAX {
+        let (mut empty, mut skipped) = (0, 0);
+        while empty < EMPTY_CALLS_MAX {
             let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
             let flow = body.next(&mut io);
             self.mark.check();
@@ -169,17 +179,24 @@ impl Stage {
             if flow == Flow::End {
                 state.finished = true;
             }
-            if !state.held.is_empty() {
+            if state.held.is_empty() {
+                empty += 1;
+            } else {
                 state.due = due(&state.held, &state.grids, state.due);
                 if state.due > state.skip_until {
-                    return Ok(());
+                    return Ok(true);
                 }
                 // A predecessor has delivered this already.
                 state.held.clear();
+                skipped += 1;
+                self.mark.step();
             }
             if state.finished {
                 self.end_source(source);
-                return Ok(());
+                return Ok(true);
+            }
+            if skipped == SKIPPED_PER_TURN {
+                return Ok(false);
             }
         }
         Err(crate::Fault::new("the source says that there is more but sends nothing"))
@@ -197,7 +214,7 @@ impl Stage {
         self.entered = entered;
         self.mark.step();
         // Told first: a successor must not deliver again what a body below never comes back from.
-        self.mark.released.store(self.sources[source].due.nanos(), Ordering::Relaxed);
+        self.mark.released[source].store(self.sources[source].due.nanos(), Ordering::Relaxed);
         let mut held = std::mem::take(&mut self.sources[source].held);
         let mut last_event = Timestamp::MIN;
         for sent in &mut held {

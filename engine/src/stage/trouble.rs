@@ -1,6 +1,9 @@
 //! What happens in a stage when a body fails, and what control can do to it.
 
-use std::sync::{Mutex, atomic::Ordering};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, atomic::Ordering},
+};
 
 use crate::{
     body::Body,
@@ -41,8 +44,8 @@ impl Stage {
     /// never existed, everything else stays where it is.
     pub(crate) fn failed(&mut self, fault: Fault) {
         let slot = self.mark.slot.load(Ordering::Relaxed);
-        assert!(slot != NOBODY, "a turn failed outside of any body: {fault}");
-        let slot = slot as usize;
+        // Between bodies only the stage itself could fail; its first node answers for it.
+        let slot = if slot == NOBODY { 0 } else { slot as usize };
         self.out.clear();
         let current = self.current.take();
         let here = &mut self.slots[slot];
@@ -69,9 +72,14 @@ impl Stage {
     /// Puts a body into a slot. Whatever it sends next follows a gap.
     pub(crate) fn put(&mut self, slot: usize, body: SlotBody) {
         let here = &mut self.slots[slot];
+        match body {
+            // What passes unchanged is not delayed.
+            SlotBody::Bypass => (here.delay_ns, here.look_back_ns) = (0, 0),
+            SlotBody::HoldLast(_) => {}
+            _ => here.counts.restarts.add(1),
+        }
         here.body = body;
         here.gap(Gap::Restart);
-        here.counts.restarts.add(1);
         if self.trouble.as_ref().is_some_and(|trouble| trouble.slot == slot) {
             self.trouble = None;
         }
@@ -92,23 +100,48 @@ impl Stage {
 
     /// Saves the state of every body that has one, each into its own buffer.
     pub(crate) fn save(&self, into: &mut [Vec<u8>]) {
-        for (slot, state) in self.slots.iter().zip(into) {
+        for (at, (slot, state)) in self.slots.iter().zip(into).enumerate() {
+            self.mark.slot.store(at as u32, Ordering::Relaxed);
             slot.save(state);
         }
+        self.mark.slot.store(NOBODY, Ordering::Relaxed);
+    }
+
+    /// Forgets the state of the body in trouble, which may be half written.
+    pub(crate) fn forget(&self, saves: &mut [Vec<u8>]) {
+        if let Some(trouble) = &self.trouble {
+            saves[trouble.slot].clear();
+        }
+    }
+
+    /// Gives the body in a slot a state saved by its like.
+    pub(crate) fn load(&mut self, slot: usize, state: &[u8]) -> Result<(), Fault> {
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let done = self.slots[slot].load(state);
+        self.mark.slot.store(NOBODY, Ordering::Relaxed);
+        done
+    }
+
+    /// Changes live parameters of the body in a slot.
+    pub(crate) fn retune(&mut self, slot: usize, node: &Node<'_>) -> Result<(), Fault> {
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let done = self.slots[slot].retune(node);
+        self.mark.slot.store(NOBODY, Ordering::Relaxed);
+        done
     }
 
     /// Makes this stage the successor of one that was given up: states are taken up, sources go on
     /// where they were, and everything it sends follows a gap.
-    pub(crate) fn succeed(&mut self, states: &[Vec<u8>], released: Timestamp) {
+    pub(crate) fn succeed(&mut self, states: &[Vec<u8>], released: &[Timestamp]) {
         for (slot, state) in self.slots.iter_mut().zip(states) {
             if !state.is_empty() {
-                // A state its own kind refuses is no state: the body starts fresh.
-                let _ = slot.load(state);
+                // A state its own kind refuses, or dies on, is no state: the body starts fresh.
+                let _ = catch_unwind(AssertUnwindSafe(|| slot.load(state)));
             }
             slot.gap(Gap::Wedged);
             slot.counts.restarts.add(1);
         }
-        for source in &mut self.sources {
+        for (source, &released) in self.sources.iter_mut().zip(released) {
             source.skip_until(released);
         }
     }

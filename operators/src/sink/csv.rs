@@ -15,10 +15,10 @@ use std::{
 };
 
 use engine::{
-    Body, BuildError, Code, Diagnostic, Fault, Format, Frame, Grid, Kind, Node, Param, Placement,
-    Port, Sink,
+    Body, Code, Diagnostic, Fault, Format, Frame, Grid, Kind, Node, Placement, Port, Sink, Used,
 };
 
+use super::place::{self, FILE};
 use crate::{
     files::csv::CsvWriter,
     lines::{self, Line, Lines},
@@ -31,53 +31,38 @@ pub static KIND: Kind = Kind {
     doc: "One header row t_s,<channels>, then a row per sample: its time on the session's line, \
           exact to the nanosecond, and the samples in the shortest digits that read back as the \
           same number. A NaN is an empty cell. Without `file` to standard output, where there is \
-          room for one session; with it, sessions beyond the first write to FILE.1, FILE.2, …. \
+          room for one session and nothing else; with it, sessions beyond the first write to FILE.1, FILE.2, …. \
           Runs on the I/O runtime. Cost: about 100 ns a number.",
     example: "file = \"out.csv\"",
     inputs: &[Port::signal("in")],
     params: &[&FILE],
     placement: Placement::Waits,
+    plan: |node| Ok(place::outline(node, Used::Alone)?),
     build: |node| {
         let signal = node.signal("in");
         let names = signal.channels.iter().map(|channel| channel.name.as_str());
-        let rows = match path(node)? {
-            Some(path) => {
-                let file = node.files().create(&path).map_err(|error| {
-                    BuildError::Fault(Fault::io(format!("cannot create `{path}`"), error))
-                })?;
-                Rows::File(CsvWriter::new(BufWriter::new(file), names).map_err(unwritable)?)
+        let rows = match place::create(node)? {
+            Some(file) => Rows::File(CsvWriter::new(file, names).map_err(unwritable)?),
+            None => {
+                let csv = CsvWriter::new(Vec::new(), names).map_err(unwritable)?;
+                Rows::Shared(csv, out(node)?)
             }
-            None => Rows::Shared(CsvWriter::new(Vec::new(), names).map_err(unwritable)?, out(node)),
         };
         Ok(Body::sink(Table { rows, grid: Grid::new(signal.rate) }))
     },
     ..Kind::BASE
 };
 
-const FILE: Param<&str> = Param::optional("file", "Where to write; standard output if left out.");
-
-/// One file per session: two writers in one place would mix their rows.
-fn path(node: &Node<'_>) -> Result<Option<String>, Diagnostic> {
-    if node.get_optional(&FILE)?.is_some() {
-        let path = node.path(&FILE)?;
-        return Ok(Some(match node.session() {
-            0 => path,
-            session => format!("{path}.{session}"),
-        }));
-    }
-    if node.session() == 0 {
-        return Ok(None);
-    }
-    let message = "several sessions cannot write one table to standard output";
-    Err(node
-        .problem(Code::MissingParameter, FILE.name(), message)
-        .hint("write `file`, or use `jsonl`"))
-}
-
 /// Standard output, and what it is told about the rows.
-fn out(node: &Node<'_>) -> Shared {
+fn out(node: &Node<'_>) -> Result<Shared, Diagnostic> {
+    if node.session() > 0 {
+        let message = "several sessions cannot write one table to standard output";
+        return Err(node
+            .problem(Code::MissingParameter, FILE.name(), message)
+            .hint("write `file`, or use `jsonl`"));
+    }
     let input = &node.inputs()[0];
-    Shared { to: lines::out(), node: input.label.clone(), format: input.format.clone() }
+    Ok(Shared { to: lines::out(), node: input.label.clone(), format: input.format.clone() })
 }
 
 fn unwritable(error: std::io::Error) -> Fault {

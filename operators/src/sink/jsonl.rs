@@ -9,15 +9,16 @@
 //! signals the `rate_hz` and the `samples` of each channel by name. With several
 //! sessions a line carries `"session"`. A number that is not finite is `null`.
 //!
-//! Lines go to `file`, else to standard output; see [`crate::lines`].
+//! Lines go to `file`, else to standard output; see [`crate::lines`]. Sessions beyond the first
+//! write to `FILE.1`, `FILE.2`, ….
 
 use std::{io::Write, sync::Arc};
 
 use engine::{
-    Body, BuildError, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Param, Placement,
-    Port, Sink,
+    Body, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Placement, Port, Sink, Used,
 };
 
+use super::place::{self, FILE};
 use crate::lines::{self, Line, Lines};
 
 /// The catalog entry.
@@ -26,23 +27,17 @@ pub static KIND: Kind = Kind {
     summary: "Write one line of JSON per frame, to standard output or a file.",
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
           \"samples\":{channel:[…]}}. Several inputs are merged by event time. t_s is exact to the \
-          nanosecond; a number that is not finite is null; an absent field is left out. Runs on the \
-          I/O runtime; a closed pipe ends the run cleanly.",
+          nanosecond; a number that is not finite is null; an absent field is left out. With \
+          `file`, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime; a \
+          closed pipe ends the run cleanly.",
     example: "file = \"out.jsonl\"",
     inputs: &[Port::any("in").variadic()],
     params: &[&FILE],
     placement: Placement::Waits,
+    plan: |node| Ok(place::outline(node, Used::Lines)?),
     build: |node| {
-        let to = match node.get_optional(&FILE)? {
-            None => Target::Shared(lines::out()),
-            Some(_) => {
-                let path = node.path(&FILE)?;
-                let file = node.files().create(&path).map_err(|error| {
-                    BuildError::Fault(Fault::io(format!("cannot create `{path}`"), error))
-                })?;
-                Target::File(std::io::BufWriter::new(file))
-            }
-        };
+        let to = place::create(node)?;
+        let to = to.map_or_else(|| Target::Shared(lines::out()), Target::File);
         Ok(Body::sink(JsonLines {
             inputs: inputs(node),
             session: node.session(),
@@ -52,8 +47,6 @@ pub static KIND: Kind = Kind {
     },
     ..Kind::BASE
 };
-
-const FILE: Param<&str> = Param::optional("file", "Where to write; standard output if left out.");
 
 enum Target {
     Shared(Arc<dyn Lines>),

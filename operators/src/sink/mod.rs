@@ -4,4 +4,5 @@ pub mod collect;
 pub mod csv;
 pub mod jsonl;
 pub mod null;
+mod place;
 pub mod print;

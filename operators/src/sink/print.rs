@@ -16,7 +16,8 @@
 use std::{fmt::Write, sync::Arc};
 
 use engine::{
-    Body, EventReader, Fault, FieldValue, Format, Frame, Input, Kind, Placement, Port, Sink,
+    Body, EventReader, Fault, FieldValue, Format, Frame, Input, Kind, Outline, Placement, Port,
+    Sink, Used,
 };
 
 use crate::lines::{self, Line, Lines};
@@ -32,6 +33,7 @@ pub static KIND: Kind = Kind {
           the I/O runtime; a closed pipe ends the run cleanly.",
     inputs: &[Port::any("in").variadic()],
     placement: Placement::Waits,
+    plan: |_| Ok(Outline::default().using("op", Used::Lines)),
     build: |node| {
         let inputs = node.inputs().to_vec();
         let width = inputs.iter().map(|input| input.label.chars().count()).max().unwrap_or(0);

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use engine::{
     Body, Channel, Code, Diagnostic, Fault, Files, Flow, Format, Frame, Gap, Header, Io, Kind,
     Node, Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit,
+    Used,
 };
 
 use crate::files::{
@@ -59,7 +60,8 @@ pub static KIND: Kind = Kind {
             .map(|column| Channel { name: column.name.clone(), unit: unit(&column.unit) })
             .collect();
         let frame_len = node.frame_len(rate, crate::FRAME_MS);
-        Ok(Outline::of([Format::Signal(SignalFormat { channels, rate, frame_len }.into())]))
+        let format = Format::Signal(SignalFormat { channels, rate, frame_len }.into());
+        Ok(Outline::of([format]).using(FILE.name(), Used::Read(node.path(&FILE)?)))
     },
     build: |node| {
         let signal = node.output(0).as_signal().expect("planned as a signal");

@@ -56,6 +56,7 @@ fn every_code_of_the_planner_has_a_case() {
         Code::CannotBypass,
         Code::Cycle,
         Code::DeadLock,
+        Code::FileClash,
         Code::FormatMismatch,
         Code::IncludeUnsupported,
         Code::MissingInput,

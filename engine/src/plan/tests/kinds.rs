@@ -3,7 +3,7 @@
 use crate::{
     format::{Channel, Field, Format, SignalFormat, Unit},
     graph::Diagnostics,
-    kind::{Catalog, Kind, Node, Outline, Placement, Policy, Port},
+    kind::{Catalog, Kind, Node, Outline, Placement, Policy, Port, Used},
     param::Param,
     time::Rate,
 };
@@ -189,6 +189,7 @@ static FILE_OUT: Kind = Kind {
     inputs: &[Port::any("in").variadic()],
     params: &[&PATH],
     placement: Placement::Waits,
+    plan: |node| Ok(Outline::default().using("file", Used::Written(node.path(&PATH)?))),
     ..Kind::BASE
 };
 

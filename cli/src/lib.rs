@@ -1,0 +1,99 @@
+//! The program `afferent`: runs, checks, draws and tests graph files. As a library it is the same
+//! program with kinds of one's own, so that they, too, stand in graph files:
+//!
+//! ```no_run
+//! use engine::{Body, Kind, Map, Port};
+//!
+//! static TWICE: Kind = Kind {
+//!     name: "twice",
+//!     summary: "A signal, twice as large.",
+//!     inputs: &[Port::signal("in")],
+//!     outputs: &[Port::like("out", "in")],
+//!     build: |_| Ok(Body::map(Twice)),
+//!     ..Kind::BASE
+//! };
+//!
+//! #[derive(Clone)]
+//! struct Twice;
+//!
+//! impl Map for Twice {
+//!     fn map(&mut self, input: &[f32], output: &mut [f32]) {
+//!         for (x, y) in input.iter().zip(output) {
+//!             *y = 2.0 * x;
+//!         }
+//!     }
+//!
+//!     fn reset(&mut self) {}
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     afferent::main(&[&TWICE]) // run, check, test, draw, list, explain
+//! }
+//! ```
+//!
+//! `examples/own_operator.rs` is a whole one, with a parameter and a graph that tests it.
+//!
+//! ```text
+//! arguments ──▶ command/* ──▶ graph (file → spec → plan) ──▶ engine
+//!                  │
+//!                  ├── status    the line that lives on a terminal
+//!                  ├── metrics   what `--metrics` serves
+//!                  └── graph_test  what `[[test]]` blocks ask for
+//! ```
+//!
+//! On stdout stand lines only; what is said to a person goes to stderr.
+
+mod arguments;
+mod catalog;
+mod command;
+mod exit;
+mod graph;
+mod graph_test;
+mod interrupt;
+mod lines;
+mod metrics;
+mod panics;
+mod status;
+mod summary;
+mod terminal;
+
+use std::{
+    io::{Write, stderr},
+    panic::catch_unwind,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use engine::Kind;
+
+use crate::{
+    arguments::{Arguments, Mode},
+    exit::Exit,
+};
+
+/// Does what the command line asks, with `own` kinds besides those that are built in, and gives
+/// the code to end with. To be called once, from `main`.
+///
+/// # Panics
+/// If an own kind is called like another one: a graph file could not tell them apart.
+pub fn main(own: &'static [&'static Kind]) -> ExitCode {
+    catalog::add(own);
+    let Arguments { mode } = Arguments::parse();
+    let ended = catch_unwind(|| match &mode {
+        Mode::Check(asked) => command::check(asked),
+        Mode::Draw(asked) => command::draw(asked),
+        Mode::Explain(asked) => command::explain(asked),
+        Mode::List => command::list(),
+        Mode::Run(asked) => command::run(asked),
+        Mode::Test(asked) => command::test(asked),
+    });
+    match ended {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => failure.tell().into(),
+        Err(_) => {
+            // Where stderr is closed, too, the code must do.
+            let _ = writeln!(stderr(), "this is a defect of afferent's own; please report it");
+            Exit::Internal.into()
+        }
+    }
+}

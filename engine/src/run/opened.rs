@@ -1,0 +1,182 @@
+//! A session that runs, as control sees it: its actors, its knobs, and what a successor of one of
+//! its stages must know.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use kameo::{actor::ActorRef, actor::Spawn, mailbox};
+use tokio::sync::{Mutex as Turn, Notify};
+
+use crate::{
+    cell::{Cell, Command},
+    live::LivePorts,
+    param::Params,
+    plan::Plan,
+    session::{CommandLine, Counts},
+    supervise::{Record, Verdict},
+    tasks::TaskWake,
+    time::Timestamp,
+};
+
+use super::actors::{FutureActor, Order, PauseSource, SinkActor, StageActor};
+
+/// See the module.
+pub(super) struct OpenSession {
+    pub(super) cells: Vec<Arc<Cell>>,
+    pub(super) stages: Vec<ActorRef<StageActor>>,
+    pub(super) sinks: Vec<(usize, ActorRef<SinkActor>)>,
+    pub(super) tasks: Vec<ActorRef<FutureActor>>,
+    pub(super) lives: Vec<(usize, Arc<LivePorts>, Arc<Notify>)>,
+    pub(super) wakes: Vec<Arc<TaskWake>>,
+    pub(super) epoch: u32,
+    pub(super) counts: Arc<Counts>,
+    pub(super) knobs: Arc<Knobs>,
+    pub(super) records: BTreeMap<usize, Record>,
+    /// Counts the cells each stage has had: what was meant for one is nothing to the next.
+    pub(super) versions: Vec<u32>,
+    /// Parts that have not ended.
+    pub(super) left: usize,
+    pub(super) course: Course,
+}
+
+impl OpenSession {
+    /// Asks a stage for something that needs no answer and must not be lost.
+    pub(super) fn command(&self, stage: usize, command: Command) {
+        // An actor that is gone speaks for a cell that is gone.
+        let _ = self.stages[stage].tell(Order(command)).try_send();
+    }
+
+    /// Lets the sources end.
+    pub(super) fn drain(&mut self) {
+        self.course.draining = true;
+        for stage in 0..self.stages.len() {
+            self.command(stage, Command::Drain);
+        }
+        // A live source has no end of its own.
+        for (_, _, stop) in &self.lives {
+            stop.notify_one();
+        }
+    }
+
+    /// Stops the sources, or lets them go on.
+    pub(super) fn pause(&mut self, paused: bool, now: Timestamp) {
+        self.course.pause(paused, now);
+        for stage in 0..self.stages.len() {
+            self.command(stage, Command::Pause(paused));
+        }
+        for task in &self.tasks {
+            let _ = task.tell(PauseSource(paused)).try_send();
+        }
+    }
+
+    /// Takes note of a fault of a node and says what to do about it.
+    pub(super) fn verdict(&mut self, plan: &Plan, node: usize, now: Timestamp) -> Verdict {
+        let planned = &plan.nodes[node];
+        let fresh = || Record::new(planned.on_fault, planned.retries);
+        self.records.entry(node).or_insert_with(fresh).fault(now)
+    }
+
+    /// Puts a new cell in the place of another, which is given back with its actor stopped.
+    pub(super) fn succeed(
+        &mut self,
+        stage: usize,
+        cell: &Arc<Cell>,
+        commands: Arc<CommandLine>,
+    ) -> Arc<Cell> {
+        let actor = stage_actor(commands);
+        std::mem::replace(&mut self.stages[stage], actor).kill();
+        std::mem::replace(&mut self.cells[stage], cell.clone())
+    }
+}
+
+/// The actor of a stage. Its mailbox takes everything: the supervisor never waits for a stage.
+pub(super) fn stage_actor(commands: Arc<CommandLine>) -> ActorRef<StageActor> {
+    StageActor::spawn_with_mailbox(commands, mailbox::unbounded())
+}
+
+/// What all stages of a session were told about time: a successor has heard nothing of it.
+pub(super) struct Course {
+    /// The clock at zero of the time line, pauses that are over included.
+    start: Timestamp,
+    paused_at: Option<Timestamp>,
+    draining: bool,
+}
+
+impl Course {
+    pub(super) fn new(start: Timestamp) -> Self {
+        Self { start, paused_at: None, draining: false }
+    }
+
+    fn pause(&mut self, paused: bool, now: Timestamp) {
+        match (paused, self.paused_at) {
+            (true, None) => self.paused_at = Some(now),
+            (false, Some(at)) => {
+                self.start = self.start.plus_nanos(now.since(at));
+                self.paused_at = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// The clock at zero of the time line of a stage that begins now.
+    pub(super) fn start(&self, now: Timestamp) -> Timestamp {
+        self.paused_at.map_or(self.start, |at| self.start.plus_nanos(now.since(at)))
+    }
+
+    /// What a stage that begins now must be told first.
+    pub(super) fn commands(&self) -> impl Iterator<Item = Command> {
+        let pause = self.paused_at.map(|_| Command::Pause(true));
+        pause.into_iter().chain(self.draining.then_some(Command::Drain))
+    }
+}
+
+/// Live parameters as they are by now.
+pub(super) struct Knobs {
+    /// Those of the nodes that were ever turned.
+    turned: Mutex<BTreeMap<usize, Params>>,
+    /// One change after the other in every stage, however long it takes to answer.
+    pub(super) turns: Box<[Turn<()>]>,
+}
+
+impl Knobs {
+    pub(super) fn new(plan: &Plan) -> Arc<Self> {
+        let turns = plan.stages.iter().map(|_| Turn::new(())).collect();
+        Arc::new(Self { turned: Mutex::default(), turns })
+    }
+
+    pub(super) fn of(&self, plan: &Plan, node: usize) -> Params {
+        let turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        turned.get(&node).unwrap_or(&plan.nodes[node].params).clone()
+    }
+
+    pub(super) fn turn(&self, node: usize, params: Params) {
+        self.turned.lock().unwrap_or_else(PoisonError::into_inner).insert(node, params);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_ms(ms: i64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    #[test]
+    fn a_stage_that_begins_late_begins_where_the_pauses_have_left_its_session() {
+        let mut course = Course::new(at_ms(5));
+        course.pause(true, at_ms(10));
+        course.pause(true, at_ms(12));
+        assert_eq!(course.start(at_ms(30)), at_ms(25), "it stands still since 10");
+        assert!(matches!(course.commands().collect::<Vec<_>>()[..], [Command::Pause(true)]));
+
+        course.pause(false, at_ms(40));
+        assert_eq!(course.start(at_ms(90)), at_ms(35));
+        assert_eq!(course.commands().count(), 0);
+
+        course.draining = true;
+        assert!(matches!(course.commands().collect::<Vec<_>>()[..], [Command::Drain]));
+    }
+}
