@@ -2,12 +2,16 @@
 .PHONY: setup test lint bench doc loom
 
 CARGO ?= cargo
+DATA := $(or $(AFFERENT_DATA),../shared/data)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-# The loom models and the suite are built with the test profile; one target folder for all.
+DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
+
+# The suite runs the program and the examples, so these are built first. The loom models and the suite are built with the test profile; one target folder for all.
 test: setup lint doc
 	$(CARGO) build --release --locked
 	$(CARGO) build --profile test --locked -p afferent-cli
+	$(CARGO) build --profile test --locked -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --workspace --locked
 else
@@ -16,6 +20,8 @@ endif
 	$(CARGO) test --workspace --locked --doc
 	$(MAKE) loom
 	$(CARGO) bench --profile test --locked -p afferent-suite -- --test
+	@test -e "$(DATA)/README.md" || echo "test: SKIPPED all tests on recordings:" \
+	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 
 setup:
 	@sh tests/setup.sh
@@ -23,6 +29,11 @@ setup:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+ifeq ($(DENY),yes)
+	$(CARGO) deny --locked check licenses bans sources
+else
+	@echo "lint: cargo-deny is not installed; licences and sources (deny.toml) go unchecked" >&2
+endif
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

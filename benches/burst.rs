@@ -10,7 +10,7 @@ use std::time::Duration;
 use support::{
     Bench, Runs,
     graph::{Chain, at_max, planned},
-    kinds::{SLOW_NS, ledger},
+    kinds::faulty::{SLOW_NS, ledger},
     seconds,
 };
 

@@ -12,7 +12,7 @@ use std::hint::black_box;
 use support::{
     Bench,
     graph::{Chain, at_max, planned, run_to_end, uncut},
-    kinds::{add_one, ran},
+    kinds::{ends::ran, work::add_one},
     process::thread_cpu_s,
 };
 

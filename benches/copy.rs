@@ -6,14 +6,14 @@ use engine::RunOptions;
 use support::{
     Bench,
     graph::{Chain, at_max, halves, planned, run_to_end, uncut},
-    kinds::ran,
+    kinds::ends::ran,
 };
 
 const NODES: usize = 32;
 
 fn main() {
     let bench = Bench::start("copy");
-    for frame_len in [1_024, 4_096, 16_384] {
+    for frame_len in [1_024, 2_048, 4_096, 16_384] {
         let frames = bench.scale(200_000_000, 50_000) / frame_len + 1;
         let rate = |options| (frames * frame_len) as f64 / chain(frames, frame_len, &options);
         let name = |cores: &str| format!("{cores}, {frame_len}");

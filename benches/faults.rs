@@ -18,7 +18,7 @@ use engine::{Gap, RunOptions};
 use support::{
     Bench,
     graph::planned,
-    kinds::{Seen, seen},
+    kinds::ends::{Seen, seen},
     quantile,
 };
 

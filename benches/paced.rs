@@ -12,7 +12,7 @@ use engine::RunOptions;
 use support::{
     Bench,
     graph::{Chain, assert_whole, clock_offset, halves, planned, uncut},
-    kinds::{bench_ns, seen},
+    kinds::ends::{bench_ns, seen},
     process, quantile,
 };
 

@@ -8,7 +8,7 @@ mod support;
 use support::{
     Bench, Spread,
     graph::{at_max, planned, run_to_end},
-    kinds::hashed,
+    kinds::work::hashed,
     seconds,
 };
 

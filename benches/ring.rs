@@ -22,7 +22,7 @@ use engine::{Buffer, Frame, Header, Timestamp};
 use support::{
     Bench, Spread,
     graph::{Chain, at_max, planned, run_to_end, uncut},
-    kinds::{bench_ns, ran},
+    kinds::ends::{bench_ns, ran},
     seconds,
 };
 

@@ -12,7 +12,7 @@ use engine::RunOptions;
 use support::{
     Bench,
     graph::{Chain, at_max, planned, run_to_end, uncut},
-    kinds::{ran, saxpy},
+    kinds::{ends::ran, work::saxpy},
 };
 
 fn main() {

@@ -14,7 +14,10 @@ use engine::RunOptions;
 use support::{
     Bench,
     graph::planned,
-    kinds::{AGES, SEEN_LEAST, bench_ns},
+    kinds::{
+        ends::bench_ns,
+        sessions::{AGES, SEEN_LEAST},
+    },
     process,
 };
 

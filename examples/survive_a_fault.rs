@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Body, Catalog, Disk, Fault, GraphSpec, Io, Kind, Operator, PlanOptions, Port, RunOptions, SourceText,
+    Body, Catalog, Disk, Fault, GraphSpec, Io, Kind, Operator, PlanOptions, Port, RunOptions,
+    SourceText,
 };
 
 /// Passes frames on, but cannot bear one of them.

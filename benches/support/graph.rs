@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use afferent_suite::NoFiles;
 use engine::{Catalog, GraphSpec, Plan, PlanOptions, Report, RunOptions, Running, SourceText};
 
-use super::kinds::{KINDS, bench_ns};
+use super::kinds::{KINDS, ends::bench_ns};
 
 /// Plans a graph of bench kinds and of the operators' own.
 ///

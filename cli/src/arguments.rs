@@ -20,6 +20,7 @@ Examples:
   afferent check graphs/biofeedback.toml               what would run, or all that is wrong
   afferent list                                        what nodes can be
   afferent explain qrs                                 one of them in full
+  afferent explain node                                the keys that every node has
 
 Exit codes:
   0 done · 1 fault while running, or a test failed · 2 usage · 70 defect in afferent ·
@@ -35,7 +36,7 @@ pub(crate) enum Mode {
     Test(TestArguments),
     /// List the kinds that nodes can be of
     List,
-    /// Explain a kind of node, or the code of a diagnostic
+    /// Explain a kind of node, a key of graph files, or the code of a diagnostic
     Explain(ExplainArguments),
     /// Draw a graph as a Mermaid flowchart
     Draw(GraphArguments),
@@ -90,9 +91,9 @@ pub(crate) struct RunArguments {
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///
     /// Whoever reaches the address can read them: they name nodes and count frames, and hold no
-    /// content. Nothing is encrypted. `127.0.0.1:9100` stays on this machine; port 0 takes a
-    /// free one and stderr says which.
-    #[arg(long, value_name = "ADDRESS")]
+    /// content. Nothing is encrypted. `127.0.0.1:9100`, or `9100` alone, stays on this machine;
+    /// port 0 takes a free one and stderr says which.
+    #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(address))]
     pub(crate) metrics: Option<String>,
 }
 
@@ -135,18 +136,30 @@ A test in a graph file:
   within = 5.0
 
 Sinks of the graph are left out, so a test writes no file. `[test.input.NODE]` puts inline
-`samples` or `events`, or another `op`, in the place of a node.";
+`samples` or `events`, or another `op`, in the place of a node. `afferent explain test`,
+`afferent explain test.expect` and `afferent explain test.input` list all keys.
+
+Ends with 0 if all pass, 1 if one fails, 78 if one asks for what there is not.";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// A kind, such as `bandpass`, or a code, such as `above-nyquist`
-    #[arg(value_name = "KIND|CODE")]
+    /// A kind, such as `bandpass`; `graph`, `node` or `test`, or one of their keys, such as
+    /// `on_full`; or the code of a diagnostic, such as `above-nyquist`
+    #[arg(value_name = "KIND|KEY|CODE")]
     pub(crate) what: String,
 }
 
 /// Seconds of content per second of clock; `None` is as fast as it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub(crate) Option<f64>);
+
+/// A port alone means this machine alone.
+fn address(text: &str) -> Result<String, String> {
+    Ok(match text.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => text.to_owned(),
+    })
+}
 
 /// A second of content in a quarter of an hour; slower is a mistyped number.
 const SPEED_MIN: f64 = 0.001;
@@ -173,6 +186,12 @@ mod tests {
     #[test]
     fn the_definitions_fit_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_port_alone_is_open_to_this_machine_alone() {
+        assert_eq!(address("9100"), Ok("127.0.0.1:9100".to_owned()));
+        assert_eq!(address("localhost:9100"), Ok("localhost:9100".to_owned()));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use engine::{Catalog, Kind};
 
 /// Kinds that the program was built with besides those that are built in. Set before anything
 /// else happens, and the same for everybody.
-static OWN: OnceLock<&'static [&'static Kind]> = OnceLock::new();
+static OWN: OnceLock<Vec<&'static Kind>> = OnceLock::new();
 
 /// Adds kinds for good.
-pub(crate) fn add(own: &'static [&'static Kind]) {
+pub(crate) fn add(own: &[&'static Kind]) {
     let built_in = Catalog::new(&[operators::CATALOG]);
     for (number, kind) in own.iter().enumerate() {
         let name = kind.name;
@@ -17,10 +17,10 @@ pub(crate) fn add(own: &'static [&'static Kind]) {
             || own[..number].iter().any(|earlier| earlier.name == name);
         assert!(!is_taken, "there is another kind called `{name}`");
     }
-    assert!(OWN.set(own).is_ok(), "kinds are added once");
+    assert!(OWN.set(own.to_vec()).is_ok(), "kinds are added once");
 }
 
 /// Every kind, in the order of the manual; one's own come last.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::new(&[operators::CATALOG, OWN.get().copied().unwrap_or_default()])
+    Catalog::new(&[operators::CATALOG, OWN.get().map_or(&[], Vec::as_slice)])
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan, PlanOptions,
-    nearest,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
+    PlanOptions, nearest,
 };
 
 use crate::{
@@ -116,7 +116,16 @@ fn overrides(texts: &[String]) -> Result<Vec<Override>, Failure> {
     let (mut overrides, mut problems) = (Vec::new(), Vec::new());
     for text in texts {
         match Override::parse(text) {
-            Ok(change) => overrides.push(change),
+            Ok(change) => {
+                if change.value.value.as_text().is_some_and(|path| path.starts_with("~/")) {
+                    // Where stderr is closed there is nobody to tell.
+                    let _ = writeln!(
+                        io::stderr(),
+                        "note: `~` in `{text}` means no folder here; write `$HOME/…`"
+                    );
+                }
+                overrides.push(change);
+            }
             Err(problem) => problems.push(problem),
         }
     }

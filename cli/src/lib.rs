@@ -52,6 +52,7 @@ mod graph_test;
 mod interrupt;
 mod lines;
 mod metrics;
+mod page;
 mod panics;
 mod status;
 mod summary;
@@ -71,12 +72,16 @@ use crate::{
     exit::Exit,
 };
 
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// Does what the command line asks, with `own` kinds besides those that are built in, and gives
 /// the code to end with. To be called once, from `main`.
 ///
 /// # Panics
 /// If an own kind is called like another one: a graph file could not tell them apart.
-pub fn main(own: &'static [&'static Kind]) -> ExitCode {
+pub fn main(own: &[&'static Kind]) -> ExitCode {
     catalog::add(own);
     let Arguments { mode } = Arguments::parse();
     let ended = catch_unwind(|| match &mode {

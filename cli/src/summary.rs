@@ -312,6 +312,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_only_shown_stays_in_the_end() {
+        let vitals = Vitals::of_unseen_beats(2272, 750.0, 60.2);
+
+        assert_eq!(
+            page(|page| page.last(&report(), &vitals)),
+            "  last     ♥ 80 bpm   RMSSD 60 ms   2272 beats\n"
+        );
+        assert_eq!(page(|page| page.last(&report(), &Vitals::default())), "");
+    }
+
+    #[test]
     fn of_many_sinks_the_slowest_are_told() {
         let sinks: Vec<_> = (20..30).map(sink).collect();
 

@@ -59,6 +59,12 @@ pub(crate) fn columns() -> usize {
     known.filter(|&columns| columns > 0).unwrap_or(80)
 }
 
+/// Columns for a table on stdout; where that is no terminal, as many as it takes.
+pub(crate) fn table_columns() -> usize {
+    let known = terminal_size_of(stdout()).map(|(Width(columns), _)| usize::from(columns));
+    known.filter(|&columns| columns > 0).map_or(usize::MAX, |columns| columns.max(40))
+}
+
 /// Columns for text on stdout, which wraps at most at 100 so that it can be read.
 pub(crate) fn text_columns() -> usize {
     let known = terminal_size_of(stdout()).map(|(Width(columns), _)| usize::from(columns));

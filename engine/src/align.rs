@@ -368,6 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn exact_gives_every_sample_of_the_first_input() {
+        let mut aligner = Aligner::new(spec(Policy::Exact, 1_000), Box::new([1, 1]));
+        let mut base = Grid::new(Rate::new(100.0).expect("valid"));
+        let mut other = Grid::new(Rate::new(100.0).expect("valid"));
+        let frame = ramp(&mut base, 0, 4);
+        aligner.enter(0, frame, Some(&base));
+        let frame = ramp(&mut other, 2, 4);
+        aligner.enter(1, frame, Some(&other));
+
+        let mut aligned = [None, None];
+        assert!(aligner.release(&[Timestamp::MAX; 2], &mut aligned).is_some());
+        let samples = aligned.map(|frame| frame.expect("aligned").samples().to_vec());
+        assert_eq!(samples[0], [0.0, 1.0, 2.0, 3.0]);
+        assert!(samples[1][..2].iter().all(|sample| sample.is_nan()));
+        assert_eq!(samples[1][2..], [2.0, 3.0]);
+    }
+
+    #[test]
     fn frame_borders_of_the_other_input_leave_no_trace() {
         for policy in [Policy::Hold, Policy::Nearest] {
             let whole = joined(policy, i64::MAX, &[7]);

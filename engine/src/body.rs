@@ -262,7 +262,12 @@ struct EachChannel<M> {
 }
 
 impl<M: Map> EachChannel<M> {
+    /// As many channels as come. A state of another number of them, loaded before it was known
+    /// how many come, is no state.
     fn ensure(&mut self, channels: usize) {
+        if self.channels.len() > channels {
+            self.channels.clear();
+        }
         while self.channels.len() < channels {
             self.channels.push(self.fresh.clone());
         }
@@ -285,35 +290,53 @@ impl<M: Map> Block for EachChannel<M> {
     }
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
-        self.fresh.retune(node)?;
-        self.channels.iter_mut().try_for_each(|map| map.retune(node))
+        // All or none: what fails half-way has changed copies.
+        let (mut fresh, mut channels) = (self.fresh.clone(), self.channels.clone());
+        fresh.retune(node)?;
+        channels.iter_mut().try_for_each(|map| map.retune(node))?;
+        (self.fresh, self.channels) = (fresh, channels);
+        Ok(())
     }
 
+    /// The states of the channels, the first of which begins with the version, and their number.
     fn save(&self, into: &mut Vec<u8>) {
         let before = into.len();
-        into.extend_from_slice(&(self.channels.len() as u16).to_le_bytes());
-        let start = into.len();
         for map in &self.channels {
             map.save(into);
         }
-        if into.len() == start {
-            into.truncate(before);
+        if into.len() > before {
+            into.extend_from_slice(&(self.channels.len() as u16).to_le_bytes());
         }
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
+        let loaded = self.loaded(from);
+        match loaded {
+            Ok(channels) => {
+                self.channels = channels;
+                Ok(())
+            }
+            Err(fault) => {
+                self.reset();
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl<M: Map> EachChannel<M> {
+    fn loaded(&self, from: &[u8]) -> Result<Vec<M>, Fault> {
         let wrong = || Fault::new("the saved state does not fit the channels");
-        let (count, states) = from.split_first_chunk::<2>().ok_or_else(wrong)?;
+        let (states, count) = from.split_last_chunk::<2>().ok_or_else(wrong)?;
         let count = usize::from(u16::from_le_bytes(*count));
-        if count == 0 || states.len() % count != 0 {
+        let fits = self.channels.is_empty() || count == self.channels.len();
+        if count == 0 || !fits || states.is_empty() || states.len() % count != 0 {
             return Err(wrong());
         }
-        self.channels.clear();
-        self.ensure(count);
-        self.channels
-            .iter_mut()
-            .zip(states.chunks_exact(states.len() / count))
-            .try_for_each(|(map, state)| map.load(state))
+        let mut channels = vec![self.fresh.clone(); count];
+        let states = states.chunks_exact(states.len() / count);
+        channels.iter_mut().zip(states).try_for_each(|(map, state)| map.load(state))?;
+        Ok(channels)
     }
 }
 
@@ -342,5 +365,97 @@ pub trait Sink: Send {
     /// As `take`.
     fn finish(&mut self) -> Result<(), Fault> {
         self.idle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums up; its state is a version and the sum.
+    #[derive(Clone)]
+    struct Sum(f32);
+
+    impl Map for Sum {
+        fn map(&mut self, input: &[f32], output: &mut [f32]) {
+            for (x, y) in input.iter().zip(output) {
+                self.0 += x;
+                *y = self.0;
+            }
+        }
+
+        fn reset(&mut self) {
+            self.0 = 0.0;
+        }
+
+        fn save(&self, into: &mut Vec<u8>) {
+            into.push(7);
+            into.extend_from_slice(&self.0.to_le_bytes());
+        }
+
+        fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
+            let state = from.strip_prefix(&[7]).and_then(|state| state.try_into().ok());
+            self.0 = f32::from_le_bytes(state.ok_or(Fault::new("is no sum"))?);
+            Ok(())
+        }
+    }
+
+    fn sums() -> EachChannel<Sum> {
+        EachChannel { fresh: Sum(0.0), channels: Vec::new() }
+    }
+
+    fn fed(block: &mut impl Block, channels: usize) -> Vec<f32> {
+        let mut output = vec![0.0; channels];
+        block.block(channels, &vec![1.0; channels], &mut output);
+        output
+    }
+
+    fn saved(block: &impl Block) -> Vec<u8> {
+        let mut state = Vec::new();
+        block.save(&mut state);
+        state
+    }
+
+    #[test]
+    fn the_state_of_a_map_begins_with_its_version_and_goes_on() {
+        let mut first = sums();
+        fed(&mut first, 3);
+        let state = saved(&first);
+        assert_eq!(state[0], 7);
+
+        let mut second = sums();
+        second.load(&state).expect("fits");
+        assert_eq!(fed(&mut second, 3), [2.0; 3]);
+    }
+
+    #[test]
+    fn a_state_of_other_channels_is_none() {
+        let mut eight = sums();
+        fed(&mut eight, 8);
+        let state = saved(&eight);
+
+        let mut two = sums();
+        fed(&mut two, 2);
+        assert!(two.load(&state).is_err());
+        assert_eq!(fed(&mut two, 2), [1.0; 2], "as reset leaves it");
+
+        // Before the first frame nobody knows how many channels come.
+        let mut fresh = sums();
+        fresh.load(&state).expect("may fit");
+        assert_eq!(fed(&mut fresh, 2), [1.0; 2]);
+    }
+
+    #[test]
+    fn a_state_that_is_wrong_at_its_end_changes_no_channel() {
+        let mut first = sums();
+        fed(&mut first, 2);
+        let mut state = saved(&first);
+        // The version of the second channel.
+        state[5] = 8;
+        assert!(first.load(&state).is_err());
+        assert_eq!(fed(&mut first, 2), [1.0; 2], "as reset leaves it");
+        for cut in 0..state.len() {
+            assert!(first.load(&saved(&first)[..cut]).is_err(), "{cut} bytes");
+        }
     }
 }

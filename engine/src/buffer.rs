@@ -31,16 +31,14 @@ use std::{
     sync::OnceLock,
 };
 
-use crossbeam_queue::ArrayQueue;
-
-use crate::sync::{AtomicU32, Ordering, fence};
+use crate::sync::{ArrayQueue, AtomicU32, Ordering, fence};
 
 /// Alignment of the data, in bytes: one cache line, one AVX-512 register.
 pub(crate) const ALIGN: usize = 64;
 const CLASSES: usize = 26;
 /// A magazine holds at most this many bytes; a thread keeps two of each class.
 const MAGAZINE_BYTES_MAX: usize = 128 << 10;
-const MAGAZINE_BLOCKS_MAX: usize = 64;
+const MAGAZINE_BLOCKS_MAX: usize = if cfg!(loom) { 1 } else { 64 };
 const SHARED_BYTES_MAX: usize = 64 << 20;
 const SHARED_MAGAZINES_MAX: usize = 128;
 
@@ -50,6 +48,9 @@ struct Block {
     class: u8,
     /// The block below in a magazine.
     next: Option<NonNull<Block>>,
+    /// Stands for the data in model tests: loom sees who reads and who writes it.
+    #[cfg(loom)]
+    witness: loom::cell::UnsafeCell<()>,
 }
 
 const HEAD: usize = size_of::<Block>();
@@ -99,12 +100,14 @@ impl Buffer {
 
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
+        self.is_read();
         // SAFETY: (1) and (2); no writer while a shared borrow exists (3).
         unsafe { std::slice::from_raw_parts(self.data(), self.bytes as usize) }
     }
 
     /// All bytes as `f32`, rounded down to whole ones.
     pub fn floats(&self) -> &[f32] {
+        self.is_read();
         // SAFETY: (1), (2), (3); data is 64-byte aligned and any bits are an f32.
         unsafe { std::slice::from_raw_parts(self.data().cast(), self.bytes as usize / 4) }
     }
@@ -120,6 +123,7 @@ impl Buffer {
         if !self.is_sole() {
             return None;
         }
+        self.is_written();
         // SAFETY: sole holder, borrowed mutably (3); (1) and (2).
         Some(unsafe { std::slice::from_raw_parts_mut(self.data(), self.bytes as usize) })
     }
@@ -129,6 +133,7 @@ impl Buffer {
         if !self.is_sole() {
             return None;
         }
+        self.is_written();
         // SAFETY: as in `bytes_mut`; aligned, any bits are an f32.
         Some(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) })
     }
@@ -145,6 +150,7 @@ impl Buffer {
         if (self.bytes, self.count) != (other.bytes, other.count) {
             (self.bytes, self.count) = (other.bytes, other.count);
         }
+        self.is_written();
         // SAFETY: sole holder by now, borrowed mutably (3); (1) and (2); any bits are an f32.
         unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) }
     }
@@ -165,6 +171,22 @@ impl Buffer {
     fn capacity(&self) -> usize {
         // SAFETY: (1).
         ALIGN << unsafe { self.block.as_ref() }.class
+    }
+
+    /// Tells a model test that the data is read now.
+    #[inline]
+    fn is_read(&self) {
+        #[cfg(loom)]
+        // SAFETY: (1).
+        unsafe { self.block.as_ref() }.witness.with(|_| ());
+    }
+
+    /// Tells a model test that the data is written now.
+    #[inline]
+    fn is_written(&self) {
+        #[cfg(loom)]
+        // SAFETY: (1).
+        unsafe { self.block.as_ref() }.witness.with_mut(|_| ());
     }
 
     fn refs(&self) -> &AtomicU32 {
@@ -225,7 +247,15 @@ fn allocate(class: usize) -> NonNull<Block> {
     let block = unsafe { alloc_zeroed(layout) }.cast::<Block>();
     let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
     // SAFETY: fresh from the allocator and large enough for a Block.
-    unsafe { block.write(Block { refs: AtomicU32::new(0), class: class as u8, next: None }) };
+    unsafe {
+        block.write(Block {
+            refs: AtomicU32::new(0),
+            class: class as u8,
+            next: None,
+            #[cfg(loom)]
+            witness: loom::cell::UnsafeCell::new(()),
+        });
+    }
     block
 }
 
@@ -291,6 +321,11 @@ struct Local {
 }
 
 impl Local {
+    const EMPTY: Self = Self {
+        loaded: [const { Magazine::EMPTY }; CLASSES],
+        reserve: [const { Magazine::EMPTY }; CLASSES],
+    };
+
     fn take(&mut self, class: usize) -> Option<NonNull<Block>> {
         let loaded = &mut self.loaded[class];
         if loaded.blocks == 0 {
@@ -314,6 +349,8 @@ impl Local {
     }
 }
 
+// In a model test the shared store ends before the last thread does.
+#[cfg(not(loom))]
 impl Drop for Local {
     fn drop(&mut self) {
         for (class, magazine) in self.loaded.iter_mut().chain(&mut self.reserve).enumerate() {
@@ -324,16 +361,26 @@ impl Drop for Local {
     }
 }
 
-thread_local! {
-    static LOCAL: RefCell<Local> = const {
-        RefCell::new(Local {
-            loaded: [const { Magazine::EMPTY }; CLASSES],
-            reserve: [const { Magazine::EMPTY }; CLASSES],
-        })
-    };
+#[cfg(not(loom))]
+std::thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local::EMPTY) };
 }
 
-static SHARED: [OnceLock<ArrayQueue<Magazine>>; CLASSES] = [const { OnceLock::new() }; CLASSES];
+#[cfg(loom)]
+loom::thread_local! {
+    static LOCAL: RefCell<Local> = RefCell::new(Local::EMPTY);
+}
+
+type SharedStore = [OnceLock<ArrayQueue<Magazine>>; CLASSES];
+
+#[cfg(not(loom))]
+static SHARED: SharedStore = [const { OnceLock::new() }; CLASSES];
+
+// In a model test every interleaving has a store of its own.
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref SHARED: SharedStore = [const { OnceLock::new() }; CLASSES];
+}
 
 fn take_block(class: usize) -> NonNull<Block> {
     let local = LOCAL.try_with(|local| local.borrow_mut().take(class)).ok().flatten();
@@ -360,6 +407,9 @@ fn give_shared(class: usize, magazine: Magazine) {
     // Without room the magazine ends here and its blocks go back to the allocator.
     drop(shared.push(magazine));
 }
+
+#[cfg(all(test, loom))]
+mod model;
 
 #[cfg(all(test, not(loom)))]
 mod tests {

@@ -8,16 +8,14 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     ops::ControlFlow,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
     cell::{Cell, Event},
     ring::{Parker, Ready},
     stage::Turn,
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     time::Timestamp,
 };
 
@@ -253,7 +251,7 @@ impl Core {
         });
         *superseded |= drained.is_break();
         if *superseded {
-            again.drain(..).for_each(|number| drop(shared.ready.add(number)));
+            again.drain(..).for_each(|number| shared.ready.add_anew(number));
             // The fresh thread may have looked while the numbers were in this one's hands.
             shared.parker.wake();
             return CoreTurn::Idle;

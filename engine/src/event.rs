@@ -22,25 +22,26 @@ const SLOTS_AT: usize = 16;
 pub struct EventWriter {
     buffer: Buffer,
     used: usize,
+    fields: usize,
+    /// Where text, bytes and floats end. Behind it stands, until the event is finished, how many
+    /// bytes each field may take.
+    end: usize,
 }
 
 impl EventWriter {
     /// An event of `format` with no field set.
     pub fn new(format: &EventFormat) -> Self {
-        let variable: usize = format
-            .fields
-            .iter()
-            .map(|field| match field.kind {
-                FieldKind::Bool | FieldKind::I64 | FieldKind::F64 => 0,
-                FieldKind::Text { max } | FieldKind::Bytes { max } => max,
-                FieldKind::Floats { max } => 4 * max,
-            })
-            .map(|bytes| bytes.next_multiple_of(8))
-            .sum();
-        let used = SLOTS_AT + 8 * format.fields.len();
-        let mut buffer = Buffer::with_bytes(used + variable, 1);
-        buffer.bytes_mut().expect("a fresh buffer has one holder")[..used].fill(0);
-        Self { buffer, used }
+        let fields = format.fields.len();
+        let used = SLOTS_AT + 8 * fields;
+        let end =
+            used + format.fields.iter().map(|field| padded(room_of(field.kind))).sum::<usize>();
+        let mut buffer = Buffer::with_bytes(end + 8 * fields, 1);
+        let bytes = buffer.bytes_mut().expect("a fresh buffer has one holder");
+        bytes[..used].fill(0);
+        for (slot, field) in bytes[end..].chunks_exact_mut(8).zip(&format.fields) {
+            slot.copy_from_slice(&(room_of(field.kind) as u64).to_le_bytes());
+        }
+        Self { buffer, used, fields, end }
     }
 
     /// Sets a number.
@@ -72,32 +73,29 @@ impl EventWriter {
         self.i64(field, i64::from(value))
     }
 
-    /// Sets a text; what does not fit is cut at a character.
+    /// Sets a text; what is longer than the field's maximum is cut at a character.
     #[must_use]
     pub fn text(self, field: usize, value: &str) -> Self {
-        let room = self.buffer.bytes_len() - self.used;
-        let fits = value.floor_char_boundary(room);
+        let fits = value.floor_char_boundary(self.room(field));
         self.bytes(field, &value.as_bytes()[..fits])
     }
 
-    /// Sets bytes; what does not fit is cut.
+    /// Sets bytes; what is longer than the field's maximum is cut.
     #[must_use]
     pub fn bytes(mut self, field: usize, value: &[u8]) -> Self {
-        let at = self.used;
+        let (at, len) = (self.used, value.len().min(self.room(field)));
         let bytes = self.writable();
-        let len = value.len().min(bytes.len() - at);
         bytes[at..at + len].copy_from_slice(&value[..len]);
         self.pad(at + len);
         self.slot(field, (at as u64 | (len as u64) << 32).to_le_bytes());
         self
     }
 
-    /// Sets a list of samples; what does not fit is cut.
+    /// Sets a list of samples; what is longer than the field's maximum is cut.
     #[must_use]
     pub fn floats(mut self, field: usize, value: &[f32]) -> Self {
-        let at = self.used;
+        let (at, len) = (self.used, value.len().min(self.room(field) / 4));
         let bytes = self.writable();
-        let len = value.len().min((bytes.len() - at) / 4);
         for (to, from) in bytes[at..].chunks_exact_mut(4).zip(&value[..len]) {
             to.copy_from_slice(&from.to_le_bytes());
         }
@@ -119,11 +117,29 @@ impl EventWriter {
         self.buffer
     }
 
+    /// Bytes that a field may take. A field that is set once more gets what others that are not
+    /// set yet leave.
+    fn room(&self, field: usize) -> usize {
+        let room = |field: usize| {
+            let raw = &self.buffer.bytes()[self.end + 8 * field..][..8];
+            u64::from_le_bytes(raw.try_into().expect("eight bytes")) as usize
+        };
+        if !self.is_set(field) {
+            return room(field);
+        }
+        let unset = (0..self.fields).filter(|&field| !self.is_set(field));
+        let wanted: usize = unset.map(|field| padded(room(field))).sum();
+        room(field).min(self.end - self.used - wanted)
+    }
+
+    fn is_set(&self, field: usize) -> bool {
+        self.buffer.bytes()[field / 8] >> (field % 8) & 1 == 1
+    }
+
     /// Fills up to the next eight bytes with zeros: equal events are equal bytes.
     fn pad(&mut self, end: usize) {
-        let bytes = self.writable();
-        let used = end.next_multiple_of(8).min(bytes.len());
-        bytes[end..used].fill(0);
+        let used = padded(end);
+        self.writable()[end..used].fill(0);
         self.used = used;
     }
 
@@ -136,6 +152,19 @@ impl EventWriter {
     fn writable(&mut self) -> &mut [u8] {
         self.buffer.bytes_mut().expect("the writer never shares its buffer")
     }
+}
+
+/// Most bytes a field takes beside its slot.
+const fn room_of(kind: FieldKind) -> usize {
+    match kind {
+        FieldKind::Bool | FieldKind::I64 | FieldKind::F64 => 0,
+        FieldKind::Text { max } | FieldKind::Bytes { max } => max,
+        FieldKind::Floats { max } => 4 * max,
+    }
+}
+
+const fn padded(bytes: usize) -> usize {
+    bytes.next_multiple_of(8)
 }
 
 /// One value of an event.
@@ -255,9 +284,41 @@ mod tests {
         assert_eq!(read.field(0), Some(FieldValue::F64(812.5)));
         assert_eq!(read.field(1), Some(FieldValue::I64(-7)));
         assert_eq!(read.field(2), Some(FieldValue::Bool(true)));
-        assert!(matches!(read.field(3), Some(FieldValue::Text(text)) if text.starts_with("abcd")));
+        assert_eq!(read.field(3), Some(FieldValue::Text("abcd")));
         assert_eq!(read.field(4), Some(FieldValue::Floats(vec![1.0, 2.5])));
         assert_eq!(read.field(5), None);
         assert_eq!(read.duration_ns(), 40);
+    }
+
+    #[test]
+    fn a_long_value_takes_nothing_from_other_fields() {
+        let format = EventFormat {
+            fields: vec![
+                Field::text("long", 5),
+                Field { name: "raw", kind: FieldKind::Bytes { max: 3 } },
+                Field { name: "wave", kind: FieldKind::Floats { max: 2 } },
+                Field::text("late", 4),
+            ],
+            rate_max: 1.0,
+        };
+        let long = "ä".repeat(100);
+        // Set once more, a field has what the fields not set yet leave.
+        let event = EventWriter::new(&format)
+            .text(0, &long)
+            .text(0, &long)
+            .bytes(1, &[1; 100])
+            .floats(2, &[0.5; 100])
+            .text(3, "abcdefgh");
+        let frame = Frame::new(Header::at(Timestamp::ZERO), event.finish());
+
+        let read = EventReader::new(&format, &frame);
+        assert_eq!(read.field(1), Some(FieldValue::Bytes(&[1; 3])));
+        assert_eq!(read.field(2), Some(FieldValue::Floats(vec![0.5; 2])));
+        assert_eq!(read.field(3), Some(FieldValue::Text("abcd")));
+
+        let event = EventWriter::new(&format).text(0, &long).finish();
+        let frame = Frame::new(Header::at(Timestamp::ZERO), event);
+        let read = EventReader::new(&format, &frame);
+        assert_eq!(read.field(0), Some(FieldValue::Text("ää")), "cut at a character");
     }
 }

@@ -111,7 +111,8 @@ pub enum Placement {
 pub enum Policy {
     /// One by one, in the order of their times, ties in the order of the inputs.
     Merge,
-    /// Signals of one rate, same moments: the samples all inputs have.
+    /// Signals of one rate: to every sample of the first input, that of the same moment of the
+    /// others; NaN where one has none.
     Exact,
     /// To every sample of the first input, the nearest in time of the others.
     Nearest,

@@ -55,7 +55,7 @@ pub use format::{
 pub use frame::{Frame, Gap, Header};
 pub use graph::{
     At, ChannelRef, Check, Code, Diagnostic, Diagnostics, Expectation, FILE_BYTES_MAX, Feed,
-    Forgotten, GraphSpec, InputSpec, Level, NodeOptions, NodeSpec, OnFault, OnFull, Override,
+    Forgotten, GraphSpec, InputSpec, Key, KeyTable, Level, NodeOptions, NodeSpec, OnFault, OnFull, Override,
     Place, RESERVED_KEYS, SectionSpec, SourceRef, SourceText, Spanned, TestEvent, TestInput,
     TestSpec, Value, Wanted, is_name, is_reserved, nearest,
 };
@@ -65,7 +65,7 @@ pub use kind::{
     Shape, Use, Used,
 };
 pub use live::LiveIo;
-pub use param::{AnyParam, Param, ParamType, Params};
+pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{
     ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions,

@@ -25,6 +25,10 @@ pub(crate) struct LivePort {
     pub(crate) edges: Vec<(Sender, Arc<EdgeCounts>)>,
     pub(crate) seq: u64,
     pub(crate) bound: Timestamp,
+    /// The clock when the source last said something here.
+    pub(crate) heard: Timestamp,
+    /// Why the next frame follows missing ones.
+    pub(crate) gap: Option<Gap>,
     pub(crate) grid: Option<Grid>,
 }
 
@@ -36,10 +40,16 @@ impl LivePorts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The source has been silent: nothing older than `bound` counts any more.
-    pub(crate) fn raise(&self, bound: Timestamp) {
+    /// Lets time pass on every port that has been silent for `idle_ns`: from then on its bound
+    /// rises with the clock, beginning where the source left it, or at the session's start.
+    pub(crate) fn raise_silent(&self, now: Timestamp, idle_ns: i64) {
         for port in self.lock().iter_mut() {
-            port.raise(bound);
+            let over_ns = now.since(port.heard) - idle_ns;
+            if over_ns >= 0 {
+                port.raise(port.bound.max(Timestamp::ZERO).plus_nanos(over_ns));
+                // What has passed is in the bound by now; the port stays silent.
+                port.heard = port.heard.plus_nanos(over_ns);
+            }
         }
     }
 
@@ -50,18 +60,24 @@ impl LivePorts {
         counts.dropped(Gap::Wedged, counts.in_flight());
     }
 
-    /// The latest bound of any port.
-    pub(crate) fn bound(&self) -> Timestamp {
-        self.lock().iter().map(|port| port.bound).max().unwrap_or(Timestamp::MIN)
-    }
-
     /// Ends every stream, or hands the edges over to the next body if it goes on.
     pub(crate) fn end(&self) {
-        self.raise(Timestamp::MAX);
+        for port in self.lock().iter_mut() {
+            port.raise(Timestamp::MAX);
+        }
     }
 }
 
 impl LivePort {
+    /// Nothing older will follow a frame of `len` samples from `time` on. Not the end of the frame
+    /// by its nominal rate: where stamps jitter, the next frame begins before it.
+    fn bound_behind(&mut self, time: Timestamp, uncertainty_ns: u32, len: usize) -> Timestamp {
+        let Some(grid) = self.grid.as_mut().filter(|_| len > 0) else { return time };
+        grid.enter(time, len);
+        let after_last = grid.time_of(len as i64 - 1).plus_nanos(1);
+        after_last.plus_nanos(-i64::from(uncertainty_ns)).max(time)
+    }
+
     fn raise(&mut self, bound: Timestamp) {
         self.bound = self.bound.max(bound);
         for (sender, _) in &mut self.edges {
@@ -78,7 +94,6 @@ pub struct LiveIo {
     /// The clock at zero of the session's time line.
     pub(crate) start: Timestamp,
     pub(crate) source: u32,
-    pub(crate) gap: Option<Gap>,
     pub(crate) tag: u64,
     pub(crate) paused: Arc<AtomicBool>,
     /// Called when a ring that was full has room.
@@ -117,7 +132,9 @@ impl LiveIo {
 
     /// Content is missing before the next frame of every port.
     pub fn gap(&mut self, reason: Gap) {
-        self.gap = Some(reason);
+        for port in self.ports.lock().iter_mut() {
+            port.gap = Some(reason);
+        }
     }
 
     /// Sets the tag that the runtime copies to whatever the frames sent from now on cause.
@@ -142,26 +159,24 @@ impl LiveIo {
     }
 
     /// Sends content that happened at `time`, not older than anything sent on this port before.
+    ///
+    /// `uncertainty_ns` is how far `time` may be off either way. It also says what may follow: the
+    /// samples of the next frame lie after the last of this one, but for the uncertainty. A device
+    /// whose frames are stamped as they arrive says so; a join drops what comes older as `late`.
     pub fn send(&mut self, port: usize, time: Timestamp, uncertainty_ns: u32, buffer: Buffer) {
         let entered = self.clock.now();
         let paused = self.paused.load(Ordering::Relaxed);
         let mut ports = self.ports.lock();
         let here = &mut ports[port];
-        let end = match &mut here.grid {
-            Some(grid) => {
-                grid.enter(time, buffer.count());
-                grid.end()
-            }
-            None => time,
-        };
-        here.bound = here.bound.max(end);
+        here.heard = entered;
+        here.bound = here.bound.max(here.bound_behind(time, uncertainty_ns, buffer.count()));
         if paused {
             for (_, counts) in &here.edges {
                 counts.sent.add(1);
                 counts.dropped(Gap::Paused, 1);
             }
             here.seq += 1;
-            self.gap = Some(Gap::Paused);
+            here.gap = Some(Gap::Paused);
             return;
         }
         let header = Header {
@@ -170,7 +185,7 @@ impl LiveIo {
             tag: self.tag,
             uncertainty_ns,
             source: self.source,
-            gap: self.gap.take(),
+            gap: here.gap.take(),
             ..Header::at(time)
         };
         here.seq += 1;
@@ -186,6 +201,54 @@ impl LiveIo {
 
     /// Promises that nothing older than `bound` will be sent on `port`.
     pub fn promise(&mut self, port: usize, bound: Timestamp) {
-        self.ports.lock()[port].raise(bound);
+        let mut ports = self.ports.lock();
+        ports[port].heard = self.clock.now();
+        ports[port].raise(bound);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Rate, Unit};
+
+    fn at_ms(ms: i64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    fn port() -> LivePort {
+        let rate = Rate::new(1_000.0).expect("a rate");
+        LivePort {
+            format: Format::signal(1, Unit::UNKNOWN, rate, 10),
+            edges: Vec::new(),
+            seq: 0,
+            bound: Timestamp::MIN,
+            heard: Timestamp::ZERO,
+            gap: None,
+            grid: Some(Grid::new(rate)),
+        }
+    }
+
+    #[test]
+    fn a_frame_promises_no_more_than_its_last_sample() {
+        let mut port = port();
+        assert_eq!(port.bound_behind(at_ms(0), 0, 10), at_ms(9).plus_nanos(1));
+        // One that came early: the frame before it must not have promised its own end.
+        assert_eq!(port.bound_behind(at_ms(9), 2_000_000, 10), at_ms(16).plus_nanos(1));
+        // Times of frames never go back, however uncertain they are.
+        assert_eq!(port.bound_behind(at_ms(20), u32::MAX, 10), at_ms(20));
+    }
+
+    #[test]
+    fn each_port_is_silent_by_itself() {
+        let ports = LivePorts(Mutex::new(vec![port(), port()]));
+        ports.lock()[0].heard = at_ms(95);
+        let bounds = || ports.lock().iter().map(|port| port.bound).collect::<Vec<_>>();
+
+        ports.raise_silent(at_ms(19), 20_000_000);
+        assert_eq!(bounds(), [Timestamp::MIN; 2]);
+        ports.raise_silent(at_ms(50), 20_000_000);
+        ports.raise_silent(at_ms(100), 20_000_000);
+        assert_eq!(bounds(), [Timestamp::MIN, at_ms(80)]);
     }
 }

@@ -1,6 +1,8 @@
 //! Parameters of kinds: declared once as a constant, checked by the planner,
 //! read typed by the kind.
 
+use std::borrow::Cow;
+
 use crate::graph::{Code, Diagnostic, Spanned, Value};
 
 /// One parameter of a kind: name with its unit, meaning, range, default.
@@ -90,6 +92,10 @@ pub trait ParamType: Copy + 'static {
     fn show(self) -> String;
     /// The numbers in it that the range applies to.
     fn numbers(value: &Value) -> Vec<f64>;
+    /// One of its numbers as it would stand in a graph file.
+    fn show_number(number: f64) -> String {
+        format!("{number:?}")
+    }
 }
 
 impl ParamType for f64 {
@@ -132,6 +138,10 @@ impl ParamType for i64 {
     fn numbers(value: &Value) -> Vec<f64> {
         value.as_number().into_iter().collect()
     }
+
+    fn show_number(number: f64) -> String {
+        format!("{number:.0}")
+    }
 }
 
 impl ParamType for bool {
@@ -169,6 +179,34 @@ impl ParamType for &'static str {
 
     fn show(self) -> String {
         format!("{self:?}")
+    }
+
+    fn numbers(_: &Value) -> Vec<f64> {
+        Vec::new()
+    }
+}
+
+/// The type of a parameter that names something or gives its number: `"ecg"`, or `2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameOrNumber(pub &'static str);
+
+impl ParamType for NameOrNumber {
+    const TYPE: &'static str = "a text or a whole number";
+    type Read<'a> = Cow<'a, str>;
+
+    fn read(value: &Value) -> Option<Cow<'_, str>> {
+        match value {
+            Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+            value => value.as_text().map(Cow::Borrowed),
+        }
+    }
+
+    fn default_read<'a>(default: Self) -> Self::Read<'a> {
+        Cow::Borrowed(default.0)
+    }
+
+    fn show(self) -> String {
+        format!("{:?}", self.0)
     }
 
     fn numbers(_: &Value) -> Vec<f64> {
@@ -264,14 +302,11 @@ impl<T: ParamType + Sync> AnyParam for Param<T> {
         let outside =
             |number: &f64| !(self.min..=self.max).contains(number) || number.is_infinite();
         if let Some(number) = T::numbers(&value.value).into_iter().find(outside) {
-            let message = format!("`{}` = {number:?} is outside {}", self.name, self.limits());
-            return Some(
-                Diagnostic::error(Code::OutOfRange, message).at(&value.place).hint(format!(
-                    "choose a value within {}: {}",
-                    self.limits(),
-                    self.doc
-                )),
-            );
+            let shown = T::show_number(number);
+            let message = format!("`{}` = {shown} is outside {}", self.name, self.limits());
+            let problem = Diagnostic::error(Code::OutOfRange, message).at(&value.place);
+            let what = self.doc.trim_end_matches('.');
+            return Some(problem.hint(format!("choose {} ({what})", self.limits())));
         }
         let text = value.value.as_text().filter(|_| !self.choices.is_empty())?;
         if self.choices.contains(&text) {
@@ -287,9 +322,9 @@ impl<T: ParamType + Sync> AnyParam for Param<T> {
 impl<T: ParamType> Param<T> {
     fn limits(&self) -> String {
         match (self.min.is_finite(), self.max.is_finite()) {
-            (true, true) => format!("{:?} to {:?}", self.min, self.max),
-            (true, false) => format!("{:?} and above", self.min),
-            (false, true) => format!("{:?} and below", self.max),
+            (true, true) => format!("{} to {}", T::show_number(self.min), T::show_number(self.max)),
+            (true, false) => format!("{} and above", T::show_number(self.min)),
+            (false, true) => format!("{} and below", T::show_number(self.max)),
             (false, false) => "the finite numbers".to_owned(),
         }
     }

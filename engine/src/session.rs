@@ -75,7 +75,8 @@ impl EdgeTotals {
     pub(crate) fn add_closed(&mut self, counts: &EdgeCounts) {
         let before = self.in_flight;
         self.add(counts);
-        self.dropped[Gap::Closed.index()] += std::mem::replace(&mut self.in_flight, before) - before;
+        self.dropped[Gap::Closed.index()] +=
+            std::mem::replace(&mut self.in_flight, before) - before;
     }
 
     pub(crate) fn add(&mut self, counts: &EdgeCounts) {
@@ -239,7 +240,7 @@ impl Session {
                 Some(Body::Call(call)) => {
                     this.calls.push(CallTask::new(wiring, node, call, &mut ends, wake.clone()));
                 }
-                Some(_) => panic!("kind `{}` waits but computes", plan.nodes[node].kind.name),
+                Some(_) => unreachable!("checked when it was built"),
             }
         }
         Ok(this)
@@ -265,9 +266,8 @@ pub(crate) fn build_body(
 ) -> Result<Body, BuildError> {
     let planned = &plan.nodes[node];
     let build = AssertUnwindSafe(|| (planned.kind.build)(&plan.view(node, params, session)));
-    let body = catch_unwind(build).unwrap_or_else(|payload| {
-        Err(Fault::panic(payload.as_ref()).into())
-    })?;
+    let body =
+        catch_unwind(build).unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).into()))?;
     let computes = matches!(body, Body::Source(_) | Body::Operator(_) | Body::Block(_));
     let fits = match planned.home {
         Home::Stage(_) => computes || matches!(body, Body::Sink(_)),
@@ -280,14 +280,13 @@ pub(crate) fn build_body(
 /// numbered from the sink side, which is the order in which a core gives turns.
 fn doors(ground: &Ground<'_>, session: u32) -> Result<Vec<Arc<Door>>, OpenError> {
     let home = session as usize % ground.cores.len();
-    let mut doors = Vec::with_capacity(ground.plan.stages.len());
+    let mut doors: Vec<Arc<Door>> = Vec::with_capacity(ground.plan.stages.len());
     for stage in ground.plan.stages.iter().rev() {
         let core = stage.core.map_or(home, |core| core as usize % ground.cores.len());
         let core = ground.cores[core].clone();
         let Some(number) = core.number() else {
             for door in &doors {
-                let Door { core, number } = &**door;
-                core.place(*number, None);
+                door.core.place(door.number, None);
             }
             return Err(OpenError::Full);
         };

@@ -1,8 +1,22 @@
-//! The atomics of hand-made lock-free code: the standard ones, or loom's in a
-//! model test (`RUSTFLAGS="--cfg loom"`).
-
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+//! The atomics of hand-made lock-free code, and the queues under it: the standard ones, rtrb's and
+//! crossbeam's, or in a model test (`RUSTFLAGS="--cfg loom"`) those that loom sees through.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+mod queues;
+
+#[cfg(not(loom))]
+pub(crate) use {
+    crossbeam_queue::ArrayQueue,
+    rtrb,
+    std::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    },
+};
+
+#[cfg(loom)]
+pub(crate) use {
+    loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    },
+    queues::{ArrayQueue, rtrb},
+};

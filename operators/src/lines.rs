@@ -45,6 +45,7 @@ pub trait Lines: Send + Sync {
 
 static OUT: Mutex<Option<Arc<dyn Lines>>> = Mutex::new(None);
 static TELLS_SESSION: AtomicBool = AtomicBool::new(false);
+static ARE_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Sends all lines of sinks built from now on to `lines`.
 pub fn set(lines: Arc<dyn Lines>) {
@@ -58,6 +59,15 @@ pub fn tell_session(tell: bool) {
 
 pub(crate) fn tells_session() -> bool {
     TELLS_SESSION.load(Ordering::Relaxed)
+}
+
+/// Says whether sinks built from now on write JSON for programs where they would write for people.
+pub fn want_json(want: bool) {
+    ARE_JSON.store(want, Ordering::Relaxed);
+}
+
+pub(crate) fn are_json() -> bool {
+    ARE_JSON.load(Ordering::Relaxed)
 }
 
 /// The place lines go to: standard output unless [`set`] said otherwise.

@@ -2,7 +2,7 @@
 
 use crate::{
     recordings::SECONDS,
-    subject::{Heard, everyone, operators, sinks, sources},
+    subject::{Heard, Subject, everyone, operators, sinks, sources},
 };
 
 /// Sinks that say something about each frame, as their docs state.
@@ -47,7 +47,7 @@ fn frame_borders_leave_no_trace() {
     for source in sources() {
         let want = source.play(&mut source.bench(), 0);
         for frame_ms in ["4.0", "100.0", "5000.0"] {
-            let source = crate::subject::Subject::new(source.kind).with("frame_ms", frame_ms);
+            let source = Subject::new(source.kind).with("frame_ms", frame_ms);
             let got = source.play(&mut source.bench(), 0);
             assert_same(source.name(), &format!("in frames of {frame_ms} ms"), &got, &want);
         }
@@ -71,6 +71,28 @@ fn reset_equals_a_fresh_build() {
         used.reset();
         assert_same(subject.name(), "after the end", &subject.play(&mut used, 200), &want);
     }
+}
+
+#[test]
+fn reset_keeps_what_was_tuned() {
+    let mut tuned = 0;
+    for subject in operators().chain(sources()) {
+        for param in subject.kind.params.iter().filter(|param| param.is_live()) {
+            let (name, default) = (param.name(), param.default_text());
+            // A value that is neither the default nor the example's.
+            let number = default.and_then(|text| text.parse::<f64>().ok()).unwrap_or(10.0);
+            let value = (number * 0.75 + 0.125).clamp(param.range().0, param.range().1);
+            let mut bench = subject.bench();
+            bench.set(name, value).unwrap_or_else(|why| panic!("{} {name}: {why}", subject.name()));
+            bench.reset();
+            let fresh = Subject::new(subject.kind).with(name, &format!("{value:?}"));
+            // The delay stays as it was agreed, so frames are compared by what they hold.
+            let (got, want) = (subject.play(&mut bench, 200), fresh.play(&mut fresh.bench(), 200));
+            assert_same(subject.name(), &format!("after {name} was set and a reset"), &got, &want);
+            tuned += 1;
+        }
+    }
+    assert!(tuned > 0, "some kind can be tuned");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! does not apply to a kind, the test says so and why.
 
 mod bits;
+mod files;
 mod headers;
 mod memory;
 mod params;

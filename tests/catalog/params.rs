@@ -29,6 +29,7 @@ fn wrong(param: &dyn AnyParam) -> Vec<String> {
             wrong.extend((!param.choices().is_empty()).then(|| "\"nonsense\"".to_owned()));
             wrong.push("1".to_owned());
         }
+        "a text or a whole number" => wrong.extend(["0.5", "true"].map(str::to_owned)),
         _ => wrong.push("\"text\"".to_owned()),
     }
     wrong

@@ -53,7 +53,7 @@ fn a_missing_recording_is_io_and_has_a_place() {
         let ended = refused(&folder, &[&[command, "heart.toml"], &set[..]].concat(), 74);
 
         assert!(ended.stderr.contains("nowhere.hea"), "{}", ended.stderr);
-        assert!(ended.stderr.contains("--set:1:10"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("in `--set ecg.file=…`"), "{}", ended.stderr);
         assert!(
             ended.stderr.contains("note: `ecg` is now `wfdb`; forgotten from `ecg`: `seconds`\n"),
             "{}",
@@ -136,6 +136,10 @@ fn wrong_words_on_the_command_line_are_usage() {
         (&["run", "heart.toml", "--sessions", "4294967295"], "is not in 1..=100000"),
         (&["run", "heart.toml", "--cores", "1000"], "1000 is not in 1..=256"),
         (&["run", "heart.toml", "--set", "ecg"], "`ecg` sets nothing"),
+        (
+            &["run", "heart.toml", "--set", "ecg.seed=99999999999999999999"],
+            "is larger than a whole number can be",
+        ),
         (&["run", "heart.toml", "--set", "ecg.rate_hz="], "the value is missing"),
         (&["run", "heart.toml", "--metrics", "here"], "write host and port"),
         (&["explain", "bandpas"], "did you mean `bandpass`?"),
@@ -155,10 +159,14 @@ fn a_set_that_does_not_fit_is_a_wrong_graph() {
         ("ecg.rate=500", "`rate`"),
         ("ecg.op=egc", "did you mean `ecg`?"),
         ("ecg.rate_hz=fast", "`rate_hz`"),
+        ("ecg.rate_hz=1", "hint: choose 50.0 to 10000.0 ("),
+        ("ecg.op=edf", "files are read by `csv` and `wfdb`"),
+        ("ecg.core=-1", "hint: "),
+        ("ecg.frame_ms=0", "hint: "),
     ] {
         let ended = refused(&folder, &["run", "heart.toml", "--set", set], 78);
         assert!(ended.stderr.contains(says), "{set}: {}", ended.stderr);
-        assert!(ended.stderr.contains("--> --set:1:"), "{set}: {}", ended.stderr);
+        assert!(ended.stderr.contains("--> in `--set e"), "{set}: {}", ended.stderr);
     }
 }
 

@@ -22,7 +22,12 @@ fn one_json_line_per_beat_and_a_summary_on_stderr() {
         assert!(line.starts_with("{\"node\":\"beats\",\"t_s\":"), "{line}");
         assert!(line.ends_with('}'), "{line}");
     }
-    for said in ["heart: done after", "  in       1000 frames", "  dropped  nothing", "engine   latency `out` p50"] {
+    for said in [
+        "heart: done after",
+        "  in       1000 frames",
+        "  dropped  nothing",
+        "engine   latency `out` p50",
+    ] {
         assert!(ended.stderr.contains(said), "{said}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains('\x1b') && !ended.stderr.contains('\r'), "{:?}", ended.stderr);

@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
+//! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
 //!
@@ -13,5 +14,6 @@
 mod bad;
 mod lines;
 mod program;
+mod readme;
 mod scrape;
 mod screens;

@@ -85,7 +85,22 @@ fn explain_tells_units_ranges_defaults_and_codes() {
     assert!(page.contains("may change while it"), "{page}");
 
     let page = shown(&folder, &["explain", "above-nyquist"]);
-    assert_eq!(page, "above-nyquist: A frequency is above half the sample rate.\n");
+    assert!(page.starts_with("above-nyquist: A frequency is above half the sample rate.\n"));
+    assert!(page.contains("\nExample\n") && page.contains("\nRemedy\n"), "{page}");
+}
+
+#[test]
+fn explain_tells_every_key_of_a_graph_file() {
+    let folder = heart();
+
+    let page = shown(&folder, &["explain", "node"]);
+    for key in engine::RESERVED_KEYS.iter().map(|(key, _)| *key) {
+        assert!(page.contains(&format!("\n  {key} ")), "{key}: {page}");
+        let alone = shown(&folder, &["explain", key]);
+        assert!(alone.contains(", a key of [node.NAME]\n"), "{key}: {alone}");
+    }
+    let page = shown(&folder, &["explain", "test.expect"]);
+    assert!(page.contains("\n  within ") && page.contains("\n  count_max "), "{page}");
 }
 
 const TESTS: &str = r#"
@@ -128,6 +143,41 @@ fn tests_of_a_graph_pass() {
          \x20 passed  an inline signal passes\n\
          2 passed, 0 failed\n"
     );
+}
+
+#[test]
+fn a_folder_means_the_graph_files_in_it() {
+    let tested = format!("{HEART}{TESTS}");
+    let folder = Folder::with(&[("a.toml", &tested), ("b.toml", HEART), ("c.txt", "no graph")]);
+
+    let text = shown(&folder, &["test", "."]);
+
+    assert!(text.contains("./b.toml\n  has no tests\n"), "{text}");
+    assert!(text.ends_with("2 passed, 0 failed\n") && !text.contains("c.txt"), "{text}");
+}
+
+#[test]
+fn a_time_that_no_sample_is_near_fails() {
+    let beyond =
+        "[[test]]\nseconds = 2.0\n[[test.expect]]\nfrom = \"ecg\"\nt_s = 100.0\nmax = 9.0\n";
+    let folder = Folder::with(&[("heart.toml", &format!("{HEART}{beyond}"))]);
+
+    let ended = afferent(&folder, &["test", "heart.toml"]);
+
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stdout.contains("more than a period away"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_test_that_would_not_end_is_given_up() {
+    let endless = HEART.replace("seconds = 20.0", "seconds = 90_000.0\nframe_ms = 60000.0");
+    let test = "[[test]]\n[[test.expect]]\nfrom = \"ecg\"\ncount_min = 1\n";
+    let folder = Folder::with(&[("heart.toml", &format!("{endless}{test}"))]);
+
+    let ended = afferent(&folder, &["test", "heart.toml"]);
+
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stdout.contains("have not ended after 24 h of event time"), "{}", ended.stdout);
 }
 
 #[test]
@@ -190,7 +240,27 @@ is = 1
     let ended = afferent(&folder, &["test", "heart.toml"]);
 
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
-    assert!(ended.stderr.contains("did you mean `ecg`?"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("did you mean `rr_ms`?"), "{}", ended.stderr);
-    assert!(ended.stdout.ends_with("0 passed, 2 failed\n"), "{}", ended.stdout);
+    for word in ["ecg", "rr_ms"] {
+        let hint = format!("did you mean `{word}`?");
+        assert_eq!(ended.stderr.matches(&hint).count(), 1, "{word}: {}", ended.stderr);
+    }
+    assert!(ended.stderr.ends_with("; nothing was started\n"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("  not run test 1: see above\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("0 passed, 0 failed, 2 not run\n"), "{}", ended.stdout);
+
+    let checked = afferent(&folder, &["check", "heart.toml"]);
+
+    assert_eq!((checked.code, checked.stdout.as_str()), (Some(78), ""), "{}", checked.stderr);
+    assert_eq!(checked.stderr, ended.stderr);
+}
+
+#[test]
+fn one_wrong_test_keeps_no_other_from_running() {
+    let wrong = "\n[[test]]\nname = \"of nothing\"\n[[test.expect]]\nfrom = \"beatz\"\ncount = 1\n";
+    let folder = Folder::with(&[("heart.toml", &format!("{HEART}{TESTS}{wrong}"))]);
+
+    let ended = afferent(&folder, &["test", "heart.toml"]);
+
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stdout.ends_with("2 passed, 0 failed, 1 not run\n"), "{}", ended.stdout);
 }

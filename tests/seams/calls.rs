@@ -2,11 +2,11 @@
 
 use afferent_suite::kinds::{tallied, tally};
 use engine::{
-    Gap, Services,
+    FaultClass, Gap, Running, Services,
     testing::{MockService, MockServiceKind},
 };
 
-use crate::{edge, finish, plan_with, spec, start};
+use crate::{edge, failing::SOON, finish, plan_with, spec, start};
 
 /// Forty frames of ten samples through a call with these parameters.
 fn ask(name: &str, params: &str) -> (engine::Running, MockService) {
@@ -91,14 +91,15 @@ fn a_failure_without_fallback_is_dropped_and_counted_and_told() {
     let (running, _) = ask("failure", "fails_every = 4\nin_flight = 3");
 
     let frames = edge(&running, "count", "ask").frames;
-    assert_eq!((frames.sent, frames.taken, frames.dropped[1]), (40, 30, 10));
-    assert_eq!(Gap::ALL[1], Gap::Late);
+    assert_eq!((frames.sent, frames.taken, frames.dropped[2]), (40, 30, 10));
+    assert_eq!(Gap::ALL[2], Gap::Poison);
     let (samples, headers) = tallied("failure");
     let there = (0..400).filter(|n| n / 10 % 4 != 3);
     assert_eq!(samples, there.map(|n| 2.0 * n as f32).collect::<Vec<_>>());
     // Each of the ten is followed by an answer that says so, but for the last.
-    let gaps = headers.iter().filter(|(_, gap)| *gap == Some(Gap::Late)).count();
+    let gaps = headers.iter().filter(|(_, gap)| *gap == Some(Gap::Poison)).count();
     assert_eq!(gaps, 9);
+    assert_eq!(running.report().node("ask").expect("a node").restarts, 0);
 }
 
 #[test]
@@ -128,4 +129,128 @@ fn a_call_gets_the_channels_it_picks() {
     };
     assert_eq!(line(0).len(), 50);
     assert_eq!(line(0), line(1));
+}
+
+#[test]
+fn what_comes_too_late_without_fallback_is_dropped_as_late() {
+    let (running, _) = ask("too_late", "after_ms = [0.0, -1.0]\nwithin_ms = 5.0\nin_flight = 40");
+
+    let frames = edge(&running, "count", "ask").frames;
+    assert_eq!((frames.sent, frames.taken, frames.dropped[1]), (40, 20, 20));
+    assert_eq!(Gap::ALL[1], Gap::Late);
+}
+
+/// Forty frames of ten samples through a call that fails from sample 100 on.
+fn failing(name: &str, from: &str, params: &str) -> Running {
+    let text = format!(
+        r#"
+        [graph]
+        name = "failing"
+        [node.count]
+        {from}
+        [node.ask_{name}]
+        op = "failing_call"
+        from = "count"
+        at = 100
+        {params}
+        [node.{name}]
+        op = "tally"
+        from = "ask_{name}"
+        "#
+    );
+    start(&plan_with(&text, Services::default()), 1)
+}
+
+const COUNT: &str = "op = \"count\"\nsamples = 400";
+
+/// The first sample of every frame, and the gaps with their place.
+fn heard(name: &str) -> (Vec<i64>, Vec<(usize, Gap)>) {
+    let frames = tally(name);
+    let gaps = frames.iter().enumerate().filter_map(|(n, (_, frame))| Some((n, frame.header.gap?)));
+    let firsts = frames.iter().map(|(_, frame)| frame.samples()[0] as i64).collect();
+    (firsts, gaps.collect())
+}
+
+#[test]
+fn a_call_that_dies_loses_the_question_it_died_on() {
+    for place in ["ask", "refuses", "fallback"] {
+        let name = format!("dies_{place}");
+        let running = failing(&name, COUNT, &format!("place = \"{place}\"\nin_flight = 3"));
+        finish(&running);
+
+        let (firsts, gaps) = heard(&name);
+        let want = (0..40).filter(|&n| n != 10).map(|n| 10 * n);
+        assert_eq!(firsts, want.collect::<Vec<_>>(), "{place}");
+        assert_eq!(gaps, [(10, Gap::Restart)], "{place}");
+        let node = running.report().node(&format!("ask_{name}")).expect("a node").clone();
+        assert_eq!((node.restarts, node.poison), (1, 1), "{place}");
+    }
+}
+
+#[test]
+fn a_call_that_does_not_know_its_bound_is_put_in_anew() {
+    let running = failing("no_bound", COUNT, "place = \"in_flight\"");
+    finish(&running);
+
+    assert_eq!(heard("no_bound").0.len(), 39);
+    assert_eq!(running.report().node("ask_no_bound").expect("a node").restarts, 1);
+}
+
+#[test]
+fn a_call_that_keeps_dying_does_what_its_node_says() {
+    let dies = |policy: &str| {
+        let often = "place = \"ask\"\ntimes = 1_000\nretries = 1";
+        failing(policy, COUNT, &format!("{often}\non_fault = \"{policy}\""))
+    };
+
+    let running = dies("stop");
+    let (node, _, class) = running.wait_for(SOON).expect("ends").fault.expect("a fault");
+    assert_eq!((node.as_str(), class), ("ask_stop", FaultClass::Panic));
+    assert_eq!(heard("stop").0, (0..10).map(|n| 10 * n).collect::<Vec<_>>());
+
+    finish(&dies("hold_last"));
+    let (firsts, gaps) = heard("hold_last");
+    // Ten answers, two questions lost, then the tenth again and again.
+    assert_eq!(firsts, (0..38).map(|n| 10 * n.min(9)).collect::<Vec<_>>());
+    assert_eq!(gaps, [(10, Gap::Restart)]);
+
+    finish(&dies("bypass"));
+    let (firsts, gaps) = heard("bypass");
+    let want = (0..40).filter(|&n| n != 10 && n != 11).map(|n| 10 * n);
+    assert_eq!(firsts, want.collect::<Vec<_>>());
+    assert_eq!(gaps, [(10, Gap::Restart)]);
+}
+
+#[test]
+fn a_question_whose_answer_fails_is_asked_again() {
+    for (retries, lost) in [(2, 0), (1, 1)] {
+        let name = format!("again_{retries}");
+        let params = format!("place = \"answer\"\ntimes = 2\nretries = {retries}");
+        let running = failing(&name, COUNT, &params);
+        finish(&running);
+
+        assert_eq!(heard(&name).0.len(), 40 - lost);
+        let ask = format!("ask_{name}");
+        assert_eq!(edge(&running, "count", &ask).frames.dropped[2], lost as u64);
+        assert_eq!(running.report().node(&ask).expect("a node").restarts, 0);
+    }
+}
+
+#[test]
+fn a_question_need_not_wait_for_the_answer_to_another() {
+    // Each answer waits for the next question, which the device asks later.
+    let running =
+        failing("pipelined", "op = \"device\"\nframes = 10", "place = \"waits\"\nin_flight = 2");
+    finish(&running);
+
+    assert_eq!(heard("pipelined").0, (0..10).map(|n| 10 * n).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_delay_of_a_call_is_subtracted() {
+    finish(&failing("delayed", COUNT, "delay_ms = 5.0"));
+
+    let (_, headers) = tallied("delayed");
+    let times: Vec<i64> = headers.iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, (0..40).map(|n| n * 10_000_000 - 5_000_000).collect::<Vec<i64>>());
 }

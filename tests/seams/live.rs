@@ -7,7 +7,7 @@ use engine::{Gap, RunOptions, Services};
 
 use crate::{edge, finish, plan_with, start, until};
 
-/// A join of a generated signal with a device that falls silent after 30 ms.
+/// A join of a generated signal with a device; `silent_at = 3` lets it fall silent after 30 ms.
 fn join(name: &str, idle: &str) -> engine::Running {
     let text = format!(
         r#"
@@ -18,7 +18,6 @@ fn join(name: &str, idle: &str) -> engine::Running {
         samples = 300
         [node.device]
         op = "device"
-        silent_at = 3
         {idle}
         [node.sum]
         op = "sum"
@@ -34,7 +33,7 @@ fn join(name: &str, idle: &str) -> engine::Running {
 
 #[test]
 fn a_silent_device_lets_a_join_go_on_after_idle_ms() {
-    let running = join("idle", "idle_ms = 20");
+    let running = join("idle", "silent_at = 3\nidle_ms = 20");
     until(&running, |running| edge(running, "sum", "idle").frames.taken >= 29);
     running.stop();
 
@@ -46,13 +45,110 @@ fn a_silent_device_lets_a_join_go_on_after_idle_ms() {
 
 #[test]
 fn without_idle_ms_a_join_waits_for_ever() {
-    let running = join("no_idle", "");
+    let running = join("no_idle", "silent_at = 3");
     until(&running, |running| edge(running, "count", "sum").frames.sent == 30);
 
     // All of the other input is there, and nothing is said about what the device has not reached.
     assert!(edge(&running, "sum", "no_idle").frames.sent <= 3);
     running.stop();
     tally("no_idle");
+}
+
+#[test]
+fn a_device_that_never_sends_lets_a_join_go_on_after_idle_ms() {
+    let running = join("never", "idle_ms = 20\nsilent_at = 0");
+    until(&running, |running| edge(running, "sum", "never").frames.taken >= 29);
+    running.stop();
+
+    let (samples, _) = tallied("never");
+    assert!(samples[..290].iter().all(|sample| sample.is_nan()), "there is nothing to hold");
+}
+
+/// A join of a generated signal with one port of a device of two.
+fn beside(name: &str, port: &str, params: &str) -> engine::Running {
+    let text = format!(
+        r#"
+        [graph]
+        name = "beside"
+        [node.count]
+        op = "count"
+        samples = 1_000_000
+        [node.pair]
+        op = "pair"
+        idle_ms = 20
+        {params}
+        [node.sum]
+        op = "sum"
+        from = {{ in = "count", other = "{port}" }}
+        [node.{name}_rest]
+        op = "tally"
+        from = ["pair", "pair.seldom"]
+        [node.{name}]
+        op = "tally"
+        from = "sum"
+        "#
+    );
+    let plan = plan_with(&text, Services::default());
+    plan.start(&RunOptions::default()).expect("bodies can be built")
+}
+
+#[test]
+fn a_port_that_is_silent_beside_another_is_raised_alone() {
+    let running = beside("silent_port", "pair.seldom", "every = 1_000_000");
+    until(&running, |running| edge(running, "sum", "silent_port").frames.taken >= 29);
+    running.stop();
+
+    let (samples, _) = tallied("silent_port");
+    // The last sample of the first frame is held.
+    let want = (0..290).map(|n| (n + n.min(9)) as f32);
+    assert_eq!(samples[..290], want.collect::<Vec<_>>());
+    tally("silent_port_rest");
+}
+
+#[test]
+fn a_gap_of_a_device_is_told_on_every_port() {
+    let running = beside("gaps", "pair", "every = 4");
+    until(&running, |running| edge(running, "pair.seldom", "gaps_rest").frames.taken >= 5);
+    running.stop();
+
+    let frames = tally("gaps_rest");
+    for line in 0..2 {
+        let gaps = frames.iter().filter(|(at, _)| *at == line).filter_map(|(_, frame)| {
+            Some((frame.header.time.nanos() / 10_000_000, frame.header.gap?))
+        });
+        // Frame 10 is the first after the gap on one port, frame 12 on the other.
+        assert_eq!(gaps.collect::<Vec<_>>(), [(10 + 2 * line as i64, Gap::Source)]);
+    }
+    tally("gaps");
+}
+
+#[test]
+fn an_input_that_lags_is_not_waited_for_longer_than_max_wait_ms() {
+    let text = r#"
+        [graph]
+        name = "lags"
+        [node.count]
+        op = "count"
+        samples = 1_000_000
+        [node.device]
+        op = "device"
+        silent_at = 3
+        [node.sum]
+        op = "sum"
+        from = { in = "count", other = "device" }
+        max_wait_ms = 50
+        [node.lags]
+        op = "tally"
+        from = "sum"
+        "#;
+    let plan = plan_with(text, Services::default());
+    let running = plan.start(&RunOptions::default()).expect("bodies can be built");
+    until(&running, |running| edge(running, "sum", "lags").frames.taken >= 29);
+    running.stop();
+
+    let (samples, _) = tallied("lags");
+    let want = (0..290).map(|n| (n + n.min(29)) as f32);
+    assert_eq!(samples[..290], want.collect::<Vec<_>>());
 }
 
 #[test]

@@ -4,15 +4,17 @@
 
 mod calls;
 mod carrier;
+mod failing;
 mod live;
 mod services;
+mod sinks;
 
 use std::{sync::Arc, time::Duration};
 
 use afferent_suite::{kinds, waiting};
 use engine::{
-    Catalog, Diagnostics, Disk, EdgeReport, GraphSpec, Plan, PlanOptions, RunOptions, Running, Services,
-    SourceText, testing::MOCK_CALL,
+    Catalog, Diagnostics, Disk, EdgeReport, GraphSpec, Plan, PlanOptions, RunOptions, Running,
+    Services, SourceText, testing::MOCK_CALL,
 };
 
 /// Longer than any of these takes on a busy machine.
@@ -28,7 +30,7 @@ fn spec(text: &str) -> GraphSpec {
 
 fn try_plan(text: &str, options: &PlanOptions) -> Result<Arc<Plan>, Diagnostics> {
     let doubles = [&MOCK_CALL, &waiting::DEVICE];
-    let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, &doubles]);
+    let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, &doubles, failing::KINDS]);
     spec(text).plan(&catalog, options).map(Arc::new)
 }
 

@@ -2,12 +2,18 @@
 
 use std::path::PathBuf;
 
-/// The folder of test data: `AFFERENT_DATA`, else `../shared/data`. Without it a test says
-/// loudly that it skipped.
+/// The folder of test data: `AFFERENT_DATA`, else `../shared/data`. Without it a test skips, which
+/// the end of `make test` tells; test runners keep to themselves what a passing test says.
+///
+/// # Panics
+/// If `AFFERENT_DATA` is set and no such folder: who asks for the data wants it used.
 pub fn folder() -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
-    let folder = std::env::var_os("AFFERENT_DATA").map_or_else(|| beside.into(), PathBuf::from);
+    let asked = std::env::var_os("AFFERENT_DATA").map(PathBuf::from);
+    let is_asked = asked.is_some();
+    let folder = asked.unwrap_or_else(|| beside.into());
     let there = folder.join("README.md").exists();
+    assert!(there || !is_asked, "AFFERENT_DATA is {}, where no data is", folder.display());
     if !there {
         eprintln!("SKIPPED: no test data at {} (set AFFERENT_DATA)", folder.display());
     }

@@ -4,7 +4,7 @@ use crate::{
     arguments::GraphArguments,
     exit::{Exit, Failure, print},
     graph::Graph,
-    graph_test,
+    graph_test, terminal,
 };
 
 /// Plans the graph and its tests and prints the plan. Reads headers of recordings, starts nothing.
@@ -16,6 +16,6 @@ pub(crate) fn check(asked: &GraphArguments) -> Result<Exit, Failure> {
         false => (Vec::new(), Vec::new()),
     };
     let plan = graph.plan_with(graph.cores(), problems)?;
-    print(&plan.table())?;
+    print(&plan.table_within(terminal::table_columns()))?;
     Ok(Exit::Done)
 }

@@ -1,20 +1,19 @@
 //! `afferent explain`: one kind in full, or what the code of a diagnostic means.
 
-use std::fmt::Write;
-
-use engine::{AnyParam, Code, Kind, Policy, Port, Shape, nearest};
+use engine::{AnyParam, Code, Key, KeyTable, Kind, Policy, Port, Shape, nearest};
 
 use crate::{
     arguments::ExplainArguments,
     catalog::catalog,
     exit::{Exit, Failure, print},
-    terminal::{Ink, text_columns},
+    page::Page,
+    terminal::Ink,
 };
 
 /// Prints what there is to know about a kind or a code.
 pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     let (what, catalog) = (asked.what.as_str(), catalog());
-    let mut page = Page { text: String::new(), ink: Ink::of_stdout(), columns: text_columns() };
+    let mut page = Page::of_stdout();
     if let Some(kind) = catalog.find(what) {
         page.kind(kind);
         if let Some(fed) = kind.when_fed {
@@ -24,30 +23,84 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
             page.kind(fed);
         }
     } else if let Some(code) = Code::ALL.iter().find(|code| code.name() == what) {
-        page.paragraph(&format!("{}: {}", code.name(), code.explanation()), "");
+        page.code(*code);
+    } else if let Some(table) = KeyTable::ALL.iter().find(|table| table.name == what) {
+        page.table(table);
+    } else if let Some(found) = keys_called(what) {
+        for (n, (table, key)) in found.into_iter().enumerate() {
+            if n > 0 {
+                page.line("");
+            }
+            page.key(table, key);
+        }
     } else {
         let codes = Code::ALL.iter().map(|code| code.name());
-        let near = catalog.nearest(what).or_else(|| nearest(what, codes));
+        let keys = KeyTable::ALL.iter().flat_map(|table| table.names().chain([table.name]));
+        let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "choose a kind that `afferent list` prints, or the word in the brackets of a \
-                     diagnostic"
+            None => "choose a kind that `afferent list` prints, the word in the brackets of a \
+                     diagnostic, `graph`, `node`, `test`, or one of their keys"
                 .to_owned(),
         };
-        let message = format!("`{what}` is neither a kind nor the code of a diagnostic");
+        let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
         return Err(Failure::new(Exit::Usage, &message, &hint));
     }
     print(&page.text)?;
     Ok(Exit::Done)
 }
 
-struct Page {
-    text: String,
-    ink: Ink,
-    columns: usize,
+/// The keys of this name, each with its table.
+fn keys_called(name: &str) -> Option<Vec<(&'static KeyTable, &'static Key)>> {
+    let all = KeyTable::ALL.iter().flat_map(|table| table.keys.iter().map(|key| (*table, key)));
+    let found: Vec<_> = all.filter(|(_, key)| key.name == name).collect();
+    (!found.is_empty()).then_some(found)
 }
 
 impl Page {
+    fn code(&mut self, code: Code) {
+        let Ink { bold, off, .. } = self.ink;
+        self.line(&format!("{bold}{}{off}: {}", code.name(), code.explanation()));
+        self.title("Example");
+        for line in code.example().lines() {
+            self.line(&format!("  {line}"));
+        }
+        self.title("Remedy");
+        self.paragraph(code.remedy(), "  ");
+    }
+
+    fn table(&mut self, table: &KeyTable) {
+        let Ink { bold, off, .. } = self.ink;
+        self.paragraph(&format!("{bold}{}{off}: {}", table.header, table.doc), "");
+        self.title("Keys");
+        for key in table.keys {
+            self.one_key(key);
+        }
+        self.title("Example");
+        self.line(&format!("  {}", table.header));
+        for key in table.keys.iter().filter(|key| !key.example.starts_with('[')) {
+            self.line(&format!("  {}", key.example));
+        }
+    }
+
+    fn key(&mut self, table: &KeyTable, key: &Key) {
+        let Ink { bold, off, .. } = self.ink;
+        self.line(&format!("{bold}{}{off}, a key of {}", key.name, table.header));
+        self.line("");
+        self.one_key(key);
+        self.title("Example");
+        self.line(&format!("  {}", key.example));
+    }
+
+    fn one_key(&mut self, key: &Key) {
+        const WIDTH: usize = 11;
+        let Ink { bold, off, .. } = self.ink;
+        let indent = " ".repeat(WIDTH + 4);
+        let name = format!("  {bold}{:WIDTH$}{off}  ", key.name);
+        self.paragraph_after(&name, WIDTH + 4, key.doc, &indent);
+        self.paragraph(&format!("{} · default {}", key.takes, key.default), &indent);
+    }
+
     fn kind(&mut self, kind: &Kind) {
         let Ink { bold, off, .. } = self.ink;
         self.line(&format!("{bold}{}{off}: {}", kind.name, kind.summary));
@@ -108,60 +161,6 @@ impl Page {
         for line in kind.example.trim().lines() {
             self.line(&format!("  {line}"));
         }
-    }
-
-    fn title(&mut self, title: &str) {
-        let Ink { bold, off, .. } = self.ink;
-        self.line("");
-        self.line(&format!("{bold}{title}{off}"));
-    }
-
-    /// Text in which paragraphs may be wrapped; indented lines, tables and lists stay as they are.
-    fn prose(&mut self, doc: &str) {
-        let mut paragraph = String::new();
-        for line in doc.lines() {
-            let is_set = line.is_empty() || line.starts_with([' ', '|', '-', '`']);
-            if is_set {
-                self.paragraph(&std::mem::take(&mut paragraph), "");
-                self.line(line);
-            } else {
-                let blank = if paragraph.is_empty() { "" } else { " " };
-                paragraph += &format!("{blank}{line}");
-            }
-        }
-        self.paragraph(&paragraph, "");
-    }
-
-    fn paragraph(&mut self, text: &str, indent: &str) {
-        if !text.is_empty() {
-            self.paragraph_after(indent, indent.chars().count(), text, indent);
-        }
-    }
-
-    /// Wraps `text` behind `start`, which takes so many columns; later lines after `indent`.
-    fn paragraph_after(&mut self, start: &str, start_columns: usize, text: &str, indent: &str) {
-        let (mut line, mut columns) = (start.to_owned(), start_columns);
-        let mut is_first = true;
-        for word in text.split_whitespace() {
-            let needed = word.chars().count() + usize::from(!is_first);
-            if !is_first && columns + needed > self.columns {
-                self.line(&line);
-                (line, columns) = (indent.to_owned(), indent.chars().count());
-                is_first = true;
-            }
-            if !is_first {
-                line.push(' ');
-                columns += 1;
-            }
-            line += word;
-            columns += word.chars().count();
-            is_first = false;
-        }
-        self.line(&line);
-    }
-
-    fn line(&mut self, line: &str) {
-        writeln!(self.text, "{}", line.trim_end()).expect("writing to a String cannot fail");
     }
 }
 
@@ -235,15 +234,6 @@ fn unit(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_wrap_behind_an_indent() {
-        let mut page = Page { text: String::new(), ink: Ink::OFF, columns: 16 };
-
-        page.paragraph_after("  name  ", 8, "one two three four", "        ");
-
-        assert_eq!(page.text, "  name  one two\n        three\n        four\n");
-    }
 
     #[test]
     fn units_are_read_off_names() {

@@ -36,7 +36,12 @@ fn table(catalog: &Catalog, ink: Ink) -> String {
         }
         text.push('\n');
     }
-    line(&mut text, format_args!("`afferent explain KIND` tells more."));
+    line(
+        &mut text,
+        format_args!(
+            "`afferent explain KIND` tells more, `afferent explain node` which keys all nodes have."
+        ),
+    );
     text
 }
 

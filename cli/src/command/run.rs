@@ -42,13 +42,8 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     })?;
     let _server = listener.map(|listener| metrics::serve(listener, &plan, &running, &screen));
 
-    let mut watch = Watch {
-        plan: &plan,
-        running: &running,
-        screen: &screen,
-        speed: asked.speed.0,
-        wish: None,
-    };
+    let mut watch =
+        Watch { plan: &plan, running: &running, screen: &screen, speed: asked.speed.0, wish: None };
     let outcome = watch.until_it_ends(&vitals, &mut interrupts);
     let ending = match (watch.wish, &outcome.fault) {
         (Some(Wish::Stop), _) => Ending::Stopped,

@@ -57,7 +57,11 @@ pub(crate) fn kind(
 fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     let check = &collected(node).expectation.check;
     let refuse = |message: String, hint: String| {
-        let problem = Diagnostic::error(Code::BadTest, message).at(&check.place);
+        let place = match &check.value {
+            Check::Field(field, ..) => &field.place,
+            _ => &check.place,
+        };
+        let problem = Diagnostic::error(Code::BadTest, message).at(place);
         Err(problem.hint(hint).into())
     };
     let label = &node.inputs()[0].label;

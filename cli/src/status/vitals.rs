@@ -96,6 +96,16 @@ impl Vitals {
     }
 }
 
+#[cfg(test)]
+impl Vitals {
+    /// As after so many beats that nobody has seen.
+    pub(crate) fn of_unseen_beats(beats: u64, rr_ms: f64, rmssd_ms: f64) -> Self {
+        let rr_ms = VecDeque::from([rr_ms]);
+        let rmssd_ms = Some(rmssd_ms);
+        Self { rr_ms, rmssd_ms, has_heart: true, beats, unseen: beats, ..Self::default() }
+    }
+}
+
 /// A value as it is shown.
 enum Word {
     Text(String),

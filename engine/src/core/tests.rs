@@ -5,8 +5,8 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::*;
 use crate::{
-    Body, Catalog, Flow, Format, GraphSpec, Kind, ManualClock, Outline, Placement, PlanOptions, Port,
-    Rate, SourceText, Unit,
+    Body, Catalog, Flow, Format, GraphSpec, Kind, ManualClock, Outline, Placement, PlanOptions,
+    Port, Rate, SourceText, Unit,
     session::{Ground, Session, latencies},
     stage::Pace,
     testing::MemoryFiles,
@@ -167,7 +167,7 @@ fn a_thread_that_comes_back_leaves_what_is_ready_to_its_successor() {
         let mut fresh = fresh.lock().expect("no panic");
         assert!(matches!(fresh.turn(Timestamp::ZERO), CoreTurn::Until(_)));
         // Somebody has news for all of them, just before the old loop goes on.
-        cells.iter().for_each(|cell| drop(shared.ready.add(cell.door.number)));
+        cells.iter().for_each(|cell| shared.ready.add_anew(cell.door.number));
     });
 
     let before = scene.shared.beat.load(Ordering::Relaxed);

@@ -11,9 +11,11 @@
 //! A mistake does not end the reading: a spec carries the problems found so far, and whoever plans
 //! it reports them with its own, so that a person sees all of them at once.
 
+mod advice;
 mod build;
 mod code;
 mod diagnostic;
+mod keys;
 mod node;
 mod overrides;
 mod parse;
@@ -32,13 +34,13 @@ mod tests;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Level};
+pub use keys::{Key, KeyTable, RESERVED_KEYS, is_reserved};
 pub use overrides::{Forgotten, Override};
 pub use parse::FILE_BYTES_MAX;
 pub use place::{Place, SourceText, Spanned};
 pub use source::{ChannelRef, SourceRef, is_name};
 pub use spec::{
-    GraphSpec, InputSpec, NodeOptions, NodeSpec, OnFault, OnFull, RESERVED_KEYS, SectionSpec,
-    is_reserved,
+    GraphSpec, InputSpec, NodeOptions, NodeSpec, OnFault, OnFull, SectionSpec,
 };
 pub use suggest::nearest;
 pub use test::{At, Check, Expectation, Feed, TestEvent, TestInput, TestSpec, Wanted};

@@ -2,8 +2,9 @@
 
 use super::code::Code;
 use super::diagnostic::Diagnostic;
+use super::keys;
 use super::place::{Place, Spanned};
-use super::read::{Numbers, Reader, bad_name};
+use super::read::{NODE_NAME, Numbers, Reader, bad_name};
 use super::source::{SourceRef, is_name};
 use super::spec::{InputSpec, NodeOptions, NodeSpec, OnFault, OnFull};
 use super::value::Value;
@@ -205,7 +206,7 @@ impl Reader<'_> {
                 return Some(InputSpec { port, source, on_full: None, capacity_ms: None });
             }
             Value::Table(entries) => entries,
-            _ => return self.wrong_type("from", value, "the name of a node"),
+            _ => return self.wrong_type("from", value, NODE_NAME),
         };
         let (mut source, mut on_full, mut capacity_ms) = (None, None, None);
         let mut node_is_written = false;
@@ -217,7 +218,7 @@ impl Reader<'_> {
                 }
                 "on_full" => on_full = self.word("on_full", value, OnFull::WORDS),
                 "capacity_ms" => capacity_ms = self.span_ms("capacity_ms", value),
-                _ => self.unknown_key(&key, "an input", &["node", "on_full", "capacity_ms"]),
+                _ => self.unknown_key(&key, "an input", &keys::INPUT),
             }
         }
         if !node_is_written {

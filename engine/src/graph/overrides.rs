@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::diagnostic::Diagnostic;
-use super::place::{Place, SourceText, Spanned};
+use super::place::{COMMAND_LINE, Place, SourceText, Spanned};
 use super::read::{Reader, bad_name};
 use super::source::is_name;
 use super::spec::{GraphSpec, NodeSpec, SectionSpec};
@@ -32,7 +32,7 @@ pub struct Override {
 impl Override {
     /// Reads the text of one `--set`. The value is TOML, or a bare word: `ecg.file=100.hea`.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let file = SourceText::new("--set", text);
+        let file = SourceText::new(COMMAND_LINE, text);
         let Some(equals) = text.find('=') else {
             let problem = Diagnostic::error(Code::Syntax, format!("`{text}` sets nothing"));
             let at = Place::new(&file, 0..text.len());
@@ -84,8 +84,20 @@ fn value(file: &Arc<SourceText>, span: Range<usize>) -> Result<Spanned<Value>, D
     match toml::read_value(file, span) {
         Ok(value) => Ok(value),
         Err(problem) if text.starts_with(['"', '\'', '[', '{']) => Err(problem),
+        Err(_) if is_whole_number(text) => {
+            let message = format!("`{text}` is larger than a whole number can be");
+            let problem = Diagnostic::error(Code::OutOfRange, message).at(&place);
+            Err(problem
+                .hint(format!("write it with a point, `{text}.0`, if its digits may be rounded")))
+        }
         Err(_) => Ok(Spanned::new(Value::from(text), place)),
     }
+}
+
+fn is_whole_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    digits.starts_with(|letter: char| letter.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The parameters that `--set node.op=K` made a node forget, for the caller to tell.

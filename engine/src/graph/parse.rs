@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::keys;
 use super::place::{Place, SourceText, Spanned};
 use super::read::{Reader, bad_name, listed};
 use super::source::is_name;
@@ -122,7 +123,7 @@ impl GraphSpec {
             }
             "deadline_ms" => self.deadline_ms = reader.span_ms(name, value),
             "doc" => self.doc = reader.text(name, value),
-            _ => reader.unknown_key(key, "`[graph]`", &["name", "deadline_ms", "doc"]),
+            _ => reader.unknown_key(key, "`[graph]`", &keys::GRAPH),
         }
     }
 
@@ -188,7 +189,7 @@ impl GraphSpec {
 type NamedTable = (Spanned<String>, Option<Place>, Vec<(Spanned<String>, Spanned<Value>)>);
 
 fn is_graph_key(name: &str) -> bool {
-    matches!(name, "name" | "deadline_ms" | "doc")
+    keys::GRAPH.names().any(|key| key == name)
 }
 
 fn within_limits(name: &str, bytes: &[u8]) -> Result<(), Diagnostics> {

@@ -3,6 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What the text of one `--set` is known by.
+pub(super) const COMMAND_LINE: &str = "--set";
+
 /// A text that graphs are read from, with the name a reader knows it by.
 ///
 /// The name is the path of a file as the user gave it, or `--set` for the command line. Nothing

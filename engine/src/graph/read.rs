@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::diagnostic::Diagnostic;
+use super::keys::KeyTable;
 use super::place::{Place, Spanned};
 use super::source::{NAME_BYTES_MAX, as_name, is_name};
 use super::suggest::nearest;
@@ -24,6 +25,9 @@ pub(super) enum Numbers {
     /// Finite and above 0.
     Positive,
 }
+
+/// What `from` wants.
+pub(super) const NODE_NAME: &str = "the name of a node";
 
 impl Reader<'_> {
     /// Notes a problem. Returns `None` for callers that have nothing to return then.
@@ -61,15 +65,21 @@ impl Reader<'_> {
         let Some(number) = value.value.as_number() else {
             return self.wrong_type(key, value, "a number");
         };
-        let (fits, wanted) = match numbers {
-            Numbers::Any => (true, "a finite number"),
-            Numbers::NotNegative => (number >= 0.0, "0 or a finite number above it"),
-            Numbers::Positive => (number > 0.0, "a finite number above 0"),
+        let (fits, wanted, hint) = match numbers {
+            Numbers::Any => (true, "a finite number", "write a finite number"),
+            Numbers::NotNegative => {
+                (number >= 0.0, "0 or a finite number above it", "write 0 or a number above it")
+            }
+            Numbers::Positive => (
+                number > 0.0,
+                "a finite number above 0",
+                "write a number above 0, or leave the key out",
+            ),
         };
         if fits && number.is_finite() {
             return Some(Spanned::new(number, value.place));
         }
-        self.out_of_range(key, &value, wanted)
+        self.out_of_range(key, &value, wanted, hint)
     }
 
     /// A whole number from 0.
@@ -79,7 +89,10 @@ impl Reader<'_> {
         };
         match u32::try_from(number) {
             Ok(count) => Some(Spanned::new(count, value.place)),
-            Err(_) => self.out_of_range(key, &value, "a whole number from 0 to 4294967295"),
+            Err(_) => {
+                let wanted = "a whole number from 0 to 4294967295";
+                self.out_of_range(key, &value, wanted, "write 0, 1, 2 or so on")
+            }
         }
     }
 
@@ -138,6 +151,9 @@ impl Reader<'_> {
         if wanted == "text" && is_single {
             problem = problem.hint(format!("write it in quotes: `{key} = \"{written}\"`"));
         }
+        if wanted == NODE_NAME {
+            problem = problem.hint("write a node's name in quotes, such as `from = \"ecg\"`");
+        }
         if let Some(text) = written.as_text()
             && wanted != "text"
             && (text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok())
@@ -147,17 +163,26 @@ impl Reader<'_> {
         self.refuse(problem)
     }
 
-    fn out_of_range<T>(&mut self, key: &str, value: &Spanned<Value>, wanted: &str) -> Option<T> {
+    fn out_of_range<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<Value>,
+        wanted: &str,
+        hint: &str,
+    ) -> Option<T> {
         let message = format!("`{key}` = {} is not {wanted}", value.value);
-        self.refuse(Diagnostic::error(Code::OutOfRange, message).at(&value.place))
+        self.refuse(Diagnostic::error(Code::OutOfRange, message).at(&value.place).hint(hint))
     }
 
     /// A key that its table does not know.
-    pub(super) fn unknown_key(&mut self, key: &Spanned<String>, table: &str, known: &[&str]) {
-        let message = format!("{table} has no key `{}`", key.value);
-        let hint = match nearest(&key.value, known.iter().copied()) {
+    pub(super) fn unknown_key(&mut self, key: &Spanned<String>, what: &str, table: &KeyTable) {
+        let message = format!("{what} has no key `{}`", key.value);
+        let hint = match nearest(&key.value, table.names()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its keys are {}", listed(known.iter().copied())),
+            None => {
+                let keys = listed(table.names());
+                format!("its keys are {keys}; `afferent explain {}` explains them", table.name)
+            }
         };
         self.refuse::<()>(Diagnostic::error(Code::UnknownKey, message).at(&key.place).hint(hint));
     }

@@ -17,7 +17,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Level};
-use super::place::{Place, SourceText};
+use super::place::{COMMAND_LINE, Place, SourceText};
 
 /// Every problem in the order of the text, those without a place last, then a line that counts.
 pub(super) fn all(problems: &[Diagnostic], styled: bool) -> String {
@@ -106,7 +106,16 @@ fn snippet(place: &Place, width: usize, ink: Ink, out: &mut String) {
     let Excerpt { before, marked, after, last_line } = Excerpt::new(place);
 
     let name = printable(place.file.name(), TEXT_CHARS_MAX);
-    line(out, format_args!("{:width$}{gutter}-->{off} {name}:{number}:{column}", ""));
+    let whereabouts = match place.file.text().split_once('=') {
+        // The command line has no lines to count, but perhaps several of these.
+        Some((key, _)) if name == COMMAND_LINE => format!("in `{name} {}=…`", key.trim()),
+        _ if name == COMMAND_LINE => format!("in `{name}`"),
+        _ => format!("{name}:{number}:{column}"),
+    };
+    line(
+        out,
+        format_args!("{:width$}{gutter}-->{off} {}", "", printable(&whereabouts, TEXT_CHARS_MAX)),
+    );
     line(out, format_args!("{:width$} {gutter}|{off}", ""));
     line(out, format_args!("{gutter}{number:>width$} |{off} {before}{marked}{after}"));
 

@@ -112,32 +112,6 @@ pub struct NodeOptions {
     pub doc: Option<Spanned<String>>,
 }
 
-/// Keys that mean the same on every node and are no parameters, with what they say.
-pub const RESERVED_KEYS: &[(&str, &str)] = &[
-    ("op", "the kind of the node"),
-    ("from", "where its input comes from"),
-    ("on", "the host, or hosts, that may run it"),
-    ("stage", "nodes with one stage name share an actor"),
-    ("core", "the data core it runs on, from 0"),
-    ("realtime", "ask the system for real-time scheduling"),
-    ("capacity_ms", "room on every input, in milliseconds of data"),
-    ("on_full", "what happens to a frame when an input is full"),
-    ("on_fault", "what happens when it keeps failing"),
-    ("max_wait_ms", "how long a join waits for a late input, in event time"),
-    ("idle_ms", "silence after which the clock raises a live source's bound"),
-    ("deadline_ms", "latency its output may have"),
-    ("frame_ms", "length of the frames a source makes"),
-    ("wedge_ms", "length of a turn after which it counts as wedged"),
-    ("retries", "restarts before `on_fault` decides"),
-    ("enabled", "`false` leaves it out"),
-    ("doc", "a sentence for people"),
-];
-
-/// Whether `key` means the same on every node and so cannot be a parameter of a kind.
-pub fn is_reserved(key: &str) -> bool {
-    RESERVED_KEYS.iter().any(|(reserved, _)| *reserved == key)
-}
-
 /// One edge, named by its consumer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputSpec {

@@ -77,8 +77,7 @@ impl Draft<'_> {
             };
             let problem = Diagnostic::error(Code::FileClash, message).at(place).of_node(name);
             let problem = problem.see(format!("{other} {other_verb} it"), seen);
-            problems
-                .push(problem.hint("write to another file: writing begins by emptying it"));
+            problems.push(problem.hint("write to another file: writing begins by emptying it"));
         }
     }
 
@@ -159,6 +158,10 @@ impl Draft<'_> {
         let max_wait_ms = options.max_wait_ms.as_ref().map(|ms| &ms.place);
         let on_full = options.on_full.as_ref().map(|on_full| &on_full.place);
         let capacity_ms = options.capacity_ms.as_ref().map(|ms| &ms.place);
+        if options.realtime.as_ref().is_some_and(|realtime| realtime.value) {
+            let place = options.realtime.as_ref().map(|realtime| &realtime.place);
+            warn("realtime", place, "no thread asks for real-time scheduling yet");
+        }
         if waits {
             warn("stage", stage, "what waits runs on no data core");
             warn("core", core, "what waits runs on no data core");

@@ -19,7 +19,7 @@ use crate::{
     service::Services,
 };
 
-use super::{Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan};
+use super::{Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan, words::listed};
 
 /// What planning needs to know besides the graph.
 #[derive(Clone)]
@@ -247,7 +247,7 @@ fn kind_of(
         problems.push(
             problem
                 .of_node(&node.name.value)
-                .hint("choose one of those that `afferent list` prints")
+                .hint(what_there_is(catalog))
                 .did_you_mean(catalog.nearest(&op.value)),
         );
         return None;
@@ -257,6 +257,18 @@ fn kind_of(
         Some(_) if node.is_broken() && node.from.is_empty() => None,
         Some(fed) if !node.from.is_empty() => Some(fed),
         _ => Some(kind),
+    }
+}
+
+/// Where to look for a kind; who names an unknown file format learns which are read.
+fn what_there_is(catalog: &Catalog) -> String {
+    let reads = |kind: &&Kind| kind.is_source() && kind.param("file").is_some();
+    let readers: Vec<_> = catalog.iter().filter(reads).map(|kind| kind.name).collect();
+    let list = "choose one of those that `afferent list` prints";
+    if readers.is_empty() {
+        list.to_owned()
+    } else {
+        format!("{list}; files are read by {}", listed(readers))
     }
 }
 

@@ -49,7 +49,7 @@ impl Draft<'_> {
                 problem
                     .at(&self.spec.name.place)
                     .of(format!("graph `{}`", self.spec.name.value))
-                    .hint(format!("add a sink, with `from = \"{last}\"`")),
+                    .hint(format!("add a sink, with `from = \"{last}\"`, or nothing will be seen")),
             );
             return;
         }
@@ -59,7 +59,7 @@ impl Draft<'_> {
                 let message = format!("nobody takes what `{name}` delivers");
                 let problem = Diagnostic::warning(Code::UnusedOutput, message);
                 let problem = problem.at(&node.spec.name.place).of_node(name);
-                problems.push(problem.hint("feed a node from it, or disable it"));
+                problems.push(problem.hint("feed a node from it, or write `enabled = false`"));
             }
         }
     }

@@ -1,28 +1,49 @@
 //! The plan as a table for people: what `afferent check` prints.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write,
+};
 
 use crate::graph::OnFull;
 
 use super::{
     Home, Plan, PlanEdge, output_label,
-    words::{counted, millis},
+    words::{counted, few, millis},
 };
 
 impl Plan {
-    /// Every edge with its format, room, policy, guarantee and delay; then where nodes run; then
-    /// sums. Aligned with blanks, for a font of fixed width.
+    /// Every edge with its format, room, policy, guarantee and delay; the fields of events; where
+    /// nodes run; sums. Aligned with blanks, for a font of fixed width.
     pub fn table(&self) -> String {
+        self.table_within(usize::MAX)
+    }
+
+    /// As [`Plan::table`], on so many columns: where rows do not fit, every edge takes a few lines.
+    pub fn table_within(&self, width: usize) -> String {
         let mut rows = vec![HEAD.map(str::to_owned)];
         rows.extend(self.edges.iter().map(|edge| self.row(edge)));
         let mut text = String::new();
         if rows.len() > 1 {
-            columns(&rows, &mut text);
+            if widths(&rows).iter().sum::<usize>() + BETWEEN * (HEAD.len() - 1) <= width {
+                columns(&rows, &mut text);
+            } else {
+                blocks(&rows, width, &mut text);
+            }
             text.push('\n');
         }
-        columns(&self.places(), &mut text);
+        let fields = self.fields();
+        if !fields.is_empty() {
+            for line in fields {
+                wrapped(&line, width, &mut text);
+            }
+            text.push('\n');
+        }
+        for [stage, core, nodes] in aligned(&self.places()) {
+            wrapped(&format!("{stage}{core}{nodes}"), width, &mut text);
+        }
         text.push('\n');
-        self.sums(&mut text);
+        self.sums(width, &mut text);
         text
     }
 
@@ -48,14 +69,35 @@ impl Plan {
                 }
             }
         };
+        let format = match edge.format.as_event() {
+            // Their fields stand below, once.
+            Some(_) => "events".to_owned(),
+            None => edge.format.to_string(),
+        };
         [
             format!("{} → {}", self.source_label(edge), self.input_label(edge)),
-            edge.format.to_string(),
+            format,
             capacity,
             policy.to_owned(),
             guarantee.to_owned(),
             format!("{} ms", millis(edge.delay_ns)),
         ]
+    }
+
+    /// What the events of each output hold: a line for every output that somebody takes.
+    fn fields(&self) -> Vec<String> {
+        let mut told = HashSet::new();
+        let events = self.edges.iter().filter_map(|edge| Some((edge, edge.format.as_event()?)));
+        let first = events.filter(|(edge, _)| told.insert(edge.from));
+        let line = first.map(|(edge, event)| {
+            let names: Vec<&str> = event.fields.iter().map(|field| field.name).collect();
+            format!("events   {}: {}", self.source_label(edge), names.join(", "))
+        });
+        let mut lines: Vec<String> = line.take(EVENTS_MAX + 1).collect();
+        if lines.len() > EVENTS_MAX {
+            lines[EVENTS_MAX] = "events   … and those of others".to_owned();
+        }
+        lines
     }
 
     /// `node`, `node.port`, `node[channels]`.
@@ -87,7 +129,7 @@ impl Plan {
     /// A line per stage, and one for what waits.
     fn places(&self) -> Vec<[String; 3]> {
         let names = |nodes: &mut dyn Iterator<Item = usize>| {
-            nodes.map(|node| self.nodes[node].name.as_str()).collect::<Vec<_>>().join(", ")
+            few(nodes.map(|node| self.nodes[node].name.as_str()))
         };
         let mut lines: Vec<[String; 3]> = Vec::new();
         for (number, stage) in self.stages.iter().enumerate() {
@@ -112,14 +154,13 @@ impl Plan {
         }
     }
 
-    fn sums(&self, text: &mut String) {
+    fn sums(&self, width: usize, text: &mut String) {
         let rings = self.edges.iter().filter(|edge| edge.ring.is_some()).count();
         let nodes = counted(self.nodes.len(), "node");
         let edges = counted(self.edges.len(), "edge");
         let stages = counted(self.stages.len(), "stage");
-        let mut line = |label: &str, value: String| {
-            writeln!(text, "{label:<9}{value}").expect("writing to a String cannot fail");
-        };
+        let mut line =
+            |label: &str, value: String| wrapped(&format!("{label:<9}{value}"), width, text);
         line("sum", format!("{nodes}, {edges} ({}), {stages}", counted(rings, "ring")));
         let mut delays: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.kind.is_sink()) {
@@ -127,18 +168,28 @@ impl Plan {
             delays.entry(delay_ns).or_default().push(&node.name);
         }
         if !delays.is_empty() {
-            let delays = delays.iter().map(|(ns, names)| {
-                let shown = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
-                let more = names.len().saturating_sub(NAMES_MAX);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                format!("{shown}{more} {} ms", millis(*ns))
-            });
+            let delays = delays
+                .iter()
+                .map(|(ns, names)| format!("{} {} ms", few(names.iter().copied()), millis(*ns)));
             let delays = delays.collect::<Vec<_>>().join("; ");
             line("delay", format!("{delays}, by construction"));
         }
+        let deciders = self.nodes.iter().filter(|node| node.look_back_ns > 0);
+        let deciders = deciders.map(|node| {
+            let (name, ms) = (&node.name, millis(node.look_back_ns));
+            let kind = node.kind.name;
+            format!("`{name}` up to {ms} ms after the moment itself (`afferent explain {kind}`)")
+        });
+        let deciders: Vec<String> = deciders.take(NAMES_MAX).collect();
+        if !deciders.is_empty() {
+            line("decision", format!("{}, besides the delay", deciders.join("; ")));
+        }
         if let Some(deadline_ns) = self.deadline_ns {
             let ms = millis(deadline_ns);
-            line("latency", format!("{ms} ms allowed from the door to each sink"));
+            line(
+                "engine",
+                format!("{ms} ms of latency allowed from the door to each sink, besides both"),
+            );
         }
         if let Some(duration) = self.duration() {
             line("length", format!("{} s", duration.secs_f64()));
@@ -148,8 +199,14 @@ impl Plan {
 
 const HEAD: [&str; 6] = ["edge", "format", "capacity", "policy", "guarantee", "delay"];
 
-/// Sinks named on one line.
+/// Nodes named in one sum.
 const NAMES_MAX: usize = 4;
+
+/// Outputs whose fields are listed.
+const EVENTS_MAX: usize = 20;
+
+/// Blanks between columns.
+const BETWEEN: usize = 2;
 
 const fn guarantee(on_full: OnFull) -> &'static str {
     match on_full {
@@ -160,21 +217,70 @@ const fn guarantee(on_full: OnFull) -> &'static str {
     }
 }
 
-/// Rows with two blanks between columns, each as wide as it must be.
-fn columns<const N: usize>(rows: &[[String; N]], text: &mut String) {
+/// How wide each column must be.
+fn widths<const N: usize>(rows: &[[String; N]]) -> [usize; N] {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line += cell;
-            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+    widths
+}
+
+/// The cells filled up to their columns, with blanks between them.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<[String; N]> {
+    let widths = widths(rows);
+    let fill = |row: &[String; N]| {
+        let mut cells = row.clone();
+        for (cell, width) in cells.iter_mut().zip(widths) {
+            let blanks = width + BETWEEN - cell.chars().count();
+            cell.extend(std::iter::repeat_n(' ', blanks));
         }
-        text.push_str(line.trim_end());
+        cells
+    };
+    rows.iter().map(fill).collect()
+}
+
+/// A line per row.
+fn columns<const N: usize>(rows: &[[String; N]], text: &mut String) {
+    for row in aligned(rows) {
+        text.push_str(row.concat().trim_end());
         text.push('\n');
     }
+}
+
+/// A few lines per row: the first cell, and the others with what they are called below it.
+fn blocks<const N: usize>(rows: &[[String; N]], width: usize, text: &mut String) {
+    let Some((head, rows)) = rows.split_first() else { return };
+    for row in rows {
+        wrapped(&row[0], width, text);
+        let named = head.iter().zip(row).skip(1).filter(|(_, cell)| *cell != "–");
+        let named = named.map(|(name, cell)| format!("{name} {cell}"));
+        wrapped(&format!("    {}", named.collect::<Vec<_>>().join(", ")), width, text);
+    }
+}
+
+/// A line, wrapped at blanks; what does not fit stands below, further in.
+fn wrapped(line: &str, width: usize, text: &mut String) {
+    const INDENT: usize = 9;
+    let line = line.trim_end();
+    if line.chars().count() <= width {
+        text.push_str(line);
+        text.push('\n');
+        return;
+    }
+    let mut columns = 0;
+    for part in line.split_inclusive(' ') {
+        let letters = part.trim_end().chars().count();
+        if columns > INDENT && columns + letters > width {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            text.extend(std::iter::repeat_n(' ', INDENT));
+            columns = INDENT;
+        }
+        text.push_str(part);
+        columns += part.chars().count();
+    }
+    text.push('\n');
 }

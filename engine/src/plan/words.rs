@@ -13,6 +13,16 @@ pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     }
 }
 
+/// `a, b, c`; of many the first few and how many more there are.
+pub(super) fn few<'w>(mut words: impl Iterator<Item = &'w str>) -> String {
+    let mut shown = words.by_ref().take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
+    match words.count() {
+        0 => {}
+        more => shown += &format!(" and {more} more"),
+    }
+    shown
+}
+
 /// Longer lists are not read.
 const SHOWN_MAX: usize = 12;
 

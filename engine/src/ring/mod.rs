@@ -5,19 +5,17 @@
 //! `latest`); beside the frames stands the *bound*, a promise that nothing
 //! older will come. A bound of [`Timestamp::MAX`] ends the stream.
 
+#[cfg(all(test, loom))]
+mod model;
 mod wake;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering, fence},
-};
-
-use crossbeam_queue::ArrayQueue;
+use std::sync::Arc;
 
 use crate::{
     frame::{Frame, Gap},
     graph::OnFull,
     stats::EdgeCounts,
+    sync::{ArrayQueue, AtomicBool, AtomicI64, Ordering, fence, rtrb},
     time::Timestamp,
 };
 
@@ -235,6 +233,14 @@ impl Receiver {
             self.release();
         }
         true
+    }
+
+    /// Frames in the ring.
+    pub(crate) fn len(&self) -> usize {
+        match &self.queue {
+            Out::Bounded(queue) => queue.slots(),
+            Out::Overwriting(queue) => queue.len(),
+        }
     }
 
     /// After draining: lets a producer that waits for room go on.

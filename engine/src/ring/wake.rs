@@ -74,6 +74,11 @@ impl Parker {
     }
 
     #[cfg(loom)]
+    pub(crate) fn woken_ns_ago(&self) -> Option<i64> {
+        None
+    }
+
+    #[cfg(loom)]
     pub(crate) fn adopt(&self, is_due: impl Fn() -> bool) -> bool {
         is_due()
     }
@@ -114,7 +119,11 @@ impl Parker {
     }
 
     #[cfg(loom)]
-    fn sleep(&self, _: Option<Duration>) {
+    fn sleep(&self, limit: Option<Duration>) {
+        // However long the limit is, it may be over at once.
+        if limit.is_some() {
+            return loom::thread::yield_now();
+        }
         // In the model only the word wakes, so a word that nobody changes shows as a search
         // without end: loom's own parking loses an unpark that comes while the thread is blocked
         // elsewhere, which the standard library's does not.
@@ -183,10 +192,7 @@ impl Ready {
     /// Takes out every number, smallest first, and hands it to `visit`. Numbers added meanwhile
     /// are taken now or next time. A `visit` that breaks off ends it: its number and all that were
     /// not visited are in the set again, and whoever waits for them is to be woken.
-    pub(crate) fn drain(
-        &self,
-        mut visit: impl FnMut(usize) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(crate) fn drain(&self, mut visit: impl FnMut(usize) -> ControlFlow<()>) -> ControlFlow<()> {
         for (at, summary) in self.summary.iter().enumerate() {
             if summary.load(Ordering::Relaxed) == 0 {
                 continue;
@@ -239,7 +245,7 @@ mod tests {
         let numbers = [0, 63, 64, 4_096, 9_999];
         for broken_at in numbers {
             let ready = Ready::new(10_000);
-            numbers.iter().for_each(|&number| drop(ready.add(number)));
+            numbers.iter().for_each(|&number| ready.add_anew(number));
 
             let mut seen = Vec::new();
             let visit = |number| {
@@ -277,39 +283,117 @@ mod model {
 
     use super::*;
 
-    /// Two producers write an item, set a bit and wake; the consumer drains until it
-    /// has both. A lost wake-up shows as a deadlock, a lost bit as one too.
-    #[test]
-    fn no_wake_up_is_lost() {
+    /// Counts down to zero what is still to be visited.
+    struct Scene {
+        parker: Parker,
+        ready: Ready,
+        written: AtomicUsize,
+        generation: AtomicUsize,
+        left: AtomicUsize,
+    }
+
+    fn scene(left: usize) -> Arc<Scene> {
+        Arc::new(Scene {
+            parker: Parker::new(),
+            ready: Ready::new(2 * WORD_BITS),
+            written: AtomicUsize::new(0),
+            generation: AtomicUsize::new(0),
+            left: AtomicUsize::new(left),
+        })
+    }
+
+    fn check(model: impl Fn() + Send + Sync + 'static) {
         let mut builder = loom::model::Builder::new();
         builder.preemption_bound = Some(3);
-        builder.check(|| {
-            let shared = Arc::new((Parker::new(), Ready::new(2), AtomicUsize::new(0)));
-            let producers: Vec<_> = (0..2)
-                .map(|number| {
-                    let shared = shared.clone();
-                    thread::spawn(move || {
-                        shared.2.fetch_add(1, Ordering::Relaxed);
-                        shared.1.add(number);
-                        shared.0.wake();
-                    })
+        builder.check(model);
+    }
+
+    /// Two producers write an item, set a bit and wake; the consumer drains until it has both. A
+    /// lost wake-up shows as a search without end, a lost bit as one too.
+    fn two_producers(numbers: [usize; 2], first_limit: Option<Duration>) {
+        check(move || {
+            let scene = scene(2);
+            let producers = numbers.map(|number| {
+                let scene = scene.clone();
+                thread::spawn(move || {
+                    scene.written.fetch_add(1, Ordering::Relaxed);
+                    scene.ready.add(number);
+                    scene.parker.wake();
                 })
-                .collect();
+            });
 
             // A thread of its own: an unpark that comes late must not hit the model's main thread
             // while it joins, which loom does not allow.
             let consumer = thread::spawn(move || {
-                let mut seen = 0;
+                let (mut seen, mut limit) = (0, first_limit);
                 while seen < 2 {
-                    shared.1.drain(|_| seen += 1);
+                    let _ = scene.ready.drain(|_| {
+                        seen += 1;
+                        ControlFlow::Continue(())
+                    });
                     if seen < 2 {
-                        shared.0.park(None, || shared.1.any());
+                        scene.parker.park(limit.take(), || scene.ready.any());
                     }
                 }
-                assert_eq!(shared.2.load(Ordering::Relaxed), 2);
+                assert_eq!(scene.written.load(Ordering::Relaxed), 2);
             });
 
             for thread in producers.into_iter().chain([consumer]) {
+                thread.join().expect("no panic");
+            }
+        });
+    }
+
+    #[test]
+    fn no_wake_up_is_lost() {
+        two_producers([0, 1], None);
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_over_several_words() {
+        two_producers([0, WORD_BITS], None);
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_after_a_sleep_with_a_limit() {
+        two_producers([0, 1], Some(Duration::from_millis(1)));
+    }
+
+    /// The old loop breaks off as soon as it knows that it was superseded; whatever it does not
+    /// visit the fresh one does, though it may look while the old one has all numbers in its hands.
+    #[test]
+    fn what_a_superseded_loop_leaves_is_found_by_the_fresh_one() {
+        check(|| {
+            let scene = scene(3);
+            for number in [0, 1, WORD_BITS] {
+                scene.ready.add_anew(number);
+            }
+            let old = {
+                let scene = scene.clone();
+                thread::spawn(move || {
+                    let _ = scene.ready.drain(|_| {
+                        if scene.generation.load(Ordering::Acquire) > 0 {
+                            return ControlFlow::Break(());
+                        }
+                        scene.left.fetch_sub(1, Ordering::AcqRel);
+                        ControlFlow::Continue(())
+                    });
+                    scene.parker.wake();
+                })
+            };
+            let fresh = thread::spawn(move || {
+                scene.generation.store(1, Ordering::Release);
+                while scene.left.load(Ordering::Acquire) > 0 {
+                    let _ = scene.ready.drain(|_| {
+                        scene.left.fetch_sub(1, Ordering::AcqRel);
+                        ControlFlow::Continue(())
+                    });
+                    let done = || scene.left.load(Ordering::Acquire) == 0;
+                    scene.parker.park(None, || scene.ready.any() || done());
+                }
+            });
+
+            for thread in [old, fresh] {
                 thread.join().expect("no panic");
             }
         });

@@ -74,7 +74,10 @@ impl StageActor {
 }
 
 /// Asks the actor of a stage. One that is gone, as its cell was given up, gives no answer.
-pub(crate) async fn ask_stage<M, T>(stage: &ActorRef<StageActor>, message: M) -> Result<T, ControlError>
+pub(crate) async fn ask_stage<M, T>(
+    stage: &ActorRef<StageActor>,
+    message: M,
+) -> Result<T, ControlError>
 where
     M: Send + 'static,
     T: Send + 'static,
@@ -96,7 +99,11 @@ pub(crate) struct SetParams {
 impl Message<SetParams> for StageActor {
     type Reply = Later<()>;
 
-    async fn handle(&mut self, set: SetParams, context: &mut Context<Self, Later<()>>) -> Later<()> {
+    async fn handle(
+        &mut self,
+        set: SetParams,
+        context: &mut Context<Self, Later<()>>,
+    ) -> Later<()> {
         let SetParams { node, params } = set;
         self.ask(context, |reply| Command::Set { node, params, reply }, refused)
     }
@@ -129,7 +136,11 @@ pub(crate) struct LoadNode {
 impl Message<LoadNode> for StageActor {
     type Reply = Later<()>;
 
-    async fn handle(&mut self, load: LoadNode, context: &mut Context<Self, Later<()>>) -> Later<()> {
+    async fn handle(
+        &mut self,
+        load: LoadNode,
+        context: &mut Context<Self, Later<()>>,
+    ) -> Later<()> {
         let LoadNode { node, state } = load;
         self.ask(context, |reply| Command::Load { node, state, reply }, refused)
     }

@@ -56,7 +56,8 @@ impl Leaving {
 pub(crate) async fn sweep(leaving: Arc<Leaving>) {
     let mut look_ms = *LOOK_MS.start();
     while let Some(gone) = leaving.take() {
-        look_ms = if gone.is_empty() { (2 * look_ms).min(*LOOK_MS.end()) } else { *LOOK_MS.start() };
+        look_ms =
+            if gone.is_empty() { (2 * look_ms).min(*LOOK_MS.end()) } else { *LOOK_MS.start() };
         if !gone.is_empty() {
             // A body that panics while it is dropped takes no other with it.
             let dropped = move || gone.into_iter().for_each(drop_quietly);

@@ -16,7 +16,7 @@ use crate::{
     frame::Frame,
     graph::{Spanned, Value},
     param::Params,
-    plan::Plan,
+    plan::{Home, Plan},
     session::{EdgeTotals, Ground, OpenError, Session, latencies},
     stage::{Pace, SlotBody, build_body},
     supervise::{Record, Verdict},
@@ -98,48 +98,58 @@ impl ManualRun {
     /// the next moment something is due, or `None` if the graph has ended or waits for ever.
     pub fn settle(&mut self) -> Option<Timestamp> {
         loop {
-            let now = self.clock.now();
-            let mut busy = false;
-            let mut next: Option<Timestamp> = None;
-            let mut at_most = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
-            for core in &mut self.cores {
-                match core.turn(now) {
-                    CoreTurn::More => busy = true,
-                    CoreTurn::Until(at) => at_most(at),
-                    CoreTurn::Idle => {}
-                }
-            }
-            for (sink, left) in self.session.sinks.iter_mut().zip(&mut self.sinks_left) {
-                if !*left {
-                    continue;
-                }
-                match sink.turn() {
-                    TaskTurn::More => busy = true,
-                    TaskTurn::Until(at) => at_most(at),
-                    TaskTurn::Idle => {}
-                    TaskTurn::Done => *left = false,
-                    TaskTurn::Failed(fault) => {
-                        *left = false;
-                        self.faults
-                            .push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));
-                    }
-                }
-            }
-            busy |= self.look_at_notes(now);
-            for (at, stage, slot) in std::mem::take(&mut self.restarts) {
-                if at <= now {
-                    busy |= self.restart(stage, slot);
-                } else {
-                    at_most(at);
-                    self.restarts.push((at, stage, slot));
-                }
-            }
-            // A sink may have made room, or a turn may have filled a ring, after it was looked at.
-            busy |= self.cores.iter().any(|core| core.shared.ready.any());
+            let (busy, next) = self.round();
             if !busy {
                 return next.filter(|_| !self.has_ended());
             }
         }
+    }
+
+    /// Lets every core and every sink that waits have one turn; says whether more can be done
+    /// before the clock moves.
+    pub fn step(&mut self) -> bool {
+        self.round().0
+    }
+
+    fn round(&mut self) -> (bool, Option<Timestamp>) {
+        let now = self.clock.now();
+        let mut busy = false;
+        let mut next: Option<Timestamp> = None;
+        let mut at_most = |at: Timestamp| next = Some(next.map_or(at, |known| known.min(at)));
+        for core in &mut self.cores {
+            match core.turn(now) {
+                CoreTurn::More => busy = true,
+                CoreTurn::Until(at) => at_most(at),
+                CoreTurn::Idle => {}
+            }
+        }
+        for (sink, left) in self.session.sinks.iter_mut().zip(&mut self.sinks_left) {
+            if !*left {
+                continue;
+            }
+            match sink.turn() {
+                TaskTurn::More => busy = true,
+                TaskTurn::Until(at) => at_most(at),
+                TaskTurn::Idle => {}
+                TaskTurn::Done => *left = false,
+                TaskTurn::Failed(fault) => {
+                    *left = false;
+                    self.faults.push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));
+                }
+            }
+        }
+        busy |= self.look_at_notes(now);
+        for (at, stage, slot) in std::mem::take(&mut self.restarts) {
+            if at <= now {
+                busy |= self.restart(stage, slot);
+            } else {
+                at_most(at);
+                self.restarts.push((at, stage, slot));
+            }
+        }
+        // A sink may have made room, or a turn may have filled a ring, after it was looked at.
+        busy |= self.cores.iter().any(|core| core.shared.ready.any());
+        (busy, next)
     }
 
     /// Runs to the end, moving the clock whenever nothing else is left to do. Says whether the
@@ -244,6 +254,33 @@ impl ManualRun {
                 (from, self.plan.nodes[edge.to.0].name.clone(), totals)
             })
             .collect()
+    }
+
+    /// Frames that are on each edge, in the order of [`ManualRun::edges`], counted one by one
+    /// where they are: in rings, behind full ones, at joins. What the counters call in flight must
+    /// be neither more nor less.
+    pub fn audit(&self) -> Vec<u64> {
+        (0..self.plan.edges.len()).map(|edge| self.inside(edge) as u64).collect()
+    }
+
+    fn inside(&self, edge: usize) -> usize {
+        let planned = &self.plan.edges[edge];
+        let (from, (to, line)) = (planned.from.0, planned.to);
+        let behind = match self.plan.nodes[from].home {
+            Home::Stage(stage) => self.session.cells[stage].with_stage(|stage| stage.behind(edge)),
+            Home::Io => 0,
+        };
+        behind
+            + match self.plan.nodes[to].home {
+                Home::Stage(stage) => self.session.cells[stage].with_stage(|stage| {
+                    let slot = stage.slot_of(to).expect("the node is in its stage");
+                    stage.inside(slot, line)
+                }),
+                Home::Io => {
+                    let sink = self.session.sinks.iter().find(|sink| sink.node == to);
+                    sink.map_or(0, |sink| sink.inside(line))
+                }
+            }
     }
 
     /// Times a node's body was put in anew.

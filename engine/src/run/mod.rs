@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! program ── Running ──▶ Supervisor ──▶ stage actors ──command ring──▶ cells on cores
-//!                          ▲    │
-//!               events ────┘    └────▶ sink, source and call actors (I/O runtime)
+//!                          ▲    ├────▶ source and call actors (I/O runtime)
+//!               events ────┘    └────▶ sink actors (a runtime per sink, for it may block)
 //! ```
 
 mod actors;
+mod control;
+mod leaving;
 mod manual;
+mod opened;
+mod parts;
 mod patience;
 mod replace;
 mod report;
@@ -18,18 +22,21 @@ mod watchdog;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Condvar, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kameo::actor::{ActorRef, Spawn};
-use tokio::{runtime::Runtime, sync::mpsc};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::mpsc,
+};
 
 use crate::{
     core::CoreShared,
     fault::FaultClass,
     frame::Frame,
     graph::{Spanned, Value},
-    plan::Plan,
+    plan::{Home, Plan},
     session::{Latencies, OpenError, latencies},
     stage::Pace,
     time::{Clock, Timestamp},
@@ -37,8 +44,14 @@ use crate::{
 
 pub use manual::ManualRun;
 pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport, StageReport};
+use control::Question;
 pub(crate) use supervisor::{Happened, Supervisor, What};
 pub use watchdog::Health;
+
+/// Sinks of a graph that get a thread each; more of them share.
+const SINK_RUNTIMES_MAX: usize = 16;
+/// Bodies that may be built, or dropped, at the same time.
+const BUILDS_MAX: usize = 8;
 
 /// How a plan is run.
 #[derive(Clone, Debug)]
@@ -111,11 +124,34 @@ pub(crate) struct Shared {
     pub(crate) speed: Option<f64>,
     pub(crate) events: mpsc::UnboundedSender<Happened>,
     pub(crate) sessions: Mutex<report::Sessions>,
+    pub(crate) leaving: Arc<leaving::Leaving>,
     outcome: Mutex<Option<Outcome>>,
     ended: Condvar,
 }
 
 impl Shared {
+    fn new(
+        plan: &Arc<Plan>,
+        clock: Clock,
+        cores: Vec<Arc<CoreShared>>,
+        speed: Option<f64>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Happened>) {
+        let (events, happened) = mpsc::unbounded_channel();
+        let shared = Self {
+            plan: plan.clone(),
+            clock,
+            cores,
+            latency: latencies(plan),
+            speed,
+            events,
+            sessions: Mutex::new(report::Sessions::new(plan)),
+            leaving: Arc::default(),
+            outcome: Mutex::new(None),
+            ended: Condvar::new(),
+        };
+        (Arc::new(shared), happened)
+    }
+
     pub(crate) fn pace(&self) -> Pace {
         Pace { start: self.clock.now(), speed: self.speed }
     }
@@ -137,7 +173,7 @@ pub struct Running {
     shared: Arc<Shared>,
     supervisor: ActorRef<Supervisor>,
     control: Option<Runtime>,
-    io: Option<Runtime>,
+    io: Vec<Runtime>,
     threads: Arc<threads::Threads>,
     watchdog: Option<watchdog::Watchdog>,
 }
@@ -154,31 +190,15 @@ impl Plan {
 
 impl Running {
     fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Self, OpenError> {
-        let clock = Clock::system();
-        let (events, happened) = mpsc::unbounded_channel();
         let cores: Vec<_> = (0..options.cores.max(1)).map(|_| CoreShared::new()).collect();
-        let shared = Arc::new(Shared {
-            plan: plan.clone(),
-            clock,
-            cores,
-            latency: latencies(plan),
-            speed: options.speed,
-            events,
-            sessions: Mutex::new(report::Sessions::new(plan)),
-            outcome: Mutex::new(None),
-            ended: Condvar::new(),
-        });
-        let waits = plan.nodes.iter().any(|node| node.home == crate::plan::Home::Io);
+        let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed);
         let control = runtime("afferent-control");
-        let io = waits.then(|| runtime("afferent-io"));
+        let (io, [waits, sinks]) = io_runtimes(plan);
         let threads = threads::Threads::start(&shared);
         let supervisor = {
             let _inside = control.enter();
-            Supervisor::spawn(supervisor::Args {
-                shared: shared.clone(),
-                happened,
-                io: io.as_ref().map(|io| io.handle().clone()),
-            })
+            let io = waits.values().next().cloned();
+            Supervisor::spawn(supervisor::Args { shared: shared.clone(), happened, io, sinks })
         };
         let this = Self {
             watchdog: Some(watchdog::Watchdog::start(&shared, &threads)),
@@ -205,15 +225,15 @@ impl Running {
     /// # Errors
     /// If a body cannot be built or the cores are full.
     pub fn open(&self) -> Result<u32, ControlError> {
-        self.ask(supervisor::Open)
+        self.ask(control::Open)
     }
 
-    /// Closes a session now; what is inside is dropped with it and stays counted as in flight.
+    /// Closes a session now; what is inside is dropped with it and counted as `closed`.
     ///
     /// # Errors
     /// If there is no such session.
     pub fn close(&self, session: u32) -> Result<(), ControlError> {
-        self.ask(supervisor::Close(session))
+        self.ask(control::Close(session))
     }
 
     /// Changes a live parameter of a node while it runs, between two frames.
@@ -228,7 +248,7 @@ impl Running {
         value: impl Into<Value>,
     ) -> Result<(), ControlError> {
         let (node, param) = (node.to_owned(), param.to_owned());
-        self.ask(supervisor::Set { session, node, param, value: Spanned::new(value.into(), None) })
+        self.ask(control::Set { session, node, param, value: Spanned::new(value.into(), None) })
     }
 
     /// Stops the sources of a session until [`Running::resume`]. Generated content waits; what
@@ -237,7 +257,7 @@ impl Running {
     /// # Errors
     /// If there is no such session.
     pub fn pause(&self, session: u32) -> Result<(), ControlError> {
-        self.ask(supervisor::Pause { session, paused: true })
+        self.ask(control::Pause { session, paused: true })
     }
 
     /// Lets the sources of a paused session go on.
@@ -245,7 +265,7 @@ impl Running {
     /// # Errors
     /// If there is no such session.
     pub fn resume(&self, session: u32) -> Result<(), ControlError> {
-        self.ask(supervisor::Pause { session, paused: false })
+        self.ask(control::Pause { session, paused: false })
     }
 
     /// The state of every body of a session that has one.
@@ -253,7 +273,7 @@ impl Running {
     /// # Errors
     /// If there is no such session or a stage does not answer.
     pub fn save(&self, session: u32) -> Result<Snapshot, ControlError> {
-        self.ask(supervisor::Save(session))
+        self.ask(control::Save(session))
     }
 
     /// Gives the bodies of a session states saved from the same plan.
@@ -261,7 +281,7 @@ impl Running {
     /// # Errors
     /// If a body refuses its state; those before it have taken theirs.
     pub fn load(&self, session: u32, snapshot: Snapshot) -> Result<(), ControlError> {
-        self.ask(supervisor::Load { session, snapshot })
+        self.ask(control::Load { session, snapshot })
     }
 
     /// Ends all sources; what is inside is finished. [`Running::wait`] returns when it is.
@@ -269,7 +289,7 @@ impl Running {
         let _ = self.shared.events.send(Happened { session: None, what: What::DrainAll });
     }
 
-    /// Ends now. What is inside stays counted as in flight.
+    /// Ends now. What is inside is dropped and counted as `closed`.
     pub fn stop(&self) {
         let _ = self.shared.events.send(Happened { session: None, what: What::HaltAll });
     }
@@ -320,7 +340,7 @@ impl Running {
     fn ask<M>(&self, message: M) -> Result<M::Ok, ControlError>
     where
         M: Question,
-        Supervisor: kameo::message::Message<M, Reply = Result<M::Ok, ControlError>>,
+        Supervisor: kameo::message::Message<M, Reply = control::Answer<M::Ok>>,
     {
         use kameo::error::SendError;
         match self.supervisor.ask(message).blocking_send() {
@@ -331,31 +351,50 @@ impl Running {
     }
 }
 
-/// A message to the supervisor and what it answers.
-pub(crate) trait Question: Send + 'static {
-    type Ok: Send + 'static;
-}
-
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
         self.watchdog = None;
         self.threads.stop();
-        // The tasks hold files and devices; they end here, not some time later. A sink that
-        // hangs in a system call is left behind rather than waited for.
-        for runtime in [self.control.take(), self.io.take()].into_iter().flatten() {
-            runtime.shutdown_timeout(Duration::from_millis(200));
+        // The tasks hold files and devices; they end here, not some time later. What hangs in a
+        // system call, or in a build, is left behind rather than waited for.
+        let until = Instant::now() + Duration::from_millis(200);
+        for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
+            runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
         }
     }
+}
+
+/// Runtimes for what waits: one for live sources and calls, which wait without blocking, and one
+/// for each sink, which may block. So a sink on a full pipe holds up no device, nor another sink.
+fn io_runtimes(plan: &Plan) -> (Vec<Runtime>, [BTreeMap<usize, Handle>; 2]) {
+    let waits = plan.nodes.iter().enumerate().filter(|(_, node)| node.home == Home::Io);
+    let (sinks, others): (Vec<_>, Vec<_>) = waits.partition(|(_, node)| node.kind.is_sink());
+    let mut runtimes: Vec<_> = others.first().map(|_| runtime("afferent-io")).into_iter().collect();
+    let io = others.iter().map(|(node, _)| (*node, runtimes[0].handle().clone())).collect();
+    let first = runtimes.len();
+    let here = |(at, (node, _)): (usize, &(usize, _))| {
+        let at = first + at % SINK_RUNTIMES_MAX;
+        if at == runtimes.len() {
+            runtimes.push(runtime("afferent-sink"));
+        }
+        (*node, runtimes[at].handle().clone())
+    };
+    let sinks = sinks.iter().enumerate().map(here).collect();
+    (runtimes, [io, sinks])
 }
 
 /// A runtime of one thread: control and I/O wait far more than they work.
 fn runtime(name: &str) -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .max_blocking_threads(BUILDS_MAX)
         .thread_name(name)
         .thread_stack_size(512 << 10)
         .enable_time()
         .build()
         .expect("the system has a thread to spare")
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,25 +1,26 @@
 //! Replacing a cell whose thread never came back: fresh bodies, saved states, new rings.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
+    body::Body,
     cell::{Cell, Command, Door},
     fault::Fault,
     frame::Gap,
     plan::{Home, Plan},
     ring::{Receiver, Sender, Wake, ring},
-    session::CommandLine,
+    session::{CommandLine, build_body},
     stage::{Ends, NewEnd, Pace, Stage, Wiring},
-    time::Timestamp,
 };
 
 use super::{
     Shared,
-    actors::{Order, RewireSink},
-    supervisor::OpenSession,
+    actors::{RewireSink, SaveStage, ask_stage},
+    opened::OpenSession,
 };
 
-use std::sync::atomic::Ordering;
+/// How long a neighbour may take to learn of its new ring: a sink may hang in a system call.
+const SETTLED: Duration = Duration::from_millis(3_000);
 
 /// A cell to take the place of another, and what its neighbours must learn.
 pub(super) struct Replacement {
@@ -38,46 +39,66 @@ pub(super) enum Rewire {
     Live { node: usize, port: usize, at: usize, edge: usize, ring: Sender },
 }
 
+/// Done when a neighbour has settled what it lost.
+pub(super) type Settled = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl Rewire {
-    pub(super) async fn deliver(self, open: &OpenSession) {
+    /// Tells the neighbour. It answers when it comes to it.
+    pub(super) fn deliver(self, open: &OpenSession) -> Option<Settled> {
         match self {
             Self::Stage { stage, edge, end } => {
-                let _ = open.stages[stage].ask(Order(Command::Rewire { edge, end })).await;
+                open.command(stage, Command::Rewire { edge, end });
+                let neighbour = open.stages[stage].clone();
+                // Commands are done in order: after the answer to any other, this one is done.
+                Some(Box::pin(async move { drop(ask_stage(&neighbour, SaveStage).await) }))
             }
             Self::Sink { node, line, ring } => {
-                let sink = open.sinks.iter().find(|(number, _)| *number == node);
-                if let Some((_, sink)) = sink {
-                    let _ = sink.ask(RewireSink { line, ring }).await;
-                }
+                let (_, sink) = open.sinks.iter().find(|(number, _)| *number == node)?;
+                let sink = sink.clone();
+                Some(Box::pin(async move {
+                    let asked = async { sink.ask(RewireSink { line, ring }).await };
+                    let _ = tokio::time::timeout(SETTLED, asked).await;
+                }))
             }
             Self::Live { node, port, at, edge, ring } => {
-                let live = open.lives.iter().find(|(number, ..)| *number == node);
-                if let Some((_, ports, _)) = live {
-                    ports.rewire(port, at, ring, &open.counts.edges[edge]);
-                }
+                let (_, ports, _) = open.lives.iter().find(|(number, ..)| *number == node)?;
+                ports.rewire(port, at, ring, &open.counts.edges[edge]);
+                None
             }
         }
     }
 }
 
-/// Builds the successor of a stage. Nothing runs yet.
+/// Builds the bodies of a stage, which may take its time; or says which node has none.
+pub(super) fn bodies(
+    plan: &Plan,
+    stage: usize,
+    params: Vec<crate::Params>,
+    session: u32,
+) -> Result<Vec<Body>, (usize, Fault)> {
+    let nodes = plan.stages[stage].nodes.iter().zip(params);
+    let build = |(&node, params): (&usize, _)| {
+        build_body(plan, node, &params, session)
+            .map_err(|error| (node, Fault::new("cannot be built again").because(error)))
+    };
+    nodes.map(build).collect()
+}
+
+/// Builds the successor of a stage around its bodies. Nothing runs yet.
 pub(super) fn build(
     shared: &Shared,
     open: &mut OpenSession,
     session: u32,
     stage: usize,
+    bodies: Vec<Body>,
 ) -> Result<Replacement, Fault> {
     let plan = &shared.plan;
     let old = &open.cells[stage];
     let core = old.door.core.clone();
     let number = core.number().ok_or(Fault::new("the core holds as many stages as it can"))?;
     let door = Arc::new(Door { core, number });
-    let mut bodies = Vec::with_capacity(plan.stages[stage].nodes.len());
-    for &node in &plan.stages[stage].nodes {
-        let body = (plan.nodes[node].kind.build)(&plan.view(node, &open.params[node], session));
-        bodies.push(body.map_err(|error| Fault::new("cannot be built again").because(error))?);
-    }
-    let (mut ends, rewires) = new_rings(plan, open, stage, &door)?;
+    let (mut ends, rewires) =
+        new_rings(plan, open, stage, &door).inspect_err(|_| door.core.place(door.number, None))?;
     // What was on edges inside the stage is lost with it.
     for (edge, planned) in plan.edges.iter().enumerate() {
         let inside = plan.nodes[planned.to.0].home == Home::Stage(stage) && planned.ring.is_none();
@@ -87,7 +108,7 @@ pub(super) fn build(
         }
     }
     open.epoch += 1;
-    let start = Timestamp::from_nanos(old.mark.start.load(Ordering::Relaxed));
+    let start = open.course.start(shared.clock.now());
     let wiring = Wiring {
         plan,
         session,
@@ -100,6 +121,9 @@ pub(super) fn build(
     let released = old.mark.released();
     built.succeed(&old.saves(), &released);
     let (commands, consumer) = CommandLine::new(&door);
+    for command in open.course.commands() {
+        assert!(commands.send(command).is_ok(), "a fresh command ring has room");
+    }
     let cell = Arc::new(Cell::new(built, consumer, plan.clone(), session, stage, door));
     Ok(Replacement { cell, commands, rewires })
 }

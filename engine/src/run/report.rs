@@ -83,7 +83,7 @@ impl Sessions {
 
     pub(crate) fn close(&mut self, number: u32, counts: &Counts) {
         for (total, edge) in self.closed_edges.iter_mut().zip(&counts.edges) {
-            total.add(edge);
+            total.add_closed(edge);
         }
         for (total, node) in self.closed_nodes.iter_mut().zip(&counts.nodes) {
             total.add(node);

@@ -1,4 +1,5 @@
-//! The supervisor: opens and closes sessions, decides about faults, passes control on.
+//! The supervisor: opens and closes sessions, decides about faults. It waits for nobody: what takes
+//! its time (building bodies, answers of stages) is done elsewhere and comes back as an event.
 
 use std::{
     collections::BTreeMap,
@@ -9,32 +10,29 @@ use std::{
 use kameo::{
     actor::{Actor, ActorRef, Spawn, WeakActorRef},
     error::Infallible,
-    mailbox::{MailboxReceiver, Signal},
-    message::{Context, Message},
+    mailbox::{self, MailboxReceiver, Signal},
+    reply::ReplySender,
 };
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, mpsc},
-};
+use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
-    cell::{Cell, Command},
+    body::Body,
+    cell::Command,
     fault::{Fault, FaultClass},
-    graph::{Spanned, Value},
-    param::Params,
-    plan::{Home, Plan},
-    session::{Counts, Ground, Session},
+    kind::BuildError,
+    plan::Plan,
+    session::{Ground, OpenError, Session, build_bodies, build_body},
     stage::SlotBody,
-    supervise::{Record, Verdict},
-    tasks::{TaskWake, is_closed},
+    supervise::Verdict,
+    tasks::is_closed,
+    time::Timestamp,
 };
 
 use super::{
-    ControlError, Outcome, Question, Shared, Snapshot,
-    actors::{
-        FutureActor, FutureArgs, LoadNode, Order, PauseSource, SaveStage, SetParams, SinkActor,
-        StageActor,
-    },
+    ControlError, Outcome, Shared,
+    actors::{FutureActor, FutureArgs, SinkActor},
+    leaving,
+    opened::{Course, Knobs, OpenSession, stage_actor},
     replace,
 };
 
@@ -49,7 +47,9 @@ pub(crate) enum What {
     /// A body on a data core failed.
     Trouble { stage: usize, slot: usize, fault: Fault },
     /// The pause before a restart is over.
-    RestartDue { stage: usize, slot: usize },
+    RestartDue { stage: usize, slot: usize, version: u32 },
+    /// A body to take the place of the one that failed, or none.
+    Rebuilt { stage: usize, slot: usize, version: u32, body: Result<Body, BuildError> },
     /// Every stream of a stage has ended.
     StageDone {
         /// What sources have to say about it, by node.
@@ -61,6 +61,14 @@ pub(crate) enum What {
     TaskFailed { node: usize, fault: Fault },
     /// A body never returned; its cell was given up.
     Wedged { stage: usize, node: Option<usize> },
+    /// The pause before a stage that was given up is built again is over.
+    ReplaceDue { stage: usize, version: u32 },
+    /// Bodies for a stage that was given up, or the node that has none.
+    Replaced { stage: usize, version: u32, bodies: Result<Vec<Body>, (usize, Fault)> },
+    /// The neighbours of a new cell know it.
+    Settled { stage: usize, version: u32 },
+    /// The bodies of a new session, or why it has none.
+    Built(NewSession),
     /// The sessions a run begins with are open.
     Opened,
     /// End all sources.
@@ -69,29 +77,32 @@ pub(crate) enum What {
     HaltAll,
 }
 
-/// A session that runs.
-pub(super) struct OpenSession {
-    pub(super) cells: Vec<Arc<Cell>>,
-    pub(super) stages: Vec<ActorRef<StageActor>>,
-    pub(super) sinks: Vec<(usize, ActorRef<SinkActor>)>,
-    tasks: Vec<ActorRef<FutureActor>>,
-    pub(super) lives: Vec<(usize, Arc<crate::live::LivePorts>, Arc<Notify>)>,
-    pub(super) wakes: Vec<Arc<TaskWake>>,
-    pub(super) epoch: u32,
-    pub(super) counts: Arc<Counts>,
-    pub(super) params: Vec<Params>,
-    records: BTreeMap<usize, Record>,
-    /// Parts that have not ended.
-    left: usize,
+/// A session that was asked for.
+pub(crate) struct NewSession {
+    bodies: Result<Vec<Body>, OpenError>,
+    reply: Option<ReplySender<Result<u32, ControlError>>>,
+    /// What had been asked of all sessions when it was asked for.
+    asked: Asked,
+}
+
+/// How often all sessions were asked to drain, and to halt.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    drains: u32,
+    halts: u32,
 }
 
 /// See the module.
 pub(crate) struct Supervisor {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     happened: mpsc::UnboundedReceiver<Happened>,
     io: Option<Handle>,
-    sessions: BTreeMap<u32, OpenSession>,
+    sinks: BTreeMap<usize, Handle>,
+    pub(super) sessions: BTreeMap<u32, OpenSession>,
     next: u32,
+    /// Sessions whose bodies are being built.
+    building: u32,
+    asked: Asked,
     /// The sessions a run begins with are open; before, an empty house means nothing.
     opened: bool,
     fault: Option<(String, String, FaultClass)>,
@@ -101,7 +112,10 @@ pub(crate) struct Supervisor {
 pub(crate) struct Args {
     pub(crate) shared: Arc<Shared>,
     pub(crate) happened: mpsc::UnboundedReceiver<Happened>,
+    /// Where live sources and calls wait.
     pub(crate) io: Option<Handle>,
+    /// Where sinks wait, by node.
+    pub(crate) sinks: BTreeMap<usize, Handle>,
 }
 
 impl Actor for Supervisor {
@@ -109,13 +123,16 @@ impl Actor for Supervisor {
     type Error = Infallible;
 
     async fn on_start(args: Args, _: ActorRef<Self>) -> Result<Self, Infallible> {
-        let Args { shared, happened, io } = args;
+        let Args { shared, happened, io, sinks } = args;
         Ok(Self {
             shared,
             happened,
             io,
+            sinks,
             sessions: BTreeMap::new(),
             next: 0,
+            building: 0,
+            asked: Asked::default(),
             opened: false,
             fault: None,
         })
@@ -130,7 +147,10 @@ impl Actor for Supervisor {
         loop {
             tokio::select! {
                 biased;
-                Some(happened) = self.happened.recv() => self.handle_event(happened).await,
+                Some(Happened { session, what }) = self.happened.recv() => match session {
+                    Some(session) => self.happened_in(session, what),
+                    None => self.wanted(what),
+                },
                 signal = mailbox.recv() => return Ok(signal),
             }
         }
@@ -138,144 +158,170 @@ impl Actor for Supervisor {
 }
 
 impl Supervisor {
-    fn plan(&self) -> &Arc<Plan> {
+    pub(super) fn plan(&self) -> &Arc<Plan> {
         &self.shared.plan
     }
 
-    async fn handle_event(&mut self, happened: Happened) {
-        let Happened { session, what } = happened;
-        match (session, what) {
-            (Some(session), What::Trouble { stage, slot, fault }) => {
-                self.trouble(session, stage, slot, fault).await;
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    fn wanted(&mut self, what: What) {
+        match what {
+            What::Opened => {
+                self.opened = true;
+                self.end_if_empty(true);
             }
-            (Some(session), What::RestartDue { stage, slot }) => {
-                self.restart(session, stage, slot).await;
+            What::DrainAll => {
+                self.asked.drains += 1;
+                self.sessions.values_mut().for_each(OpenSession::drain);
             }
-            (Some(session), What::StageDone { remarks }) => {
+            What::HaltAll => {
+                self.asked.halts += 1;
+                for session in self.sessions.keys().copied().collect::<Vec<_>>() {
+                    self.finish(session);
+                }
+                self.end_if_empty(true);
+            }
+            _ => {}
+        }
+    }
+
+    fn happened_in(&mut self, session: u32, what: What) {
+        match what {
+            What::Built(new) => self.open(session, new),
+            What::Trouble { stage, slot, fault } => self.trouble(session, stage, slot, fault),
+            What::RestartDue { stage, slot, version } => {
+                if self.is_current(session, stage, version) {
+                    self.restart(session, stage, slot);
+                }
+            }
+            What::Rebuilt { stage, slot, version, body } => {
+                if self.is_current(session, stage, version) {
+                    self.rebuilt(session, stage, slot, body);
+                }
+            }
+            What::StageDone { remarks } => {
                 if !remarks.is_empty() {
                     let sessions = &self.shared.sessions;
                     sessions.lock().unwrap_or_else(PoisonError::into_inner).remark(remarks);
                 }
-                self.part_ended(session).await;
+                self.part_ended(session);
             }
-            (Some(session), What::TaskDone) => self.part_ended(session).await,
-            (Some(session), What::TaskFailed { node, fault }) => {
+            What::TaskDone => self.part_ended(session),
+            What::TaskFailed { node, fault } => {
                 self.blame(node, &fault);
-                self.drain(session).await;
-                self.part_ended(session).await;
+                self.drain(session);
+                self.part_ended(session);
             }
-            (Some(session), What::Wedged { stage, node }) => {
-                self.wedged(session, stage, node).await
-            }
-            (_, What::Opened) => {
-                self.opened = true;
-                self.end_if_empty(true);
-            }
-            (_, What::DrainAll) => self.for_all(Self::drain_one).await,
-            (_, What::HaltAll) => {
-                for session in self.sessions.keys().copied().collect::<Vec<_>>() {
-                    self.finish(session).await;
+            What::Wedged { stage, node } => self.wedged(session, stage, node),
+            What::ReplaceDue { stage, version } => {
+                if self.is_current(session, stage, version) {
+                    self.replace(session, stage, version);
                 }
-                self.end_if_empty(true);
             }
-            (None, _) => {}
+            What::Replaced { stage, version, bodies } => {
+                if self.is_current(session, stage, version) {
+                    self.replaced(session, stage, bodies);
+                }
+            }
+            What::Settled { stage, version } => {
+                if self.is_current(session, stage, version) {
+                    let cell = &self.sessions[&session].cells[stage];
+                    cell.door.core.place(cell.door.number, Some(cell.clone()));
+                }
+            }
+            What::Opened | What::DrainAll | What::HaltAll => {}
         }
     }
 
-    async fn for_all(&mut self, order: fn() -> Command) {
-        for session in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.order(session, order).await;
-        }
-    }
-
-    fn drain_one() -> Command {
-        Command::Drain
+    /// Whether a session is open and a stage of it still the one that this was meant for.
+    fn is_current(&self, session: u32, stage: usize, version: u32) -> bool {
+        self.sessions.get(&session).is_some_and(|open| open.versions[stage] == version)
     }
 
     /// Lets the sources of a session end.
-    async fn drain(&mut self, session: u32) {
-        self.order(session, Self::drain_one).await;
-    }
-
-    async fn order(&mut self, session: u32, order: fn() -> Command) {
-        let Some(open) = self.sessions.get(&session) else { return };
-        for stage in &open.stages {
-            let _ = stage.ask(Order(order())).await;
-        }
-        // A live source has no end of its own.
-        for (_, _, stop) in &open.lives {
-            stop.notify_one();
+    fn drain(&mut self, session: u32) {
+        if let Some(open) = self.sessions.get_mut(&session) {
+            open.drain();
         }
     }
 
     /// A body failed: its policy decides.
-    async fn trouble(&mut self, session: u32, stage: usize, slot: usize, fault: Fault) {
+    fn trouble(&mut self, session: u32, stage: usize, slot: usize, fault: Fault) {
         let node = self.plan().stages[stage].nodes[slot];
-        let planned = &self.plan().nodes[node];
-        let (on_fault, retries) = (planned.on_fault, planned.retries);
-        if planned.kind.is_source() {
+        if self.plan().nodes[node].kind.is_source() {
             // Built anew it would tell its story from the beginning. What it has delivered is
             // finished; the run ends with its fault.
             self.blame(node, &fault);
-            self.drain(session).await;
+            self.drain(session);
             return;
         }
-        let verdict = if is_closed(&fault) {
-            Verdict::Stop
-        } else {
-            let now = self.shared.clock.now();
-            let Some(open) = self.sessions.get_mut(&session) else { return };
-            open.records.entry(node).or_insert_with(|| Record::new(on_fault, retries)).fault(now)
-        };
+        let (plan, now) = (self.plan().clone(), self.now());
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        let verdict =
+            if is_closed(&fault) { Verdict::Stop } else { open.verdict(&plan, node, now) };
         match verdict {
+            Verdict::Restart(at) if at <= now => self.restart(session, stage, slot),
             Verdict::Restart(at) => {
-                let left = at.since(self.shared.clock.now());
-                if left <= 0 {
-                    self.restart(session, stage, slot).await;
-                    return;
-                }
-                let events = self.shared.events.clone();
-                // The handle is not needed: the timer ends by itself, and its event finds nobody
-                // if the session is closed by then.
-                drop(tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_nanos(left as u64)).await;
-                    let what = What::RestartDue { stage, slot };
-                    let _ = events.send(Happened { session: Some(session), what });
-                }));
+                let version = open.versions[stage];
+                let what = What::RestartDue { stage, slot, version };
+                self.later(at, session, what);
             }
-            Verdict::Bypass => self.command(session, stage, Command::Bypass { slot }).await,
-            Verdict::HoldLast => self.command(session, stage, Command::HoldLast { slot }).await,
-            Verdict::Stop => {
-                self.blame(node, &fault);
-                self.finish(session).await;
-                self.end_if_empty(false);
-            }
+            Verdict::Bypass => open.command(stage, Command::Bypass { slot }),
+            Verdict::HoldLast => open.command(stage, Command::HoldLast { slot }),
+            Verdict::Stop => self.give_up(session, node, &fault),
         }
     }
 
-    /// Puts a new body into the place of the one that failed.
-    async fn restart(&mut self, session: u32, stage: usize, slot: usize) {
+    /// Says something at a moment of the clock. It finds nobody if the session is closed by then.
+    fn later(&self, at: Timestamp, session: u32, what: What) {
+        let (events, left) = (self.shared.events.clone(), at.since(self.now()).max(0));
+        // The handle is not needed: the timer ends by itself.
+        drop(tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_nanos(left as u64)).await;
+            let _ = events.send(Happened { session: Some(session), what });
+        }));
+    }
+
+    /// Does something that may take its time, off the control runtime's only thread.
+    fn aside(&self, session: u32, work: impl FnOnce(&Plan) -> What + Send + 'static) {
+        let (events, plan) = (self.shared.events.clone(), self.plan().clone());
+        drop(tokio::task::spawn_blocking(move || {
+            let _ = events.send(Happened { session: Some(session), what: work(&plan) });
+        }));
+    }
+
+    /// Builds a new body for the place of the one that failed.
+    fn restart(&self, session: u32, stage: usize, slot: usize) {
         let Some(open) = self.sessions.get(&session) else { return };
         let node = self.plan().stages[stage].nodes[slot];
-        let plan = self.plan().clone();
-        let params = &open.params[node];
-        match (plan.nodes[node].kind.build)(&plan.view(node, params, session)) {
+        let (params, version) = (open.knobs.of(self.plan(), node), open.versions[stage]);
+        self.aside(session, move |plan| {
+            let body = build_body(plan, node, &params, session);
+            What::Rebuilt { stage, slot, version, body }
+        });
+    }
+
+    fn rebuilt(&mut self, session: u32, stage: usize, slot: usize, body: Result<Body, BuildError>) {
+        match body {
             Ok(body) => {
-                self.command(session, stage, Command::Put { slot, body: SlotBody::of(body) }).await;
+                let body = SlotBody::of(body);
+                self.sessions[&session].command(stage, Command::Put { slot, body });
             }
+            // One more fault: what it needs may be there again after a while.
             Err(error) => {
                 let fault = Fault::new("cannot be built again").because(error);
-                self.blame(node, &fault);
-                self.finish(session).await;
-                self.end_if_empty(false);
+                self.trouble(session, stage, slot, fault);
             }
         }
     }
 
-    async fn command(&self, session: u32, stage: usize, command: Command) {
-        if let Some(open) = self.sessions.get(&session) {
-            let _ = open.stages[stage].ask(Order(command)).await;
-        }
+    /// A fault that nothing can be done about ends the session.
+    fn give_up(&mut self, session: u32, node: usize, fault: &Fault) {
+        self.blame(node, fault);
+        self.finish(session);
+        self.end_if_empty(false);
     }
 
     /// Keeps the first fault that ends a session; a reader that went away is none.
@@ -286,18 +332,22 @@ impl Supervisor {
         }
     }
 
-    async fn part_ended(&mut self, session: u32) {
+    fn part_ended(&mut self, session: u32) {
         let Some(open) = self.sessions.get_mut(&session) else { return };
         open.left = open.left.saturating_sub(1);
         if open.left == 0 {
-            self.finish(session).await;
+            self.finish(session);
             self.end_if_empty(false);
         }
     }
 
     /// Takes a session off the cores and adds up what it counted.
-    async fn finish(&mut self, session: u32) {
+    pub(super) fn finish(&mut self, session: u32) {
         let Some(open) = self.sessions.remove(&session) else { return };
+        // Kept before they leave, so that the watchdog finds them at every moment.
+        if self.shared.leaving.add(open.cells.iter().cloned()) {
+            drop(tokio::spawn(leaving::sweep(self.shared.leaving.clone())));
+        }
         for cell in &open.cells {
             cell.door.core.place(cell.door.number, None);
         }
@@ -314,14 +364,41 @@ impl Supervisor {
         sessions.close(session, &open.counts);
     }
 
-    fn end_if_empty(&mut self, even_unopened: bool) {
-        if self.sessions.is_empty() && self.opened && (self.next > 0 || even_unopened) {
+    pub(super) fn end_if_empty(&mut self, even_unopened: bool) {
+        let to_come = self.next == 0 || self.building > 0;
+        if self.sessions.is_empty() && self.opened && (even_unopened || !to_come) {
             self.shared.end(Outcome { fault: self.fault.clone() });
         }
     }
 
-    fn open(&mut self) -> Result<u32, ControlError> {
-        let number = self.next;
+    /// Begins to build a session; who asked is answered when it is open.
+    pub(super) fn build(&mut self, reply: Option<ReplySender<Result<u32, ControlError>>>) {
+        let (session, asked) = (self.next, self.asked);
+        self.next += 1;
+        self.building += 1;
+        self.aside(session, move |plan| {
+            What::Built(NewSession { bodies: build_bodies(plan, session), reply, asked })
+        });
+    }
+
+    fn open(&mut self, session: u32, new: NewSession) {
+        self.building -= 1;
+        let NewSession { bodies, reply, asked } = new;
+        let opened = if asked.halts == self.asked.halts {
+            bodies.and_then(|bodies| self.wire(session, bodies)).map_err(ControlError::Open)
+        } else {
+            Err(ControlError::Ended)
+        };
+        if opened.is_ok() && asked.drains != self.asked.drains {
+            self.drain(session);
+        }
+        if let Some(reply) = reply {
+            reply.send(opened.map(|()| session));
+        }
+        self.end_if_empty(false);
+    }
+
+    fn wire(&mut self, number: u32, bodies: Vec<Body>) -> Result<(), OpenError> {
         let ground = Ground {
             plan: &self.shared.plan,
             cores: &self.shared.cores,
@@ -329,50 +406,56 @@ impl Supervisor {
             pace: self.shared.pace(),
             latency: &self.shared.latency,
         };
-        let session = Session::build(&ground, number).map_err(ControlError::Open)?;
-        self.next += 1;
+        let (session, course) =
+            (Session::wire(&ground, number, bodies)?, Course::new(ground.pace.start));
         self.shared.go_on();
-        self.start(session);
-        Ok(number)
+        self.start(session, course);
+        Ok(())
     }
 
-    fn start(&mut self, session: Session) {
+    fn start(&mut self, session: Session, course: Course) {
         let Session { number, cells, commands, sinks, lives, calls, counts, wakes } = session;
         let left = cells.len() + sinks.len() + lives.len() + calls.len();
         let events = &self.shared.events;
         let mut open = OpenSession {
-            stages: commands.into_iter().map(StageActor::spawn).collect(),
+            stages: commands.into_iter().map(stage_actor).collect(),
             sinks: Vec::new(),
             tasks: Vec::new(),
             lives: Vec::new(),
-            params: self.plan().nodes.iter().map(|node| node.params.clone()).collect(),
+            knobs: Knobs::new(self.plan()),
             records: BTreeMap::new(),
+            versions: vec![0; cells.len()],
             cells,
             counts,
             wakes,
             epoch: 0,
             left,
+            course,
         };
         {
             let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.open(number, &open.cells, &open.counts);
         }
-        let _io = self.io.as_ref().map(Handle::enter);
         for sink in sinks {
-            open.sinks.push((sink.node, SinkActor::spawn((sink, number, events.clone()))));
+            let node = sink.node;
+            let _here = self.sinks.get(&node).map(Handle::enter);
+            let args = (sink, number, events.clone());
+            open.sinks.push((node, SinkActor::spawn_with_mailbox(args, mailbox::unbounded())));
         }
+        let _io = self.io.as_ref().map(Handle::enter);
+        let spawn = |args| FutureActor::spawn_with_mailbox(args, mailbox::unbounded());
         for call in calls {
             let (node, future) = (call.node, Box::pin(call.run()));
             let args =
                 FutureArgs { node, session: number, future, paused: None, events: events.clone() };
-            open.tasks.push(FutureActor::spawn(args));
+            open.tasks.push(spawn(args));
         }
         for live in lives {
             open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
             let (node, paused) = (live.node, Some(live.paused.clone()));
             let future = Box::pin(live.run());
             let args = FutureArgs { node, session: number, future, paused, events: events.clone() };
-            open.tasks.push(FutureActor::spawn(args));
+            open.tasks.push(spawn(args));
         }
         for cell in &open.cells {
             cell.door.core.place(cell.door.number, Some(cell.clone()));
@@ -382,212 +465,67 @@ impl Supervisor {
 
     /// A body never returned. Its thread is left to itself with the cell it holds; a new cell with
     /// fresh bodies takes its place, and its neighbours get new rings.
-    async fn wedged(&mut self, session: u32, stage: usize, node: Option<usize>) {
-        let node = node.unwrap_or(self.plan().stages[stage].nodes[0]);
-        let planned = &self.plan().nodes[node];
-        let (on_fault, retries) = (planned.on_fault, planned.retries);
-        let now = self.shared.clock.now();
+    fn wedged(&mut self, session: u32, stage: usize, node: Option<usize>) {
         let Some(open) = self.sessions.get_mut(&session) else { return };
-        let record = open.records.entry(node).or_insert_with(|| Record::new(on_fault, retries));
-        let fault = Fault::new("a turn never ended");
-        // A new body at once or none: what stands around a wedged node cannot run without it.
-        let goes_on = matches!(record.fault(now), Verdict::Restart(_));
-        let outcome = if goes_on { self.replace(session, stage).await } else { Err(fault) };
-        if let Err(fault) = outcome {
-            self.blame(node, &fault);
-            self.finish(session).await;
-            self.end_if_empty(false);
-        }
+        open.versions[stage] += 1;
+        let node = node.unwrap_or(self.shared.plan.stages[stage].nodes[0]);
+        self.succeed(session, stage, node, &Fault::new("a turn never ended"));
+    }
+
+    /// Has new bodies built for all of a stage, if the policy of the node to blame allows.
+    fn succeed(&mut self, session: u32, stage: usize, node: usize, fault: &Fault) {
+        let (plan, now) = (self.plan().clone(), self.now());
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        // A new body or none: what stands around a wedged node cannot run without it.
+        let Verdict::Restart(at) = open.verdict(&plan, node, now) else {
+            return self.give_up(session, node, fault);
+        };
+        let what = What::ReplaceDue { stage, version: open.versions[stage] };
+        if at <= now { self.happened_in(session, what) } else { self.later(at, session, what) }
+    }
+
+    /// Builds new bodies for all of a stage.
+    fn replace(&self, session: u32, stage: usize, version: u32) {
+        let (plan, knobs) = (self.plan(), &self.sessions[&session].knobs);
+        let params = plan.stages[stage].nodes.iter().map(|&node| knobs.of(plan, node)).collect();
+        self.aside(session, move |plan| {
+            let bodies = replace::bodies(plan, stage, params, session);
+            What::Replaced { stage, version, bodies }
+        });
     }
 
     /// Puts a new cell in the place of one that was given up.
-    async fn replace(&mut self, session: u32, stage: usize) -> Result<(), Fault> {
+    fn replaced(&mut self, session: u32, stage: usize, bodies: Result<Vec<Body>, (usize, Fault)>) {
+        let bodies = match bodies {
+            Ok(bodies) => bodies,
+            Err((node, fault)) => return self.succeed(session, stage, node, &fault),
+        };
         let shared = self.shared.clone();
-        let Some(open) = self.sessions.get_mut(&session) else { return Ok(()) };
-        let new = replace::build(&shared, open, session, stage)?;
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        let new = match replace::build(&shared, open, session, stage, bodies) {
+            Ok(new) => new,
+            Err(fault) => {
+                return self.give_up(session, shared.plan.stages[stage].nodes[0], &fault);
+            }
+        };
         let replace::Replacement { cell, commands, rewires } = new;
-        let old = std::mem::replace(&mut open.cells[stage], cell.clone());
-        std::mem::replace(&mut open.stages[stage], StageActor::spawn(commands)).kill();
+        let old = open.succeed(stage, &cell, commands);
+        old.door.core.place(old.door.number, None);
         {
             let mut sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.replace(session, stage, &cell);
         }
         // Neighbours first: what they count as lost must be settled before the edge is used again.
-        for rewire in rewires {
-            rewire.deliver(open).await;
-        }
-        old.door.core.place(old.door.number, None);
-        cell.door.core.place(cell.door.number, Some(cell.clone()));
-        Ok(())
-    }
-
-    fn session(&self, session: u32) -> Result<&OpenSession, ControlError> {
-        self.sessions.get(&session).ok_or(ControlError::UnknownSession(session))
-    }
-
-    /// The actor of the stage a node runs in.
-    fn stage_of(
-        &self,
-        session: u32,
-        name: &str,
-    ) -> Result<(usize, ActorRef<StageActor>), ControlError> {
-        let unknown = || ControlError::UnknownNode(name.to_owned());
-        let open = self.session(session)?;
-        let node =
-            self.plan().nodes.iter().position(|node| node.name == name).ok_or_else(unknown)?;
-        match self.plan().nodes[node].home {
-            Home::Stage(stage) => Ok((node, open.stages[stage].clone())),
-            Home::Io => Err(unknown()),
-        }
-    }
-
-    async fn set(&mut self, set: Set) -> Result<(), ControlError> {
-        let Set { session, node: name, param, value } = set;
-        let (node, stage) = self.stage_of(session, &name)?;
-        let mut params = self.session(session)?.params[node].clone();
-        self.plan().check_live(node, &param, &value).map_err(ControlError::Refused)?;
-        params.set(&param, value);
-        // The kind's own checks, such as a frequency against the rate, count here too.
-        let plan = self.plan().clone();
-        (plan.nodes[node].kind.plan)(&plan.view(node, &params, session))
-            .map_err(|problems| ControlError::Refused(problems.to_string()))?;
-        let asked = stage.ask(SetParams { node, params: Arc::new(params.clone()) }).await;
-        answer(asked)?;
-        if let Some(open) = self.sessions.get_mut(&session) {
-            open.params[node] = params;
-        }
-        Ok(())
-    }
-}
-
-/// Opens one more session.
-pub(crate) struct Open;
-
-impl Question for Open {
-    type Ok = u32;
-}
-
-impl Message<Open> for Supervisor {
-    type Reply = Result<u32, ControlError>;
-
-    async fn handle(&mut self, _: Open, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        self.open()
-    }
-}
-
-/// Closes a session now.
-pub(crate) struct Close(pub(crate) u32);
-
-impl Question for Close {
-    type Ok = ();
-}
-
-impl Message<Close> for Supervisor {
-    type Reply = Result<(), ControlError>;
-
-    async fn handle(&mut self, close: Close, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        self.session(close.0)?;
-        self.finish(close.0).await;
-        self.end_if_empty(false);
-        Ok(())
-    }
-}
-
-/// Changes a live parameter.
-pub(crate) struct Set {
-    pub(crate) session: u32,
-    pub(crate) node: String,
-    pub(crate) param: String,
-    pub(crate) value: Spanned<Value>,
-}
-
-impl Question for Set {
-    type Ok = ();
-}
-
-impl Message<Set> for Supervisor {
-    type Reply = Result<(), ControlError>;
-
-    async fn handle(&mut self, set: Set, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        self.set(set).await
-    }
-}
-
-/// Stops the sources of a session, or lets them go on.
-pub(crate) struct Pause {
-    pub(crate) session: u32,
-    pub(crate) paused: bool,
-}
-
-impl Question for Pause {
-    type Ok = ();
-}
-
-impl Message<Pause> for Supervisor {
-    type Reply = Result<(), ControlError>;
-
-    async fn handle(&mut self, pause: Pause, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        let open = self.session(pause.session)?;
-        for stage in &open.stages {
-            answer(stage.ask(Order(Command::Pause(pause.paused))).await)?;
-        }
-        for task in &open.tasks {
-            let _ = task.ask(PauseSource(pause.paused)).await;
-        }
-        Ok(())
-    }
-}
-
-/// Tells the state of every body.
-pub(crate) struct Save(pub(crate) u32);
-
-impl Question for Save {
-    type Ok = Snapshot;
-}
-
-impl Message<Save> for Supervisor {
-    type Reply = Result<Snapshot, ControlError>;
-
-    async fn handle(&mut self, save: Save, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        let open = self.session(save.0)?;
-        let mut snapshot = Snapshot::new();
-        for stage in &open.stages {
-            for (node, state) in answer(stage.ask(SaveStage).await)? {
-                snapshot.insert(self.plan().nodes[node].name.clone(), state);
+        let settled: Vec<_> = rewires.into_iter().filter_map(|new| new.deliver(open)).collect();
+        let version = open.versions[stage];
+        let events = shared.events.clone();
+        drop(tokio::spawn(async move {
+            let each: Vec<_> = settled.into_iter().map(tokio::spawn).collect();
+            for one in each {
+                let _ = one.await;
             }
-        }
-        Ok(snapshot)
+            let what = What::Settled { stage, version };
+            let _ = events.send(Happened { session: Some(session), what });
+        }));
     }
-}
-
-/// Gives bodies saved states.
-pub(crate) struct Load {
-    pub(crate) session: u32,
-    pub(crate) snapshot: Snapshot,
-}
-
-impl Question for Load {
-    type Ok = ();
-}
-
-impl Message<Load> for Supervisor {
-    type Reply = Result<(), ControlError>;
-
-    async fn handle(&mut self, load: Load, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
-        for (name, state) in load.snapshot {
-            let (node, stage) = self.stage_of(load.session, &name)?;
-            answer(stage.ask(LoadNode { node, state }).await)?;
-        }
-        Ok(())
-    }
-}
-
-/// The answer of an actor that may be gone.
-fn answer<T, M>(
-    asked: Result<T, kameo::error::SendError<M, ControlError>>,
-) -> Result<T, ControlError> {
-    asked.map_err(|error| match error {
-        kameo::error::SendError::HandlerError(error) => error,
-        _ => ControlError::Ended,
-    })
 }

@@ -40,9 +40,14 @@ impl Threads {
         let shared = self.shared.cores[core].clone();
         let clock = self.shared.clock.clone();
         let events = Events(self.shared.events.clone());
+        let cores = self.shared.cores.len();
         std::thread::Builder::new()
             .name(format!("afferent-core-{core}"))
             .spawn(move || {
+                // One that follows an abandoned thread goes where that leaves room.
+                if generation == 0 {
+                    super::parts::stay_on(core, cores);
+                }
                 run(Core::new(shared.clone(), generation, Arc::new(events)), &shared, &clock);
                 // It may have slept on the word that the fresh thread sleeps on.
                 shared.parker.rouse();

@@ -3,8 +3,9 @@
 //! A core counts its cell turns. A count that stands still while a cell is at
 //! work means that its body has not returned: *slow* at first, *wedged* after
 //! the node's `wedge_ms`. Where the system tells how much processor time the
-//! thread got meanwhile, a thread that got none although it wanted some is *starved*:
-//! the machine is to blame, not the body, and nothing is abandoned.
+//! thread got meanwhile, a thread that got too little although it wanted more is *starved*: the
+//! machine is to blame, not the body, and nothing is abandoned until the body has had `wedge_ms` of
+//! processor time.
 
 use std::{
     sync::{
@@ -56,8 +57,26 @@ pub(crate) struct Watchdog {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the system tells about the threads of cores.
+pub(crate) trait Processor {
+    /// Processor time the thread of a core has had.
+    fn cpu_ns(&self, core: usize) -> Option<u64>;
+    /// Whether it wants to run.
+    fn is_runnable(&self, core: usize) -> bool;
+}
+
+impl Processor for Threads {
+    fn cpu_ns(&self, core: usize) -> Option<u64> {
+        self.cpu_ns(core)
+    }
+
+    fn is_runnable(&self, core: usize) -> bool {
+        self.is_runnable(core)
+    }
+}
+
 /// What is known of one core between looks.
-struct Watch {
+pub(super) struct Watch {
     /// Cell turns and, within one, input frames.
     beat: (u64, u32),
     since: Timestamp,
@@ -79,7 +98,7 @@ impl Watchdog {
                     == Err(RecvTimeoutError::Timeout)
                 {
                     for (core, watch) in watches.iter_mut().enumerate() {
-                        let health = look(&shared, core, watch, &threads);
+                        let health = look(&shared, core, watch, &*threads);
                         if matches!(health, Health::Wedged { .. }) {
                             threads.abandon(core);
                             abandoned += 1;
@@ -110,28 +129,36 @@ impl Drop for Watchdog {
     }
 }
 
-fn look(shared: &Shared, core: usize, watch: &mut Option<Watch>, threads: &Threads) -> Health {
+pub(super) fn look(
+    shared: &Shared,
+    core: usize,
+    watch: &mut Option<Watch>,
+    processor: &impl Processor,
+) -> Health {
     let here = &shared.cores[core];
     let at_cell = here.at_cell.load(Ordering::Relaxed);
-    let steps = here.cell(at_cell).map_or(0, |cell| cell.mark.steps.load(Ordering::Relaxed));
+    // A cell whose session was closed is in no table any more, and may be at work all the same.
+    let cell = here.cell(at_cell).or_else(|| shared.leaving.at(here, at_cell));
+    let steps = cell.as_ref().map_or(0, |cell| cell.mark.steps.load(Ordering::Relaxed));
     let beat = (here.beat.load(Ordering::Relaxed), steps);
     let now = shared.clock.now();
     let standing = watch.as_ref().filter(|watch| watch.beat == beat && at_cell != NO_CELL);
-    let Some(standing) = standing else {
-        *watch = Some(Watch { beat, since: now, cpu_ns: threads.cpu_ns(core) });
+    let Some((standing, cell)) = standing.zip(cell) else {
+        *watch = Some(Watch { beat, since: now, cpu_ns: processor.cpu_ns(core) });
         return Health::Well;
     };
-    let Some(cell) = here.cell(at_cell) else { return Health::Well };
     let stood_ns = now.since(standing.since);
     let mark = cell.mark.slot.load(Ordering::Relaxed);
     let slot = (mark != NOBODY).then_some(mark as usize);
     let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
     let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
     let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
-    // Blocked in a system call also uses no processor; only a thread that is ready to run starves,
-    // and one that got less than half of what it wanted is no witness against its body.
-    let cpu_ns = threads.cpu_ns(core).zip(standing.cpu_ns).map(|(now, then)| now - then);
-    if threads.is_runnable(core) && cpu_ns.is_some_and(|cpu_ns| cpu_ns < stood_ns as u64 / 2) {
+    let cpu_ns = processor.cpu_ns(core).zip(standing.cpu_ns).map(|(now, then)| (now - then) as i64);
+    // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
+    // One that got less than half of what it wanted is no witness against its body, unless even
+    // that was as much as the body may have.
+    let starves = cpu_ns.is_some_and(|cpu_ns| cpu_ns < (stood_ns / 2).min(limit_ns));
+    if starves && processor.is_runnable(core) {
         return Health::Starved;
     }
     // Without a body at work there is none to blame.

@@ -2,9 +2,13 @@
 
 pub mod csv;
 pub mod error;
+mod names;
 mod node;
+mod number;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wfdb;
 
+pub(crate) use names::make_unique;
 pub(crate) use node::{open, problem, read_all};
+pub(crate) use number::Short;

@@ -14,14 +14,12 @@
 //! sample that is not finite comes out as NaN while the filter sees the last
 //! finite one. **Cost**: about 0.4 ns a sample, channel and section with 8 channels.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::Arc;
 
-use engine::{Block, Body, Code, Diagnostic, Fault, Kind, Node, Outline, Param, Port};
+use engine::{Block, Body, Diagnostic, Fault, Kind, Node, Outline, Param, Port};
 
 use crate::{
+    designs::{Designs, refused},
     kernels::biquad::Biquad,
     math::{
         band::Band,
@@ -69,27 +67,16 @@ const ORDER: Param<i64> =
 
 /// Designs the filter. All sessions with the same design share its coefficients.
 fn sections(node: &Node<'_>, rate_hz: f64) -> Result<Arc<[Section]>, Diagnostic> {
-    type Key = (u64, u64, u64, i64);
-    static DESIGNED: Mutex<BTreeMap<Key, Weak<[Section]>>> = Mutex::new(BTreeMap::new());
+    static DESIGNED: Designs<(u64, u64, u64, i64), Section> = Designs::new();
 
     let (low_hz, high_hz, order) = (node.get(&LOW_HZ)?, node.get(&HIGH_HZ)?, node.get(&ORDER)?);
     node.check_below_nyquist(&LOW_HZ, low_hz, "in")?;
     node.check_below_nyquist(&HIGH_HZ, high_hz, "in")?;
     let key = (low_hz.to_bits(), high_hz.to_bits(), rate_hz.to_bits(), order);
-    let mut designed = DESIGNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(sections) = designed.get(&key).and_then(Weak::upgrade) {
-        return Ok(sections);
-    }
-    let design = butterworth::design(order as usize, Band::BandPass { low_hz, high_hz }, rate_hz);
-    let sections: Arc<[Section]> = design
-        .map_err(|error| {
-            node.problem(Code::OutOfRange, HIGH_HZ.name(), error.to_string())
-                .hint("choose 0 < low_hz < high_hz < half the sample rate")
-        })?
-        .into();
-    designed.retain(|_, sections| sections.strong_count() > 0);
-    designed.insert(key, Arc::downgrade(&sections));
-    Ok(sections)
+    let band = Band::BandPass { low_hz, high_hz };
+    DESIGNED
+        .find_or(key, || butterworth::design(order as usize, band, rate_hz))
+        .map_err(|error| refused(node, HIGH_HZ.name(), error))
 }
 
 struct BandPass(Biquad);

@@ -18,18 +18,21 @@
 //!
 //! **Delay**: `(N − 1) / 2` samples at every frequency; the runtime subtracts it from the times.
 //! `coefficients` that are not symmetric delay by where their energy lies, `Σ k h[k]² / Σ h[k]²`.
+//! As many samples come out as go in, from the input's first moment to its last: beyond both there
+//! are zeros. Where a gap interrupts the input, the delay's length before it is lost.
 //! **NaN** reaches the N outputs it is part of and no other. **Cost**: N multiplications a sample
 //! and channel, 8 to 16 at a time. **Source**: Oppenheim and Schafer, *Discrete-Time Signal
 //! Processing*, section 7.5.
 
 use std::sync::Arc;
 
-use engine::{Block, Body, Code, Diagnostic, Fault, Kind, Node, Outline, Param, Port};
+use engine::{Body, Code, Diagnostic, Kind, Node, Outline, Param, Port};
 
+use super::span::{Kernel, Spanned};
 use crate::{
     designs::{Designs, refused},
     kernels::fir::Fir,
-    math::{band::Band, fir_design, window::Window},
+    math::{band::Band, fir_design, state::StateError, window::Window},
 };
 
 /// The catalog entry.
@@ -41,8 +44,9 @@ pub static KIND: Kind = Kind {
           below high_hz, without high_hz everything above low_hz; with stop = true everything \
           else. At the edges amplitude is halved. `coefficients` gives h itself instead. Delay: \
           (N - 1) / 2 samples at every frequency, or for coefficients that are not symmetric the \
-          middle of their energy; subtracted from the times by the runtime. NaN: reaches the N outputs it is part of and \
-          no other. Cost: N multiplications a sample and channel, 8 to 16 at a time. Source: \
+          middle of their energy; subtracted from the times by the runtime. As many samples come \
+          out as go in, from the input's first moment to its last; beyond both there are zeros. \
+          NaN: reaches the N outputs it is part of and no other. Cost: N multiplications a sample and channel, 8 to 16 at a time. Source: \
           Oppenheim and Schafer, Discrete-Time Signal Processing, section 7.5.",
     example: "taps = 65\nhigh_hz = 40.0",
     inputs: &[Port::signal("in")],
@@ -56,7 +60,8 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let signal = node.signal("in");
         let taps = taps(node, signal.rate.hz())?;
-        Ok(Body::block(Filter(Fir::new(taps, signal.channels.len()))))
+        let delay = middle(&taps);
+        Ok(Body::operator(Spanned::new(Fir::new(taps, signal.channels.len()), delay)))
     },
     ..Kind::BASE
 };
@@ -173,23 +178,21 @@ fn window_of(name: &str) -> Window {
     }
 }
 
-struct Filter(Fir);
-
-impl Block for Filter {
-    fn block(&mut self, _: usize, input: &[f32], output: &mut [f32]) {
-        self.0.run(input, output);
+impl Kernel for Fir {
+    fn run(&mut self, input: &[f32], output: &mut [f32]) {
+        Self::run(self, input, output);
     }
 
     fn reset(&mut self) {
-        self.0.reset();
+        Self::reset(self);
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        self.0.save(into);
+        Self::save(self, into);
     }
 
-    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.0.load(from).map_err(|error| Fault::new("is no state of `fir`").because(error))
+    fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
+        Self::load(self, from)
     }
 }
 
@@ -214,21 +217,43 @@ mod tests {
         impulse[10] = 1.0;
 
         let response = fir.feed(&impulse);
-        // The runtime takes 10 samples, 40 ms, off the times: sample 20 lies at that of sample 10.
+        // The runtime takes 10 samples, 40 ms, off the times; what would lie before the input is
+        // left out.
         assert_eq!(fir.delay_ns(), 40_000_000);
-        assert_eq!(fir.take()[0].time().nanos(), -40_000_000);
+        assert_eq!(fir.take()[0].time(), engine::Timestamp::ZERO);
         for (n, got) in response.into_iter().enumerate() {
-            let want = n.checked_sub(10).and_then(|k| golden_taps().get(k).copied()).unwrap_or(0.0);
+            let want = golden_taps().get(n).copied().unwrap_or(0.0);
             // Taps are rounded to f32: half a unit in the last of 24 bits below 1/8.
             assert!((f64::from(got) - want).abs() < 2f64.powi(-28), "n = {n}: {got} is not {want}");
         }
     }
 
     #[test]
+    fn as_much_comes_out_as_goes_in_to_the_last_sample() {
+        for len in [1, 5, 41] {
+            let mut impulse = vec![0.0; len];
+            impulse[len - 1] = 1.0;
+            let mut fir = Bench::build(&KIND, 250.0, "taps = 21\nhigh_hz = 10.0").expect("valid");
+            fir.feed(&impulse);
+            fir.flush();
+            let seen = fir.take();
+            let all: Vec<f32> =
+                seen.iter().flat_map(|seen| seen.frame.samples().to_vec()).collect();
+
+            assert_eq!((seen[0].time().nanos(), all.len()), (0, len), "{len} samples");
+            // The middle tap, as it is rounded.
+            assert_eq!(all[len - 1], golden_taps()[10] as f32);
+        }
+    }
+
+    #[test]
     fn coefficients_stand_for_themselves() {
         let mut fir = Bench::build(&KIND, 1_000.0, "coefficients = [1, -1]").expect("valid");
-        assert_eq!(fir.feed(&[1.0, 4.0, 9.0, 16.0]), [1.0, 3.0, 5.0, 7.0]);
-        assert_eq!(fir.delay_ns(), 500_000, "half a sample");
+        // Half a sample late: the first lies before the input and is left out.
+        assert_eq!(fir.feed(&[1.0, 4.0, 9.0, 16.0]), [3.0, 5.0, 7.0]);
+        assert_eq!(fir.delay_ns(), 500_000);
+        assert_eq!(fir.flush(), [-16.0]);
+        assert_eq!(fir.take()[0].time().nanos(), 500_000);
 
         // Not symmetric: (0·9 + 1·16) / (9 + 16) samples.
         let uneven = Bench::build(&KIND, 1_000.0, "coefficients = [3, 4]").expect("valid");
@@ -242,8 +267,9 @@ mod tests {
         input[15] = f32::NAN;
         let output = fir.feed(&input);
 
-        let lost: Vec<usize> = (0..60).filter(|&n| output[n].is_nan()).collect();
-        assert_eq!(lost, (15..36).collect::<Vec<_>>());
+        let lost: Vec<usize> = (0..output.len()).filter(|&n| output[n].is_nan()).collect();
+        // 21 outputs around the sample, as the first 10 of all are left out.
+        assert_eq!(lost, (5..26).collect::<Vec<_>>());
     }
 
     #[test]

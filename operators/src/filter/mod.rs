@@ -4,3 +4,4 @@ pub mod bandpass;
 pub mod copy;
 pub mod fir;
 pub mod smooth;
+pub(crate) mod span;

@@ -11,8 +11,10 @@
 //! | `in`  | any signal         |
 //! | `out` | the same, smoothed |
 //!
-//! Low frequencies arrive `1 / (2π · cutoff)` seconds late, which the runtime subtracts. A sample
-//! that is not finite is taken as the last output. Never allocates after it is built.
+//! Low frequencies arrive `(1 − a) / a` samples late, which the runtime subtracts; that of the
+//! cutoff first written, as a delay is agreed before anything runs. Power is halved at the cutoff
+//! as far as that is well below the rate: 0.3 dB off at a tenth of it. A sample that is not finite
+//! is taken as the last output. Never allocates after it is built.
 
 use std::f64::consts::TAU;
 
@@ -23,8 +25,9 @@ pub static KIND: Kind = Kind {
     name: "smooth",
     summary: "Remove detail faster than a cutoff frequency.",
     doc: "One-pole low-pass: y[n] = y[n-1] + a (x[n] - y[n-1]), a = 1 - exp(-2 pi cutoff_hz / rate). \
-          Delay: 1 / (2 pi cutoff_hz) seconds, that of low frequencies, subtracted by the runtime. \
-          NaN: a sample that is not finite is taken as the last output. Cost: about 1 ns a sample.",
+          Delay: (1 - a) / a samples, that of low frequencies, subtracted by the runtime; it stays \
+          as first agreed when cutoff_hz changes. Power is halved at cutoff_hz as far as that is \
+          well below the rate. NaN: a sample that is not finite is taken as the last output. Cost: about 1 ns a sample.",
     example: "cutoff_hz = 10.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
@@ -32,7 +35,9 @@ pub static KIND: Kind = Kind {
     plan: |node| {
         let cutoff_hz = node.get(&CUTOFF_HZ)?;
         node.check_below_nyquist(&CUTOFF_HZ, cutoff_hz, "in")?;
-        let delay_s = 1.0 / (TAU * cutoff_hz);
+        let rate_hz = node.rate_hz("in");
+        let gain = Smooth::new(cutoff_hz, rate_hz).gain;
+        let delay_s = (1.0 - gain) / gain / rate_hz;
         Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
     },
     build: |node| Ok(Body::map(Smooth::new(node.get(&CUTOFF_HZ)?, node.rate_hz("in")))),
@@ -40,7 +45,9 @@ pub static KIND: Kind = Kind {
 };
 
 const CUTOFF_HZ: Param<f64> =
-    Param::required("cutoff_hz", "Frequency at which power is halved.").within(1e-3, 1e6).live();
+    Param::required("cutoff_hz", "Frequency at which power is halved, well below the rate.")
+        .within(1e-3, 1e6)
+        .live();
 
 #[derive(Clone)]
 struct Smooth {
@@ -111,15 +118,27 @@ mod tests {
 
     #[test]
     fn a_ramp_comes_out_where_it_was() {
-        // The lag of a ramp of 1 per sample is (1 − a) / a samples, by the recursion; the declared
-        // delay of 1 / (2π cutoff) is what that tends to for a cutoff far below the rate.
-        let mut smooth = Bench::build(&KIND, 1_000.0, "cutoff_hz = 1.0").expect("valid");
-        let ramp: Vec<f32> = (0..4_000).map(|n| n as f32).collect();
-        let lag = 3_999.0 - f64::from(smooth.feed(&ramp)[3_999]);
-        let delay = smooth.delay_ns() as f64 / 1e6;
-        // (1 − a) / a = 1 / a − 1, and 1 / a = 1/x + 1/2 + x/12 with x = 2π / 1000: half a sample
-        // less, and f32 resolves 2.4e-4 near 4 000.
-        assert!((lag - (delay - 0.5)).abs() < 1e-3, "{lag} is not {delay} − 1/2");
+        for cutoff_hz in [1.0, 10.0, 100.0] {
+            let params = format!("cutoff_hz = {cutoff_hz:?}");
+            let mut smooth = Bench::build(&KIND, 1_000.0, &params).expect("valid");
+            let ramp: Vec<f32> = (0..4_000).map(|n| n as f32).collect();
+            let lag = 3_999.0 - f64::from(smooth.feed(&ramp)[3_999]);
+            let delay = smooth.delay_ns() as f64 / 1e6;
+            // f32 resolves 2.4e-4 near 4 000, and the delay is rounded to 1e-6 of a sample; at 1 Hz
+            // the beginning has died down to 160 · exp(−25).
+            assert!((lag - delay).abs() < 2.5e-4, "{cutoff_hz} Hz: {lag} is not {delay}");
+        }
+    }
+
+    #[test]
+    fn power_is_halved_at_a_cutoff_well_below_the_rate() {
+        // |H|² = a² / (1 − 2 (1 − a) cos w + (1 − a)²) at w = 2π cutoff / rate.
+        let power = |part: f64| {
+            let (w, a) = (TAU * part, Smooth::new(part, 1.0).gain);
+            a * a / (1.0 - 2.0 * (1.0 - a) * w.cos() + (1.0 - a) * (1.0 - a))
+        };
+        assert!((10.0 * power(0.001).log10() + 3.0103).abs() < 1e-4);
+        assert!((10.0 * power(0.1).log10() + 3.0103).abs() < 0.3, "{}", 10.0 * power(0.1).log10());
     }
 
     #[test]
@@ -144,7 +163,7 @@ mod tests {
         let problem = Bench::build(&KIND, 1_000.0, "").err().expect("refused");
         assert_eq!(
             problem.to_string(),
-            "`cutoff_hz` is missing\n  hint: Frequency at which power is halved."
+            "`cutoff_hz` is missing\n  hint: Frequency at which power is halved, well below the rate."
         );
     }
 }

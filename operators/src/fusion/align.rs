@@ -17,9 +17,11 @@
 //! until the others' bounds say that nothing nearer can come. NaN passes as it is. Cost: a copy
 //! of every sample.
 
+use std::collections::HashSet;
+
 use engine::{
-    Body, Channel, Code, Diagnostics, Fault, Format, Io, Kind, Node, Operator, Outline, Param,
-    Policy, Port, SignalFormat,
+    Body, Channel, Code, Diagnostic, Diagnostics, Fault, Format, Io, Kind, Node, Operator, Outline,
+    Param, Policy, Port, SignalFormat,
 };
 
 /// The catalog entry.
@@ -64,27 +66,44 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     let reach_ns = node.get_optional(written)?.map(|ms| (ms * 1e6).round() as i64);
     let policy = if hold { Policy::Hold } else { Policy::Nearest };
     let first = node.signal("in");
-    let format = SignalFormat { channels: channels(node), ..first.clone() };
+    let format = SignalFormat { channels: channels(node)?, ..first.clone() };
     let mut outline = Outline::of([Format::Signal(format.into())]);
     outline.align = Some(node.join(policy, reach_ns));
     Ok(outline)
 }
 
+/// Side by side no more than this: each costs memory in every frame that waits.
+const CHANNELS_MAX: usize = 4_096;
+
 /// All channels; those whose name occurs twice carry their input's in front.
-fn channels(node: &Node<'_>) -> Vec<Channel> {
+fn channels(node: &Node<'_>) -> Result<Vec<Channel>, Diagnostic> {
     let all = || {
         node.inputs().iter().flat_map(|input| {
             let signal = input.format.as_signal().expect("the port takes signals");
             signal.channels.iter().map(|channel| (input.label.as_str(), channel))
         })
     };
-    let is_double = |name: &str| all().filter(|(_, other)| other.name == name).count() > 1;
-    all()
-        .map(|(label, channel)| match is_double(&channel.name) {
-            true => Channel { name: format!("{label}.{}", channel.name), unit: channel.unit },
-            false => channel.clone(),
-        })
-        .collect()
+    let count = all().count();
+    if count > CHANNELS_MAX {
+        let message = format!("`{}` would have {count} channels", node.name());
+        let problem = Diagnostic::error(Code::OutOfRange, message).at(&node.inputs()[0].place);
+        return Err(
+            problem.hint(format!("pick channels; at most {CHANNELS_MAX} stand side by side"))
+        );
+    }
+    let mut known = HashSet::new();
+    let doubles: HashSet<&str> = all()
+        .map(|(_, channel)| channel.name.as_str())
+        .filter(|&name| !known.insert(name))
+        .collect();
+    let named = all().map(|(label, channel)| match doubles.contains(channel.name.as_str()) {
+        true => Channel { name: format!("{label}.{}", channel.name), unit: channel.unit },
+        false => channel.clone(),
+    });
+    let mut named: Vec<Channel> = named.collect();
+    // One output may enter twice.
+    crate::files::make_unique(named.iter_mut().map(|channel| &mut channel.name));
+    Ok(named)
 }
 
 /// The runtime aligns; this lays the frames of one moment side by side.
@@ -164,6 +183,16 @@ mod tests {
             align.output(0).as_signal().expect("a signal").channels.iter().collect();
         let names: Vec<_> = names.iter().map(|channel| channel.name.as_str()).collect();
         assert_eq!(names, ["in0.0", "in0.1", "in1.0", "in1.1"]);
+    }
+
+    #[test]
+    fn channels_beyond_all_bounds_are_refused_at_once() {
+        let many = Bench::channels(CHANNELS_MAX / 2 + 1, 100.0);
+        let refused = Bench::with(&KIND, &[("in", many.clone()), ("in", many)], "").err();
+        let problem = refused.expect("refused").to_string();
+        assert!(problem.contains("`bench` would have 4098 channels"), "{problem}");
+        let half = Bench::channels(CHANNELS_MAX / 2, 100.0);
+        assert!(Bench::with(&KIND, &[("in", half.clone()), ("in", half)], "").is_ok());
     }
 
     #[test]

@@ -80,6 +80,11 @@ impl Decimate {
         self
     }
 
+    /// How many samples become one.
+    pub fn factor(&self) -> usize {
+        self.factor
+    }
+
     /// How many samples come in before the one at which the next output is due.
     pub fn to_skip(&self) -> usize {
         self.to_skip

@@ -29,6 +29,13 @@ pub fn magnitude(sections: &[Section], rate_hz: f64, at_hz: f64) -> f64 {
     sections.iter().map(|s| at(s.b, delay).norm() / at(denominator(s), delay).norm()).product()
 }
 
+/// What a cascade makes of a sinusoid of `at_hz`: amplitude and phase.
+pub(crate) fn response(sections: &[Section], rate_hz: f64, at_hz: f64) -> Complex {
+    let delay = Complex::unit(-TAU * at_hz / rate_hz);
+    let one = Complex::new(1.0, 0.0);
+    sections.iter().fold(one, |h, s| h * at(s.b, delay) / at(denominator(s), delay))
+}
+
 /// How much later than it went in the envelope of a sinusoid of `at_hz` comes out, in seconds.
 ///
 /// The derivative of the phase, in closed form: with `u = exp(−jω)`, a polynomial `Σ c[k] u^k` has

@@ -17,20 +17,19 @@
 //!
 //! **Delay**: `(N − 1) / 2 = 10 M` samples of the input; the runtime subtracts it from the times.
 //! Sample m of the output is at input sample mM, wherever frames end; after a gap counting begins
-//! anew. **NaN** reaches the 20 or 21 outputs it is part of and no other. **Cost**: N
+//! anew, and the delay's length before it is lost. The output spans what the input does: beyond
+//! both of its ends there are zeros. **NaN** reaches the 20 or 21 outputs it is part of and no other. **Cost**: N
 //! multiplications an output sample and channel.
 
 use std::sync::Arc;
 
-use engine::{
-    Body, Diagnostic, Fault, Format, Io, Kind, Node, Operator, Outline, Param, Port, Rate,
-    SignalFormat,
-};
+use engine::{Body, Diagnostic, Format, Kind, Node, Outline, Param, Port, Rate, SignalFormat};
 
 use crate::{
     designs::{Designs, refused},
+    filter::span::{Kernel, Spanned},
     kernels::decimate::Decimate,
-    math::{band::Band, fir_design, window::Window},
+    math::{band::Band, fir_design, state::StateError, window::Window},
 };
 
 /// The catalog entry.
@@ -41,7 +40,8 @@ pub static KIND: Kind = Kind {
           Hamming window, edge at 0.8 of half the new rate. Up to 0.6 of half the new rate \
           everything passes within 0.1 dB; what would come back as an alias is down by 50 dB. \
           Output sample m lies at input sample m M. Delay: 10 M input samples, subtracted from \
-          the times by the runtime. NaN: reaches the 21 outputs it is part of at most. Cost: N \
+          the times by the runtime; the output spans what the input does, beyond which there are \
+          zeros. NaN: reaches the 21 outputs it is part of at most. Cost: N \
           multiplications an output sample and channel. Source: Oppenheim and Schafer, \
           Discrete-Time Signal Processing, sections 4.6 and 7.5.",
     example: "factor = 4",
@@ -51,7 +51,7 @@ pub static KIND: Kind = Kind {
     plan: |node| {
         let signal = node.signal("in");
         let factor = node.get(&FACTOR)? as usize;
-        let taps = taps(node, factor, signal.rate.hz())?;
+        let taps = taps(node, factor)?;
         let rate = Rate::new(signal.rate.hz() / factor as f64).ok_or_else(|| {
             let message = format!("`factor` = {factor} leaves less than a sample in 11 days");
             node.problem(engine::Code::OutOfRange, FACTOR.name(), message)
@@ -65,8 +65,10 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let signal = node.signal("in");
         let factor = node.get(&FACTOR)? as usize;
-        let taps = taps(node, factor, signal.rate.hz())?;
-        Ok(Body::operator(Decimator(Decimate::new(taps, factor, signal.channels.len()))))
+        let taps = taps(node, factor)?;
+        let delay = 0.5 * (taps.len() - 1) as f64;
+        let kernel = Decimate::new(taps, factor, signal.channels.len());
+        Ok(Body::operator(Spanned::new(kernel, delay)))
     },
     ..Kind::BASE
 };
@@ -80,49 +82,49 @@ const SIDE: usize = 10;
 /// the rate wide, which is 0.33 of half the new rate, so it ends at 0.97.
 const EDGE: f64 = 0.8;
 
-fn taps(node: &Node<'_>, factor: usize, rate_hz: f64) -> Result<Arc<[f32]>, Diagnostic> {
-    // The taps know nothing of the rate itself.
+fn taps(node: &Node<'_>, factor: usize) -> Result<Arc<[f32]>, Diagnostic> {
+    // The taps know nothing of the rate: half of it is 1 here.
+    const RATE_HZ: f64 = 2.0;
     static DESIGNED: Designs<usize, f32> = Designs::new();
     if factor == 1 {
         return DESIGNED.find_or(1, || Ok(vec![1.0]));
     }
     DESIGNED
         .find_or(factor, || {
-            let edge = Band::LowPass { cutoff_hz: EDGE * 0.5 * rate_hz / factor as f64 };
-            let taps = fir_design::design(2 * SIDE * factor + 1, edge, Window::Hamming, rate_hz)?;
+            let edge = Band::LowPass { cutoff_hz: EDGE / factor as f64 };
+            let taps = fir_design::design(2 * SIDE * factor + 1, edge, Window::Hamming, RATE_HZ)?;
             Ok(taps.into_iter().map(|tap| tap as f32).collect())
         })
         .map_err(|error| refused(node, FACTOR.name(), error))
 }
 
-struct Decimator(Decimate);
+impl Kernel for Decimate {
+    fn factor(&self) -> usize {
+        Self::factor(self)
+    }
 
-impl Operator for Decimator {
-    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        let len = self.0.output_len(io.frame().len());
-        let time = io.time_of(self.0.to_skip() as i64);
-        let mut output = io.signal(0, len);
-        let planes = output.floats_mut().expect("a fresh buffer has one holder");
-        self.0.run(io.frame().samples(), planes);
-        if len > 0 {
-            io.send_buffer(0, time, output);
-        }
-        Ok(())
+    fn to_skip(&self) -> usize {
+        Self::to_skip(self)
+    }
+
+    fn output_len(&self, len: usize) -> usize {
+        Self::output_len(self, len)
+    }
+
+    fn run(&mut self, input: &[f32], output: &mut [f32]) {
+        Self::run(self, input, output);
     }
 
     fn reset(&mut self) {
-        self.0.reset();
+        Self::reset(self);
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        self.0.save(into);
+        Self::save(self, into);
     }
 
-    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.0.load(from).map_err(|error| {
-            self.0.reset();
-            Fault::new("is no state of `decimate`").because(error)
-        })
+    fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
+        Self::load(self, from)
     }
 }
 
@@ -158,14 +160,14 @@ mod tests {
             let mut impulse = vec![0.0; 60 * factor];
             impulse[30 * factor] = 1.0;
             decimate.feed(&impulse);
+            decimate.flush();
             let seen = decimate.take();
             assert_eq!(seen[0].format.rate().expect("a rate").hz(), 1_000.0 / factor as f64);
 
             let out = samples(&seen);
             let top = out.iter().max_by(|a, b| a.1.total_cmp(&b.1)).expect("not empty");
             assert_eq!(top.0, (30 * factor) as f64, "factor {factor}");
-            assert_eq!(out[0].0, -10.0 * factor as f64, "the first output lies before the input");
-            assert_eq!(out.len(), 60);
+            assert_eq!((out[0].0, out.len()), (0.0, 60), "all that the input spans, and no more");
         }
     }
 
@@ -192,7 +194,7 @@ mod tests {
             let tone: Vec<f32> =
                 (0..4_000).map(|n| (TAU * hz * n as f64 / 1e3).sin() as f32).collect();
             let output = bench(4).feed(&tone);
-            output[50..].iter().fold(0.0f32, |top, y| top.max(y.abs()))
+            output[40..].iter().fold(0.0f32, |top, y| top.max(y.abs()))
         };
         // Half the new rate is 125 Hz: 0.6 of it within 0.1 dB, and 50 dB less from 125 Hz on. The
         // top of a tone may lie between samples, by cos(π · 60 / 250) for one at 60 Hz at worst.
@@ -202,25 +204,25 @@ mod tests {
         }
         // Gain one at zero: 81 taps are rounded to 24 bits.
         let constant = bench(4).feed(&[1.0; 800]);
-        assert!((constant[150] - 1.0).abs() < 1e-6);
+        assert!((constant[140] - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn after_a_gap_counting_begins_anew() {
         let mut decimate = bench(10);
-        decimate.feed(&[1.0; 13]);
-        let time = Timestamp::from_nanos(100_000_000);
-        let (_, buffer) = Frame::signal(time, 1, &[1.0; 15]).into_parts();
+        decimate.feed(&[1.0; 113]);
+        let first = decimate.take();
+        let time = Timestamp::from_nanos(300_000_000);
+        let (_, buffer) = Frame::signal(time, 1, &[1.0; 115]).into_parts();
         let header = Header { gap: Some(Gap::Source), ..Header::at(time) };
         decimate.push(0, Frame::new(header, buffer));
         decimate.run();
         let seen = decimate.take();
-        let last = seen.last().expect("a frame");
 
-        // Samples 100 and 110, 100 ms of delay taken off; the filter begins at rest.
-        assert_eq!((last.time().nanos(), last.frame.len()), (0, 2));
-        assert_eq!(last.frame.header.gap, Some(Gap::Source));
-        assert_eq!(last.frame.samples()[0], seen[0].frame.samples()[0]);
+        // Ten outputs about times in the gap are left out; the filter begins at rest.
+        assert_eq!((seen[0].time(), seen[0].frame.len()), (time, 2));
+        assert_eq!(seen[0].frame.header.gap, Some(Gap::Source));
+        assert_eq!(seen[0].frame.samples(), first[0].frame.samples());
     }
 
     #[test]

@@ -143,7 +143,7 @@ mod tests {
 
         assert_eq!(
             files.text("out.csv").expect("written"),
-            "t_s,ecg,\"left, raw\"\n0,0.1,\n0.333333333,1,-2.5\n0.666666667,0.0000001,3\n"
+            "t_s,ecg,\"left, raw\"\n0,0.1,\n0.333333333,1,-2.5\n0.666666667,1e-7,3\n"
         );
     }
 

@@ -19,7 +19,10 @@ use engine::{
 };
 
 use super::place::{self, FILE};
-use crate::lines::{self, Line, Lines};
+use crate::{
+    files::Short,
+    lines::{self, Line, Lines},
+};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -38,12 +41,7 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let to = place::create(node)?;
         let to = to.map_or_else(|| Target::Shared(lines::out()), Target::File);
-        Ok(Body::sink(JsonLines {
-            inputs: inputs(node),
-            session: node.session(),
-            to,
-            text: String::new(),
-        }))
+        Ok(Body::sink(JsonLines::new(node, to)))
     },
     ..Kind::BASE
 };
@@ -81,11 +79,22 @@ fn inputs(node: &Node<'_>) -> Vec<Source> {
     node.inputs().iter().map(source).collect()
 }
 
-struct JsonLines {
+pub(super) struct JsonLines {
     inputs: Vec<Source>,
     session: u32,
     to: Target,
     text: String,
+}
+
+impl JsonLines {
+    fn new(node: &Node<'_>, to: Target) -> Self {
+        Self { inputs: inputs(node), session: node.session(), to, text: String::new() }
+    }
+
+    /// Lines of JSON to standard output, for whatever sink was asked for them.
+    pub(super) fn to_stdout(node: &Node<'_>) -> Self {
+        Self::new(node, Target::Shared(lines::out()))
+    }
 }
 
 impl Sink for JsonLines {
@@ -175,7 +184,9 @@ fn field(text: &mut String, value: &FieldValue<'_>) {
     match value {
         FieldValue::Bool(yes) => push(text, format_args!("{yes}")),
         FieldValue::I64(number) => push(text, format_args!("{number}")),
-        FieldValue::F64(number) if number.is_finite() => push(text, format_args!("{number}")),
+        FieldValue::F64(number) if number.is_finite() => {
+            push(text, format_args!("{}", Short(*number)));
+        }
         FieldValue::F64(_) => text.push_str("null"),
         FieldValue::Text(words) => quote(text, words),
         FieldValue::Bytes(bytes) => {
@@ -196,7 +207,7 @@ fn list(text: &mut String, samples: &[f32]) {
             text.push(',');
         }
         if sample.is_finite() {
-            push(text, format_args!("{sample}"));
+            push(text, format_args!("{}", Short(*sample)));
         } else {
             text.push_str("null");
         }

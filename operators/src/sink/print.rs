@@ -7,7 +7,8 @@
 //!
 //! Events show their fields, each with the unit its name ends in; signals show the mean of each
 //! channel of the frame and what it lies between. Lines go to standard output; see
-//! [`crate::lines`]. For programs there is `jsonl`.
+//! [`crate::lines`]. For programs there is `jsonl`, whose lines this writes, too, where
+//! [`lines::want_json`] was said.
 //!
 //! | port | carries                                    |
 //! |------|--------------------------------------------|
@@ -20,6 +21,7 @@ use engine::{
     Sink, Used,
 };
 
+use super::jsonl::JsonLines;
 use crate::lines::{self, Line, Lines};
 
 /// The catalog entry.
@@ -29,12 +31,16 @@ pub static KIND: Kind = Kind {
     doc: "One line per frame: time, where it comes from, and what it says. Events show their \
           fields with the unit that their name ends in; signals the mean of each channel of the \
           frame, and its least and greatest sample, NaN left out. Several inputs are merged by \
-          event time. Numbers are rounded to four digits; for programs there is `jsonl`. Runs on \
+          event time. Numbers are rounded to four digits; for programs there is `jsonl`, whose lines this \
+          writes where a program asks for JSON (`afferent run --json`). Runs on \
           the I/O runtime; a closed pipe ends the run cleanly.",
     inputs: &[Port::any("in").variadic()],
     placement: Placement::Waits,
     plan: |_| Ok(Outline::default().using("op", Used::Lines)),
     build: |node| {
+        if lines::are_json() {
+            return Ok(Body::sink(JsonLines::to_stdout(node)));
+        }
         let inputs = node.inputs().to_vec();
         let width = inputs.iter().map(|input| input.label.chars().count()).max().unwrap_or(0);
         let (session, to) = (node.session(), lines::out());

@@ -9,15 +9,17 @@
 //! | `out` | one channel per column, with the unit its name has  |
 //!
 //! Times come from the column, where there is one: a step of more than one and a half periods is a
-//! gap, and where the column runs away from the rate by more than half a period, times follow the
-//! column. An empty cell is NaN. What is skipped is told at the end.
+//! gap. The rate is found from the first rows. No sample's time is off what the column says by more
+//! than the stamps themselves are uneven there, or by a hundredth of a period if they are even; a row
+//! that would be begins a frame of its own, at the column's time. That is decided row by row,
+//! wherever frames end. An empty cell is NaN. What is skipped is told at the end.
 
 use std::sync::Arc;
 
 use engine::{
     Body, Channel, Code, Diagnostic, Fault, Files, Flow, Format, Frame, Gap, Header, Io, Kind,
-    Node, Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit,
-    Used,
+    NameOrNumber, Node, Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp,
+    Unit, Used,
 };
 
 use crate::files::{
@@ -35,10 +37,13 @@ pub static KIND: Kind = Kind {
           column called t_s, time or timestamp (numbers, or dates with a time of day) tells when \
           each row happened, and the rate is found from it; `time_column` names another, \
           `time_column = \"\"` says that there is none. Without times `rate_hz` is needed; with \
-          both, the column is the truth and rate_hz is checked against it to 1 %. Zero of the \
+          both, the column is the truth and rate_hz is only checked against it, to 1 %. No sample \
+          is off the column's time by more than the first rows are uneven, or by a hundredth of a \
+          period. Zero of the \
           time line is the first row (`zero = \"first_row\"`) or that of the column (\"column\"). \
-          A step of more than one and a half periods is a gap; an empty cell is NaN; rows whose \
-          time runs backward are skipped and counted. Cost: about 30 ns a cell. With a `from` the \
+          A step of more than one and a half periods is a gap; a cell that is empty or says -, \
+          ?, NA, n/a, null, none or missing is NaN; a channel without a name that counts rows is \
+          left out; of columns of one name the second is called NAME_2; rows whose time runs backward are skipped and counted. Cost: about 30 ns a cell. With a `from` the \
           node writes: header row t_s,<channels>, a row per sample, the shortest digits that read \
           back as the same number; to `file`, or standard output; sessions beyond the first to \
           FILE.1, FILE.2, ….",
@@ -61,12 +66,21 @@ pub static KIND: Kind = Kind {
             .collect();
         let frame_len = node.frame_len(rate, crate::FRAME_MS);
         let format = Format::Signal(SignalFormat { channels, rate, frame_len }.into());
-        Ok(Outline::of([format]).using(FILE.name(), Used::Read(node.path(&FILE)?)))
+        let path = node.path(&FILE)?;
+        let mut outline = Outline::of([format]);
+        outline.warnings.extend(reader.remarks().iter().map(|remark| {
+            let message = format!("`{path}`: {}", remark.message);
+            let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(FILE.name()));
+            warning.hint(remark.hint.clone())
+        }));
+        Ok(outline.using(FILE.name(), Used::Read(path)))
     },
     build: |node| {
         let signal = node.output(0).as_signal().expect("planned as a signal");
+        let reader = open(node)?;
         Ok(Body::source(Table {
-            reader: open(node)?,
+            reach_ns: reach_ns(&reader),
+            reader,
             files: node.files().clone(),
             path: node.path(&FILE)?,
             options: options(node)?,
@@ -85,12 +99,12 @@ const FILE: Param<&str> = Param::required("file", "The table, such as \"recordin
 const RATE_HZ: Param<f64> =
     Param::optional("rate_hz", "Rows per second; found from the times where there are some.")
         .within(1e-3, 1e6);
-const TIME_COLUMN: Param<&str> =
+const TIME_COLUMN: Param<NameOrNumber> =
     Param::optional("time_column", "Name or number of the column of times; \"\" for none.");
 const TIME_UNIT: Param<&str> =
     Param::optional("time_unit", "Unit of the times, where the column's name does not say it.")
         .one_of(&["s", "ms", "us", "ns"]);
-const COLUMNS: Param<&str> =
+const COLUMNS: Param<NameOrNumber> =
     Param::optional("columns", "Names or numbers of the columns to read, with commas between.");
 const ZERO: Param<&str> =
     Param::with_default("zero", "first_row", "Which row, or time, is zero of the time line.")
@@ -101,8 +115,8 @@ fn options(node: &Node<'_>) -> Result<CsvOptions, Diagnostic> {
     Ok(CsvOptions {
         time_column: match node.get_optional(&TIME_COLUMN)? {
             None => TimeColumn::Auto,
-            Some("") => TimeColumn::Absent,
-            Some(name) => TimeColumn::Named(name.to_owned()),
+            Some(name) if name.is_empty() => TimeColumn::Absent,
+            Some(name) => TimeColumn::Named(name.into_owned()),
         },
         time_unit: node.get_optional(&TIME_UNIT)?.map(|unit| match unit {
             "ms" => TimeUnit::Milliseconds,
@@ -126,8 +140,15 @@ fn open(node: &Node<'_>) -> Result<Reader, Diagnostic> {
         .map_err(|error| crate::files::problem(node, FILE.name(), &error))
 }
 
+/// How far a sample's time may be off the column's.
+fn reach_ns(reader: &Reader) -> f64 {
+    let period_ns = 1e9 / reader.rate_hz();
+    reader.spread_ns().max(0.01 * period_ns).min(0.5 * period_ns)
+}
+
 struct Table {
     reader: Reader,
+    reach_ns: f64,
     files: Arc<dyn Files>,
     path: String,
     options: CsvOptions,
@@ -172,7 +193,8 @@ impl Table {
     /// Whether the column has run away from the rate at a row, so that times follow it from there.
     fn has_run_away(&self, row: usize, steps: i64) -> bool {
         let expected = self.anchor.plus_nanos(self.rate.span_ns(self.since + steps));
-        2.0 * self.time(row).since(expected).unsigned_abs() as f64 > self.rate.period_ns()
+        // Both were rounded.
+        self.time(row).since(expected).unsigned_abs() as f64 > self.reach_ns + 1.0
     }
 }
 

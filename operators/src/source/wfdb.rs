@@ -9,11 +9,14 @@
 //! | `out`         | all channels of the record                           |
 //! | `annotations` | one event per annotation, at its sample              |
 
-use std::{collections::VecDeque, path::Path};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    path::Path,
+};
 
 use engine::{
     Body, Channel, Code, Diagnostic, Fault, Field, Flow, Format, Io, Kind, Node, Outline, Param,
-    Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit, nearest,
+    Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit, Used, nearest,
 };
 
 use crate::files::wfdb::{Annotations, Header, Recording};
@@ -25,18 +28,19 @@ pub static KIND: Kind = Kind {
     doc: "Reads a PhysioNet record: `file` is its header (`.hea`), signal files stand beside it. \
           Zero of the time line is the first sample. Annotations come from the file of the same \
           name with the ending `annotator`, if there is one. All channels must have one rate; where \
-          a record has several, or is large, `channels` names those to read. A recording that is shorter than its \
-          header says delivers all whole samples, and the end says what is missing. Cost: about \
-          3 ns a sample and channel.",
+          a record has several, or is large, `channels` names those to read; of channels of one \
+          name the second is called NAME_2. A recording or a list of annotations that is shorter \
+          than it should be delivers what is whole, and the end says what is missing; annotations \
+          behind the last sample are not delivered. Cost: about 3 ns a sample and channel.",
     example: "file = \"100.hea\"",
     outputs: &[Port::signal("out"), Port::event("annotations")],
     params: &[&FILE, &CHANNELS, &ANNOTATOR],
     plan: |node| {
-        let (header, folder) = header(node)?;
+        let header = header(node)?;
         let selected = selected(node, &header)?;
         let recording = open(node, &header, &selected)?;
         // Read for its mistakes alone: nothing shall start that ends with them.
-        annotations(node, &header, &folder)?;
+        let notes = annotations(node, &header)?;
         let rate_hz = recording.rate_hz();
         let rate = Rate::new(rate_hz).ok_or_else(|| {
             node.problem(
@@ -59,22 +63,34 @@ pub static KIND: Kind = Kind {
         ];
         let mut outline = Outline::of([signal, Format::event(fields, crate::BEATS_PER_SECOND_MAX)]);
         outline.duration_ns = Some(rate.span_ns(recording.samples() as i64));
+        let signals = selected.iter().map(|&number| beside(&header, &header.channels[number].file));
+        let read: BTreeSet<String> =
+            signals.chain([header.file.clone()]).chain(notes.file).collect();
+        for path in read {
+            outline = outline.using(FILE.name(), Used::Read(path));
+        }
         Ok(outline)
     },
     build: |node| {
-        let (header, folder) = header(node)?;
+        let header = header(node)?;
         let selected = selected(node, &header)?;
         let recording = open(node, &header, &selected)?;
         let signal = node.output(0).as_signal().expect("planned as a signal");
-        let (annotations, counted_hz) = annotations(node, &header, &folder)?;
+        let mut notes = annotations(node, &header)?;
+        let counted = Rate::new(notes.counted_hz).unwrap_or(signal.rate);
+        let end_ns = signal.rate.span_ns(recording.samples() as i64);
+        let inside = notes.all.partition_point(|note| counted.span_ns(note.sample) < end_ns);
+        let behind = notes.all.split_off(inside).len();
         Ok(Body::source(WfdbRecord {
             recording,
             rate: signal.rate,
-            counted: Rate::new(counted_hz).unwrap_or(signal.rate),
+            counted,
             channels: selected.len(),
             frame_len: signal.frame_len,
-            pending: annotations.clone().into(),
-            annotations,
+            pending: notes.all.clone().into(),
+            annotations: notes.all,
+            lacking: notes.lacking,
+            behind,
         }))
     },
     ..Kind::BASE
@@ -103,20 +119,44 @@ fn selected(node: &Node<'_>, header: &Header) -> Result<Vec<usize>, Diagnostic> 
                 .did_you_mean(nearest(name, known()))
         })
     };
-    names.split(',').map(str::trim).map(number).collect()
+    let mut numbers = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let number = number(name)?;
+        if numbers.contains(&number) {
+            let message = format!("channel `{name}` is asked for twice");
+            let problem = node.problem(Code::DuplicateName, CHANNELS.name(), message);
+            return Err(problem.hint("name every channel once"));
+        }
+        numbers.push(number);
+    }
+    Ok(numbers)
 }
 
-/// Reads the header and says in which folder it stands.
-fn header(node: &Node<'_>) -> Result<(Header, String), Diagnostic> {
-    let mut path = node.path(&FILE)?;
-    if Path::new(&path).extension().is_none_or(|ending| ending != "hea") {
-        path.push_str(".hea");
-    }
-    let bytes = crate::files::read_all(node, &path, "file")?;
-    let header = Header::parse(&bytes, &path)
+/// Reads the header, and gives each of its channels a name of its own.
+fn header(node: &Node<'_>) -> Result<Header, Diagnostic> {
+    let written = node.path(&FILE)?;
+    let path = match written.ends_with(".hea") {
+        true => written.clone(),
+        false => format!("{written}.hea"),
+    };
+    let bytes = crate::files::read_all(node, &path, "file").map_err(|problem| {
+        // A signal file or its annotations, named in the header's stead.
+        let header = Path::new(&written).with_extension("hea").to_string_lossy().into_owned();
+        match header != path && node.files().open(&header).is_ok() {
+            true => problem.hint(format!("name the record's header: `{header}`")),
+            false => problem,
+        }
+    })?;
+    let mut header = Header::parse(&bytes, &path)
         .map_err(|error| crate::files::problem(node, FILE.name(), &error))?;
-    let folder = Path::new(&path).parent().map(|folder| folder.to_string_lossy().into_owned());
-    Ok((header, folder.unwrap_or_default()))
+    crate::files::make_unique(header.channels.iter_mut().map(|channel| &mut channel.name));
+    Ok(header)
+}
+
+/// The path of a file that stands beside the header.
+fn beside(header: &Header, name: &str) -> String {
+    let folder = Path::new(&header.file).parent().unwrap_or(Path::new(""));
+    folder.join(name).to_string_lossy().into_owned()
 }
 
 fn open(
@@ -124,11 +164,8 @@ fn open(
     header: &Header,
     selected: &[usize],
 ) -> Result<Recording<Box<dyn ReadSeek>>, Diagnostic> {
-    let folder = Path::new(&header.file).parent().unwrap_or(Path::new(""));
-    Recording::open(header, selected, |name| {
-        node.files().open(&folder.join(name).to_string_lossy())
-    })
-    .map_err(|error| crate::files::problem(node, FILE.name(), &error))
+    Recording::open(header, selected, |name| node.files().open(&beside(header, name)))
+        .map_err(|error| crate::files::problem(node, FILE.name(), &error))
 }
 
 #[derive(Clone)]
@@ -139,37 +176,46 @@ struct Note {
     aux: String,
 }
 
-/// All annotations in order of time, and the rate at which they count samples. None where there is
-/// no such file, unless one was asked for.
-fn annotations(
-    node: &Node<'_>,
-    header: &Header,
-    folder: &str,
-) -> Result<(Vec<Note>, f64), Diagnostic> {
+/// What was annotated.
+struct Notes {
+    /// In order of time.
+    all: Vec<Note>,
+    /// The rate at which they count samples.
+    counted_hz: f64,
+    /// The file they are from.
+    file: Option<String>,
+    /// What that file lacks.
+    lacking: Option<String>,
+}
+
+/// All annotations. None where there is no such file, unless one was asked for.
+fn annotations(node: &Node<'_>, header: &Header) -> Result<Notes, Diagnostic> {
     let asked = node.get_optional(&ANNOTATOR)?;
-    let stem = Path::new(&header.file).file_stem().unwrap_or_default();
-    let path = Path::new(folder).join(stem).with_extension(asked.unwrap_or("atr"));
-    let path = path.to_string_lossy();
+    // Names of records may have dots in them.
+    let stem = header.file.strip_suffix(".hea").unwrap_or(&header.file);
+    let path = format!("{stem}.{}", asked.unwrap_or("atr"));
     let is_missing = |kind| kind == std::io::ErrorKind::NotFound;
     if asked.is_none() && node.files().open(&path).is_err_and(|error| is_missing(error.kind())) {
-        return Ok((Vec::new(), header.rate_hz));
+        let (all, counted_hz) = (Vec::new(), header.rate_hz);
+        return Ok(Notes { all, counted_hz, file: None, lacking: None });
     }
     let bytes = crate::files::read_all(node, &path, ANNOTATOR.name())?;
-    let all = Annotations::new(&bytes, &path);
-    let counted_hz = all.rate_hz().unwrap_or(header.rate_hz);
-    let mut notes = Vec::new();
-    for annotation in all {
+    let mut list = Annotations::new(&bytes, &path);
+    let counted_hz = list.rate_hz().unwrap_or(header.rate_hz);
+    let mut all = Vec::new();
+    for annotation in list.by_ref() {
         let annotation =
             annotation.map_err(|error| crate::files::problem(node, ANNOTATOR.name(), &error))?;
-        notes.push(Note {
+        all.push(Note {
             sample: annotation.sample,
             class: annotation.mnemonic(),
             is_beat: annotation.is_beat(),
             aux: annotation.text().into_owned(),
         });
     }
-    notes.sort_by_key(|note| note.sample);
-    Ok((notes, counted_hz))
+    let lacking = list.shortfall();
+    all.sort_by_key(|note| note.sample);
+    Ok(Notes { all, counted_hz, file: Some(path), lacking })
 }
 
 struct WfdbRecord {
@@ -182,6 +228,10 @@ struct WfdbRecord {
     frame_len: usize,
     pending: VecDeque<Note>,
     annotations: Vec<Note>,
+    /// What the list of annotations lacks.
+    lacking: Option<String>,
+    /// Annotations behind the last sample, which are not delivered.
+    behind: usize,
 }
 
 impl Source for WfdbRecord {
@@ -190,7 +240,6 @@ impl Source for WfdbRecord {
         let left = self.recording.samples() as i64 - first;
         let len = (self.frame_len as i64).min(left) as usize;
         if len == 0 {
-            self.tell(io, Timestamp::MAX);
             return Ok(Flow::End);
         }
         let mut buffer = io.signal(0, len);
@@ -202,8 +251,7 @@ impl Source for WfdbRecord {
         io.send_buffer(0, Timestamp::from_nanos(self.rate.span_ns(first)), buffer);
         let ended = left == len as i64;
         let end = Timestamp::from_nanos(self.rate.span_ns(first + len as i64));
-        // What is annotated behind the last sample is told with it.
-        self.tell(io, if ended { Timestamp::MAX } else { end });
+        self.tell(io, end);
         Ok(if ended { Flow::End } else { Flow::More })
     }
 
@@ -214,7 +262,14 @@ impl Source for WfdbRecord {
     }
 
     fn remark(&self) -> Option<String> {
-        self.recording.shortfall().map(ToString::to_string)
+        let short = self.recording.shortfall().map(ToString::to_string);
+        let behind = (self.behind > 0).then(|| match self.behind {
+            1 => "1 annotation lies behind the last sample and was not delivered".to_owned(),
+            n => format!("{n} annotations lie behind the last sample and were not delivered"),
+        });
+        let all: Vec<String> =
+            short.into_iter().chain(self.lacking.clone()).chain(behind).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading `[[test]]` and its expectations.
 
 use super::spec::{At, Check, Expectation, TestSpec, Wanted};
+use crate::graph::keys;
 use crate::graph::read::{Numbers, Reader};
 use crate::graph::{Code, Diagnostic, GraphSpec, SourceRef, Spanned, Value};
 
@@ -19,22 +20,6 @@ impl GraphSpec {
         }
     }
 }
-
-const TEST_KEYS: &[&str] = &["name", "seconds", "set", "input", "expect"];
-const EXPECT_KEYS: &[&str] = &[
-    "from",
-    "count",
-    "count_min",
-    "count_max",
-    "field",
-    "at",
-    "t_s",
-    "is",
-    "near",
-    "within",
-    "min",
-    "max",
-];
 
 impl Reader<'_> {
     fn test(&mut self, test: Spanned<Value>) -> Option<TestSpec> {
@@ -56,7 +41,7 @@ impl Reader<'_> {
                     let items = self.list("expect", value).unwrap_or_default();
                     expect.extend(items.into_iter().filter_map(|item| self.expectation(item)));
                 }
-                _ => self.unknown_key(&key, "`[[test]]`", TEST_KEYS),
+                _ => self.unknown_key(&key, "`[[test]]`", &keys::TEST),
             }
         }
         if !has_expectations {
@@ -96,7 +81,7 @@ impl Reader<'_> {
                 }
                 "min" => written.min = self.finite(name, value),
                 "max" => written.max = self.finite(name, value),
-                _ => self.unknown_key(&key, "`[[test.expect]]`", EXPECT_KEYS),
+                _ => self.unknown_key(&key, "`[[test.expect]]`", &keys::EXPECT),
             }
         }
         if !has_from {

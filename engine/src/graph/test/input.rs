@@ -1,6 +1,7 @@
 //! Reading `[test.input.NODE]`.
 
 use super::spec::{Feed, TestEvent, TestInput};
+use crate::graph::keys;
 use crate::graph::read::{Numbers, Reader};
 use crate::graph::{Code, Diagnostic, Place, Spanned, Value};
 
@@ -63,11 +64,7 @@ impl Reader<'_> {
                 }
                 "unit" => unit = self.text("unit", value),
                 "samples" => samples = self.samples(value),
-                _ => self.unknown_key(
-                    &key,
-                    "an input of samples",
-                    &["rate_hz", "channels", "unit", "samples"],
-                ),
+                _ => self.unknown_key(&key, "an input of samples", &keys::FEED),
             }
         }
         if !has_rate {
@@ -126,7 +123,7 @@ impl Reader<'_> {
         let mut is_whole = true;
         for (key, value) in entries {
             if key.value != "events" {
-                self.unknown_key(&key, "an input of events", &["events"]);
+                self.unknown_key(&key, "an input of events", &keys::FEED);
                 continue;
             }
             for item in self.list("events", value)? {

@@ -239,6 +239,7 @@ fn mistakes_in_rust_are_told_by_the_node_they_are_in() {
         "\
 error[out-of-range]: `core` = -1 is not a whole number from 0 to 4294967295
  --> node `a`
+  = hint: write 0, 1, 2 or so on
 
 error[bad-from]: `B` does not name a node
  --> node `a`

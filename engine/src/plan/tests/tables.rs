@@ -50,6 +50,26 @@ fn the_table_shows_edges_places_and_sums() {
 }
 
 #[test]
+fn a_narrow_terminal_gets_a_few_lines_per_edge() {
+    let table = planned(GRAPH).table_within(60);
+
+    assert!(table.lines().all(|line| line.chars().count() <= 60), "{table}");
+    let edge = "clean → net\n    format 1 ch mV @ 250 Hz × 10, capacity 1 frame (40 ms),\n";
+    assert!(table.contains(edge), "{table}");
+}
+
+#[test]
+fn of_many_nodes_a_few_are_named() {
+    let nodes = (0..1_000).map(|n| format!("[node.n{n}]\nop = \"eat\"\nfrom = \"ecg\"\n"));
+    let graph = format!("[node.ecg]\nop = \"sine\"\n{}", nodes.collect::<String>());
+
+    let table = planned(&graph).table();
+
+    let stage = table.lines().find(|line| line.starts_with("stage 0")).expect("there is one");
+    assert!(stage.len() < 200 && stage.ends_with(" more"), "{stage}");
+}
+
+#[test]
 fn the_picture_is_a_flowchart_of_stages() {
     assert_eq!(planned(GRAPH).mermaid(), include_str!("picture.txt"));
 }

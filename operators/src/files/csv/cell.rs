@@ -76,6 +76,20 @@ fn any_number(cell: &[u8], decimal: u8) -> Option<f32> {
     if is_missing(cell) {
         return Some(f32::NAN);
     }
+    let number = real_number(cell, decimal)? as f32;
+    // Infinity is taken by name; a number that becomes one is too large for a sample.
+    let is_named = || !cell.iter().any(u8::is_ascii_digit);
+    (number.is_finite() || is_named()).then(|| exact(cell, decimal))?
+}
+
+/// Rounded once: from the text to f32, not by way of f64.
+fn exact(cell: &[u8], decimal: u8) -> Option<f32> {
+    let text = std::str::from_utf8(cell).ok()?;
+    if decimal == b',' { text.replace(',', ".").parse().ok() } else { text.parse().ok() }
+}
+
+/// A number of any size, with double precision.
+pub(super) fn real_number(cell: &[u8], decimal: u8) -> Option<f64> {
     let text = std::str::from_utf8(cell).ok()?;
     if decimal == b',' && text.len() < 64 {
         return text.replace(',', ".").parse().ok();
@@ -83,9 +97,13 @@ fn any_number(cell: &[u8], decimal: u8) -> Option<f32> {
     text.parse().ok()
 }
 
+/// Words for a value that is not there, in any case; so does an empty cell.
+pub(super) const MISSING: &str = "`-`, `?`, `NaN`, `NA`, `n/a`, `null`, `none` and `missing`";
+
 /// Whether a cell says that there is no value.
 pub(super) fn is_missing(cell: &[u8]) -> bool {
-    const WORDS: [&[u8]; 6] = [b"", b"nan", b"na", b"n/a", b"null", b"none"];
+    const WORDS: [&[u8]; 11] =
+        [b"", b"-", b"--", b"?", b"nan", b"na", b"n/a", b"#n/a", b"null", b"none", b"missing"];
     WORDS.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
@@ -116,12 +134,17 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["-", ".", "-.", "1.2.3", "1,5", "0x10", "1 2", "abc", "--1", "\u{e9}"] {
+        for text in
+            [".", "-.", "1e400", "-4e38", "1.2.3", "1,5", "0x10", "1 2", "abc", "--1", "\u{e9}"]
+        {
             assert_eq!(number(text.as_bytes(), b'.'), None, "{text}");
         }
         assert_eq!(number(b"1,5", b','), Some(1.5));
         assert_eq!(number(b"1,5e1", b','), Some(15.0));
-        assert!(number(b"", b'.').expect("missing").is_nan());
+        for text in ["", "-", "?", "NA", "nan", "None", "NULL", "missing"] {
+            assert!(number(text.as_bytes(), b'.').expect("missing").is_nan(), "{text}");
+        }
+        assert_eq!(number(b"-inf", b'.'), Some(f32::NEG_INFINITY));
     }
 
     #[test]

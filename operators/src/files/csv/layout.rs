@@ -36,6 +36,15 @@ impl TimeUnit {
         }
     }
 
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Nanoseconds => "nanoseconds",
+        }
+    }
+
     fn of(unit: &str) -> Option<Self> {
         match unit.to_ascii_lowercase().as_str() {
             "s" | "sec" | "seconds" => Some(Self::Seconds),
@@ -88,6 +97,18 @@ impl Column {
             return Self { name: name.to_owned(), unit: Some((*unit).to_owned()) };
         }
         Self { name: text.to_owned(), unit: None }
+    }
+
+    /// The columns of a table with these names; those without get their number for one.
+    pub(super) fn all(names: &[String], has_header: bool) -> Vec<Self> {
+        let named = |(index, name): (usize, &String)| match (has_header, name.is_empty()) {
+            (true, false) => Self::parse(name),
+            (true, true) => Self { name: format!("column_{}", index + 1), unit: None },
+            (false, _) => Self { name: format!("channel_{}", index + 1), unit: None },
+        };
+        let mut all: Vec<Self> = names.iter().enumerate().map(named).collect();
+        crate::files::make_unique(all.iter_mut().map(|column| &mut column.name));
+        all
     }
 
     pub(super) fn is_time(&self) -> bool {

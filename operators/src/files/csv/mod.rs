@@ -8,9 +8,10 @@
 mod cell;
 mod layout;
 mod moment;
+mod probe;
 mod reader;
 mod writer;
 
 pub use layout::{Column, TimeUnit};
-pub use reader::{CsvBlock, CsvGap, CsvOptions, CsvReader, CsvTally, TimeColumn};
+pub use reader::{CsvBlock, CsvGap, CsvOptions, CsvReader, CsvRemark, CsvTally, TimeColumn};
 pub use writer::CsvWriter;

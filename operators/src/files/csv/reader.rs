@@ -2,16 +2,15 @@
 
 use std::io::Read;
 
-use super::cell::{cells, number};
+use super::cell::{MISSING, cells, number, real_number};
 use super::layout::{Column, TimeUnit, delimiter_of, is_header};
 use super::moment::nanoseconds;
+use super::probe::{self, Pace, Probe, Rise};
 use crate::files::error::{FileError, excerpt};
 
 /// Bytes held; what is read in advance to learn columns and rate must fit, too.
 const BUFFER_BYTES: usize = 128 * 1_024;
 const LINE_HINT: &str = "give a text file with one row per line";
-/// Rows from which the rate is inferred.
-const PROBED_ROWS: usize = 2_000;
 
 /// How to read a table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +19,8 @@ pub struct CsvOptions {
     pub time_column: TimeColumn,
     /// Unit of the times; by default the column's name says it, else they are seconds.
     pub time_unit: Option<TimeUnit>,
-    /// Rows per second. Needed without a time column; with one, checked against it to 1 %.
+    /// Rows per second. Needed without a time column; with one, checked against it to 1 %, and
+    /// not used otherwise.
     pub rate_hz: Option<f64>,
     /// Names of the columns to read, in this order; empty for all but the times.
     pub columns: Vec<String>,
@@ -59,8 +59,12 @@ pub struct CsvReader<R> {
     /// Where each column of the table goes.
     places: Vec<Place>,
     time_unit: TimeUnit,
+    /// Whether the options or the column's name say the unit.
+    is_unit_known: bool,
     has_time: bool,
     rate_hz: f64,
+    spread_ns: f64,
+    remarks: Vec<CsvRemark>,
     last_ns: Option<i64>,
     tally: CsvTally,
 }
@@ -109,6 +113,15 @@ pub struct CsvTally {
     pub cut_off: Option<u64>,
 }
 
+/// Something that may not be as its author meant it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvRemark {
+    /// What was found.
+    pub message: String,
+    /// What to do about it, if it is wrong.
+    pub hint: String,
+}
+
 /// A line in the buffer, without its end.
 #[derive(Clone, Copy)]
 struct Line {
@@ -141,8 +154,11 @@ impl<R: Read> CsvReader<R> {
             columns: Vec::new(),
             places: Vec::new(),
             time_unit: TimeUnit::Seconds,
+            is_unit_known: false,
             has_time: false,
             rate_hz: 0.0,
+            spread_ns: 0.0,
+            remarks: Vec::new(),
             last_ns: None,
             tally: CsvTally::default(),
         };
@@ -156,8 +172,17 @@ impl<R: Read> CsvReader<R> {
         if csv.buffer[..csv.end].starts_with(b"\xef\xbb\xbf") {
             csv.start = 3;
         }
-        csv.read_layout(options)?;
-        csv.rate_hz = csv.find_rate(options.rate_hz)?;
+        let head = &csv.buffer[csv.start..csv.end.min(csv.start + 64)];
+        if head.contains(&0) || head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+            let message = "is no UTF-8 text: it may be UTF-16, or no table at all".to_owned();
+            return Err(csv.malformed(message, "save it as CSV in UTF-8"));
+        }
+        let columns = csv.read_layout(options)?;
+        let probe = csv.probe(&columns)?;
+        csv.find_rate(options.rate_hz, &columns, &probe)?;
+        if options.columns.is_empty() {
+            csv.check_channels(&columns, &probe, options.time_column == TimeColumn::Auto)?;
+        }
         Ok(csv)
     }
 
@@ -166,9 +191,19 @@ impl<R: Read> CsvReader<R> {
         &self.columns
     }
 
-    /// Rows per second: `rate_hz` if it was given, else inferred from the first rows.
+    /// Rows per second: found from the first rows; where there are no times, the one given.
     pub fn rate_hz(&self) -> f64 {
         self.rate_hz
+    }
+
+    /// How far the first rows lie from even times, from the earliest to the latest.
+    pub fn spread_ns(&self) -> f64 {
+        self.spread_ns
+    }
+
+    /// What may not be as its author meant it.
+    pub fn remarks(&self) -> &[CsvRemark] {
+        &self.remarks
     }
 
     /// Whether times come from a column.
@@ -241,7 +276,8 @@ impl<R: Read> CsvReader<R> {
         Ok(block)
     }
 
-    fn read_layout(&mut self, options: &CsvOptions) -> Result<(), FileError> {
+    /// Finds delimiter, header row and the place of every column; gives all columns.
+    fn read_layout(&mut self, options: &CsvOptions) -> Result<Vec<Column>, FileError> {
         let first = loop {
             let Some(line) = self.next_line()? else {
                 return Err(self.malformed("holds no rows".to_owned(), LINE_HINT));
@@ -264,12 +300,8 @@ impl<R: Read> CsvReader<R> {
         }
         self.decimal = self.find_decimal()?;
 
-        let all: Vec<Column> = match has_header {
-            true => names.iter().map(|name| Column::parse(name)).collect(),
-            false => (1..=names.len())
-                .map(|number| Column { name: format!("channel_{number}"), unit: None })
-                .collect(),
-        };
+        self.check_delimiter(names.len())?;
+        let all = Column::all(&names, has_header);
         let names = if has_header { names } else { Vec::new() };
         let time = match &options.time_column {
             TimeColumn::Absent => None,
@@ -279,14 +311,15 @@ impl<R: Read> CsvReader<R> {
         self.places = vec![Place::Unused; all.len()];
         if let Some(time) = time {
             self.places[time] = Place::Time;
-            self.time_unit = options.time_unit.or(all[time].time_unit()).unwrap_or_default();
+            let unit = options.time_unit.or(all[time].time_unit());
+            (self.time_unit, self.is_unit_known) = (unit.unwrap_or_default(), unit.is_some());
             self.has_time = true;
         }
         if options.columns.is_empty() {
-            for (place, column) in self.places.iter_mut().zip(all) {
+            for (place, column) in self.places.iter_mut().zip(&all) {
                 if *place == Place::Unused {
                     *place = Place::Channel(self.columns.len());
-                    self.columns.push(column);
+                    self.columns.push(column.clone());
                 }
             }
         } else {
@@ -305,6 +338,18 @@ impl<R: Read> CsvReader<R> {
             return Err(
                 self.malformed(message, "add a column, or say that there is no time column")
             );
+        }
+        Ok(all)
+    }
+
+    /// Refuses a table whose columns are separated by blanks, which looks like one column of texts.
+    fn check_delimiter(&mut self, columns: usize) -> Result<(), FileError> {
+        let Some(line) = self.next_line()?.filter(|_| columns == 1) else { return Ok(()) };
+        let text = &self.buffer[line.start..line.end];
+        let parts = || text.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
+        if parts().count() > 1 && parts().all(|part| real_number(part, b'.').is_some()) {
+            let message = "has blanks between its columns".to_owned();
+            return Err(self.malformed(message, "put `,` `;` or tabs between them"));
         }
         Ok(())
     }
@@ -334,80 +379,174 @@ impl<R: Read> CsvReader<R> {
         {
             return Ok(index);
         }
-        let known: Vec<String> =
-            columns.iter().take(12).map(|column| format!("`{}`", excerpt(&column.name))).collect();
-        let message = format!("has no column `{}`; it has {}", excerpt(name), known.join(", "));
+        let message = format!("has no column `{}`; it has {}", excerpt(name), listed(columns));
         Err(self.malformed(message, "name one of its columns, or give its number"))
     }
 
-    /// The rate that is asked for or, by the steps of the first rows, is there.
-    fn find_rate(&mut self, asked_hz: Option<f64>) -> Result<f64, FileError> {
+    /// The rate: by the times of the first rows or, where there are none, as it is asked for.
+    fn find_rate(
+        &mut self,
+        asked_hz: Option<f64>,
+        columns: &[Column],
+        probe: &Probe,
+    ) -> Result<(), FileError> {
         if !self.has_time {
-            return asked_hz.ok_or_else(|| {
-                let message = "has no time column that is known by its name".to_owned();
-                self.malformed(message, "give `rate_hz`, or name the time column")
-            });
+            self.rate_hz = asked_hz.ok_or_else(|| self.no_time(columns, probe))?;
+            return Ok(());
         }
-        let mut steps = self.probe_steps()?;
-        steps.sort_unstable();
-        let Some(&median_ns) = steps.get(steps.len() / 2) else {
-            let message =
-                "has fewer than two rows in order, so its rate cannot be inferred".to_owned();
-            return asked_hz.ok_or_else(|| self.malformed(message, "give `rate_hz`"));
-        };
-        if median_ns <= 0 {
+        let pace = probe.pace().map_err(|()| {
             let message = "has times that mostly repeat or run backward".to_owned();
             let hint = "say that there is no time column, and give `rate_hz`";
+            self.malformed(message, hint)
+        })?;
+        let Some(Pace { rate_hz: found_hz, spread_ns }) = pace else {
+            let message =
+                "has fewer than two rows in order, so its rate cannot be inferred".to_owned();
+            self.rate_hz = asked_hz.ok_or_else(|| self.malformed(message, "give `rate_hz`"))?;
+            return Ok(());
+        };
+        if let Some(asked_hz) = asked_hz.filter(|asked_hz| (asked_hz / found_hz - 1.0).abs() > 0.01)
+        {
+            let message =
+                format!("`rate_hz` = {asked_hz}, but the times say {found_hz:.6} rows per second");
+            let hint = if (asked_hz / found_hz / 1_000.0 - 1.0).abs() < 0.01 {
+                "say that the times are in milliseconds, or correct `rate_hz`"
+            } else {
+                "leave `rate_hz` out: the times are the truth"
+            };
             return Err(self.malformed(message, hint));
         }
-        // Coarse stamps make the median coarse: 256 per second in whole milliseconds are steps of
-        // 4. The mean of the steps that are near it is not, and knows nothing of gaps.
-        let near = |step: &&i64| (0.5..1.5).contains(&(**step as f64 / median_ns as f64));
-        let (sum_ns, count) = steps
-            .iter()
-            .filter(near)
-            .fold((0.0, 0.0), |(sum, n), &step| (sum + step as f64, n + 1.0));
-        let mean_ns = sum_ns / count;
-        let found_hz = whole_if_near(1e9 / mean_ns);
-        match asked_hz {
-            Some(asked_hz) if (asked_hz / found_hz - 1.0).abs() > 0.01 => {
-                let message = format!(
-                    "`rate_hz` = {asked_hz}, but the times say {found_hz:.6} rows per second"
-                );
-                let hint = if (asked_hz / found_hz / 1_000.0 - 1.0).abs() < 0.01 {
-                    "say that the times are in milliseconds, or correct `rate_hz`"
-                } else {
-                    "leave `rate_hz` out: the times are the truth"
-                };
-                Err(self.malformed(message, hint))
+        if !self.is_unit_known && found_hz < 2.0 {
+            let message = format!("its times, taken as seconds, say {found_hz:.6} rows per second");
+            let hint = "write `time_unit = \"ms\"` if they are milliseconds".to_owned();
+            self.remarks.push(CsvRemark { message, hint });
+        }
+        (self.rate_hz, self.spread_ns) = (found_hz, spread_ns);
+        Ok(())
+    }
+
+    /// There is no rate and no column of times, but perhaps one that could be.
+    #[cold]
+    fn no_time(&self, columns: &[Column], probe: &Probe) -> FileError {
+        let message =
+            format!("has no time column that is known by its name; it has {}", listed(columns));
+        let rising = columns.iter().zip(&probe.columns).find(|(_, rise)| rise.is_even());
+        let hint = match rising {
+            Some((column, _)) => {
+                format!("write `time_column = {:?}` if that holds the times", column.name)
             }
-            Some(asked_hz) => Ok(asked_hz),
-            None => Ok(found_hz),
+            None => "give `rate_hz`, or name the time column with `time_column`".to_owned(),
+        };
+        self.malformed(message, &hint)
+    }
+
+    /// Looks for channels that are none. One without a name that counts rows is left out; one that
+    /// rises like times is refused where no times are known, for they would be taken for a signal.
+    fn check_channels(
+        &mut self,
+        columns: &[Column],
+        probe: &Probe,
+        is_auto: bool,
+    ) -> Result<(), FileError> {
+        let mut is_first = true;
+        for (index, (column, rise)) in columns.iter().zip(&probe.columns).enumerate() {
+            let Place::Channel(channel) = self.places[index] else { continue };
+            let is_unnamed = column.name == format!("column_{}", index + 1);
+            let name = excerpt(&column.name);
+            if is_unnamed && rise.counts() && self.columns.len() > 1 {
+                self.leave_out(index, channel);
+                let message =
+                    format!("column {} has no name and counts rows: it is left out", index + 1);
+                let hint = "choose `columns` to read it".to_owned();
+                self.remarks.push(CsvRemark { message, hint });
+                continue;
+            }
+            let rises = rise.is_even();
+            if rises && !self.has_time && is_auto {
+                let message = format!("column `{name}` rises evenly from row to row, as times do");
+                let hint = format!(
+                    "write `time_column = {name:?}` if it holds them; else `time_column = \"\"`, \
+                     and choose `columns` to leave it out"
+                );
+                return Err(self.malformed(message, &hint));
+            }
+            if rises && is_first && self.columns.len() > 1 {
+                let message = format!(
+                    "`{name}`, the first channel, rises evenly from row to row, as times do"
+                );
+                let hint = "choose `columns` to leave it out".to_owned();
+                self.remarks.push(CsvRemark { message, hint });
+            }
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, index: usize, channel: usize) {
+        self.places[index] = Place::Unused;
+        self.columns.remove(channel);
+        for place in &mut self.places {
+            if let Place::Channel(other) = place
+                && *other > channel
+            {
+                *other -= 1;
+            }
         }
     }
 
-    /// Steps between the rows that are in the buffer; reads no further and consumes nothing.
-    fn probe_steps(&mut self) -> Result<Vec<i64>, FileError> {
+    /// Looks at the rows that are in the buffer; reads no further and consumes nothing.
+    fn probe(&mut self, columns: &[Column]) -> Result<Probe, FileError> {
         let (start, number) = (self.start, self.line);
         let mut out = vec![0.0; self.columns.len()];
-        let mut last_ns = None;
-        let mut steps = Vec::new();
-        while steps.len() < PROBED_ROWS {
+        let mut probe = Probe { times: Vec::new(), columns: vec![Rise::NEW; columns.len()] };
+        let mut rows = 0;
+        while rows < probe::ROWS {
             // A line that is not whole would move the buffer.
             if !self.is_at_end && !self.buffer[self.start..self.end].contains(&b'\n') {
                 break;
             }
             let Some(line) = self.next_line()? else { break };
-            // What is wrong is reported when it is read, behind the rows before it.
-            if let Ok(Row::Whole { time_ns }) = self.parse_row(line, &mut out, 1, 0)
-                && let Some(last_ns) = last_ns.replace(time_ns)
-            {
-                steps.push(time_ns.saturating_sub(last_ns));
+            match self.parse_row(line, &mut out, 1, 0) {
+                Ok(Row::Whole { time_ns }) => {
+                    let text = &self.buffer[line.start..line.end];
+                    for (rise, cell) in probe.columns.iter_mut().zip(cells(text, self.delimiter)) {
+                        rise.take(cell, self.decimal);
+                    }
+                    if self.has_time {
+                        probe.times.push(time_ns);
+                    }
+                    rows += 1;
+                }
+                // What is wrong in every row is wrong with the table, or with how it is read.
+                Err(error) if rows == 0 => return Err(self.with_numbers(error, line, columns)),
+                // What is wrong later is told when it is read, behind the rows before it.
+                Ok(_) | Err(_) => {}
             }
             self.consume(line);
         }
         (self.start, self.line) = (start, number);
-        Ok(steps)
+        Ok(probe)
+    }
+
+    /// Names the columns of a row that could be read where another could not.
+    #[cold]
+    fn with_numbers(&self, error: FileError, line: Line, columns: &[Column]) -> FileError {
+        let at = error.column.map(|column| self.places[column as usize - 1]);
+        if !matches!(at, Some(Place::Channel(_))) {
+            return error;
+        }
+        let text = &self.buffer[line.start..line.end];
+        let cells = cells(text, self.delimiter).zip(columns).zip(&self.places);
+        let good = cells.filter(|((cell, _), place)| {
+            **place != Place::Time && number(cell, self.decimal).is_some()
+        });
+        let good: Vec<&str> = good.map(|((_, column), _)| column.name.as_str()).collect();
+        if good.is_empty() {
+            return error;
+        }
+        let hint =
+            format!("choose the columns that hold numbers: `columns = {:?}`", good.join(","));
+        FileError { hint, ..error }
     }
 
     /// Parses a row to the `row`th place of every channel.
@@ -436,12 +575,16 @@ impl<R: Read> CsvReader<R> {
             };
             count += 1;
             filled += usize::from(!cell.is_empty());
+            // The first byte of a number whose others were cut off, or a value that is missing?
+            if cell == b"-" && !line.has_end && count == self.places.len() {
+                return Ok(Row::CutOff);
+            }
             match place {
                 Place::Unused => {}
                 Place::Channel(channel) => match number(cell, self.decimal) {
                     Some(sample) => out[channel * stride + row] = sample,
                     None if !line.has_end => return Ok(Row::CutOff),
-                    None => return Err(self.no_number(cell, "number", count)),
+                    None => return Err(self.no_number(cell, count)),
                 },
                 Place::Time => {
                     time_ns = nanoseconds(cell, self.time_unit, self.decimal);
@@ -449,7 +592,7 @@ impl<R: Read> CsvReader<R> {
                         if !line.has_end {
                             return Ok(Row::CutOff);
                         }
-                        return Err(self.no_number(cell, "time", count));
+                        return Err(self.no_time_cell(cell, count));
                     }
                 }
             }
@@ -547,9 +690,35 @@ impl<R: Read> CsvReader<R> {
     }
 
     #[cold]
-    fn no_number(&self, cell: &[u8], what: &str, column: usize) -> FileError {
-        let message = format!("`{}` is no {what}", excerpt(&String::from_utf8_lossy(cell)));
-        let hint = "correct the cell, leave it empty for a missing sample, or select other columns";
+    fn no_number(&self, cell: &[u8], column: usize) -> FileError {
+        let text = excerpt(&String::from_utf8_lossy(cell));
+        let message = match real_number(cell, self.decimal) {
+            Some(_) => format!("`{text}` is beyond what a sample can hold, 3.4e38"),
+            None => format!("`{text}` is no number"),
+        };
+        let hint = format!(
+            "correct the cell, or leave it empty if the sample is missing, as {MISSING} say, too"
+        );
+        self.malformed(message, &hint).at_line(self.line).at_column(column as u64)
+    }
+
+    #[cold]
+    fn no_time_cell(&self, cell: &[u8], column: usize) -> FileError {
+        let text = excerpt(&String::from_utf8_lossy(cell));
+        let is_number = real_number(cell, self.decimal).is_some_and(f64::is_finite);
+        let (message, hint) = match is_number {
+            true => (
+                format!(
+                    "`{text}` is a time beyond the year 2262, taken as {}",
+                    self.time_unit.word()
+                ),
+                "say the unit of the times, such as `time_unit = \"ms\"`",
+            ),
+            false => (
+                format!("`{text}` is no time"),
+                "give every row a time, a number or a date with a time of day, or leave the row out",
+            ),
+        };
         self.malformed(message, hint).at_line(self.line).at_column(column as u64)
     }
 
@@ -559,11 +728,10 @@ impl<R: Read> CsvReader<R> {
     }
 }
 
-/// Stamps of finite digits put a rate of 360 at 359.998; what is within 0.05 % of a whole number is
-/// one.
-fn whole_if_near(rate_hz: f64) -> f64 {
-    let whole = rate_hz.round();
-    if whole > 0.0 && (rate_hz / whole - 1.0).abs() < 5e-4 { whole } else { rate_hz }
+/// The first names of many, for messages.
+fn listed(columns: &[Column]) -> String {
+    let names = columns.iter().take(12).map(|column| format!("`{}`", excerpt(&column.name)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use super::moment::put_seconds;
+use crate::files::Short;
 
 /// Writes rows `t_s,<channels>`. A NaN is an empty cell; other numbers have the fewest digits that
-/// read back as the same f32.
+/// read back as the same f32, below 1e-5 and from 1e16 on with an exponent.
 ///
 /// Holds the text of one block in memory, and allocates nothing once the largest has been written.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl<W: Write> CsvWriter<W> {
                 self.text.push(b',');
                 let sample = samples[channel * stride + row];
                 if !sample.is_nan() {
-                    write!(self.text, "{sample}")?;
+                    write!(self.text, "{}", Short(sample))?;
                 }
             }
             self.text.push(b'\n');
@@ -101,7 +102,7 @@ mod tests {
 
         assert_eq!(
             String::from_utf8(out).expect("text"),
-            "t_s,ecg,\"a,'b'\"\n-0.5,0.1,1\n0,,2\n0.5,-0.00000015,16777216\n"
+            "t_s,ecg,\"a,'b'\"\n-0.5,0.1,1\n0,,2\n0.5,-1.5e-7,16777216\n"
         );
     }
 

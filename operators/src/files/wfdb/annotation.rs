@@ -10,7 +10,8 @@
 //! | 61 SUB | low byte | a subtype, of this annotation only |
 //! | 63 AUX | low byte counts the bytes that follow, filled up to even | a text |
 //!
-//! The word 0 ends the list.
+//! The word 0 ends the list. A list that lacks it was cut off: its whole annotations are given, and
+//! [`Annotations::shortfall`] says so.
 
 use crate::files::error::FileError;
 
@@ -21,11 +22,23 @@ use crate::files::error::FileError;
 pub struct Annotations<'a> {
     file: &'a str,
     bytes: &'a [u8],
+    end: End,
     at: usize,
     sample: i64,
     number: i8,
     channel: u8,
     rate_hz: Option<f64>,
+}
+
+/// How far the list has been read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    /// Not to its end.
+    Ahead,
+    /// To the word 0, or to an error.
+    Whole,
+    /// To where it was cut off, and in the middle of what.
+    CutOff { at: usize, inside: Option<&'static str> },
 }
 
 /// Something a person or a program marked in a recording.
@@ -74,7 +87,9 @@ impl Annotation<'_> {
 impl<'a> Annotations<'a> {
     /// The annotations in `bytes`, the content of `file`.
     pub fn new(bytes: &'a [u8], file: &'a str) -> Self {
-        let fresh = Self { file, bytes, at: 0, sample: 0, number: 0, channel: 0, rate_hz: None };
+        let end = End::Ahead;
+        let fresh =
+            Self { file, bytes, end, at: 0, sample: 0, number: 0, channel: 0, rate_hz: None };
         // Definitions stand in front, as notes at sample 0 whose text begins with `## `.
         let mut annotations = fresh.clone();
         let mut ahead = fresh;
@@ -95,6 +110,23 @@ impl<'a> Annotations<'a> {
     /// so.
     pub fn rate_hz(&self) -> Option<f64> {
         self.rate_hz
+    }
+
+    /// What the list lacks, once it has been read: a file that was copied in part.
+    pub fn shortfall(&self) -> Option<String> {
+        let End::CutOff { at, inside } = self.end else { return None };
+        let file = self.file;
+        Some(match inside {
+            None => format!("{file} lacks its end mark: annotations may be missing"),
+            Some(part) => {
+                format!("{file} is cut off inside {part} at byte {at}: annotations are missing")
+            }
+        })
+    }
+
+    fn cut_off(&mut self, at: usize, inside: Option<&'static str>) {
+        self.end = End::CutOff { at, inside };
+        self.at = self.bytes.len();
     }
 
     fn word(&mut self) -> Option<u16> {
@@ -131,7 +163,7 @@ impl<'a> Annotations<'a> {
 
     fn broken(&mut self, what: &str) -> FileError {
         let message = format!("{what} at byte {} of {}", self.at, self.bytes.len());
-        self.at = self.bytes.len();
+        (self.at, self.end) = (self.bytes.len(), End::Whole);
         FileError::malformed(self.file, message, "fetch the annotation file again")
     }
 }
@@ -140,21 +172,29 @@ impl<'a> Iterator for Annotations<'a> {
     type Item = Result<Annotation<'a>, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.end != End::Ahead {
+            return None;
+        }
+        let start = self.at;
         let word = loop {
-            match (self.word(), self.bytes.len() - self.at.min(self.bytes.len())) {
-                (Some(0), _) => {
-                    self.at = self.bytes.len();
+            match self.word() {
+                Some(0) => {
+                    self.end = End::Whole;
                     return None;
                 }
-                (None, 0) => return None,
-                (None, _) => return Some(Err(self.broken("the list ends in half a word"))),
-                (Some(word), _) if word >> 10 == 59 => {
+                None => {
+                    let is_border = self.at >= self.bytes.len();
+                    self.cut_off(self.at, (!is_border).then_some("a word"));
+                    return None;
+                }
+                Some(word) if word >> 10 == 59 => {
                     let (Some(high), Some(low)) = (self.word(), self.word()) else {
-                        return Some(Err(self.broken("the list ends inside a skip")));
+                        self.cut_off(start, Some("a skip"));
+                        return None;
                     };
                     self.sample += i64::from((u32::from(high) << 16 | u32::from(low)) as i32);
                 }
-                (Some(word), _) => break word,
+                Some(word) => break word,
             }
         };
         let code = (word >> 10) as u8;
@@ -165,10 +205,11 @@ impl<'a> Iterator for Annotations<'a> {
         let (number, channel) = (self.number, self.channel);
         let mut annotation =
             Annotation { sample: self.sample, code, subtype: 0, number, channel, aux: &[] };
-        match self.parts(&mut annotation) {
-            Some(()) => Some(Ok(annotation)),
-            None => Some(Err(self.broken("the list ends inside a text"))),
+        if self.parts(&mut annotation).is_none() {
+            self.cut_off(start, Some("a text"));
+            return None;
         }
+        Some(Ok(annotation))
     }
 }
 
@@ -233,12 +274,32 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_gives_what_is_whole_and_then_says_where_it_breaks() {
-        let whole = [&word(1, 5)[..], &word(63, 10), b"abc"].concat();
-        let mut annotations = Annotations::new(&whole, "t.atr");
-        let error = annotations.next().expect("one").expect_err("broken").to_string();
-        assert!(error.starts_with("t.atr: the list ends inside a text at byte 4 of 7"), "{error}");
-        assert!(annotations.next().is_none());
+    fn a_cut_file_gives_what_is_whole_and_then_says_where_it_is_cut() {
+        let whole = [&word(1, 5)[..], &word(5, 3), &word(63, 3), b"abc\0", &[0, 0]].concat();
+        let told = |len: usize| {
+            let mut annotations = Annotations::new(&whole[..len], "t.atr");
+            let samples: Vec<i64> =
+                annotations.by_ref().map(|a| a.expect("valid").sample).collect();
+            assert!(annotations.next().is_none());
+            (samples, annotations.shortfall())
+        };
+        let inside = |part, at| {
+            format!("t.atr is cut off inside {part} at byte {at}: annotations are missing")
+        };
+        let border = "t.atr lacks its end mark: annotations may be missing".to_owned();
+
+        assert_eq!(told(12), (vec![5, 8], None));
+        assert_eq!(told(11), (vec![5, 8], Some(inside("a word", 10))));
+        assert_eq!(told(10), (vec![5, 8], Some(border.clone())));
+        assert_eq!(told(7), (vec![5], Some(inside("a text", 2))));
+        assert_eq!(told(3), (vec![5], Some(inside("a word", 2))));
+        assert_eq!(told(2), (vec![5], Some(border.clone())));
+        assert_eq!(told(0), (vec![], Some(border)));
+
+        let skip = [&word(1, 5)[..], &word(59, 0), &[1, 0]].concat();
+        let mut annotations = Annotations::new(&skip, "t.atr");
+        assert_eq!(annotations.by_ref().count(), 1);
+        assert_eq!(annotations.shortfall(), Some(inside("a skip", 2)));
     }
 
     #[test]

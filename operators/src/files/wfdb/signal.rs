@@ -99,6 +99,16 @@ impl<R: Read + Seek> Recording<R> {
             loose_bytes: shortest.loose_bytes,
             rate_hz,
         });
+        if frames == 0 {
+            let (file, promised) = (&shortest.file, promised * samples_per_frame);
+            let message = match header.frames {
+                Some(_) => {
+                    format!("holds no whole sample of the {promised} that the header promises")
+                }
+                None => "holds no whole sample".to_owned(),
+            };
+            return Err(FileError::malformed(file, message, "fetch the signal file again"));
+        }
         Ok(Self {
             files,
             rate_hz,

@@ -56,7 +56,12 @@ impl Envelope {
 
     /// The energy of one inner sample's share of the window, as an amplitude.
     pub(super) fn level(&self, energy: f32) -> f32 {
-        (energy / self.window as f32).sqrt()
+        (energy * self.share()).sqrt()
+    }
+
+    /// One inner sample's share of the window.
+    pub(super) fn share(&self) -> f32 {
+        1.0 / self.window as f32
     }
 
     /// The newest sum.

@@ -44,6 +44,10 @@ pub(super) const SAME_FORM: f32 = 0.80;
 /// Weight of the newest wave in its form.
 const FORM_GAIN: f32 = 0.125;
 
+/// What a form in full use gains over one without. Of two forms alike the wave goes to the usual
+/// one, or beats would go now to one, now to the other, each with its own R.
+const OF_USE: f32 = 0.03;
+
 /// A form's use counts up by 2 with its beats, down by 1 with others; the least used is replaced.
 const USES_MAX: u32 = 40;
 
@@ -97,13 +101,16 @@ impl Forms {
     pub(super) fn fit(&self, around: &Around) -> Option<Fit> {
         let count = self.count();
         let mut best: Option<Fit> = None;
+        let mut best_score = f32::NEG_INFINITY;
         for (number, form) in self.forms.iter().enumerate().filter(|(_, form)| form.uses > 0) {
             for centre in -form.lean - self.shift..=-form.lean + self.shift {
                 let Some(part) = around.part(centre - self.half, count) else { continue };
                 let energy = energy(&part[..count]);
                 let product = dot(&form.wave[..part.len()], part);
                 let correlation = if energy > 0.0 { product / energy.sqrt() } else { -1.0 };
-                if best.is_none_or(|best| correlation > best.correlation) {
+                let score = correlation + OF_USE * form.uses as f32 / USES_MAX as f32;
+                if score > best_score {
+                    best_score = score;
                     let upward = form.wave[(self.half + form.mark) as usize] > 0.0;
                     let mark = centre + form.mark;
                     best = Some(Fit { correlation, form: number as u8, centre, mark, upward });

@@ -64,6 +64,15 @@ impl Around {
         known.then(|| &self.copy[first..first + count.next_multiple_of(LANES)])
     }
 
+    /// Σ of samples from position `first` on times `taps`. What is not known counts as nothing.
+    pub(super) fn product(&self, first: i32, taps: &[f32]) -> f32 {
+        let from = i64::from(first) - i64::from(self.origin);
+        let (skip, at) = ((-from).max(0) as usize, from.max(0) as usize);
+        let known = self.copy[..self.count].get(at..).unwrap_or_default();
+        let taps = taps.get(skip..).unwrap_or_default();
+        known.iter().zip(taps).map(|(x, tap)| x * tap).sum()
+    }
+
     pub(super) fn at(&self, i: i32) -> f32 {
         self.copy[(i - self.origin) as usize]
     }

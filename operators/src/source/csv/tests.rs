@@ -51,19 +51,149 @@ fn what_is_missing_is_a_gap_with_true_times() {
     assert_eq!(frames(&all(table, "frame_ms = 300.0")), want);
 }
 
-#[test]
-fn times_follow_a_column_that_runs_away_from_its_rate() {
-    // Half a per cent fast, which `rate_hz` may be: half a period is lost in a hundred rows.
-    let rows = (0..400).map(|n| format!("{},{n}\n", f64::from(n) * 0.100_5));
-    let table: String = std::iter::once("t_s,x\n".to_owned()).chain(rows).collect();
-    let mut row = 0;
-    for seen in all(&table, "rate_hz = 10.0") {
-        let late_ns = seen.time().nanos() - row * 100_500_000;
-        assert!(late_ns.abs() <= 50_000_000, "row {row} is {late_ns} ns off");
-        assert_eq!(seen.frame.header.gap, None);
-        row += seen.frame.len() as i64;
+/// The largest distance of a sample's time from what `at_ns` says of its row, and from the one
+/// before it, less the period.
+fn distances(seen: &[Seen], at_ns: impl Fn(i64) -> i64, period_ns: i64) -> (i64, i64) {
+    let (mut row, mut far, mut jump, mut last) = (0, 0, 0, None::<i64>);
+    for seen in seen {
+        let rate = seen.format.rate().expect("a signal");
+        for n in 0..seen.frame.len() {
+            let time = seen.time().nanos() + rate.span_ns(n as i64);
+            far = far.max((time - at_ns(row)).abs());
+            jump = jump.max(last.map_or(0, |last| (time - last - period_ns).abs()));
+            (row, last) = (row + 1, Some(time));
+        }
     }
-    assert_eq!(row, 400);
+    (far, jump)
+}
+
+fn table(rows: i64, at_ns: impl Fn(i64) -> i64) -> String {
+    let row = |n| format!("{:.9},{}\n", at_ns(n) as f64 / 1e9, n % 7);
+    std::iter::once("t_s,x\n".to_owned()).chain((0..rows).map(row)).collect()
+}
+
+#[test]
+fn the_column_is_the_truth_beside_a_rate_that_is_nearly_right() {
+    let at_ns = |row| row * 4_020_000;
+    let seen = all(&table(3_000, at_ns), "rate_hz = 250.0");
+    assert!((seen[0].format.rate().expect("a rate").hz() - 1e9 / 4_020_000.0).abs() < 1e-6);
+    // Rounding of rate and times.
+    assert_eq!(distances(&seen, at_ns, 4_020_000).0.max(2), 2);
+}
+
+#[test]
+fn a_clock_that_drifts_is_followed_in_small_steps() {
+    // The first 2 000 rows are even; then the clock is 0.1 % slow.
+    let at_ns = |row: i64| row * 4_000_000 + (row - 2_000).max(0) * 4_000;
+    for frame_ms in ["20.0", "1000.0"] {
+        let seen = all(&table(6_000, at_ns), &format!("frame_ms = {frame_ms}"));
+        let (far, jump) = distances(&seen, at_ns, 4_000_000);
+        // A hundredth of a period, and the step of one row that shows it.
+        assert!(far <= 40_001 && jump <= 44_001, "{far} ns off, {jump} ns at once");
+        assert!(seen.iter().all(|seen| seen.frame.header.gap.is_none()));
+        assert!(seen.len() < 1_000 || frame_ms == "20.0", "{} frames", seen.len());
+    }
+}
+
+#[test]
+fn coarse_stamps_are_followed_no_further_than_they_are_coarse() {
+    // 256 per second in whole milliseconds.
+    let at_ns = |row: i64| (row * 1_000 + 128) / 256 * 1_000_000;
+    let seen = all(&table(3_000, at_ns), "");
+    assert_eq!(seen[0].format.rate().expect("a rate").hz(), 256.0);
+    assert!(distances(&seen, at_ns, 3_906_250).1 <= 1, "even, as they were taken");
+}
+
+#[test]
+fn columns_may_be_given_by_number() {
+    let text = "Zeit;MLII;V5\n".to_owned()
+        + &(0..20)
+            .map(|n| format!("{};{};{}\n", 0.004 * f64::from(n), n % 3, n % 5))
+            .collect::<String>();
+    let seen = all(&text, "time_column = 1\ncolumns = 3");
+    assert_eq!(seen[0].format.rate().expect("a rate").hz(), 250.0);
+    assert_eq!(seen[0].frame.samples()[..5], [0.0, 1.0, 2.0, 3.0, 4.0]);
+}
+
+#[test]
+fn times_are_not_taken_for_a_channel() {
+    let text = "Zeit;MLII;V5\n".to_owned()
+        + &(0..20)
+            .map(|n| format!("{};{};{}\n", 0.004 * f64::from(n), n % 3, n % 5))
+            .collect::<String>();
+    for params in ["", "rate_hz = 360.0"] {
+        let problem = bench(&text, params).err().expect("refused").to_string();
+        assert!(problem.contains("`time_column = \"Zeit\"`"), "{problem}");
+    }
+    assert_eq!(
+        all(&text, "time_column = \"\"\nrate_hz = 250.0")[0].format.to_string(),
+        "3 ch @ 250 Hz × 5"
+    );
+    assert_eq!(
+        all(&text, "columns = \"V5\"\nrate_hz = 250.0")[0].format.to_string(),
+        "1 ch @ 250 Hz × 5"
+    );
+}
+
+#[test]
+fn what_counts_rows_is_left_out_or_told() {
+    let rows = |head: &str| {
+        let rows = (0..20).map(|n| format!("{n},{},{}\n", 0.004 * f64::from(n), n % 3));
+        format!("{head}\n{}", rows.collect::<String>())
+    };
+    let unnamed = bench(&rows(",t_s,ecg"), "").expect("valid");
+    let names = |bench: &Bench| {
+        let signal = bench.output(0).as_signal().expect("a signal");
+        signal.channels.iter().map(|channel| channel.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&unnamed), ["ecg"]);
+    assert_eq!(
+        unnamed.warnings(),
+        ["`t.csv`: column 1 has no name and counts rows: it is left out"]
+    );
+
+    let named = bench(&rows("n,t_s,ecg"), "").expect("valid");
+    assert_eq!(names(&named), ["n", "ecg"]);
+    assert!(named.warnings()[0].contains("`n`, the first channel, rises evenly"));
+    assert!(bench(&rows("n,t_s,ecg"), "columns = \"ecg\"").expect("valid").warnings().is_empty());
+}
+
+#[test]
+fn the_true_cause_is_told() {
+    let rows = |row: &dyn Fn(i64) -> String| (0..20).map(row).collect::<String>();
+    let utf16: Vec<u8> = "t_s,x\n0,1\n1,2\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = String::from_utf8(utf16).expect("zeros are UTF-8");
+    for (table, params, told) in [
+        (
+            rows(&|n| format!("{} {}\n", n * 4, n % 3)),
+            "rate_hz = 250.0",
+            "has blanks between its columns",
+        ),
+        (utf16, "", "it may be UTF-16"),
+        (
+            format!("time,x\n{}", rows(&|n| format!("{},1\n", 1_600_000_000_000 + 4 * n))),
+            "",
+            "hint: say the unit of the times, such as `time_unit = \"ms\"`",
+        ),
+        (
+            format!("t_s,label,hr\n{}", rows(&|n| format!("{n},rest,{}\n", n % 3))),
+            "",
+            "hint: choose the columns that hold numbers: `columns = \"hr\"`",
+        ),
+        (
+            format!("t_s,x\n{}", rows(&|n| format!("{n},1e400\n"))),
+            "",
+            "beyond what a sample can hold",
+        ),
+        (format!("t_s,x\n{}", rows(&|_| "nan,1\n".to_owned())), "", "hint: give every row a time"),
+    ] {
+        let problem = bench(&table, params).err().expect("refused").to_string();
+        assert!(problem.contains(told), "{problem}");
+    }
+    let slow = format!("time,x\n{}", rows(&|n| format!("{},1\n", 4 * n)));
+    let warnings = bench(&slow, "").expect("valid").warnings();
+    assert_eq!(warnings, ["`t.csv`: its times, taken as seconds, say 0.250000 rows per second"]);
+    assert!(bench(&slow, "time_unit = \"s\"").expect("valid").warnings().is_empty());
 }
 
 #[test]
@@ -94,6 +224,7 @@ fn what_was_left_out_is_told_at_the_end() {
             path: "t.csv".to_owned(),
             options,
             rate: Rate::new(10.0).expect("valid"),
+            reach_ns: 1e6,
             from_first: true,
             zero: None,
             anchor: Timestamp::MIN,

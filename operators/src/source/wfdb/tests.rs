@@ -74,10 +74,79 @@ fn channels_are_chosen_by_name() {
 }
 
 #[test]
-fn a_record_that_ends_inside_a_sample_delivers_all_whole_ones() {
+fn a_record_that_ends_inside_a_sample_delivers_all_whole_ones_and_what_was_noted_there() {
     let seen = all(record(HEADER, 18), "file = \"t.hea\"\nframe_ms = 2000.0");
     assert_eq!(seen[0].frame.channel(1), [0.0, -0.005, -0.01, -0.015]);
-    assert_eq!(seen.last().and_then(|seen| seen.text("class")), Some("V"), "told at the end");
+    let notes: Vec<_> = seen.iter().filter_map(|seen| seen.text("class")).collect();
+    assert_eq!(notes, ["N"], "the other lies behind the last sample");
+}
+
+/// What a source says at the end.
+fn remark(files: impl Files + 'static) -> Option<String> {
+    let spec = "[graph]\nname = \"t\"\n[node.a]\nop = \"wfdb\"\nfile = \"t.hea\"\n\
+                [node.b]\nop = \"null\"\nfrom = [\"a\", \"a.annotations\"]\n";
+    let spec = engine::GraphSpec::parse(&engine::SourceText::new("g", spec)).expect("parses");
+    let options = engine::PlanOptions::new(Arc::new(files));
+    let plan = spec.plan(&engine::Catalog::new(&[crate::CATALOG]), &options).expect("plans");
+    let options = engine::RunOptions { speed: None, ..engine::RunOptions::default() };
+    let running = Arc::new(plan).start(&options).expect("starts");
+    running.wait_for(std::time::Duration::from_secs(60)).expect("it ends");
+    running.report().remarks.into_iter().map(|(_, remark)| remark).next()
+}
+
+#[test]
+fn what_is_missing_is_told_at_the_end() {
+    let cut = |notes: usize, samples: usize| {
+        let whole = record(HEADER, samples);
+        let list = whole.content("t.atr").expect("there");
+        whole.with("t.atr", &list[..notes])
+    };
+    assert_eq!(remark(cut(6, 24)), None);
+    let told = remark(cut(4, 24)).expect("no end mark");
+    assert_eq!(told, "t.atr lacks its end mark: annotations may be missing");
+    let told = remark(cut(3, 24)).expect("half a word");
+    assert!(told.starts_with("t.atr is cut off inside a word at byte 2"), "{told}");
+    let told = remark(cut(6, 18)).expect("a short signal");
+    assert!(told.contains("4 of 6 samples are whole"), "{told}");
+    assert!(told.ends_with("1 annotation lies behind the last sample and was not delivered"));
+}
+
+#[test]
+fn a_signal_without_a_whole_sample_is_refused() {
+    for bytes in [0, 3] {
+        let problem = bench(record(HEADER, bytes), "file = \"t.hea\"").err().expect("refused");
+        let problem = problem.to_string();
+        assert!(problem.contains("`t.dat`: holds no whole sample of the 6"), "{problem}");
+    }
+}
+
+#[test]
+fn names_of_records_may_have_dots() {
+    let files = record(HEADER, 24);
+    let dotted = MemoryFiles::new().with("t.1.hea", files.content("t.hea").expect("there"));
+    let dotted = dotted.with("t.dat", files.content("t.dat").expect("there"));
+    let dotted = dotted.with("t.1.atr", files.content("t.atr").expect("there"));
+    for name in ["t.1", "t.1.hea"] {
+        let seen = all(dotted.clone(), &format!("file = {name:?}"));
+        assert_eq!(seen.iter().filter(|seen| seen.port == 1).count(), 2, "{name}");
+    }
+}
+
+#[test]
+fn who_names_the_signal_file_is_told_of_the_header() {
+    let problem = bench(record(HEADER, 24), "file = \"t.dat\"").err().expect("refused").to_string();
+    assert!(problem.contains("hint: name the record's header: `t.hea`"), "{problem}");
+}
+
+#[test]
+fn every_channel_can_be_asked_for_once() {
+    let twins = HEADER.replace("V5", "MLII");
+    let seen = all(record(&twins, 24), "file = \"t\"\nchannels = \"MLII_2\"\nframe_ms = 500.0");
+    assert_eq!(seen[0].frame.samples(), [0.0, -0.005]);
+
+    let refused = bench(record(HEADER, 24), "file = \"t\"\nchannels = \"V5, V5\"");
+    let problem = refused.err().expect("refused").to_string();
+    assert!(problem.contains("channel `V5` is asked for twice"), "{problem}");
 }
 
 #[test]

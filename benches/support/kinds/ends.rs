@@ -1,0 +1,250 @@
+//! Sources that cost next to nothing, sinks that note what came when.
+
+use std::{
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use engine::{
+    Body, Buffer, Channel, Fault, Flow, Format, Frame, Io, Kind, Outline, Param, Port, Rate,
+    SignalFormat, Sink, Source, Timestamp, Unit,
+};
+
+use crate::support::process;
+
+const RATE_HZ: Param<f64> =
+    Param::with_default("rate_hz", 1_000.0, "Samples per second.").within(1.0, 1e9);
+pub(super) const FRAMES: Param<i64> =
+    Param::with_default("frames", 1_000, "How many.").within(1.0, 1e12);
+const FRAME_LEN: Param<i64> =
+    Param::with_default("frame_len", 64, "Samples per frame.").within(1.0, 1e6);
+
+/// Every sample of frame n is n: the source of the Copper harness.
+pub(crate) static RAMP: Kind = Kind {
+    name: "bench_ramp",
+    outputs: &[Port::signal("out")],
+    params: &[&RATE_HZ, &FRAMES, &FRAME_LEN],
+    plan: |node| {
+        let rate = Rate::new(node.get(&RATE_HZ)?).expect("within range");
+        let frame_len = node.get(&FRAME_LEN)? as usize;
+        let channels = vec![Channel { name: "x".to_owned(), unit: Unit::UNKNOWN }];
+        Ok(Outline::of([Format::Signal(SignalFormat { channels, rate, frame_len }.into())]))
+    },
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned so");
+        Ok(Body::source(Ramp {
+            rate: signal.rate,
+            frame_len: signal.frame_len,
+            frames: node.get(&FRAMES)?,
+            next: 0,
+        }))
+    },
+    ..Kind::BASE
+};
+
+struct Ramp {
+    rate: Rate,
+    frame_len: usize,
+    frames: i64,
+    next: i64,
+}
+
+impl Source for Ramp {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        if self.next == 0 {
+            lock(&BEGAN).push(now());
+        }
+        let mut buffer = io.signal(0, self.frame_len);
+        buffer.floats_mut().expect("fresh").fill(self.next as f32);
+        let time = Timestamp::from_nanos(self.rate.span_ns(self.next * self.frame_len as i64));
+        io.send_buffer(0, time, buffer);
+        self.next += 1;
+        Ok(if self.next == self.frames { Flow::End } else { Flow::More })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// The same buffer of ones in every frame: a source that costs nothing.
+pub(crate) static SAME: Kind = Kind {
+    name: "bench_same",
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned so");
+        let mut buffer = Buffer::signal(1, signal.frame_len);
+        buffer.floats_mut().expect("fresh").fill(1.0);
+        let (rate, frames) = (signal.rate, node.get(&FRAMES)?);
+        Ok(Body::source(Same { buffer, rate, frames, next: 0 }))
+    },
+    ..RAMP
+};
+
+struct Same {
+    buffer: Buffer,
+    rate: Rate,
+    frames: i64,
+    next: i64,
+}
+
+impl Source for Same {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        if self.next == 0 {
+            lock(&BEGAN).push(now());
+        }
+        let samples = self.next * self.buffer.count() as i64;
+        io.send_buffer(0, Timestamp::from_nanos(self.rate.span_ns(samples)), self.buffer.clone());
+        self.next += 1;
+        Ok(if self.next == self.frames { Flow::End } else { Flow::More })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.next = 0;
+        Ok(())
+    }
+}
+
+/// Remembers the last sample of the last frame, and how many frames there were.
+pub(crate) static FINAL: Kind = Kind {
+    name: "bench_final",
+    inputs: &[Port::signal("in")],
+    build: |_| Ok(Body::sink(Final { frames: 0, last: 0.0 })),
+    ..Kind::BASE
+};
+
+struct Final {
+    frames: u64,
+    last: f32,
+}
+
+impl Sink for Final {
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
+        self.frames += 1;
+        self.last = frame.samples()[frame.len() - 1];
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        let (at, cpu_s) = now();
+        lock(&ENDED).push(Ended { at, cpu_s, frames: self.frames, last: self.last });
+        Ok(())
+    }
+}
+
+static BEGAN: Mutex<Vec<(Instant, f64)>> = Mutex::new(Vec::new());
+static ENDED: Mutex<Vec<Ended>> = Mutex::new(Vec::new());
+
+struct Ended {
+    at: Instant,
+    cpu_s: f64,
+    frames: u64,
+    last: f32,
+}
+
+/// The moment, and how much processor time this thread has had.
+fn now() -> (Instant, f64) {
+    (Instant::now(), process::thread_cpu_s())
+}
+
+pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the graphs of these kinds have done since it was asked last.
+pub(crate) struct Ran {
+    /// From the first call of the first source to the last of the last sink.
+    pub(crate) seconds: f64,
+    /// Processor time in between, if each source shares its thread with its sink: what the wall's
+    /// clock would have said on a machine without others.
+    pub(crate) cpu_s: f64,
+    /// Frames at all sinks.
+    pub(crate) frames: u64,
+    /// Their last sample.
+    pub(crate) last: f32,
+}
+
+/// Takes out what the last graph did, or several at once.
+///
+/// # Panics
+/// If none has ended, or their last samples differ.
+pub(crate) fn ran() -> Ran {
+    let (began, ended) = (std::mem::take(&mut *lock(&BEGAN)), std::mem::take(&mut *lock(&ENDED)));
+    assert_eq!(began.len(), ended.len(), "every source that began has a sink that ended");
+    let first = began.iter().map(|began| began.0).min().expect("a graph has run");
+    let end = ended.iter().map(|ended| ended.at).max().expect("a graph has run");
+    let last = ended[0].last;
+    assert!(ended.iter().all(|ended| ended.last.to_bits() == last.to_bits()), "all end alike");
+    Ran {
+        seconds: end.duration_since(first).as_secs_f64(),
+        cpu_s: ended.iter().map(|ended| ended.cpu_s).sum::<f64>()
+            - began.iter().map(|began| began.1).sum::<f64>(),
+        frames: ended.iter().map(|ended| ended.frames).sum(),
+        last,
+    }
+}
+
+const LIST: Param<i64> =
+    Param::with_default("list", 0, "The list of frames to add to.").within(0.0, LISTS as f64 - 1.0);
+/// Lists that [`LATENCY`] sinks can write.
+const LISTS: usize = 16;
+
+/// Notes when every frame arrived and when it came through the door.
+pub(crate) static LATENCY: Kind = Kind {
+    name: "bench_latency",
+    inputs: &[Port::signal("in").variadic()],
+    params: &[&LIST],
+    build: |node| {
+        let list = node.get(&LIST)? as usize;
+        Ok(Body::sink(Latency { list, seen: Vec::with_capacity(1 << 14) }))
+    },
+    ..Kind::BASE
+};
+
+struct Latency {
+    list: usize,
+    seen: Vec<Seen>,
+}
+
+/// A frame as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// When, by [`bench_ns`].
+    pub(crate) arrived: i64,
+    /// When it came through the door, by the run's clock.
+    pub(crate) entered: i64,
+    /// The time of its first sample.
+    pub(crate) time: i64,
+    /// Whether it says that something before it is missing.
+    pub(crate) after_gap: bool,
+}
+
+impl Sink for Latency {
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
+        self.seen.push(Seen {
+            arrived: bench_ns(),
+            entered: frame.header.entered.nanos(),
+            time: frame.header.time.nanos(),
+            after_gap: frame.header.gap.is_some(),
+        });
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        lock(&SEEN[self.list]).append(&mut self.seen);
+        Ok(())
+    }
+}
+
+static SEEN: [Mutex<Vec<Seen>>; LISTS] = [const { Mutex::new(Vec::new()) }; LISTS];
+/// Takes out what `bench_latency` sinks have noted in a list.
+pub(crate) fn seen(list: usize) -> Vec<Seen> {
+    std::mem::take(&mut lock(&SEEN[list]))
+}
+
+static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Nanoseconds since the bench first asked.
+pub(crate) fn bench_ns() -> i64 {
+    ZERO.elapsed().as_nanos() as i64
+}

@@ -1,0 +1,24 @@
+//! Kinds of the benches: the least work that can be checked.
+
+pub(crate) mod ends;
+pub(crate) mod faulty;
+pub(crate) mod sessions;
+pub(crate) mod work;
+
+use engine::Kind;
+
+/// Every kind of this folder.
+pub(crate) static KINDS: &[&Kind] = &[
+    &ends::RAMP,
+    &ends::SAME,
+    &ends::FINAL,
+    &ends::LATENCY,
+    &work::NOISE,
+    &work::ADD,
+    &work::SAXPY,
+    &work::HASH,
+    &sessions::REPLAY,
+    &sessions::AGE,
+    &faulty::DIES,
+    &faulty::SLOW,
+];

@@ -1,0 +1,267 @@
+//! A frame's way through the nodes of a stage.
+
+use std::sync::atomic::Ordering;
+
+use crate::{
+    body::Operator,
+    buffer::Buffer,
+    fault::Fault,
+    frame::{Frame, Gap, Header},
+    io::{Io, Sent},
+};
+
+use super::{SlotBody, Stage, Step, Work, slot};
+
+impl Stage {
+    pub(super) fn run_work(&mut self) -> Step {
+        self.run_work_down_to(0)
+    }
+
+    /// Processes the work above `depth`. Work is a stack: what a frame causes is finished before the
+    /// next frame is looked at, so frames of one edge never overtake each other.
+    pub(super) fn run_work_down_to(&mut self, depth: usize) -> Step {
+        while self.work.len() > depth {
+            let work = self.work.pop().expect("there is work above the depth");
+            self.current = Some(work.frame);
+            self.follow(work.slot, work.line, work.entered)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what a body has sent besides a frame it is still to process, and follows that first.
+    /// Meanwhile the frame waits like any other work, should a body further down fail.
+    pub(super) fn send_out_before(&mut self, slot: usize) -> Step {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let depth = self.work.len();
+        let line = self.current_line;
+        let waits = self.current.take();
+        let base = depth + usize::from(waits.is_some());
+        if let Some(frame) = waits {
+            self.work.push(Work { slot, line, frame, entered: true });
+        }
+        self.send_out(slot);
+        self.run_work_down_to(base)?;
+        if base > depth {
+            self.current = self.work.pop().map(|work| work.frame);
+        }
+        self.current_line = line;
+        Ok(())
+    }
+
+    pub(super) fn chain(&mut self, slot: usize, line: usize) -> Step {
+        self.follow(slot, line, false)
+    }
+
+    /// Takes the frame in `current` through `slot` and on, as long as one frame leads to one.
+    /// `entered` says that it has waited at this very node before.
+    pub(super) fn follow(&mut self, mut slot: usize, mut line: usize, mut entered: bool) -> Step {
+        loop {
+            let gap = self.current.as_ref().is_some_and(|frame| frame.header.gap.is_some());
+            if (gap || !self.slots[slot].is_plain) && !self.prepare(slot, line, entered)? {
+                return Ok(());
+            }
+            entered = false;
+            self.current_line = line;
+            self.mark.slot.store(slot as u32, Ordering::Relaxed);
+            let began = self.timing.then(|| self.clock.now());
+            let here = &mut self.slots[slot];
+            match &mut here.body {
+                SlotBody::Block(block) => {
+                    let frame = self.current.as_mut().expect("a chain carries a frame");
+                    let input = frame.buffer();
+                    let samples = self.spare.like(input);
+                    block.block(here.channels, input.floats(), samples);
+                    self.mark.check();
+                    std::mem::swap(frame.buffer_mut(), &mut self.spare);
+                    // Others hold it too: let go, so that the last of them may write in place.
+                    if !self.spare.is_sole() {
+                        self.spare = Buffer::with_bytes(0, 0);
+                    }
+                    here.line_counts[line].taken.add(1);
+                    here.stamp(0, frame);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    if let Some((next, next_line)) = here.sole_local {
+                        here.local_counts[0].sent.add(1);
+                        (slot, line) = (next, next_line);
+                        continue;
+                    }
+                    let frame = self.current.take().expect("a chain carries a frame");
+                    self.route(slot, 0, frame);
+                    return Ok(());
+                }
+                SlotBody::Operator(operator) => {
+                    let frame = self.current.as_ref().expect("a chain carries a frame");
+                    here.ports.line = line;
+                    here.ports.cause = frame.header;
+                    let mut io =
+                        Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
+                    let done = operator.process(&mut io);
+                    self.mark.check();
+                    done?;
+                    here.line_counts[line].taken.add(1);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    match here.sole_local {
+                        Some((next, next_line)) if self.out.len() == 1 => {
+                            let mut frame = self.out.pop().expect("one").frame;
+                            here.stamp(0, &mut frame);
+                            here.local_counts[0].sent.add(1);
+                            self.current = Some(frame);
+                            (slot, line) = (next, next_line);
+                        }
+                        _ => {
+                            self.current = None;
+                            self.send_out(slot);
+                            return Ok(());
+                        }
+                    }
+                }
+                SlotBody::Sink(sink) => {
+                    let frame = self.current.as_ref().expect("a chain carries a frame");
+                    let done = sink.take(line, frame);
+                    self.mark.check();
+                    done?;
+                    if let Some(latency) = &here.latency {
+                        self.looked = self.clock.now();
+                        latency.record(self.looked.since(frame.header.entered));
+                    }
+                    here.line_counts[line].taken.add(1);
+                    if let Some(began) = began {
+                        here.timed(began, self.clock.now());
+                    }
+                    self.current = None;
+                    return Ok(());
+                }
+                SlotBody::Bypass => {
+                    here.line_counts[line].taken.add(1);
+                    let mut frame = self.current.take().expect("a chain carries a frame");
+                    here.stamp(0, &mut frame);
+                    self.route(slot, 0, frame);
+                    return Ok(());
+                }
+                SlotBody::HoldLast(_) => {
+                    here.line_counts[line].taken.add(1);
+                    let cause = self.current.take().expect("a chain carries a frame").header;
+                    self.say_again(slot, cause);
+                    return Ok(());
+                }
+                SlotBody::Source(_) | SlotBody::Empty => unreachable!("no edge leads here"),
+            }
+        }
+    }
+
+    /// Sends what a node said last once more, for a node that failed too often.
+    pub(super) fn say_again(&mut self, slot: usize, cause: Header) {
+        let SlotBody::HoldLast(last) = &self.slots[slot].body else { return };
+        for (port, held) in last.iter().enumerate() {
+            if let Some(held) = held {
+                let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
+                self.out.push(Sent { port, frame });
+            }
+        }
+        self.send_out(slot);
+    }
+
+    /// What a node needs before its frame that most nodes do not: picking channels,
+    /// waiting for others, telling a gap, firing timers. Says whether the frame goes on now.
+    pub(super) fn prepare(&mut self, slot: usize, line: usize, entered: bool) -> Step<bool> {
+        if !(entered || self.let_in(slot, line)) {
+            return Ok(false);
+        }
+        if self.slots[slot].has_timers {
+            self.fire_before(slot, line)?;
+        }
+        self.tell_gap(slot, line)?;
+        Ok(true)
+    }
+
+    /// Picks channels, counts samples, or lets the frame wait for others; says whether it goes on.
+    pub(super) fn let_in(&mut self, slot: usize, line: usize) -> bool {
+        // A frame that is not what its format says is this node's to complain about.
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        self.current_line = line;
+        let here = &mut self.slots[slot];
+        let frame = self.current.as_mut().expect("a chain carries a frame");
+        if let Some(pick) = &here.picks[line] {
+            slot::pick(frame, pick);
+        }
+        if let Some(grid) = &mut here.ports.lines[line].grid {
+            grid.enter(frame.header.time, frame.buffer().count());
+        }
+        if let Some(aligner) = &mut here.aligner {
+            let frame = self.current.take().expect("a chain carries a frame");
+            let grid = here.ports.lines[line].grid.as_ref();
+            if aligner.enter(line, frame, grid).is_some() {
+                here.line_counts[line].dropped(Gap::Late, 1);
+                here.gap(Gap::Late);
+            }
+            self.settled = false;
+            return false;
+        }
+        true
+    }
+
+    /// Tells a body of missing content before the frame after it.
+    pub(super) fn tell_gap(&mut self, slot: usize, line: usize) -> Step {
+        let here = &mut self.slots[slot];
+        let Some(frame) = &mut self.current else { return Ok(()) };
+        let partners = here.ports.aligned.iter().skip(1).flatten();
+        let missing = frame.header.gap.or_else(|| partners.filter_map(|p| p.header.gap).next());
+        let Some(reason) = missing else { return Ok(()) };
+        let notice = crate::GapNotice { reason, until: frame.header.time };
+        here.gap(reason);
+        match &mut here.body {
+            SlotBody::Block(block) => {
+                self.mark.slot.store(slot as u32, Ordering::Relaxed);
+                block.reset();
+            }
+            SlotBody::Operator(_) => {
+                // Told once, even if the frame has to wait for a new body.
+                frame.header.gap = None;
+                here.ports.line = line;
+                here.ports.cause = frame.header;
+                self.while_it_waits(slot, line, |operator, io| operator.gap(&notice, io))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Calls an operator about something else than the frame in `current`, if there is one: that
+    /// waits like any other work, should the call or a body further down fail. What the call sends
+    /// is followed first.
+    pub(super) fn while_it_waits(
+        &mut self,
+        slot: usize,
+        line: usize,
+        call: impl FnOnce(&mut dyn Operator, &mut Io<'_>) -> Result<(), Fault>,
+    ) -> Step {
+        let depth = self.work.len();
+        let waits = self.current.take();
+        let base = depth + usize::from(waits.is_some());
+        if let Some(frame) = waits {
+            self.work.push(Work { slot, line, frame, entered: true });
+        }
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        let SlotBody::Operator(operator) = &mut here.body else {
+            unreachable!("only operators are told of gaps and timers")
+        };
+        let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+        let done = call(operator.as_mut(), &mut io);
+        self.mark.check();
+        done?;
+        self.send_out(slot);
+        self.run_work_down_to(base)?;
+        if base > depth {
+            self.current = self.work.pop().map(|work| work.frame);
+        }
+        self.current_line = line;
+        Ok(())
+    }
+}

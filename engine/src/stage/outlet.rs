@@ -1,0 +1,159 @@
+//! The way out of a node: to others of the stage, or into rings with a backlog.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    frame::{Frame, Gap},
+    ring::{Receiver, Sender},
+    stats::EdgeCounts,
+};
+
+use super::{Stage, Work};
+
+/// A ring that begins in this stage, with the frames that found no room yet.
+pub(crate) struct Outlet {
+    pub(crate) ring: Sender,
+    pub(super) backlog: VecDeque<Frame>,
+    pub(super) slot: usize,
+    pub(super) port: usize,
+    /// Number of the edge in the plan.
+    pub(super) edge: usize,
+}
+
+impl Stage {
+    /// Stamps and routes everything a body has sent.
+    pub(super) fn send_out(&mut self, slot: usize) {
+        let depth = self.work.len();
+        let mut out = std::mem::take(&mut self.out);
+        for sent in out.drain(..) {
+            let port = sent.port;
+            let mut frame = sent.frame;
+            self.slots[slot].stamp(port, &mut frame);
+            self.route(slot, port, frame);
+        }
+        self.out = out;
+        // What was sent first is on top.
+        self.work[depth..].reverse();
+    }
+
+    /// Sends a stamped frame along every edge that leaves the port.
+    pub(super) fn route(&mut self, slot: usize, port: usize, frame: Frame) {
+        let here = &mut self.slots[slot];
+        if let Some(last) = &mut here.last {
+            last[port] = Some(frame.clone());
+        }
+        let routes = &here.routes[port];
+        let Some((final_route, others)) = routes.split_last() else { return };
+        for route in others {
+            send(route, frame.clone(), &mut self.work, &mut self.outlets);
+        }
+        send(final_route, frame, &mut self.work, &mut self.outlets);
+    }
+
+    /// Whether some frame waits for room in a ring.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.outlets.iter().any(|outlet| !outlet.backlog.is_empty())
+    }
+
+    /// Tries to get rid of the backlog; says whether there is none left.
+    pub(super) fn flush_backlog(&mut self) -> bool {
+        let mut free = true;
+        for outlet in &mut self.outlets {
+            while let Some(frame) = outlet.backlog.pop_front() {
+                if let Err(frame) = outlet.ring.push(frame) {
+                    outlet.backlog.push_front(frame);
+                    break;
+                }
+            }
+            // Asked for only after trying, and tried again if room came in between.
+            while !outlet.backlog.is_empty() && outlet.ring.wait_for_room() {
+                let frame = outlet.backlog.pop_front().expect("not empty");
+                if let Err(frame) = outlet.ring.push(frame) {
+                    outlet.backlog.push_front(frame);
+                }
+            }
+            free &= outlet.backlog.is_empty();
+        }
+        free
+    }
+
+    /// Shows the consumers of outgoing rings what was sent and how far the bounds are. Says
+    /// whether there was a backlog and there is none any more.
+    pub(super) fn publish(&mut self) -> bool {
+        let freed = self.is_blocked() && self.flush_backlog();
+        for outlet in &mut self.outlets {
+            let bound = self.slots[outlet.slot].out_bounds[outlet.port];
+            // A bound must not overtake the frames that wait for room.
+            let bound = match outlet.backlog.front() {
+                Some(frame) => bound.min(frame.header.time),
+                None => bound,
+            };
+            outlet.ring.publish(bound);
+        }
+        freed
+    }
+
+    /// Takes a new ring in the place of one whose other end was given up with its cell. Frames that
+    /// came through stay; what the other side had not passed on is lost and counted here, by the only
+    /// thread that still counts on this edge.
+    pub(crate) fn rewire(&mut self, edge: usize, end: NewEnd) {
+        match end {
+            NewEnd::Receiver { ring, slot, line } => {
+                let Some(inlet) = self.inlets.iter_mut().find(|i| i.slot == slot && i.line == line)
+                else {
+                    return;
+                };
+                while let Some(frame) = inlet.ring.pop() {
+                    self.work.insert(0, Work { slot, line, frame, entered: false });
+                }
+                inlet.ring = ring;
+                let counts = &self.slots[slot].line_counts[line];
+                let held = self.work.iter().filter(|w| w.slot == slot && w.line == line).count();
+                let aligner = self.slots[slot].aligner.as_ref();
+                let inside = held + aligner.map_or(0, |aligner| aligner.waiting(line));
+                counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(inside as u64));
+            }
+            NewEnd::Sender { ring, counts } => {
+                if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.edge == edge) {
+                    outlet.ring = ring;
+                    let kept = outlet.backlog.len() as u64;
+                    counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(kept));
+                }
+            }
+        }
+    }
+}
+
+/// A ring's new end.
+pub(crate) enum NewEnd {
+    /// For the stage that consumes.
+    Receiver { ring: Receiver, slot: usize, line: usize },
+    /// For the stage that produces.
+    Sender { ring: Sender, counts: Arc<EdgeCounts> },
+}
+
+/// Where frames of an output port go.
+pub(crate) enum Route {
+    /// To a node of the same stage.
+    Local { slot: usize, line: usize, counts: Arc<EdgeCounts> },
+    /// Into a ring.
+    Ring { outlet: usize, counts: Arc<EdgeCounts> },
+}
+
+fn send(route: &Route, frame: Frame, work: &mut Vec<Work>, outlets: &mut [Outlet]) {
+    match route {
+        Route::Local { slot, line, counts } => {
+            counts.sent.add(1);
+            work.push(Work { slot: *slot, line: *line, frame, entered: false });
+        }
+        Route::Ring { outlet, counts } => {
+            counts.sent.add(1);
+            let outlet = &mut outlets[*outlet];
+            if !outlet.backlog.is_empty() {
+                outlet.backlog.push_back(frame);
+            } else if let Err(frame) = outlet.ring.push(frame) {
+                outlet.backlog.push_back(frame);
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One turn of a stage: what it takes in, from rings and sources, and when it has done enough.
+
+use std::sync::atomic::Ordering;
+
+use crate::time::Timestamp;
+
+use super::{NOBODY, SourceState, Stage, Step, Turn, slot};
+
+/// What one turn does at most, in frames taken in or joined and timers fired, so that the cells of a
+/// core share it.
+const FRAMES_PER_TURN: usize = 256;
+/// One turn in this many is timed node by node.
+const TURNS_PER_TIMED: u32 = 256;
+
+impl Stage {
+    /// One turn: what waited for room first, then at most [`FRAMES_PER_TURN`] input frames.
+    ///
+    /// Panics of bodies come out as panics; the cell catches them and calls [`Stage::failed`].
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
+        if self.trouble.is_some() {
+            return Turn::Trouble;
+        }
+        self.turns = self.turns.wrapping_add(1);
+        self.timing = self.turns % TURNS_PER_TIMED == 1;
+        let turn = match self.take_inputs(now) {
+            Ok(turn) => turn,
+            Err(fault) => {
+                self.failed(fault);
+                Turn::Trouble
+            }
+        };
+        let freed = self.publish();
+        for inlet in &mut self.inlets {
+            inlet.ring.release();
+        }
+        self.mark.slot.store(NOBODY, Ordering::Relaxed);
+        // What kept the stage from going on is gone, and nobody else will say so.
+        if freed && turn == Turn::Idle { Turn::More } else { turn }
+    }
+
+    fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
+        self.looked = now;
+        self.left = FRAMES_PER_TURN;
+        if !self.flush_backlog() {
+            return Ok(Turn::Idle);
+        }
+        self.run_work()?;
+        if !self.settled {
+            self.settle()?;
+        }
+        if self.any_patience {
+            self.drain_inlets_in_step()?;
+        } else {
+            self.drain_inlets()?;
+        }
+        if self.is_blocked() {
+            return Ok(Turn::Idle);
+        }
+        let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now)? };
+        if self.is_blocked() {
+            return Ok(Turn::Idle);
+        }
+        if self.is_done() {
+            return Ok(Turn::Done);
+        }
+        let more = self.left == 0
+            || !self.settled
+            || (0..self.inlets.len()).any(|n| !self.inlets[n].is_empty && !self.is_held_up(n))
+            || self.want_bounds();
+        Ok(if more { Turn::More } else { until })
+    }
+
+    /// Takes in what the rings hold, one ring after the other.
+    fn drain_inlets(&mut self) -> Step {
+        for inlet in 0..self.inlets.len() {
+            self.drain_inlet(inlet, usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the rings hold, always from the input that is behind: a join must not give up
+    /// waiting for what is in a ring already.
+    fn drain_inlets_in_step(&mut self) -> Step {
+        for inlet in &mut self.inlets {
+            inlet.is_empty = false;
+        }
+        while self.left > 0 && !self.is_blocked() {
+            let behind = (0..self.inlets.len())
+                .filter(|&n| !self.inlets[n].is_empty && !self.is_held_up(n))
+                .min_by_key(|&n| self.slots[self.inlets[n].slot].line_bounds[self.inlets[n].line]);
+            let Some(inlet) = behind else { break };
+            self.drain_inlet(inlet, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes at most `most` frames out of one ring, until it is empty, the turn is over, there is no
+    /// room below, or too many frames wait to be joined.
+    fn drain_inlet(&mut self, inlet: usize, most: usize) -> Step {
+        // Read before draining: what it covers is in the ring by now.
+        let bound = self.inlets[inlet].ring.bound();
+        let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
+        self.inlets[inlet].is_empty = false;
+        for _ in 0..most {
+            if self.left == 0 || self.is_blocked() || self.is_held_up(inlet) {
+                return Ok(());
+            }
+            if !self.inlets[inlet].ring.pop_into(&mut self.current) {
+                self.inlets[inlet].is_empty = true;
+                break;
+            }
+            self.left -= 1;
+            let header = &self.current.as_ref().expect("just put there").header;
+            let time = header.time;
+            self.entered = header.entered;
+            self.mark.step();
+            self.chain(slot, line)?;
+            self.run_work()?;
+            if self.any_watched {
+                self.raise(slot, line, time);
+                self.settle()?;
+            }
+        }
+        if self.inlets[inlet].is_empty && bound > self.slots[slot].line_bounds[line] {
+            self.raise(slot, line, bound);
+            self.ending |= bound == Timestamp::MAX;
+            if self.any_watched || self.ending {
+                self.settle()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what this ring holds must wait, since too many of its frames wait to be joined with
+    /// those of another input.
+    fn is_held_up(&self, inlet: usize) -> bool {
+        let feeds = &self.inlets[inlet].feeds;
+        !feeds.is_empty() && slot::are_full(&self.slots, feeds)
+    }
+
+    /// Asks for the bounds that something here waits for; says whether one is there already.
+    fn want_bounds(&mut self) -> bool {
+        if !self.any_watched {
+            return false;
+        }
+        let mut met = false;
+        for n in 0..self.inlets.len() {
+            if self.is_held_up(n) {
+                continue;
+            }
+            let inlet = &self.inlets[n];
+            let (slot, line) = (inlet.slot, inlet.line);
+            let known = self.slots[slot].line_bounds[line];
+            met |= inlet.ring.want(self.slots[slot].wanted(line)) && inlet.ring.bound() > known;
+        }
+        met
+    }
+
+    /// Whether every stream has ended and everything has left.
+    fn is_done(&self) -> bool {
+        self.ending
+            && self.slots.iter().all(|slot| slot.flushed)
+            && self.sources.iter().all(SourceState::has_ended)
+            && !self.is_blocked()
+    }
+
+    /// Ends all generating sources as if they had nothing more: what is inside is finished.
+    pub(crate) fn drain(&mut self) {
+        for source in &mut self.sources {
+            source.end(&mut self.slots);
+        }
+        // A source that failed has ended as well; nothing waits for its successor.
+        let sources = &self.sources;
+        self.trouble.take_if(|trouble| sources.iter().any(|source| source.is_at(trouble.slot)));
+        self.ending = true;
+        self.settled = false;
+    }
+}

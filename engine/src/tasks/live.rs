@@ -1,0 +1,142 @@
+//! Sources that wait: one future each, with a watch on their silence.
+
+use std::{
+    sync::{Arc, Mutex, atomic::AtomicBool},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::{
+    body::{Body, LiveSource},
+    fault::Fault,
+    frame::Gap,
+    live::{LiveIo, LivePort, LivePorts},
+    plan::Plan,
+    stage::{Ends, Wiring},
+    stats::NodeCounts,
+    supervise::{Record, Verdict},
+    time::{Clock, Grid, Timestamp},
+};
+
+use super::{CatchUnwind, TaskWake, built_again};
+
+fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort> {
+    let planned = &wiring.plan.nodes[node];
+    let port = |(edges, format): (&Vec<usize>, &crate::Format)| LivePort {
+        format: format.clone(),
+        edges: edges
+            .iter()
+            .map(|&edge| {
+                let sender = ends.senders[edge].take().expect("one end per edge");
+                (sender, wiring.counts.edges[edge].clone())
+            })
+            .collect(),
+        seq: 0,
+        bound: Timestamp::MIN,
+        heard: wiring.pace.start,
+        gap: None,
+        grid: format.as_signal().map(|signal| Grid::new(signal.rate)),
+    };
+    planned.out_edges.iter().zip(&planned.outputs).map(port).collect()
+}
+
+/// A source that waits, with the rings that lead from it.
+pub(crate) struct LiveTask {
+    pub(crate) node: usize,
+    pub(crate) paused: Arc<AtomicBool>,
+    pub(crate) ports: Arc<LivePorts>,
+    /// Ends the source as if its device had.
+    pub(crate) stop: Arc<Notify>,
+    plan: Arc<Plan>,
+    session: u32,
+    body: Option<Box<dyn LiveSource>>,
+    io: LiveIo,
+    counts: Arc<NodeCounts>,
+    record: Record,
+}
+
+impl LiveTask {
+    pub(crate) fn new(
+        wiring: Wiring<'_>,
+        node: usize,
+        body: Box<dyn LiveSource>,
+        ends: &mut Ends,
+        wake: Arc<TaskWake>,
+    ) -> Self {
+        let planned = &wiring.plan.nodes[node];
+        let ports = Arc::new(LivePorts(Mutex::new(live_ports(wiring, node, ends))));
+        let paused = Arc::new(AtomicBool::new(false));
+        let io = LiveIo {
+            ports: ports.clone(),
+            clock: wiring.clock.clone(),
+            start: wiring.pace.start,
+            source: planned.source,
+            tag: 0,
+            paused: paused.clone(),
+            wake,
+        };
+        Self {
+            node,
+            paused,
+            ports,
+            stop: Arc::default(),
+            plan: wiring.plan.clone(),
+            session: wiring.session,
+            body: Some(body),
+            io,
+            counts: wiring.counts.nodes[node].clone(),
+            record: Record::new(planned.on_fault, planned.retries),
+        }
+    }
+
+    /// Runs the source, rebuilding it when it fails, until it ends or is given up.
+    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+        let stop = self.stop.clone();
+        let idle_ns = self.plan.nodes[self.node].idle_ns;
+        let (ports, clock) = (self.ports.clone(), self.io.clock.clone());
+        let outcome = tokio::select! {
+            biased;
+            // Dropping the body at an `.await` is part of its contract.
+            () = stop.notified() => Ok(()),
+            outcome = CatchUnwind::new(self.run_on()) => outcome,
+            () = raise_when_idle(&ports, &clock, idle_ns) => unreachable!("runs for ever"),
+        };
+        self.ports.end();
+        outcome
+    }
+
+    async fn run_on(&mut self) -> Result<(), Fault> {
+        loop {
+            let mut body = self.body.take().expect("there is a body at the loop's top");
+            let io = &mut self.io;
+            let Err(fault) = CatchUnwind::new(async { body.run(io).await }).await else {
+                return Ok(());
+            };
+            match self.record.fault(self.io.clock.now()) {
+                Verdict::Restart(at) => {
+                    let left = at.since(self.io.clock.now()).max(0) as u64;
+                    tokio::time::sleep(Duration::from_nanos(left)).await;
+                }
+                _ => return Err(fault),
+            }
+            let Body::Live(body) = built_again(&self.plan, self.node, self.session)? else {
+                return Err(Fault::new("the kind built another sort of body"));
+            };
+            self.counts.restarts.add(1);
+            self.io.gap(Gap::Restart);
+            self.body = Some(body);
+        }
+    }
+}
+
+/// Lets the clock raise the bound of every port that has been silent for `idle_ns`, however often
+/// its body is put in anew meanwhile.
+async fn raise_when_idle(ports: &LivePorts, clock: &Clock, idle_ns: Option<i64>) {
+    let Some(idle_ns) = idle_ns else { return std::future::pending().await };
+    let step = Duration::from_nanos((idle_ns / 4).max(1_000_000) as u64);
+    loop {
+        tokio::time::sleep(step).await;
+        ports.raise_silent(clock.now(), idle_ns);
+    }
+}

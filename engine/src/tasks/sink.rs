@@ -1,0 +1,326 @@
+//! Sinks that wait: a turn takes what is there.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    align::{Aligner, Released},
+    body::{Body, Sink},
+    fault::{Fault, FaultClass},
+    frame::{Frame, Gap},
+    plan::Plan,
+    ring::Receiver,
+    stage::{Ends, Wiring, pick},
+    stats::{EdgeCounts, Histogram, NodeCounts},
+    supervise::{Record, Verdict},
+    time::{Clock, Grid, Timestamp},
+};
+
+use super::{TaskWake, built_again, bury, caught, is_closed, take_receivers};
+
+/// What a sink's turn leaves behind.
+#[derive(Debug)]
+pub(crate) enum TaskTurn {
+    /// More is waiting.
+    More,
+    /// Nothing to do until woken.
+    Idle,
+    /// Nothing to do before this moment of the clock.
+    Until(Timestamp),
+    /// Everything has been taken out.
+    Done,
+    /// It cannot go on and will not be rebuilt.
+    Failed(Fault),
+}
+
+/// Frames one turn takes at most.
+const FRAMES_PER_TURN: usize = 256;
+
+/// A sink with the rings that lead to it.
+pub(crate) struct SinkTask {
+    pub(crate) node: usize,
+    pub(crate) wake: Arc<TaskWake>,
+    plan: Arc<Plan>,
+    session: u32,
+    sink: Option<Box<dyn Sink>>,
+    rings: Vec<Receiver>,
+    grids: Vec<Option<Grid>>,
+    picks: Vec<Option<Arc<[u16]>>>,
+    bounds: Vec<Timestamp>,
+    aligner: Option<Aligner>,
+    edges: Vec<Arc<EdgeCounts>>,
+    counts: Arc<NodeCounts>,
+    latency: Option<Arc<Histogram>>,
+    clock: Clock,
+    record: Record,
+    /// What came through rings that were replaced while there was no body to take it.
+    kept: VecDeque<(usize, Frame)>,
+    state: State,
+}
+
+/// Where a sink stands.
+enum State {
+    /// It takes frames.
+    Takes,
+    /// Its body failed; not before this moment is a new one put in.
+    Rests(Timestamp),
+    /// It failed too often and is done without: `on_fault` says that the rest goes on.
+    Idles,
+    /// Its last body failed for good, and nobody has been told.
+    Failed(Fault),
+    /// Nothing will be taken any more.
+    Over,
+}
+
+impl SinkTask {
+    pub(crate) fn new(
+        wiring: Wiring<'_>,
+        node: usize,
+        sink: Box<dyn Sink>,
+        ends: &mut Ends,
+        wake: Arc<TaskWake>,
+    ) -> Self {
+        let planned = &wiring.plan.nodes[node];
+        let edges = || planned.in_edges.iter().map(|&edge| &wiring.plan.edges[edge]);
+        let channels = edges().map(|edge| edge.format.as_signal().map_or(1, |s| s.channels.len()));
+        let channels = channels.collect();
+        Self {
+            node,
+            wake,
+            plan: wiring.plan.clone(),
+            session: wiring.session,
+            sink: Some(sink),
+            rings: take_receivers(wiring.plan, node, ends),
+            grids: edges().map(|e| e.format.as_signal().map(|s| Grid::new(s.rate))).collect(),
+            picks: edges().map(|edge| edge.pick.clone()).collect(),
+            bounds: vec![Timestamp::MIN; planned.in_edges.len()],
+            aligner: planned.align.map(|spec| Aligner::new(spec, channels)),
+            edges: planned.in_edges.iter().map(|&e| wiring.counts.edges[e].clone()).collect(),
+            counts: wiring.counts.nodes[node].clone(),
+            latency: wiring.counts.latency[node].clone(),
+            clock: wiring.clock.clone(),
+            record: Record::new(planned.on_fault, planned.retries),
+            kept: VecDeque::new(),
+            state: State::Takes,
+        }
+    }
+
+    /// Takes a new ring in the place of one whose producer was given up. What came through is
+    /// taken first; what had not been passed on is lost and counted here.
+    pub(crate) fn rewire(&mut self, line: usize, mut ring: Receiver) {
+        match self.state {
+            State::Takes | State::Idles => {
+                if let Err(fault) = caught(|| self.drain(&mut { usize::MAX })) {
+                    self.failed(fault);
+                }
+            }
+            State::Rests(_) | State::Failed(_) | State::Over => {}
+        }
+        match self.state {
+            // The body was not there, or died in between: its successor takes what is left.
+            State::Rests(_) => {
+                while let Some(frame) = self.rings[line].pop() {
+                    self.kept.push_back((line, frame));
+                }
+            }
+            State::Failed(_) | State::Over => ring.abandon(Gap::Poison),
+            State::Takes | State::Idles => {}
+        }
+        self.rings[line] = ring;
+        let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line));
+        let kept = self.kept.iter().filter(|(kept_line, _)| *kept_line == line).count();
+        let counts = &self.edges[line];
+        counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub((held + kept) as u64));
+    }
+
+    /// Frames of a line that are in its ring, kept, or waiting to be joined, counted one by one.
+    pub(crate) fn inside(&self, line: usize) -> usize {
+        let kept = self.kept.iter().filter(|(kept_line, _)| *kept_line == line).count();
+        let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line));
+        self.rings[line].len() + kept + held
+    }
+
+    /// The clock the sink runs on.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Takes what is there. Body panics and faults are handled here: it may build, it may wait.
+    pub(crate) fn turn(&mut self) -> TaskTurn {
+        if let State::Rests(at) = self.state {
+            if self.clock.now() < at {
+                return TaskTurn::Until(at);
+            }
+            self.state = State::Takes;
+            if let Err(fault) = self.rebuild() {
+                self.failed(fault);
+            }
+        }
+        let mut left = FRAMES_PER_TURN;
+        if matches!(self.state, State::Takes | State::Idles) {
+            let outcome = caught(|| self.drain(&mut left));
+            for ring in &mut self.rings {
+                ring.release();
+            }
+            if let Err(fault) = outcome {
+                self.failed(fault);
+            }
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Failed(fault) => TaskTurn::Failed(fault),
+            State::Over => TaskTurn::Done,
+            State::Rests(at) => {
+                self.state = State::Rests(at);
+                TaskTurn::Until(at)
+            }
+            state => {
+                self.state = state;
+                if left == 0 { TaskTurn::More } else { self.rest() }
+            }
+        }
+    }
+
+    /// Says what to wait for; `More` if it came meanwhile.
+    fn rest(&mut self) -> TaskTurn {
+        let wanted = self.aligner.as_ref().and_then(|aligner| aligner.wanted(&self.bounds));
+        for (line, ring) in self.rings.iter().enumerate() {
+            let bound = match wanted {
+                Some((wanted_line, bound)) if wanted_line == line => bound,
+                _ => Timestamp::MAX,
+            };
+            if ring.want(bound) {
+                return TaskTurn::More;
+            }
+        }
+        TaskTurn::Idle
+    }
+
+    fn drain(&mut self, left: &mut usize) -> Result<(), Fault> {
+        while *left > 0
+            && let Some((line, frame)) = self.kept.pop_front()
+        {
+            *left -= 1;
+            self.let_in(line, frame)?;
+        }
+        if *left == 0 {
+            return Ok(());
+        }
+        for line in 0..self.rings.len() {
+            // Read before draining: what it covers is in the ring by now.
+            let bound = self.rings[line].bound();
+            while let Some(frame) = self.rings[line].pop() {
+                *left -= 1;
+                self.let_in(line, frame)?;
+                if *left == 0 {
+                    return Ok(());
+                }
+            }
+            self.bounds[line] = self.bounds[line].max(bound);
+        }
+        self.join()?;
+        let ended = self.bounds.iter().all(|&bound| bound == Timestamp::MAX);
+        if ended {
+            // First, so that a fault of `finish` finds it over: no other body has what this one
+            // did not write.
+            self.state = State::Over;
+        }
+        match &mut self.sink {
+            Some(sink) if ended => sink.finish(),
+            Some(sink) => sink.idle(),
+            None => Ok(()),
+        }
+    }
+
+    fn let_in(&mut self, line: usize, mut frame: Frame) -> Result<(), Fault> {
+        if let Some(pick_from) = &self.picks[line] {
+            pick(&mut frame, pick_from);
+        }
+        self.bounds[line] = self.bounds[line].max(frame.header.time);
+        let Some(aligner) = &mut self.aligner else { return self.take(line, &frame) };
+        if let Some(grid) = &mut self.grids[line] {
+            grid.enter(frame.header.time, frame.buffer().count());
+        }
+        if aligner.enter(line, frame, self.grids[line].as_ref()).is_some() {
+            self.edges[line].dropped(Gap::Late, 1);
+        }
+        Ok(())
+    }
+
+    fn join(&mut self) -> Result<(), Fault> {
+        while let Some(aligner) = &mut self.aligner {
+            match aligner.release(&self.bounds, &mut []) {
+                Some(Released::One(line, frame)) => self.take(line, &frame)?,
+                Some(Released::Together) => unreachable!("sinks merge"),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
+        let Some(sink) = &mut self.sink else {
+            self.edges[line].dropped(Gap::Poison, 1);
+            return Ok(());
+        };
+        let taken = caught(|| sink.take(line, frame));
+        match &taken {
+            Ok(()) => {
+                if let Some(latency) = &self.latency {
+                    latency.record(self.clock.now().since(frame.header.entered));
+                }
+                self.edges[line].taken.add(1);
+            }
+            Err(fault) if is_closed(fault) => self.edges[line].dropped(Gap::Closed, 1),
+            Err(_) => {
+                self.counts.poison.add(1);
+                self.edges[line].dropped(Gap::Poison, 1);
+            }
+        }
+        taken
+    }
+
+    /// The body has failed: its policy decides.
+    fn failed(&mut self, fault: Fault) {
+        bury(self.sink.take());
+        let verdict = match fault.class() {
+            _ if matches!(self.state, State::Over) => Verdict::Stop,
+            // A full disk or a closed pipe is not mended by another body, and opening
+            // the file again would destroy what was written.
+            FaultClass::Io | FaultClass::Closed => Verdict::Stop,
+            FaultClass::Body | FaultClass::Panic => self.record.fault(self.clock.now()),
+        };
+        match verdict {
+            Verdict::Restart(at) => self.state = State::Rests(at),
+            // It has said nothing that could be repeated, and has nobody to pass frames on to.
+            Verdict::HoldLast | Verdict::Bypass => self.state = State::Idles,
+            Verdict::Stop => {
+                self.give_up(if is_closed(&fault) { Gap::Closed } else { Gap::Poison });
+                self.state = State::Failed(fault);
+            }
+        }
+    }
+
+    /// Drops what was on its way here.
+    fn give_up(&mut self, reason: Gap) {
+        for (line, _) in self.kept.drain(..) {
+            self.edges[line].dropped(reason, 1);
+        }
+        for (line, ring) in self.rings.iter_mut().enumerate() {
+            if let Some(aligner) = &self.aligner {
+                self.edges[line].dropped(reason, aligner.waiting(line) as u64);
+            }
+            ring.abandon(reason);
+        }
+        if let Some(aligner) = &mut self.aligner {
+            aligner.clear();
+        }
+    }
+
+    fn rebuild(&mut self) -> Result<(), Fault> {
+        let Body::Sink(sink) = built_again(&self.plan, self.node, self.session)? else {
+            return Err(Fault::new("the kind built another sort of body"));
+        };
+        self.counts.restarts.add(1);
+        self.sink = Some(sink);
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! The state of a detector as bytes.
+
+use super::detector::{Qrs, SEARCH_BACKS};
+use super::state::{State, StateError};
+
+const STATE_VERSION: u8 = 2;
+
+impl Qrs {
+    /// Appends the complete state, its version first.
+    pub fn save(&self, into: &mut Vec<u8>) {
+        self.clone().visit(&mut State::Save(into)).expect("only loading can fail");
+    }
+
+    /// Continues from a saved state of the same rate behind the same filters.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not such a state; then nothing is changed.
+    pub fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
+        let mut loaded = self.clone();
+        loaded.reset();
+        let mut state = State::Load(from);
+        loaded.visit(&mut state)?;
+        state.end()?;
+        *self = loaded;
+        Ok(())
+    }
+
+    fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
+        let mut version = STATE_VERSION;
+        state.u8(&mut version)?;
+        if version != STATE_VERSION {
+            return Err(StateError::Version(version));
+        }
+        let own = (self.settings.rate_hz, self.settings.delay_s, self.equalizer.fingerprint());
+        let mut saved = own;
+        state.f64(&mut saved.0)?;
+        state.f64(&mut saved.1)?;
+        state.u64(&mut saved.2)?;
+        if saved != own {
+            return Err(StateError::Other);
+        }
+        for count in [&mut self.seen, &mut self.inner, &mut self.found, &mut self.judged] {
+            state.u64(count)?;
+        }
+        state.u32(&mut self.summed)?;
+        state.u32(&mut self.searched_back)?;
+        state.u32(&mut self.flushed)?;
+        state.bool(&mut self.learning)?;
+        for value in [&mut self.held, &mut self.sum, &mut self.last_level] {
+            state.f32(value)?;
+        }
+        state.f32s(self.equalizer.past())?;
+        self.wave.visit(state)?;
+        self.equalizer.resume(self.inner);
+        self.second_left = self.settings.second - self.inner % self.settings.second;
+        self.envelope.visit(state)?;
+        self.forms.visit(state)?;
+        self.levels.visit(state)?;
+        self.rhythm.visit(state)?;
+        self.candidates.iter_mut().try_for_each(|candidate| candidate.visit(state))?;
+        let mut missed = self.missed.is_some();
+        let (mut candidate, mut log_odds) = self.missed.unwrap_or_default();
+        state.bool(&mut missed)?;
+        candidate.visit(state)?;
+        state.f32(&mut log_odds)?;
+        self.missed = missed.then_some((candidate, log_odds));
+        state.demand(self.is_possible())
+    }
+
+    /// Whether a loaded state keeps the promises that the rest relies on.
+    fn is_possible(&self) -> bool {
+        let missed = self.missed.map(|(candidate, _)| candidate);
+        // No stream is longer, and sums of these cannot overflow.
+        let counts = [self.seen, self.inner, self.found];
+        counts.iter().all(|count| *count < 1 << 62)
+            && self.judged <= self.found
+            // While it learns none is judged, and those that were pushed out never will be.
+            && self.found <= self.inner
+            && self.summed < self.settings.decimation
+            && self.searched_back <= SEARCH_BACKS
+            && self.flushed <= self.flush_steps()
+            && self.candidates.iter().chain(&missed).all(|c| c.peak <= self.inner)
+    }
+}

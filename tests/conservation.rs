@@ -1,0 +1,327 @@
+//! Every frame on every edge, at every moment: what the counters say is compared with what is found
+//! inside, frame by frame, after each turn of graphs that block, drop, join and break.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use afferent_suite::{
+    NoFiles,
+    kinds::{self, tally},
+};
+use engine::{
+    Body, Catalog, Fault, Frame, Gap, GraphSpec, Kind, ManualRun, Param, Placement, Plan,
+    PlanOptions, Port, Sink, SourceText, Timestamp,
+};
+
+const POLICIES: [&str; 4] = ["block", "drop_newest", "drop_oldest", "latest"];
+
+static BREAKS: Kind = sink("breaks", Placement::Fused);
+static WAITING_BREAKS: Kind = sink("waiting_breaks", Placement::Waits);
+
+const HOW: Param<&str> =
+    Param::with_default("how", "panic", "What happens at the hundredth frame.")
+        .one_of(&["panic", "fault", "closed"]);
+const TIMES: Param<i64> = Param::with_default("times", 1, "How often it happens.").within(0.0, 1e9);
+
+const ANY: &[Port] = &[Port::any("in").variadic()];
+
+const fn sink(name: &'static str, placement: Placement) -> Kind {
+    Kind {
+        name,
+        inputs: ANY,
+        params: &[&HOW, &TIMES],
+        placement,
+        build: |node| {
+            Ok(Body::sink(Breaks {
+                name: node.name().to_owned(),
+                how: node.get(&HOW)?.to_owned(),
+                times: node.get(&TIMES)?,
+            }))
+        },
+        ..Kind::BASE
+    }
+}
+
+/// Frames the sinks of this file have been given, by node; outlives the body.
+static GIVEN: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+
+struct Breaks {
+    name: String,
+    how: String,
+    times: i64,
+}
+
+impl Sink for Breaks {
+    fn take(&mut self, _: usize, _: &Frame) -> Result<(), Fault> {
+        let given = {
+            let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+            let given = given.entry(self.name.clone()).or_insert(0);
+            *given += 1;
+            *given
+        };
+        if (100..100 + self.times).contains(&given) {
+            match &*self.how {
+                "panic" => panic!("on purpose"),
+                "fault" => return Err(Fault::new("on purpose")),
+                _ => {
+                    let closed = std::io::ErrorKind::BrokenPipe;
+                    return Err(Fault::io("on purpose", closed.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn planned(text: &str) -> Arc<Plan> {
+    let spec = GraphSpec::parse(&SourceText::new("test.toml", text)).expect("a graph");
+    let mut options = PlanOptions::new(Arc::new(NoFiles));
+    options.cores = 2;
+    let catalog = Catalog::new(&[kinds::KINDS, &[&BREAKS, &WAITING_BREAKS]]);
+    let plan = spec.plan(&catalog, &options);
+    Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// A run whose books are looked through again and again.
+struct Audited {
+    run: ManualRun,
+    /// The most that was found at once, by the edge's ends.
+    most: BTreeMap<(String, String), u64>,
+}
+
+impl Audited {
+    fn new(text: &str, cores: usize, speed: Option<f64>) -> Self {
+        let run = ManualRun::new(&planned(text), cores, speed).expect("bodies can be built");
+        Self { run, most: BTreeMap::new() }
+    }
+
+    fn look(&mut self) {
+        for ((from, to, counted), found) in self.run.edges().into_iter().zip(self.run.audit()) {
+            let told = counted.taken + counted.dropped_in_all();
+            let now = self.run.clock().now();
+            assert_eq!(counted.sent, told + found, "{from} → {to} at {now:?}: {counted:?}");
+            assert_eq!(counted.in_flight, found, "{from} → {to} at {now:?}: {counted:?}");
+            let most = self.most.entry((from, to)).or_insert(0);
+            *most = found.max(*most);
+        }
+    }
+
+    /// Turn by turn until nothing is left to do before `limit`; says whether the graph ended.
+    fn run_until(&mut self, limit: Timestamp) -> bool {
+        loop {
+            while self.run.step() {
+                self.look();
+            }
+            self.look();
+            match self.run.settle() {
+                Some(next) if next <= limit => self.run.clock().set(next),
+                _ => return self.run.has_ended(),
+            }
+        }
+    }
+
+    /// To the end, which must come by itself and leave nothing inside.
+    fn run_out(&mut self) {
+        assert!(self.run_until(at_ms(60_000)), "the graph waits for ever");
+        assert_eq!(self.run.audit().iter().sum::<u64>(), 0, "{:?}", self.run.edges());
+    }
+
+    fn most(&self, from: &str, to: &str) -> u64 {
+        self.most[&(from.to_owned(), to.to_owned())]
+    }
+
+    fn dropped(&self, from: &str, to: &str, gap: Gap) -> u64 {
+        let at = Gap::ALL.iter().position(|&known| known == gap).expect("a reason");
+        self.run.edge(from, to).expect("an edge").dropped[at]
+    }
+}
+
+fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_nanos(ms * 1_000_000)
+}
+
+/// Rings, a fan-out, a window, a join and a merge, on stages of their own; `bad` is in the middle.
+fn graph(name: &str, on_full: &str, bad: &str) -> String {
+    format!(
+        r#"
+        [graph]
+        name = "conservation"
+        [node.count]
+        op = "count"
+        samples = 3_000
+        frame_ms = 1.0
+        [node.pass]
+        op = "pass"
+        from = "count"
+        stage = "a"
+        [node.bad_{name}]
+        {bad}
+        from = {{ in = {{ node = "pass", on_full = "{on_full}", capacity_ms = 16 }} }}
+        stage = "b"
+        [node.window]
+        op = "window"
+        from = "bad_{name}"
+        stage = "c"
+        core = 1
+        [node.sum]
+        op = "sum"
+        from = {{ in = "bad_{name}", other = "window" }}
+        stage = "d"
+        [node.{name}]
+        op = "waiting_tally"
+        from = ["sum", "window"]
+        "#
+    )
+}
+
+#[test]
+fn the_books_are_right_at_every_turn_under_every_policy_and_fault() {
+    let faults = [
+        ("sound", "op = \"pass\""),
+        ("panics", "op = \"panics\"\nat = 501"),
+        ("often", "op = \"panics\"\nat = 501\ntimes = 5"),
+        ("faults", "op = \"faults\"\nat = 501"),
+        ("bypass", "op = \"panics_always\"\nretries = 2\non_fault = \"bypass\""),
+        ("hold", "op = \"panics\"\nat = 501\nretries = 0\non_fault = \"hold_last\""),
+    ];
+    for on_full in POLICIES {
+        for (fault, bad) in faults {
+            for (n, (cores, speed)) in
+                [(1, None), (2, None), (2, Some(1.0))].into_iter().enumerate()
+            {
+                let name = format!("{fault}_{on_full}_{n}");
+                let mut audited = Audited::new(&graph(&name, on_full, bad), cores, speed);
+                audited.run_out();
+
+                let bad = format!("bad_{name}");
+                let full = audited.dropped("pass", &bad, Gap::Full);
+                // As fast as it goes, a turn makes more than the ring holds.
+                assert_eq!(full > 0, on_full != "block" && speed.is_none(), "{name}: {full}");
+                assert_eq!(audited.run.faults.is_empty(), fault == "sound", "{name}");
+                let sinks: Vec<_> =
+                    audited.run.edges().into_iter().filter(|e| e.1 == name).collect();
+                let taken: u64 = sinks.iter().map(|(_, _, frames)| frames.taken).sum();
+                assert_eq!(taken, tally(&name).len() as u64, "{name}");
+                assert!(taken > 0, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_are_found_in_rings_behind_them_and_at_joins() {
+    let mut audited = Audited::new(&graph("found", "block", "op = \"pass\""), 1, None);
+    audited.run_out();
+
+    let room = 16 + 1;
+    assert!(audited.most("pass", "bad_found") > room, "some wait behind the ring");
+    assert!(audited.most("bad_found", "sum") > 0);
+    assert!(audited.most("sum", "found") > 0);
+    tally("found");
+}
+
+#[test]
+fn a_session_that_ends_by_a_fault_tells_what_was_inside() {
+    for on_full in POLICIES {
+        let name = format!("stop_{on_full}");
+        let bad = "op = \"panics_always\"\nretries = 2\non_fault = \"stop\"";
+        let mut audited = Audited::new(&graph(&name, on_full, bad), 2, None);
+        assert!(audited.run_until(at_ms(60_000)));
+
+        assert_eq!(audited.dropped("pass", &format!("bad_{name}"), Gap::Poison), 3);
+        assert!(audited.run.audit().iter().sum::<u64>() > 0);
+        tally(&name);
+    }
+}
+
+#[test]
+fn sinks_that_break_leave_the_books_right() {
+    for kind in ["breaks", "waiting_breaks"] {
+        for (n, (how, on_fault)) in [
+            ("panic", "restart"),
+            ("fault", "restart"),
+            ("fault", "bypass"),
+            ("fault", "stop"),
+            ("closed", "restart"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let name = format!("{kind}_{n}");
+            let text = format!(
+                r#"
+                [graph]
+                name = "sinks"
+                [node.count]
+                op = "count"
+                samples = 1_000
+                frame_ms = 1.0
+                [node.pass]
+                op = "pass"
+                from = "count"
+                stage = "a"
+                [node.{name}]
+                op = "{kind}"
+                how = "{how}"
+                times = 2
+                retries = {}
+                on_fault = "{on_fault}"
+                from = ["pass", "count"]
+                "#,
+                if on_fault == "restart" { 5 } else { 1 },
+            );
+            let mut audited = Audited::new(&text, 1, Some(1.0));
+            audited.run_until(at_ms(60_000));
+            assert!(!audited.run.faults.is_empty() || on_fault == "restart", "{name}");
+            let lost: u64 = ["pass", "count"]
+                .map(|from| audited.run.edge(from, &name).expect("an edge").dropped_in_all())
+                .iter()
+                .sum();
+            assert!(lost > 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_and_a_drain_leave_the_books_right() {
+    let mut audited = Audited::new(&graph("drained", "block", "op = \"pass\""), 2, Some(1.0));
+    assert!(!audited.run_until(at_ms(777)));
+    audited.run.pause(true);
+    assert!(!audited.run_until(at_ms(900)));
+    audited.run.pause(false);
+    assert!(!audited.run_until(at_ms(1_500)));
+    audited.run.drain();
+    audited.run_out();
+
+    // It had been told to stop 123 ms earlier than it would have been without the pause.
+    let made = audited.run.edge("count", "pass").expect("an edge").sent;
+    assert!((1_000..2_000).contains(&made), "{made}");
+    tally("drained");
+}
+
+#[test]
+fn frames_that_come_too_late_for_a_merge_are_counted() {
+    let text = r#"
+        [graph]
+        name = "late"
+        [node.count]
+        op = "count"
+        samples = 2_000
+        frame_ms = 1.0
+        [node.window]
+        op = "window"
+        from = "count"
+        stage = "a"
+        [node.late]
+        op = "waiting_tally"
+        from = ["window", "count"]
+        max_wait_ms = 5
+        "#;
+    let mut audited = Audited::new(text, 1, Some(1.0));
+    audited.run_out();
+
+    assert!(audited.dropped("window", "late", Gap::Late) > 0);
+    tally("late");
+}
