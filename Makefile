@@ -4,10 +4,10 @@
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
-
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
-# The suite runs the program and the examples, so these are built first. The loom models and the suite are built with the test profile; one target folder for all.
+# The loom models and the suite are built with the test profile; one target folder for all. The
+# suite runs the program and the examples, so these come first.
 test: setup lint doc
 	$(CARGO) build --release --locked
 	$(CARGO) build --profile test --locked -p afferent-cli

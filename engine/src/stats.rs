@@ -127,14 +127,14 @@ impl StageCounts {
         Self { latency: latency.clone(), state: AtomicU8::default() }
     }
 
-    /// A frame has left the stage, this long after it came through the host's door. Not every
-    /// frame need be told of: a stage with sinks tells each that reaches one, others sample.
-    pub fn left(&self, latency_ns: i64) {
+    /// A frame has left the stage, this long after it came through the host's door. The last one of
+    /// each turn is told of.
+    pub(crate) fn left(&self, latency_ns: i64) {
         self.latency.record(latency_ns);
     }
 
     /// Tells what the stage is doing from now on.
-    pub fn set_state(&self, state: StageState) {
+    pub(crate) fn set_state(&self, state: StageState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 

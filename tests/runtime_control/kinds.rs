@@ -9,7 +9,7 @@ use std::{
 
 use engine::{Body, Fault, Frame, Io, Kind, Node, Operator, Param, Placement, Port, Sink};
 
-pub static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN];
+pub(crate) static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN];
 
 /// Gates by name: how many wait there, and which are open.
 #[derive(Default)]
@@ -36,7 +36,7 @@ fn hang(gate: &str) {
 }
 
 /// Waits until a body hangs at a gate.
-pub fn wait_for_one_at(gate: &str) {
+pub(crate) fn wait_for_one_at(gate: &str) {
     let is_empty = |gates: &mut Gates| !gates.waiting.contains_key(gate);
     let (_gates, limit) = MOVED
         .wait_timeout_while(gates(), Duration::from_secs(60), is_empty)
@@ -45,7 +45,7 @@ pub fn wait_for_one_at(gate: &str) {
 }
 
 /// Lets go who hangs at a gate, now and later.
-pub fn open(gate: &str) {
+pub(crate) fn open(gate: &str) {
     gates().open.insert(gate.to_owned());
     MOVED.notify_all();
 }

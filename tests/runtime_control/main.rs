@@ -23,7 +23,8 @@ fn planned(text: &str) -> Arc<Plan> {
     let spec = GraphSpec::parse(&SourceText::new("control.toml", text));
     let spec = spec.unwrap_or_else(|problems| panic!("{problems}"));
     let lists = [afferent_suite::kinds::KINDS, kinds::KINDS, &[&waiting::DEVICE]];
-    let plan = spec.plan(&Catalog::new(&lists), &PlanOptions::new(Arc::new(NoFiles)));
+    let options = PlanOptions { cores: 2, ..PlanOptions::new(Arc::new(NoFiles)) };
+    let plan = spec.plan(&Catalog::new(&lists), &options);
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }
 

@@ -1,18 +1,21 @@
 //! Control answers while a body spins.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use afferent_suite::kinds::tally;
-use engine::ControlError;
+use engine::{ControlError, RunOptions};
 
-use crate::{finish, kinds, start, until};
+use crate::{finish, kinds, planned, start, until};
 
 /// As many as would keep a supervisor that waits for answers busy for long.
 const ASKED: usize = 4;
 
 #[test]
-fn other_stages_and_sessions_are_controlled_while_a_body_spins() {
-    let running = start(
+fn other_sessions_are_controlled_while_a_body_spins() {
+    let plan = planned(
         r#"
         [graph]
         name = "spinning"
@@ -28,18 +31,14 @@ fn other_stages_and_sessions_are_controlled_while_a_body_spins() {
         [node.knob]
         op = "gain"
         from = "spinning"
-        [node.aside]
-        op = "gain"
-        from = "count"
-        stage = "aside"
-        core = 1
         [node.spinning_out]
         op = "tally"
-        from = ["knob", "aside"]
-        stage = "aside"
+        from = "knob"
         "#,
-        2,
     );
+    // One session on each core.
+    let options = RunOptions { cores: 2, sessions: 2, ..RunOptions::default() };
+    let running = plan.start(&options).expect("bodies can be built");
     kinds::wait_for_one_at("spinning");
     let answered = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -52,8 +51,10 @@ fn other_stages_and_sessions_are_controlled_while_a_body_spins() {
         }
         // All are on their way by the time one has given up waiting.
         while answered.load(Ordering::Relaxed) == 0 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
+        running.set(1, "knob", "factor", 3.0).expect("answers");
+        running.save(1).expect("answers");
         let session = running.open().expect("answers");
         running.close(session).expect("answers");
         running.pause(0).expect("answers");

@@ -123,6 +123,7 @@ impl Stage {
             turns: 0,
             timing: false,
             trouble: None,
+            counts: wiring.counts.stages[stage].clone(),
             entered: Timestamp::ZERO,
             looked: Timestamp::ZERO,
             paused: false,

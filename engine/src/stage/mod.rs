@@ -26,7 +26,7 @@ mod turn;
 use std::sync::Arc;
 
 use crate::{
-    buffer::Buffer, fault::Fault, frame::Frame, io::Sent, ring::Receiver, time::{Clock, Timestamp},
+    buffer::Buffer, fault::Fault, frame::Frame, io::Sent, ring::Receiver, stats::StageCounts, time::{Clock, Timestamp},
 };
 
 pub(crate) use build::{Ends, Wiring, build_body};
@@ -99,6 +99,7 @@ pub(crate) struct Stage {
     turns: u32,
     timing: bool,
     trouble: Option<Trouble>,
+    pub(crate) counts: Arc<StageCounts>,
     /// When the input taken last came through the door: the clock of what timers cause.
     entered: Timestamp,
     /// The clock when it was read last in this turn: at its beginning, or at a sink.

@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     frame::{Frame, Gap},
     kind::Node,
+    stats::StageState,
     time::Timestamp,
 };
 
@@ -61,6 +62,7 @@ impl Stage {
             here.ports.aligned.fill(None);
             self.poison.keep(here.node, frame);
         }
+        self.counts.set_state(StageState::Trouble);
         self.trouble = Some(Trouble { slot, fault, told: false });
     }
 

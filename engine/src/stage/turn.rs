@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::time::Timestamp;
+use crate::{stats::StageState, time::Timestamp};
 
 use super::{NOBODY, SourceState, Stage, Step, Turn, slot};
 
@@ -34,8 +34,25 @@ impl Stage {
             inlet.ring.release();
         }
         self.mark.slot.store(NOBODY, Ordering::Relaxed);
+        self.tell(turn, now);
         // What kept the stage from going on is gone, and nobody else will say so.
         if freed && turn == Turn::Idle { Turn::More } else { turn }
+    }
+
+    /// Shows what the turn was like: the state of the stage, and the latency of the last frame.
+    fn tell(&mut self, turn: Turn, now: Timestamp) {
+        let state = match turn {
+            Turn::Trouble => StageState::Trouble,
+            Turn::Done => StageState::Done,
+            _ if self.paused => StageState::Paused,
+            _ => StageState::Running,
+        };
+        self.counts.set_state(state);
+        if self.left < FRAMES_PER_TURN {
+            // A sink has read the clock just now.
+            let ended = if self.looked > now { self.looked } else { self.clock.now() };
+            self.counts.left(ended.since(self.entered));
+        }
     }
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {

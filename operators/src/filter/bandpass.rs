@@ -196,7 +196,7 @@ mod tests {
             ("low_hz = 5.0", "`high_hz` is missing"),
             ("low_hz = 5.0\nhigh_hz = 101.0", "`high_hz` = 101.0 is above half the sample rate"),
             ("low_hz = 15.0\nhigh_hz = 5.0", "hint: choose 0 < low_hz < high_hz"),
-            ("low_hz = 5.0\nhigh_hz = 15.0\norder = 11", "`order` = 11.0 is outside 1.0 to 10.0"),
+            ("low_hz = 5.0\nhigh_hz = 15.0\norder = 11", "`order` = 11 is outside 1 to 10"),
         ] {
             let problem = Bench::build(&KIND, RATE_HZ, params).err().expect("refused").to_string();
             assert!(problem.contains(told), "{params}: {problem}");
