@@ -252,7 +252,7 @@ mod tests {
 
     fn report() -> Report {
         // In the order of `Gap::ALL`: 2 full, 1 late.
-        let dropped = [2, 1, 0, 0, 0, 0, 0];
+        let dropped = std::array::from_fn(|reason| [2, 1].get(reason).copied().unwrap_or(0));
         let frames = EdgeTotals { sent: 10, taken: 6, in_flight: 1, dropped };
         let edge = EdgeReport { from: "ecg".to_owned(), to: "out".to_owned(), frames };
         let node = NodeReport {

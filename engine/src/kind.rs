@@ -442,8 +442,21 @@ pub struct Input {
     pub delay_ns: i64,
     /// Where it was written.
     pub place: Option<Place>,
-    /// Kinds it has passed since its source, the nearest first; at most eight.
-    pub through: Vec<&'static str>,
+    /// What it has passed since its source, the nearest first; at most eight.
+    pub through: Vec<Passed>,
+}
+
+/// A node that a stream has passed.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// Name of its kind.
+    pub kind: &'static str,
+    /// Its parameters.
+    pub params: Params,
+    /// Samples per second of its first input, if that is a signal.
+    pub rate_hz: Option<f64>,
+    /// By how much the runtime puts its outputs back in time.
+    pub delay_ns: i64,
 }
 
 impl<'a> Node<'a> {

@@ -61,8 +61,8 @@ pub use graph::{
 };
 pub use io::Io;
 pub use kind::{
-    BuildError, Catalog, Files, Input, Kind, Node, Outline, Placement, Policy, Port, ReadSeek,
-    Shape, Use, Used,
+    BuildError, Catalog, Files, Input, Kind, Node, Outline, Passed, Placement, Policy, Port,
+    ReadSeek, Shape, Use, Used,
 };
 pub use live::LiveIo;
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};

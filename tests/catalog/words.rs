@@ -85,7 +85,8 @@ fn quantities_end_in_their_unit() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {
             let name = param.name();
             let units = [
-                "_hz", "_s", "_ms", "_mv", "_bpm", "_per_min", "_turns", "_share", "_ratio", "_db",
+                "_hz", "_s", "_ms", "_mv", "_bpm", "_pct", "_per_min", "_turns", "_share",
+                "_ratio", "_db",
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));
             assert!(has_unit || bare.contains(&name), "{}: {name} has no unit", kind.name);

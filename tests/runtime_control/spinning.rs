@@ -51,7 +51,7 @@ fn other_sessions_are_controlled_while_a_body_spins() {
         }
         // All are on their way by the time one has given up waiting.
         while answered.load(Ordering::Relaxed) == 0 {
-            std::thread::sleep(Duration::from_millis(5));
+            assert_eq!(running.wait_for(Duration::from_millis(5)), None);
         }
         running.set(1, "knob", "factor", 3.0).expect("answers");
         running.save(1).expect("answers");

@@ -6,7 +6,7 @@ use crate::{
     align::AlignSpec,
     format::{Format, SignalFormat},
     graph::{ChannelRef, Code, Diagnostic, Diagnostics, Place, Spanned, nearest},
-    kind::{Input, Kind, Node, Outline, Policy},
+    kind::{Input, Kind, Node, Outline, Passed, Policy},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     words::listed,
 };
 
-/// Kinds an input remembers to have passed.
+/// Nodes an input remembers to have passed.
 const THROUGH_MAX: usize = 8;
 
 impl Draft<'_> {
@@ -102,10 +102,18 @@ impl Draft<'_> {
             }
             let (port, place) = (wanted.name, source.place.clone());
             let above = producer.inputs.iter().take(1).flat_map(|input| &input.through);
-            let through = std::iter::once(&kind.name).chain(above).take(THROUGH_MAX);
+            let own = Passed {
+                kind: kind.name,
+                params: producer.params.clone(),
+                rate_hz: producer
+                    .inputs
+                    .first()
+                    .and_then(|input| Some(input.format.as_signal()?.rate.hz())),
+                delay_ns: outline.delay_ns,
+            };
             let through = match carried {
                 Some(carried) => carried.through.clone(),
-                None => through.copied().collect(),
+                None => std::iter::once(own).chain(above.cloned()).take(THROUGH_MAX).collect(),
             };
             inputs.push(Input { port, label, format: format.clone(), delay_ns, place, through });
             let edge = &mut self.edges[number];

@@ -16,7 +16,7 @@ use crate::{
     graph::{
         Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFull, Spanned, nearest,
     },
-    kind::{BuildError, Catalog, Kind, Node, Outline, Placement, Port},
+    kind::{BuildError, Catalog, Kind, Node, Outline, Passed, Placement, Port},
     service::Service,
 };
 
@@ -61,8 +61,8 @@ pub(super) struct Carried {
     pub(super) edge: CutEdge,
     /// How far what it carries is behind its sources.
     pub(super) delay_ns: i64,
-    /// Kinds it has passed on the other host, the nearest first.
-    pub(super) through: Vec<&'static str>,
+    /// What it has passed on the other host, the nearest first.
+    pub(super) through: Vec<Passed>,
 }
 
 /// What the node called `name` stands for, if it is a link node.

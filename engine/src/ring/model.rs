@@ -158,24 +158,30 @@ fn what_a_bound_covers_is_in_the_ring_and_an_end_is_told() {
 }
 
 /// However the consumer goes, a producer that waits for room does not wait for ever.
-fn consumer_goes(go: impl Fn(Receiver) + Copy + Send + Sync + 'static) {
+fn consumer_goes(go: impl Fn(Receiver) -> Option<Receiver> + Copy + Send + Sync + 'static) {
     check(move || {
         let Ends { mut sender, at_sender, receiver, shared, .. } = ends(1, OnFull::Block);
         let consumer = thread::spawn(move || go(receiver));
 
         push_all(&mut sender, &at_sender, 3);
         drop(sender);
-        consumer.join().expect("no panic");
+        drop(consumer.join().expect("no panic"));
         drop(shared);
     });
 }
 
 #[test]
 fn a_producer_does_not_wait_for_a_consumer_that_gave_up() {
-    consumer_goes(|mut receiver| receiver.abandon(Gap::Poison));
+    consumer_goes(|mut receiver| {
+        receiver.abandon(Gap::Poison);
+        Some(receiver)
+    });
 }
 
 #[test]
 fn a_producer_does_not_wait_for_a_consumer_that_is_gone() {
-    consumer_goes(drop);
+    consumer_goes(|receiver| {
+        drop(receiver);
+        None
+    });
 }

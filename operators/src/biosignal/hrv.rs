@@ -14,16 +14,27 @@
 //! | `in`  | beats: as from `qrs`, the truth of `ecg`, or annotations of `wfdb` |
 //! | `out` | one event every `every_s`, at its whole multiples                  |
 //!
+//! Of a window, `intervals` count, `span_s` is how long they are together (less than the window at
+//! the beginning and after losses), and `removed` were left out.
+//!
+//! **Artefacts.** An interval that differs by more than `rr_change_max_pct` from the last one counted
+//! is left out; see [`crate::math::hrv`].
+//!
+//! **The end.** Values wait for the first beat behind their time. Where the stream ends before it,
+//! those due within one mean interval after the last beat are told all the same: a recording of
+//! five minutes has its value at five minutes.
+//!
 //! Where events have a field `is_beat`, those that are none are passed over; where they have a
 //! `class`, intervals next to a beat that does not come from the sinus node (not N, L, R, e or j)
-//! do not count.
+//! do not count. Where they have an `rr_ms`, one without it follows a gap: nothing is measured
+//! across.
 //!
 //! Exact: sums are whole nanoseconds, so values equal a fresh computation bit for bit. A beat
 //! costs some 30 ns.
 
 use engine::{
-    Body, BuildError, EventReader, Fault, Field, FieldValue, Format, GapNotice, Io, Kind, Operator,
-    Outline, Param, Port, Timestamp,
+    Body, BuildError, Code, Diagnostic, EventReader, Fault, Field, FieldValue, Format, GapNotice,
+    Io, Kind, Node, Operator, Outline, Param, Port, Timestamp,
 };
 
 use crate::math::hrv::{Hrv, HrvParameters};
@@ -34,19 +45,28 @@ pub static KIND: Kind = Kind {
     summary: "Heart-rate variability over a sliding window.",
     doc: "Mean interval, SDNN (ddof 1), RMSSD and pNN50 (strictly more than 50 ms) of the beats in the \
           last `window_s`, every `every_s` of event time, after Task Force 1996. An interval outside \
-          rr_min_ms to rr_max_ms is not believed, and no difference is taken across it. Values equal a \
+          rr_min_ms to rr_max_ms, or more than rr_change_max_pct off the last one counted (Malik 1989; \
+          three alike in a row are a new rhythm), is not believed, and no difference is taken across \
+          it: `removed` says how many, `span_s` how long those that count are together. Values equal a \
           fresh computation bit for bit. pNN50 divides by the number of differences (neurokit2 by one \
           more). Events whose `is_beat` is false are passed over; intervals next to a beat whose \
           `class` is not N, L, R, e or j do not count, nor does one across a gap. Delay: none, but \
-          values wait for the first beat behind their time. Cost: about 30 ns a beat.",
+          values wait for the first beat behind their time; at the end of the stream those due within \
+          one mean interval after the last beat come too. Cost: about 30 ns a beat.",
     example: "window_s = 60.0\nevery_s = 5.0",
     inputs: &[Port::event("in")],
     outputs: &[Port::event("out")],
-    params: &[&WINDOW_S, &EVERY_S, &RR_MIN_MS, &RR_MAX_MS],
+    params: &[&WINDOW_S, &EVERY_S, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
     timers: true,
     plan: |node| {
+        if let Err(error) = Hrv::new(parameters(node)?) {
+            let problem = node.problem(Code::OutOfRange, RR_MIN_MS.name(), error.to_string());
+            return Err(problem.hint("choose rr_min_ms below rr_max_ms").into());
+        }
         let fields = vec![
-            Field::i64("beats"),
+            Field::i64("intervals"),
+            Field::i64("removed"),
+            Field::f64("span_s"),
             Field::f64("mean_nn_ms"),
             Field::f64("heart_rate_bpm"),
             Field::f64("sdnn_ms"),
@@ -56,18 +76,13 @@ pub static KIND: Kind = Kind {
         Ok(Outline::of([Format::event(fields, 1.0 / node.get(&EVERY_S)?)]))
     },
     build: |node| {
-        let parameters = HrvParameters {
-            window_s: node.get(&WINDOW_S)?,
-            rr_min_ms: node.get(&RR_MIN_MS)?,
-            rr_max_ms: node.get(&RR_MAX_MS)?,
-        };
-        let hrv = Hrv::new(parameters)
+        let hrv = Hrv::new(parameters(node)?)
             .map_err(|error| BuildError::Fault(Fault::new(error.to_string())))?;
         let every_ns = (node.get(&EVERY_S)? * 1e9).round() as i64;
         let beats = node.input("in").as_event().expect("the port takes events");
         let field = |name: &str| beats.fields.iter().position(|field| field.name == name);
-        let (class, is_beat) = (field("class"), field("is_beat"));
-        Ok(Body::operator(Variability { hrv, every_ns, due: None, class, is_beat }))
+        let (class, is_beat, rr_ms) = (field("class"), field("is_beat"), field("rr_ms"));
+        Ok(Body::operator(Variability { hrv, every_ns, due: None, class, is_beat, rr_ms }))
     },
     ..Kind::BASE
 };
@@ -82,10 +97,25 @@ const RR_MIN_MS: Param<f64> =
 const RR_MAX_MS: Param<f64> =
     Param::with_default("rr_max_ms", 2_000.0, "Longer intervals are not believed.")
         .within(200.0, 60_000.0);
+const RR_CHANGE_MAX_PCT: Param<f64> = Param::with_default(
+    "rr_change_max_pct",
+    20.0,
+    "Intervals further off the last counted one are not believed.",
+)
+.within(1.0, 1_000.0);
+
+fn parameters(node: &Node<'_>) -> Result<HrvParameters, Diagnostic> {
+    Ok(HrvParameters {
+        window_s: node.get(&WINDOW_S)?,
+        rr_min_ms: node.get(&RR_MIN_MS)?,
+        rr_max_ms: node.get(&RR_MAX_MS)?,
+        rr_change_max_pct: node.get(&RR_CHANGE_MAX_PCT)?,
+    })
+}
 
 /// Bytes of a saved state without its intervals, rounded up, and of one of those.
-const STATE_BYTES: usize = 128;
-const INTERVAL_BYTES: usize = 32;
+const STATE_BYTES: usize = 192;
+const INTERVAL_BYTES: usize = 40;
 
 /// Beats that begin in the sinus node or near it (AAMI EC57, class N).
 const NORMAL: [&str; 5] = ["N", "L", "R", "e", "j"];
@@ -98,18 +128,20 @@ struct Variability {
     /// Fields of the input that say what a beat is.
     class: Option<usize>,
     is_beat: Option<usize>,
+    rr_ms: Option<usize>,
 }
 
 impl Variability {
-    /// Whether an event is a beat, and whether a normal one.
-    fn look(&self, event: &EventReader<'_>) -> (bool, bool) {
+    /// Whether an event is a beat, whether a normal one, and whether it goes on from the last.
+    fn look(&self, event: &EventReader<'_>) -> (bool, bool, bool) {
         let field = |number: Option<usize>| number.and_then(|number| event.field(number));
         let is_beat = field(self.is_beat) != Some(FieldValue::Bool(false));
         let is_normal = match field(self.class) {
             Some(FieldValue::Text(class)) => NORMAL.contains(&class),
             _ => true,
         };
-        (is_beat, is_normal)
+        let goes_on = self.rr_ms.is_none() || field(self.rr_ms).is_some();
+        (is_beat, is_normal, goes_on)
     }
 
     fn tell(&self, time: Timestamp, io: &mut Io<'_>) {
@@ -117,11 +149,13 @@ impl Variability {
         let event = io
             .event_for(0)
             .i64(0, values.intervals as i64)
-            .f64(1, values.mean_ms)
-            .f64(2, values.heart_rate_bpm)
-            .f64_or_absent(3, values.sdnn_ms)
-            .f64_or_absent(4, values.rmssd_ms)
-            .f64_or_absent(5, values.pnn50_pct);
+            .i64(1, values.left_out as i64)
+            .f64(2, values.span_s)
+            .f64(3, values.mean_ms)
+            .f64(4, values.heart_rate_bpm)
+            .f64_or_absent(5, values.sdnn_ms)
+            .f64_or_absent(6, values.rmssd_ms)
+            .f64_or_absent(7, values.pnn50_pct);
         io.send_event(0, time, event);
     }
 }
@@ -129,8 +163,11 @@ impl Variability {
 impl Operator for Variability {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let time_ns = io.frame().header.time.nanos();
-        let (is_beat, is_normal) = self.look(&io.event());
+        let (is_beat, is_normal, goes_on) = self.look(&io.event());
         if is_beat {
+            if !goes_on {
+                self.hrv.gap();
+            }
             self.hrv.push(time_ns, is_normal);
             let next_ns = (time_ns.div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
             self.due.get_or_insert(Timestamp::from_nanos(next_ns));
@@ -150,6 +187,17 @@ impl Operator for Variability {
         Ok(())
     }
 
+    fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let (Some(last_ns), Some(values)) = (self.hrv.last_beat_ns(), self.hrv.values()) else {
+            return Ok(());
+        };
+        let end_ns = last_ns.saturating_add((values.mean_ms * 1e6) as i64);
+        while let Some(due) = self.due.filter(|due| due.nanos() <= end_ns) {
+            self.on_due(due, io)?;
+        }
+        Ok(())
+    }
+
     fn gap(&mut self, _: &GapNotice, _: &mut Io<'_>) -> Result<(), Fault> {
         // The interval across the gap does not count; those before it still do.
         self.hrv.gap();
@@ -164,7 +212,7 @@ impl Operator for Variability {
     fn save(&self, into: &mut Vec<u8>) {
         // For a full window at once: it must not grow while the window fills.
         into.reserve(STATE_BYTES + INTERVAL_BYTES * self.hrv.capacity());
-        into.push(1);
+        into.push(2);
         into.extend_from_slice(&self.due.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
         self.hrv.save(into);
     }
@@ -172,7 +220,7 @@ impl Operator for Variability {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let wrong = || Fault::new("is no state of `hrv`");
-        let state = from.strip_prefix(&[1]).ok_or_else(wrong)?;
+        let state = from.strip_prefix(&[2]).ok_or_else(wrong)?;
         let (due, state) = state.split_first_chunk().ok_or_else(wrong)?;
         self.hrv.load(state).map_err(|error| wrong().because(error))?;
         let due = Timestamp::from_nanos(i64::from_le_bytes(*due));
@@ -224,7 +272,7 @@ mod tests {
         near("rmssd_ms", 100.0);
         near("sdnn_ms", (2.0_f64 * 5_000.0 / 3.0).sqrt());
         assert_eq!(seen[0].number("pnn50_pct"), Some(100.0));
-        assert_eq!(seen[0].number("beats"), Some(3.0));
+        assert_eq!(seen[0].number("intervals"), Some(3.0));
     }
 
     #[test]
@@ -244,7 +292,7 @@ mod tests {
         }
 
         let seen = hrv.take();
-        assert_eq!(seen[0].number("beats"), Some(2.0));
+        assert_eq!(seen[0].number("intervals"), Some(2.0));
         assert_eq!(seen[0].number("mean_nn_ms"), Some(800.0));
         assert_eq!(seen[0].number("rmssd_ms"), None, "the two intervals share no beat");
     }
@@ -274,5 +322,67 @@ mod tests {
 
         let seconds: Vec<f64> = hrv.take().iter().map(|seen| seen.time().secs_f64()).collect();
         assert_eq!(seconds, [5.0, 10.0, 105.0]);
+    }
+
+    #[test]
+    fn a_stream_that_ends_with_its_window_has_its_value() {
+        for (beats_ms, want_s) in [
+            // The last beat 400 ms before the minute, the next would come behind it.
+            (vec![800, 1_600, 2_400, 59_600 - 800, 59_600], vec![60.0]),
+            // A beat and more before: nobody knows whether the recording reached the minute.
+            (vec![800, 1_600, 2_400, 58_000, 58_800], vec![]),
+        ] {
+            let mut hrv = bench("every_s = 60.0\nwindow_s = 60.0");
+            for time_ms in beats_ms {
+                hrv.push(0, event(time_ms, "N", true));
+                hrv.run();
+            }
+            hrv.flush();
+            let seen: Vec<f64> = hrv.take().iter().map(|seen| seen.time().secs_f64()).collect();
+            assert_eq!(seen, want_s);
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_and_what_is_covered_is_told() {
+        let mut hrv = bench("every_s = 5.0");
+        for time_ms in [800, 1_600, 2_100, 3_200, 4_000, 5_100] {
+            hrv.push(0, event(time_ms, "N", true));
+            hrv.run();
+        }
+        let seen = hrv.take();
+        assert_eq!(seen[0].number("intervals"), Some(2.0));
+        assert_eq!(seen[0].number("removed"), Some(2.0));
+        assert_eq!(seen[0].number("span_s"), Some(1.6));
+    }
+
+    #[test]
+    fn limits_that_cross_are_a_problem_of_the_graph() {
+        let refused = Bench::with(&KIND, &[("in", beats())], "rr_min_ms = 5000.0").err();
+        let problem = refused.expect("refused").to_string();
+        assert!(
+            problem.contains("out-of-range") && problem.contains("5000 to 2000 ms"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_beat_without_an_interval_begins_anew() {
+        let format = Format::event(vec![Field::f64("rr_ms")], 10.0);
+        let mut hrv =
+            Bench::with(&KIND, &[("in", format.clone())], "every_s = 5.0").expect("valid");
+        // From 1.6 to 3.0 s nothing was heard: 1.4 s would be believed else.
+        for (time_ms, rr_ms) in
+            [(800, None), (1_600, Some(800.0)), (3_000, None), (3_800, Some(800.0)), (5_100, None)]
+        {
+            let event =
+                EventWriter::new(format.as_event().expect("events")).f64_or_absent(0, rr_ms);
+            let header = Header::at(Timestamp::from_nanos(time_ms * 1_000_000));
+            hrv.push(0, Frame::new(header, event.finish()));
+            hrv.run();
+        }
+        let seen = hrv.take();
+        assert_eq!(seen[0].number("intervals"), Some(2.0));
+        assert_eq!(seen[0].number("removed"), Some(0.0));
     }
 }

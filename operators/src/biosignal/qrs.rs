@@ -5,36 +5,55 @@
 //!
 //! | port  | carries                                                       |
 //! |-------|---------------------------------------------------------------|
-//! | `in`  | an ECG, best behind `bandpass` with 5 to 15 Hz; any unit      |
+//! | `in`  | an ECG, as recorded or behind any `bandpass`; any unit        |
 //! | `out` | one event per beat, stamped with the R peak of the recording  |
+//!
+//! What a `bandpass` in front did to the form of a beat is undone, whatever its band and order.
+//!
+//! **Losses.** A NaN is taken as the last good sample, but 0.3 s of them are a gap: what follows is
+//! learnt anew, and the first beat behind it has no `rr_ms`, nor has one more than 3 s after the
+//! last.
+//!
+//! **Delay.** From the R peak to its event 0.24 s, up to 3 s while it learns.
 //!
 //! **Bounds.** In principle a beat may be found 4.5 s late (`look_back`), and who merges beats with
 //! something else would wait that long. But no beat is ever found before one already told, so with
 //! each beat goes the promise that nothing comes up to 0.1 s behind it: a merge passes beats on at
 //! once, and what is timed by beats (`hrv`) is at most one beat and a quarter of a second late.
 
+use std::sync::{Mutex, PoisonError};
+
 use engine::{
-    Body, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline, Param, Port, Rate,
-    Timestamp,
+    Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline,
+    Param, Port, Rate, Timestamp,
 };
 
-use crate::math::qrs::{Beat, Qrs};
+use crate::{
+    filter::bandpass,
+    math::{
+        band::Band,
+        butterworth,
+        qrs::{Beat, Passed, Qrs, RATES_HZ},
+        sos::Section,
+    },
+};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "qrs",
     summary: "Find heart beats in an ECG.",
     doc: "Causal detector in one pass: envelope of slope and curvature, candidates judged by a \
-          logarithm of odds from their level, noise, form and distance, with search-back. Expects \
-          the ECG behind `bandpass` with low_hz = 5, high_hz = 15, order = 2 (`input = \"filtered\"`), \
-          whose shape it inverts, or as recorded (`input = \"raw\"`); `auto` looks whether a \
-          `bandpass` stands in front. t_s is the R peak itself, decided 0.24 s after it, without delay; the first \
-          three seconds are for learning and their beats come then. After a gap learning begins \
-          anew, and the first beat has no rr_ms. The amplitude is R's height above the \
-          baseline between about 1 and 50 Hz, in the input's unit: half to nine tenths of a narrow R \
-          as recorded; its changes mean more than its value. NaN is taken as the last good sample. Cost: about \
-          20 ns a sample, 4 KiB. Source: Pan and Tompkins 1985, Hamilton 2002, and \
-          operators::math::qrs.",
+          logarithm of odds from their level, noise, form and distance, with search-back. Takes the \
+          ECG as recorded or behind `bandpass`, of any band and order, whose shape it inverts \
+          (`input = \"auto\"`); a band that leaves little of a QRS complex is warned of. \
+          `input = \"raw\"` inverts nothing; `input = \"filtered\"` takes a recording that was \
+          band-passed before, from 5 to 15 Hz with order 2. t_s is the R peak itself; its event comes \
+          0.24 s later, and that of the first three seconds, which are for learning, after those. \
+          30 to 220 beats a minute; in plain noise below 5. After a gap, or 0.3 s of NaN, learning \
+          begins anew. The first beat after that, or after 3 s without one, has no rr_ms; shorter \
+          NaN count as the last good sample. The amplitude is R's height in the recording, before \
+          `bandpass`, over its mean from 100 to 60 ms earlier, to about 5 %. Cost: about 20 ns a \
+          sample, 5 KiB. Source: Pan and Tompkins 1985, Hamilton 2002, and operators::math::qrs.",
     example: "input = \"auto\"",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],
@@ -44,8 +63,15 @@ pub static KIND: Kind = Kind {
         if rate_hz < RATE_HZ_MIN {
             let message = format!("{rate_hz} samples per second are too few to find beats in");
             return Err(node
-                .problem(engine::Code::OutOfRange, "input", message)
+                .problem(Code::OutOfRange, "input", message)
                 .hint(format!("bring a signal of at least {RATE_HZ_MIN} Hz"))
+                .into());
+        }
+        if rate_hz >= RATES_HZ[1] {
+            let message = format!("{rate_hz} samples per second are too many to find beats in");
+            return Err(node
+                .problem(Code::OutOfRange, "input", message)
+                .hint("put a `decimate` in front: 250 to 4000 samples per second are plenty")
                 .into());
         }
         let amplitude = match node.signal("in").channels[0].unit.name() {
@@ -60,17 +86,27 @@ pub static KIND: Kind = Kind {
             Field::f64(amplitude),
             Field::bool("searched_back"),
         ];
-        Ok(Outline::of([Format::event(fields, crate::BEATS_PER_SECOND_MAX)])
-            .looking_back(LOOK_BACK_NS))
+        let mut outline = Outline::of([Format::event(fields, crate::BEATS_PER_SECOND_MAX)])
+            .looking_back(LOOK_BACK_NS);
+        if detector(node)?.lost() > LOST_MAX {
+            let input = &node.inputs()[0];
+            let message = format!("`{}` carries little of a QRS complex", input.label);
+            let warning = Diagnostic::warning(Code::OutOfRange, message).at(&input.place);
+            let hint =
+                "let the `bandpass` in front keep 5 to 15 Hz: beats may be missed or misplaced";
+            outline.warnings.push(warning.hint(hint));
+        }
+        Ok(outline)
     },
     build: |node| {
-        let (rate, rate_hz) = (node.signal("in").rate, node.rate_hz("in"));
-        let qrs = if is_raw(node)? { Qrs::raw(rate_hz) } else { Qrs::new(rate_hz) };
+        let rate = node.signal("in").rate;
         Ok(Body::operator(Detector {
-            qrs,
+            qrs: detector(node)?,
             rate,
+            missing_max: (GAP_S * rate.hz()).ceil() as u64,
             taken: 0,
-            len: 0,
+            origin: 0,
+            missing: 0,
             end: Timestamp::MIN,
             last: None,
         }))
@@ -90,30 +126,108 @@ const LOOK_BACK_NS: i64 = 4_500_000_000;
 /// choice of the R peak may shift.
 const REFRACTORY_NS: i64 = 100_000_000;
 
-fn is_raw(node: &Node<'_>) -> Result<bool, engine::Diagnostic> {
-    Ok(match node.get(&INPUT)? {
-        "raw" => true,
-        "filtered" => false,
-        _ => !node.inputs()[0].through.contains(&"bandpass"),
-    })
+/// So much of what a detector looks at may be lost in front: a tenth is taken by edges of order 6.
+const LOST_MAX: f32 = 0.3;
+/// Shorter holes of NaN are bridged: no complex is longer, and no beat is lost unseen.
+const GAP_S: f64 = 0.3;
+/// Longer is no interval between beats, but one of them was not heard.
+const RR_NS_MAX: i64 = 3_000_000_000;
+
+/// The detector for what the input has passed. Designing one takes half a millisecond, so sessions
+/// of one graph copy the first.
+fn detector(node: &Node<'_>) -> Result<Qrs, Diagnostic> {
+    static DESIGNED: Mutex<Vec<(Vec<u64>, Qrs)>> = Mutex::new(Vec::new());
+    const DESIGNS: usize = 16;
+
+    let rate_hz = node.rate_hz("in");
+    let input = node.get(&INPUT)?;
+    let mut filters = match input {
+        "raw" => Vec::new(),
+        _ => band_passes(&node.inputs()[0].through, rate_hz)?,
+    };
+    if input == "filtered" && filters.is_empty() {
+        filters.push(BandPass { low_hz: 5.0, high_hz: 15.0, order: 2, rate_hz, delay_s: 0.0 });
+    }
+    let mut key = vec![rate_hz.to_bits()];
+    key.extend(filters.iter().flat_map(BandPass::key));
+    let mut designed = DESIGNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, qrs)) = designed.iter().find(|(known, _)| *known == key) {
+        return Ok(qrs.clone());
+    }
+    let sections: Vec<Vec<Section>> = filters.iter().map(BandPass::sections).collect();
+    let passed: Vec<Passed<'_>> = filters
+        .iter()
+        .zip(&sections)
+        .map(|(filter, sections)| Passed {
+            sections,
+            rate_hz: filter.rate_hz,
+            delay_s: filter.delay_s,
+        })
+        .collect();
+    let qrs = Qrs::behind(&passed, rate_hz);
+    designed.truncate(DESIGNS - 1);
+    designed.insert(0, (key, qrs.clone()));
+    Ok(qrs)
+}
+
+/// A `bandpass` in front.
+struct BandPass {
+    low_hz: f64,
+    high_hz: f64,
+    order: usize,
+    rate_hz: f64,
+    delay_s: f64,
+}
+
+impl BandPass {
+    fn key(&self) -> [u64; 5] {
+        let Self { low_hz, high_hz, order, rate_hz, delay_s } = self;
+        let [low, high, rate, delay] = [low_hz, high_hz, rate_hz, delay_s].map(|x| x.to_bits());
+        [low, high, rate, delay, *order as u64]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let band = Band::BandPass { low_hz: self.low_hz, high_hz: self.high_hz };
+        butterworth::design(self.order, band, self.rate_hz)
+            .expect("the `bandpass` itself was planned with it")
+    }
+}
+
+fn band_passes(through: &[engine::Passed], rate_hz: f64) -> Result<Vec<BandPass>, Diagnostic> {
+    let band_passes = through.iter().filter(|passed| passed.kind == bandpass::KIND.name);
+    let read = |passed: &engine::Passed| {
+        Ok(BandPass {
+            low_hz: passed.params.read(&bandpass::LOW_HZ)?,
+            high_hz: passed.params.read(&bandpass::HIGH_HZ)?,
+            order: passed.params.read(&bandpass::ORDER)? as usize,
+            rate_hz: passed.rate_hz.unwrap_or(rate_hz),
+            delay_s: passed.delay_ns as f64 / 1e9,
+        })
+    };
+    band_passes.map(read).collect()
 }
 
 struct Detector {
     qrs: Qrs,
     rate: Rate,
+    /// So many NaN in a row are a gap.
+    missing_max: u64,
     /// Samples taken since the detector was fresh.
     taken: u64,
-    /// Those of the frame taken last, from whose first `Io` counts.
-    len: usize,
-    /// The moment just after the last of them.
+    /// Where the first of them lies, from the first sample of the frame taken last.
+    origin: i64,
+    /// NaN in a row.
+    missing: u64,
+    /// The moment just after the last sample of that frame.
     end: Timestamp,
     last: Option<Timestamp>,
 }
 
 impl Detector {
     fn tell(&mut self, beat: &Beat, time: Timestamp, io: &mut Io<'_>) {
+        let rr_ns = self.last.map(|last| time.since(last));
         let rr_ms =
-            self.last.map(|last| time.since(last) as f64 / 1e6).filter(|&rr_ms| rr_ms > 0.0);
+            rr_ns.filter(|rr_ns| (1..=RR_NS_MAX).contains(rr_ns)).map(|rr_ns| rr_ns as f64 / 1e6);
         self.last = Some(time);
         // After a long silence the detector may find what nobody waits for any more.
         let age = beat.decided as i64 + 1 - beat.sample as i64;
@@ -132,11 +246,35 @@ impl Detector {
 
     /// When R was, by the grid of the input: to the same bits however it is cut into frames.
     fn time(&self, beat: &Beat, io: &Io<'_>) -> Timestamp {
-        let start = self.taken as i64 - self.len as i64;
-        io.time_between(beat.sample as i64 - start, f64::from(beat.offset_samples))
+        io.time_between(self.origin + beat.sample as i64, f64::from(beat.offset_samples))
     }
 
-    /// Samples are missing: says what is left of those before, and begins anew.
+    fn take(&mut self, n: usize, io: &mut Io<'_>) {
+        let sample = io.frame().channel(0)[n];
+        self.missing = if sample.is_nan() { self.missing + 1 } else { 0 };
+        if self.missing >= self.missing_max {
+            if self.taken > 0 {
+                self.drain(io);
+                self.forget();
+            }
+            self.origin = n as i64 + 1;
+            return;
+        }
+        self.taken += 1;
+        if let Some(beat) = self.qrs.push(sample) {
+            self.tell(&beat, self.time(&beat, io), io);
+        }
+    }
+
+    /// Says what is left of what was taken.
+    fn drain(&mut self, io: &mut Io<'_>) {
+        while let Some(beat) = self.qrs.flush() {
+            self.tell(&beat, self.time(&beat, io), io);
+        }
+    }
+
+    /// Samples are missing between the last frame and what comes: says what is left of those
+    /// before, and begins anew.
     fn begin_anew(&mut self, io: &mut Io<'_>) {
         while let Some(beat) = self.qrs.flush() {
             // The grid is that of what follows already.
@@ -144,7 +282,13 @@ impl Detector {
             let part_ns = f64::from(beat.offset_samples) * self.rate.period_ns();
             self.tell(&beat, self.end.plus_nanos(part_ns.round() as i64 - back_ns), io);
         }
-        self.reset();
+        self.forget();
+        self.missing = 0;
+    }
+
+    fn forget(&mut self) {
+        self.qrs.reset();
+        (self.taken, self.origin, self.last) = (0, 0, None);
     }
 }
 
@@ -164,22 +308,16 @@ impl Operator for Detector {
         if self.taken > 0 && hole_ns as f64 > 1.5 * self.rate.period_ns() {
             self.begin_anew(io);
         }
-        self.len = io.frame().len();
-        self.taken += self.len as u64;
+        self.origin = -(self.taken as i64);
         self.end = io.end();
-        for n in 0..self.len {
-            let sample = io.frame().channel(0)[n];
-            if let Some(beat) = self.qrs.push(sample) {
-                self.tell(&beat, self.time(&beat, io), io);
-            }
+        for n in 0..io.frame().len() {
+            self.take(n, io);
         }
         Ok(())
     }
 
     fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        while let Some(beat) = self.qrs.flush() {
-            self.tell(&beat, self.time(&beat, io), io);
-        }
+        self.drain(io);
         Ok(())
     }
 
@@ -189,13 +327,14 @@ impl Operator for Detector {
     }
 
     fn reset(&mut self) {
-        self.qrs.reset();
-        (self.taken, self.len, self.end, self.last) = (0, 0, Timestamp::MIN, None);
+        self.forget();
+        (self.missing, self.end) = (0, Timestamp::MIN);
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        into.push(1);
+        into.push(2);
         into.extend_from_slice(&self.taken.to_le_bytes());
+        into.extend_from_slice(&self.missing.to_le_bytes());
         into.extend_from_slice(&self.end.nanos().to_le_bytes());
         into.extend_from_slice(&self.last.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
         self.qrs.save(into);
@@ -204,12 +343,14 @@ impl Operator for Detector {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let wrong = || Fault::new("is no state of `qrs`");
-        let state = from.strip_prefix(&[1]).ok_or_else(wrong)?;
+        let state = from.strip_prefix(&[2]).ok_or_else(wrong)?;
         let (taken, state) = state.split_first_chunk().ok_or_else(wrong)?;
+        let (missing, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (end, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (last, state) = state.split_first_chunk().ok_or_else(wrong)?;
         self.qrs.load(state).map_err(|error| wrong().because(error))?;
         self.taken = u64::from_le_bytes(*taken);
+        self.missing = u64::from_le_bytes(*missing);
         self.end = Timestamp::from_nanos(i64::from_le_bytes(*end));
         let last = Timestamp::from_nanos(i64::from_le_bytes(*last));
         self.last = Some(last).filter(|&last| last > Timestamp::MIN);

@@ -57,11 +57,11 @@ pub static KIND: Kind = Kind {
     ..Kind::BASE
 };
 
-const LOW_HZ: Param<f64> =
+pub(crate) const LOW_HZ: Param<f64> =
     Param::required("low_hz", "Lower edge, where power is halved.").within(1e-4, 1e6);
-const HIGH_HZ: Param<f64> =
+pub(crate) const HIGH_HZ: Param<f64> =
     Param::required("high_hz", "Upper edge, where power is halved.").within(1e-4, 1e6);
-const ORDER: Param<i64> =
+pub(crate) const ORDER: Param<i64> =
     Param::with_default("order", 2, "SciPy's N; the filter has N second-order sections.")
         .within(1.0, 10.0);
 

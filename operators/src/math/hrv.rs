@@ -12,9 +12,13 @@
 //!
 //! neurokit2 divides pNN50 by m + 1 instead, and lets rounding decide ties.
 //!
-//! **What is left out.** An interval is accepted if both its beats are normal and its length is
-//! within the limits. After anything else (an ectopic beat, an implausible interval, a gap) the
-//! next interval has no difference: a missed beat spoils one interval and nothing else.
+//! **What is left out.** An interval is accepted if both its beats are normal, its length is within
+//! the limits, and it is not more than `rr_change_max_pct` longer or shorter than the one accepted
+//! last (Malik and others 1989, Med Biol Eng Comput 27:603: 20 %). Extra beats and missed ones
+//! jump; the swing of breathing does not, at a few per cent from beat to beat. Where the rhythm
+//! itself has jumped, the third interval in a row like the one before it is accepted, and leads.
+//! After anything left out (an ectopic beat, a jump, an implausible interval, a gap) the next
+//! interval has no difference: a missed beat spoils one interval and nothing else.
 //!
 //! **Exactness.** Sums are integers of nanoseconds, so they never drift, and the values equal those
 //! computed afresh from the intervals of the window, bit for bit. A beat costs O(1) on average.
@@ -34,16 +38,22 @@ pub struct HrvParameters {
     pub rr_min_ms: f64,
     /// Longer intervals are not believed.
     pub rr_max_ms: f64,
+    /// Intervals that differ more from the last accepted one are not believed, in per cent of it.
+    pub rr_change_max_pct: f64,
 }
 
+/// So many intervals in a row, each like the one before, are a new rhythm and no artefacts: one
+/// ectopic beat makes two odd intervals, a beat missed one.
+const NEW_RHYTHM: u32 = 3;
+
 /// A saved state has at most this many bytes before its intervals.
-const STATE_HEAD_BYTES: usize = 64;
-/// A saved interval has at most this many.
-const INTERVAL_BYTES: usize = 32;
+const STATE_HEAD_BYTES: usize = 128;
+/// A saved interval has at most this many, with one left out.
+const INTERVAL_BYTES: usize = 40;
 
 impl Default for HrvParameters {
     fn default() -> Self {
-        Self { window_s: 60.0, rr_min_ms: 300.0, rr_max_ms: 2_000.0 }
+        Self { window_s: 60.0, rr_min_ms: 300.0, rr_max_ms: 2_000.0, rr_change_max_pct: 20.0 }
     }
 }
 
@@ -56,10 +66,18 @@ pub struct Hrv {
     window_ns: i64,
     rr_min_ns: i64,
     rr_max_ns: i64,
+    /// Millionths of the last accepted interval.
+    change_max: i64,
     capacity: usize,
     last_beat: Option<Beat>,
+    /// The interval accepted last.
+    leader_ns: Option<i64>,
+    /// The last interval that jumped, and how many in a row are like it.
+    jumped: Option<(i64, u32)>,
     now_ns: i64,
     intervals: VecDeque<Interval>,
+    /// Second beats of the intervals left out, as far as there is room.
+    left_out: VecDeque<i64>,
     sums: Sums,
 }
 
@@ -91,6 +109,8 @@ pub enum Verdict {
     Ectopic,
     /// Its interval is shorter or longer than the limits.
     Implausible,
+    /// Its interval is too far from the last accepted one.
+    Jump,
     /// It is not after the beat before it, and was ignored.
     Backward,
 }
@@ -100,6 +120,10 @@ pub enum Verdict {
 pub struct HrvValues {
     /// Accepted intervals in the window.
     pub intervals: usize,
+    /// Intervals in the window that were left out.
+    pub left_out: usize,
+    /// Length of the accepted intervals together.
+    pub span_s: f64,
     /// Differences of neighbouring accepted intervals in the window.
     pub differences: usize,
     /// Mean interval.
@@ -127,6 +151,8 @@ pub enum HrvError {
         /// The upper limit given.
         rr_max_ms: f64,
     },
+    /// The largest change is not within 1 and 1000 %.
+    Change(f64),
 }
 
 impl fmt::Display for HrvError {
@@ -140,6 +166,9 @@ impl fmt::Display for HrvError {
                 "intervals of {rr_min_ms} to {rr_max_ms} ms cannot be: the limits must rise, from \
                  at least 100 to at most 60000"
             ),
+            Self::Change(pct) => {
+                write!(f, "intervals cannot change by at most {pct} %; it must be 1 to 1000")
+            }
         }
     }
 }
@@ -147,16 +176,19 @@ impl fmt::Display for HrvError {
 impl Error for HrvError {}
 
 impl Hrv {
-    const STATE_VERSION: u8 = 1;
+    const STATE_VERSION: u8 = 2;
 
     /// An empty window.
     pub fn new(parameters: HrvParameters) -> Result<Self, HrvError> {
-        let HrvParameters { window_s, rr_min_ms, rr_max_ms } = parameters;
+        let HrvParameters { window_s, rr_min_ms, rr_max_ms, rr_change_max_pct } = parameters;
         if !(1.0..=86_400.0).contains(&window_s) {
             return Err(HrvError::Window(window_s));
         }
         if !(100.0 <= rr_min_ms && rr_min_ms < rr_max_ms && rr_max_ms <= 60_000.0) {
             return Err(HrvError::Limits { rr_min_ms, rr_max_ms });
+        }
+        if !(1.0..=1_000.0).contains(&rr_change_max_pct) {
+            return Err(HrvError::Change(rr_change_max_pct));
         }
         let window_ns = (window_s * 1e9).round() as i64;
         let rr_min_ns = (rr_min_ms * 1e6).round() as i64;
@@ -167,10 +199,14 @@ impl Hrv {
             window_ns,
             rr_min_ns,
             rr_max_ns: (rr_max_ms * 1e6).round() as i64,
+            change_max: (rr_change_max_pct * 1e4).round() as i64,
             capacity,
             last_beat: None,
+            leader_ns: None,
+            jumped: None,
             now_ns: i64::MIN,
             intervals: VecDeque::with_capacity(capacity),
+            left_out: VecDeque::with_capacity(capacity),
             sums: Sums::default(),
         })
     }
@@ -193,17 +229,23 @@ impl Hrv {
         let rr_ns = time_ns.saturating_sub(last.time_ns);
         let verdict = if !(last.is_normal && is_normal) {
             Verdict::Ectopic
-        } else if (self.rr_min_ns..=self.rr_max_ns).contains(&rr_ns) {
+        } else if !(self.rr_min_ns..=self.rr_max_ns).contains(&rr_ns) {
+            Verdict::Implausible
+        } else if self.follows(rr_ns) {
             Verdict::Accepted
         } else {
-            Verdict::Implausible
+            Verdict::Jump
         };
 
         let accepted = Some(rr_ns).filter(|_| verdict == Verdict::Accepted);
         self.last_beat = Some(Beat { time_ns, is_normal, rr_ns: accepted });
         self.advance(time_ns);
         // A beat that comes later than the clock that was told already lies behind the window.
-        if verdict == Verdict::Accepted && time_ns > self.now_ns.saturating_sub(self.window_ns) {
+        let is_inside = time_ns > self.now_ns.saturating_sub(self.window_ns);
+        if verdict != Verdict::Accepted && is_inside && self.left_out.len() < self.capacity {
+            self.left_out.push_back(time_ns);
+        }
+        if verdict == Verdict::Accepted && is_inside {
             let before = last.rr_ns.filter(|_| !self.intervals.is_empty());
             let interval =
                 Interval { time_ns, rr_ns, difference_ns: before.map(|before| rr_ns - before) };
@@ -213,15 +255,40 @@ impl Hrv {
         verdict
     }
 
-    /// Forgets the last beat: what follows is not measured from before a gap in the signal.
+    /// Whether an interval goes on from the last one accepted, or is itself what a new rhythm is.
+    fn follows(&mut self, rr_ns: i64) -> bool {
+        let max = i128::from(self.change_max);
+        let is_like = |other_ns: i64| {
+            let change_ns = i128::from(rr_ns - other_ns).abs();
+            change_ns * 1_000_000 <= max * i128::from(other_ns)
+        };
+        let in_a_row = match self.jumped {
+            Some((other_ns, count)) if is_like(other_ns) => count + 1,
+            _ => 1,
+        };
+        let follows = self.leader_ns.is_none_or(is_like) || in_a_row >= NEW_RHYTHM;
+        self.jumped = (!follows).then_some((rr_ns, in_a_row));
+        if follows {
+            self.leader_ns = Some(rr_ns);
+        }
+        follows
+    }
+
+    /// Forgets the last beat: what follows is not measured from before a gap in the signal, nor
+    /// compared with it.
     pub fn gap(&mut self) {
         self.last_beat = None;
+        self.leader_ns = None;
+        self.jumped = None;
     }
 
     /// Moves the window so that it ends now. Time never goes back.
     pub fn advance(&mut self, now_ns: i64) {
         self.now_ns = self.now_ns.max(now_ns);
         let start_ns = self.now_ns.saturating_sub(self.window_ns);
+        while self.left_out.front().is_some_and(|first| *first <= start_ns) {
+            self.left_out.pop_front();
+        }
         while self.intervals.front().is_some_and(|first| first.time_ns <= start_ns) {
             let first = self.intervals.pop_front().expect("there is a first one");
             self.sums.remove(&first);
@@ -236,14 +303,21 @@ impl Hrv {
 
     /// The values of the window; `None` while it holds no interval.
     pub fn values(&self) -> Option<HrvValues> {
-        self.sums.values()
+        let values = self.sums.values()?;
+        Some(HrvValues { left_out: self.left_out.len(), ..values })
+    }
+
+    /// When the last beat was.
+    pub fn last_beat_ns(&self) -> Option<i64> {
+        self.last_beat.map(|beat| beat.time_ns)
     }
 
     /// As made.
     pub fn reset(&mut self) {
-        self.last_beat = None;
+        self.gap();
         self.now_ns = i64::MIN;
         self.intervals.clear();
+        self.left_out.clear();
         self.sums = Sums::default();
     }
 
@@ -257,12 +331,17 @@ impl Hrv {
         put_time(out, self.last_beat.map(|beat| beat.time_ns));
         put_u64(out, u64::from(self.last_beat.is_some_and(|beat| beat.is_normal)));
         put_time(out, self.last_beat.and_then(|beat| beat.rr_ns));
+        put_time(out, self.leader_ns);
+        put_time(out, self.jumped.map(|(rr_ns, _)| rr_ns));
+        put_u64(out, self.jumped.map_or(0, |(_, count)| u64::from(count)));
         put_u64(out, self.intervals.len() as u64);
         for interval in &self.intervals {
             put_i64(out, interval.time_ns);
             put_i64(out, interval.rr_ns);
             put_time(out, interval.difference_ns);
         }
+        put_u64(out, self.left_out.len() as u64);
+        self.left_out.iter().for_each(|time_ns| put_i64(out, *time_ns));
     }
 
     /// Goes on from a saved state; unchanged where that does not fit.
@@ -278,7 +357,12 @@ impl Hrv {
         let is_normal = reader.u64()? == 1;
         let rr_ns = reader.time()?;
         let is_plausible = |rr_ns: &i64| (self.rr_min_ns..=self.rr_max_ns).contains(rr_ns);
-        if !rr_ns.iter().all(is_plausible) {
+        loaded.leader_ns = reader.time()?;
+        let jumped_ns = reader.time()?;
+        let in_a_row = reader.count(NEW_RHYTHM as usize - 1)? as u32;
+        loaded.jumped = jumped_ns.map(|rr_ns| (rr_ns, in_a_row));
+        let known = [rr_ns, loaded.leader_ns, jumped_ns];
+        if !known.iter().flatten().all(is_plausible) || (in_a_row > 0) != jumped_ns.is_some() {
             return Err(StateError::Content);
         }
         loaded.last_beat = time_ns.map(|time_ns| Beat { time_ns, is_normal, rr_ns });
@@ -294,12 +378,22 @@ impl Hrv {
             loaded.sums.add(&interval);
             loaded.intervals.push_back(interval);
         }
+        for _ in 0..reader.count(self.capacity)? {
+            let time_ns = reader.i64()?;
+            if loaded.left_out.back().is_some_and(|last| *last >= time_ns) {
+                return Err(StateError::Content);
+            }
+            loaded.left_out.push_back(time_ns);
+        }
         reader.end()?;
 
         // The clone may have less room than was allocated when this was made.
         self.intervals.clear();
         self.intervals.extend(loaded.intervals.iter());
         loaded.intervals = std::mem::take(&mut self.intervals);
+        self.left_out.clear();
+        self.left_out.extend(loaded.left_out.iter());
+        loaded.left_out = std::mem::take(&mut self.left_out);
         *self = loaded;
         Ok(())
     }
@@ -363,6 +457,8 @@ impl Sums {
         let has_differences = self.differences > 0;
         Some(HrvValues {
             intervals: self.intervals as usize,
+            left_out: 0,
+            span_s: self.rr_ns as f64 / 1e9,
             differences: self.differences as usize,
             mean_ms,
             heart_rate_bpm: 60_000.0 / mean_ms,

@@ -357,7 +357,11 @@ fn a_heart_that_speeds_up_and_slows_down_is_followed() {
     let back: Vec<f64> = intervals.iter().rev().copied().collect();
     intervals.extend(back);
     let mut at = 0.5;
-    let wanted: Vec<f64> = intervals.iter().map(|s| std::mem::replace(&mut at, at + s)).collect();
+    let mut beat = |interval_s: &f64| {
+        at += interval_s;
+        at - interval_s
+    };
+    let wanted: Vec<f64> = intervals.iter().map(&mut beat).collect();
     let ecg = drawn(250.0, &wanted, at, 1.0);
 
     let beats = found(&mut Qrs::raw(250.0), &ecg);
@@ -369,7 +373,7 @@ fn a_heart_that_speeds_up_and_slows_down_is_followed() {
 fn silences(rate_hz: f64, seed: u64) -> Vec<(&'static str, Vec<f32>)> {
     let count = (120.0 * rate_hz) as usize;
     let mut random = Random::new(seed);
-    let white: Vec<f32> = (0..count).map(|_| random.normal() as f32).collect();
+    let white: Vec<f32> = (0..count).map(|_| random.normals().0 as f32).collect();
     let walk = white.iter().scan(0.0, |sum, x| {
         *sum = 0.999_5 * *sum + x;
         Some(*sum)
@@ -414,7 +418,7 @@ fn an_electrode_that_falls_off_makes_few_beats_and_loses_none_after() {
         let mut random = Random::new(7);
         for (n, sample) in ecg.iter_mut().enumerate().take(30_000).skip(15_000) {
             let is_flat = n < 15_000 + (250.0 * flat_s) as usize;
-            *sample = if is_flat { 0.0 } else { level * random.normal() as f32 };
+            *sample = if is_flat { 0.0 } else { level * random.normals().0 as f32 };
         }
         let beats = found(&mut Qrs::raw(250.0), &ecg);
 
