@@ -2,9 +2,9 @@
 //!
 //! Each session: eight channels at 250 Hz in frames of ten samples, replayed from one buffer that
 //! all share, every channel band-passed, beats found on one. Age is from the moment a frame's last
-//! sample was there, known to the punctuality of the session's most punctual frame. Memory is what the
-//! process has grown by when the sessions have run, so each repetition is a process of its own: this
-//! program calls itself with `once`.
+//! sample was there, known to the punctuality of the session's most punctual frame. Memory is what
+//! the process has grown by when the sessions have run, so each repetition is a process of its own:
+//! this program calls itself with `once`.
 
 mod support;
 
@@ -120,7 +120,10 @@ fn once(sessions: u32, seconds: u64) -> [f64; FIGURES.len()] {
     let beats = report.edge("beats", "told").map_or(0, |edge| edge.frames.taken);
     // At 72 beats a minute the detector has learnt for two seconds and found some in five.
     assert!(seconds < 5 || beats > u64::from(sessions) * seconds / 2, "beats are found");
-    assert!(slowest_pct > 95.0, "every session gets all its frames: {slowest_pct:.0} %");
+    assert!(
+        seconds < 5 || slowest_pct > 95.0,
+        "every session gets all its frames: {slowest_pct:.0} %"
+    );
     let [p50, p99, max] = ages;
     [p50, p99, max, kib, opened_s, cpu, slowest_pct, beats as f64]
 }

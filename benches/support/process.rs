@@ -58,7 +58,8 @@ impl Usage {
         let now = Self::now();
         let all_s = (now.at - self.at).as_secs_f64() * cores() as f64 / 100.0;
         let others_s = (now.busy_s - self.busy_s) - (now.own_s - self.own_s);
-        (others_s.max(0.0) / all_s, (now.stolen_s - self.stolen_s) / all_s)
+        // Ticks are coarse: over a short span the difference may be off by a few.
+        ((others_s / all_s).clamp(0.0, 100.0), (now.stolen_s - self.stolen_s) / all_s)
     }
 }
 

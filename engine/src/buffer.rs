@@ -138,23 +138,6 @@ impl Buffer {
         Some(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) })
     }
 
-    /// Becomes a buffer as long as `other` and gives its samples for writing: the same block if
-    /// this is the only handle and there is room, else another from the pool. Content unspecified.
-    #[inline]
-    pub(crate) fn like(&mut self, other: &Self) -> &mut [f32] {
-        if !(self.is_sole() && other.bytes as usize <= self.capacity()) {
-            *self = Self::with_bytes(other.bytes as usize, other.count as usize);
-        }
-        // Along a chain nothing changes here, and a store of half a handle would hold up
-        // the load of the whole one that follows.
-        if (self.bytes, self.count) != (other.bytes, other.count) {
-            (self.bytes, self.count) = (other.bytes, other.count);
-        }
-        self.is_written();
-        // SAFETY: sole holder by now, borrowed mutably (3); (1) and (2); any bits are an f32.
-        unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) }
-    }
-
     /// Shortens the buffer; the block stays as it is.
     pub fn truncate(&mut self, bytes: usize, count: usize) {
         self.bytes = self.bytes.min(bytes as u32);
@@ -197,6 +180,44 @@ impl Buffer {
     fn data(&self) -> *mut u8 {
         // SAFETY: the data follows the head in the same allocation (1).
         unsafe { self.block.as_ptr().cast::<u8>().add(HEAD) }
+    }
+}
+
+/// A buffer that nobody else holds: what is written into needs no asking.
+pub(crate) struct Sole(Buffer);
+
+impl Sole {
+    /// An empty one.
+    pub(crate) fn empty() -> Self {
+        Self(Buffer::with_bytes(0, 0))
+    }
+
+    /// Becomes a buffer as long as `other` and gives its samples for writing: the same block if
+    /// there is room, else another from the pool. Content unspecified.
+    #[inline]
+    pub(crate) fn like(&mut self, other: &Buffer) -> &mut [f32] {
+        let here = &mut self.0;
+        if other.bytes as usize > here.capacity() {
+            *here = Buffer::with_bytes(other.bytes as usize, other.count as usize);
+        }
+        // Along a chain nothing changes here, and a store of half a handle would hold up
+        // the load of the whole one that follows.
+        if (here.bytes, here.count) != (other.bytes, other.count) {
+            (here.bytes, here.count) = (other.bytes, other.count);
+        }
+        // SAFETY: sole holder, which `trade` sees to, borrowed mutably (3); (1) and (2); any bits
+        // are an f32.
+        unsafe { std::slice::from_raw_parts_mut(here.data().cast(), here.bytes as usize / 4) }
+    }
+
+    /// Changes places with `other`. If others hold that too, it is let go, so that the last of them
+    /// may write in place.
+    #[inline]
+    pub(crate) fn trade(&mut self, other: &mut Buffer) {
+        std::mem::swap(&mut self.0, other);
+        if !self.0.is_sole() {
+            *self = Self::empty();
+        }
     }
 }
 

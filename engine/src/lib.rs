@@ -55,9 +55,9 @@ pub use format::{
 pub use frame::{Frame, Gap, Header};
 pub use graph::{
     At, ChannelRef, Check, Code, Diagnostic, Diagnostics, Expectation, FILE_BYTES_MAX, Feed,
-    Forgotten, GraphSpec, InputSpec, Key, KeyTable, Level, NodeOptions, NodeSpec, OnFault, OnFull, Override,
-    Place, RESERVED_KEYS, SectionSpec, SourceRef, SourceText, Spanned, TestEvent, TestInput,
-    TestSpec, Value, Wanted, is_name, is_reserved, nearest,
+    Forgotten, GraphSpec, InputSpec, Key, KeyTable, Level, NodeOptions, NodeSpec, OnFault, OnFull,
+    Override, Place, RESERVED_KEYS, SectionSpec, SourceRef, SourceText, Spanned, TestEvent,
+    TestInput, TestSpec, Value, Wanted, is_name, is_reserved, nearest,
 };
 pub use io::Io;
 pub use kind::{

@@ -18,17 +18,19 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// Adds, as the only writer.
     pub(crate) fn add(&self, amount: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed) + amount, Ordering::Relaxed);
+        // Pairs with the Acquire in `value`: who sees a frame taken sees it sent as well.
+        self.0.store(self.0.load(Ordering::Relaxed) + amount, Ordering::Release);
     }
 
     /// Adds, beside other writers.
     pub(crate) fn add_shared(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
+        self.0.fetch_add(amount, Ordering::Release);
     }
 
     /// The value now.
     pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        // Pairs with the Release in `add`.
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The atomics of hand-made lock-free code, and the queues under it: the standard ones, rtrb's and
-//! crossbeam's, or in a model test (`RUSTFLAGS="--cfg loom"`) those that loom sees through.
+//! The atomics of hand-made lock-free code, and the queues under it: the standard ones, crossbeam's
+//! and rtrb's, or in a model test (`RUSTFLAGS="--cfg loom"`) those that loom sees through.
 
 #[cfg(loom)]
 mod queues;
@@ -7,7 +7,6 @@ mod queues;
 #[cfg(not(loom))]
 pub(crate) use {
     crossbeam_queue::ArrayQueue,
-    rtrb,
     std::sync::atomic::{
         AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
     },

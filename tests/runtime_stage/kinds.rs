@@ -11,7 +11,7 @@ use engine::{
     Node, Operator, Outline, Param, Policy, Port, Rate, Sink, Source, Timestamp, Unit,
 };
 
-pub static KINDS: &[&Kind] = &[
+pub(crate) static KINDS: &[&Kind] = &[
     &SCRIPT, &SHORT, &TOIL, &SPAN, &PULSES, &FRAIL, &FRAIL_SUM, &DIES, &DIES_SUM, &DELAYED, &STALL,
     &DAWDLE, &VOID,
 ];
@@ -61,13 +61,13 @@ fn is_first(what: String) -> bool {
 }
 
 /// Lets go who hangs in a node.
-pub fn open(node: &str) {
+pub(crate) fn open(node: &str) {
     gates().open.insert(node.to_owned());
     MOVED.notify_all();
 }
 
 /// The gaps that the bodies of a node were told of.
-pub fn told(node: &str) -> Vec<Gap> {
+pub(crate) fn told(node: &str) -> Vec<Gap> {
     gates().told.remove(node).unwrap_or_default()
 }
 

@@ -36,7 +36,6 @@ fn timers_of_a_merge_fire_before_frames_newer_than_they() {
         let mut want: Vec<_> = frames.chain((1..40).map(|n| (25 * n, 0))).collect();
         want.sort_unstable();
         let got = events(&format!("{name}_out"));
-        // The last timers may or may not be due before the last frames' ends are known.
         assert_eq!(got, want);
         assert_eq!(run.late(&name), 0);
     }

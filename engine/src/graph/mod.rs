@@ -39,9 +39,7 @@ pub use overrides::{Forgotten, Override};
 pub use parse::FILE_BYTES_MAX;
 pub use place::{Place, SourceText, Spanned};
 pub use source::{ChannelRef, SourceRef, is_name};
-pub use spec::{
-    GraphSpec, InputSpec, NodeOptions, NodeSpec, OnFault, OnFull, SectionSpec,
-};
+pub use spec::{GraphSpec, InputSpec, NodeOptions, NodeSpec, OnFault, OnFull, SectionSpec};
 pub use suggest::nearest;
 pub use test::{At, Check, Expectation, Feed, TestEvent, TestInput, TestSpec, Wanted};
 pub use value::Value;

@@ -15,9 +15,12 @@ use crate::{
     frame::{Frame, Gap},
     graph::OnFull,
     stats::EdgeCounts,
-    sync::{ArrayQueue, AtomicBool, AtomicI64, Ordering, fence, rtrb},
+    sync::{ArrayQueue, AtomicBool, AtomicI64, Ordering, fence},
     time::Timestamp,
 };
+
+#[cfg(loom)]
+use crate::sync::rtrb;
 
 pub(crate) use wake::{Parker, Ready};
 

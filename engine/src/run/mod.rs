@@ -42,9 +42,9 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
+use control::Question;
 pub use manual::ManualRun;
 pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport, StageReport};
-use control::Question;
 pub(crate) use supervisor::{Happened, Supervisor, What};
 pub use watchdog::Health;
 

@@ -40,7 +40,8 @@ mod tests {
     fn every_processor_belongs_to_one_core() {
         for (cores, processors) in [(2, 2), (2, 5), (3, 16), (16, 16)] {
             let parts = (0..cores).map(|core| part(core, cores, processors).expect("enough"));
-            let all: Vec<usize> = parts.inspect(|part| assert!(!part.is_empty())).flatten().collect();
+            let all: Vec<usize> =
+                parts.inspect(|part| assert!(!part.is_empty())).flatten().collect();
             assert_eq!(all, (0..processors).collect::<Vec<_>>());
         }
     }

@@ -5,10 +5,12 @@
 //! Looking in a loop avoids both and burns the core. So a core
 //!
 //! - looks for as long as the last gaps between two pieces of work lasted, if they were short;
-//! - sets its alarm a little before a timer is due or the next frame of a steady stream is expected,
-//!   and looks from then on. How much before is learnt from how late alarms ring here;
-//! - looks in vain, or before an alarm, for at most one part in [`CREDIT_SHARE`] of its time. A core
-//!   whose timers come thick and fast simply sleeps, and finds several due when it wakes.
+//! - sets its alarm a little before the next frame of a steady stream is expected, and looks from then
+//!   on. How much before is learnt from how late alarms ring here: so that it is in time more often
+//!   than not, since being in time always would cost it several times as much looking;
+//! - looks in vain, or before a frame, for at most one part in [`CREDIT_SHARE`] of its time;
+//! - sleeps until timers are due. They ring some 20 µs late, which harms nobody: frames enter when
+//!   their source is called.
 
 use std::time::Duration;
 
@@ -26,14 +28,12 @@ const CREDIT_SHARE: i64 = 25;
 /// Saved up, at most.
 const CREDIT_MAX_NS: i64 = 400_000;
 /// How long before the expected moment the alarm is set. Learnt: a little more whenever it rang too
-/// late, a little less after each long look.
-const EARLY_NS: std::ops::RangeInclusive<i64> = 5_000..=80_000;
-const EARLIER_NS: i64 = 2_000;
-const LATER_NS: i64 = 250;
-/// A look before the expected moment that is longer than this wastes the core.
-const LONG_LOOK_NS: i64 = 10_000;
+/// late, half as much less whenever it did not, so that one in three is late.
+const EARLY_NS: std::ops::RangeInclusive<i64> = 0..=80_000;
+const EARLIER_NS: i64 = 1_000;
+const LATER_NS: i64 = 500;
 /// How long after it the core goes on looking for a frame.
-const LATE_NS: i64 = 15_000;
+const LATE_NS: i64 = 25_000;
 /// Periods worth learning: shorter ones the looking covers, longer ones do not mind a wake-up.
 const PERIOD_NS: std::ops::RangeInclusive<i64> = 200_000..=20_000_000;
 /// Equal intervals in a row that make a rhythm.
@@ -90,14 +90,15 @@ impl<'a> Patience<'a> {
             && expected > now
             && expected < due
         {
-            now = self.be_there(expected, expected.plus_nanos(LATE_NS));
+            now = self.be_there(expected);
             if self.shared.has_work() {
                 self.rhythm.beat(self.came_at(now).max(began));
                 return;
             }
             self.rhythm.miss();
         }
-        now = self.be_there(due, due);
+        self.sleep_until(due, now);
+        now = self.clock.now();
         if self.shared.has_work() {
             let came = self.came_at(now).max(began);
             self.rhythm.beat(came);
@@ -117,44 +118,29 @@ impl<'a> Patience<'a> {
         now.plus_nanos(-ago)
     }
 
-    /// Sleeps until just before `expected` and looks from then on until `late`, unless a cell is
-    /// ready before; says when it ended.
-    fn be_there(&mut self, expected: Timestamp, late: Timestamp) -> Timestamp {
+    /// Sleeps until just before `expected` and looks from then on, unless a cell is ready before; says
+    /// when it ended.
+    fn be_there(&mut self, expected: Timestamp) -> Timestamp {
+        let late = expected.plus_nanos(LATE_NS);
         let now = self.clock.now();
         let early_ns = self.early_ns.min(self.credit_ns.max(0));
-        let alarm =
-            if expected == Timestamp::MAX { expected } else { expected.plus_nanos(-early_ns) };
+        let alarm = expected.plus_nanos(-early_ns);
         if alarm > now {
             self.sleep_until(alarm, now);
-            if self.shared.has_work() {
-                // Somebody else woke the core, or what was expected was there first.
-                let now = self.clock.now();
-                if expected.since(now) < early_ns {
-                    self.ring_earlier();
-                }
-                return now;
-            }
         }
         let woken = self.clock.now();
-        if woken >= late {
-            self.ring_earlier();
-            return woken;
+        let was_late = self.shared.has_work();
+        // Something else may have woken the core long before.
+        if expected.since(woken) <= early_ns {
+            let by = if was_late { EARLIER_NS } else { -LATER_NS };
+            self.early_ns = (self.early_ns + by).clamp(*EARLY_NS.start(), *EARLY_NS.end());
         }
-        if early_ns == 0 {
-            // Nothing left to look with: the rest is slept as well.
-            self.sleep_until(late, woken);
-            return self.clock.now();
+        if was_late || woken >= late {
+            return woken;
         }
         let ended = self.look_until(late);
         self.credit_ns -= ended.since(woken);
-        if expected.since(woken) > LONG_LOOK_NS {
-            self.early_ns = (self.early_ns - LATER_NS).max(*EARLY_NS.start());
-        }
         ended
-    }
-
-    fn ring_earlier(&mut self) {
-        self.early_ns = (self.early_ns + EARLIER_NS).min(*EARLY_NS.end());
     }
 
     /// Looks again and again until a cell is ready or `moment` has come; says when it ended.
@@ -204,9 +190,7 @@ impl Rhythm {
         if off.abs() <= self.period_ns / 10 {
             self.steady = self.steady.saturating_add(1);
             self.period_ns += off / 16;
-            // What comes may be held up but never be early: the phase follows the early ones.
-            let off = if off < 0 { off / 2 } else { off / 8 };
-            self.expected = self.expected.plus_nanos(self.period_ns + off);
+            self.expected = self.expected.plus_nanos(self.period_ns + off / 8);
         } else if self.steady >= STEADY {
             // One that was held up, or something else in between: the rhythm outlasts a few.
             self.steady /= 2;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::{
     align::Aligner,
     body::Body,
-    buffer::Buffer,
+    buffer::Sole,
     format::Format,
     frame::Header,
     io::{Line, Outlet as PortOutlet, Ports},
@@ -16,7 +16,9 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage};
+use super::{
+    Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage, slot::SlotParts,
+};
 
 /// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
 pub(crate) struct Ends {
@@ -114,7 +116,7 @@ impl Stage {
             out: Vec::with_capacity(8),
             current: None,
             current_line: 0,
-            spare: Buffer::with_bytes(0, 0),
+            spare: Sole::empty(),
             any_watched,
             ending: false,
             settled: true,
@@ -193,20 +195,6 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
     let aligner =
         planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
     let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
-    let keeps_last = planned.on_fault == crate::graph::OnFault::HoldLast;
-    let sole_local = match &routes[..] {
-        // What is kept must pass where it is kept.
-        _ if keeps_last => None,
-        [only] => match &only[..] {
-            [Route::Local { slot, line, .. }] => Some((*slot, *line)),
-            _ => None,
-        },
-        _ => None,
-    };
-    let local_counts = routes.iter().flatten().filter_map(|route| match route {
-        Route::Local { counts, .. } => Some(counts.clone()),
-        Route::Ring { .. } => None,
-    });
     let has_timers = planned.kind.timers && matches!(body, Body::Operator(_));
     let source = Header { source: planned.source, ..Header::at(Timestamp::ZERO) };
     let is_joined = aligner.is_some();
@@ -214,7 +202,7 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         && !is_joined
         && picks.iter().all(Option::is_none)
         && lines.iter().all(|line| line.grid.is_none());
-    Slot {
+    Slot::new(SlotParts {
         node,
         channels: lines.first().map_or(1, channels_of),
         aligner,
@@ -222,17 +210,10 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         is_plain,
         picks,
         watched: planned.watched,
-        line_bounds: vec![Timestamp::MIN; lines.len()].into(),
         line_counts: planned.in_edges.iter().map(|&e| wiring.counts.edges[e].clone()).collect(),
-        sole_local,
-        local_counts: local_counts.collect(),
-        out_bounds: vec![Timestamp::MIN; planned.outputs.len()].into(),
-        seqs: vec![0; planned.outputs.len()].into(),
-        gaps: vec![None; planned.outputs.len()].into(),
         delay_ns: planned.delay_ns,
         look_back_ns: planned.look_back_ns,
-        flushed: false,
-        last: keeps_last.then(|| vec![None; planned.outputs.len()].into()),
+        keeps_last: planned.on_fault == crate::graph::OnFault::HoldLast,
         counts: wiring.counts.nodes[node].clone(),
         latency: planned.kind.is_sink().then(|| wiring.counts.latency[node].clone()).flatten(),
         epoch: wiring.epoch,
@@ -245,5 +226,5 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         },
         body: SlotBody::of(body),
         routes,
-    }
+    })
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 
 use crate::{
     body::Operator,
-    buffer::Buffer,
     fault::Fault,
     frame::{Frame, Gap, Header},
     io::{Io, Sent},
+    time::Timestamp,
 };
 
 use super::{SlotBody, Stage, Step, Work, slot};
@@ -68,30 +68,10 @@ impl Stage {
             let began = self.timing.then(|| self.clock.now());
             let here = &mut self.slots[slot];
             match &mut here.body {
-                SlotBody::Block(block) => {
-                    let frame = self.current.as_mut().expect("a chain carries a frame");
-                    let input = frame.buffer();
-                    let samples = self.spare.like(input);
-                    block.block(here.channels, input.floats(), samples);
-                    self.mark.check();
-                    std::mem::swap(frame.buffer_mut(), &mut self.spare);
-                    // Others hold it too: let go, so that the last of them may write in place.
-                    if !self.spare.is_sole() {
-                        self.spare = Buffer::with_bytes(0, 0);
-                    }
-                    here.line_counts[line].taken.add(1);
-                    here.stamp(0, frame);
-                    if let Some(began) = began {
-                        here.timed(began, self.clock.now());
-                    }
-                    if let Some((next, next_line)) = here.sole_local {
-                        here.local_counts[0].sent.add(1);
-                        (slot, line) = (next, next_line);
-                        continue;
-                    }
-                    let frame = self.current.take().expect("a chain carries a frame");
-                    self.route(slot, 0, frame);
-                    return Ok(());
+                SlotBody::Block(_) => {
+                    let next = self.through_blocks(slot, line, began);
+                    let Some(next) = next else { return Ok(()) };
+                    (slot, line) = next;
                 }
                 SlotBody::Operator(operator) => {
                     let frame = self.current.as_ref().expect("a chain carries a frame");
@@ -110,7 +90,7 @@ impl Stage {
                         Some((next, next_line)) if self.out.len() == 1 => {
                             let mut frame = self.out.pop().expect("one").frame;
                             here.stamp(0, &mut frame);
-                            here.local_counts[0].sent.add(1);
+                            here.sole_counts.sent.add(1);
                             self.current = Some(frame);
                             (slot, line) = (next, next_line);
                         }
@@ -155,6 +135,44 @@ impl Stage {
         }
     }
 
+    /// Takes the frame in `current` through a block, and on through others as long as one leads straight
+    /// to the next. Says where it goes then, if not out.
+    #[inline]
+    fn through_blocks(
+        &mut self,
+        mut slot: usize,
+        mut line: usize,
+        began: Option<Timestamp>,
+    ) -> Option<(usize, usize)> {
+        let frame = self.current.as_mut().expect("a chain carries a frame");
+        loop {
+            let here = &mut self.slots[slot];
+            let SlotBody::Block(block) = &mut here.body else { return Some((slot, line)) };
+            let input = frame.buffer();
+            let samples = self.spare.like(input);
+            block.block(here.channels, input.floats(), samples);
+            self.mark.check();
+            self.spare.trade(frame.buffer_mut());
+            // A block has one input.
+            here.first_line.taken.add(1);
+            here.stamp(0, frame);
+            if let Some(began) = began {
+                here.timed(began, self.clock.now());
+            }
+            let Some(next) = here.sole_local else { break };
+            here.sole_counts.sent.add(1);
+            (slot, line) = next;
+            if began.is_some() || frame.header.gap.is_some() || !self.slots[slot].is_plain {
+                return Some(next);
+            }
+            self.current_line = line;
+            self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        }
+        let frame = self.current.take().expect("a chain carries a frame");
+        self.route(slot, 0, frame);
+        None
+    }
+
     /// Sends what a node said last once more, for a node that failed too often.
     pub(super) fn say_again(&mut self, slot: usize, cause: Header) {
         let SlotBody::HoldLast(last) = &self.slots[slot].body else { return };
@@ -174,7 +192,12 @@ impl Stage {
             return Ok(false);
         }
         if self.slots[slot].has_timers {
-            self.fire_before(slot, line)?;
+            // A frame that has been joined is whole: its partners are those of all its samples.
+            if self.slots[slot].aligner.is_some() {
+                self.fire_before_joined(slot)?;
+            } else {
+                self.fire_before(slot, line)?;
+            }
         }
         self.tell_gap(slot, line)?;
         Ok(true)
@@ -223,6 +246,8 @@ impl Stage {
             SlotBody::Operator(_) => {
                 // Told once, even if the frame has to wait for a new body.
                 frame.header.gap = None;
+                let aligned = here.ports.aligned.iter_mut().flatten();
+                aligned.for_each(|partner| partner.header.gap = None);
                 here.ports.line = line;
                 here.ports.cause = frame.header;
                 self.while_it_waits(slot, line, |operator, io| operator.gap(&notice, io))?;

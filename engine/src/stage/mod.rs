@@ -26,7 +26,13 @@ mod turn;
 use std::sync::Arc;
 
 use crate::{
-    buffer::Buffer, fault::Fault, frame::Frame, io::Sent, ring::Receiver, stats::StageCounts, time::{Clock, Timestamp},
+    buffer::Sole,
+    fault::Fault,
+    frame::Frame,
+    io::Sent,
+    ring::Receiver,
+    stats::StageCounts,
+    time::{Clock, Timestamp},
 };
 
 pub(crate) use build::{Ends, Wiring, build_body};
@@ -87,7 +93,7 @@ pub(crate) struct Stage {
     current: Option<Frame>,
     current_line: usize,
     /// What the next block writes into; changes places with its input.
-    spare: Buffer,
+    spare: Sole,
     any_watched: bool,
     /// Some stream has ended, so ends must be followed through all slots.
     ending: bool,

@@ -149,7 +149,7 @@ impl Stage {
     }
 
     /// Before joined frames: fires what is due by their time. They are not cut.
-    fn fire_before_joined(&mut self, slot: usize) -> Step {
+    pub(super) fn fire_before_joined(&mut self, slot: usize) -> Step {
         loop {
             let time = self.current.as_ref().expect("a joined frame is at hand").header.time;
             let SlotBody::Operator(operator) = &self.slots[slot].body else { return Ok(()) };

@@ -28,41 +28,110 @@ pub(crate) enum SlotBody {
     Empty,
 }
 
-/// One node's place in a stage.
+/// One node's place in a stage. What every frame needs stands first and close together.
+#[repr(C)]
 pub(crate) struct Slot {
+    pub(crate) body: SlotBody,
+    /// The slot and line that get everything, if all goes to one node of this stage.
+    pub(crate) sole_local: Option<(usize, usize)>,
+    /// The edge of the first line; nobody's if there is none.
+    pub(crate) first_line: Arc<EdgeCounts>,
+    /// The edge to the node that gets everything; nobody's if there is none.
+    pub(crate) sole_counts: Arc<EdgeCounts>,
+    pub(crate) delay_ns: i64,
+    /// Channels of a block's signal.
+    pub(crate) channels: usize,
+    pub(crate) epoch: u32,
+    /// Frames go straight to the body: nothing to pick, align, time or count samples for.
+    pub(crate) is_plain: bool,
+    pub(crate) watched: bool,
+    /// Some port's next frame follows missing content.
+    any_gap: bool,
+    pub(crate) has_timers: bool,
+    pub(crate) flushed: bool,
+    /// Numbers of the frames sent last, by port.
+    pub(crate) seqs: Box<[u64]>,
     /// Number of the node in the plan.
+    pub(crate) node: usize,
+    pub(crate) ports: Ports,
+    pub(crate) picks: Box<[Option<Arc<[u16]>>]>,
+    pub(crate) aligner: Option<Aligner>,
+    pub(crate) line_bounds: Box<[Timestamp]>,
+    pub(crate) line_counts: Box<[Arc<EdgeCounts>]>,
+    pub(crate) routes: Box<[Box<[Route]>]>,
+    pub(crate) out_bounds: Box<[Timestamp]>,
+    /// Why the next frame of a port follows missing content.
+    gaps: Box<[Option<Gap>]>,
+    pub(crate) look_back_ns: i64,
+    /// The last frame of each port, kept where `on_fault = "hold_last"`.
+    pub(crate) last: Option<Box<[Option<Frame>]>>,
+    pub(crate) counts: Arc<NodeCounts>,
+    pub(crate) latency: Option<Arc<Histogram>>,
+}
+
+/// What a slot is made of; the rest begins empty.
+pub(crate) struct SlotParts {
     pub(crate) node: usize,
     pub(crate) body: SlotBody,
     pub(crate) ports: Ports,
-    /// Channels of a block's signal.
     pub(crate) channels: usize,
     pub(crate) picks: Box<[Option<Arc<[u16]>>]>,
     pub(crate) aligner: Option<Aligner>,
     pub(crate) has_timers: bool,
-    /// Frames go straight to the body: nothing to pick, align, time or count samples for.
     pub(crate) is_plain: bool,
     pub(crate) watched: bool,
-    pub(crate) line_bounds: Box<[Timestamp]>,
     pub(crate) line_counts: Box<[Arc<EdgeCounts>]>,
     pub(crate) routes: Box<[Box<[Route]>]>,
-    /// The slot and line that get everything, if all goes to one node of this stage.
-    pub(crate) sole_local: Option<(usize, usize)>,
-    pub(crate) local_counts: Box<[Arc<EdgeCounts>]>,
-    pub(crate) out_bounds: Box<[Timestamp]>,
-    pub(crate) seqs: Box<[u64]>,
-    /// Why the next frame of a port follows missing content.
-    pub(crate) gaps: Box<[Option<Gap>]>,
+    pub(crate) keeps_last: bool,
     pub(crate) delay_ns: i64,
     pub(crate) look_back_ns: i64,
-    pub(crate) flushed: bool,
-    /// The last frame of each port, kept where `on_fault = "hold_last"`.
-    pub(crate) last: Option<Box<[Option<Frame>]>>,
     pub(crate) counts: Arc<NodeCounts>,
     pub(crate) latency: Option<Arc<Histogram>>,
     pub(crate) epoch: u32,
 }
 
 impl Slot {
+    pub(crate) fn new(parts: SlotParts) -> Self {
+        let ports = parts.routes.len();
+        let (sole_local, sole_counts) = match &parts.routes[..] {
+            // What is kept must pass where it is kept.
+            _ if parts.keeps_last => (None, Arc::default()),
+            [only] => match &only[..] {
+                [Route::Local { slot, line, counts }] => (Some((*slot, *line)), counts.clone()),
+                _ => (None, Arc::default()),
+            },
+            _ => (None, Arc::default()),
+        };
+        Self {
+            sole_local,
+            sole_counts,
+            first_line: parts.line_counts.first().cloned().unwrap_or_default(),
+            any_gap: false,
+            flushed: false,
+            line_bounds: vec![Timestamp::MIN; parts.line_counts.len()].into(),
+            out_bounds: vec![Timestamp::MIN; ports].into(),
+            seqs: vec![0; ports].into(),
+            gaps: vec![None; ports].into(),
+            last: parts.keeps_last.then(|| vec![None; ports].into()),
+            node: parts.node,
+            body: parts.body,
+            ports: parts.ports,
+            channels: parts.channels,
+            picks: parts.picks,
+            aligner: parts.aligner,
+            has_timers: parts.has_timers,
+            is_plain: parts.is_plain,
+            watched: parts.watched,
+            line_counts: parts.line_counts,
+            routes: parts.routes,
+            delay_ns: parts.delay_ns,
+            look_back_ns: parts.look_back_ns,
+            counts: parts.counts,
+            latency: parts.latency,
+            epoch: parts.epoch,
+        }
+    }
+
     /// Completes the header of a frame on its way out of `port`.
     #[inline]
     pub(crate) fn stamp(&mut self, port: usize, frame: &mut Frame) {
@@ -71,10 +140,18 @@ impl Slot {
         header.seq = self.seqs[port];
         self.seqs[port] += 1;
         header.epoch = self.epoch;
-        header.gap = self.gaps[port].take();
+        header.gap = if self.any_gap { self.take_gap(port) } else { None };
         if self.watched && header.time < self.out_bounds[port] {
             self.counts.late.add(1);
         }
+    }
+
+    /// Why the next frame of a port follows missing content; told once.
+    #[cold]
+    pub(crate) fn take_gap(&mut self, port: usize) -> Option<Gap> {
+        let gap = self.gaps[port].take();
+        self.any_gap = self.gaps.iter().any(Option::is_some);
+        gap
     }
 
     /// Notes that content is missing: the next frame of every port says so.
@@ -82,6 +159,7 @@ impl Slot {
         for gap in &mut self.gaps {
             gap.get_or_insert(reason);
         }
+        self.any_gap = !self.gaps.is_empty();
     }
 
     pub(crate) fn timed(&self, began: Timestamp, ended: Timestamp) {

@@ -3,7 +3,6 @@
 use crate::{
     body::Flow,
     format::Format,
-    frame::Gap,
     io::{Io, Sent},
     time::{Clock, Grid, Timestamp},
 };
@@ -229,15 +228,14 @@ impl Stage {
         // for the write.
         let here = &mut self.slots[slot];
         for sent in &mut held {
-            let port = sent.port;
-            sent.frame.header.gap.get_or_insert_default_from(&mut here.gaps[port]);
-            let gap = sent.frame.header.gap;
-            here.stamp(port, &mut sent.frame);
-            sent.frame.header.gap = gap;
+            // What the source says is missing comes before what the runtime knows.
+            let missing = sent.frame.header.gap;
+            here.stamp(sent.port, &mut sent.frame);
+            sent.frame.header.gap = missing.or(sent.frame.header.gap);
         }
         match here.sole_local {
             Some((next, line)) if held.len() == 1 => {
-                here.local_counts[0].sent.add(1);
+                here.sole_counts.sent.add(1);
                 self.current = held.pop().map(|sent| sent.frame);
                 self.chain(next, line)?;
             }
@@ -308,15 +306,4 @@ fn due(held: &[Sent], grids: &[Option<Grid>], before: Timestamp) -> Timestamp {
         }
     };
     held.iter().map(end).fold(before, Timestamp::max)
-}
-
-/// A gap that is already there stays; else the pending one is taken.
-trait GapSlot {
-    fn get_or_insert_default_from(&mut self, pending: &mut Option<Gap>);
-}
-
-impl GapSlot for Option<Gap> {
-    fn get_or_insert_default_from(&mut self, pending: &mut Option<Gap>) {
-        *self = self.or(pending.take());
-    }
 }

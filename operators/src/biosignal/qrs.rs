@@ -21,22 +21,16 @@
 //! each beat goes the promise that nothing comes up to 0.1 s behind it: a merge passes beats on at
 //! once, and what is timed by beats (`hrv`) is at most one beat and a quarter of a second late.
 
-use std::sync::{Mutex, PoisonError};
-
 use engine::{
-    Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline,
-    Param, Port, Rate, Timestamp,
+    Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Operator, Outline, Param,
+    Port, Rate, Timestamp,
 };
 
-use crate::{
-    filter::bandpass,
-    math::{
-        band::Band,
-        butterworth,
-        qrs::{Beat, Passed, Qrs, RATES_HZ},
-        sos::Section,
-    },
-};
+use crate::math::qrs::{Beat, Qrs, RATES_HZ};
+
+mod design;
+
+use design::detector;
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -132,80 +126,6 @@ const LOST_MAX: f32 = 0.3;
 const GAP_S: f64 = 0.3;
 /// Longer is no interval between beats, but one of them was not heard.
 const RR_NS_MAX: i64 = 3_000_000_000;
-
-/// The detector for what the input has passed. Designing one takes half a millisecond, so sessions
-/// of one graph copy the first.
-fn detector(node: &Node<'_>) -> Result<Qrs, Diagnostic> {
-    static DESIGNED: Mutex<Vec<(Vec<u64>, Qrs)>> = Mutex::new(Vec::new());
-    const DESIGNS: usize = 16;
-
-    let rate_hz = node.rate_hz("in");
-    let input = node.get(&INPUT)?;
-    let mut filters = match input {
-        "raw" => Vec::new(),
-        _ => band_passes(&node.inputs()[0].through, rate_hz)?,
-    };
-    if input == "filtered" && filters.is_empty() {
-        filters.push(BandPass { low_hz: 5.0, high_hz: 15.0, order: 2, rate_hz, delay_s: 0.0 });
-    }
-    let mut key = vec![rate_hz.to_bits()];
-    key.extend(filters.iter().flat_map(BandPass::key));
-    let mut designed = DESIGNED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, qrs)) = designed.iter().find(|(known, _)| *known == key) {
-        return Ok(qrs.clone());
-    }
-    let sections: Vec<Vec<Section>> = filters.iter().map(BandPass::sections).collect();
-    let passed: Vec<Passed<'_>> = filters
-        .iter()
-        .zip(&sections)
-        .map(|(filter, sections)| Passed {
-            sections,
-            rate_hz: filter.rate_hz,
-            delay_s: filter.delay_s,
-        })
-        .collect();
-    let qrs = Qrs::behind(&passed, rate_hz);
-    designed.truncate(DESIGNS - 1);
-    designed.insert(0, (key, qrs.clone()));
-    Ok(qrs)
-}
-
-/// A `bandpass` in front.
-struct BandPass {
-    low_hz: f64,
-    high_hz: f64,
-    order: usize,
-    rate_hz: f64,
-    delay_s: f64,
-}
-
-impl BandPass {
-    fn key(&self) -> [u64; 5] {
-        let Self { low_hz, high_hz, order, rate_hz, delay_s } = self;
-        let [low, high, rate, delay] = [low_hz, high_hz, rate_hz, delay_s].map(|x| x.to_bits());
-        [low, high, rate, delay, *order as u64]
-    }
-
-    fn sections(&self) -> Vec<Section> {
-        let band = Band::BandPass { low_hz: self.low_hz, high_hz: self.high_hz };
-        butterworth::design(self.order, band, self.rate_hz)
-            .expect("the `bandpass` itself was planned with it")
-    }
-}
-
-fn band_passes(through: &[engine::Passed], rate_hz: f64) -> Result<Vec<BandPass>, Diagnostic> {
-    let band_passes = through.iter().filter(|passed| passed.kind == bandpass::KIND.name);
-    let read = |passed: &engine::Passed| {
-        Ok(BandPass {
-            low_hz: passed.params.read(&bandpass::LOW_HZ)?,
-            high_hz: passed.params.read(&bandpass::HIGH_HZ)?,
-            order: passed.params.read(&bandpass::ORDER)? as usize,
-            rate_hz: passed.rate_hz.unwrap_or(rate_hz),
-            delay_s: passed.delay_ns as f64 / 1e9,
-        })
-    };
-    band_passes.map(read).collect()
-}
 
 struct Detector {
     qrs: Qrs,
@@ -359,113 +279,4 @@ impl Operator for Detector {
 }
 
 #[cfg(test)]
-mod tests {
-    use engine::{Frame, testing::Bench};
-
-    use super::*;
-    use crate::math::ecgsyn::{Ecg, EcgParameters};
-
-    const RATE_HZ: f64 = 250.0;
-
-    /// A synthetic heart as recorded, and when it truly beats.
-    fn heart(seconds: usize) -> (Vec<f32>, Vec<f64>) {
-        let parameters = EcgParameters { noise_mv: 0.02, ..EcgParameters::default() };
-        let mut ecg = Ecg::new(parameters, RATE_HZ).expect("valid");
-        let mut samples = vec![0.0; seconds * RATE_HZ as usize];
-        ecg.fill(&mut samples);
-        let truth = std::iter::from_fn(|| ecg.pop_beat());
-        let truth = truth.map(|beat| beat.time_ns as f64 / 1e9).collect();
-        (samples, truth)
-    }
-
-    fn bench() -> Bench {
-        Bench::build(&KIND, RATE_HZ, "input = \"raw\"").expect("valid")
-    }
-
-    fn times(bench: &mut Bench) -> Vec<f64> {
-        bench.take().iter().map(|seen| seen.time().secs_f64()).collect()
-    }
-
-    #[test]
-    fn a_beat_is_stamped_with_its_r_peak() {
-        let (samples, truth) = heart(30);
-        let mut qrs = bench();
-        samples.chunks(5).for_each(|frame| drop(qrs.feed(frame)));
-        qrs.flush();
-
-        let beats = times(&mut qrs);
-        // The first may lie where the detector does not look yet, the last at the very end.
-        assert!(beats.len() + 2 >= truth.len(), "{} of {}", beats.len(), truth.len());
-        for beat in beats {
-            let nearest = truth.iter().map(|truth| (truth - beat).abs()).fold(1.0, f64::min);
-            // White noise of 20 µV on a peak with a curvature of −1 mV / (8 ms)² moves the top of
-            // a parabola through three inner samples by 1.5 ms; a sample late would be 4 ms more.
-            assert!(nearest < 0.005, "{beat} s is {nearest} s off");
-        }
-        assert_eq!(qrs.late(), 0);
-    }
-
-    #[test]
-    fn the_bound_behind_a_beat_lets_a_merge_go_on_at_once() {
-        let (samples, _) = heart(20);
-        let mut qrs = bench();
-        let mut told = 0;
-        for frame in samples.chunks(5) {
-            qrs.feed(frame);
-            for seen in qrs.take() {
-                told += 1;
-                assert!(qrs.bound(0) > seen.time());
-            }
-        }
-        assert!(told > 15);
-    }
-
-    #[test]
-    fn beats_come_a_quarter_of_a_second_after_their_peak() {
-        let (samples, _) = heart(30);
-        let mut qrs = bench();
-        let mut latest: f64 = 0.0;
-        for (n, frame) in samples.chunks(5).enumerate() {
-            qrs.feed(frame);
-            let now = (5 * (n + 1)) as f64 / RATE_HZ;
-            for seen in qrs.take().iter().filter(|_| now > 4.0) {
-                latest = latest.max(now - seen.time().secs_f64());
-            }
-        }
-        // 0.24 s by the detector's design, and a frame of 20 ms.
-        assert!(latest < 0.27, "{latest} s");
-    }
-
-    #[test]
-    fn samples_that_are_missing_make_no_interval() {
-        let (samples, _) = heart(40);
-        let mut qrs = bench();
-        samples[..20 * 250].chunks(5).for_each(|frame| drop(qrs.feed(frame)));
-        for (n, frame) in samples[25 * 250..].chunks(5).enumerate() {
-            let time = Timestamp::from_nanos((25 * 250 + 5 * n as i64) * 4_000_000);
-            qrs.push(0, Frame::signal(time, 1, frame));
-            qrs.run();
-        }
-        qrs.flush();
-
-        let seen = qrs.take();
-        assert!(seen.iter().all(|seen| seen.number("rr_ms").is_none_or(|rr_ms| rr_ms < 1_500.0)));
-        let behind = seen.iter().find(|seen| seen.time().secs_f64() > 24.9).expect("beats go on");
-        assert_eq!(behind.number("rr_ms"), None);
-        let before = seen.iter().rfind(|seen| seen.time().secs_f64() < 20.0).expect("beats");
-        assert!(before.time().secs_f64() > 18.8, "the last beats before the hole are told");
-    }
-
-    #[test]
-    fn six_digits_are_kept() {
-        assert_eq!(rounded(72.782_050_792), 72.7821);
-        assert_eq!(rounded(-0.000_553_007_49), -0.000_553_007);
-        assert_eq!(rounded(0.0), 0.0);
-    }
-
-    #[test]
-    fn a_rate_too_low_is_explained() {
-        let problem = Bench::build(&KIND, 50.0, "").err().expect("refused").to_string();
-        assert!(problem.contains("50 samples per second are too few"), "{problem}");
-    }
-}
+mod tests;

@@ -144,8 +144,10 @@ impl Qrs {
             settled: (2.0 * START_S * inner_hz) as u64,
             search: (SEARCH_S * inner_hz).round() as i32,
         };
-        let height = Height::new(inner_hz, decimation);
-        Self::fresh(settings, Equalizer::new(inner_hz, passed), height)
+        let equalizer = Equalizer::new(inner_hz, passed);
+        let seen = |hz| equalizer.seen(passed, hz, inner_hz);
+        let height = Height::new(inner_hz, decimation, seen);
+        Self::fresh(settings, equalizer, height)
     }
 
     fn fresh(settings: Settings, mut equalizer: Equalizer, height: Height) -> Self {

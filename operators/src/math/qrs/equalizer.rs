@@ -30,7 +30,7 @@ const TAPS_MAX: usize = 48;
 
 /// Half the length of the filter for a raw recording, which is symmetric: long enough for its lower
 /// edge. So far ahead looks the one behind filters too.
-pub(super) const HALF_S: f64 = 0.079;
+const HALF_S: f64 = 0.079;
 
 /// How far back the filter behind others looks.
 const BEHIND_S: f64 = 0.100;
@@ -82,7 +82,7 @@ impl Equalizer {
         } else {
             lost = design(&mut taps[len - count..len], first, inner_hz, ROUNDING, |hz| Wish {
                 given: given(passed, hz),
-                wanted: seen(raw, hz, inner_hz),
+                wanted: symmetric(raw, hz, inner_hz),
                 weight: 1.0,
             });
         }
@@ -92,6 +92,18 @@ impl Equalizer {
 
     pub(super) fn ahead(&self) -> u32 {
         self.ahead
+    }
+
+    /// What it makes, together with the filters in front, of the recording at one frequency.
+    pub(super) fn seen(&self, passed: &[Passed<'_>], frequency_hz: f64, inner_hz: f64) -> Complex {
+        let step = Complex::unit(-TAU * frequency_hz / inner_hz);
+        let mut turn = Complex::unit(TAU * frequency_hz * f64::from(self.ahead) / inner_hz);
+        let mut sum = Complex::new(0.0, 0.0);
+        for tap in self.taps[..self.len].iter().rev() {
+            sum = sum + turn.scale(f64::from(*tap));
+            turn = turn * step;
+        }
+        sum * given(passed, frequency_hz)
     }
 
     pub(super) fn lost(&self) -> f32 {
@@ -159,7 +171,7 @@ fn given(passed: &[Passed<'_>], frequency_hz: f64) -> Complex {
 }
 
 /// The response of symmetric taps.
-pub(super) fn seen(taps: &[f32], frequency_hz: f64, inner_hz: f64) -> Complex {
+fn symmetric(taps: &[f32], frequency_hz: f64, inner_hz: f64) -> Complex {
     let half = taps.len() / 2;
     let angle = TAU * frequency_hz / inner_hz;
     let sum: f64 = (1..=half).map(|k| f64::from(taps[half + k]) * (angle * k as f64).cos()).sum();
@@ -167,7 +179,7 @@ pub(super) fn seen(taps: &[f32], frequency_hz: f64, inner_hz: f64) -> Complex {
 }
 
 /// The window over frequency, as taps under a taper.
-pub(super) fn taps_for_raw(taps: &mut [f32], inner_hz: f64) {
+fn taps_for_raw(taps: &mut [f32], inner_hz: f64) {
     let half = (taps.len() / 2) as i32;
     let taper = |k: i32| (FRAC_PI_2 * f64::from(k) / f64::from(half + 1)).cos().powi(2);
     for (k, tap) in (-half..=half).zip(taps.iter_mut()) {
@@ -214,7 +226,7 @@ mod tests {
                 (8.0, 20.0, 2, 1e-4),
                 (5.0, 15.0, 1, 1e-4),
                 (5.0, 15.0, 4, 0.02),
-                (5.0, 15.0, 6, 0.1),
+                (5.0, 15.0, 6, 0.2),
             ] {
                 let band = Band::BandPass { low_hz, high_hz };
                 let sections = butterworth::design(order, band, inner_hz).expect("valid");

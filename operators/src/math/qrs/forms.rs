@@ -46,7 +46,7 @@ const FORM_GAIN: f32 = 0.125;
 
 /// What a form in full use gains over one without. Of two forms alike the wave goes to the usual
 /// one, or beats would go now to one, now to the other, each with its own R.
-const OF_USE: f32 = 0.03;
+const OF_USE: f32 = 0.015;
 
 /// A form's use counts up by 2 with its beats, down by 1 with others; the least used is replaced.
 const USES_MAX: u32 = 40;

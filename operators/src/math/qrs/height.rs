@@ -8,7 +8,6 @@
 
 use std::f64::consts::{PI, TAU};
 
-use super::equalizer::{HALF_S, seen, taps_for_raw};
 use super::least_squares::{TAPS_MAX, Wish, design};
 use super::wave::Around;
 use crate::math::complex::Complex;
@@ -37,13 +36,9 @@ pub(super) struct Height {
 }
 
 impl Height {
-    /// Of every inner sample `decimation` of the input were averaged.
-    pub(super) fn new(inner_hz: f64, decimation: u32) -> Self {
-        let half = (HALF_S * inner_hz).round() as usize;
-        let mut raw = [0.0; TAPS_MAX];
-        let raw = &mut raw[..=2 * half];
-        taps_for_raw(raw, inner_hz);
-
+    /// Behind an equalizer that has this response to the recording; of every inner sample
+    /// `decimation` of the input were averaged.
+    pub(super) fn new(inner_hz: f64, decimation: u32, seen: impl Fn(f64) -> Complex) -> Self {
         let first = -(BEHIND_S * inner_hz).round() as i32;
         let count = ((AHEAD_S * inner_hz).round() as i32 - first) as usize + 1;
         let mut taps = [0.0; TAPS_MAX];
@@ -52,7 +47,7 @@ impl Height {
             let before = Complex::unit(-TAU * hz * BASELINE_S);
             let one = Complex::new(1.0, 0.0);
             Wish {
-                given: seen(raw, hz, inner_hz).scale(averaged(hz, inner_hz, decimation)),
+                given: seen(hz).scale(averaged(hz, inner_hz, decimation)),
                 wanted: one - before.scale(sinc(hz * BASELINE_LENGTH_S)),
                 weight: bell + SHARPER,
             }

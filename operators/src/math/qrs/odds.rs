@@ -19,7 +19,7 @@ const BY_CREST: f32 = 40.0;
 /// Logarithm of how far beats stand above the floor, from which on they are no noise: candidates of
 /// plain noise of any colour reach 0.2 to 1.1, beats 2 to 5, those of a bad lead 1.2. What is like
 /// a known form is doubted less.
-const CREST: f32 = 1.2;
+const CREST: f32 = 1.35;
 
 /// What is seen of a candidate and of its past.
 pub(super) struct Features {

@@ -320,9 +320,9 @@ fn r_is_where_it_is_and_as_high_behind_any_band() {
                 // between lopsided neighbours is up to 1.5 ms off, also without any filter.
                 assert!(late_s.abs() < 0.002, "{what}: {late_s} s");
             }
-            // The T wave of the train is 0.25 high, its middle 0.45 s before the next baseline. What
-            // steep edges took is not brought back whole.
-            let within = if order <= 2 { 0.1 } else { 0.25 };
+            // 0.03 is what the finite filter leaves of a bell of 10 ms, 0.04 the wander over 80 ms;
+            // what steep edges took is not brought back whole.
+            let within = if order <= 4 { 0.15 } else { 0.25 };
             for beat in beats.iter().skip(1) {
                 let off = (beat.amplitude - 1.0).abs();
                 assert!(off < within, "{what}: {} high", beat.amplitude);
