@@ -73,14 +73,10 @@ fn reset_equals_a_fresh_build() {
     }
 }
 
-/// Kinds that go back to how they were built.
-const FORGETS_TUNING: &[&str] = &["pacer"];
-
 #[test]
 fn reset_keeps_what_was_tuned() {
     let mut tuned = 0;
-    let subjects = operators().chain(sources());
-    for subject in subjects.filter(|subject| !FORGETS_TUNING.contains(&subject.name())) {
+    for subject in operators().chain(sources()) {
         for param in subject.kind.params.iter().filter(|param| param.is_live()) {
             let (name, default) = (param.name(), param.default_text());
             // A value that is neither the default nor the example's.

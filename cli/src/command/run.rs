@@ -33,6 +33,7 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let vitals = Arc::new(Mutex::new(Vitals::default()));
     lines::show_on(&screen, &vitals);
     operators::lines::tell_session(asked.sessions > 1);
+    operators::lines::want_json(asked.json);
     let options = RunOptions { speed: asked.speed.0, cores, sessions: asked.sessions };
     let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
     let running = Arc::new(running);

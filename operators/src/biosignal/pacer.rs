@@ -128,6 +128,7 @@ impl Operator for Guide {
         // A cue that is due but was not fired yet is not forgotten.
         let now_ns = self.now.min(self.due).nanos();
         self.pacer = self.pacer.followed_by(now_ns, next);
+        self.fresh = (next, rate_bpm);
         self.rate_bpm = rate_bpm;
         if self.due > self.now {
             self.due = Timestamp::from_nanos(self.pacer.next_turn(now_ns).0);
