@@ -47,7 +47,7 @@ fn chain(frames: usize, frame_len: usize, options: &RunOptions) -> f64 {
     };
     run_to_end(&planned(&chain.text(), options.cores), options);
     let ran = ran();
-    assert_eq!(ran.frames, frames as u64);
+    assert_eq!(ran.samples, (frames * frame_len) as u64);
     check(ran.last);
     ran.seconds
 }

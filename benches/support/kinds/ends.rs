@@ -105,29 +105,43 @@ impl Source for Same {
     }
 }
 
-/// Remembers the last sample of the last frame, and how many frames there were.
+/// Remembers the last sample of the last whole frame, and how many frames and samples there were.
 pub(crate) static FINAL: Kind = Kind {
     name: "bench_final",
     inputs: &[Port::signal("in")],
-    build: |_| Ok(Body::sink(Final { frames: 0, last: 0.0 })),
+    build: |_| Ok(Body::sink(Final::default())),
     ..Kind::BASE
 };
 
+#[derive(Default)]
 struct Final {
     frames: u64,
+    samples: u64,
+    longest: usize,
     last: f32,
 }
 
 impl Sink for Final {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
         self.frames += 1;
-        self.last = frame.samples()[frame.len() - 1];
+        self.samples += frame.len() as u64;
+        // Shorter ones at the end are what was still inside filters, with zeros behind it.
+        if frame.len() >= self.longest {
+            self.longest = frame.len();
+            self.last = frame.samples()[frame.len() - 1];
+        }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
         let (at, cpu_s) = now();
-        lock(&ENDED).push(Ended { at, cpu_s, frames: self.frames, last: self.last });
+        lock(&ENDED).push(Ended {
+            at,
+            cpu_s,
+            frames: self.frames,
+            samples: self.samples,
+            last: self.last,
+        });
         Ok(())
     }
 }
@@ -139,6 +153,7 @@ struct Ended {
     at: Instant,
     cpu_s: f64,
     frames: u64,
+    samples: u64,
     last: f32,
 }
 
@@ -160,7 +175,9 @@ pub(crate) struct Ran {
     pub(crate) cpu_s: f64,
     /// Frames at all sinks.
     pub(crate) frames: u64,
-    /// Their last sample.
+    /// Samples at all sinks.
+    pub(crate) samples: u64,
+    /// The last one of a whole frame.
     pub(crate) last: f32,
 }
 
@@ -180,6 +197,7 @@ pub(crate) fn ran() -> Ran {
         cpu_s: ended.iter().map(|ended| ended.cpu_s).sum::<f64>()
             - began.iter().map(|began| began.1).sum::<f64>(),
         frames: ended.iter().map(|ended| ended.frames).sum(),
+        samples: ended.iter().map(|ended| ended.samples).sum(),
         last,
     }
 }
