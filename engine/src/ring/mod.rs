@@ -25,8 +25,8 @@ use crate::sync::rtrb;
 pub(crate) use wake::{Parker, Ready};
 
 /// Frames after which the other side is told before the turn is over: it then works beside this
-/// one rather than in turn with it.
-const TELL_EVERY: u32 = 32;
+/// one rather than in turn with it. At most; in a small ring a quarter of what it holds.
+const TELL_EVERY_MAX: u32 = 32;
 
 /// Whoever has to be told that a ring has frames, room or a higher bound.
 pub(crate) trait Wake: Send + Sync {
@@ -72,6 +72,7 @@ pub(crate) struct Sender {
     told: i64,
     /// Frames the consumer has not been told of.
     pushed: u32,
+    tell_every: u32,
 }
 
 /// The consuming end.
@@ -85,6 +86,7 @@ pub(crate) struct Receiver {
     follows: Option<Gap>,
     /// Frames the producer has not been told of.
     popped: u32,
+    tell_every: u32,
 }
 
 /// A ring of `capacity` frames under a policy.
@@ -114,6 +116,7 @@ pub(crate) fn ring(
             (In::Overwriting(queue.clone()), Out::Overwriting(queue))
         }
     };
+    let tell_every = u32::try_from(capacity / 4).unwrap_or(u32::MAX).clamp(1, TELL_EVERY_MAX);
     let sender = Sender {
         queue: into,
         shared: shared.clone(),
@@ -121,6 +124,7 @@ pub(crate) fn ring(
         drops: on_full != OnFull::Block,
         told: i64::MIN,
         pushed: 0,
+        tell_every,
     };
     let receiver = Receiver {
         queue: out,
@@ -129,6 +133,7 @@ pub(crate) fn ring(
         next_seq: 0,
         follows: None,
         popped: 0,
+        tell_every,
     };
     (sender, receiver)
 }
@@ -154,7 +159,7 @@ impl Sender {
             }
         }
         self.pushed += 1;
-        if self.pushed == TELL_EVERY {
+        if self.pushed == self.tell_every {
             self.pushed = 0;
             self.shared.consumer.wake();
         }
@@ -232,7 +237,7 @@ impl Receiver {
         }
         self.next_seq = frame.header.seq + 1;
         self.popped += 1;
-        if self.popped == TELL_EVERY {
+        if self.popped == self.tell_every {
             self.release();
         }
         true
