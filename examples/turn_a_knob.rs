@@ -1,4 +1,4 @@
-//! A knob turned while the graph runs: the heart beats faster, the filter moves, nothing restarts.
+//! A knob turned while the graph runs: the heart beats faster, nothing restarts.
 //!
 //! ```sh
 //! cargo run --release --example turn_a_knob
@@ -19,14 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         heart_rate_bpm = 60.0
         hrv_sdnn_ms = 5.0
 
-        [node.calm]
-        op = "smooth"
-        from = "ecg"
-        cutoff_hz = 40.0
-
         [node.clean]
         op = "bandpass"
-        from = "calm"
+        from = "ecg"
         low_hz = 5.0
         high_hz = 15.0
 
@@ -47,9 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A second later the heart is excited. The change falls between two frames.
     running.wait_for(Duration::from_secs(1));
     running.set(0, "ecg", "heart_rate_bpm", 120.0)?;
-    running.set(0, "calm", "cutoff_hz", 30.0)?;
-    // What cannot change while it runs says so, and what is out of range too.
-    eprintln!("{}", running.set(0, "ecg", "rate_hz", 500.0).expect_err("fixed"));
+    // What cannot change while it runs says so, such as what formats and delays were agreed from;
+    // what is out of range says so too.
+    eprintln!("{}", running.set(0, "clean", "high_hz", 20.0).expect_err("fixed"));
     eprintln!("{}", running.set(0, "ecg", "heart_rate_bpm", 900.0).expect_err("too fast"));
 
     running.wait();

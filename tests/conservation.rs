@@ -11,8 +11,8 @@ use afferent_suite::{
     kinds::{self, tally},
 };
 use engine::{
-    Body, Catalog, Fault, Frame, Gap, GraphSpec, Kind, ManualRun, Param, Placement, Plan,
-    PlanOptions, Port, Sink, SourceText, Timestamp,
+    Body, Catalog, Fault, Frame, Gap, GapNotice, GraphSpec, Io, Kind, ManualRun, Operator, Param,
+    Placement, Plan, PlanOptions, Port, Sink, SourceText, Timestamp,
 };
 
 const POLICIES: [&str; 4] = ["block", "drop_newest", "drop_oldest", "latest"];
@@ -42,6 +42,35 @@ const fn sink(name: &'static str, placement: Placement) -> Kind {
         },
         ..Kind::BASE
     }
+}
+
+/// Passes on what it merges, and remembers what it is told is missing.
+static HEARS: Kind = Kind {
+    name: "hears",
+    inputs: &[Port::signal("in").variadic()],
+    outputs: &[Port::like("out", "in")],
+    build: |_| Ok(Body::operator(Hears)),
+    ..Kind::BASE
+};
+
+/// What bodies of `hears` were told: why, and where it ended.
+static HEARD: Mutex<Vec<(Gap, Timestamp)>> = Mutex::new(Vec::new());
+
+struct Hears;
+
+impl Operator for Hears {
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let frame = io.take();
+        io.send(0, frame);
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: &GapNotice, _: &mut Io<'_>) -> Result<(), Fault> {
+        HEARD.lock().unwrap_or_else(PoisonError::into_inner).push((gap.reason, gap.until));
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
 }
 
 /// Frames the sinks of this file have been given, by node; outlives the body.
@@ -79,7 +108,7 @@ fn planned(text: &str) -> Arc<Plan> {
     let spec = GraphSpec::parse(&SourceText::new("test.toml", text)).expect("a graph");
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
-    let catalog = Catalog::new(&[kinds::KINDS, &[&BREAKS, &WAITING_BREAKS]]);
+    let catalog = Catalog::new(&[kinds::KINDS, &[&BREAKS, &WAITING_BREAKS, &HEARS]]);
     let plan = spec.plan(&catalog, &options);
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }
@@ -291,6 +320,35 @@ fn sinks_that_break_leave_the_books_right() {
 }
 
 #[test]
+fn what_comes_after_the_end_of_a_sink_is_dropped_for_the_reason_of_its_end() {
+    for on_full in POLICIES {
+        for (how, reason) in [("fault", Gap::Poison), ("closed", Gap::Closed)] {
+            let name = format!("ended_{how}_{on_full}");
+            let text = format!(
+                r#"
+                [graph]
+                name = "ended"
+                [node.count]
+                op = "count"
+                samples = 10_000
+                [node.{name}]
+                op = "waiting_breaks"
+                how = "{how}"
+                retries = 0
+                on_fault = "stop"
+                from = {{ in = {{ node = "count", on_full = "{on_full}", capacity_ms = 100 }} }}
+                "#
+            );
+            let mut audited = Audited::new(&text, 1, Some(1.0));
+            audited.run_out();
+            let counted = audited.run.edge("count", &name).expect("an edge");
+            assert_eq!(counted.taken, 99, "{name}: {counted:?}");
+            assert_eq!(audited.dropped("count", &name, reason), 901, "{name}: {counted:?}");
+        }
+    }
+}
+
+#[test]
 fn a_pause_and_a_drain_leave_the_books_right() {
     let mut audited = Audited::new(&graph("drained", "block", "op = \"pass\""), 2, Some(1.0));
     assert!(!audited.run_until(at_ms(777)));
@@ -329,5 +387,43 @@ fn frames_that_come_too_late_for_a_merge_are_counted() {
     audited.run_out();
 
     assert!(audited.dropped("window", "late", Gap::Late) > 0);
-    tally("late");
+    let told = tally("late").iter().filter(|(_, f)| f.header.gap == Some(Gap::Late)).count();
+    assert!(told > 0, "a sink is told as well");
+}
+
+#[test]
+fn a_body_is_told_of_what_came_too_late_to_be_merged() {
+    // The long frames are late: each ends a second after it begins.
+    let text = r#"
+        [graph]
+        name = "told"
+        [node.short]
+        op = "count"
+        samples = 3_000
+        stage = "a"
+        [node.long]
+        op = "count"
+        samples = 2_000
+        frame_ms = 1_000.0
+        stage = "b"
+        [node.told]
+        op = "hears"
+        from = ["short", "long"]
+        max_wait_ms = 100
+        stage = "c"
+        [node.told_out]
+        op = "tally"
+        from = "told"
+        "#;
+    let mut audited = Audited::new(text, 1, Some(1.0));
+    audited.run_out();
+
+    assert_eq!(audited.dropped("long", "told", Gap::Late), 2);
+    let heard = std::mem::take(&mut *HEARD.lock().unwrap_or_else(PoisonError::into_inner));
+    let gaps: Vec<_> = tally("told_out")
+        .iter()
+        .filter_map(|(_, frame)| Some((frame.header.gap?, frame.header.time)))
+        .collect();
+    assert_eq!(heard.iter().map(|(gap, _)| *gap).collect::<Vec<_>>(), [Gap::Late; 2]);
+    assert_eq!(gaps, heard, "told of each before the frame that says so");
 }

@@ -68,7 +68,7 @@ pub(crate) struct RunArguments {
     /// Seconds of content per second of clock: a number, or `max`
     ///
     /// Holds for files and built-in signals, which only generate; devices keep their own time.
-    #[arg(long, default_value = "1", value_parser = ValueParser::new(speed))]
+    #[arg(long, default_value = "1", value_parser = ValueParser::new(speed), allow_negative_numbers = true)]
     pub(crate) speed: Speed,
 
     /// Print JSON lines to stdout even if that is a terminal

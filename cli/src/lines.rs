@@ -54,3 +54,29 @@ impl Lines for Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::{Format, Frame, Rate, Timestamp, Unit};
+
+    use super::*;
+
+    #[test]
+    fn json_feeds_the_status_line_and_other_lines_take_its_place() {
+        let screen = Arc::new(Screen::new(true));
+        let shown = Shown { screen: screen.clone(), vitals: Arc::default(), stdout: None };
+        let format = Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1);
+        let frame = Frame::signal(Timestamp::ZERO, 1, &[0.0]);
+        let take = |text| {
+            let line = Line { node: "a", session: 0, text, format: &format, frame: &frame };
+            shown.line(&line).expect("stdout is open");
+        };
+
+        take("{\"node\":\"a\"}\n");
+        let unseen = || shown.vitals.lock().expect("nobody panicked").unseen();
+        assert_eq!((screen.lives(), unseen()), (true, 1));
+
+        take("a line that people read\n");
+        assert_eq!((screen.lives(), unseen()), (false, 1));
+    }
+}

@@ -76,9 +76,7 @@ impl Page {
         }
         // All sessions together: what one core does for a thousand is a thousand times the pace.
         let each = opened.max(1) as f64;
-        let whole_s = plan.duration().map(|end| end.secs_f64() * each);
-        let content_s = content_s(report).map(|s| whole_s.map_or(s, |whole_s| s.min(whole_s)));
-        if let Some(content_s) = content_s.filter(|_| lasted_s > 0.0) {
+        if let Some(content_s) = content_s(report).filter(|_| lasted_s > 0.0) {
             let factor = times(content_s / lasted_s);
             let sessions = if opened > 1 { format!("{opened} × ") } else { String::new() };
             let content = seconds(content_s / each);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::{
     buffer::Buffer,
-    frame::{Frame, Header},
+    frame::{Frame, Gap, Header},
     kind::Policy,
     time::{Grid, Timestamp},
 };
@@ -41,6 +41,8 @@ pub(crate) struct Aligner {
     channels: Box<[usize]>,
     /// Event time up to which frames have been released.
     released: Timestamp,
+    /// A frame came too late and nothing has been released since.
+    late: bool,
     /// Frames of each line that were joined from and let go since they were last asked for.
     used: Box<[u64]>,
 }
@@ -57,10 +59,10 @@ impl Aligner {
     pub(crate) fn new(spec: AlignSpec, channels: Box<[usize]>) -> Self {
         let queues = channels.iter().map(|_| VecDeque::with_capacity(4)).collect();
         let used = channels.iter().map(|_| 0).collect();
-        Self { spec, queues, channels, released: Timestamp::MIN, used }
+        Self { spec, queues, channels, released: Timestamp::MIN, late: false, used }
     }
 
-    /// Takes a frame in; gives it back if it is too late to be joined.
+    /// Takes a frame in; gives it back if it is too late to be joined. What is released next says so.
     pub(crate) fn enter(
         &mut self,
         line: usize,
@@ -68,6 +70,7 @@ impl Aligner {
         grid: Option<&Grid>,
     ) -> Option<Frame> {
         if self.spec.policy == Policy::Merge && frame.header.time < self.released {
+            self.late = true;
             return Some(frame);
         }
         self.queues[line].push_back(Held { frame, grid: grid.copied() });
@@ -122,8 +125,11 @@ impl Aligner {
         if self.spec.policy == Policy::Merge {
             let (line, time) = self.oldest()?;
             self.released = time;
-            let held = self.queues[line].pop_front().expect("the oldest is there");
-            return Some(Released::One(line, held.frame));
+            let mut frame = self.queues[line].pop_front().expect("the oldest is there").frame;
+            if self.was_late() {
+                frame.header.gap.get_or_insert(Gap::Late);
+            }
+            return Some(Released::One(line, frame));
         }
         let base = self.queues[0].pop_front()?;
         self.released = base.frame.header.time;
@@ -132,6 +138,11 @@ impl Aligner {
         }
         aligned[0] = Some(base.frame);
         Some(Released::Together)
+    }
+
+    /// Whether a frame came too late that nobody has been told of.
+    pub(crate) const fn was_late(&mut self) -> bool {
+        std::mem::replace(&mut self.late, false)
     }
 
     /// Lets everything go.
@@ -319,6 +330,14 @@ mod tests {
         assert!(merge.release(&[at(149), at(0)], &mut [None, None]).is_none());
         assert!(merge.release(&[at(150), at(0)], &mut [None, None]).is_some());
         assert!(merge.enter(1, event(40), None).is_some(), "too late now");
+
+        merge.enter(0, event(60), None);
+        merge.enter(1, event(70), None);
+        let gaps = [0, 1].map(|_| match merge.release(&[at(300), at(0)], &mut [None, None]) {
+            Some(Released::One(_, frame)) => frame.header.gap,
+            _ => panic!("both have waited long enough"),
+        });
+        assert_eq!(gaps, [Some(Gap::Late), None], "told once, with whatever comes next");
     }
 
     fn ramp(grid: &mut Grid, start: i64, len: usize) -> Frame {

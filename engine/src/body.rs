@@ -98,7 +98,9 @@ pub trait Source: Send {
     /// Sends the next frames, in order of time on each port, and says whether more will follow.
     ///
     /// # Errors
-    /// A [`Fault`] where the content cannot be had; the node's `on_fault` decides.
+    /// A [`Fault`] where the content cannot be had. Whatever `on_fault` says, what was sent before
+    /// is finished and the run ends with the fault: what is generated cannot be taken up in the
+    /// middle. `on_fault` is about calls that never return.
     fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault>;
 
     /// Starts again from the first frame.
@@ -130,7 +132,8 @@ pub type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send + '
 /// device: sending to its edges does not wait, a full edge drops and counts.
 pub trait LiveSource: Send {
     /// Runs until the stream ends (`Ok`) or cannot go on. Dropped when the graph stops, at any
-    /// `.await`.
+    /// `.await`. After a fault, or a panic, it is dropped and built anew; if that happens too often,
+    /// also because it cannot be built, `on_fault` decides.
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a>;
 }
 
@@ -156,7 +159,8 @@ pub trait Operator: Send {
         Ok(())
     }
 
-    /// Content is missing before the next frame. Forgets everything unless said otherwise.
+    /// Content is missing before the next frame. Forgets everything unless said otherwise. What it
+    /// sends lies before the gap, and times of samples are those of the frame before it.
     ///
     /// # Errors
     /// As `process`.
@@ -179,6 +183,11 @@ pub trait Operator: Send {
     /// If the parameter cannot be changed to that; nothing has changed then.
     fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
         Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// As [`Source::remark`]: what was counted on the way, such as samples that were no numbers.
+    fn remark(&self) -> Option<String> {
+        None
     }
 
     /// Forgets everything; equals a fresh build.
@@ -213,6 +222,11 @@ pub trait Block: Send {
     /// As there.
     fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
         Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// As [`Operator::remark`].
+    fn remark(&self) -> Option<String> {
+        None
     }
 
     /// As [`Operator::save`].

@@ -6,6 +6,7 @@
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
 };
@@ -13,6 +14,7 @@ use std::{
 use crate::{
     core::CoreShared,
     fault::Fault,
+    frame::Gap,
     param::Params,
     plan::Plan,
     ring::Wake,
@@ -56,7 +58,7 @@ const SAVE_EVERY_NS: i64 = 1_000_000_000;
 pub(crate) enum Event {
     /// The body in this slot failed and the stage waits for another.
     Trouble { slot: usize, fault: Fault },
-    /// Every stream has ended; what sources have to say about it, by node.
+    /// Every stream has ended; what bodies have to say about it, by node.
     Done { remarks: Vec<(usize, String)> },
 }
 
@@ -65,12 +67,21 @@ struct Inner {
     commands: rtrb::Consumer<Command>,
     paused_at: Timestamp,
     saved_at: Timestamp,
+    /// What was set, by slot, while the body was being built anew: it is told when it is there.
+    tunings: BTreeMap<usize, Arc<Params>>,
     done: bool,
+}
+
+/// What a cell that has left its core was made of.
+pub(crate) struct Emptied {
+    _inner: Option<Inner>,
+    _saves: Vec<Vec<u8>>,
 }
 
 /// One stage of one session, where a core's loop finds it.
 pub(crate) struct Cell {
-    inner: Mutex<Inner>,
+    /// Nothing once it has left its core.
+    inner: Mutex<Option<Inner>>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) session: u32,
     pub(crate) stage: usize,
@@ -112,9 +123,11 @@ impl Cell {
             commands,
             paused_at: Timestamp::ZERO,
             saved_at: Timestamp::ZERO,
+            tunings: BTreeMap::new(),
             done: false,
         };
-        Self { inner: Mutex::new(inner), plan, session, stage: number, door, mark, poison, saves }
+        let inner = Mutex::new(Some(inner));
+        Self { inner, plan, session, stage: number, door, mark, poison, saves }
     }
 
     /// One turn. `tell` hears what somebody must act on.
@@ -129,7 +142,7 @@ impl Cell {
                 return if self.is_abandoned() { Turn::Idle } else { Turn::More };
             }
         };
-        let inner = &mut *inner;
+        let Some(inner) = &mut *inner else { return Turn::Idle };
         // What a body does when it is tuned, loaded or saved may panic like any other of its calls.
         let mut turn = catch_unwind(AssertUnwindSafe(|| {
             while let Ok(command) = inner.commands.pop() {
@@ -150,7 +163,7 @@ impl Cell {
             }
             Turn::Done if !std::mem::replace(&mut inner.done, true) => {
                 let remarks = catch_unwind(AssertUnwindSafe(|| inner.stage.remarks()));
-                // A source that cannot say what was missing does not undo what it delivered.
+                // A body that cannot say what was missing does not undo what it delivered.
                 tell(Event::Done { remarks: remarks.unwrap_or_default() });
             }
             _ => {
@@ -172,7 +185,28 @@ impl Cell {
 
     /// Looks at the stage from outside while no turn is running.
     pub(crate) fn with_stage<T>(&self, look: impl FnOnce(&mut Stage) -> T) -> T {
-        look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).stage)
+        self.within(|inner| look(&mut inner.stage))
+    }
+
+    /// Changes live parameters of a node while no turn is running.
+    pub(crate) fn set(&self, node: usize, params: &Arc<Params>) -> Result<(), Fault> {
+        self.within(|inner| inner.set(&self.plan, self.session, node, params))
+    }
+
+    fn within<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        work(inner.as_mut().expect("the cell has not left its core"))
+    }
+
+    /// Takes everything out of a cell that has left its core, unless a turn is going on: a thread
+    /// that never comes back may hold on to the cell for ever, but to nothing of weight.
+    pub(crate) fn empty(&self) -> Option<Emptied> {
+        let mut inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(inner)) => inner.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Emptied { _inner: inner.take(), _saves: std::mem::take(&mut *self.saves()) })
     }
 
     /// The states saved last, one per slot; empty where a body has none.
@@ -194,9 +228,12 @@ impl Cell {
 impl Drop for Cell {
     fn drop(&mut self) {
         // Its neighbours have new rings, or will in their next turn: they must not read an end.
-        if self.is_abandoned() {
-            let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = inner
+            && self.mark.abandoned.load(Ordering::Acquire)
+        {
             inner.stage.outlets.iter_mut().for_each(|outlet| outlet.ring.abandon());
+            inner.stage.inlets.iter().for_each(|inlet| inlet.ring.leave(Gap::Wedged));
         }
     }
 }
@@ -243,6 +280,11 @@ impl Inner {
                         saves[slot] = state;
                     }
                 }
+                if let Some(params) = self.tunings.remove(&slot) {
+                    let node = cell.plan.view(self.stage.slots[slot].node, &params, cell.session);
+                    // One that refuses what its kind allows stays as it was built.
+                    let _ = self.stage.retune(slot, &node);
+                }
                 let body = std::mem::replace(&mut self.stage.slots[slot].body, SlotBody::Empty);
                 self.stage.put(slot, body);
             }
@@ -257,9 +299,13 @@ impl Inner {
         plan: &Plan,
         session: u32,
         node: usize,
-        params: &Params,
+        params: &Arc<Params>,
     ) -> Result<(), Fault> {
         let slot = self.stage.slot_of(node).ok_or(Fault::new("the node is not in this stage"))?;
+        if matches!(self.stage.slots[slot].body, SlotBody::Empty) {
+            self.tunings.insert(slot, params.clone());
+            return Ok(());
+        }
         self.stage.retune(slot, &plan.view(node, params, session))
     }
 }

@@ -148,6 +148,12 @@ impl CoreShared {
         self.parker.adopt(|| !self.is_superseded(generation))
     }
 
+    /// Takes every cell off the core: its loop is over.
+    pub(crate) fn clear(&self) -> Vec<Arc<Cell>> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.cells.drain(..).flatten().collect()
+    }
+
     /// Ends the thread around the loop.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);

@@ -237,6 +237,8 @@ pub struct Outline {
     pub delay_ns: i64,
     /// How far before the newest input an output may still be stamped.
     pub look_back_ns: i64,
+    /// How far it mostly is, where that says more than the farthest: for people, no promise.
+    pub look_back_usual_ns: Option<i64>,
     /// How long a source delivers, where that is known: for progress.
     pub duration_ns: Option<i64>,
     /// How the inputs meet, where that depends on parameters; see [`Node::join`]. Without it,
@@ -308,6 +310,13 @@ impl Outline {
     #[must_use]
     pub fn looking_back(mut self, look_back_ns: i64) -> Self {
         self.look_back_ns = look_back_ns;
+        self
+    }
+
+    /// The same, mostly stamping `look_back_ns` into the past.
+    #[must_use]
+    pub fn looking_back_mostly(mut self, look_back_ns: i64) -> Self {
+        self.look_back_usual_ns = Some(look_back_ns);
         self
     }
 }
@@ -391,7 +400,7 @@ pub(crate) fn unwritable(path: &str, error: &std::io::Error) -> Diagnostic {
         _ => (error.to_string(), "write elsewhere"),
     };
     let message = format!("`{path}` cannot be written: {why}");
-    Diagnostic::error(Code::NoSuchFile, message).hint(hint)
+    Diagnostic::error(Code::of_io(error), message).hint(hint)
 }
 
 /// A path without `.`, and without `..` where it leaves a folder of the same path.

@@ -14,7 +14,7 @@ use crate::{
     format::Format,
     frame::{Frame, Gap, Header},
     ring::Sender,
-    stats::EdgeCounts,
+    stats::{EdgeCounts, NodeCounts},
     tasks::TaskWake,
     time::{Clock, Grid, Timestamp},
 };
@@ -30,6 +30,8 @@ pub(crate) struct LivePort {
     /// Why the next frame follows missing ones.
     pub(crate) gap: Option<Gap>,
     pub(crate) grid: Option<Grid>,
+    /// Counts samples, if the source is measured by this port.
+    pub(crate) measured: Option<Arc<NodeCounts>>,
 }
 
 /// The output ports, shared with whoever raises bounds while the source is silent.
@@ -169,6 +171,9 @@ impl LiveIo {
         let mut ports = self.ports.lock();
         let here = &mut ports[port];
         here.heard = entered;
+        if let Some(counts) = &here.measured {
+            counts.samples.add(buffer.count() as u64);
+        }
         here.bound = here.bound.max(here.bound_behind(time, uncertainty_ns, buffer.count()));
         if paused {
             for (_, counts) in &here.edges {
@@ -226,6 +231,7 @@ mod tests {
             heard: Timestamp::ZERO,
             gap: None,
             grid: Some(Grid::new(rate)),
+            measured: None,
         }
     }
 

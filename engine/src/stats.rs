@@ -52,6 +52,22 @@ impl EdgeCounts {
         }
     }
 
+    /// Frames that have found room on the way to the consumer, or wait for it.
+    pub(crate) fn admitted(&self) -> u64 {
+        let full = self.dropped_for(Gap::Full);
+        self.sent.value().saturating_sub(full)
+    }
+
+    /// Counts as lost what had been admitted to a ring that was given up, if the consumer, who
+    /// counts here, has neither dealt with it nor has it still `inside`. Meanwhile the producer may
+    /// have sent more.
+    pub(crate) fn lost(&self, admitted: u64, inside: u64) {
+        let by_consumer = Gap::ALL.iter().filter(|&&gap| gap != Gap::Full);
+        let dropped: u64 = by_consumer.map(|&gap| self.dropped_for(gap)).sum();
+        let known = self.taken.value() + dropped + inside;
+        self.dropped(Gap::Wedged, admitted.saturating_sub(known));
+    }
+
     /// Frames dropped for `reason`.
     pub fn dropped_for(&self, reason: Gap) -> u64 {
         self.dropped[reason.index()].value()
@@ -84,6 +100,8 @@ pub struct NodeCounts {
     pub timed_ns: Counter,
     /// Events stamped older than the node's own bound.
     pub late: Counter,
+    /// For sources: samples that came in by the first output that somebody takes.
+    pub samples: Counter,
 }
 
 /// What a stage of one session is doing.

@@ -7,15 +7,17 @@ mod queues;
 #[cfg(not(loom))]
 pub(crate) use {
     crossbeam_queue::ArrayQueue,
-    std::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    std::sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     },
 };
 
 #[cfg(loom)]
 pub(crate) use {
-    loom::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    loom::sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
     },
     queues::{ArrayQueue, rtrb},
 };

@@ -86,7 +86,6 @@ fn reset_keeps_what_was_tuned() {
             bench.set(name, value).unwrap_or_else(|why| panic!("{} {name}: {why}", subject.name()));
             bench.reset();
             let fresh = Subject::new(subject.kind).with(name, &format!("{value:?}"));
-            // The delay stays as it was agreed, so frames are compared by what they hold.
             let (got, want) = (subject.play(&mut bench, 200), fresh.play(&mut fresh.bench(), 200));
             assert_same(subject.name(), &format!("after {name} was set and a reset"), &got, &want);
             tuned += 1;

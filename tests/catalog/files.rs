@@ -1,8 +1,10 @@
 //! What nodes read and write outside the graph: none destroys what another has.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
-use engine::{Catalog, Code, Diagnostic, Disk, Files, GraphSpec, PlanOptions, SourceText};
+use engine::{
+    Catalog, Code, Diagnostic, Disk, Files, GraphSpec, PlanOptions, ReadSeek, SourceText,
+};
 use operators::CATALOG;
 
 use crate::recordings;
@@ -90,4 +92,31 @@ fn a_file_that_cannot_be_written_is_told_before_anything_starts() {
 
     let found = problems(Arc::new(Disk), &(ecg + &sink("out", "jsonl", ".")));
     assert_eq!(found[0].message, "`.` cannot be written: it is a folder");
+    assert_eq!(found[0].code, Code::FileAccess);
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_recording_is_called_so() {
+    for op in ["csv", "wfdb"] {
+        let folder = Folder(format!("{op}.hea"));
+        let source = format!("[node.x]\nop = {op:?}\nfile = {:?}\n", folder.0);
+        let found = problems(Arc::new(folder), &(source + &sink("out", "null", "")));
+        assert_eq!(found[0].code, Code::FileAccess, "{op}: {found:?}");
+        assert!(found[0].message.ends_with(": it is a folder"), "{op}: {found:?}");
+        assert_eq!(found[0].hint.as_deref(), Some("name a file in it"), "{op}");
+    }
+}
+
+/// Holds nothing but one folder.
+struct Folder(String);
+
+impl Files for Folder {
+    fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>> {
+        let kind = if path == self.0 { ErrorKind::IsADirectory } else { ErrorKind::NotFound };
+        Err(kind.into())
+    }
+
+    fn create(&self, _: &str) -> std::io::Result<Box<dyn std::io::Write + Send>> {
+        Err(ErrorKind::ReadOnlyFilesystem.into())
+    }
 }

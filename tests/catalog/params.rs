@@ -83,6 +83,29 @@ fn each_default_builds() {
 }
 
 #[test]
+fn no_live_parameter_changes_what_was_agreed() {
+    for subject in everyone() {
+        let agreed = |subject: &Subject| {
+            let bench = subject.try_bench().ok()?;
+            let formats = (0..subject.kind.outputs.len()).map(|port| bench.output(port).clone());
+            let spans = [bench.delay_ns(), bench.look_back_ns()];
+            Some((spans, bench.duration_ns(), formats.collect::<Vec<_>>()))
+        };
+        let want = agreed(&subject);
+        for param in subject.kind.params.iter().filter(|param| param.is_live()) {
+            let (min, max) = param.range();
+            for share in [0.0, 1e-6, 1e-3, 0.1, 0.3, 0.7, 1.0] {
+                let value = format!("{:?}", min + share * (max - min));
+                // What cannot be planned, such as a frequency that is too high, cannot be set.
+                let got = agreed(&Subject::new(subject.kind).with(param.name(), &value));
+                let place = format!("{}: {} = {value}", subject.name(), param.name());
+                assert!(got.is_none() || got == want, "{place}: {got:?} is not {want:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_live_parameter_takes_its_own_value_and_no_other_parameter_any() {
     for subject in everyone().filter(|subject| !subject.kind.is_sink()) {
         let mut bench = subject.bench();

@@ -6,6 +6,7 @@ use engine::{
     EventReader, FieldValue,
     testing::{Bench, Seen},
 };
+use operators::math::random::Random;
 
 use crate::{
     recordings::{RATE_HZ, heart},
@@ -79,6 +80,102 @@ fn what_is_not_finite_does_not_poison_for_ever() {
             for seen in seen {
                 let odd = numbers(&seen).into_iter().find(|number| !number.is_finite());
                 assert_eq!(odd, None, "{} after {bad}", subject.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn half_of_all_decisions_take_as_long_as_is_usual() {
+    let mut told = 0;
+    for subject in of_signals() {
+        let mut bench = subject.bench();
+        let Some(usual_ns) = bench.look_back_usual_ns() else { continue };
+        let rate = subject.inputs[0].1.rate().expect("a signal");
+        let mut took_ns = Vec::new();
+        for (n, sample) in heart().0.iter().enumerate() {
+            bench.push_samples(0, &[*sample]);
+            bench.run();
+            let now_ns = rate.span_ns(n as i64 + 1) - bench.delay_ns();
+            took_ns.extend(bench.take().iter().map(|seen| now_ns - seen.time().nanos()));
+        }
+        took_ns.sort_unstable();
+
+        let name = subject.name();
+        let (middle_ns, most_ns) = (took_ns[took_ns.len() / 2], bench.look_back_ns());
+        // It is told with two digits, and decided at one sample or the next.
+        let off_ns = (middle_ns - usual_ns).abs();
+        assert!(off_ns <= usual_ns / 20 + rate.span_ns(1), "{name}: {middle_ns} ns");
+        assert!(took_ns.last() <= Some(&most_ns) && usual_ns < most_ns, "{name}: {took_ns:?}");
+        told += 1;
+    }
+    assert!(told > 0, "some kind tells what is usual");
+}
+
+/// What no sensor means: not finite, far too large, far too small.
+const ODD: [f32; 12] = [
+    f32::NAN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::MAX,
+    f32::MIN,
+    1e38,
+    -1e38,
+    1e20,
+    f32::MIN_POSITIVE,
+    1e-42,
+    -0.0,
+    1e10,
+];
+
+/// Ten seconds of a heart in which samples and stretches at random are of that, or all of it in
+/// turn.
+fn broken(seed: u64, odd: &[f32]) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    let mut samples = heart().0[..10 * RATE_HZ as usize].to_vec();
+    for _ in 0..20 {
+        let from = random.below(samples.len() as u64) as usize;
+        let len = 1 << random.below(10);
+        let kinds = 1 + random.below(odd.len() as u64);
+        let first = random.below(odd.len() as u64);
+        for sample in samples.iter_mut().skip(from).take(len) {
+            *sample = odd[((first + random.below(kinds)) % odd.len() as u64) as usize];
+        }
+    }
+    samples
+}
+
+#[test]
+fn whatever_came_is_forgotten() {
+    for subject in of_signals() {
+        let good = &heart().0;
+        let rest = |first: &[f32]| {
+            let mut bench = subject.bench();
+            feed(&subject, &mut bench, first);
+            feed(&subject, &mut bench, &good[first.len()..30 * RATE_HZ as usize]);
+            bench.take();
+            feed(&subject, &mut bench, &good[30 * RATE_HZ as usize..]);
+            bench.take()
+        };
+        let want = rest(&good[..10 * RATE_HZ as usize]);
+        // After what it took for beats, `qrs` does not hear those below a thirtieth of it any more.
+        let odd = if subject.name() == "qrs" { &ODD[..8] } else { &ODD[..] };
+        for seed in 0..20 {
+            let got = rest(&broken(seed, odd));
+            let place = format!("{}, seed {seed}", subject.name());
+            assert_eq!(got.len(), want.len(), "{place}: frames or events");
+            for (got, want) in got.iter().zip(&want) {
+                let is_event = want.format.as_event().is_some();
+                // Of events the moment, which no form or level that was learnt moves by a sample.
+                let off_ns = got.time().since(want.time()).abs();
+                assert!(off_ns < if is_event { 4_000_000 } else { 1 }, "{place}: {off_ns} ns off");
+                if is_event {
+                    continue;
+                }
+                // 20 s are 200 time constants of the slowest filter: exp(-200) · 1e38 is nothing.
+                for (got, want) in got.frame.samples().iter().zip(want.frame.samples()) {
+                    assert!((got - want).abs() <= 1e-6, "{place}: {got} is not {want}");
+                }
             }
         }
     }

@@ -64,6 +64,13 @@ fn docs_are_sentences() {
 }
 
 #[test]
+fn every_page_says_what_becomes_of_nan() {
+    for kind in every_kind().filter(|kind| !kind.inputs.is_empty()) {
+        assert!(kind.doc.contains("NaN"), "{} does not say", kind.name);
+    }
+}
+
+#[test]
 fn an_example_shows_what_must_be_written_and_builds() {
     for subject in everyone() {
         let (kind, example) = (subject.kind, subject.kind.example);

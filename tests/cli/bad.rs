@@ -131,6 +131,7 @@ fn wrong_words_on_the_command_line_are_usage() {
         (&["runn", "heart.toml"][..], "a similar subcommand exists: 'run'"),
         (&["run"], "<GRAPH>"),
         (&["run", "heart.toml", "--speed", "0"], "write `max`, or a number from 0.001"),
+        (&["run", "heart.toml", "--speed", "-1"], "write `max`, or a number from 0.001"),
         (&["run", "heart.toml", "--speed", "1e-300"], "write `max`, or a number from 0.001"),
         (&["run", "heart.toml", "--sessions", "0"], "0 is not in 1.."),
         (&["run", "heart.toml", "--sessions", "4294967295"], "is not in 1..=100000"),

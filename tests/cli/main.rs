@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
+//! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
@@ -13,6 +14,7 @@
 
 mod bad;
 mod lines;
+mod mutants;
 mod program;
 mod readme;
 mod scrape;

@@ -3,30 +3,11 @@
 use afferent_suite::kinds::{tallied, tally};
 use engine::{OpenError, RunOptions};
 
-use crate::{finish, kinds, planned, start};
-
-fn graph(name: &str, op: &str, params: &str) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "builds"
-        [node.count]
-        op = "count"
-        samples = 200
-        [node.{name}]
-        op = "{op}"
-        from = "count"
-        {params}
-        [node.{name}_out]
-        op = "tally"
-        from = "{name}"
-        "#
-    )
-}
+use crate::{ENDLESS, chain, finish, kinds, planned, start};
 
 #[test]
 fn a_build_that_panics_is_an_error_at_the_start() {
-    let plan = planned(&graph("born_dead", "brittle", "first = 1\nlast = 1"));
+    let plan = planned(&chain("born_dead", "brittle", 200, "first = 1\nlast = 1"));
     match plan.start(&RunOptions::default()) {
         Err(OpenError::Build { node, error }) => {
             assert_eq!(
@@ -42,7 +23,7 @@ fn a_build_that_panics_is_an_error_at_the_start() {
 #[test]
 fn a_build_that_panics_is_tried_again_like_any_other_fault() {
     // The body dies on its sixth frame; two of three builds after the first die too.
-    let running = start(&graph("reborn", "brittle", "at = 50\nfirst = 2\nlast = 3"), 1);
+    let running = start(&chain("reborn", "brittle", 200, "at = 50\nfirst = 2\nlast = 3"), 1);
 
     assert_eq!(finish(&running), None);
     assert_eq!(running.report().node("reborn").expect("a node").restarts, 1);
@@ -54,7 +35,7 @@ fn a_build_that_panics_is_tried_again_like_any_other_fault() {
 #[test]
 fn a_body_that_cannot_be_built_again_ends_its_session_within_its_budget() {
     let params = "at = 50\nfirst = 2\nlast = 1_000\nretries = 2\non_fault = \"stop\"";
-    let running = start(&graph("gone", "brittle", params), 1);
+    let running = start(&chain("gone", "brittle", 200, params), 1);
 
     let (node, what) = finish(&running).expect("ends with a fault");
     assert_eq!(node, "gone");
@@ -66,7 +47,7 @@ fn a_body_that_cannot_be_built_again_ends_its_session_within_its_budget() {
 #[test]
 fn a_build_that_takes_its_time_holds_up_nobody() {
     // The first session is open; the build of the second hangs.
-    let running = start(&graph("slow_build", "slow", ""), 1);
+    let running = start(&chain("slow_build", "slow", 200, ""), 1);
     std::thread::scope(|scope| {
         let second = scope.spawn(|| running.open());
         kinds::wait_for_one_at("slow_build");
@@ -85,7 +66,7 @@ fn a_build_that_takes_its_time_holds_up_nobody() {
 #[test]
 fn what_all_sessions_were_asked_meanwhile_holds_for_one_that_is_built_slowly() {
     for (name, halts) in [("built_drained", false), ("built_halted", true)] {
-        let running = start(&graph(name, "slow", "").replace("200", "1_000_000_000"), 1);
+        let running = start(&chain(name, "slow", ENDLESS, ""), 1);
         std::thread::scope(|scope| {
             let second = scope.spawn(|| running.open());
             kinds::wait_for_one_at(name);

@@ -9,7 +9,7 @@ use std::{
 
 use engine::{Body, Fault, Frame, Io, Kind, Node, Operator, Param, Placement, Port, Sink};
 
-pub(crate) static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN];
+pub(crate) static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN, &KEPT];
 
 /// Gates by name: how many wait there, and which are open.
 #[derive(Default)]
@@ -70,6 +70,11 @@ const FIRST: Param<i64> =
 const LAST: Param<i64> = Param::with_default("last", 0, "The last build to fail.").within(0.0, 1e9);
 const FACTOR: Param<f64> =
     Param::with_default("factor", 1.0, "What samples are multiplied by.").within(0.0, 100.0).live();
+
+const OFFSET: Param<f64> =
+    Param::with_default("offset", 0.0, "What is added to them then.").within(0.0, 100.0).live();
+const BUILDS: Param<&str> =
+    Param::with_default("builds", "", "How builds after the first go.").one_of(&["", "slowly"]);
 
 const IN: &[Port] = &[Port::signal("in")];
 const OUT: &[Port] = &[Port::like("out", "in")];
@@ -170,19 +175,24 @@ impl Sink for Clogged {
     }
 }
 
-/// Sends for each frame how many samples came by now, times `factor`; dies on the frame that
-/// begins with `at`. The count is its state.
+/// Sends for each frame how many samples came by now, times `factor`, and `offset`; dies on the
+/// frame that begins with `at`, and may be built anew only when its gate opens. The count is its
+/// state.
 static GAIN: Kind = Kind {
     name: "gain",
     inputs: IN,
     outputs: OUT,
-    params: &[&AT, &FACTOR],
+    params: &[&AT, &FACTOR, &OFFSET, &BUILDS],
     build: |node| {
         let key = format!("{}/{}", node.name(), node.session());
+        if count(&format!("builds of {}", node.name())) > 1 && node.get(&BUILDS)? == "slowly" {
+            hang(node.name());
+        }
         Ok(Body::operator(Gain {
             key,
             at: node.get(&AT)? as f32,
             factor: node.get(&FACTOR)?,
+            offset: node.get(&OFFSET)?,
             count: 0,
         }))
     },
@@ -193,6 +203,7 @@ struct Gain {
     key: String,
     at: f32,
     factor: f64,
+    offset: f64,
     count: i64,
 }
 
@@ -200,7 +211,7 @@ impl Operator for Gain {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         assert!(io.frame().samples()[0] != self.at || count(&self.key) > 1, "on purpose");
         self.count += io.frame().len() as i64;
-        let value = (self.count as f64 * self.factor) as f32;
+        let value = (self.count as f64 * self.factor + self.offset) as f32;
         let mut buffer = io.signal(0, io.frame().len());
         buffer.floats_mut().expect("fresh").fill(value);
         io.send_buffer(0, io.frame().header.time, buffer);
@@ -213,6 +224,7 @@ impl Operator for Gain {
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
         self.factor = node.get(&FACTOR).map_err(|problem| Fault::new(problem.message))?;
+        self.offset = node.get(&OFFSET).map_err(|problem| Fault::new(problem.message))?;
         Ok(())
     }
 
@@ -230,4 +242,48 @@ impl Operator for Gain {
         self.count = i64::from_le_bytes(state.ok_or(Fault::new("not a state of this kind"))?);
         Ok(())
     }
+}
+
+/// Passes frames on; it is known how many of its bodies there are.
+static KEPT: Kind = Kind {
+    name: "kept",
+    inputs: IN,
+    outputs: OUT,
+    build: |node| Ok(Body::operator(Kept::new(format!("{}/{}", node.name(), node.session())))),
+    ..Kind::BASE
+};
+
+/// Bodies of `kept` by node and session.
+static BODIES: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+
+/// How many bodies of a node there are, in one session.
+pub(crate) fn bodies(key: &str) -> i64 {
+    BODIES.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or(0)
+}
+
+struct Kept(String);
+
+impl Kept {
+    fn new(key: String) -> Self {
+        let mut bodies = BODIES.lock().unwrap_or_else(PoisonError::into_inner);
+        *bodies.entry(key.clone()).or_default() += 1;
+        Self(key)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut bodies = BODIES.lock().unwrap_or_else(PoisonError::into_inner);
+        *bodies.entry(self.0.clone()).or_default() -= 1;
+    }
+}
+
+impl Operator for Kept {
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let frame = io.take();
+        io.send(0, frame);
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
 }

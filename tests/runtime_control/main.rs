@@ -28,6 +28,29 @@ fn planned(text: &str) -> Arc<Plan> {
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }
 
+/// A source of so many samples, a node, and a sink that remembers what came out of it.
+fn chain(name: &str, op: &str, samples: u32, params: &str) -> String {
+    format!(
+        r#"
+        [graph]
+        name = "chain"
+        [node.count]
+        op = "count"
+        samples = {samples}
+        [node.{name}]
+        op = "{op}"
+        from = "count"
+        {params}
+        [node.{name}_out]
+        op = "tally"
+        from = "{name}"
+        "#
+    )
+}
+
+/// Samples of a source that is drained or stopped before its end.
+const ENDLESS: u32 = 1_000_000_000;
+
 /// Starts a graph at the pace of its content, all sessions on one core.
 fn start(text: &str, sessions: u32) -> Running {
     let options = RunOptions { sessions, ..RunOptions::default() };

@@ -1,30 +1,15 @@
 //! What was asked of a session holds for the successor of a stage that was given up.
 
-use afferent_suite::kinds::tally;
+use afferent_suite::kinds::{tallied, tally};
 use engine::{Gap, RunOptions};
 
-use crate::{edge, finish, kinds, planned, start, until};
+const WEDGED: usize = Gap::Wedged as usize - 1;
+
+use crate::{ENDLESS, LIMIT, chain, edge, finish, kinds, planned, start, until};
 
 /// A source without an end in one stage with a node that hangs.
 fn graph(name: &str, wedge_ms: u32) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "wedges"
-        [node.count]
-        op = "count"
-        samples = 1_000_000_000
-        [node.{name}]
-        op = "stuck"
-        from = "count"
-        at = 100
-        only = 0
-        wedge_ms = {wedge_ms}
-        [node.{name}_out]
-        op = "tally"
-        from = "{name}"
-        "#
-    )
+    chain(name, "stuck", ENDLESS, &format!("at = 100\nonly = 0\nwedge_ms = {wedge_ms}"))
 }
 
 #[test]
@@ -36,7 +21,7 @@ fn a_session_is_drained_although_a_body_never_returned() {
     assert_eq!(finish(&running), None);
     let report = running.report();
     assert_eq!(report.node("drained").expect("a node").restarts, 1);
-    assert_eq!(edge(&report, "count", "drained").dropped[Gap::Wedged as usize - 1], 1);
+    assert_eq!(edge(&report, "count", "drained").dropped[WEDGED], 1);
     kinds::open("drained");
     tally("drained_out");
 }
@@ -77,6 +62,99 @@ fn a_session_that_hangs_can_be_closed_and_the_others_on_its_core_go_on() {
     tally("closed_out");
 }
 
+#[test]
+fn a_thread_that_never_comes_back_keeps_no_more_than_its_own_cell() {
+    let text = graph("holds", 300).replace("from = \"holds\"", "from = \"kept\"");
+    let running = start(&format!("{text}\n[node.kept]\nop = \"kept\"\nfrom = \"holds\"\n"), 2);
+    kinds::wait_for_one_at("holds");
+    until(&running, |report| report.node("holds").expect("a node").restarts == 1);
+    assert_eq!((kinds::bodies("kept/0"), kinds::bodies("kept/1")), (2, 1));
+
+    running.close(1).expect("open");
+    until(&running, |_| kinds::bodies("kept/1") == 0);
+    drop(running);
+    assert_eq!(kinds::bodies("kept/0"), 1, "the thread is in it still");
+    kinds::open("holds");
+    tally("holds_out");
+}
+
+/// Two nodes of two stages on two cores, one of which hangs and the other dies, and whose second
+/// build hangs: new rings come while it is in trouble.
+fn in_trouble(name: &str, stages: [&str; 2], at: [u32; 2]) -> (Vec<f32>, u64) {
+    let node = |n: usize, from: &str| {
+        let (op, at) = (stages[n], at[n]);
+        let more = if op == "stuck" { "wedge_ms = 300" } else { "" };
+        format!(
+            "[node.{name}_{op}]\nop = \"{op}\"\nfrom = \"{from}\"\nat = {at}\nstage = \"{op}\"\n\
+             core = {n}\n{more}\n"
+        )
+    };
+    let text = format!(
+        "[graph]\nname = \"trouble\"\n[node.count]\nop = \"count\"\nsamples = 1_000\nstage = \"{}\"\n\
+         core = 0\n{}{}\
+         [node.{name}]\nop = \"waiting_tally\"\nfrom = \"{name}_{}\"\n",
+        stages[0],
+        node(0, "count"),
+        node(1, &format!("{name}_{}", stages[0])),
+        stages[1]
+    );
+    let options = RunOptions { cores: 2, ..RunOptions::default() };
+    let running = planned(&text).start(&options).expect("bodies can be built");
+    let [stuck, slow] = ["stuck", "slow"].map(|op| format!("{name}_{op}"));
+    kinds::wait_for_one_at(&stuck);
+    kinds::wait_for_one_at(&slow);
+    until(&running, |report| report.node(&stuck).expect("a node").restarts == 1);
+    // Its neighbours answer: they have been told.
+    running.save(0).expect("answers");
+    kinds::open(&slow);
+    assert_eq!(finish(&running), None);
+    let report = running.report();
+    let lost = report.edges.iter().map(|edge| edge.frames.dropped[WEDGED]).sum();
+    kinds::open(&stuck);
+    (tallied(name).0, lost)
+}
+
+#[test]
+fn a_stage_in_trouble_takes_new_rings_like_any_other() {
+    let want = |lost: [u32; 2]| -> Vec<f32> {
+        let is_lost = |n: &u32| lost.iter().any(|at| (*at..at + 10).contains(n));
+        (0..1_000).filter(|n| !is_lost(n)).map(|n| n as f32).collect()
+    };
+    // Its producer hangs, and later itself gets new frames; nothing that came through is lost.
+    let (samples, lost) = in_trouble("below", ["stuck", "slow"], [150, 100]);
+    assert_eq!((samples, lost), (want([150, 100]), 1));
+    // Its consumer hangs, with what has come in since in the ring between them.
+    let (samples, lost) = in_trouble("above", ["slow", "stuck"], [100, 50]);
+    let from = samples.iter().position(|&sample| sample >= 50.0).expect("it goes on");
+    assert_eq!(samples[..from], want([50, 100])[..50]);
+    assert_eq!(samples.len() as u64, 1_000 - 10 * (lost + 1), "what is not there was counted");
+}
+
+#[test]
+fn what_a_successor_sends_before_a_sink_knows_its_ring_is_not_lost() {
+    let name = "unaware";
+    let text = graph(name, 300).replace(
+        &format!("op = \"tally\"\n        from = \"{name}\""),
+        &format!(
+            "op = \"clogged\"\n        from = {{ in = {{ node = \"{name}\", on_full = \"block\", \
+             capacity_ms = 1_000 }} }}"
+        ),
+    );
+    let running = start(&text, 1);
+    let out = format!("{name}_out");
+    kinds::wait_for_one_at(&out);
+    kinds::wait_for_one_at(name);
+    let sent = edge(&running.report(), name, &out).sent;
+    // Nobody waits for ever for a sink that hangs.
+    until(&running, |report| edge(report, name, &out).sent > sent + 5);
+    kinds::open(&out);
+    running.drain();
+    assert_eq!(finish(&running), None);
+    let counted = edge(&running.report(), name, &out);
+    assert_eq!((counted.taken, counted.dropped[WEDGED]), (counted.sent, 0), "{counted:?}");
+    kinds::open(name);
+}
+
 /// Set where this test runs again as a process of its own.
 const CHILD: &str = "AFFERENT_TEST_LOSES_THREADS";
 
@@ -87,7 +165,7 @@ fn a_process_that_has_lost_four_threads_ends_with_70_at_the_next() {
         let text = graph("lost", 50).replace("only = 0", "");
         let options = RunOptions { sessions: 6, ..RunOptions::default() };
         let running = planned(&text).start(&options).expect("bodies can be built");
-        running.wait_for(crate::LIMIT);
+        running.wait_for(LIMIT);
         return;
     }
     let this = std::env::current_exe().expect("a test is a program");

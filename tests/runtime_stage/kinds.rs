@@ -3,6 +3,7 @@
 mod failing;
 mod frail;
 mod sources;
+mod telling;
 mod timed;
 
 use std::{
@@ -14,12 +15,27 @@ use engine::{Field, Format, Gap, Kind, Param, Port, Rate};
 
 use failing::{DAWDLE, DELAYED, DIES, DIES_SUM, STALL, VOID};
 use frail::{FRAIL, FRAIL_SUM};
-use sources::{SCRIPT, SHORT, TOIL};
+use sources::{SCRIPT, SHORT, TOIL, TORN};
+use telling::{TELLS, TELLS_BLOCK};
 use timed::{PULSES, SPAN};
 
 pub(crate) static KINDS: &[&Kind] = &[
-    &SCRIPT, &SHORT, &TOIL, &SPAN, &PULSES, &FRAIL, &FRAIL_SUM, &DIES, &DIES_SUM, &DELAYED, &STALL,
-    &DAWDLE, &VOID,
+    &SCRIPT,
+    &SHORT,
+    &TOIL,
+    &TORN,
+    &SPAN,
+    &PULSES,
+    &FRAIL,
+    &FRAIL_SUM,
+    &DIES,
+    &DIES_SUM,
+    &DELAYED,
+    &STALL,
+    &DAWDLE,
+    &VOID,
+    &TELLS,
+    &TELLS_BLOCK,
 ];
 
 const AT: Param<i64> =

@@ -8,13 +8,15 @@ mod deaths;
 mod joins;
 mod kinds;
 mod limits;
+mod pauses;
+mod remarks;
 mod timers;
 mod verdicts;
 mod wedges;
 
 use std::{sync::Arc, time::Duration};
 
-use afferent_suite::{NoFiles, kinds::tally};
+use afferent_suite::{NoFiles, kinds::tally, waiting};
 use engine::{
     Catalog, Gap, GraphSpec, ManualRun, Plan, PlanOptions, RunOptions, Running, SourceText,
     Timestamp,
@@ -30,8 +32,8 @@ fn planned(text: &str) -> Arc<Plan> {
     let spec = spec.unwrap_or_else(|problems| panic!("{problems}"));
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
-    let plan = spec.plan(&Catalog::new(&[afferent_suite::kinds::KINDS, kinds::KINDS]), &options);
-    Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
+    let catalog = Catalog::new(&[afferent_suite::kinds::KINDS, kinds::KINDS, &[&waiting::DEVICE]]);
+    Arc::new(spec.plan(&catalog, &options).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
 fn manual(text: &str, speed: Option<f64>) -> ManualRun {

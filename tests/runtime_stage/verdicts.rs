@@ -2,8 +2,8 @@
 
 use afferent_suite::kinds::tallied;
 
-use crate::{gaps, run};
-use engine::Gap;
+use crate::{gaps, planned, run};
+use engine::{Code, Gap};
 
 #[test]
 fn a_join_over_its_budget_says_again_what_it_said_last() {
@@ -60,4 +60,42 @@ fn what_passes_a_node_by_is_not_delayed_by_it() {
     assert_eq!(samples, (30..1_000).map(|n| n as f32).collect::<Vec<_>>());
     let times: Vec<_> = headers.iter().map(|(time, _)| time / 10_000_000).collect();
     assert_eq!(times, (3..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fault_of_what_is_generated_ends_the_run_behind_what_it_has_delivered() {
+    for (n, on_fault) in
+        ["", "on_fault = \"restart\"", "on_fault = \"stop\"", "on_fault = \"hold_last\""]
+            .into_iter()
+            .enumerate()
+    {
+        let text = format!(
+            r#"
+            [graph]
+            name = "torn"
+            [node.torn]
+            op = "torn"
+            at = 300
+            {on_fault}
+            [node.torn_out_{n}]
+            op = "tally"
+            from = "torn[1]"
+            "#
+        );
+
+        let plan = planned(&text);
+        let is_told = plan.warnings().iter().any(|warning| warning.code == Code::NoEffect);
+        assert_eq!(
+            is_told,
+            on_fault.contains("restart") || on_fault.contains("hold"),
+            "{on_fault}"
+        );
+
+        let run = run(&text);
+        assert_eq!(run.faults, [("torn".to_owned(), "it is torn".to_owned())], "{on_fault}");
+        assert_eq!(run.restarts("torn"), 0, "{on_fault}");
+        let (samples, headers) = tallied(&format!("torn_out_{n}"));
+        assert_eq!(samples, (0..300).map(|n| n as f32).collect::<Vec<_>>(), "{on_fault}");
+        assert_eq!(gaps(&headers), [], "{on_fault}");
+    }
 }

@@ -17,7 +17,7 @@ use engine::{
 };
 
 /// Every kind of this file.
-pub(crate) static KINDS: &[&Kind] = &[&FAILING_CALL, &FAILING_SINK, &PAIR];
+pub(crate) static KINDS: &[&Kind] = &[&FAILING_CALL, &FAILING_SINK, &PAIR, &UNPLUGGED];
 
 const PLACE: Param<&str> = Param::with_default("place", "", "Where it fails.");
 const AT: Param<i64> =
@@ -28,8 +28,13 @@ const IN_FLIGHT: Param<i64> =
 const DELAY_MS: Param<f64> =
     Param::with_default("delay_ms", 0.0, "The delay it declares.").within(0.0, 1e3);
 
-/// How often each node has failed; outlives its bodies.
+/// How often each node has failed, or was built; outlives its bodies.
 static FAILED: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
+
+/// How often a node has failed, or was built.
+pub(crate) fn failed(node: &str) -> i64 {
+    FAILED.lock().unwrap_or_else(PoisonError::into_inner).get(node).copied().unwrap_or(0)
+}
 
 #[derive(Clone)]
 struct Plot {
@@ -197,6 +202,43 @@ impl LiveSource for Pair {
                 }
             }
             Ok(())
+        })
+    }
+}
+
+/// Sends ten samples every time it is built, of a device that is pulled out after the first and is
+/// not there for the next `times` builds.
+static UNPLUGGED: Kind = Kind {
+    name: "unplugged",
+    outputs: &[Port::signal("out")],
+    params: &[&TIMES],
+    placement: Placement::Waits,
+    live: true,
+    plan: |_| {
+        let rate = Rate::new(1_000.0).expect("a rate");
+        Ok(Outline::of([Format::signal(1, Unit::UNKNOWN, rate, 10)]))
+    },
+    build: |node| {
+        let mut built = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = built.entry(node.name().to_owned()).or_insert(0);
+        *count += 1;
+        if (2..2 + node.get(&TIMES)?).contains(count) {
+            return Err(Fault::new("there is no device").into());
+        }
+        Ok(Body::live(Unplugged { pulled: *count == 1 }))
+    },
+    ..Kind::BASE
+};
+
+struct Unplugged {
+    pulled: bool,
+}
+
+impl LiveSource for Unplugged {
+    fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
+        Box::pin(async move {
+            io.send(0, io.now(), 0, io.signal(0, 10));
+            if self.pulled { Err(Fault::new("the device is gone")) } else { Ok(()) }
         })
     }
 }

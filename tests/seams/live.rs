@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use afferent_suite::kinds::{SLOWNESS_NS, tallied, tally};
 use engine::{Gap, RunOptions, Services};
 
-use crate::{edge, finish, plan_with, start, until};
+use crate::{LIMIT, edge, failing, finish, plan_with, start, until};
 
 /// A join of a generated signal with a device; `silent_at = 3` lets it fall silent after 30 ms.
 fn join(name: &str, idle: &str) -> engine::Running {
@@ -234,4 +234,76 @@ fn a_device_that_dies_is_started_again_behind_a_gap() {
     assert_eq!(samples[..50], (0..50).map(|n| n as f32).collect::<Vec<_>>());
     let gaps = headers.iter().enumerate().filter_map(|(n, (_, gap))| Some((n, (*gap)?)));
     assert_eq!(gaps.collect::<Vec<_>>(), [(5, Gap::Restart)]);
+}
+
+/// A device that is pulled out once, and is not there for so many builds afterwards.
+fn unplugged(name: &str, times: u32, params: &str) -> engine::Running {
+    let text = format!(
+        r#"
+        [graph]
+        name = "unplugged"
+        [node.{name}]
+        op = "unplugged"
+        times = {times}
+        {params}
+        [node.{name}_out]
+        op = "tally"
+        from = "{name}"
+        "#
+    );
+    start(&plan_with(&text, Services::default()), 1)
+}
+
+#[test]
+fn a_device_that_is_not_there_for_a_while_is_looked_for_again() {
+    let running = unplugged("away", 2, "");
+    finish(&running);
+
+    assert_eq!(running.report().node("away").expect("a node").restarts, 1);
+    let gaps: Vec<_> = tallied("away_out").1.into_iter().map(|(_, gap)| gap).collect();
+    assert_eq!(gaps, [None, Some(Gap::Restart)]);
+}
+
+#[test]
+fn a_device_that_stays_away_is_given_up_within_its_budget() {
+    let running = unplugged("lost", 1_000, "retries = 3\non_fault = \"stop\"");
+    let outcome = running.wait_for(LIMIT).expect("ends");
+
+    let (node, what, _) = outcome.fault.expect("ends with a fault");
+    assert_eq!(
+        (node.as_str(), what.as_str()),
+        ("lost", "cannot be built again: there is no device")
+    );
+    // One for the fault, three for builds that failed.
+    assert_eq!(failing::failed("lost"), 1 + 3);
+    assert_eq!(tallied("lost_out").0.len(), 10, "what was delivered is finished");
+}
+
+#[test]
+fn what_sources_bring_in_is_counted_in_samples() {
+    let text = r#"
+        [graph]
+        name = "samples"
+        [node.count]
+        op = "count"
+        samples = 105
+        [node.device]
+        op = "device"
+        frames = 3
+        [node.samples_out]
+        op = "tally"
+        from = ["count", "device"]
+        "#;
+    let running = start(&plan_with(text, Services::default()), 2);
+    finish(&running);
+
+    let report = running.report();
+    let entered = |node| report.node(node).and_then(|node| node.entered).expect("a source");
+    // The last frame of the count is half as long as the others.
+    let (count, device) = (entered("count"), entered("device"));
+    assert_eq!((count.frames, count.samples), (2 * 11, 2 * 105));
+    assert_eq!(count.content_ns, Some(2 * 105_000_000));
+    assert_eq!((device.frames, device.samples), (2 * 3, 2 * 30));
+    assert_eq!(device.rate_hz, Some(1_000.0));
+    tally("samples_out");
 }

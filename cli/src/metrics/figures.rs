@@ -9,18 +9,19 @@ use super::latency;
 ///
 /// Labels are `graph`, `edge`, `node`, `stage` and `core`: what a graph has few of. Sessions have none,
 /// however many there are; their counts are added up.
-pub(crate) fn publish(plan: &Plan, report: &Report, health: &[Health]) {
+///
+/// `rates` are samples per second by node.
+pub(crate) fn publish(plan: &Plan, report: &Report, rates: &[f64], health: &[Health]) {
     describe();
     let graph = plan.name().to_owned();
     let (opened, open) = report.sessions;
-    let lasted_s = report.lasted_ns as f64 / 1e9;
-    gauge!("afferent_run_seconds", "graph" => graph.clone()).set(lasted_s);
+    gauge!("afferent_run_seconds", "graph" => graph.clone()).set(report.lasted_ns as f64 / 1e9);
     gauge!("afferent_sessions_open", "graph" => graph.clone()).set(open as f64);
     counter!("afferent_sessions_opened_total", "graph" => graph.clone()).absolute(opened);
     edges(&graph, report);
     nodes(&graph, report);
     stages(&graph, report);
-    sources(&graph, report, lasted_s);
+    sources(&graph, report, rates);
     sinks(&graph, report);
     cores(&graph, health);
 }
@@ -44,10 +45,11 @@ fn describe() {
     describe_counter!("afferent_node_late_frames_total", "Frames older than their node promised.");
     describe_gauge!("afferent_node_call_seconds", "Mean time of a call; about one turn in 256.");
     describe_counter!("afferent_source_frames_total", "Frames a source brought in.");
+    describe_counter!("afferent_source_samples_total", "Samples a source brought in.");
     describe_gauge!("afferent_source_nominal_hz", "Samples per second its format promises.");
     describe_gauge!(
         "afferent_source_measured_hz",
-        "Samples per second that came, per session, since the start."
+        "Samples per second that came, per session, since a scrape 10 s ago or the last before."
     );
     describe_histogram!(STAGE_LATENCY, "From the host's door to the end of a stage.");
     describe_gauge!("afferent_stage_state", "Open sessions in which a stage is in this state.");
@@ -103,16 +105,15 @@ fn stages(graph: &str, report: &Report) {
     }
 }
 
-fn sources(graph: &str, report: &Report, lasted_s: f64) {
-    for node in &report.nodes {
+fn sources(graph: &str, report: &Report, rates: &[f64]) {
+    for (node, &measured_hz) in report.nodes.iter().zip(rates) {
         let Some(entered) = node.entered else { continue };
         let labels = [("graph", graph.to_owned()), ("node", node.name.clone())];
         counter!("afferent_source_frames_total", &labels).absolute(entered.frames);
-        if let (Some(rate_hz), Some(content_ns)) = (entered.rate_hz, entered.content_ns) {
+        if let Some(rate_hz) = entered.rate_hz {
+            counter!("afferent_source_samples_total", &labels).absolute(entered.samples);
             gauge!("afferent_source_nominal_hz", &labels).set(rate_hz);
-            let samples = content_ns as f64 / 1e9 * rate_hz;
-            let sessions = report.sessions.0.max(1) as f64;
-            gauge!("afferent_source_measured_hz", &labels).set(samples / lasted_s / sessions);
+            gauge!("afferent_source_measured_hz", &labels).set(measured_hz);
         }
     }
 }

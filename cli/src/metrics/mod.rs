@@ -4,18 +4,20 @@
 //! Running::report ──figures──▶ `metrics` facade ──Recorder──▶ text ──server──▶ GET /metrics
 //! ```
 //!
-//! Figures are taken when they are asked for, so that a run nobody scrapes pays nothing. The
-//! recorder is ours: `metrics-exporter-prometheus` brings 25 crates, among them clocks, random
-//! numbers and sketches, to print two hundred numbers that are counted already.
+//! Figures are taken when they are asked for, so that a run nobody scrapes pays nothing; rates are
+//! those between two scrapes. The recorder is ours: `metrics-exporter-prometheus` brings 25 crates,
+//! among them clocks, random numbers and sketches, to print two hundred numbers that are counted
+//! already.
 
 mod figures;
 mod latency;
+mod rates;
 mod recorder;
 mod server;
 
 use std::{
     net::{TcpListener, ToSocketAddrs},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use engine::{Plan, Running};
@@ -25,6 +27,7 @@ use crate::{
     status::Screen,
 };
 
+use rates::Rates;
 use recorder::Recorder;
 pub(crate) use server::Server;
 
@@ -49,10 +52,13 @@ pub(crate) fn serve(
     screen: &Screen,
 ) -> Server {
     let (plan, running) = (plan.clone(), running.clone());
+    let rates = Mutex::new(Rates::default());
     let figures = move || {
         let recorder = Recorder::default();
+        let report = running.report();
+        let rates = rates.lock().unwrap_or_else(PoisonError::into_inner).look(&report);
         metrics::with_local_recorder(&recorder, || {
-            figures::publish(&plan, &running.report(), &running.health());
+            figures::publish(&plan, &report, &rates, &running.health());
         });
         recorder.render()
     };

@@ -11,7 +11,13 @@ use std::{
 /// The status line and what is said above it.
 pub(crate) struct Screen {
     lives: AtomicBool,
-    shown: Mutex<String>,
+    shown: Mutex<Shown>,
+}
+
+/// What stands in the last line, and the terminal.
+struct Shown {
+    line: String,
+    terminal: Box<dyn Write + Send>,
 }
 
 /// Back to the first column and wipe.
@@ -20,7 +26,12 @@ const WIPE: &str = "\r\x1b[2K";
 impl Screen {
     /// A screen with a status line if it `lives`; else notes only.
     pub(crate) fn new(lives: bool) -> Self {
-        Self { lives: AtomicBool::new(lives), shown: Mutex::default() }
+        Self::on(Box::new(io::stderr()), lives)
+    }
+
+    fn on(terminal: Box<dyn Write + Send>, lives: bool) -> Self {
+        let shown = Shown { line: String::new(), terminal };
+        Self { lives: AtomicBool::new(lives), shown: Mutex::new(shown) }
     }
 
     /// Whether there is a status line.
@@ -40,34 +51,108 @@ impl Screen {
     pub(crate) fn show(&self, line: &str) {
         let mut shown = self.shown();
         // Asked behind the lock: who retires wipes what is shown, and nothing comes after that.
-        if self.lives() && *shown != line {
-            write(&format!("{WIPE}{line}"));
-            line.clone_into(&mut shown);
+        if self.lives() && shown.line != line {
+            shown.write(&format!("{WIPE}{line}"));
+            line.clone_into(&mut shown.line);
         }
     }
 
     /// Removes the status line.
     pub(crate) fn clear(&self) {
         let mut shown = self.shown();
-        if !shown.is_empty() {
-            write(WIPE);
-            shown.clear();
+        if !shown.line.is_empty() {
+            shown.write(WIPE);
+            shown.line.clear();
         }
     }
 
     /// Says something to the person, above the status line.
     pub(crate) fn say(&self, text: &str) {
-        let shown = self.shown();
-        let wipe = if shown.is_empty() { "" } else { WIPE };
-        write(&format!("{wipe}{}\n{shown}", text.trim_end()));
+        let mut shown = self.shown();
+        let wipe = if shown.line.is_empty() { "" } else { WIPE };
+        let said = format!("{wipe}{}\n{}", text.trim_end(), shown.line);
+        shown.write(&said);
     }
 
-    fn shown(&self) -> MutexGuard<'_, String> {
+    fn shown(&self) -> MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// In one piece, so that nothing flickers. Where stderr is closed there is nobody to tell.
-fn write(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+impl Shown {
+    /// In one piece, so that nothing flickers. Where stderr is closed there is nobody to tell.
+    fn write(&mut self, text: &str) {
+        let _ = self.terminal.write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Keeps what is written, a piece each.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let piece = String::from_utf8(bytes.to_vec()).expect("text");
+            self.0.lock().expect("nobody panicked").push(piece);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn screen(lives: bool) -> (Screen, impl Fn() -> Vec<String>) {
+        let kept = Kept::default();
+        let screen = Screen::on(Box::new(kept.clone()), lives);
+        (screen, move || std::mem::take(&mut *kept.0.lock().expect("nobody panicked")))
+    }
+
+    #[test]
+    fn a_note_takes_the_place_of_the_line_which_goes_on_below() {
+        let (screen, written) = screen(true);
+
+        screen.say("before");
+        screen.show("0:01");
+        screen.show("0:01");
+        screen.say("a core is slow\n");
+        screen.clear();
+        screen.say("after");
+
+        assert_eq!(
+            written(),
+            ["before\n", "\r\x1b[2K0:01", "\r\x1b[2Ka core is slow\n0:01", "\r\x1b[2K", "after\n"]
+        );
+    }
+
+    #[test]
+    fn who_writes_lines_of_his_own_gets_the_terminal_for_good() {
+        let (screen, written) = screen(true);
+        screen.show("0:01");
+
+        screen.retire();
+        screen.retire();
+        screen.show("0:02");
+        screen.say("draining");
+
+        assert!(!screen.lives());
+        assert_eq!(written(), ["\r\x1b[2K0:01", "\r\x1b[2K", "draining\n"]);
+    }
+
+    #[test]
+    fn without_a_status_line_nothing_is_wiped() {
+        let (screen, written) = screen(false);
+
+        screen.show("0:01");
+        screen.say("draining");
+        screen.clear();
+
+        assert_eq!(written(), ["draining\n"]);
+    }
 }

@@ -74,6 +74,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
     ),
     (Code::EmptyGraph, "[graph]\nname = \"empty\"", "Write a table `[node.NAME]` for each node."),
     (
+        Code::FileAccess,
+        "[node.ecg]\nop   = \"wfdb\"\nfile = \"records\"         # a folder",
+        "Name a file, not a folder, and make it readable or writable for this user.",
+    ),
+    (
         Code::FileClash,
         "[node.table]\nop   = \"csv\"\nfile = \"mine.csv\"        # which `ecg` reads\nfrom = \"ecg\"",
         "Write to another file: writing begins by emptying it.",

@@ -43,6 +43,7 @@ codes! {
     DeadLock "dead-lock" "A join waits for frames that a full ring keeps back."
     DuplicateName "duplicate-name" "Two things of one graph have the same name."
     EmptyGraph "empty-graph" "The graph has no nodes."
+    FileAccess "file-access" "A file that a node names is there, but cannot be read or written."
     FileClash "file-clash" "A node writes where another node, or the graph itself, has its file."
     FormatMismatch "format-mismatch" "An output delivers a format that the input cannot take."
     IncludeUnsupported "include-unsupported" "An `[include.NAME]` stands where none is expanded."
@@ -53,7 +54,7 @@ codes! {
     NoEffect "no-effect" "A key is written where it changes nothing."
     NoHost "no-host" "Where a node runs is not said."
     NoOutput "no-output" "A `from` names a node from which nothing comes."
-    NoSuchFile "no-such-file" "A file that a node names cannot be read or written."
+    NoSuchFile "no-such-file" "A file, or the folder it is to be in, is not there."
     NotText "not-text" "The file is not UTF-8 text."
     NothingLeaves "nothing-leaves" "The graph has no sink."
     OutOfRange "out-of-range" "A number lies outside what its key allows."
@@ -74,6 +75,16 @@ codes! {
     UnusedOutput "unused-output" "Nothing takes what a node delivers."
     WindowTooLong "window-too-long" "A window holds more than its buffer can."
     WrongType "wrong-type" "A value is of another type than its key takes."
+}
+
+impl Code {
+    /// What the system's refusal to open, read or write a file is called.
+    pub fn of_io(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::NoSuchFile,
+            _ => Self::FileAccess,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ impl Draft<'_> {
             let mut found: Vec<Diagnostic> = Vec::new();
             found.extend(self.check_core(number, options.cores));
             found.extend(self.check_bypass(number));
+            found.extend(self.check_on_fault(number));
             self.without_effect(number, &mut found);
             let name = &self.nodes[number].spec.name.value;
             problems.extend(found.into_iter().map(|problem| problem.of_node(name)));
@@ -139,7 +140,31 @@ impl Draft<'_> {
         };
         let message = format!("`{name}` cannot be bypassed: {why}");
         let problem = Diagnostic::error(Code::CannotBypass, message).at(&on_fault.place);
-        Some(problem.hint("choose `restart`, `stop` or `hold_last`"))
+        Some(problem.hint(match (kind.is_source(), kind.placement) {
+            (true, Placement::Waits) => "choose `restart` or `stop`",
+            (true, _) => "leave it out: a fault of what is generated ends the run",
+            (false, _) => "choose `restart`, `stop` or `hold_last`",
+        }))
+    }
+
+    /// A source that generates is not taken up in the middle, and no input asks a source again for
+    /// what it said last.
+    fn check_on_fault(&self, number: usize) -> Option<Diagnostic> {
+        let node = &self.nodes[number];
+        let (on_fault, kind) = (node.spec.options.on_fault.as_ref()?, node.kind?);
+        let (message, hint) = match (on_fault.value, kind.placement) {
+            (OnFault::Bypass | OnFault::Stop, _) => return None,
+            _ if !kind.is_source() => return None,
+            (OnFault::Restart, Placement::Waits) => return None,
+            (OnFault::HoldLast, Placement::Waits) => {
+                ("is the same as `stop` here: a source has no input", "choose `restart` or `stop`")
+            }
+            _ => {
+                ("changes nothing here: a fault of what is generated ends the run", "leave it out")
+            }
+        };
+        let message = format!("`on_fault` {message}");
+        Some(Diagnostic::warning(Code::NoEffect, message).at(&on_fault.place).hint(hint))
     }
 
     fn without_effect(&self, number: usize, found: &mut Vec<Diagnostic>) {

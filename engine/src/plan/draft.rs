@@ -295,6 +295,7 @@ fn plan_node(
         out_edges,
         delay_ns: outline.delay_ns,
         look_back_ns: outline.look_back_ns,
+        look_back_usual_ns: outline.look_back_usual_ns,
         duration_ns: outline.duration_ns,
         align: outline.align,
         home,

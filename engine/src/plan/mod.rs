@@ -69,6 +69,7 @@ pub(crate) struct PlanNode {
     pub(crate) out_edges: Vec<Vec<usize>>,
     pub(crate) delay_ns: i64,
     pub(crate) look_back_ns: i64,
+    pub(crate) look_back_usual_ns: Option<i64>,
     pub(crate) duration_ns: Option<i64>,
     /// How several inputs meet; `None` where there is one, or frames pass as they come.
     pub(crate) align: Option<AlignSpec>,

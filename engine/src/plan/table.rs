@@ -176,9 +176,13 @@ impl Plan {
         }
         let deciders = self.nodes.iter().filter(|node| node.look_back_ns > 0);
         let deciders = deciders.map(|node| {
-            let (name, ms) = (&node.name, millis(node.look_back_ns));
-            let kind = node.kind.name;
-            format!("`{name}` up to {ms} ms after the moment itself (`afferent explain {kind}`)")
+            let (name, kind) = (&node.name, node.kind.name);
+            let usual = node.look_back_usual_ns;
+            let usual = usual.map_or(String::new(), |ns| format!("usually {} ms, ", millis(ns)));
+            let most = millis(node.look_back_ns);
+            format!(
+                "`{name}` {usual}at most {most} ms after the moment itself (`afferent explain {kind}`)"
+            )
         });
         let deciders: Vec<String> = deciders.take(NAMES_MAX).collect();
         if !deciders.is_empty() {

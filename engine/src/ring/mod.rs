@@ -9,13 +9,13 @@
 mod model;
 mod wake;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::{
     frame::{Frame, Gap},
     graph::OnFull,
     stats::EdgeCounts,
-    sync::{ArrayQueue, AtomicBool, AtomicI64, Ordering, fence},
+    sync::{ArrayQueue, AtomicBool, AtomicI64, AtomicUsize, Mutex, Ordering, fence},
     time::Timestamp,
 };
 
@@ -47,8 +47,11 @@ struct Shared {
     /// The lowest bound the consumer waits for; MAX while it waits for frames or the end.
     wanted: AtomicI64,
     wants_room: AtomicBool,
-    /// The consumer is gone: frames are dropped, the producer need not wait.
-    abandoned: AtomicBool,
+    /// Why the consumer takes no more, as the number of a [`Gap`]: frames are dropped for it, the
+    /// producer need not wait. Zero while it takes some.
+    given_up: AtomicUsize,
+    /// The queue of a consumer that gave up, for whoever finds something in it.
+    left: Mutex<Option<Out>>,
     consumer: Arc<dyn Wake>,
     producer: Arc<dyn Wake>,
 }
@@ -69,6 +72,8 @@ pub(crate) struct Sender {
     shared: Arc<Shared>,
     counts: Arc<EdgeCounts>,
     drops: bool,
+    /// Why the consumer takes no more, as far as this side has looked.
+    refused: Option<Gap>,
     told: i64,
     /// Frames the consumer has not been told of.
     pushed: u32,
@@ -101,7 +106,8 @@ pub(crate) fn ring(
         bound: AtomicI64::new(i64::MIN),
         wanted: AtomicI64::new(i64::MAX),
         wants_room: AtomicBool::new(false),
-        abandoned: AtomicBool::new(false),
+        given_up: AtomicUsize::new(0),
+        left: Mutex::new(None),
         consumer,
         producer,
     });
@@ -122,6 +128,7 @@ pub(crate) fn ring(
         shared: shared.clone(),
         counts: counts.clone(),
         drops: on_full != OnFull::Block,
+        refused: None,
         told: i64::MIN,
         pushed: 0,
         tell_every,
@@ -138,23 +145,46 @@ pub(crate) fn ring(
     (sender, receiver)
 }
 
+impl Shared {
+    /// Drops what is in the queue that was left. Both sides do when they are through, so that
+    /// nothing is overlooked, and the lock gives every frame to one of them.
+    fn sweep(&self, reason: Gap, counts: &EdgeCounts) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = left.iter_mut().flat_map(|queue| std::iter::from_fn(|| queue.pop())).count();
+        counts.dropped(reason, dropped as u64);
+    }
+}
+
+impl Out {
+    fn pop(&mut self) -> Option<Frame> {
+        match self {
+            Self::Bounded(queue) => queue.pop().ok(),
+            Self::Overwriting(queue) => queue.pop(),
+        }
+    }
+}
+
 impl Sender {
     /// Puts a frame in, or gives it back if the policy is `block` and there is no room.
     /// The consumer learns of it by [`Sender::publish`].
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
+        if let Some(reason) = self.refused {
+            self.counts.dropped(reason, 1);
+            return Ok(());
+        }
         match &mut self.queue {
             In::Bounded(queue) => {
                 if let Err(rtrb::PushError::Full(frame)) = queue.push(frame) {
-                    if self.drops || self.shared.abandoned.load(Ordering::Relaxed) {
-                        self.counts.dropped(Gap::Full, 1);
-                        return Ok(());
-                    }
-                    return Err(frame);
+                    let full = self.drops.then_some(Gap::Full);
+                    let Some(reason) = self.look().or(full) else { return Err(frame) };
+                    self.counts.dropped(reason, 1);
+                    return Ok(());
                 }
             }
             In::Overwriting(queue) => {
                 if queue.force_push(frame).is_some() {
-                    self.counts.dropped(Gap::Full, 1);
+                    let reason = self.look().unwrap_or(Gap::Full);
+                    self.counts.dropped(reason, 1);
                 }
             }
         }
@@ -176,7 +206,7 @@ impl Sender {
             In::Bounded(queue) => queue.slots() > 0,
             In::Overwriting(_) => true,
         };
-        let room = room || self.shared.abandoned.load(Ordering::Relaxed);
+        let room = room || self.shared.given_up.load(Ordering::Relaxed) != 0;
         if room {
             self.shared.wants_room.store(false, Ordering::Relaxed);
         }
@@ -197,6 +227,20 @@ impl Sender {
         if tell {
             self.shared.consumer.wake();
         }
+        if self.refused.is_none() {
+            self.look();
+        }
+    }
+
+    /// Why the consumer takes no more, if it gave up; what it has not seen is dropped for that.
+    fn look(&mut self) -> Option<Gap> {
+        // Pairs with the Release in `Receiver::leave`.
+        let number = self.shared.given_up.load(Ordering::Acquire);
+        self.refused = Gap::ALL.get(number.wrapping_sub(1)).copied();
+        if let Some(reason) = self.refused {
+            self.shared.sweep(reason, &self.counts);
+        }
+        self.refused
     }
 
     /// The producer was given up: its stream goes on in another ring, so this one never ends.
@@ -225,10 +269,7 @@ impl Receiver {
     /// As [`Receiver::pop`], without moving the frame twice; says whether there was one.
     #[inline]
     pub(crate) fn pop_into(&mut self, into: &mut Option<Frame>) -> bool {
-        *into = match &mut self.queue {
-            Out::Bounded(queue) => queue.pop().ok(),
-            Out::Overwriting(queue) => queue.pop(),
-        };
+        *into = self.queue.pop();
         let Some(frame) = into else { return false };
         if let Some(gap) = self.follows.take() {
             frame.header.gap.get_or_insert(gap);
@@ -276,22 +317,37 @@ impl Receiver {
         self.follows = Some(gap);
     }
 
-    /// Gives up for `reason`: what is inside is dropped and counted, the producer never waits again.
+    /// Gives up for `reason`: what is inside and what still comes is dropped and counted, the
+    /// producer never waits again.
     pub(crate) fn abandon(&mut self, reason: Gap) {
-        self.shared.abandoned.store(true, Ordering::Relaxed);
-        let mut dropped = 0;
-        while self.pop().is_some() {
-            dropped += 1;
-        }
-        self.counts.dropped(reason, dropped);
+        // An empty queue stands in its place.
+        let queue = std::mem::replace(&mut self.queue, Out::Overwriting(ArrayQueue::new(1).into()));
+        *self.shared.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+        self.leave(reason);
+        // Pairs with the fence in `Sender::publish`: either this finds a frame or the producer, at
+        // the end of its stream at the latest, learns that it must look.
+        fence(Ordering::SeqCst);
+        self.shared.sweep(reason, &self.counts);
+    }
+
+    /// Takes nothing more for `reason`. What is inside is accounted for by whoever ends the session
+    /// or wires the edge anew.
+    pub(crate) fn leave(&self, reason: Gap) {
+        // Pairs with the Acquire in `Sender::look`: what `abandon` left is there. The first reason
+        // counts.
+        let _ = self.shared.given_up.compare_exchange(
+            0,
+            reason as usize,
+            Ordering::Release,
+            Ordering::Relaxed,
+        );
         self.shared.producer.wake();
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.shared.abandoned.store(true, Ordering::Relaxed);
-        self.shared.producer.wake();
+        self.leave(Gap::Closed);
     }
 }
 

@@ -185,3 +185,41 @@ fn a_producer_does_not_wait_for_a_consumer_that_is_gone() {
         None
     });
 }
+
+#[test]
+fn whatever_a_consumer_that_gave_up_has_not_taken_is_dropped_for_its_reason() {
+    for on_full in [OnFull::Block, OnFull::DropNewest, OnFull::DropOldest] {
+        check(move || {
+            let Ends { mut sender, at_sender, mut receiver, counts, shared, .. } = ends(1, on_full);
+            let consumer = thread::spawn(move || {
+                let taken = u64::from(receiver.pop().is_some());
+                receiver.abandon(Gap::Poison);
+                (taken, receiver)
+            });
+
+            push_all(&mut sender, &at_sender, 3);
+            drop(sender);
+            let (taken, receiver) = consumer.join().expect("no panic");
+            let [full, poison] = [Gap::Full, Gap::Poison].map(|gap| counts.dropped_for(gap));
+            assert_eq!((taken + poison + full, receiver.len()), (3, 0), "{on_full:?}");
+            assert!(full == 0 || on_full != OnFull::Block);
+            drop((receiver, shared));
+        });
+    }
+}
+
+#[test]
+fn what_comes_after_the_end_of_a_consumer_is_dropped_for_its_reason() {
+    check(|| {
+        let Ends { mut sender, mut receiver, counts, shared, .. } = ends(1, OnFull::DropNewest);
+        let consumer = thread::spawn(move || receiver.abandon(Gap::Poison));
+        sender.push(frame(0)).expect("a full ring drops");
+        consumer.join().expect("no panic");
+
+        sender.push(frame(1)).expect("nobody to wait for");
+        sender.publish(at(2));
+        sender.push(frame(2)).expect("nobody to wait for");
+        assert_eq!(counts.dropped_for(Gap::Poison), 3);
+        drop((sender, shared));
+    });
+}

@@ -1,15 +1,19 @@
 //! Cells that were taken off their cores and may still be at work there.
 //!
 //! A core lets a cell go at its next look, which never comes while a body of it spins: the watchdog
-//! must find such a cell although no table holds it any more. And when it is let go, its bodies are
-//! dropped where they hold up nobody, not on a core under the lock of its table.
+//! must find such a cell although no table holds it any more. As soon as no turn of it is going on,
+//! it is emptied, whoever holds on to it, and its bodies are dropped where they hold up nobody, not
+//! on a core under the lock of its table.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::{cell::Cell, core::CoreShared};
+use crate::{
+    cell::{Cell, Emptied},
+    core::CoreShared,
+};
 
 /// Pauses between two looks at what has been let go; the longer, the longer nothing was.
 const LOOK_MS: std::ops::RangeInclusive<u64> = 10..=1_000;
@@ -30,7 +34,7 @@ impl Leaving {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps cells until their cores have let them go. Says whether somebody must [`sweep`].
+    /// Keeps cells until they can be emptied. Says whether somebody must [`sweep`].
     pub(crate) fn add(&self, cells: impl IntoIterator<Item = Arc<Cell>>) -> bool {
         let mut state = self.lock();
         state.cells.extend(cells);
@@ -44,15 +48,28 @@ impl Leaving {
         self.lock().cells.iter().rev().find(is_here).cloned()
     }
 
-    /// Those that nobody else holds by now; `None` if nothing is left to look after.
-    fn take(&self) -> Option<Vec<Arc<Cell>>> {
+    /// What was in those that no turn is going on in; `None` if nothing is left to look after.
+    fn take(&self) -> Option<Vec<Emptied>> {
         let mut state = self.lock();
         state.swept = !state.cells.is_empty();
-        state.swept.then(|| state.cells.extract_if(.., |c| Arc::strong_count(c) == 1).collect())
+        let mut gone = Vec::new();
+        state.cells.retain(|cell| match cell.empty() {
+            Some(emptied) => {
+                gone.push(emptied);
+                false
+            }
+            None => true,
+        });
+        state.swept.then_some(gone)
+    }
+
+    /// Empties what can be emptied, here and now: nobody sweeps any more.
+    pub(crate) fn empty(&self) {
+        self.take().into_iter().flatten().for_each(drop_quietly);
     }
 }
 
-/// Drops cells as they are let go, until none is left.
+/// Empties cells as their turns end, until none is left.
 pub(crate) async fn sweep(leaving: Arc<Leaving>) {
     let mut look_ms = *LOOK_MS.start();
     while let Some(gone) = leaving.take() {
@@ -67,6 +84,6 @@ pub(crate) async fn sweep(leaving: Arc<Leaving>) {
     }
 }
 
-fn drop_quietly(cell: Arc<Cell>) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(cell)));
+fn drop_quietly(emptied: Emptied) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(emptied)));
 }

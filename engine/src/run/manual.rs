@@ -15,14 +15,15 @@ use crate::{
     fault::Fault,
     frame::Frame,
     graph::{Spanned, Value},
-    param::Params,
     plan::{Home, Plan},
-    session::{EdgeTotals, Ground, OpenError, Session, latencies},
-    stage::{Pace, SlotBody, build_body},
+    session::{EdgeTotals, Ground, OpenError, Session, build_body, latencies},
+    stage::{Pace, SlotBody},
     supervise::{Record, Verdict},
     tasks::TaskTurn,
     time::{Clock, ManualClock, Timestamp},
 };
+
+use super::opened::Knobs;
 
 /// Remembers what happened in cells until the driver looks.
 #[derive(Default)]
@@ -40,12 +41,13 @@ pub struct ManualRun {
     clock: ManualClock,
     cores: Vec<Core>,
     session: Session,
+    knobs: Arc<Knobs>,
     notes: Arc<Notes>,
     records: BTreeMap<usize, Record>,
     restarts: Vec<(Timestamp, usize, usize)>,
     /// Faults in the order they happened: node and what.
     pub faults: Vec<(String, String)>,
-    /// What sources had to say at their end: node and what.
+    /// What bodies had to say at their end: node and what.
     pub remarks: Vec<(String, String)>,
     stages_left: usize,
     sinks_left: Vec<bool>,
@@ -80,6 +82,7 @@ impl ManualRun {
             stages_left: session.cells.len(),
             sinks_left: vec![true; session.sinks.len()],
             session,
+            knobs: Knobs::new(plan),
             notes,
             records: BTreeMap::new(),
             restarts: Vec::new(),
@@ -180,15 +183,16 @@ impl ManualRun {
         let number = self.number(node);
         let value = Spanned::new(value.into(), None);
         self.plan.check_live(number, param, &value)?;
-        let mut params: Params = self.plan.nodes[number].params.clone();
+        let mut params = self.knobs.of(&self.plan, number);
         params.set(param, value);
+        // The kind's own checks, such as a frequency against the rate, count here too.
+        (self.plan.nodes[number].kind.plan)(&self.plan.view(number, &params, 0))
+            .map_err(|problems| problems.to_string())?;
         let (stage, _) = self.place(number);
-        self.session.cells[stage].with_stage(|stage| {
-            let slot = stage.slot_of(number).expect("the node is in its stage");
-            stage.slots[slot]
-                .retune(&self.plan.view(number, &params, 0))
-                .map_err(|f: Fault| f.to_string())
-        })
+        let params = Arc::new(params);
+        self.session.cells[stage].set(number, &params).map_err(|fault| fault.to_string())?;
+        self.knobs.turn(number, Arc::unwrap_or_clone(params));
+        Ok(())
     }
 
     /// Ends all generating sources; what is inside is finished.
@@ -198,7 +202,7 @@ impl ManualRun {
         }
     }
 
-    /// Stops generating sources, or lets them go on.
+    /// Stops generating sources, or lets them go on, as [`Running::pause`](super::Running::pause).
     pub fn pause(&mut self, paused: bool) {
         for commands in &self.session.commands {
             assert!(commands.send(Command::Pause(paused)).is_ok(), "a fresh command ring has room");
@@ -350,7 +354,7 @@ impl ManualRun {
 
     fn restart(&mut self, stage: usize, slot: usize) -> bool {
         let node = self.plan.stages[stage].nodes[slot];
-        match build_body(&self.plan, node, 0) {
+        match build_body(&self.plan, node, &self.knobs.of(&self.plan, node), 0) {
             Ok(body) => self.command(stage, Command::Put { slot, body: SlotBody::of(body) }),
             Err(error) => {
                 self.faults.push((self.plan.nodes[node].name.clone(), error.to_string()));

@@ -62,7 +62,7 @@ impl OpenSession {
 
     /// Stops the sources, or lets them go on.
     pub(super) fn pause(&mut self, paused: bool, now: Timestamp) {
-        self.course.pause(paused, now);
+        self.course.pause(paused, now, !self.lives.is_empty());
         for stage in 0..self.stages.len() {
             self.command(stage, Command::Pause(paused));
         }
@@ -100,34 +100,35 @@ pub(super) fn stage_actor(commands: Arc<CommandLine>) -> ActorRef<StageActor> {
 pub(super) struct Course {
     /// The clock at zero of the time line, pauses that are over included.
     start: Timestamp,
-    paused_at: Option<Timestamp>,
+    paused: bool,
+    /// Since when time stands still.
+    still_since: Option<Timestamp>,
     draining: bool,
 }
 
 impl Course {
     pub(super) fn new(start: Timestamp) -> Self {
-        Self { start, paused_at: None, draining: false }
+        Self { start, paused: false, still_since: None, draining: false }
     }
 
-    fn pause(&mut self, paused: bool, now: Timestamp) {
-        match (paused, self.paused_at) {
-            (true, None) => self.paused_at = Some(now),
-            (false, Some(at)) => {
-                self.start = self.start.plus_nanos(now.since(at));
-                self.paused_at = None;
-            }
-            _ => {}
+    /// Time goes on `beside_device`.
+    fn pause(&mut self, paused: bool, now: Timestamp, beside_device: bool) {
+        if paused == self.paused {
+            return;
         }
+        self.start = self.start(now);
+        self.still_since = (paused && !beside_device).then_some(now);
+        self.paused = paused;
     }
 
     /// The clock at zero of the time line of a stage that begins now.
     pub(super) fn start(&self, now: Timestamp) -> Timestamp {
-        self.paused_at.map_or(self.start, |at| self.start.plus_nanos(now.since(at)))
+        self.still_since.map_or(self.start, |at| self.start.plus_nanos(now.since(at)))
     }
 
     /// What a stage that begins now must be told first.
     pub(super) fn commands(&self) -> impl Iterator<Item = Command> {
-        let pause = self.paused_at.map(|_| Command::Pause(true));
+        let pause = self.paused.then_some(Command::Pause(true));
         pause.into_iter().chain(self.draining.then_some(Command::Drain))
     }
 }
@@ -167,16 +168,28 @@ mod tests {
     #[test]
     fn a_stage_that_begins_late_begins_where_the_pauses_have_left_its_session() {
         let mut course = Course::new(at_ms(5));
-        course.pause(true, at_ms(10));
-        course.pause(true, at_ms(12));
+        course.pause(true, at_ms(10), false);
+        course.pause(true, at_ms(12), false);
         assert_eq!(course.start(at_ms(30)), at_ms(25), "it stands still since 10");
         assert!(matches!(course.commands().collect::<Vec<_>>()[..], [Command::Pause(true)]));
 
-        course.pause(false, at_ms(40));
+        course.pause(false, at_ms(40), false);
         assert_eq!(course.start(at_ms(90)), at_ms(35));
         assert_eq!(course.commands().count(), 0);
 
         course.draining = true;
         assert!(matches!(course.commands().collect::<Vec<_>>()[..], [Command::Drain]));
+    }
+
+    #[test]
+    fn beside_a_device_a_stage_that_begins_late_begins_where_the_device_is() {
+        let mut course = Course::new(at_ms(5));
+        course.pause(true, at_ms(10), true);
+        assert_eq!(course.start(at_ms(30)), at_ms(5));
+        assert!(matches!(course.commands().collect::<Vec<_>>()[..], [Command::Pause(true)]));
+
+        course.pause(false, at_ms(40), true);
+        assert_eq!(course.start(at_ms(90)), at_ms(5));
+        assert_eq!(course.commands().count(), 0);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     fault::Fault,
     frame::Gap,
     plan::{Home, Plan},
-    ring::{Receiver, Sender, Wake, ring},
+    ring::{Sender, Wake, ring},
     session::{CommandLine, build_body},
     stage::{Ends, NewEnd, Pace, Stage, Wiring},
 };
@@ -34,7 +34,7 @@ pub(super) enum Rewire {
     /// A stage.
     Stage { stage: usize, edge: usize, end: NewEnd },
     /// A sink that waits.
-    Sink { node: usize, line: usize, ring: Receiver },
+    Sink { node: usize, rewire: RewireSink },
     /// A live source: node, port, number of the edge among those of the port.
     Live { node: usize, port: usize, at: usize, edge: usize, ring: Sender },
 }
@@ -52,11 +52,11 @@ impl Rewire {
                 // Commands are done in order: after the answer to any other, this one is done.
                 Some(Box::pin(async move { drop(ask_stage(&neighbour, SaveStage).await) }))
             }
-            Self::Sink { node, line, ring } => {
+            Self::Sink { node, rewire } => {
                 let (_, sink) = open.sinks.iter().find(|(number, _)| *number == node)?;
                 let sink = sink.clone();
                 Some(Box::pin(async move {
-                    let asked = async { sink.ask(RewireSink { line, ring }).await };
+                    let asked = async { sink.ask(rewire).await };
                     let _ = tokio::time::timeout(SETTLED, asked).await;
                 }))
             }
@@ -161,7 +161,7 @@ fn new_rings(
         receiver.follow(Gap::Wedged);
         if from_here {
             ends.senders[edge] = Some(sender);
-            let line = planned.to.1;
+            let (line, admitted) = (planned.to.1, counts.admitted());
             rewires.push(match plan.nodes[to].home {
                 Home::Stage(stage) => {
                     let members = &plan.stages[stage].nodes;
@@ -170,11 +170,12 @@ fn new_rings(
                     Rewire::Stage {
                         stage,
                         edge,
-                        end: NewEnd::Receiver { ring: receiver, slot, line },
+                        end: NewEnd::Receiver { ring: receiver, slot, line, admitted },
                     }
                 }
                 Home::Io if plan.nodes[to].kind.is_sink() => {
-                    Rewire::Sink { node: to, line, ring: receiver }
+                    let rewire = RewireSink { line, ring: receiver, admitted };
+                    Rewire::Sink { node: to, rewire }
                 }
                 Home::Io => return Err(Fault::new("a turn never ended, and a call hangs on it")),
             });

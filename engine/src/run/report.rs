@@ -11,11 +11,12 @@ use crate::{
     plan::Plan,
     session::{Counts, EdgeTotals},
     stats::{Histogram, NodeCounts, StageState},
+    time::Rate,
 };
 
 use super::Shared;
 
-/// Remarks of sources that are kept; a thousand sessions of one file say one thing.
+/// Remarks of bodies that are kept; a thousand sessions of one file say one thing.
 const REMARKS_MAX: usize = 32;
 
 /// The counts of sessions, open and closed.
@@ -35,6 +36,7 @@ struct NodeTotals {
     timed: u64,
     timed_ns: u64,
     late: u64,
+    samples: u64,
 }
 
 impl NodeTotals {
@@ -44,6 +46,7 @@ impl NodeTotals {
         self.timed += counts.timed.value();
         self.timed_ns += counts.timed_ns.value();
         self.late += counts.late.value();
+        self.samples += counts.samples.value();
     }
 }
 
@@ -115,7 +118,7 @@ pub struct Report {
     pub stages: Vec<StageReport>,
     /// Sinks and their latency.
     pub sinks: Vec<SinkReport>,
-    /// What sources had to say at their end: node and what, such as a recording cut short.
+    /// What bodies had to say at their end: node and what, such as a recording cut short.
     pub remarks: Vec<(String, String)>,
     /// Nanoseconds the run has lasted on its clock.
     pub lasted_ns: i64,
@@ -145,9 +148,11 @@ pub struct NodeReport {
 pub struct Entered {
     /// Frames.
     pub frames: u64,
+    /// Samples in them, if it is a signal.
+    pub samples: u64,
     /// Samples per second that its format promises, if it is a signal.
     pub rate_hz: Option<f64>,
-    /// Nanoseconds of signal in those frames, were all of them full: the last may be shorter.
+    /// Nanoseconds of signal in those frames, at that rate.
     pub content_ns: Option<i64>,
 }
 
@@ -287,7 +292,7 @@ fn assemble(
         poison: totals.poison,
         late: totals.late,
         mean_ns: (totals.timed > 0).then(|| totals.timed_ns as f64 / totals.timed as f64),
-        entered: planned.kind.is_source().then(|| entered(plan, planned, edges)),
+        entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
     };
     let edge_report = |(planned, totals): (&crate::plan::PlanEdge, &EdgeTotals)| EdgeReport {
         from: plan.output_label(planned.from.0, planned.from.1),
@@ -321,16 +326,19 @@ fn assemble(
     }
 }
 
-fn entered(plan: &Plan, source: &crate::plan::PlanNode, edges: &[EdgeTotals]) -> Entered {
-    let Some(&edge) = source.out_edges.iter().flatten().next() else {
-        return Entered { frames: 0, rate_hz: None, content_ns: None };
-    };
-    let frames = edges[edge].sent;
-    let signal = plan.edges[edge].format.as_signal();
-    let samples = |frame_len: usize| frames.saturating_mul(frame_len as u64) as i64;
+fn entered(
+    plan: &Plan,
+    source: &crate::plan::PlanNode,
+    totals: &NodeTotals,
+    edges: &[EdgeTotals],
+) -> Entered {
+    let taken = source.out_edges.iter().flatten().next();
+    let rate = taken.and_then(|&edge| Some(plan.edges[edge].format.as_signal()?.rate));
+    let samples = totals.samples;
     Entered {
-        frames,
-        rate_hz: signal.map(|signal| signal.rate.hz()),
-        content_ns: signal.map(|signal| signal.rate.span_ns(samples(signal.frame_len))),
+        frames: taken.map_or(0, |&edge| edges[edge].sent),
+        samples,
+        rate_hz: rate.map(Rate::hz),
+        content_ns: rate.map(|rate| rate.span_ns(samples as i64)),
     }
 }

@@ -6,11 +6,10 @@ use crate::{
     align::Aligner,
     body::Body,
     buffer::Sole,
-    format::Format,
     frame::Header,
     io::{Line, Outlet as PortOutlet, Ports},
     kind::BuildError,
-    plan::{Home, Plan},
+    plan::{Home, Plan, PlanNode},
     ring::{Receiver, Sender},
     session::Counts,
     time::{Clock, Grid, Timestamp},
@@ -35,6 +34,15 @@ pub(crate) struct Wiring<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) pace: Pace,
     pub(crate) epoch: u32,
+}
+
+impl Wiring<'_> {
+    /// The output by which a source is measured: the first that somebody takes, if it is a signal.
+    pub(crate) fn measured(&self, node: usize) -> Option<usize> {
+        let planned = &self.plan.nodes[node];
+        let taken = planned.out_edges.iter().position(|edges| !edges.is_empty());
+        taken.filter(|&port| planned.outputs[port].as_signal().is_some())
+    }
 }
 
 impl Stage {
@@ -83,7 +91,7 @@ impl Stage {
                 routes.push(port_routes.into_boxed_slice());
             }
             if matches!(body, Body::Source(_)) {
-                sources.push((at, &planned.outputs[..]));
+                sources.push((at, node));
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
         }
@@ -97,15 +105,18 @@ impl Stage {
                 Inlet { ring, slot, line, feeds, is_empty: true }
             })
             .collect();
+        let is_device = |node: &PlanNode| node.home == Home::Io && node.kind.is_source();
+        let beside_device = !sources.is_empty() && plan.nodes.iter().any(is_device);
         let sources: Vec<_> = sources
             .into_iter()
-            .map(|(at, outputs): (usize, &[Format])| {
-                SourceState::new(at, outputs, feeds(&slots, &slots[at].routes, None))
+            .map(|(at, node)| {
+                let feeds = feeds(&slots, &slots[at].routes, None);
+                SourceState::new(at, &plan.nodes[node].outputs, wiring.measured(node), feeds)
             })
             .collect();
         Self {
             slots: slots.into(),
-            mark: Mark::new(wiring.pace, sources.len()),
+            mark: Mark::new(sources.len()),
             sources,
             inlets,
             outlets,
@@ -129,6 +140,7 @@ impl Stage {
             entered: Timestamp::ZERO,
             looked: Timestamp::ZERO,
             paused: false,
+            beside_device,
         }
     }
 }

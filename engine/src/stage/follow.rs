@@ -1,13 +1,16 @@
 //! A frame's way through the nodes of a stage.
 
-use std::sync::atomic::Ordering;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::Ordering,
+};
 
 use crate::{
-    body::Operator,
+    body::{GapNotice, Operator},
     fault::Fault,
     frame::{Frame, Gap, Header},
     io::{Io, Sent},
-    time::Timestamp,
+    time::{Grid, Timestamp},
 };
 
 use super::{SlotBody, Stage, Step, Work, slot};
@@ -28,19 +31,20 @@ impl Stage {
         Ok(())
     }
 
-    /// Sends what a body has sent besides a frame it is still to process, and follows that first.
-    /// Meanwhile the frame waits like any other work, should a body further down fail.
-    pub(super) fn send_out_before(&mut self, slot: usize) -> Step {
-        if self.out.is_empty() {
-            return Ok(());
-        }
+    /// Lets the frame in `current`, if there is one, wait like any other work, should a call that is
+    /// about something else fail, or a body further down. Says how much work there was before.
+    fn set_aside(&mut self, slot: usize, line: usize) -> usize {
         let depth = self.work.len();
-        let line = self.current_line;
-        let waits = self.current.take();
-        let base = depth + usize::from(waits.is_some());
-        if let Some(frame) = waits {
+        if let Some(frame) = self.current.take() {
             self.work.push(Work { slot, line, frame, entered: true });
         }
+        depth
+    }
+
+    /// Sends what a body has sent besides a frame that was set aside on top of `depth`, follows that,
+    /// and takes the frame up again.
+    fn send_out_before(&mut self, slot: usize, line: usize, depth: usize) -> Step {
+        let base = self.work.len();
         self.send_out(slot);
         self.run_work_down_to(base)?;
         if base > depth {
@@ -48,6 +52,12 @@ impl Stage {
         }
         self.current_line = line;
         Ok(())
+    }
+
+    /// Sends what a body has sent of the beginning of the frame in `current`, and follows that first.
+    pub(super) fn send_out_head(&mut self, slot: usize, line: usize) -> Step {
+        let depth = self.set_aside(slot, line);
+        self.send_out_before(slot, line, depth)
     }
 
     pub(super) fn chain(&mut self, slot: usize, line: usize) -> Step {
@@ -214,6 +224,9 @@ impl Stage {
             slot::pick(frame, pick);
         }
         if let Some(grid) = &mut here.ports.lines[line].grid {
+            if frame.header.gap.is_some() {
+                here.before_gap = Some(*grid);
+            }
             grid.enter(frame.header.time, frame.buffer().count());
         }
         if let Some(aligner) = &mut here.aligner {
@@ -221,7 +234,6 @@ impl Stage {
             let grid = here.ports.lines[line].grid.as_ref();
             if aligner.enter(line, frame, grid).is_some() {
                 here.line_counts[line].dropped(Gap::Late, 1);
-                here.gap(Gap::Late);
             }
             self.settled = false;
             return false;
@@ -229,49 +241,49 @@ impl Stage {
         true
     }
 
-    /// Tells a body of missing content before the frame after it.
+    /// Tells a body of missing content before the frame after it. What it sends then is about what
+    /// came before, so the gap lies behind that.
     pub(super) fn tell_gap(&mut self, slot: usize, line: usize) -> Step {
         let here = &mut self.slots[slot];
         let Some(frame) = &mut self.current else { return Ok(()) };
         let partners = here.ports.aligned.iter().skip(1).flatten();
         let missing = frame.header.gap.or_else(|| partners.filter_map(|p| p.header.gap).next());
         let Some(reason) = missing else { return Ok(()) };
-        let notice = crate::GapNotice { reason, until: frame.header.time };
-        here.gap(reason);
+        let mut told = Ok(());
         match &mut here.body {
             SlotBody::Block(block) => {
                 self.mark.slot.store(slot as u32, Ordering::Relaxed);
                 block.reset();
             }
             SlotBody::Operator(_) => {
+                let notice = GapNotice { reason, until: frame.header.time };
                 // Told once, even if the frame has to wait for a new body.
                 frame.header.gap = None;
                 let aligned = here.ports.aligned.iter_mut().flatten();
                 aligned.for_each(|partner| partner.header.gap = None);
                 here.ports.line = line;
                 here.ports.cause = frame.header;
-                self.while_it_waits(slot, line, |operator, io| operator.gap(&notice, io))?;
+                let before = here.before_gap.take().filter(|_| here.aligner.is_none());
+                told = self.while_it_waits(slot, line, |operator, io| match before {
+                    Some(before) => tell_on(before, operator, &notice, io),
+                    None => operator.gap(&notice, io),
+                });
             }
             _ => {}
         }
-        Ok(())
+        self.slots[slot].gap(reason);
+        told
     }
 
     /// Calls an operator about something else than the frame in `current`, if there is one: that
-    /// waits like any other work, should the call or a body further down fail. What the call sends
-    /// is followed first.
+    /// waits. What the call sends is followed first.
     pub(super) fn while_it_waits(
         &mut self,
         slot: usize,
         line: usize,
         call: impl FnOnce(&mut dyn Operator, &mut Io<'_>) -> Result<(), Fault>,
     ) -> Step {
-        let depth = self.work.len();
-        let waits = self.current.take();
-        let base = depth + usize::from(waits.is_some());
-        if let Some(frame) = waits {
-            self.work.push(Work { slot, line, frame, entered: true });
-        }
+        let depth = self.set_aside(slot, line);
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let SlotBody::Operator(operator) = &mut here.body else {
@@ -281,12 +293,24 @@ impl Stage {
         let done = call(operator.as_mut(), &mut io);
         self.mark.check();
         done?;
-        self.send_out(slot);
-        self.run_work_down_to(base)?;
-        if base > depth {
-            self.current = self.work.pop().map(|work| work.frame);
-        }
-        self.current_line = line;
-        Ok(())
+        self.send_out_before(slot, line, depth)
     }
 }
+
+/// Tells an operator of a gap while its samples are counted from the frame before it.
+fn tell_on(
+    before: Grid,
+    operator: &mut dyn Operator,
+    notice: &GapNotice,
+    io: &mut Io<'_>,
+) -> Result<(), Fault> {
+    let line = io.ports.line;
+    let behind = io.ports.lines[line].grid.replace(before);
+    let told = catch_unwind(AssertUnwindSafe(|| operator.gap(notice, io)));
+    // The frame behind the gap may have to wait for another body, but is counted.
+    io.ports.lines[line].grid = behind;
+    told.unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests;

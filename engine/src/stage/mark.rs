@@ -7,8 +7,6 @@ use std::sync::{
 
 use crate::time::Timestamp;
 
-use super::Pace;
-
 /// No node at work.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
@@ -22,21 +20,18 @@ pub(crate) struct Mark {
     pub(crate) abandoned: AtomicBool,
     /// Event time up to which each source has been released: its successor goes on there.
     pub(super) released: Box<[AtomicI64]>,
-    /// The clock at zero of the time line, which moves with pauses.
-    pub(crate) start: AtomicI64,
 }
 
 /// The panic that takes an abandoned thread out of its turn.
 pub(crate) struct Abandoned;
 
 impl Mark {
-    pub(super) fn new(pace: Pace, sources: usize) -> Arc<Self> {
+    pub(super) fn new(sources: usize) -> Arc<Self> {
         Arc::new(Self {
             slot: AtomicU32::new(NOBODY),
             steps: AtomicU32::new(0),
             abandoned: AtomicBool::new(false),
             released: (0..sources).map(|_| AtomicI64::new(i64::MIN)).collect(),
-            start: AtomicI64::new(pace.start.nanos()),
         })
     }
 

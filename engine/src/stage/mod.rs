@@ -17,6 +17,8 @@ mod build;
 mod follow;
 mod mark;
 mod outlet;
+mod pause;
+mod remarks;
 mod settle;
 mod slot;
 mod source;
@@ -111,6 +113,8 @@ pub(crate) struct Stage {
     /// The clock when it was read last in this turn: at its beginning, or at a sink.
     looked: Timestamp,
     pub(crate) paused: bool,
+    /// Some source of the graph waits for a device: time goes on in a pause.
+    beside_device: bool,
 }
 
 /// A body's fault on its way out of a turn; which one is in `mark`.

@@ -98,7 +98,7 @@ impl Stage {
     /// thread that still counts on this edge.
     pub(crate) fn rewire(&mut self, edge: usize, end: NewEnd) {
         match end {
-            NewEnd::Receiver { ring, slot, line } => {
+            NewEnd::Receiver { ring, slot, line, admitted } => {
                 let Some(inlet) = self.inlets.iter_mut().find(|i| i.slot == slot && i.line == line)
                 else {
                     return;
@@ -111,7 +111,7 @@ impl Stage {
                 let held = self.work.iter().filter(|w| w.slot == slot && w.line == line).count();
                 let aligner = self.slots[slot].aligner.as_ref();
                 let inside = held + aligner.map_or(0, |aligner| aligner.waiting(line));
-                counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub(inside as u64));
+                counts.lost(admitted, inside as u64);
             }
             NewEnd::Sender { ring, counts } => {
                 if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.edge == edge) {
@@ -126,8 +126,8 @@ impl Stage {
 
 /// A ring's new end.
 pub(crate) enum NewEnd {
-    /// For the stage that consumes.
-    Receiver { ring: Receiver, slot: usize, line: usize },
+    /// For the stage that consumes, with the frames that the other ring had been given.
+    Receiver { ring: Receiver, slot: usize, line: usize, admitted: u64 },
     /// For the stage that produces.
     Sender { ring: Sender, counts: Arc<EdgeCounts> },
 }

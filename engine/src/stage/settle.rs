@@ -1,6 +1,12 @@
 //! Bounds, joins, timers and ends: what event time makes happen between frames.
 
-use crate::{align::Released, buffer::Buffer, frame::Frame, io::Io, time::Timestamp};
+use crate::{
+    align::{Aligner, Released},
+    buffer::Buffer,
+    frame::{Frame, Gap},
+    io::Io,
+    time::Timestamp,
+};
 
 use super::{Route, SlotBody, Stage, Step};
 
@@ -222,7 +228,7 @@ impl Stage {
         grid.enter(rest.header.time, rest.len());
         self.current_line = line;
         self.current = Some(rest);
-        self.send_out_before(slot)
+        self.send_out_head(slot, line)
     }
 
     /// Ends a body's stream, once.
@@ -233,6 +239,9 @@ impl Stage {
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         here.ports.cause.entered = self.entered;
+        if here.aligner.as_mut().is_some_and(Aligner::was_late) {
+            here.gap(Gap::Late);
+        }
         if let Some(aligner) = &mut here.aligner {
             // Partners that were left over: their moments have no sample in the first input.
             aligner.clear();

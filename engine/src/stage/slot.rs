@@ -9,7 +9,7 @@ use crate::{
     frame::{Frame, Gap},
     io::Ports,
     stats::{EdgeCounts, Histogram, NodeCounts},
-    time::Timestamp,
+    time::{Grid, Timestamp},
 };
 
 use super::Route;
@@ -63,6 +63,8 @@ pub(crate) struct Slot {
     /// Why the next frame of a port follows missing content.
     gaps: Box<[Option<Gap>]>,
     pub(crate) look_back_ns: i64,
+    /// The grid of a line as it was before the frame that is let in, where that follows a gap.
+    pub(super) before_gap: Option<Grid>,
     /// The last frame of each port, kept where `on_fault = "hold_last"`.
     pub(crate) last: Option<Box<[Option<Frame>]>>,
     pub(crate) counts: Arc<NodeCounts>,
@@ -112,6 +114,7 @@ impl Slot {
             out_bounds: vec![Timestamp::MIN; ports].into(),
             seqs: vec![0; ports].into(),
             gaps: vec![None; ports].into(),
+            before_gap: None,
             last: parts.keeps_last.then(|| vec![None; ports].into()),
             node: parts.node,
             body: parts.body,

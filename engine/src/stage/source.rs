@@ -4,7 +4,7 @@ use crate::{
     body::Flow,
     format::Format,
     io::{Io, Sent},
-    time::{Clock, Grid, Timestamp},
+    time::{Grid, Timestamp},
 };
 
 use super::{SlotBody, Stage, Step, Turn, slot};
@@ -34,15 +34,17 @@ impl Pace {
 
 /// A generating source and the frames it has made that are not due yet.
 pub(crate) struct SourceState {
-    slot: usize,
-    held: Vec<Sent>,
+    pub(super) slot: usize,
+    pub(super) held: Vec<Sent>,
     /// The end of what is held: a device would deliver it then.
-    due: Timestamp,
+    pub(super) due: Timestamp,
     /// What the source promised together with what is held, per port.
     promises: Box<[Timestamp]>,
     /// End of the signals released, per port.
-    grids: Box<[Option<Grid>]>,
-    finished: bool,
+    pub(super) grids: Box<[Option<Grid>]>,
+    pub(super) finished: bool,
+    /// The port whose samples are counted.
+    pub(super) measured: Option<usize>,
     /// Inputs of joins that its frames can reach inside the stage.
     feeds: Box<[(usize, usize)]>,
     /// Event time up to which a predecessor has delivered.
@@ -50,7 +52,12 @@ pub(crate) struct SourceState {
 }
 
 impl SourceState {
-    pub(super) fn new(slot: usize, outputs: &[Format], feeds: Box<[(usize, usize)]>) -> Self {
+    pub(super) fn new(
+        slot: usize,
+        outputs: &[Format],
+        measured: Option<usize>,
+        feeds: Box<[(usize, usize)]>,
+    ) -> Self {
         let grids = outputs.iter().map(|format| format.as_signal().map(|s| Grid::new(s.rate)));
         Self {
             slot,
@@ -59,6 +66,7 @@ impl SourceState {
             promises: vec![Timestamp::MIN; outputs.len()].into(),
             grids: grids.collect(),
             finished: false,
+            measured,
             feeds,
             skip_until: Timestamp::MIN,
         }
@@ -105,7 +113,7 @@ const SKIPPED_PER_TURN: usize = 1_024;
 impl Stage {
     /// Releases what is due, the oldest first, and asks sources for more.
     pub(super) fn pull_sources(&mut self, now: Timestamp) -> Step<Turn> {
-        if self.paused {
+        if self.stands_still() {
             return Ok(Turn::Idle);
         }
         loop {
@@ -131,6 +139,9 @@ impl Stage {
             let at = self.pace.clock_at(self.sources[source].due);
             if at > now {
                 return Ok(Turn::Until(at));
+            }
+            if self.paused {
+                return Ok(self.miss(source));
             }
             if self.left == 0 {
                 return Ok(Turn::More);
@@ -215,18 +226,23 @@ impl Stage {
         // Told first: a successor must not deliver again what a body below never comes back from.
         self.mark.released[source].store(self.sources[source].due.nanos(), Ordering::Relaxed);
         let mut held = std::mem::take(&mut self.sources[source].held);
-        let mut last_event = Timestamp::MIN;
+        let (mut last_event, mut samples) = (Timestamp::MIN, 0);
+        let state = &mut self.sources[source];
         for sent in &mut held {
-            let port = sent.port;
+            let (port, len) = (sent.port, sent.frame.len());
             sent.frame.header.entered = entered;
-            match &mut self.sources[source].grids[port] {
-                Some(grid) => grid.enter(sent.frame.header.time, sent.frame.len()),
+            match &mut state.grids[port] {
+                Some(grid) => grid.enter(sent.frame.header.time, len),
                 None => last_event = last_event.max(sent.frame.header.time),
+            }
+            if state.measured == Some(port) {
+                samples += len;
             }
         }
         // Stamped where it lies: a frame that is moved just after a part of it was written waits
         // for the write.
         let here = &mut self.slots[slot];
+        here.counts.samples.add(samples as u64);
         for sent in &mut held {
             // What the source says is missing comes before what the runtime knows.
             let missing = sent.frame.header.gap;
@@ -259,40 +275,13 @@ impl Stage {
         if self.any_watched || self.ending { self.settle() } else { Ok(()) }
     }
 
-    fn end_source(&mut self, source: usize) {
+    pub(super) fn end_source(&mut self, source: usize) {
         let slot = self.sources[source].slot;
         let here = &mut self.slots[slot];
         here.out_bounds.fill(Timestamp::MAX);
         here.flushed = true;
         self.ending = true;
         self.settled = false;
-    }
-
-    /// What sources have to say at the end, by node.
-    pub(crate) fn remarks(&self) -> Vec<(usize, String)> {
-        let remark = |source: &SourceState| {
-            let slot = &self.slots[source.slot];
-            match &slot.body {
-                SlotBody::Source(body) => Some((slot.node, body.remark()?)),
-                _ => None,
-            }
-        };
-        self.sources.iter().filter_map(remark).collect()
-    }
-
-    /// Stops or restarts the generating sources. Time does not pass for them meanwhile, so
-    /// nothing is missing afterwards.
-    pub(crate) fn pause(&mut self, paused: bool, clock: &Clock, paused_at: &mut Timestamp) {
-        if paused == self.paused {
-            return;
-        }
-        self.paused = paused;
-        if paused {
-            *paused_at = clock.now();
-        } else {
-            self.pace.start = self.pace.start.plus_nanos(clock.now().since(*paused_at));
-            self.mark.start.store(self.pace.start.nanos(), Ordering::Relaxed);
-        }
     }
 }
 

@@ -1,21 +1,21 @@
 //! Calls: questions in, answers out, in order and several open at once.
 
+mod outlets;
+mod question;
+
 use std::{collections::VecDeque, future::pending, sync::Arc};
 
-use tokio::{
-    task::JoinHandle,
-    time::{Duration, Instant, sleep_until, timeout_at},
-};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::{
     body::Body,
     buffer::Buffer,
-    call::{Answer, Call},
+    call::Call,
     fault::Fault,
-    frame::{Frame, Gap, Header},
+    frame::{Frame, Gap},
     graph::OnFault,
     plan::Plan,
-    ring::{Receiver, Sender},
+    ring::Receiver,
     stage::{Ends, Wiring, pick},
     stats::{EdgeCounts, NodeCounts},
     supervise::{Record, Verdict},
@@ -23,6 +23,9 @@ use crate::{
 };
 
 use super::{CatchUnwind, TaskWake, built_again, bury, caught, take_receivers};
+
+use outlets::Outlets;
+use question::{Answering, Missing, Question, in_time};
 
 /// A call with the ring that leads to it and those that lead from it.
 pub(crate) struct CallTask {
@@ -56,51 +59,6 @@ enum Asks {
     HoldLast,
 }
 
-struct Question {
-    frame: Frame,
-    /// Not later than this; counts from when it was asked first.
-    until: Option<Instant>,
-    /// Times it may be asked again if the answer fails.
-    retries: u32,
-    answer: Answering,
-}
-
-enum Answering {
-    Open(JoinHandle<Result<Frame, Missing>>),
-    /// The body died when it was asked.
-    Died,
-    /// No body is left to ask.
-    Ready(Option<Buffer>),
-}
-
-/// Why there is no answer.
-#[derive(Clone, Copy)]
-enum Missing {
-    Late,
-    Failed,
-}
-
-impl Drop for Question {
-    fn drop(&mut self) {
-        if let Answering::Open(answer) = &self.answer {
-            answer.abort();
-        }
-    }
-}
-
-impl Question {
-    /// Safe to cancel: an answer that has come is kept.
-    async fn answered(&mut self) -> Result<Frame, Missing> {
-        match &mut self.answer {
-            // A panic of the answer is its failure; the body that gave it is whole.
-            Answering::Open(answer) => answer.await.unwrap_or(Err(Missing::Failed)),
-            Answering::Died => Err(Missing::Failed),
-            Answering::Ready(Some(buffer)) => Ok(Frame::new(self.frame.header, buffer.clone())),
-            Answering::Ready(None) => Err(Missing::Failed),
-        }
-    }
-}
-
 impl CallTask {
     pub(crate) fn new(
         wiring: Wiring<'_>,
@@ -115,14 +73,7 @@ impl CallTask {
             let sender = ends.senders[edge].take().expect("one end per edge");
             (sender, wiring.counts.edges[edge].clone())
         });
-        let out = Outlets {
-            edges: edges.collect(),
-            wake: wake.clone(),
-            delay_ns: planned.delay_ns,
-            look_back_ns: planned.look_back_ns,
-            seq: 0,
-            gap: None,
-        };
+        let out = Outlets::new(planned, edges.collect(), &wake);
         Self {
             node,
             wake,
@@ -144,7 +95,12 @@ impl CallTask {
 
     /// Asks and answers in order until the input ends.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
-        CatchUnwind::new(self.run_on()).await
+        let outcome = CatchUnwind::new(self.run_on()).await;
+        if outcome.is_err() {
+            self.edge.dropped(Gap::Poison, self.open.len() as u64);
+            self.ring.abandon(Gap::Poison);
+        }
+        outcome
     }
 
     async fn run_on(&mut self) -> Result<(), Fault> {
@@ -298,7 +254,8 @@ impl CallTask {
         Ok(())
     }
 
-    /// The body has failed: its policy decides. What was asked already is answered still.
+    /// The body has failed over a question: its policy decides. What was asked already is answered
+    /// still.
     fn failed(&mut self, fault: Fault) -> Result<(), Fault> {
         let now = self.clock.now();
         let asks = match self.record.fault(now) {
@@ -308,63 +265,14 @@ impl CallTask {
             }
             Verdict::Bypass => Asks::Bypass,
             Verdict::HoldLast => Asks::HoldLast,
-            Verdict::Stop => return Err(fault),
+            Verdict::Stop => {
+                self.counts.poison.add(1);
+                self.edge.dropped(Gap::Poison, 1);
+                return Err(fault);
+            }
         };
         bury(std::mem::replace(&mut self.asks, asks));
         Ok(())
-    }
-}
-
-/// The edges behind a call.
-struct Outlets {
-    edges: Vec<(Sender, Arc<EdgeCounts>)>,
-    wake: Arc<TaskWake>,
-    delay_ns: i64,
-    look_back_ns: i64,
-    seq: u64,
-    /// Why the next answer follows missing ones.
-    gap: Option<Gap>,
-}
-
-impl Outlets {
-    /// An answer is missing.
-    fn miss(&mut self, reason: Gap) {
-        self.gap.get_or_insert(reason);
-    }
-
-    async fn send(&mut self, question: Header, buffer: Buffer) {
-        let gap = self.gap.take().or(question.gap);
-        let time = question.time.plus_nanos(-self.delay_ns);
-        let header = Header { seq: self.seq, gap, time, ..question };
-        self.seq += 1;
-        let bound = self.behind(question.time);
-        for (sender, counts) in &mut self.edges {
-            counts.sent.add(1);
-            let mut frame = Frame::new(header, buffer.clone());
-            while let Err(back) = sender.push(frame) {
-                frame = back;
-                sender.publish(bound);
-                if !sender.wait_for_room() {
-                    self.wake.0.notified().await;
-                }
-            }
-            sender.publish(bound);
-        }
-    }
-
-    /// Nothing older than `bound` will be asked any more.
-    fn publish(&mut self, bound: Timestamp) {
-        let bound = self.behind(bound);
-        for (sender, _) in &mut self.edges {
-            sender.publish(bound);
-        }
-    }
-
-    fn behind(&self, bound: Timestamp) -> Timestamp {
-        match bound {
-            Timestamp::MAX => bound,
-            _ => bound.plus_nanos(-self.delay_ns).plus_nanos(-self.look_back_ns),
-        }
     }
 }
 
@@ -374,12 +282,4 @@ async fn reached(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
     }
-}
-
-async fn in_time(answer: Answer, until: Option<Instant>) -> Result<Frame, Missing> {
-    let answered = match until {
-        None => answer.await,
-        Some(until) => timeout_at(until, answer).await.map_err(|_| Missing::Late)?,
-    };
-    answered.map_err(|_| Missing::Failed)
 }

@@ -19,11 +19,12 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{CatchUnwind, TaskWake, built_again};
+use super::{CatchUnwind, TaskWake, built_again, bury};
 
 fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort> {
     let planned = &wiring.plan.nodes[node];
-    let port = |(edges, format): (&Vec<usize>, &crate::Format)| LivePort {
+    let measured = wiring.measured(node);
+    let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),
         edges: edges
             .iter()
@@ -37,8 +38,9 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
         heard: wiring.pace.start,
         gap: None,
         grid: format.as_signal().map(|signal| Grid::new(signal.rate)),
+        measured: (measured == Some(number)).then(|| wiring.counts.nodes[node].clone()),
     };
-    planned.out_edges.iter().zip(&planned.outputs).map(port).collect()
+    planned.out_edges.iter().zip(&planned.outputs).enumerate().map(port).collect()
 }
 
 /// A source that waits, with the rings that lead from it.
@@ -107,25 +109,32 @@ impl LiveTask {
     }
 
     async fn run_on(&mut self) -> Result<(), Fault> {
+        let mut body = self.body.take().expect("it runs once");
         loop {
-            let mut body = self.body.take().expect("there is a body at the loop's top");
             let io = &mut self.io;
             let Err(fault) = CatchUnwind::new(async { body.run(io).await }).await else {
                 return Ok(());
             };
-            match self.record.fault(self.io.clock.now()) {
-                Verdict::Restart(at) => {
-                    let left = at.since(self.io.clock.now()).max(0) as u64;
-                    tokio::time::sleep(Duration::from_nanos(left)).await;
-                }
-                _ => return Err(fault),
-            }
-            let Body::Live(body) = built_again(&self.plan, self.node, self.session)? else {
-                return Err(Fault::new("the kind built another sort of body"));
-            };
+            // It lets go of its device before the next one asks for it.
+            bury(body);
+            body = self.successor(fault).await?;
             self.counts.restarts.add(1);
             self.io.gap(Gap::Restart);
-            self.body = Some(body);
+        }
+    }
+
+    /// A new body after the pause its policy sets. One that cannot be built is one more fault: the
+    /// device may be there again after a while.
+    async fn successor(&mut self, mut fault: Fault) -> Result<Box<dyn LiveSource>, Fault> {
+        loop {
+            let now = self.io.clock.now();
+            let Verdict::Restart(at) = self.record.fault(now) else { return Err(fault) };
+            tokio::time::sleep(Duration::from_nanos(at.since(now) as u64)).await;
+            fault = match built_again(&self.plan, self.node, self.session) {
+                Ok(Body::Live(body)) => return Ok(body),
+                Ok(_) => Fault::new("the kind built another sort of body"),
+                Err(fault) => fault,
+            };
         }
     }
 }

@@ -1,21 +1,23 @@
 //! Sinks that wait: a turn takes what is there.
 
+mod faults;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     align::{Aligner, Released},
-    body::{Body, Sink},
-    fault::{Fault, FaultClass},
+    body::Sink,
+    fault::Fault,
     frame::{Frame, Gap},
     plan::Plan,
     ring::Receiver,
     stage::{Ends, Wiring, pick},
     stats::{EdgeCounts, Histogram, NodeCounts},
-    supervise::{Record, Verdict},
+    supervise::Record,
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{TaskWake, built_again, bury, caught, is_closed, take_receivers};
+use super::{TaskWake, caught, is_closed, take_receivers};
 
 /// What a sink's turn leaves behind.
 #[derive(Debug)]
@@ -105,8 +107,8 @@ impl SinkTask {
     }
 
     /// Takes a new ring in the place of one whose producer was given up. What came through is
-    /// taken first; what had not been passed on is lost and counted here.
-    pub(crate) fn rewire(&mut self, line: usize, mut ring: Receiver) {
+    /// taken first; what else had been `admitted` was not passed on, is lost, and counted here.
+    pub(crate) fn rewire(&mut self, line: usize, mut ring: Receiver, admitted: u64) {
         match self.state {
             State::Takes | State::Idles => {
                 if let Err(fault) = caught(|| self.drain(&mut { usize::MAX })) {
@@ -128,8 +130,7 @@ impl SinkTask {
         self.rings[line] = ring;
         let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line));
         let kept = self.kept.iter().filter(|(kept_line, _)| *kept_line == line).count();
-        let counts = &self.edges[line];
-        counts.dropped(Gap::Wedged, counts.in_flight().saturating_sub((held + kept) as u64));
+        self.edges[line].lost(admitted, (held + kept) as u64);
     }
 
     /// Frames of a line that are in its ring, kept, or waiting to be joined, counted one by one.
@@ -276,51 +277,5 @@ impl SinkTask {
             }
         }
         taken
-    }
-
-    /// The body has failed: its policy decides.
-    fn failed(&mut self, fault: Fault) {
-        bury(self.sink.take());
-        let verdict = match fault.class() {
-            _ if matches!(self.state, State::Over) => Verdict::Stop,
-            // A full disk or a closed pipe is not mended by another body, and opening
-            // the file again would destroy what was written.
-            FaultClass::Io | FaultClass::Closed => Verdict::Stop,
-            FaultClass::Body | FaultClass::Panic => self.record.fault(self.clock.now()),
-        };
-        match verdict {
-            Verdict::Restart(at) => self.state = State::Rests(at),
-            // It has said nothing that could be repeated, and has nobody to pass frames on to.
-            Verdict::HoldLast | Verdict::Bypass => self.state = State::Idles,
-            Verdict::Stop => {
-                self.give_up(if is_closed(&fault) { Gap::Closed } else { Gap::Poison });
-                self.state = State::Failed(fault);
-            }
-        }
-    }
-
-    /// Drops what was on its way here.
-    fn give_up(&mut self, reason: Gap) {
-        for (line, _) in self.kept.drain(..) {
-            self.edges[line].dropped(reason, 1);
-        }
-        for (line, ring) in self.rings.iter_mut().enumerate() {
-            if let Some(aligner) = &self.aligner {
-                self.edges[line].dropped(reason, aligner.waiting(line) as u64);
-            }
-            ring.abandon(reason);
-        }
-        if let Some(aligner) = &mut self.aligner {
-            aligner.clear();
-        }
-    }
-
-    fn rebuild(&mut self) -> Result<(), Fault> {
-        let Body::Sink(sink) = built_again(&self.plan, self.node, self.session)? else {
-            return Err(Fault::new("the kind built another sort of body"));
-        };
-        self.counts.restarts.add(1);
-        self.sink = Some(sink);
-        Ok(())
     }
 }

@@ -164,6 +164,11 @@ impl Bench {
         self.plan.nodes[self.node].look_back_ns
     }
 
+    /// How far it mostly looks back, where it says so.
+    pub fn look_back_usual_ns(&self) -> Option<i64> {
+        self.plan.nodes[self.node].look_back_usual_ns
+    }
+
     /// How long a source says that it delivers.
     pub fn duration_ns(&self) -> Option<i64> {
         self.plan.nodes[self.node].duration_ns

@@ -26,8 +26,8 @@
 //!
 //! Where events have a field `is_beat`, those that are none are passed over; where they have a
 //! `class`, intervals next to a beat that does not come from the sinus node (not N, L, R, e or j)
-//! do not count. Where they have an `rr_ms`, one without it follows a gap: nothing is measured
-//! across.
+//! do not count. Where they have an `rr_ms`, one without it, or with one that is not finite, follows
+//! a gap: nothing is measured across.
 //!
 //! Exact: sums are whole nanoseconds, so values equal a fresh computation bit for bit. A beat
 //! costs some 30 ns.
@@ -50,7 +50,8 @@ pub static KIND: Kind = Kind {
           it: `removed` says how many, `span_s` how long those that count are together. Values equal a \
           fresh computation bit for bit. pNN50 divides by the number of differences (neurokit2 by one \
           more). Events whose `is_beat` is false are passed over; intervals next to a beat whose \
-          `class` is not N, L, R, e or j do not count, nor does one across a gap. Delay: none, but \
+          `class` is not N, L, R, e or j do not count, nor does one across a gap, such as before an event without `rr_ms`, or \
+          with one that is NaN or infinite. Delay: none, but \
           values wait for the first beat behind their time; at the end of the stream those due within \
           one mean interval after the last beat come too. Cost: about 30 ns a beat.",
     example: "window_s = 60.0\nevery_s = 5.0",
@@ -140,7 +141,10 @@ impl Variability {
             Some(FieldValue::Text(class)) => NORMAL.contains(&class),
             _ => true,
         };
-        let goes_on = self.rr_ms.is_none() || field(self.rr_ms).is_some();
+        let goes_on = match field(self.rr_ms) {
+            Some(FieldValue::F64(rr_ms)) => rr_ms.is_finite(),
+            rr_ms => self.rr_ms.is_none() || rr_ms.is_some(),
+        };
         (is_beat, is_normal, goes_on)
     }
 
@@ -366,20 +370,23 @@ mod tests {
     #[test]
     fn a_beat_without_an_interval_begins_anew() {
         let format = Format::event(vec![Field::f64("rr_ms")], 10.0);
-        let mut hrv =
-            Bench::with(&KIND, &[("in", format.clone())], "every_s = 5.0").expect("valid");
-        // From 1.6 to 3.0 s nothing was heard: 1.4 s would be believed else.
-        for (time_ms, rr_ms) in
-            [(800, None), (1_600, Some(800.0)), (3_000, None), (3_800, Some(800.0)), (5_100, None)]
-        {
-            let event =
-                EventWriter::new(format.as_event().expect("events")).f64_or_absent(0, rr_ms);
-            let header = Header::at(Timestamp::from_nanos(time_ms * 1_000_000));
-            hrv.push(0, Frame::new(header, event.finish()));
-            hrv.run();
+        let beats = format.as_event().expect("events");
+        for unheard in [None, Some(f64::NAN), Some(f64::INFINITY)] {
+            let mut hrv =
+                Bench::with(&KIND, &[("in", format.clone())], "every_s = 5.0").expect("valid");
+            // From 1.6 to 3.0 s nothing was heard: 1.4 s would be believed else.
+            let heard = Some(800.0);
+            for (time_ms, rr_ms) in
+                [(800, None), (1_600, heard), (3_000, unheard), (3_800, heard), (5_100, None)]
+            {
+                let event = EventWriter::new(beats).f64_or_absent(0, rr_ms);
+                let header = Header::at(Timestamp::from_nanos(time_ms * 1_000_000));
+                hrv.push(0, Frame::new(header, event.finish()));
+                hrv.run();
+            }
+            let seen = hrv.take();
+            assert_eq!(seen[0].number("intervals"), Some(2.0), "{unheard:?}");
+            assert_eq!(seen[0].number("removed"), Some(0.0), "{unheard:?}");
         }
-        let seen = hrv.take();
-        assert_eq!(seen[0].number("intervals"), Some(2.0));
-        assert_eq!(seen[0].number("removed"), Some(0.0));
     }
 }

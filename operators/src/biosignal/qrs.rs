@@ -14,12 +14,13 @@
 //! learnt anew, and the first beat behind it has no `rr_ms`, nor has one more than 3 s after the
 //! last.
 //!
-//! **Delay.** From the R peak to its event 0.24 s, up to 3 s while it learns.
+//! **Delay.** From the R peak to its event 0.24 s, 0.5 s for a small beat, which may be the P wave of a
+//! larger one, and up to 3 s while it learns.
 //!
-//! **Bounds.** In principle a beat may be found 4.5 s late (`look_back`), and who merges beats with
+//! **Bounds.** In principle a beat may be found 4.7 s late (`look_back`), and who merges beats with
 //! something else would wait that long. But no beat is ever found before one already told, so with
 //! each beat goes the promise that nothing comes up to 0.1 s behind it: a merge passes beats on at
-//! once, and what is timed by beats (`hrv`) is at most one beat and a quarter of a second late.
+//! once, and what is timed by beats (`hrv`) is at most one beat and half a second late.
 
 use engine::{
     Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Operator, Outline, Param,
@@ -42,7 +43,8 @@ pub static KIND: Kind = Kind {
           (`input = \"auto\"`); a band that leaves little of a QRS complex is warned of. \
           `input = \"raw\"` inverts nothing; `input = \"filtered\"` takes a recording that was \
           band-passed before, from 5 to 15 Hz with order 2. t_s is the R peak itself; its event comes \
-          0.24 s later, and that of the first three seconds, which are for learning, after those. \
+          0.24 s later, of small beats 0.5 s, of the first three seconds, which are for learning, after \
+          those. \
           30 to 220 beats a minute; in plain noise below 5. After a gap, or 0.3 s of NaN, learning \
           begins anew. The first beat after that, or after 3 s without one, has no rr_ms; shorter \
           NaN count as the last good sample. The amplitude is R's height in the recording, before \
@@ -81,7 +83,8 @@ pub static KIND: Kind = Kind {
             Field::bool("searched_back"),
         ];
         let mut outline = Outline::of([Format::event(fields, crate::BEATS_PER_SECOND_MAX)])
-            .looking_back(LOOK_BACK_NS);
+            .looking_back(LOOK_BACK_NS)
+            .looking_back_mostly(220_000_000);
         if detector(node)?.lost() > LOST_MAX {
             let input = &node.inputs()[0];
             let message = format!("`{}` carries little of a QRS complex", input.label);
@@ -114,8 +117,8 @@ const INPUT: Param<&str> = Param::with_default("input", "auto", "What the ECG ha
 /// Below, a QRS complex has no form left.
 const RATE_HZ_MIN: f64 = 100.0;
 /// Silence is noticed 3.2 to 4.2 s after a beat, and what is judged anew then may lie 0.2 s behind
-/// it; judging takes 0.3 s at most. Learning at the start takes three seconds.
-const LOOK_BACK_NS: i64 = 4_500_000_000;
+/// it; judging takes 0.6 s at most. Learning at the start takes three seconds.
+const LOOK_BACK_NS: i64 = 4_700_000_000;
 /// No beat follows another sooner; the detector's own refractory time is longer by what its
 /// choice of the R peak may shift.
 const REFRACTORY_NS: i64 = 100_000_000;

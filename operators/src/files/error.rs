@@ -20,31 +20,20 @@ pub struct FileError {
     pub message: String,
     /// What to do about it; begins with a verb.
     pub hint: String,
-    /// Who is to blame, for choosing an exit code.
-    pub cause: FileCause,
     /// The operating system's answer.
     pub io: Option<io::Error>,
 }
 
-/// Who is to blame when a file cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileCause {
-    /// The file contradicts its format or itself.
-    Malformed,
-    /// The file is missing, or could not be read.
-    Unreadable,
-    /// The file is right, but says something this reader does not know.
-    Unsupported,
-}
-
 impl FileError {
-    pub(crate) fn malformed(file: &str, message: String, hint: &str) -> Self {
-        Self::new(file, FileCause::Malformed, message, hint)
-    }
-
-    pub(crate) fn unsupported(file: &str, message: String, hint: &str) -> Self {
-        Self::new(file, FileCause::Unsupported, message, hint)
+    pub(crate) fn new(file: &str, message: String, hint: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            message,
+            hint: hint.to_owned(),
+            io: None,
+        }
     }
 
     pub(crate) fn unreadable(file: &str, doing: &str, error: io::Error) -> Self {
@@ -56,11 +45,14 @@ impl FileError {
                 format!("cannot {doing}: permission denied"),
                 "make the file readable for this user",
             ),
+            io::ErrorKind::IsADirectory => {
+                (format!("cannot {doing}: it is a folder"), "name a file in it")
+            }
             _ => {
                 (format!("cannot {doing}: {error}"), "check the disk and the file, then try again")
             }
         };
-        Self { io: Some(error), ..Self::new(file, FileCause::Unreadable, message, hint) }
+        Self { io: Some(error), ..Self::new(file, message, hint) }
     }
 
     /// Where in which file, and what: the text without the hint.
@@ -78,18 +70,6 @@ impl FileError {
     pub(crate) fn at_column(mut self, column: u64) -> Self {
         self.column = Some(column);
         self
-    }
-
-    fn new(file: &str, cause: FileCause, message: String, hint: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-            column: None,
-            message,
-            hint: hint.to_owned(),
-            cause,
-            io: None,
-        }
     }
 }
 

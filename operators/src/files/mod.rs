@@ -11,4 +11,4 @@ pub mod wfdb;
 
 pub(crate) use names::make_unique;
 pub(crate) use node::{open, problem, read_all};
-pub(crate) use number::Short;
+pub(crate) use number::{Short, counted};

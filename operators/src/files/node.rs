@@ -2,7 +2,7 @@
 
 use engine::{Code, Diagnostic, Node, ReadSeek};
 
-use super::error::{FileCause, FileError};
+use super::error::FileError;
 
 /// Opens a file; what keeps it closed is a problem of `param`.
 pub(crate) fn open(
@@ -24,9 +24,6 @@ pub(crate) fn read_all(node: &Node<'_>, path: &str, param: &str) -> Result<Vec<u
 
 /// A file's error as a problem of the parameter that names it.
 pub(crate) fn problem(node: &Node<'_>, param: &str, error: &FileError) -> Diagnostic {
-    let code = match error.cause {
-        FileCause::Unreadable => Code::NoSuchFile,
-        FileCause::Malformed | FileCause::Unsupported => Code::BadFile,
-    };
+    let code = error.io.as_ref().map_or(Code::BadFile, Code::of_io);
     node.problem(code, param, error.place_and_message()).hint(error.hint.clone())
 }

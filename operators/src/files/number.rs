@@ -1,4 +1,4 @@
-//! Numbers as text that people can read and programs read back exactly.
+//! Numbers as text that people can read and programs read back exactly, and counts in sentences.
 
 use std::fmt::{Display, Formatter, LowerExp, Result};
 
@@ -15,6 +15,11 @@ impl<T: Copy + Display + LowerExp + Into<f64>> Display for Short<T> {
             LowerExp::fmt(&self.0, f)
         }
     }
+}
+
+/// So many of something: `1 row`, `2 rows`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -1,19 +1,29 @@
 //! Where tests find recordings, and what independent tools found in them.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
-/// The shared test data: `AFFERENT_DATA`, else beside the workspace.
+/// A file of the test data: in `AFFERENT_DATA`, else beside the workspace. Without such a folder a
+/// test skips, and says so past whatever keeps its output back.
+///
+/// # Panics
+/// If the folder lacks the file, or `AFFERENT_DATA` names none: who has the data wants it used.
 pub(crate) fn data(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("AFFERENT_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let path = root.join(path);
-    if path.exists() {
-        return Some(path);
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let asked = std::env::var_os("AFFERENT_DATA").map(PathBuf::from);
+    let is_asked = asked.is_some();
+    let folder = asked.unwrap_or_else(beside);
+    let is_there = folder.join("README.md").exists();
+    assert!(is_there || !is_asked, "AFFERENT_DATA is {}, where no data is", folder.display());
+    if !is_there {
+        let folder = folder.display();
+        // `eprintln` would be kept back with what else a passing test says.
+        let said = writeln!(std::io::stderr(), "SKIPPED {path}: no test data at {folder}");
+        said.expect("stderr is open");
+        return None;
     }
-    eprintln!("SKIPPED: there is no {}; set AFFERENT_DATA to the test data", path.display());
-    None
+    let path = folder.join(path);
+    assert!(path.exists(), "the test data lacks {}", path.display());
+    Some(path)
 }
 
 /// The number that stands behind the keys of `path`, one inside the other, in a reference file.

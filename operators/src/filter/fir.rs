@@ -28,11 +28,11 @@ use std::sync::Arc;
 
 use engine::{Body, Code, Diagnostic, Kind, Node, Outline, Param, Port};
 
-use super::span::{Kernel, Spanned};
+use super::span::Spanned;
 use crate::{
     designs::{Designs, refused},
     kernels::fir::Fir,
-    math::{band::Band, fir_design, state::StateError, window::Window},
+    math::{band::Band, fir_design, window::Window},
 };
 
 /// The catalog entry.
@@ -175,24 +175,6 @@ fn window_of(name: &str) -> Window {
         "hann" => Window::Hann,
         "rectangular" => Window::Rectangular,
         _ => Window::Hamming,
-    }
-}
-
-impl Kernel for Fir {
-    fn run(&mut self, input: &[f32], output: &mut [f32]) {
-        Self::run(self, input, output);
-    }
-
-    fn reset(&mut self) {
-        Self::reset(self);
-    }
-
-    fn save(&self, into: &mut Vec<u8>) {
-        Self::save(self, into);
-    }
-
-    fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
-        Self::load(self, from)
     }
 }
 

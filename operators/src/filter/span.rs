@@ -6,37 +6,7 @@
 
 use engine::{Fault, Io, Operator};
 
-use crate::math::state::StateError;
-
-/// A filter whose outputs are late by a constant.
-pub(crate) trait Kernel: Send {
-    /// Inputs to an output.
-    fn factor(&self) -> usize {
-        1
-    }
-
-    /// Inputs before the one at which the next output lies.
-    fn to_skip(&self) -> usize {
-        0
-    }
-
-    /// Outputs per channel that `len` inputs make.
-    fn output_len(&self, len: usize) -> usize {
-        len
-    }
-
-    /// Filters planes of equal length, one per channel.
-    fn run(&mut self, input: &[f32], output: &mut [f32]);
-
-    /// Back to rest.
-    fn reset(&mut self);
-
-    /// Appends the state.
-    fn save(&self, into: &mut Vec<u8>);
-
-    /// Takes up a state; on an error nothing has changed.
-    fn load(&mut self, from: &[u8]) -> Result<(), StateError>;
-}
+use crate::{kernels::Kernel, math::state::StateError};
 
 /// A filter, and what is left to do at both ends of its input.
 pub(crate) struct Spanned<K> {

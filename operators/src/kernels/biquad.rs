@@ -26,9 +26,8 @@ use std::sync::Arc;
 
 use super::level::Level;
 use super::sections::{FLUSH_EVERY, Filter, per_channel};
-use super::state;
 use crate::math::sos::Section;
-use crate::math::state::StateError;
+use crate::math::state::{StateError, StateReader};
 
 /// The version of what `save` writes.
 const VERSION: u8 = 1;
@@ -101,7 +100,7 @@ impl Biquad {
     /// Takes over the state of a filter with as many sections and channels. On an error nothing
     /// has changed.
     pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let numbers = state::numbers::<8>(bytes, VERSION, 1 + self.state.len())?;
+        let numbers = StateReader::new(bytes, VERSION)?.numbers::<8>(1 + self.state.len())?;
         let (position, numbers) = numbers.split_first().expect("one number at least");
         let position = u64::from_le_bytes(*position);
         let finite = numbers.iter().all(|number| f64::from_le_bytes(*number).is_finite());

@@ -14,9 +14,11 @@
 
 use std::sync::Arc;
 
-use super::level::{Level, Work};
-use super::state;
-use crate::math::state::StateError;
+use super::{
+    Kernel,
+    level::{Level, Work},
+};
+use crate::math::state::{StateError, StateReader};
 
 /// The version of what `save` writes.
 const VERSION: u8 = 1;
@@ -79,29 +81,22 @@ impl Decimate {
         self.level = level;
         self
     }
+}
 
-    /// How many samples become one.
-    pub fn factor(&self) -> usize {
+impl Kernel for Decimate {
+    fn factor(&self) -> usize {
         self.factor
     }
 
-    /// How many samples come in before the one at which the next output is due.
-    pub fn to_skip(&self) -> usize {
+    fn to_skip(&self) -> usize {
         self.to_skip
     }
 
-    /// How many samples per channel come out when the next frame has `len` of them.
-    pub fn output_len(&self, len: usize) -> usize {
+    fn output_len(&self, len: usize) -> usize {
         len.saturating_sub(self.to_skip).div_ceil(self.factor)
     }
 
-    /// Filters planes of equal length, one per channel, of any length.
-    ///
-    /// # Panics
-    ///
-    /// If `input` does not divide into the channels, or `output` has not `output_len` samples for
-    /// each.
-    pub fn run(&mut self, input: &[f32], output: &mut [f32]) {
+    fn run(&mut self, input: &[f32], output: &mut [f32]) {
         let len = input.len() / self.channels;
         let count = self.output_len(len);
         assert_eq!(input.len(), len * self.channels, "all channels are equally long");
@@ -123,24 +118,21 @@ impl Decimate {
         self.to_skip = self.to_skip + count * self.factor - len;
     }
 
-    /// Back to rest: the next sample is the first.
-    pub fn reset(&mut self) {
+    fn reset(&mut self) {
         self.history.fill(0.0);
         self.to_skip = 0;
     }
 
     /// Appends the state: version, samples to skip (u32), then for each channel the last samples,
     /// oldest first.
-    pub fn save(&self, bytes: &mut Vec<u8>) {
+    fn save(&self, bytes: &mut Vec<u8>) {
         bytes.push(VERSION);
         bytes.extend((self.to_skip as u32).to_le_bytes());
         bytes.extend(self.history.iter().flat_map(|sample| sample.to_le_bytes()));
     }
 
-    /// Takes over the state of a filter with the same factor and as many taps and channels. On an
-    /// error nothing has changed.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let numbers = state::numbers(bytes, VERSION, 1 + self.history.len())?;
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let numbers = StateReader::new(bytes, VERSION)?.numbers(1 + self.history.len())?;
         let (to_skip, samples) = numbers.split_first().expect("one number at least");
         let to_skip = u32::from_le_bytes(*to_skip) as usize;
         if to_skip >= self.factor {

@@ -13,9 +13,11 @@
 
 use std::sync::Arc;
 
-use super::level::{Level, Work};
-use super::state;
-use crate::math::state::StateError;
+use super::{
+    Kernel,
+    level::{Level, Work},
+};
+use crate::math::state::{StateError, StateReader};
 
 /// The version of what `save` writes.
 const VERSION: u8 = 1;
@@ -63,13 +65,10 @@ impl Fir {
         self.level = level;
         self
     }
+}
 
-    /// Filters planes of equal length, one per channel, of any length.
-    ///
-    /// # Panics
-    ///
-    /// If `input` and `output` differ in length or do not divide into the channels.
-    pub fn run(&mut self, input: &[f32], output: &mut [f32]) {
+impl Kernel for Fir {
+    fn run(&mut self, input: &[f32], output: &mut [f32]) {
         let len = input.len() / self.channels;
         assert_eq!(input.len(), output.len(), "as many samples come out as go in");
         assert_eq!(input.len(), len * self.channels, "all channels are equally long");
@@ -86,21 +85,18 @@ impl Fir {
         }
     }
 
-    /// Back to rest.
-    pub fn reset(&mut self) {
+    fn reset(&mut self) {
         self.history.fill(0.0);
     }
 
     /// Appends the state: version, then for each channel the last samples, oldest first.
-    pub fn save(&self, bytes: &mut Vec<u8>) {
+    fn save(&self, bytes: &mut Vec<u8>) {
         bytes.push(VERSION);
         bytes.extend(self.history.iter().flat_map(|sample| sample.to_le_bytes()));
     }
 
-    /// Takes over the state of a filter with as many taps and channels. On an error nothing has
-    /// changed.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let samples = state::numbers(bytes, VERSION, self.history.len())?;
+    fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
+        let samples = StateReader::new(bytes, VERSION)?.numbers(self.history.len())?;
         for (to, from) in self.history.iter_mut().zip(samples) {
             *to = f32::from_le_bytes(*from);
         }

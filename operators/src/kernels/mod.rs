@@ -14,10 +14,11 @@
 pub mod biquad;
 pub mod decimate;
 pub mod fir;
+mod kernel;
 mod level;
 pub mod map;
 mod sections;
-mod state;
 mod tile;
 
+pub use kernel::Kernel;
 pub use level::Level;

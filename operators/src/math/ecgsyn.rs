@@ -27,7 +27,6 @@
 use std::collections::VecDeque;
 
 use super::sine::Sine;
-use super::state::{StateError, StateReader, put_f64, put_i64, put_time, put_u64};
 
 mod noise;
 mod parameters;
@@ -86,8 +85,6 @@ pub enum BeatClass {
 struct Planned {
     /// Middle of its R wave.
     time_ns: i64,
-    /// The RR interval its shape follows.
-    shape_rr_s: f64,
     height_mv: f64,
     class: BeatClass,
     shape: Shape,
@@ -97,8 +94,6 @@ struct Planned {
 }
 
 impl Ecg {
-    const STATE_VERSION: u8 = 1;
-
     /// A heart that begins to beat, sampled `rate_hz` times a second.
     pub fn new(parameters: EcgParameters, rate_hz: f64) -> Result<Self, EcgError> {
         parameters.check(rate_hz)?;
@@ -167,88 +162,6 @@ impl Ecg {
         self.plan_first();
     }
 
-    /// Appends the state. Parameters are not part of it.
-    pub fn save(&self, out: &mut Vec<u8>) {
-        out.push(Self::STATE_VERSION);
-        put_u64(out, self.parameters.seed);
-        put_f64(out, self.rate_hz);
-        put_u64(out, self.sample);
-        self.rhythm.save(out);
-        put_time(out, self.last_peak_ns);
-        for sine in [self.respiration, self.mains] {
-            let [step, start] = sine.state();
-            put_u64(out, step);
-            put_u64(out, start);
-        }
-        put_u64(out, self.beats.len() as u64);
-        for beat in &self.beats {
-            put_i64(out, beat.time_ns);
-            put_f64(out, beat.shape_rr_s);
-            put_f64(out, beat.height_mv);
-            put_u64(out, beat.class.code());
-            put_i64(out, beat.peak_ns);
-            put_u64(out, u64::from(beat.is_told));
-        }
-        put_u64(out, self.truth.len() as u64);
-        for beat in &self.truth {
-            put_i64(out, beat.time_ns);
-            put_time(out, beat.rr_ns);
-            put_u64(out, beat.class.code());
-        }
-    }
-
-    /// Goes on from a saved state; unchanged where that does not fit.
-    pub fn load(&mut self, bytes: &[u8]) -> Result<(), StateError> {
-        let mut reader = StateReader::new(bytes, Self::STATE_VERSION)?;
-        if reader.u64()? != self.parameters.seed || reader.f64()? != self.rate_hz {
-            return Err(StateError::Content);
-        }
-        let mut loaded = self.clone();
-        loaded.sample = reader.u64()?;
-        loaded.rhythm = Rhythm::load(&mut reader)?;
-        loaded.last_peak_ns = reader.time()?;
-        loaded.respiration = Sine::from_state([reader.u64()?, reader.u64()?]);
-        loaded.mains = Sine::from_state([reader.u64()?, reader.u64()?]);
-        loaded.beats.clear();
-        for _ in 0..reader.count(1_024)? {
-            let (time_ns, shape_rr_s, height_mv) = (reader.i64()?, reader.f64()?, reader.f64()?);
-            let class = BeatClass::from_code(reader.u64()?)?;
-            let (peak_ns, is_told) = (reader.i64()?, reader.u64()? == 1);
-            // Damaged numbers must neither panic nor make `fill` catch up for ever.
-            let near_s = time_ns as f64 * 1e-9 - loaded.sample as f64 / self.rate_hz;
-            let is_possible = near_s.abs() < 30.0
-                && (0.1..10.0).contains(&shape_rr_s)
-                && (0.0..1e4).contains(&height_mv);
-            if !is_possible {
-                return Err(StateError::Content);
-            }
-            let shape = Shape::new(class, shape_rr_s);
-            let planned =
-                Planned { time_ns, shape_rr_s, height_mv, class, shape, peak_ns, is_told };
-            loaded.beats.push_back(planned);
-        }
-        if loaded.beats.is_empty() {
-            return Err(StateError::Content);
-        }
-        loaded.truth.clear();
-        for _ in 0..reader.count(1 << 32)? {
-            let (time_ns, rr_ns) = (reader.i64()?, reader.time()?);
-            let class = BeatClass::from_code(reader.u64()?)?;
-            loaded.truth.push_back(EcgBeat { time_ns, rr_ns, class });
-        }
-        reader.end()?;
-
-        // Room that was allocated when this was made is kept.
-        self.beats.clear();
-        self.beats.extend(loaded.beats.iter());
-        loaded.beats = std::mem::take(&mut self.beats);
-        self.truth.clear();
-        self.truth.extend(loaded.truth.iter());
-        loaded.truth = std::mem::take(&mut self.truth);
-        *self = loaded;
-        Ok(())
-    }
-
     /// The first R peak comes after half an interval, or sooner, so that phases differ by seed.
     fn plan_first(&mut self) {
         let mean_s = 60.0 / self.parameters.heart_rate_bpm;
@@ -283,15 +196,8 @@ impl Ecg {
     fn plan(&mut self, time_ns: i64, shape_rr_s: f64, class: BeatClass) {
         let shape = Shape::new(class, shape_rr_s);
         let height_mv = self.parameters.amplitude_mv / wave::normal_peak();
-        let planned = Planned {
-            time_ns,
-            shape_rr_s,
-            height_mv,
-            class,
-            shape,
-            peak_ns: time_ns,
-            is_told: false,
-        };
+        let planned =
+            Planned { time_ns, height_mv, class, shape, peak_ns: time_ns, is_told: false };
         self.beats.push_back(planned);
     }
 
@@ -364,21 +270,6 @@ impl BeatClass {
         match self {
             Self::Normal => "N",
             Self::Ventricular => "V",
-        }
-    }
-
-    fn code(self) -> u64 {
-        match self {
-            Self::Normal => 0,
-            Self::Ventricular => 1,
-        }
-    }
-
-    fn from_code(code: u64) -> Result<Self, StateError> {
-        match code {
-            0 => Ok(Self::Normal),
-            1 => Ok(Self::Ventricular),
-            _ => Err(StateError::Content),
         }
     }
 }

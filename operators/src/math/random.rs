@@ -42,16 +42,6 @@ impl Random {
         let (sin, cos) = (std::f64::consts::TAU * self.uniform()).sin_cos();
         (radius * cos, radius * sin)
     }
-
-    /// The four words it consists of, for saving.
-    pub fn state(&self) -> [u64; 4] {
-        self.state
-    }
-
-    /// Goes on where [`Random::state`] was taken.
-    pub fn from_state(state: [u64; 4]) -> Self {
-        Self { state }
-    }
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -73,7 +63,7 @@ mod tests {
         // splitmix64 from seed 1234567, and xoshiro256++ from state 1, 2, 3, 4: the vectors of
         // Rosetta Code and of the rand_xoshiro crate.
         assert_eq!(hash(1_234_567), 6_457_827_717_110_365_317);
-        let mut random = Random::from_state([1, 2, 3, 4]);
+        let mut random = Random { state: [1, 2, 3, 4] };
         assert_eq!(random.next_u64(), 41_943_041);
         assert_eq!(random.next_u64(), 58_720_359);
         assert_eq!(random.next_u64(), 3_588_806_011_781_223);

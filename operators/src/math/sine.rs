@@ -42,16 +42,6 @@ impl Sine {
         let phase = self.step.wrapping_mul(sample).wrapping_add(self.start);
         Self { step: next.step, start: phase.wrapping_sub(next.step.wrapping_mul(sample)) }
     }
-
-    /// Step and start, for saving.
-    pub(crate) fn state(&self) -> [u64; 2] {
-        [self.step, self.start]
-    }
-
-    /// Goes on where [`Sine::state`] was taken.
-    pub(crate) fn from_state([step, start]: [u64; 2]) -> Self {
-        Self { step, start }
-    }
 }
 
 /// Turns in units of 2^-64, whole ones dropped.

@@ -52,20 +52,18 @@ impl<'a> StateReader<'a> {
         }
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, StateError> {
-        let (eight, rest) = self.rest.split_first_chunk().ok_or(StateError::Length)?;
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(StateError::Length)?;
         self.rest = rest;
-        Ok(u64::from_le_bytes(*eight))
+        Ok(*bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, StateError> {
+        self.bytes().map(u64::from_le_bytes)
     }
 
     pub(crate) fn i64(&mut self) -> Result<i64, StateError> {
-        self.u64().map(u64::cast_signed)
-    }
-
-    /// A number that is neither infinite nor NaN.
-    pub(crate) fn f64(&mut self) -> Result<f64, StateError> {
-        let number = f64::from_bits(self.u64()?);
-        if number.is_finite() { Ok(number) } else { Err(StateError::Content) }
+        self.bytes().map(i64::from_le_bytes)
     }
 
     /// A time that may be absent.
@@ -85,6 +83,14 @@ impl<'a> StateReader<'a> {
         if count <= limit { Ok(count) } else { Err(StateError::Content) }
     }
 
+    /// What is left: exactly `count` numbers of `N` bytes.
+    pub(crate) fn numbers<const N: usize>(self, count: usize) -> Result<&'a [[u8; N]], StateError> {
+        match self.rest.as_chunks() {
+            (numbers, []) if numbers.len() == count => Ok(numbers),
+            _ => Err(StateError::Length),
+        }
+    }
+
     /// Checks that nothing is left.
     pub(crate) fn end(self) -> Result<(), StateError> {
         if self.rest.is_empty() { Ok(()) } else { Err(StateError::Length) }
@@ -99,13 +105,83 @@ pub(crate) fn put_i64(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-pub(crate) fn put_f64(out: &mut Vec<u8>, number: f64) {
-    put_u64(out, number.to_bits());
-}
-
 pub(crate) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
     put_u64(out, u64::from(time.is_some()));
     put_i64(out, time.unwrap_or(0));
+}
+
+/// Passes over the fields of something in order, writing or reading each: one list of them serves
+/// both ways, so they cannot disagree.
+pub(crate) enum State<'a> {
+    Load(StateReader<'a>),
+    Save(&'a mut Vec<u8>),
+}
+
+impl State<'_> {
+    /// Refuses a loaded state that breaks what the rest relies on. A state that is saved is what
+    /// it is: saving never fails.
+    pub(crate) fn demand(&self, holds: bool) -> Result<(), StateError> {
+        if holds || matches!(self, Self::Save(_)) { Ok(()) } else { Err(StateError::Content) }
+    }
+
+    pub(crate) fn u8(&mut self, value: &mut u8) -> Result<(), StateError> {
+        [*value] = self.bytes([*value])?;
+        Ok(())
+    }
+
+    pub(crate) fn bool(&mut self, value: &mut bool) -> Result<(), StateError> {
+        let mut byte = u8::from(*value);
+        self.u8(&mut byte)?;
+        *value = byte == 1;
+        self.demand(byte <= 1)
+    }
+
+    pub(crate) fn u32(&mut self, value: &mut u32) -> Result<(), StateError> {
+        *value = u32::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        Ok(())
+    }
+
+    pub(crate) fn i32_within(&mut self, value: &mut i32, limit: i32) -> Result<(), StateError> {
+        *value = i32::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        self.demand((-limit..=limit).contains(value))
+    }
+
+    pub(crate) fn u64(&mut self, value: &mut u64) -> Result<(), StateError> {
+        *value = u64::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        Ok(())
+    }
+
+    pub(crate) fn f64(&mut self, value: &mut f64) -> Result<(), StateError> {
+        *value = f64::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        Ok(())
+    }
+
+    pub(crate) fn f32(&mut self, value: &mut f32) -> Result<(), StateError> {
+        *value = f32::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        Ok(())
+    }
+
+    pub(crate) fn f32s(&mut self, values: &mut [f32]) -> Result<(), StateError> {
+        values.iter_mut().try_for_each(|value| self.f32(value))
+    }
+
+    /// That nothing is left over.
+    pub(crate) fn end(self) -> Result<(), StateError> {
+        match self {
+            Self::Load(reader) => reader.end(),
+            Self::Save(_) => Ok(()),
+        }
+    }
+
+    fn bytes<const N: usize>(&mut self, value: [u8; N]) -> Result<[u8; N], StateError> {
+        match self {
+            Self::Save(into) => {
+                into.extend_from_slice(&value);
+                Ok(value)
+            }
+            Self::Load(from) => from.bytes(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,13 +192,11 @@ mod tests {
     fn what_was_put_is_read_back() {
         let mut bytes = vec![3];
         put_u64(&mut bytes, 7);
-        put_f64(&mut bytes, -0.5);
         put_time(&mut bytes, None);
         put_time(&mut bytes, Some(-9));
 
         let mut reader = StateReader::new(&bytes, 3).expect("the version fits");
         assert_eq!(reader.u64(), Ok(7));
-        assert_eq!(reader.f64(), Ok(-0.5));
         assert_eq!(reader.time(), Ok(None));
         assert_eq!(reader.time(), Ok(Some(-9)));
         assert_eq!(reader.end(), Ok(()));

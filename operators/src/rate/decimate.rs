@@ -27,9 +27,9 @@ use engine::{Body, Diagnostic, Format, Kind, Node, Outline, Param, Port, Rate, S
 
 use crate::{
     designs::{Designs, refused},
-    filter::span::{Kernel, Spanned},
+    filter::span::Spanned,
     kernels::decimate::Decimate,
-    math::{band::Band, fir_design, state::StateError, window::Window},
+    math::{band::Band, fir_design, window::Window},
 };
 
 /// The catalog entry.
@@ -96,36 +96,6 @@ fn taps(node: &Node<'_>, factor: usize) -> Result<Arc<[f32]>, Diagnostic> {
             Ok(taps.into_iter().map(|tap| tap as f32).collect())
         })
         .map_err(|error| refused(node, FACTOR.name(), error))
-}
-
-impl Kernel for Decimate {
-    fn factor(&self) -> usize {
-        Self::factor(self)
-    }
-
-    fn to_skip(&self) -> usize {
-        Self::to_skip(self)
-    }
-
-    fn output_len(&self, len: usize) -> usize {
-        Self::output_len(self, len)
-    }
-
-    fn run(&mut self, input: &[f32], output: &mut [f32]) {
-        Self::run(self, input, output);
-    }
-
-    fn reset(&mut self) {
-        Self::reset(self);
-    }
-
-    fn save(&self, into: &mut Vec<u8>) {
-        Self::save(self, into);
-    }
-
-    fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
-        Self::load(self, from)
-    }
 }
 
 #[cfg(test)]

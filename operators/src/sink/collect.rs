@@ -37,7 +37,7 @@ pub static KIND: Kind = Kind {
           program that runs the graph finds them: see operators::sink::collect::Collected. \
           How many were forgotten is counted there too. Without such a program it forgets them, \
           as `null` does, and planning warns. Runs on the data core; frames are kept as they are, \
-          none is copied.",
+          NaN too; none is copied.",
     example: "frames_max = 1_000",
     inputs: &[Port::any("in").variadic()],
     params: &[&FRAMES_MAX],

@@ -30,7 +30,7 @@ pub static KIND: Kind = Kind {
     summary: "Write one line of JSON per frame, to standard output or a file.",
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
           \"samples\":{channel:[…]}}. Several inputs are merged by event time. t_s is exact to the \
-          nanosecond; a number that is not finite is null; an absent field is left out. With \
+          nanosecond; NaN and infinities are null; an absent field is left out. With \
           `file`, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime; a \
           closed pipe ends the run cleanly.",
     example: "file = \"out.jsonl\"",

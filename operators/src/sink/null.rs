@@ -8,7 +8,7 @@ use engine::{Body, Fault, Frame, Kind, Port, Sink};
 pub static KIND: Kind = Kind {
     name: "null",
     summary: "Take frames and forget them.",
-    doc: "Takes any number of inputs of any format. Runs on the data core and costs nothing but the \
+    doc: "Takes any number of inputs of any format, NaN or not. Runs on the data core and costs nothing but the \
           counting of frames and latency.",
     inputs: &[Port::any("in").variadic()],
     build: |_| Ok(Body::sink(Null)),

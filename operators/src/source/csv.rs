@@ -23,6 +23,7 @@ use engine::{
 };
 
 use crate::files::{
+    counted,
     csv::{CsvOptions, CsvReader, TimeColumn, TimeUnit},
     error::FileError,
 };
@@ -34,16 +35,18 @@ pub static KIND: Kind = Kind {
     name: "csv",
     summary: "A table of numbers: read without `from`, written with one.",
     doc: "Reads a table with `,` `;` or tab, header row or none, comments, decimal commas. A \
-          column called t_s, time or timestamp (numbers, or dates with a time of day) tells when \
-          each row happened, and the rate is found from it; `time_column` names another, \
+          column called t_s, time or timestamp, or one of dates or times of day, tells when each \
+          row happened (numbers, `YYYY-MM-DD HH:MM:SS` with or without a zone, `HH:MM:SS` with \
+          midnights in between), and the rate is found from it; `time_column` names another, \
           `time_column = \"\"` says that there is none. Without times `rate_hz` is needed; with \
           both, the column is the truth and rate_hz is only checked against it, to 1 %. No sample \
           is off the column's time by more than the first rows are uneven, or by a hundredth of a \
-          period. Zero of the \
-          time line is the first row (`zero = \"first_row\"`) or that of the column (\"column\"). \
-          A step of more than one and a half periods is a gap; a cell that is empty or says -, \
-          ?, NA, n/a, null, none or missing is NaN; a channel without a name that counts rows is \
-          left out; of columns of one name the second is called NAME_2; rows whose time runs backward are skipped and counted. Cost: about 30 ns a cell. With a `from` the \
+          period. Zero of the time line is the first row (`zero = \"first_row\"`) or that of the \
+          column (\"column\"). A step of more than one and a half periods is a gap; a cell that is \
+          empty or says -, ?, NA, n/a, null, none or missing is NaN, and a row may lack cells \
+          behind those that are read; a channel without a name that counts rows is left out; of \
+          columns of one name the second is called NAME_2; rows whose time runs backward are \
+          skipped and counted. Cost: about 30 ns a cell. With a `from` the \
           node writes: header row t_s,<channels>, a row per sample, the shortest digits that read \
           back as the same number; to `file`, or standard output; sessions beyond the first to \
           FILE.1, FILE.2, ….",
@@ -254,14 +257,14 @@ impl Source for Table {
             remarks.push(format!("line {line} is cut off and was not delivered"));
         }
         if let Some(line) = tally.first_out_of_order {
-            let rows = tally.rows_out_of_order;
-            remarks.push(format!("{rows} rows were out of order and skipped, first line {line}"));
+            let rows = counted(tally.rows_out_of_order, "row");
+            remarks.push(format!("{rows} out of order and skipped, first line {line}"));
         }
         if tally.empty_rows > 0 {
-            remarks.push(format!("{} rows were empty and skipped", tally.empty_rows));
+            remarks.push(format!("{} empty and skipped", counted(tally.empty_rows, "row")));
         }
         if tally.gaps > 0 {
-            remarks.push(format!("the times have {} gaps", tally.gaps));
+            remarks.push(format!("{} in the times", counted(tally.gaps, "gap")));
         }
         (!remarks.is_empty()).then(|| format!("{}: {}", self.path, remarks.join("; ")))
     }

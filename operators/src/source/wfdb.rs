@@ -30,8 +30,8 @@ pub static KIND: Kind = Kind {
           name with the ending `annotator`, if there is one. All channels must have one rate; where \
           a record has several, or is large, `channels` names those to read; of channels of one \
           name the second is called NAME_2. A recording or a list of annotations that is shorter \
-          than it should be delivers what is whole, and the end says what is missing; annotations \
-          behind the last sample are not delivered. Cost: about 3 ns a sample and channel.",
+          than it should be delivers what is whole, and the end says what is missing; samples behind \
+          those that the header promises, and annotations behind the last sample, are not delivered. Cost: about 3 ns a sample and channel.",
     example: "file = \"100.hea\"",
     outputs: &[Port::signal("out"), Port::event("annotations")],
     params: &[&FILE, &CHANNELS, &ANNOTATOR],
@@ -262,13 +262,13 @@ impl Source for WfdbRecord {
     }
 
     fn remark(&self) -> Option<String> {
-        let short = self.recording.shortfall().map(ToString::to_string);
+        let length = self.recording.mismatch().map(ToString::to_string);
         let behind = (self.behind > 0).then(|| match self.behind {
             1 => "1 annotation lies behind the last sample and was not delivered".to_owned(),
             n => format!("{n} annotations lie behind the last sample and were not delivered"),
         });
         let all: Vec<String> =
-            short.into_iter().chain(self.lacking.clone()).chain(behind).collect();
+            length.into_iter().chain(self.lacking.clone()).chain(behind).collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }

@@ -58,6 +58,34 @@ pub(super) static SHORT: Kind = Kind {
     ..Kind::BASE
 };
 
+/// As `short`, but has a fault instead of the frame from `at`.
+pub(super) static TORN: Kind = Kind {
+    name: "torn",
+    build: |node| {
+        let torn_at = node.get(&AT)?;
+        let Body::Source(whole) = counter(node, 10, Duration::ZERO)? else { unreachable!() };
+        Ok(Body::source(Torn { whole, left: torn_at / 10 }))
+    },
+    ..SHORT
+};
+
+/// A source that has a fault after so many frames.
+struct Torn {
+    whole: Box<dyn Source>,
+    left: i64,
+}
+
+impl Source for Torn {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        self.left -= 1;
+        if self.left < 0 { Err(Fault::data("it is torn")) } else { self.whole.next(io) }
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.whole.reset()
+    }
+}
+
 /// Counts in frames of one sample, each of which takes a microsecond to make.
 pub(super) static TOIL: Kind = Kind {
     name: "toil",

@@ -121,7 +121,7 @@ static DETECT: Kind = Kind {
     name: "detect",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],
-    plan: |_| Ok(Outline::of([events()]).looking_back(250_000_000)),
+    plan: |_| Ok(Outline::of([events()]).looking_back(250_000_000).looking_back_mostly(90_000_000)),
     ..Kind::BASE
 };
 

@@ -45,6 +45,24 @@ impl TimeUnit {
         }
     }
 
+    /// As `time_unit` takes it.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "us",
+            Self::Nanoseconds => "ns",
+        }
+    }
+
+    /// The unit in which a number is a moment since 1970 that somebody may have recorded: between
+    /// 2001 and 2096.
+    pub(super) fn since_1970(number: f64) -> Option<Self> {
+        [Self::Seconds, Self::Milliseconds, Self::Microseconds, Self::Nanoseconds]
+            .into_iter()
+            .find(|unit| (1e18..4e18).contains(&(number * unit.nanoseconds() as f64)))
+    }
+
     fn of(unit: &str) -> Option<Self> {
         match unit.to_ascii_lowercase().as_str() {
             "s" | "sec" | "seconds" => Some(Self::Seconds),
@@ -119,6 +137,28 @@ impl Column {
     pub(super) fn time_unit(&self) -> Option<TimeUnit> {
         self.unit.as_deref().and_then(TimeUnit::of)
     }
+}
+
+/// What is no table at all, by its first bytes: what it is, and what to do about it.
+pub(super) fn no_table(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    Some(match bytes {
+        [0x1f, 0x8b, ..] => ("is packed by gzip", "unpack it: `gunzip FILE`"),
+        [b'P', b'K', 3, 4, ..] => (
+            "is a ZIP archive, or a workbook such as `.xlsx`",
+            "unpack it, or save the sheet as CSV in UTF-8",
+        ),
+        _ if bytes.iter().take(512).any(|&byte| byte == 0)
+            || bytes.starts_with(b"\xff\xfe")
+            || bytes.starts_with(b"\xfe\xff") =>
+        {
+            ("is no UTF-8 text: it may be UTF-16, or no table at all", "save it as CSV in UTF-8")
+        }
+        _ if bytes.contains(&b'\r') && !bytes.contains(&b'\n') => (
+            "ends its lines by carriage returns alone",
+            "save it with line feeds: `tr '\\r' '\\n' < OLD > NEW`",
+        ),
+        _ => return None,
+    })
 }
 
 /// The delimiter of a line: a tab or `;` where it has one, else `,`.

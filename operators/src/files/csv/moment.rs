@@ -2,15 +2,19 @@
 
 use super::layout::TimeUnit;
 
-/// A number in a unit, or a date with a time of day, as nanoseconds; the nearest where it is finer.
+/// Nanoseconds of a day.
+pub(super) const DAY_NS: i64 = 86_400_000_000_000;
+
+/// A number in a unit, a date with a time of day, or that alone, as nanoseconds; the nearest where
+/// it is finer.
 ///
-/// A date counts from 1970 in UTC; without a zone it is taken as UTC.
+/// A date counts from 1970 in UTC; without a zone it is taken as UTC. A time of day counts from
+/// midnight.
 pub(super) fn nanoseconds(cell: &[u8], unit: TimeUnit, decimal: u8) -> Option<i64> {
     decimal_nanoseconds(cell, unit, decimal).or_else(|| {
-        let text = std::str::from_utf8(cell).ok()?;
-        date_nanoseconds(text).or_else(|| {
+        date_nanoseconds(cell).or_else(|| clock_nanoseconds(cell)).or_else(|| {
             // Numbers with an exponent: a spreadsheet's doing, and rounded already.
-            let number: f64 = text.parse().ok()?;
+            let number: f64 = std::str::from_utf8(cell).ok()?.parse().ok()?;
             let ns = number * unit.nanoseconds() as f64;
             (ns.abs() < 9.2e18).then(|| ns.round() as i64)
         })
@@ -60,7 +64,8 @@ fn decimal_nanoseconds(cell: &[u8], unit: TimeUnit, decimal: u8) -> Option<i64> 
 }
 
 /// `YYYY-MM-DD[T ]HH:MM:SS[.fraction][Z|±HH[:]MM]`.
-fn date_nanoseconds(text: &str) -> Option<i64> {
+pub(super) fn date_nanoseconds(cell: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(cell).ok()?;
     let digits = |range: std::ops::Range<usize>| -> Option<i64> {
         let part = text.get(range)?;
         part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?
@@ -71,23 +76,13 @@ fn date_nanoseconds(text: &str) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    let (hour, minute, second) = (digits(11..13)?, digits(14..16)?, digits(17..19)?);
-    let is_right = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24;
-    if !(is_right && is_mark(16, b":") && minute < 60 && second < 61) {
+    if !((1..=12).contains(&month) && (1..=31).contains(&day)) {
         return None;
     }
-
-    let rest = text.get(19..)?;
+    let rest = text.get(11..)?;
     let zone_at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
-    let (fraction, zone) = rest.split_at(zone_at);
-    let fraction_ns = match fraction.strip_prefix(['.', ',']) {
-        None if fraction.trim().is_empty() => 0,
-        None => return None,
-        Some(fraction) => {
-            let text = format!("0.{}", fraction.trim());
-            decimal_nanoseconds(text.as_bytes(), TimeUnit::Seconds, b'.')?
-        }
-    };
+    let (time, zone) = rest.split_at(zone_at);
+    let since_midnight_ns = clock_nanoseconds(time.trim_end().as_bytes())?;
     let offset_s = match zone.as_bytes() {
         [] | [b'Z' | b'z'] => 0,
         [sign, h1, h2, rest @ ..] => {
@@ -101,8 +96,25 @@ fn date_nanoseconds(text: &str) -> Option<i64> {
         }
         _ => return None,
     };
-    let seconds = days_from_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    (seconds - offset_s).checked_mul(1_000_000_000)?.checked_add(fraction_ns)
+    let seconds = days_from_1970(year, month, day) * 86_400 - offset_s;
+    seconds.checked_mul(1_000_000_000)?.checked_add(since_midnight_ns)
+}
+
+/// `HH:MM:SS[.fraction]`.
+pub(super) fn clock_nanoseconds(cell: &[u8]) -> Option<i64> {
+    let &[h1, h2, b':', m1, m2, b':', s1, s2, ref fraction @ ..] = cell else { return None };
+    let (hour, minute, second) = (two_digits(h1, h2)?, two_digits(m1, m2)?, two_digits(s1, s2)?);
+    let fraction_ns = match fraction {
+        [] => 0,
+        [b'.' | b',', rest @ ..] => {
+            let text = [b".", rest].concat();
+            decimal_nanoseconds(&text, TimeUnit::Seconds, b'.')?
+        }
+        _ => return None,
+    };
+    // A leap second may stand at the end of a minute.
+    let is_right = hour < 24 && minute < 60 && second < 61;
+    is_right.then_some(((hour * 60 + minute) * 60 + second) * 1_000_000_000 + fraction_ns)
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<i64> {
@@ -203,6 +215,11 @@ mod tests {
         let garmin = Some(1_571_220_541_702_000_000);
         assert_eq!(seconds("2019-10-16T12:09:01.702+02:00"), garmin);
         assert_eq!(seconds("2019-10-16T10:09:01.702"), garmin);
+        assert_eq!(seconds("23:59:59.5"), Some(DAY_NS - 500_000_000));
+        assert_eq!(seconds("00:00:00,25"), Some(250_000_000));
+        for wrong in ["24:00:00", "12:60:00", "1:00:00", "12:00", "12:00:00 PM", "12:00:00.x"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
         for wrong in
             ["2019-13-01T00:00:00", "2019-01-01", "2019-01-01T24:00:00", "2019-01-01T00:00:00x"]
         {

@@ -1,12 +1,14 @@
 //! A table read row by row into planar samples.
 
+mod opening;
+mod refusal;
+
 use std::io::Read;
 
-use super::cell::{MISSING, cells, number, real_number};
-use super::layout::{Column, TimeUnit, delimiter_of, is_header};
-use super::moment::nanoseconds;
-use super::probe::{self, Pace, Probe, Rise};
-use crate::files::error::{FileError, excerpt};
+use super::cell::{cells, number};
+use super::layout::{self, Column, TimeUnit};
+use super::moment::{DAY_NS, nanoseconds};
+use crate::files::error::FileError;
 
 /// Bytes held; what is read in advance to learn columns and rate must fit, too.
 const BUFFER_BYTES: usize = 128 * 1_024;
@@ -62,9 +64,14 @@ pub struct CsvReader<R> {
     /// Whether the options or the column's name say the unit.
     is_unit_known: bool,
     has_time: bool,
+    /// Whether times say the time of day alone, and how many days have begun since the first.
+    is_clock: bool,
+    days: i64,
     rate_hz: f64,
     spread_ns: f64,
     remarks: Vec<CsvRemark>,
+    /// What a comment in front says about a rate, for whoever has to give one.
+    rate_comment: Option<String>,
     last_ns: Option<i64>,
     tally: CsvTally,
 }
@@ -156,9 +163,12 @@ impl<R: Read> CsvReader<R> {
             time_unit: TimeUnit::Seconds,
             is_unit_known: false,
             has_time: false,
+            is_clock: false,
+            days: 0,
             rate_hz: 0.0,
             spread_ns: 0.0,
             remarks: Vec::new(),
+            rate_comment: None,
             last_ns: None,
             tally: CsvTally::default(),
         };
@@ -172,10 +182,8 @@ impl<R: Read> CsvReader<R> {
         if csv.buffer[..csv.end].starts_with(b"\xef\xbb\xbf") {
             csv.start = 3;
         }
-        let head = &csv.buffer[csv.start..csv.end.min(csv.start + 64)];
-        if head.contains(&0) || head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            let message = "is no UTF-8 text: it may be UTF-16, or no table at all".to_owned();
-            return Err(csv.malformed(message, "save it as CSV in UTF-8"));
+        if let Some((message, hint)) = layout::no_table(&csv.buffer[csv.start..csv.end]) {
+            return Err(csv.malformed(message.to_owned(), hint));
         }
         let columns = csv.read_layout(options)?;
         let probe = csv.probe(&columns)?;
@@ -239,7 +247,7 @@ impl<R: Read> CsvReader<R> {
                 row => row?,
             };
             let time_ns = match row {
-                Row::Whole { time_ns } => time_ns,
+                Row::Whole { time_ns } => self.on_its_day(time_ns),
                 Row::Empty => {
                     self.tally.empty_rows += u64::from(self.is_table_line(line));
                     self.consume(line);
@@ -276,277 +284,19 @@ impl<R: Read> CsvReader<R> {
         Ok(block)
     }
 
-    /// Finds delimiter, header row and the place of every column; gives all columns.
-    fn read_layout(&mut self, options: &CsvOptions) -> Result<Vec<Column>, FileError> {
-        let first = loop {
-            let Some(line) = self.next_line()? else {
-                return Err(self.malformed("holds no rows".to_owned(), LINE_HINT));
-            };
-            if self.is_table_line(line) {
-                break line;
+    /// A time of day as one of the first day: after midnight another begins.
+    fn on_its_day(&mut self, time_ns: i64) -> i64 {
+        if !self.is_clock {
+            return time_ns;
+        }
+        let time_ns = time_ns + self.days * DAY_NS;
+        match self.last_ns {
+            Some(last_ns) if last_ns - time_ns > DAY_NS / 2 => {
+                self.days += 1;
+                time_ns + DAY_NS
             }
-            self.consume(line);
-        };
-        let text = &self.buffer[first.start..first.end];
-        self.delimiter = delimiter_of(text);
-        let has_header = is_header(text, self.delimiter, b'.');
-        let comma_header = is_header(text, self.delimiter, b',');
-        let names: Vec<String> = cells(text, self.delimiter)
-            .map(|cell| String::from_utf8_lossy(cell).into_owned())
-            .collect();
-        let has_header = has_header && (self.delimiter == b',' || comma_header);
-        if has_header {
-            self.consume(first);
+            _ => time_ns,
         }
-        self.decimal = self.find_decimal()?;
-
-        self.check_delimiter(names.len())?;
-        let all = Column::all(&names, has_header);
-        let names = if has_header { names } else { Vec::new() };
-        let time = match &options.time_column {
-            TimeColumn::Absent => None,
-            TimeColumn::Auto => all.iter().position(Column::is_time),
-            TimeColumn::Named(name) => Some(self.find_column(name, &names, &all)?),
-        };
-        self.places = vec![Place::Unused; all.len()];
-        if let Some(time) = time {
-            self.places[time] = Place::Time;
-            let unit = options.time_unit.or(all[time].time_unit());
-            (self.time_unit, self.is_unit_known) = (unit.unwrap_or_default(), unit.is_some());
-            self.has_time = true;
-        }
-        if options.columns.is_empty() {
-            for (place, column) in self.places.iter_mut().zip(&all) {
-                if *place == Place::Unused {
-                    *place = Place::Channel(self.columns.len());
-                    self.columns.push(column.clone());
-                }
-            }
-        } else {
-            for name in &options.columns {
-                let index = self.find_column(name, &names, &all)?;
-                if self.places[index] != Place::Unused {
-                    let message = format!("column `{name}` is asked for twice");
-                    return Err(self.malformed(message, "name every column once"));
-                }
-                self.places[index] = Place::Channel(self.columns.len());
-                self.columns.push(all[index].clone());
-            }
-        }
-        if self.columns.is_empty() {
-            let message = "has no column beside the times".to_owned();
-            return Err(
-                self.malformed(message, "add a column, or say that there is no time column")
-            );
-        }
-        Ok(all)
-    }
-
-    /// Refuses a table whose columns are separated by blanks, which looks like one column of texts.
-    fn check_delimiter(&mut self, columns: usize) -> Result<(), FileError> {
-        let Some(line) = self.next_line()?.filter(|_| columns == 1) else { return Ok(()) };
-        let text = &self.buffer[line.start..line.end];
-        let parts = || text.split(u8::is_ascii_whitespace).filter(|part| !part.is_empty());
-        if parts().count() > 1 && parts().all(|part| real_number(part, b'.').is_some()) {
-            let message = "has blanks between its columns".to_owned();
-            return Err(self.malformed(message, "put `,` `;` or tabs between them"));
-        }
-        Ok(())
-    }
-
-    /// A comma as decimal point where another delimiter leaves it free and the first row has one.
-    fn find_decimal(&mut self) -> Result<u8, FileError> {
-        if self.delimiter == b',' {
-            return Ok(b'.');
-        }
-        let Some(line) = self.next_line()? else { return Ok(b'.') };
-        let text = &self.buffer[line.start..line.end];
-        let has_comma = cells(text, self.delimiter)
-            .any(|cell| number(cell, b'.').is_none() && number(cell, b',').is_some());
-        Ok(if has_comma { b',' } else { b'.' })
-    }
-
-    fn find_column(
-        &self,
-        name: &str,
-        names: &[String],
-        columns: &[Column],
-    ) -> Result<usize, FileError> {
-        let by_text = names.iter().position(|text| text == name);
-        let by_name = || columns.iter().position(|column| column.name == name);
-        let by_number = || name.parse().ok().filter(|n| (1..=columns.len()).contains(n));
-        if let Some(index) = by_text.or_else(by_name).or_else(|| by_number().map(|n: usize| n - 1))
-        {
-            return Ok(index);
-        }
-        let message = format!("has no column `{}`; it has {}", excerpt(name), listed(columns));
-        Err(self.malformed(message, "name one of its columns, or give its number"))
-    }
-
-    /// The rate: by the times of the first rows or, where there are none, as it is asked for.
-    fn find_rate(
-        &mut self,
-        asked_hz: Option<f64>,
-        columns: &[Column],
-        probe: &Probe,
-    ) -> Result<(), FileError> {
-        if !self.has_time {
-            self.rate_hz = asked_hz.ok_or_else(|| self.no_time(columns, probe))?;
-            return Ok(());
-        }
-        let pace = probe.pace().map_err(|()| {
-            let message = "has times that mostly repeat or run backward".to_owned();
-            let hint = "say that there is no time column, and give `rate_hz`";
-            self.malformed(message, hint)
-        })?;
-        let Some(Pace { rate_hz: found_hz, spread_ns }) = pace else {
-            let message =
-                "has fewer than two rows in order, so its rate cannot be inferred".to_owned();
-            self.rate_hz = asked_hz.ok_or_else(|| self.malformed(message, "give `rate_hz`"))?;
-            return Ok(());
-        };
-        if let Some(asked_hz) = asked_hz.filter(|asked_hz| (asked_hz / found_hz - 1.0).abs() > 0.01)
-        {
-            let message =
-                format!("`rate_hz` = {asked_hz}, but the times say {found_hz:.6} rows per second");
-            let hint = if (asked_hz / found_hz / 1_000.0 - 1.0).abs() < 0.01 {
-                "say that the times are in milliseconds, or correct `rate_hz`"
-            } else {
-                "leave `rate_hz` out: the times are the truth"
-            };
-            return Err(self.malformed(message, hint));
-        }
-        if !self.is_unit_known && found_hz < 2.0 {
-            let message = format!("its times, taken as seconds, say {found_hz:.6} rows per second");
-            let hint = "write `time_unit = \"ms\"` if they are milliseconds".to_owned();
-            self.remarks.push(CsvRemark { message, hint });
-        }
-        (self.rate_hz, self.spread_ns) = (found_hz, spread_ns);
-        Ok(())
-    }
-
-    /// There is no rate and no column of times, but perhaps one that could be.
-    #[cold]
-    fn no_time(&self, columns: &[Column], probe: &Probe) -> FileError {
-        let message =
-            format!("has no time column that is known by its name; it has {}", listed(columns));
-        let rising = columns.iter().zip(&probe.columns).find(|(_, rise)| rise.is_even());
-        let hint = match rising {
-            Some((column, _)) => {
-                format!("write `time_column = {:?}` if that holds the times", column.name)
-            }
-            None => "give `rate_hz`, or name the time column with `time_column`".to_owned(),
-        };
-        self.malformed(message, &hint)
-    }
-
-    /// Looks for channels that are none. One without a name that counts rows is left out; one that
-    /// rises like times is refused where no times are known, for they would be taken for a signal.
-    fn check_channels(
-        &mut self,
-        columns: &[Column],
-        probe: &Probe,
-        is_auto: bool,
-    ) -> Result<(), FileError> {
-        let mut is_first = true;
-        for (index, (column, rise)) in columns.iter().zip(&probe.columns).enumerate() {
-            let Place::Channel(channel) = self.places[index] else { continue };
-            let is_unnamed = column.name == format!("column_{}", index + 1);
-            let name = excerpt(&column.name);
-            if is_unnamed && rise.counts() && self.columns.len() > 1 {
-                self.leave_out(index, channel);
-                let message =
-                    format!("column {} has no name and counts rows: it is left out", index + 1);
-                let hint = "choose `columns` to read it".to_owned();
-                self.remarks.push(CsvRemark { message, hint });
-                continue;
-            }
-            let rises = rise.is_even();
-            if rises && !self.has_time && is_auto {
-                let message = format!("column `{name}` rises evenly from row to row, as times do");
-                let hint = format!(
-                    "write `time_column = {name:?}` if it holds them; else `time_column = \"\"`, \
-                     and choose `columns` to leave it out"
-                );
-                return Err(self.malformed(message, &hint));
-            }
-            if rises && is_first && self.columns.len() > 1 {
-                let message = format!(
-                    "`{name}`, the first channel, rises evenly from row to row, as times do"
-                );
-                let hint = "choose `columns` to leave it out".to_owned();
-                self.remarks.push(CsvRemark { message, hint });
-            }
-            is_first = false;
-        }
-        Ok(())
-    }
-
-    fn leave_out(&mut self, index: usize, channel: usize) {
-        self.places[index] = Place::Unused;
-        self.columns.remove(channel);
-        for place in &mut self.places {
-            if let Place::Channel(other) = place
-                && *other > channel
-            {
-                *other -= 1;
-            }
-        }
-    }
-
-    /// Looks at the rows that are in the buffer; reads no further and consumes nothing.
-    fn probe(&mut self, columns: &[Column]) -> Result<Probe, FileError> {
-        let (start, number) = (self.start, self.line);
-        let mut out = vec![0.0; self.columns.len()];
-        let mut probe = Probe { times: Vec::new(), columns: vec![Rise::NEW; columns.len()] };
-        let mut rows = 0;
-        while rows < probe::ROWS {
-            // A line that is not whole would move the buffer.
-            if !self.is_at_end && !self.buffer[self.start..self.end].contains(&b'\n') {
-                break;
-            }
-            let Some(line) = self.next_line()? else { break };
-            match self.parse_row(line, &mut out, 1, 0) {
-                Ok(Row::Whole { time_ns }) => {
-                    let text = &self.buffer[line.start..line.end];
-                    for (rise, cell) in probe.columns.iter_mut().zip(cells(text, self.delimiter)) {
-                        rise.take(cell, self.decimal);
-                    }
-                    if self.has_time {
-                        probe.times.push(time_ns);
-                    }
-                    rows += 1;
-                }
-                // What is wrong in every row is wrong with the table, or with how it is read.
-                Err(error) if rows == 0 => return Err(self.with_numbers(error, line, columns)),
-                // What is wrong later is told when it is read, behind the rows before it.
-                Ok(_) | Err(_) => {}
-            }
-            self.consume(line);
-        }
-        (self.start, self.line) = (start, number);
-        Ok(probe)
-    }
-
-    /// Names the columns of a row that could be read where another could not.
-    #[cold]
-    fn with_numbers(&self, error: FileError, line: Line, columns: &[Column]) -> FileError {
-        let at = error.column.map(|column| self.places[column as usize - 1]);
-        if !matches!(at, Some(Place::Channel(_))) {
-            return error;
-        }
-        let text = &self.buffer[line.start..line.end];
-        let cells = cells(text, self.delimiter).zip(columns).zip(&self.places);
-        let good = cells.filter(|((cell, _), place)| {
-            **place != Place::Time && number(cell, self.decimal).is_some()
-        });
-        let good: Vec<&str> = good.map(|((_, column), _)| column.name.as_str()).collect();
-        if good.is_empty() {
-            return error;
-        }
-        let hint =
-            format!("choose the columns that hold numbers: `columns = {:?}`", good.join(","));
-        FileError { hint, ..error }
     }
 
     /// Parses a row to the `row`th place of every channel.
@@ -604,9 +354,10 @@ impl<R: Read> CsvReader<R> {
             if !line.has_end && count < self.places.len() {
                 return Ok(Row::CutOff);
             }
-            let message = format!("the row has {count} cells, the first one {}", self.places.len());
-            let error = self.malformed(message, "give every row one cell per column");
-            return Err(error.at_line(self.line));
+            let needed = self.places.iter().rposition(|place| *place != Place::Unused);
+            if count > self.places.len() || needed.is_some_and(|last| last >= count) {
+                return Err(self.ragged(count));
+            }
         }
         match time_ns {
             Some(time_ns) => Ok(Row::Whole { time_ns }),
@@ -688,51 +439,9 @@ impl<R: Read> CsvReader<R> {
         }
         Ok(())
     }
-
-    #[cold]
-    fn no_number(&self, cell: &[u8], column: usize) -> FileError {
-        let text = excerpt(&String::from_utf8_lossy(cell));
-        let message = match real_number(cell, self.decimal) {
-            Some(_) => format!("`{text}` is beyond what a sample can hold, 3.4e38"),
-            None => format!("`{text}` is no number"),
-        };
-        let hint = format!(
-            "correct the cell, or leave it empty if the sample is missing, as {MISSING} say, too"
-        );
-        self.malformed(message, &hint).at_line(self.line).at_column(column as u64)
-    }
-
-    #[cold]
-    fn no_time_cell(&self, cell: &[u8], column: usize) -> FileError {
-        let text = excerpt(&String::from_utf8_lossy(cell));
-        let is_number = real_number(cell, self.decimal).is_some_and(f64::is_finite);
-        let (message, hint) = match is_number {
-            true => (
-                format!(
-                    "`{text}` is a time beyond the year 2262, taken as {}",
-                    self.time_unit.word()
-                ),
-                "say the unit of the times, such as `time_unit = \"ms\"`",
-            ),
-            false => (
-                format!("`{text}` is no time"),
-                "give every row a time, a number or a date with a time of day, or leave the row out",
-            ),
-        };
-        self.malformed(message, hint).at_line(self.line).at_column(column as u64)
-    }
-
-    #[cold]
-    fn malformed(&self, message: String, hint: &str) -> FileError {
-        FileError::malformed(&self.file, message, hint)
-    }
 }
 
-/// The first names of many, for messages.
-fn listed(columns: &[Column]) -> String {
-    let names = columns.iter().take(12).map(|column| format!("`{}`", excerpt(&column.name)));
-    names.collect::<Vec<_>>().join(", ")
-}
-
+#[cfg(test)]
+mod remedies;
 #[cfg(test)]
 mod tests;

@@ -164,7 +164,11 @@ impl<'a> Annotations<'a> {
     fn broken(&mut self, what: &str) -> FileError {
         let message = format!("{what} at byte {} of {}", self.at, self.bytes.len());
         (self.at, self.end) = (self.bytes.len(), End::Whole);
-        FileError::malformed(self.file, message, "fetch the annotation file again")
+        FileError::new(
+            self.file,
+            message,
+            "fetch the annotation file again, or move it away to do without",
+        )
     }
 }
 
@@ -199,7 +203,7 @@ impl<'a> Iterator for Annotations<'a> {
         };
         let code = (word >> 10) as u8;
         if code > 59 {
-            return Some(Err(self.broken("a part without its annotation ends")));
+            return Some(Err(self.broken("a part of no annotation stands before")));
         }
         self.sample += i64::from(word & 0x3ff);
         let (number, channel) = (self.number, self.channel);

@@ -10,7 +10,10 @@
 //! Defaults are those of the WFDB Applications Guide, `header(5)`: rate 250 per second, gain 200
 //! per millivolt (also where the header says 0), baseline as the ADC's zero, which itself is 0.
 
-use crate::files::error::{FileError, excerpt};
+use crate::files::{
+    counted,
+    error::{FileError, excerpt},
+};
 
 /// Headers are a few hundred bytes; whatever is longer than this is something else.
 const BYTES_MAX: usize = 1 << 20;
@@ -108,7 +111,7 @@ impl Header {
         if bytes.len() > BYTES_MAX {
             let message =
                 format!("is {} bytes long; a header has at most {BYTES_MAX}", bytes.len());
-            return Err(FileError::malformed(file, message, "give the `.hea` file of the record"));
+            return Err(FileError::new(file, message, "give the `.hea` file of the record"));
         }
         let text = String::from_utf8_lossy(bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -124,13 +127,14 @@ impl Header {
         }
         let Some((first, rest)) = lines.split_first() else {
             let message = "is empty: it has no record line".to_owned();
-            return Err(FileError::malformed(file, message, "give the `.hea` file of the record"));
+            return Err(FileError::new(file, message, "give the `.hea` file of the record"));
         };
 
         let (mut header, count) = first.record()?;
         header.comments = comments;
         if (rest.len() as u64) < count {
-            let message = format!("promises {count} channels but describes {}", rest.len());
+            let message =
+                format!("promises {} but describes {}", counted(count, "channel"), rest.len());
             return Err(first.wrong(message, "add the missing lines, or correct the number"));
         }
         for line in rest.iter().take(count as usize) {
@@ -152,9 +156,13 @@ impl Line<'_> {
         let mut fields = self.text.split_whitespace();
         let record = fields.next().unwrap_or_default();
         if let Some((name, segments)) = record.split_once('/') {
-            let message = format!("record `{}` has {} segments", excerpt(name), excerpt(segments));
+            let message = format!(
+                "record `{}` is of several segments ({})",
+                excerpt(name),
+                excerpt(segments)
+            );
             let hint = "give the header of one segment; records of several are not supported";
-            return Err(FileError::unsupported(self.file, message, hint).at_line(self.number));
+            return Err(FileError::new(self.file, message, hint).at_line(self.number));
         }
 
         let count = match fields.next() {
@@ -229,8 +237,9 @@ impl Line<'_> {
             _ => {
                 let message =
                     format!("`{file}` has format {}; supported are 212 and 16", excerpt(format));
-                let hint = "convert the record, for instance with `xform -i RECORD -o NEW 16`";
-                return Err(FileError::unsupported(self.file, message, hint).at_line(self.number));
+                let hint =
+                    "convert it to format 16, with `xform` of WFDB or `wfdb.wrsamp` of Python";
+                return Err(FileError::new(self.file, message, hint).at_line(self.number));
             }
         };
         let samples_per_frame = match samples_per_frame {
@@ -252,6 +261,11 @@ impl Line<'_> {
             "" => 0.0,
             text => self.number("gain", text)?,
         };
+        // 16 bits over a smaller one are beyond what a sample can hold.
+        if gain != 0.0 && gain.abs() < 1e-33 {
+            let message = format!("the gain is {gain:e}; its size must be at least 1e-33, or 0");
+            return Err(self.wrong(message, "write the converter's steps per unit"));
+        }
         let resolution_bits = match field() {
             None => 0,
             Some(text) => self.whole("ADC resolution", text, 0, 64)? as u32,
@@ -356,7 +370,7 @@ impl Line<'_> {
     }
 
     fn wrong(&self, message: String, hint: &str) -> FileError {
-        FileError::malformed(self.file, message, hint).at_line(self.number)
+        FileError::new(self.file, message, hint).at_line(self.number)
     }
 }
 
@@ -419,7 +433,7 @@ mod tests {
         assert_eq!(
             refusal("r 1 250\n\nr.dat 310 200\n"),
             "t.hea:3: `r.dat` has format 310; supported are 212 and 16\n  \
-             hint: convert the record, for instance with `xform -i RECORD -o NEW 16`"
+             hint: convert it to format 16, with `xform` of WFDB or `wfdb.wrsamp` of Python"
         );
     }
 
@@ -437,7 +451,7 @@ mod tests {
             ("r -1 360", "`-1` is no number of channels"),
             ("r 0 360", "no channels"),
             ("r 3 360\nr.dat 16", "promises 3 channels but describes 1"),
-            ("r/5 2 360", "has 5 segments"),
+            ("r/5 2 360", "is of several segments (5)"),
             ("r 1 360\n../../etc/passwd 16", "not the plain name"),
             ("r 1 360\nC:\\x.dat 16", "not the plain name"),
             ("r 1 360\n- 16", "not the plain name"),
@@ -445,6 +459,7 @@ mod tests {
             ("r 1 360\nr.dat 16x0", "samples per frame is 0"),
             ("r 1 360\nr.dat 16:99999999", "the skew is 99999999"),
             ("r 1 360\nr.dat 16 nan", "`nan` is no gain"),
+            ("r 1 360\nr.dat 16 1e-300", "the gain is 1e-300"),
             ("r 1 360\nr.dat", "names no format"),
             ("r 1 360 10 25:00:00\nr.dat 16", "no time of day"),
             ("r 1 360 10 12:00:00 45/01/2000\nr.dat 16", "no date"),

@@ -17,4 +17,4 @@ mod unpack;
 
 pub use annotation::{Annotation, Annotations};
 pub use header::{Channel, Date, Encoding, Header};
-pub use signal::{Recording, Shortfall};
+pub use signal::{Mismatch, Recording};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::header::{Channel, Encoding, Header};
 use super::unpack::{Scale, to_units, unpack_16, unpack_212};
-use crate::files::error::FileError;
+use crate::files::{counted, error::FileError};
 
 /// Samples unpacked at a time; with the floats made of them they stay in the first-level cache.
 const UNPACKED: usize = 4_096;
@@ -26,37 +26,51 @@ pub struct Recording<R> {
     position: u64,
     selected: usize,
     unpacked: Vec<i16>,
-    shortfall: Option<Shortfall>,
+    mismatch: Option<Mismatch>,
 }
 
-/// What a recording lacks against its header.
+/// How a recording differs in length from what its header says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shortfall {
+pub struct Mismatch {
     /// The signal file that ends first.
     pub file: String,
     /// Samples of every channel the header promises.
     pub promised: u64,
-    /// Samples of every channel that are whole, and are delivered.
+    /// Whole samples of every channel in the file. Those that are promised are delivered.
     pub whole: u64,
     /// Bytes behind the last whole sample, which hold some channels of the next or part of one.
     pub loose_bytes: u64,
     rate_hz: f64,
 }
 
-impl std::fmt::Display for Shortfall {
+impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let missing = self.promised - self.whole;
-        write!(
-            f,
-            "{} ends early: {} of {} samples are whole, {missing} ({:.3} s) are missing",
-            self.file,
-            self.whole,
-            self.promised,
-            missing as f64 / self.rate_hz
-        )?;
-        match self.loose_bytes {
+        let Self { file, promised, whole, loose_bytes, rate_hz } = self;
+        let seconds = |samples: u64| samples as f64 / rate_hz;
+        if let Some(more @ 1..) = whole.checked_sub(*promised) {
+            let s = seconds(more);
+            return write!(
+                f,
+                "{file} goes on behind the {promised} samples that its header promises: \
+                 {more} more ({s:.3} s) were not delivered"
+            );
+        }
+        let mut but = "";
+        if whole < promised {
+            let missing = promised - whole;
+            let s = seconds(missing);
+            write!(
+                f,
+                "{file} ends early: {whole} of {promised} samples whole, {missing} ({s:.3} s) missing"
+            )?;
+            but = "; ";
+        }
+        match loose_bytes {
             0 => Ok(()),
-            bytes => write!(f, "; it ends in the middle of a sample ({bytes} loose bytes)"),
+            bytes => {
+                let loose = counted(*bytes, "loose byte");
+                write!(f, "{but}{file} ends in the middle of a sample ({loose})")
+            }
         }
     }
 }
@@ -81,9 +95,18 @@ impl<R: Read + Seek> Recording<R> {
             if taps.is_empty() {
                 continue;
             }
-            let unreadable =
-                |error| FileError::unreadable(&group[0].file, "open the signal file", error);
-            let reader = open(&group[0].file).map_err(unreadable)?;
+            let Channel { file, line, .. } = &group[0];
+            let reader = open(file).map_err(|error| {
+                let doing = format!("open the signal file `{file}`");
+                let error = FileError::unreadable(&header.file, &doing, error).at_line(*line);
+                match error.io.as_ref().map(std::io::Error::kind) {
+                    Some(ErrorKind::NotFound) => {
+                        let hint = format!("put `{file}` into the folder of its header");
+                        FileError { hint, ..error }
+                    }
+                    _ => error,
+                }
+            })?;
             files.push(SignalFile::new(header, group, taps, reader)?);
         }
 
@@ -91,11 +114,14 @@ impl<R: Read + Seek> Recording<R> {
         let shortest = files.iter().min_by_key(|file| file.frames).expect("a channel is selected");
         let promised = header.frames.unwrap_or(shortest.frames);
         let frames = promised.min(shortest.frames);
-        let is_short = frames < promised || header.frames.is_none() && shortest.loose_bytes > 0;
-        let shortfall = is_short.then(|| Shortfall {
+        // The last samples of a skewed channel stand behind the others.
+        let has_more =
+            shortest.frames > promised + shortest.padding(promised) + shortest.skew_frames_max;
+        let is_cut = header.frames.is_none() && shortest.loose_bytes > 0;
+        let mismatch = (frames < promised || has_more || is_cut).then(|| Mismatch {
             file: shortest.file.clone(),
             promised: promised * samples_per_frame,
-            whole: frames * samples_per_frame,
+            whole: shortest.frames * samples_per_frame,
             loose_bytes: shortest.loose_bytes,
             rate_hz,
         });
@@ -107,7 +133,17 @@ impl<R: Read + Seek> Recording<R> {
                 }
                 None => "holds no whole sample".to_owned(),
             };
-            return Err(FileError::malformed(file, message, "fetch the signal file again"));
+            return Err(FileError::new(file, message, "fetch the signal file again"));
+        }
+        if let Some(file) = files.iter().find(|file| file.skew_frames_max >= frames) {
+            let skew = file.skew_frames_max;
+            let message =
+                format!("a channel of `{}` is skewed by {skew} of {frames} frames", file.file);
+            return Err(FileError::new(
+                &header.file,
+                message,
+                "correct the skew behind its format",
+            ));
         }
         Ok(Self {
             files,
@@ -117,7 +153,7 @@ impl<R: Read + Seek> Recording<R> {
             position: 0,
             selected: selected.len(),
             unpacked: vec![0; unpacked],
-            shortfall,
+            mismatch,
         })
     }
 
@@ -136,9 +172,9 @@ impl<R: Read + Seek> Recording<R> {
         self.position
     }
 
-    /// What is missing against the header, if anything.
-    pub fn shortfall(&self) -> Option<&Shortfall> {
-        self.shortfall.as_ref()
+    /// What is missing against the header, or goes beyond it.
+    pub fn mismatch(&self) -> Option<&Mismatch> {
+        self.mismatch.as_ref()
     }
 
     /// Goes on from `sample`; behind the end means at the end.
@@ -181,16 +217,12 @@ fn common_samples_per_frame(header: &Header, selected: &[usize]) -> Result<u64, 
     let mut channels = selected.iter().map(|&index| header.channels.get(index));
     let Some(Some(first)) = channels.next() else {
         let message = format!("no channel is selected among {}", header.channels.len());
-        return Err(FileError::malformed(&header.file, message, "name a channel of the record"));
+        return Err(FileError::new(&header.file, message, "name a channel of the record"));
     };
     for channel in channels {
         let Some(channel) = channel else {
             let message = format!("there are only {} channels", header.channels.len());
-            return Err(FileError::malformed(
-                &header.file,
-                message,
-                "name a channel of the record",
-            ));
+            return Err(FileError::new(&header.file, message, "name a channel of the record"));
         };
         if channel.samples_per_frame != first.samples_per_frame {
             let rate = |channel: &Channel| header.rate_hz * f64::from(channel.samples_per_frame);
@@ -202,7 +234,7 @@ fn common_samples_per_frame(header: &Header, selected: &[usize]) -> Result<u64, 
                 rate(first)
             );
             let hint = "select channels of one rate, and read the others with a second source";
-            return Err(FileError::unsupported(&header.file, message, hint).at_line(channel.line));
+            return Err(FileError::new(&header.file, message, hint).at_line(channel.line));
         }
     }
     Ok(u64::from(first.samples_per_frame))
@@ -215,7 +247,7 @@ fn groups(header: &Header) -> Result<Vec<Range<usize>>, FileError> {
     for (index, channel) in channels.iter().enumerate() {
         let wrong = |message: String| {
             let hint = "correct the header: the lines of one file stand together and agree";
-            Err(FileError::malformed(&header.file, message, hint).at_line(channel.line))
+            Err(FileError::new(&header.file, message, hint).at_line(channel.line))
         };
         let known = groups.iter_mut().find(|group| channels[group.start].file == channel.file);
         let Some(group) = known else {
@@ -297,7 +329,7 @@ impl<R: Read + Seek> SignalFile<R> {
             group.iter().map(|channel| u64::from(channel.samples_per_frame)).sum();
         if samples_per_frame * 2 > FRAME_BYTES_MAX {
             let message = format!("`{}` has {samples_per_frame} samples per frame", first.file);
-            let error = FileError::malformed(&header.file, message, "correct the header");
+            let error = FileError::new(&header.file, message, "correct the header");
             return Err(error.at_line(first.line));
         }
 
@@ -337,6 +369,12 @@ impl<R: Read + Seek> SignalFile<R> {
         let whole = file.bytes_before(frames + 2);
         file.window = vec![0; needed.max(WINDOW_BYTES).min(whole) as usize];
         Ok(file)
+    }
+
+    /// Frames that fill up the last pair of samples.
+    fn padding(&self, promised: u64) -> u64 {
+        let is_odd = self.samples_per_frame == 1 && promised % 2 == 1;
+        u64::from(self.encoding == Encoding::Packed12 && is_odd)
     }
 
     /// Bytes from the start of an even frame to the start of the one `frames` later.

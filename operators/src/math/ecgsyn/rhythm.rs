@@ -4,7 +4,6 @@ use std::f64::consts::TAU;
 
 use super::{BeatClass, EcgParameters};
 use crate::math::random::Random;
-use crate::math::state::{StateError, StateReader, put_f64, put_u64};
 
 /// Mayer waves of the blood pressure (McSharry 2003, section II-B).
 const MAYER_HZ: f64 = 0.1;
@@ -70,31 +69,6 @@ impl Rhythm {
         };
         self.last_rr_s = next.rr_s;
         next
-    }
-
-    pub(super) fn save(&self, out: &mut Vec<u8>) {
-        for word in self.random.state() {
-            put_u64(out, word);
-        }
-        for oscillator in [&self.mayer, &self.respiration] {
-            put_f64(out, oscillator.real);
-            put_f64(out, oscillator.imaginary);
-        }
-        put_f64(out, self.last_rr_s);
-        put_f64(out, self.pause_s.unwrap_or(0.0));
-    }
-
-    pub(super) fn load(reader: &mut StateReader<'_>) -> Result<Self, StateError> {
-        let random =
-            Random::from_state([reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?]);
-        let mayer = Oscillator { real: reader.f64()?, imaginary: reader.f64()? };
-        let respiration = Oscillator { real: reader.f64()?, imaginary: reader.f64()? };
-        let (last_rr_s, pause_s) = (reader.f64()?, reader.f64()?);
-        if !(0.0..30.0).contains(&last_rr_s) || !(0.0..30.0).contains(&pause_s) {
-            return Err(StateError::Content);
-        }
-        let pause_s = Some(pause_s).filter(|pause_s| *pause_s > 0.0);
-        Ok(Self { random, mayer, respiration, last_rr_s, pause_s })
     }
 }
 

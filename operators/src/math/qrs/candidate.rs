@@ -1,8 +1,8 @@
 //! A peak of the envelope and what was found there.
 
 use super::forms::FORMS;
-use super::state::{State, StateError};
 use super::wave::WAVE;
+use crate::math::state::{State, StateError};
 
 /// Positions relative to the peak.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub(super) struct Candidate {
     pub(super) amplitude: f32,
     /// Square root of the mean of q.
     pub(super) level: f32,
+    /// Mean level of the beats of its form, or the largest number if it has none.
+    pub(super) usual: f32,
     pub(super) correlation: f32,
     /// Where the form's centre is, or R if there is no form.
     pub(super) centre: i32,
@@ -35,7 +37,8 @@ impl Candidate {
 
     pub(super) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         state.u64(&mut self.peak)?;
-        for value in [&mut self.r, &mut self.amplitude, &mut self.level, &mut self.correlation] {
+        let Self { r, amplitude, level, usual, correlation, .. } = self;
+        for value in [r, amplitude, level, usual, correlation] {
             state.f32(value)?;
         }
         state.i32_within(&mut self.centre, WAVE as i32)?;

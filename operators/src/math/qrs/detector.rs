@@ -7,7 +7,7 @@ use super::forms::{Forms, SAME_FORM};
 use super::height::Height;
 use super::levels::{Levels, SECONDS};
 use super::odds::Features;
-use super::rhythm::Rhythm;
+use super::rhythm::{P_WAVE_S, Rhythm};
 use super::wave::{Around, Wave};
 use crate::math::{band::Band, butterworth, sos::group_delay_s};
 
@@ -58,6 +58,8 @@ pub struct Qrs {
     /// Level of the last beat.
     pub(super) last_level: f32,
     pub(super) missed: Option<(Candidate, f32)>,
+    /// Seems to be a beat, but so small a one that it may be a P wave: waits for what comes next.
+    pub(super) doubted: Option<(Candidate, f32)>,
     /// Beats searched back for since the last that was not.
     pub(super) searched_back: u32,
     pub(super) flushed: u32,
@@ -105,6 +107,8 @@ pub(super) struct Settings {
     pub(super) decimation: u32,
     inner_hz: f64,
     pub(super) second: u64,
+    /// From a small candidate until it is known whether it is a P wave.
+    pub(super) doubt: u64,
     settled: u64,
     search: i32,
 }
@@ -141,6 +145,7 @@ impl Qrs {
             decimation,
             inner_hz,
             second: inner_hz.round() as u64,
+            doubt: Envelope::new(inner_hz).late() + (P_WAVE_S * inner_hz) as u64,
             settled: (2.0 * START_S * inner_hz) as u64,
             search: (SEARCH_S * inner_hz).round() as i32,
         };
@@ -176,6 +181,7 @@ impl Qrs {
             learning: true,
             last_level: 0.0,
             missed: None,
+            doubted: None,
             searched_back: 0,
             flushed: 0,
         }
@@ -246,6 +252,9 @@ impl Qrs {
         if self.learning {
             return None;
         }
+        if let Some((candidate, log_odds)) = self.doubted {
+            return self.resolve(now, candidate, log_odds);
+        }
         if self.judged < self.found {
             let candidate = self.candidates[self.judged as usize % CANDIDATES];
             self.judged += 1;
@@ -254,9 +263,9 @@ impl Qrs {
         self.search_back(now)
     }
 
-    /// Until the last candidate is known to be one, and all are judged.
+    /// Until the last candidate is known to be one, and all are judged, the last of them doubted.
     pub(super) fn flush_steps(&self) -> u32 {
-        (0.3 * self.settings.inner_hz) as u32 + CANDIDATES as u32
+        self.settings.doubt as u32 + (0.1 * self.settings.inner_hz) as u32 + CANDIDATES as u32
     }
 
     /// Learns the level of a beat at the start and after silence.
@@ -279,6 +288,7 @@ impl Qrs {
         self.levels.learn(self.envelope.level(energy));
         self.judged = self.found.saturating_sub(CANDIDATES as u64);
         self.missed = None;
+        self.doubted = None;
         if first {
             self.learn_rhythm();
         }
@@ -315,6 +325,7 @@ impl Qrs {
             r: r as f32 + part,
             amplitude: self.height.at(&around, r, part),
             level,
+            usual: known.map_or(f32::MAX, |fit| fit.level),
             correlation: fit.map_or(CORRELATION_UNKNOWN, |fit| fit.correlation.max(0.0)),
             centre: known.map_or(r, |fit| fit.centre),
             form: known.map_or(NO_FORM, |fit| fit.form),
@@ -341,6 +352,10 @@ impl Qrs {
             return None;
         }
         let log_odds = self.features(&candidate).log_odds();
+        if log_odds > 0.0 && self.may_be_p_wave(&candidate) {
+            self.doubted = Some((candidate, log_odds));
+            return None;
+        }
         if log_odds > 0.0 {
             return Some(self.accept(now, candidate, log_odds, false));
         }
@@ -352,11 +367,12 @@ impl Qrs {
         None
     }
 
-    fn features(&self, candidate: &Candidate) -> Features {
+    pub(super) fn features(&self, candidate: &Candidate) -> Features {
         let since = self.since_last(candidate);
         Features {
             level: candidate.level,
             signal: self.levels.signal,
+            usual: candidate.usual.min(self.levels.signal),
             noise: self.levels.noise,
             last_level: self.last_level,
             floor: self.levels.floor(),
@@ -375,7 +391,13 @@ impl Qrs {
         believed.then(|| self.accept(now, candidate, log_odds, true))
     }
 
-    fn accept(&mut self, now: u64, candidate: Candidate, log_odds: f32, back: bool) -> Beat {
+    pub(super) fn accept(
+        &mut self,
+        now: u64,
+        candidate: Candidate,
+        log_odds: f32,
+        back: bool,
+    ) -> Beat {
         self.rhythm.accept(candidate.r_at(), back);
         self.searched_back = if back { self.searched_back + 1 } else { 0 };
         self.last_level = candidate.level;
@@ -383,7 +405,7 @@ impl Qrs {
         self.levels.accept(candidate.level);
         let around = self.wave.around(candidate.peak, now);
         let known = (candidate.form != NO_FORM).then_some(candidate.form);
-        self.forms.learn(&around, candidate.centre, known);
+        self.forms.learn(&around, candidate.centre, candidate.level, known);
         self.beat(candidate, log_odds, back)
     }
 

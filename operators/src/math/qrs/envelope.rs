@@ -1,7 +1,7 @@
 //! Where the signal is steep and bent: the candidates.
 
-use super::state::{State, StateError};
 use super::wave::Wave;
+use crate::math::state::{State, StateError};
 
 /// Distance of the neighbours that slope and curvature are taken from: 4 sin²(ωh/2) peaks at 23 Hz.
 /// With 16 ms, muscle noise passes for beats; with 30 ms, movement does.
@@ -62,6 +62,11 @@ impl Envelope {
     /// One inner sample's share of the window.
     pub(super) fn share(&self) -> f32 {
         1.0 / self.window as f32
+    }
+
+    /// How many inner samples after a peak it is known to be one.
+    pub(super) fn late(&self) -> u64 {
+        self.h + self.window as u64 / 2 + u64::from(self.wait)
     }
 
     /// The newest sum.

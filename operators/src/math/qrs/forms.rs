@@ -5,8 +5,8 @@
 //! complex with two or three swings of like size does not jump between them from beat to beat.
 
 use super::equalizer::{LANES, dot};
-use super::state::{State, StateError};
 use super::wave::Around;
+use crate::math::state::{State, StateError};
 
 /// Room for a wave at the highest inner rate, 240 Hz: 2·24 + 1 samples, padded to whole lanes.
 const WAVE_MAX: usize = 56;
@@ -28,8 +28,11 @@ const SHARP_S: f64 = 0.020;
 /// 1/2 only its sharpness times its height, and a pacemaker's spike would beat the R it causes.
 const BLUNT: f32 = 0.35;
 
-/// An extremum this far from the centre of the complex counts 1/e of one at the centre.
+/// An extremum this far from the middle of the complex counts 1/e of one there.
 const CENTRE_S: f64 = 0.032;
+
+/// By so much before the centre it counts most: of two like swings R is the first, the other is R′.
+const EARLY_S: f64 = 0.010;
 
 /// What an upward swing counts more than an equal downward one: R is by definition the upward
 /// swing, but a lead may be inverted, so this breaks ties only.
@@ -55,6 +58,8 @@ const USES_MAX: u32 = 40;
 struct Form {
     /// Unit energy, zero beyond its length.
     wave: [f32; WAVE_MAX],
+    /// Mean level of its beats.
+    level: f32,
     uses: u32,
     /// Where R is, relative to the centre.
     mark: i32,
@@ -80,13 +85,15 @@ pub(super) struct Fit {
     /// Of the form's R, relative to the envelope's peak.
     pub(super) mark: i32,
     pub(super) upward: bool,
+    /// Of the form's beats.
+    pub(super) level: f32,
 }
 
 impl Forms {
     pub(super) fn new(inner_hz: f64) -> Self {
         let samples = |span_s: f64| (span_s * inner_hz).round() as i32;
         Self {
-            forms: [Form { wave: [0.0; WAVE_MAX], uses: 0, mark: 0, lean: 0 }; FORMS],
+            forms: [Form { wave: [0.0; WAVE_MAX], level: 0.0, uses: 0, mark: 0, lean: 0 }; FORMS],
             half: samples(HALF_S),
             shift: samples(SHIFT_S),
             rule: Rule::new(inner_hz),
@@ -113,7 +120,8 @@ impl Forms {
                     best_score = score;
                     let upward = form.wave[(self.half + form.mark) as usize] > 0.0;
                     let mark = centre + form.mark;
-                    best = Some(Fit { correlation, form: number as u8, centre, mark, upward });
+                    let (form, level) = (number as u8, form.level);
+                    best = Some(Fit { correlation, form, centre, mark, upward, level });
                 }
             }
         }
@@ -122,7 +130,7 @@ impl Forms {
 
     /// Averages an accepted beat into its form, or lets it found one. `centre` comes from the fit,
     /// or is where R is if the wave is of no known form.
-    pub(super) fn learn(&mut self, around: &Around, centre: i32, known: Option<u8>) {
+    pub(super) fn learn(&mut self, around: &Around, centre: i32, level: f32, known: Option<u8>) {
         let count = self.count();
         // A beat learnt from or searched back for may lie too far back; there will be others.
         let Some(part) = around.part(centre - self.half, count) else { return };
@@ -147,6 +155,7 @@ impl Forms {
         for (y, x) in form.wave[..count].iter_mut().zip(part) {
             *y += gain * (x / energy.sqrt() - *y);
         }
+        form.level += gain * (level - form.level);
         let scale = self::energy(&form.wave[..count]).sqrt().recip();
         form.wave.iter_mut().for_each(|y| *y *= scale);
         if known.is_none() {
@@ -160,6 +169,7 @@ impl Forms {
         let (half, count) = (self.half, self.count());
         for form in &mut self.forms {
             state.f32s(&mut form.wave[..count])?;
+            state.f32(&mut form.level)?;
             state.u32(&mut form.uses)?;
             state.i32_within(&mut form.mark, half)?;
             state.i32_within(&mut form.lean, half)?;
@@ -198,6 +208,7 @@ impl Form {
 pub(super) struct Rule {
     pub(super) sharp: i32,
     centre: f32,
+    early: f32,
 }
 
 impl Rule {
@@ -205,13 +216,14 @@ impl Rule {
         Self {
             sharp: (SHARP_S * inner_hz).round().max(1.0) as i32,
             centre: (CENTRE_S * inner_hz) as f32,
+            early: (EARLY_S * inner_hz) as f32,
         }
     }
 
     /// For a sample, its neighbours `sharp` before and after, and its distance from the centre.
     #[inline]
     pub(super) fn count(self, before: f32, here: f32, after: f32, distance: i32) -> f32 {
-        let off = distance as f32 / self.centre;
+        let off = (distance as f32 + self.early) / self.centre;
         let upward = if here > 0.0 { UPWARD } else { 1.0 };
         here * (here - BLUNT * (before + after)) * upward * (-off * off).exp()
     }

@@ -1,6 +1,6 @@
 //! How large beats, noise and what lies between are, in the envelope.
 
-use super::state::{State, StateError};
+use crate::math::state::{State, StateError};
 
 /// The median of the tops of this many seconds is a first level: a beat is in two of them down to
 /// 40 per minute, and one may hold an artefact.

@@ -1,9 +1,12 @@
 //! When beats came, and when the next may.
 
-use super::state::{State, StateError};
+use crate::math::state::{State, StateError};
 
 /// No beat follows another sooner: the ventricles cannot.
 pub(super) const REFRACTORY_S: f64 = 0.200;
+
+/// The P wave comes up to so long before R; later only with an AV block of first degree or more.
+pub(super) const P_WAVE_S: f64 = 0.260;
 
 /// The T wave comes up to here after R, later with falling odds; in a fast heart it comes sooner,
 /// up to this part of the mean interval.
@@ -48,6 +51,11 @@ impl Rhythm {
     /// Whether the ventricles cannot beat `since` the last beat yet.
     pub(super) fn is_refractory(&self, since: f64) -> bool {
         since < REFRACTORY_S * self.inner_hz
+    }
+
+    /// Whether what comes so long `before` a beat may be its P wave.
+    pub(super) fn is_p_wave(&self, before: f64) -> bool {
+        before < P_WAVE_S * self.inner_hz
     }
 
     /// Whether what came `since` the last beat may turn out to be a missed one.

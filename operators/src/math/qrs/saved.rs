@@ -1,13 +1,14 @@
 //! The state of a detector as bytes.
 
 use super::detector::{Qrs, SEARCH_BACKS};
-use super::state::{State, StateError};
+use crate::math::state::{State, StateError, StateReader};
 
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
 
 impl Qrs {
     /// Appends the complete state, its version first.
     pub fn save(&self, into: &mut Vec<u8>) {
+        into.push(STATE_VERSION);
         self.clone().visit(&mut State::Save(into)).expect("only loading can fail");
     }
 
@@ -17,9 +18,9 @@ impl Qrs {
     ///
     /// If the bytes are not such a state; then nothing is changed.
     pub fn load(&mut self, from: &[u8]) -> Result<(), StateError> {
+        let mut state = State::Load(StateReader::new(from, STATE_VERSION)?);
         let mut loaded = self.clone();
         loaded.reset();
-        let mut state = State::Load(from);
         loaded.visit(&mut state)?;
         state.end()?;
         *self = loaded;
@@ -27,19 +28,12 @@ impl Qrs {
     }
 
     fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
-        let mut version = STATE_VERSION;
-        state.u8(&mut version)?;
-        if version != STATE_VERSION {
-            return Err(StateError::Version(version));
-        }
         let own = (self.settings.rate_hz, self.settings.delay_s, self.equalizer.fingerprint());
         let mut saved = own;
         state.f64(&mut saved.0)?;
         state.f64(&mut saved.1)?;
         state.u64(&mut saved.2)?;
-        if saved != own {
-            return Err(StateError::Other);
-        }
+        state.demand(saved == own)?;
         for count in [&mut self.seen, &mut self.inner, &mut self.found, &mut self.judged] {
             state.u64(count)?;
         }
@@ -59,18 +53,21 @@ impl Qrs {
         self.levels.visit(state)?;
         self.rhythm.visit(state)?;
         self.candidates.iter_mut().try_for_each(|candidate| candidate.visit(state))?;
-        let mut missed = self.missed.is_some();
-        let (mut candidate, mut log_odds) = self.missed.unwrap_or_default();
-        state.bool(&mut missed)?;
-        candidate.visit(state)?;
-        state.f32(&mut log_odds)?;
-        self.missed = missed.then_some((candidate, log_odds));
+        for judged in [&mut self.missed, &mut self.doubted] {
+            let mut is_some = judged.is_some();
+            let (mut candidate, mut log_odds) = judged.unwrap_or_default();
+            state.bool(&mut is_some)?;
+            candidate.visit(state)?;
+            state.f32(&mut log_odds)?;
+            *judged = is_some.then_some((candidate, log_odds));
+        }
         state.demand(self.is_possible())
     }
 
     /// Whether a loaded state keeps the promises that the rest relies on.
     fn is_possible(&self) -> bool {
-        let missed = self.missed.map(|(candidate, _)| candidate);
+        let kept =
+            [self.missed, self.doubted].into_iter().flatten().map(|(candidate, _)| candidate);
         // No stream is longer, and sums of these cannot overflow.
         let counts = [self.seen, self.inner, self.found];
         counts.iter().all(|count| *count < 1 << 62)
@@ -80,6 +77,6 @@ impl Qrs {
             && self.summed < self.settings.decimation
             && self.searched_back <= SEARCH_BACKS
             && self.flushed <= self.flush_steps()
-            && self.candidates.iter().chain(&missed).all(|c| c.peak <= self.inner)
+            && self.candidates.into_iter().chain(kept).all(|c| c.peak <= self.inner)
     }
 }

@@ -193,9 +193,9 @@ fn a_state_that_does_not_fit_is_refused_and_changes_nothing() {
 
     assert_eq!(detector.load(&saved[..saved.len() - 1]), Err(StateError::Length));
     assert_eq!(detector.load(&[saved.as_slice(), &[0]].concat()), Err(StateError::Length));
-    assert_eq!(detector.load(&[9]), Err(StateError::Version(9)));
-    assert_eq!(Qrs::new(251.0).load(&saved), Err(StateError::Other));
-    assert_eq!(Qrs::raw(250.0).load(&saved), Err(StateError::Other));
+    assert_eq!(detector.load(&[9]), Err(StateError::Version { found: 9, known: 3 }));
+    assert_eq!(Qrs::new(251.0).load(&saved), Err(StateError::Content));
+    assert_eq!(Qrs::raw(250.0).load(&saved), Err(StateError::Content));
 
     let mut unchanged = Vec::new();
     detector.save(&mut unchanged);

@@ -1,7 +1,7 @@
 //! The equalized signal as it was a moment ago.
 
 use super::equalizer::LANES;
-use super::state::{State, StateError};
+use crate::math::state::{State, StateError};
 
 /// The equalized signal of the last half second.
 #[derive(Clone, Debug)]

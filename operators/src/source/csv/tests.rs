@@ -167,7 +167,7 @@ fn the_true_cause_is_told() {
         (
             rows(&|n| format!("{} {}\n", n * 4, n % 3)),
             "rate_hz = 250.0",
-            "has blanks between its columns",
+            "has blanks or `|` between its columns",
         ),
         (utf16, "", "it may be UTF-16"),
         (
@@ -235,10 +235,7 @@ fn what_was_left_out_is_told_at_the_end() {
         while table.reader.read(&mut [0.0; 4], 4, &mut [0; 4]).expect("reads").rows > 0 {}
         told.push(table.remark().expect("something was left out"));
     }
-    assert_eq!(
-        told[0],
-        "t.csv: 1 rows were out of order and skipped, first line 4; the times have 1 gaps"
-    );
+    assert_eq!(told[0], "t.csv: 1 row out of order and skipped, first line 4; 1 gap in the times");
     assert_eq!(told[1], "t.csv: line 4 is cut off and was not delivered");
 }
 

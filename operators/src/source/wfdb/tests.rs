@@ -107,7 +107,7 @@ fn what_is_missing_is_told_at_the_end() {
     let told = remark(cut(3, 24)).expect("half a word");
     assert!(told.starts_with("t.atr is cut off inside a word at byte 2"), "{told}");
     let told = remark(cut(6, 18)).expect("a short signal");
-    assert!(told.contains("4 of 6 samples are whole"), "{told}");
+    assert!(told.contains("4 of 6 samples whole"), "{told}");
     assert!(told.ends_with("1 annotation lies behind the last sample and was not delivered"));
 }
 

@@ -105,7 +105,7 @@ fn a_cell_that_is_no_number_is_named_by_line_and_column() {
         refusal("t_s,a\n0,1\n0.5,1\nx,2\n", &CsvOptions::default())
             .contains(":4:1: `x` is no time")
     );
-    assert!(refusal("a,b\n1,2\n1\n3,4\n", &at(10.0)).contains("t.csv:3: the row has 1 cells"));
+    assert!(refusal("a,b\n1,2\n1\n3,4\n", &at(10.0)).contains("t.csv:3: the row has 1 cell,"));
     assert!(refusal("a,b\n1,2\n1,2,3\n", &at(10.0)).contains("t.csv:3: the row has 3 cells"));
     assert!(
         refusal("t_s,b\n1,2\n,2\n2,3\n", &CsvOptions::default())

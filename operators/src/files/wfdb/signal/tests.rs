@@ -134,10 +134,39 @@ fn a_file_that_ends_inside_a_sample_delivers_all_whole_ones_and_says_what_is_mis
 
     assert_eq!(rest(&mut recording, 8), [[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]]);
     assert_eq!(
-        recording.shortfall().expect("short").to_string(),
-        "t.dat ends early: 3 of 10 samples are whole, 7 (0.700 s) are missing; \
-         it ends in the middle of a sample (3 loose bytes)"
+        recording.mismatch().expect("short").to_string(),
+        "t.dat ends early: 3 of 10 samples whole, 7 (0.700 s) missing; \
+         t.dat ends in the middle of a sample (3 loose bytes)"
     );
+}
+
+#[test]
+fn a_file_that_is_longer_than_its_header_says_is_told() {
+    let told = |header: &str, bytes: &[u8]| {
+        let recording = open(header, &[("t.dat", bytes)]).expect("opens");
+        recording.mismatch().map(ToString::to_string)
+    };
+    let bytes = bytes_16([1, 2, 3, 4, 5]);
+    assert_eq!(
+        told("t 1 10 2\nt.dat 16 1\n", &bytes).expect("longer"),
+        "t.dat goes on behind the 2 samples that its header promises: 3 more (0.300 s) were not \
+         delivered"
+    );
+    assert_eq!(told("t 1 10 5\nt.dat 16 1\n", &bytes), None);
+    assert_eq!(
+        told("t 1 10\nt.dat 16 1\n", &bytes[..9]).expect("cut"),
+        "t.dat ends in the middle of a sample (1 loose byte)"
+    );
+    // What fills up the last pair is no sample, and a skewed channel ends behind the others.
+    assert_eq!(told("t 1 10 3\nt.dat 212 1\n", &bytes_212(&[1, 2, 3, 0])), None);
+    assert_eq!(told("t 1 10 3\nt.dat 16:2 1\n", &bytes), None);
+}
+
+#[test]
+fn a_skew_longer_than_the_file_is_refused() {
+    let bytes = bytes_16([1, 2, 3]);
+    let refusal = open("t 1 10 3\nt.dat 16:3 1\n", &[("t.dat", &bytes)]).expect_err("refused");
+    assert!(refusal.to_string().contains("a channel of `t.dat` is skewed by 3 of 3 frames"));
 }
 
 #[test]
@@ -155,7 +184,7 @@ fn every_length_of_a_packed_file_delivers_its_whole_samples() {
         let mut recording = opened.expect("a short file opens");
 
         assert_eq!(rest(&mut recording, 5)[0].len(), whole);
-        assert_eq!(recording.shortfall().is_some(), whole < 12);
+        assert_eq!(recording.mismatch().is_some(), whole < 12);
     }
 }
 
@@ -164,8 +193,8 @@ fn a_missing_signal_file_is_named() {
     let refusal = open("t 1 10\nt.dat 16\n", &[]).expect_err("refused").to_string();
     assert_eq!(
         refusal,
-        "t.dat: cannot open the signal file: there is no such file\n  \
-         hint: check the name and the folder"
+        "t.hea:2: cannot open the signal file `t.dat`: there is no such file\n  \
+         hint: put `t.dat` into the folder of its header"
     );
 }
 
@@ -218,7 +247,7 @@ fn real_recordings_have_the_checksums_of_their_headers() {
         let selected: Vec<usize> = (0..header.channels.len()).collect();
         let open_file = |name: &str| File::open(path.with_file_name(name));
         let mut recording = Recording::open(&header, &selected, open_file).expect("opens");
-        assert_eq!(recording.shortfall(), None);
+        assert_eq!(recording.mismatch(), None);
 
         for (channel, samples) in header.channels.iter().zip(rest(&mut recording, 1_000)) {
             let invalid = if channel.encoding == Encoding::Int16 { -32_768.0 } else { -2_048.0 };

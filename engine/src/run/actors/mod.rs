@@ -1,0 +1,10 @@
+//! The actors around stages, sinks, live sources and calls. They carry control; frames never
+//! travel in a mailbox.
+
+mod future;
+mod sink;
+mod stage;
+
+pub(crate) use future::{FutureActor, FutureArgs, PauseSource};
+pub(crate) use sink::{RewireSink, SinkActor};
+pub(crate) use stage::{LoadNode, Order, SaveStage, SetParams, StageActor, ask_stage};

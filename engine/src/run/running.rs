@@ -1,0 +1,257 @@
+//! A plan that runs, as the program that started it holds it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::{Duration, Instant},
+};
+
+use kameo::{
+    actor::{ActorRef, Spawn},
+    error::SendError,
+    message::Message,
+};
+use tokio::runtime::Runtime;
+
+use crate::{
+    core::CoreShared,
+    fault::FaultClass,
+    frame::Frame,
+    graph::{Spanned, Value},
+    plan::Plan,
+    session::OpenError,
+    time::{Clock, Timestamp},
+};
+
+use super::{
+    ControlError, Happened, Health, Report, Shared, Supervisor, What,
+    control::{self, Question},
+    report,
+    runtimes::{io_runtimes, runtime},
+    supervisor::Args,
+    threads::Threads,
+    watchdog::Watchdog,
+};
+
+/// How a plan is run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Seconds of content per second of clock; `None` is as fast as it goes.
+    pub speed: Option<f64>,
+    /// Data cores, each a thread.
+    pub cores: usize,
+    /// Sessions opened at once.
+    pub sessions: u32,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { speed: Some(1.0), cores: 1, sessions: 1 }
+    }
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The first fault that ended a session: node, what, who is to blame.
+    pub fault: Option<(String, String, FaultClass)>,
+}
+
+/// State of the bodies of a session, by node; opaque, made by [`Running::save`].
+pub type Snapshot = BTreeMap<String, Vec<u8>>;
+
+/// A running plan. Dropping it stops everything.
+pub struct Running {
+    shared: Arc<Shared>,
+    supervisor: ActorRef<Supervisor>,
+    control: Option<Runtime>,
+    io: Vec<Runtime>,
+    threads: Arc<Threads>,
+    watchdog: Option<Watchdog>,
+}
+
+impl Plan {
+    /// Starts the plan and opens its first sessions.
+    ///
+    /// # Errors
+    /// If a body cannot be built, a file or device not opened; nothing runs then.
+    pub fn start(self: &Arc<Self>, options: &RunOptions) -> Result<Running, OpenError> {
+        Running::start(self, options)
+    }
+}
+
+impl Running {
+    fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Self, OpenError> {
+        let cores: Vec<_> = (0..options.cores.max(1)).map(|_| CoreShared::new()).collect();
+        let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed);
+        let control = runtime("afferent-control");
+        let (io, [waits, sinks]) = io_runtimes(plan);
+        let threads = Threads::start(&shared);
+        let supervisor = {
+            let _inside = control.enter();
+            let io = waits.values().next().cloned();
+            Supervisor::spawn(Args { shared: shared.clone(), happened, io, sinks })
+        };
+        let this = Self {
+            watchdog: Some(Watchdog::start(&shared, &threads)),
+            shared,
+            supervisor,
+            control: Some(control),
+            io,
+            threads,
+        };
+        for _ in 0..options.sessions {
+            match this.open() {
+                Ok(_) => {}
+                Err(ControlError::Open(error)) => return Err(error),
+                Err(error) => panic!("a fresh run refuses a session: {error}"),
+            }
+        }
+        // Only now may the last session that ends end the run.
+        let _ = this.shared.events.send(Happened { session: None, what: What::Opened });
+        Ok(this)
+    }
+
+    /// Opens one more session and gives its number.
+    ///
+    /// # Errors
+    /// If a body cannot be built or the cores are full.
+    pub fn open(&self) -> Result<u32, ControlError> {
+        self.ask(control::Open)
+    }
+
+    /// Closes a session now; what is inside is dropped with it and counted as `closed`.
+    ///
+    /// # Errors
+    /// If there is no such session.
+    pub fn close(&self, session: u32) -> Result<(), ControlError> {
+        self.ask(control::Close(session))
+    }
+
+    /// Changes a live parameter of a node while it runs, between two frames.
+    ///
+    /// # Errors
+    /// If the value does not fit, or the parameter cannot change while it runs.
+    pub fn set(
+        &self,
+        session: u32,
+        node: &str,
+        param: &str,
+        value: impl Into<Value>,
+    ) -> Result<(), ControlError> {
+        let (node, param) = (node.to_owned(), param.to_owned());
+        self.ask(control::Set { session, node, param, value: Spanned::new(value.into(), None) })
+    }
+
+    /// Stops the sources of a session until [`Running::resume`]. Generated content waits, and
+    /// nothing is missing afterwards. Where a source waits for a device, time goes on: what it and
+    /// the paced sources beside it bring meanwhile is dropped as `paused`.
+    ///
+    /// # Errors
+    /// If there is no such session.
+    pub fn pause(&self, session: u32) -> Result<(), ControlError> {
+        self.ask(control::Pause { session, paused: true })
+    }
+
+    /// Lets the sources of a paused session go on.
+    ///
+    /// # Errors
+    /// If there is no such session.
+    pub fn resume(&self, session: u32) -> Result<(), ControlError> {
+        self.ask(control::Pause { session, paused: false })
+    }
+
+    /// The state of every body of a session that has one.
+    ///
+    /// # Errors
+    /// If there is no such session or a stage does not answer.
+    pub fn save(&self, session: u32) -> Result<Snapshot, ControlError> {
+        self.ask(control::Save(session))
+    }
+
+    /// Gives the bodies of a session states saved from the same plan.
+    ///
+    /// # Errors
+    /// If a body refuses its state; those before it have taken theirs.
+    pub fn load(&self, session: u32, snapshot: Snapshot) -> Result<(), ControlError> {
+        self.ask(control::Load { session, snapshot })
+    }
+
+    /// Ends all sources; what is inside is finished. [`Running::wait`] returns when it is.
+    pub fn drain(&self) {
+        let _ = self.shared.events.send(Happened { session: None, what: What::DrainAll });
+    }
+
+    /// Ends now. What is inside is dropped and counted as `closed`.
+    pub fn stop(&self) {
+        let _ = self.shared.events.send(Happened { session: None, what: What::HaltAll });
+    }
+
+    /// Waits until every session has ended.
+    pub fn wait(&self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.wait_for(Duration::from_secs(3_600)) {
+                return outcome;
+            }
+        }
+    }
+
+    /// Waits until every session has ended, but no longer than `limit`.
+    pub fn wait_for(&self, limit: Duration) -> Option<Outcome> {
+        self.shared.wait_for(limit)
+    }
+
+    /// What has been counted so far.
+    pub fn report(&self) -> Report {
+        report::report(&self.shared)
+    }
+
+    /// The last frame a body died on, with the name of its node.
+    pub fn last_poison(&self, session: u32) -> Option<(String, Frame)> {
+        let sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions
+            .last_poison(session)
+            .map(|(node, frame)| (self.shared.plan.nodes[node].name.clone(), frame))
+    }
+
+    /// How the data cores are: working, slow, wedged or starved.
+    pub fn health(&self) -> Vec<Health> {
+        self.watchdog.as_ref().map(Watchdog::health).unwrap_or_default()
+    }
+
+    /// The time on the run's clock, zero at its start.
+    pub fn clock_now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    fn ask<M>(&self, message: M) -> Result<M::Ok, ControlError>
+    where
+        M: Question,
+        Supervisor: Message<M, Reply = control::Answer<M::Ok>>,
+    {
+        match self.supervisor.ask(message).blocking_send() {
+            Ok(answer) => Ok(answer),
+            Err(SendError::HandlerError(error)) => Err(error),
+            Err(_) => Err(ControlError::Ended),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+        self.watchdog = None;
+        self.threads.stop();
+        // The tasks hold files and devices; they end here, not some time later. What hangs in a
+        // system call, or in a build, is left behind rather than waited for.
+        let until = Instant::now() + Duration::from_millis(200);
+        for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
+            runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
+        }
+        // What the supervisor did not come to, and what a thread that was abandoned holds on to.
+        for core in &self.shared.cores {
+            self.shared.leaving.add(core.clear());
+        }
+        self.shared.leaving.empty();
+    }
+}

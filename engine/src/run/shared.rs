@@ -1,0 +1,81 @@
+//! What the parts of a run share.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    core::CoreShared,
+    plan::Plan,
+    session::{Latencies, latencies},
+    stage::Pace,
+    time::Clock,
+};
+
+use super::{Happened, Outcome, leaving::Leaving, report::Sessions};
+
+/// What the run's parts share.
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) clock: Clock,
+    pub(crate) cores: Vec<Arc<CoreShared>>,
+    pub(crate) latency: Latencies,
+    pub(crate) speed: Option<f64>,
+    pub(crate) events: mpsc::UnboundedSender<Happened>,
+    pub(crate) sessions: Mutex<Sessions>,
+    pub(crate) leaving: Arc<Leaving>,
+    outcome: Mutex<Option<Outcome>>,
+    ended: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new(
+        plan: &Arc<Plan>,
+        clock: Clock,
+        cores: Vec<Arc<CoreShared>>,
+        speed: Option<f64>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Happened>) {
+        let (events, happened) = mpsc::unbounded_channel();
+        let shared = Self {
+            plan: plan.clone(),
+            clock,
+            cores,
+            latency: latencies(plan),
+            speed,
+            events,
+            sessions: Mutex::new(Sessions::new(plan)),
+            leaving: Arc::default(),
+            outcome: Mutex::new(None),
+            ended: Condvar::new(),
+        };
+        (Arc::new(shared), happened)
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { start: self.clock.now(), speed: self.speed }
+    }
+
+    /// A session was opened: the run has not ended after all.
+    pub(crate) fn go_on(&self) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn end(&self, outcome: Outcome) {
+        let mut ended = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.get_or_insert(outcome);
+        self.ended.notify_all();
+    }
+
+    /// Waits until every session has ended, but no longer than `limit`.
+    pub(super) fn wait_for(&self, limit: Duration) -> Option<Outcome> {
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let (outcome, _) = self
+            .ended
+            .wait_timeout_while(outcome, limit, |outcome| outcome.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        outcome.clone()
+    }
+}

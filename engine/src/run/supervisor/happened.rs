@@ -1,0 +1,61 @@
+//! What the supervisor hears of.
+
+use kameo::reply::ReplySender;
+
+use crate::{body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError};
+
+/// Something that happened in a session, or (without one) is wanted of all.
+pub(crate) struct Happened {
+    pub(crate) session: Option<u32>,
+    pub(crate) what: What,
+}
+
+/// What happened.
+pub(crate) enum What {
+    /// A body on a data core failed.
+    Trouble { stage: usize, slot: usize, fault: Fault },
+    /// The pause before a restart is over.
+    RestartDue { stage: usize, slot: usize, version: u32 },
+    /// A body to take the place of the one that failed, or none.
+    Rebuilt { stage: usize, slot: usize, version: u32, body: Result<Body, BuildError> },
+    /// Every stream of a stage has ended.
+    StageDone {
+        /// What bodies have to say about it, by node.
+        remarks: Vec<(usize, String)>,
+    },
+    /// A sink, live source or call has ended.
+    TaskDone,
+    /// A sink, live source or call has failed for good.
+    TaskFailed { node: usize, fault: Fault },
+    /// A body never returned; its cell was given up.
+    Wedged { stage: usize, node: Option<usize> },
+    /// The pause before a stage that was given up is built again is over.
+    ReplaceDue { stage: usize, version: u32 },
+    /// Bodies for a stage that was given up, or the node that has none.
+    Replaced { stage: usize, version: u32, bodies: Result<Vec<Body>, (usize, Fault)> },
+    /// The neighbours of a new cell know it.
+    Settled { stage: usize, version: u32 },
+    /// The bodies of a new session, or why it has none.
+    Built(NewSession),
+    /// The sessions a run begins with are open.
+    Opened,
+    /// End all sources.
+    DrainAll,
+    /// End everything now.
+    HaltAll,
+}
+
+/// A session that was asked for.
+pub(crate) struct NewSession {
+    pub(super) bodies: Result<Vec<Body>, OpenError>,
+    pub(super) reply: Option<ReplySender<Result<u32, ControlError>>>,
+    /// What had been asked of all sessions when it was asked for.
+    pub(super) asked: Asked,
+}
+
+/// How often all sessions were asked to drain, and to halt.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) drains: u32,
+    pub(super) halts: u32,
+}

@@ -1,0 +1,139 @@
+//! How a session is opened, and how it leaves.
+
+use std::{collections::BTreeMap, sync::PoisonError};
+
+use kameo::{actor::Spawn, mailbox, reply::ReplySender};
+use tokio::runtime::Handle;
+
+use crate::{
+    body::Body,
+    session::{Ground, OpenError, Session, build_bodies},
+};
+
+use super::{
+    super::{
+        ControlError,
+        actors::{FutureActor, FutureArgs, SinkActor},
+        leaving,
+        opened::{Course, Knobs, OpenSession, stage_actor},
+    },
+    Supervisor, What,
+    happened::NewSession,
+};
+
+impl Supervisor {
+    /// Begins to build a session; who asked is answered when it is open.
+    pub(in crate::run) fn build(&mut self, reply: Option<ReplySender<Result<u32, ControlError>>>) {
+        let (session, asked) = (self.next, self.asked);
+        self.next += 1;
+        self.building += 1;
+        self.aside(session, move |plan| {
+            What::Built(NewSession { bodies: build_bodies(plan, session), reply, asked })
+        });
+    }
+
+    pub(super) fn open(&mut self, session: u32, new: NewSession) {
+        self.building -= 1;
+        let NewSession { bodies, reply, asked } = new;
+        let opened = if asked.halts == self.asked.halts {
+            bodies.and_then(|bodies| self.wire(session, bodies)).map_err(ControlError::Open)
+        } else {
+            Err(ControlError::Ended)
+        };
+        if opened.is_ok() && asked.drains != self.asked.drains {
+            self.drain(session);
+        }
+        if let Some(reply) = reply {
+            reply.send(opened.map(|()| session));
+        }
+        self.end_if_empty(false);
+    }
+
+    fn wire(&mut self, number: u32, bodies: Vec<Body>) -> Result<(), OpenError> {
+        let ground = Ground {
+            plan: &self.shared.plan,
+            cores: &self.shared.cores,
+            clock: &self.shared.clock,
+            pace: self.shared.pace(),
+            latency: &self.shared.latency,
+        };
+        let (session, course) =
+            (Session::wire(&ground, number, bodies)?, Course::new(ground.pace.start));
+        self.shared.go_on();
+        self.start(session, course);
+        Ok(())
+    }
+
+    fn start(&mut self, session: Session, course: Course) {
+        let Session { number, cells, commands, sinks, lives, calls, counts, wakes } = session;
+        let left = cells.len() + sinks.len() + lives.len() + calls.len();
+        let events = &self.shared.events;
+        let mut open = OpenSession {
+            stages: commands.into_iter().map(stage_actor).collect(),
+            sinks: Vec::new(),
+            tasks: Vec::new(),
+            lives: Vec::new(),
+            knobs: Knobs::new(self.plan()),
+            records: BTreeMap::new(),
+            versions: vec![0; cells.len()],
+            cells,
+            counts,
+            wakes,
+            epoch: 0,
+            left,
+            course,
+        };
+        {
+            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.open(number, &open.cells, &open.counts);
+        }
+        for sink in sinks {
+            let node = sink.node;
+            let _here = self.sinks.get(&node).map(Handle::enter);
+            let args = (sink, number, events.clone());
+            open.sinks.push((node, SinkActor::spawn_with_mailbox(args, mailbox::unbounded())));
+        }
+        let _io = self.io.as_ref().map(Handle::enter);
+        let spawn = |args| FutureActor::spawn_with_mailbox(args, mailbox::unbounded());
+        for call in calls {
+            let (node, future) = (call.node, Box::pin(call.run()));
+            let args =
+                FutureArgs { node, session: number, future, paused: None, events: events.clone() };
+            open.tasks.push(spawn(args));
+        }
+        for live in lives {
+            open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
+            let (node, paused) = (live.node, Some(live.paused.clone()));
+            let future = Box::pin(live.run());
+            let args = FutureArgs { node, session: number, future, paused, events: events.clone() };
+            open.tasks.push(spawn(args));
+        }
+        for cell in &open.cells {
+            cell.door.core.place(cell.door.number, Some(cell.clone()));
+        }
+        self.sessions.insert(number, open);
+    }
+
+    /// Takes a session off the cores and adds up what it counted.
+    pub(in crate::run) fn finish(&mut self, session: u32) {
+        let Some(open) = self.sessions.remove(&session) else { return };
+        // Kept before they leave, so that the watchdog finds them at every moment.
+        if self.shared.leaving.add(open.cells.iter().cloned()) {
+            drop(tokio::spawn(leaving::sweep(self.shared.leaving.clone())));
+        }
+        for cell in &open.cells {
+            cell.door.core.place(cell.door.number, None);
+        }
+        for stage in open.stages {
+            stage.kill();
+        }
+        for (_, sink) in open.sinks {
+            sink.kill();
+        }
+        for task in open.tasks {
+            task.kill();
+        }
+        let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.close(session, &open.counts);
+    }
+}

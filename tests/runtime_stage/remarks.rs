@@ -1,0 +1,51 @@
+//! What bodies have to say at the end.
+
+use afferent_suite::kinds::tally;
+
+use crate::{finish, run, start};
+
+fn graph(name: &str) -> String {
+    format!(
+        r#"
+        [graph]
+        name = "remarks"
+        [node.count]
+        op = "count"
+        samples = 105
+        [node.operator]
+        op = "tells"
+        from = "count"
+        [node.silent]
+        op = "pass"
+        from = "operator"
+        [node.block]
+        op = "tells_block"
+        from = "silent"
+        stage = "other"
+        [node.{name}]
+        op = "tally"
+        from = "block"
+        "#
+    )
+}
+
+fn told(mut remarks: Vec<(String, String)>) {
+    remarks.sort();
+    let said = |node: &str| (node.to_owned(), "11 frames went by".to_owned());
+    assert_eq!(remarks, [said("block"), said("operator")]);
+}
+
+#[test]
+fn operators_and_blocks_are_heard_at_the_end() {
+    told(run(&graph("heard")).remarks);
+    tally("heard");
+}
+
+#[test]
+fn what_many_sessions_say_alike_is_kept_once() {
+    let running = start(&graph("alike"), 3, None);
+    finish(&running);
+
+    told(running.report().remarks);
+    tally("alike");
+}
