@@ -141,6 +141,7 @@ pub(crate) fn ring(
 impl Sender {
     /// Puts a frame in, or gives it back if the policy is `block` and there is no room.
     /// The consumer learns of it by [`Sender::publish`].
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
         match &mut self.queue {
             In::Bounded(queue) => {
@@ -225,11 +226,12 @@ impl Receiver {
     /// As [`Receiver::pop`], without moving the frame twice; says whether there was one.
     #[inline]
     pub(crate) fn pop_into(&mut self, into: &mut Option<Frame>) -> bool {
-        *into = match &mut self.queue {
+        let popped = match &mut self.queue {
             Out::Bounded(queue) => queue.pop().ok(),
             Out::Overwriting(queue) => queue.pop(),
         };
-        let Some(frame) = into else { return false };
+        let Some(frame) = popped else { return false };
+        let frame = into.insert(frame);
         if let Some(gap) = self.follows.take() {
             frame.header.gap.get_or_insert(gap);
         } else if frame.header.seq != self.next_seq {
