@@ -125,8 +125,13 @@ impl Io<'_> {
 
     /// Sends a buffer whose content happened at `time`.
     pub fn send_buffer(&mut self, port: usize, time: Timestamp, buffer: Buffer) {
-        let header = self.ports.cause.causes(time);
-        self.send(port, Frame::new(header, buffer));
+        let cause = &self.ports.cause;
+        // Put together where it will lie: `push` would move it there at once, and whoever reads
+        // what was just written in parts waits for the writes.
+        self.out.extend(std::iter::once_with(|| Sent {
+            port,
+            frame: Frame::new(cause.causes(time), buffer),
+        }));
     }
 
     /// A buffer for `len` samples of each channel of a signal output.

@@ -36,6 +36,7 @@ mod stats;
 mod supervise;
 mod sync;
 mod tasks;
+mod ticks;
 mod time;
 
 pub mod testing;

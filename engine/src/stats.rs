@@ -186,10 +186,18 @@ impl Histogram {
     /// Counts one latency in nanoseconds; negative ones count as zero. Many threads may.
     pub fn record(&self, ns: i64) {
         let ns = ns.max(0);
-        self.steps[step(ns as u64)].fetch_add(1, Ordering::Relaxed);
-        self.sum_ns.fetch_add(ns as u64, Ordering::Relaxed);
-        if ns > self.max.load(Ordering::Relaxed) {
-            self.max.fetch_max(ns, Ordering::Relaxed);
+        self.count_in(step(ns as u64), 1);
+        self.sum_up(ns as u64, ns);
+    }
+
+    fn count_in(&self, step: usize, count: u64) {
+        self.steps[step].fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn sum_up(&self, sum_ns: u64, max: i64) {
+        self.sum_ns.fetch_add(sum_ns, Ordering::Relaxed);
+        if max > self.max.load(Ordering::Relaxed) {
+            self.max.fetch_max(max, Ordering::Relaxed);
         }
     }
 
@@ -230,6 +238,65 @@ impl Histogram {
     pub fn max(&self) -> Option<i64> {
         let max = self.max.load(Ordering::Relaxed);
         (max > i64::MIN).then_some(max)
+    }
+}
+
+/// Steps a [`Tally`] counts at a time.
+const TALLIED: usize = 8;
+
+/// Latencies of one thread on their way into a [`Histogram`] of many: those of one step go in
+/// together, by [`Tally::settle`] at the latest.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    histogram: Arc<Histogram>,
+    /// A step and how many fell into it; steps that are neighbours stand in different places.
+    counts: [(u32, u32); TALLIED],
+    sum_ns: u64,
+    max: i64,
+}
+
+impl Tally {
+    pub(crate) fn new(histogram: Arc<Histogram>) -> Self {
+        Self { histogram, counts: [(0, 0); TALLIED], sum_ns: 0, max: i64::MIN }
+    }
+
+    /// As [`Histogram::record`].
+    #[inline]
+    pub(crate) fn record(&mut self, ns: i64) {
+        let ns = ns.max(0);
+        let step = step(ns as u64);
+        let (here, count) = &mut self.counts[step % TALLIED];
+        if *here != step as u32 || *count == u32::MAX {
+            pass_on(&self.histogram, *here, std::mem::take(count));
+            *here = step as u32;
+        }
+        *count += 1;
+        self.sum_ns += ns as u64;
+        self.max = ns.max(self.max);
+    }
+
+    /// Shows the histogram what it has not seen yet.
+    pub(crate) fn settle(&mut self) {
+        if self.max < 0 {
+            return;
+        }
+        for (step, count) in &mut self.counts {
+            pass_on(&self.histogram, *step, std::mem::take(count));
+        }
+        self.histogram.sum_up(std::mem::take(&mut self.sum_ns), self.max);
+        self.max = i64::MIN;
+    }
+}
+
+fn pass_on(histogram: &Histogram, step: u32, count: u32) {
+    if count > 0 {
+        histogram.count_in(step as usize, u64::from(count));
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -277,6 +344,24 @@ mod tests {
         }
         assert_eq!(histogram.max(), Some(100_000));
         assert_eq!(histogram.count(), 100_000);
+    }
+
+    #[test]
+    fn a_tally_adds_what_recording_would_have() {
+        let (one_by_one, together) = (Histogram::default(), Arc::new(Histogram::default()));
+        let mut tally = Tally::new(together.clone());
+        for ns in (-5..5_000).chain((0..5_000).rev().map(|n| n * 77)) {
+            one_by_one.record(ns);
+            tally.record(ns);
+        }
+        drop(tally);
+
+        assert_eq!(together.count(), one_by_one.count());
+        assert_eq!(together.sum_ns(), one_by_one.sum_ns());
+        assert_eq!(together.max(), one_by_one.max());
+        for limit in 0..400_000 {
+            assert_eq!(together.count_up_to(limit), one_by_one.count_up_to(limit), "{limit}");
+        }
     }
 
     #[test]

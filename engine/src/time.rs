@@ -119,6 +119,10 @@ impl Rate {
     pub fn span_ns(self, samples: i64) -> i64 {
         let rate = self.0 as i64;
         if rate as f64 == self.0 {
+            // What fits needs one division instead of two.
+            if samples.unsigned_abs() < 1 << 33 {
+                return (samples * 1_000_000_000 + rate / 2).div_euclid(rate);
+            }
             let (whole, rest) = (samples.div_euclid(rate), samples.rem_euclid(rate));
             // `rest < rate <= 1e9`, so the product stays below 1e18.
             whole
@@ -151,6 +155,8 @@ pub struct Grid {
     anchor: Timestamp,
     start: i64,
     next: i64,
+    /// The moment of sample `next`: asked for more often than it changes.
+    end: Timestamp,
 }
 
 impl Grid {
@@ -162,7 +168,7 @@ impl Grid {
         let period = rate.period_ns();
         let whole = period.fract() == 0.0 && period * rate.hz() == 1e9;
         let period_ns = if whole { period as i64 } else { 0 };
-        Self { rate, period_ns, anchor: Timestamp::MIN, start: 0, next: 0 }
+        Self { rate, period_ns, anchor: Timestamp::MIN, start: 0, next: 0, end: Timestamp::MIN }
     }
 
     /// The time `samples` samples take.
@@ -172,18 +178,22 @@ impl Grid {
 
     /// Takes note of a frame of `len` samples whose first lies at `time`.
     pub fn enter(&mut self, time: Timestamp, len: usize) {
-        let expected = self.anchor.plus_nanos(self.span_ns(self.next));
-        if self.anchor == Timestamp::MIN || time.since(expected).abs() > Self::ROUNDING_NS {
+        if self.anchor == Timestamp::MIN || time.since(self.end).abs() > Self::ROUNDING_NS {
             self.anchor = time;
             self.next = 0;
         }
         self.start = self.next;
-        self.next += len as i64;
+        self.go_to(self.next + len as i64);
+    }
+
+    fn go_to(&mut self, next: i64) {
+        self.next = next;
+        self.end = self.anchor.plus_nanos(self.span_ns(next));
     }
 
     /// Forgets the frame entered last, of `len` samples, so that its parts can be entered.
     pub(crate) fn rewind(&mut self, len: usize) {
-        self.next -= len as i64;
+        self.go_to(self.next - len as i64);
     }
 
     /// The moment of the sample `offset` samples after the first of the frame
@@ -198,8 +208,8 @@ impl Grid {
     }
 
     /// The moment just after the frame entered last.
-    pub fn end(&self) -> Timestamp {
-        self.anchor.plus_nanos(self.span_ns(self.next))
+    pub const fn end(&self) -> Timestamp {
+        self.end
     }
 
     /// The rate of the stream.

@@ -167,6 +167,7 @@ impl Out {
 impl Sender {
     /// Puts a frame in, or gives it back if the policy is `block` and there is no room.
     /// The consumer learns of it by [`Sender::publish`].
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
         if let Some(reason) = self.refused {
             self.counts.dropped(reason, 1);
@@ -269,8 +270,8 @@ impl Receiver {
     /// As [`Receiver::pop`], without moving the frame twice; says whether there was one.
     #[inline]
     pub(crate) fn pop_into(&mut self, into: &mut Option<Frame>) -> bool {
-        *into = self.queue.pop();
-        let Some(frame) = into else { return false };
+        let Some(frame) = self.queue.pop() else { return false };
+        let frame = into.insert(frame);
         if let Some(gap) = self.follows.take() {
             frame.header.gap.get_or_insert(gap);
         } else if frame.header.seq != self.next_seq {

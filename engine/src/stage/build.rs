@@ -12,6 +12,7 @@ use crate::{
     plan::{Home, Plan, PlanNode},
     ring::{Receiver, Sender},
     session::Counts,
+    ticks::Stopwatch,
     time::{Clock, Grid, Timestamp},
 };
 
@@ -95,6 +96,7 @@ impl Stage {
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
         }
+        let sinks = (0..slots.len()).filter(|&slot| slots[slot].latency.is_some()).collect();
         let any_watched = slots.iter().any(|slot| slot.watched);
         let gives_up = |slot: &Slot| slot.aligner.as_ref().is_some_and(Aligner::gives_up);
         let any_patience = slots.iter().any(gives_up);
@@ -118,6 +120,7 @@ impl Stage {
             slots: slots.into(),
             mark: Mark::new(sources.len()),
             sources,
+            sinks,
             inlets,
             outlets,
             clock: wiring.clock.clone(),
@@ -132,6 +135,7 @@ impl Stage {
             ending: false,
             settled: true,
             left: 0,
+            is_blocked: false,
             any_patience,
             turns: 0,
             timing: false,
@@ -139,6 +143,7 @@ impl Stage {
             counts: wiring.counts.stages[stage].clone(),
             entered: Timestamp::ZERO,
             looked: Timestamp::ZERO,
+            watch: Stopwatch::default(),
             paused: false,
             beside_device,
         }

@@ -99,7 +99,7 @@ impl Stage {
                     match here.sole_local {
                         Some((next, next_line)) if self.out.len() == 1 => {
                             let mut frame = self.out.pop().expect("one").frame;
-                            here.stamp(0, &mut frame);
+                            here.stamp(0, &mut frame.header);
                             here.sole_counts.sent.add(1);
                             self.current = Some(frame);
                             (slot, line) = (next, next_line);
@@ -116,8 +116,8 @@ impl Stage {
                     let done = sink.take(line, frame);
                     self.mark.check();
                     done?;
-                    if let Some(latency) = &here.latency {
-                        self.looked = self.clock.now();
+                    if let Some(latency) = &mut here.latency {
+                        self.looked = self.watch.now(&self.clock);
                         latency.record(self.looked.since(frame.header.entered));
                     }
                     here.line_counts[line].taken.add(1);
@@ -130,7 +130,7 @@ impl Stage {
                 SlotBody::Bypass => {
                     here.line_counts[line].taken.add(1);
                     let mut frame = self.current.take().expect("a chain carries a frame");
-                    here.stamp(0, &mut frame);
+                    here.stamp(0, &mut frame.header);
                     self.route(slot, 0, frame);
                     return Ok(());
                 }
@@ -165,7 +165,7 @@ impl Stage {
             self.spare.trade(frame.buffer_mut());
             // A block has one input.
             here.first_line.taken.add(1);
-            here.stamp(0, frame);
+            here.stamp(0, &mut frame.header);
             if let Some(began) = began {
                 here.timed(began, self.clock.now());
             }

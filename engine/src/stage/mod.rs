@@ -34,6 +34,7 @@ use crate::{
     io::Sent,
     ring::Receiver,
     stats::StageCounts,
+    ticks::Stopwatch,
     time::{Clock, Timestamp},
 };
 
@@ -83,6 +84,8 @@ struct Work {
 pub(crate) struct Stage {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) sources: Vec<SourceState>,
+    /// The slots that keep a latency.
+    sinks: Box<[usize]>,
     pub(crate) inlets: Vec<Inlet>,
     pub(crate) outlets: Vec<Outlet>,
     pub(crate) clock: Clock,
@@ -102,6 +105,8 @@ pub(crate) struct Stage {
     settled: bool,
     /// What may still be done in this turn: frames taken in, joined, or timers fired.
     left: usize,
+    /// Some frame waits for room in a ring.
+    is_blocked: bool,
     /// Some join gives up waiting after a while, so the input that is behind goes first.
     any_patience: bool,
     turns: u32,
@@ -112,6 +117,8 @@ pub(crate) struct Stage {
     entered: Timestamp,
     /// The clock when it was read last in this turn: at its beginning, or at a sink.
     looked: Timestamp,
+    /// Tells it between.
+    watch: Stopwatch,
     pub(crate) paused: bool,
     /// Some source of the graph waits for a device: time goes on in a pause.
     beside_device: bool,

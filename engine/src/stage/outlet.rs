@@ -28,7 +28,7 @@ impl Stage {
         for sent in out.drain(..) {
             let port = sent.port;
             let mut frame = sent.frame;
-            self.slots[slot].stamp(port, &mut frame);
+            self.slots[slot].stamp(port, &mut frame.header);
             self.route(slot, port, frame);
         }
         self.out = out;
@@ -37,7 +37,18 @@ impl Stage {
     }
 
     /// Sends a stamped frame along every edge that leaves the port.
+    #[inline]
     pub(super) fn route(&mut self, slot: usize, port: usize, frame: Frame) {
+        let here = &self.slots[slot];
+        if let Some(outlet) = here.sole_ring {
+            here.sole_counts.sent.add(1);
+            self.is_blocked |= !self.outlets[outlet].push(frame);
+        } else {
+            self.route_all(slot, port, frame);
+        }
+    }
+
+    fn route_all(&mut self, slot: usize, port: usize, frame: Frame) {
         let here = &mut self.slots[slot];
         if let Some(last) = &mut here.last {
             last[port] = Some(frame.clone());
@@ -45,18 +56,16 @@ impl Stage {
         let routes = &here.routes[port];
         let Some((final_route, others)) = routes.split_last() else { return };
         for route in others {
-            send(route, frame.clone(), &mut self.work, &mut self.outlets);
+            self.is_blocked |= !send(route, frame.clone(), &mut self.work, &mut self.outlets);
         }
-        send(final_route, frame, &mut self.work, &mut self.outlets);
-    }
-
-    /// Whether some frame waits for room in a ring.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.outlets.iter().any(|outlet| !outlet.backlog.is_empty())
+        self.is_blocked |= !send(final_route, frame, &mut self.work, &mut self.outlets);
     }
 
     /// Tries to get rid of the backlog; says whether there is none left.
     pub(super) fn flush_backlog(&mut self) -> bool {
+        if !self.is_blocked {
+            return true;
+        }
         let mut free = true;
         for outlet in &mut self.outlets {
             while let Some(frame) = outlet.backlog.pop_front() {
@@ -74,13 +83,14 @@ impl Stage {
             }
             free &= outlet.backlog.is_empty();
         }
+        self.is_blocked = !free;
         free
     }
 
     /// Shows the consumers of outgoing rings what was sent and how far the bounds are. Says
     /// whether there was a backlog and there is none any more.
     pub(super) fn publish(&mut self) -> bool {
-        let freed = self.is_blocked() && self.flush_backlog();
+        let freed = self.is_blocked && self.flush_backlog();
         for outlet in &mut self.outlets {
             let bound = self.slots[outlet.slot].out_bounds[outlet.port];
             // A bound must not overtake the frames that wait for room.
@@ -140,20 +150,33 @@ pub(crate) enum Route {
     Ring { outlet: usize, counts: Arc<EdgeCounts> },
 }
 
-fn send(route: &Route, frame: Frame, work: &mut Vec<Work>, outlets: &mut [Outlet]) {
+impl Outlet {
+    /// Puts a frame into the ring; says no if it has to wait for room.
+    #[inline]
+    fn push(&mut self, frame: Frame) -> bool {
+        if self.backlog.is_empty() {
+            match self.ring.push(frame) {
+                Ok(()) => return true,
+                Err(frame) => self.backlog.push_back(frame),
+            }
+        } else {
+            self.backlog.push_back(frame);
+        }
+        false
+    }
+}
+
+/// Sends a frame on; says no if it has to wait for room.
+fn send(route: &Route, frame: Frame, work: &mut Vec<Work>, outlets: &mut [Outlet]) -> bool {
     match route {
         Route::Local { slot, line, counts } => {
             counts.sent.add(1);
             work.push(Work { slot: *slot, line: *line, frame, entered: false });
+            true
         }
         Route::Ring { outlet, counts } => {
             counts.sent.add(1);
-            let outlet = &mut outlets[*outlet];
-            if !outlet.backlog.is_empty() {
-                outlet.backlog.push_back(frame);
-            } else if let Err(frame) = outlet.ring.push(frame) {
-                outlet.backlog.push_back(frame);
-            }
+            outlets[*outlet].push(frame)
         }
     }
 }

@@ -39,16 +39,10 @@ impl Stage {
         self.mark.released[source].store(state.due.nanos(), Ordering::Relaxed);
         let here = &mut self.slots[state.slot];
         here.gap(Gap::Paused);
+        here.counts.samples.add(std::mem::take(&mut state.samples));
         for sent in state.held.drain(..) {
-            let (port, len) = (sent.port, sent.frame.len());
-            here.seqs[port] += 1;
-            if let Some(grid) = &mut state.grids[port] {
-                grid.enter(sent.frame.header.time, len);
-            }
-            if state.measured == Some(port) {
-                here.counts.samples.add(len as u64);
-            }
-            for route in &here.routes[port] {
+            here.seqs[sent.port] += 1;
+            for route in &here.routes[sent.port] {
                 let (Route::Local { counts, .. } | Route::Ring { counts, .. }) = route;
                 counts.sent.add(1);
                 counts.dropped(Gap::Paused, 1);

@@ -56,7 +56,7 @@ impl Stage {
     /// Processes what can be joined; says whether that was everything.
     fn join(&mut self, slot: usize) -> Step<bool> {
         loop {
-            let is_over = self.left == 0 || self.is_blocked();
+            let is_over = self.left == 0 || self.is_blocked;
             let here = &mut self.slots[slot];
             let aligner = here.aligner.as_mut().expect("only joins come here");
             if is_over && aligner.has_more(&here.line_bounds) {
@@ -105,8 +105,9 @@ impl Stage {
                 let done = sink.take(line, frame);
                 self.mark.check();
                 done?;
-                if let Some(latency) = &here.latency {
-                    latency.record(self.clock.now().since(frame.header.entered));
+                if let Some(latency) = &mut here.latency {
+                    let now = self.watch.now(&self.clock);
+                    latency.record(now.since(frame.header.entered));
                 }
             }
             SlotBody::HoldLast(_) => {
@@ -143,7 +144,7 @@ impl Stage {
             match operator.due() {
                 // At the end of the stream nothing is due any more: `flush` says the rest.
                 Some(due) if due <= bound && bound < Timestamp::MAX => {
-                    if self.left == 0 || self.is_blocked() {
+                    if self.left == 0 || self.is_blocked {
                         return Ok(false);
                     }
                     self.step();

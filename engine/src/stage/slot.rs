@@ -6,9 +6,9 @@ use crate::{
     align::{Aligner, HELD_FRAMES_MAX},
     body::{Block, Operator, Sink, Source},
     buffer::Buffer,
-    frame::{Frame, Gap},
-    io::Ports,
-    stats::{EdgeCounts, Histogram, NodeCounts},
+    frame::{Frame, Gap, Header},
+    io::{Ports, Sent},
+    stats::{EdgeCounts, Histogram, NodeCounts, Tally},
     time::{Grid, Timestamp},
 };
 
@@ -34,9 +34,11 @@ pub(crate) struct Slot {
     pub(crate) body: SlotBody,
     /// The slot and line that get everything, if all goes to one node of this stage.
     pub(crate) sole_local: Option<(usize, usize)>,
+    /// The outlet that gets everything, if all goes into one ring.
+    pub(crate) sole_ring: Option<usize>,
     /// The edge of the first line; nobody's if there is none.
     pub(crate) first_line: Arc<EdgeCounts>,
-    /// The edge to the node that gets everything; nobody's if there is none.
+    /// The edge by which everything goes; nobody's if there is none.
     pub(crate) sole_counts: Arc<EdgeCounts>,
     pub(crate) delay_ns: i64,
     /// Channels of a block's signal.
@@ -68,7 +70,8 @@ pub(crate) struct Slot {
     /// The last frame of each port, kept where `on_fault = "hold_last"`.
     pub(crate) last: Option<Box<[Option<Frame>]>>,
     pub(crate) counts: Arc<NodeCounts>,
-    pub(crate) latency: Option<Arc<Histogram>>,
+    /// How old frames are at a sink.
+    pub(crate) latency: Option<Tally>,
 }
 
 /// What a slot is made of; the rest begins empty.
@@ -95,17 +98,19 @@ pub(crate) struct SlotParts {
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
         let ports = parts.routes.len();
-        let (sole_local, sole_counts) = match &parts.routes[..] {
+        let sole = match &parts.routes[..] {
             // What is kept must pass where it is kept.
-            _ if parts.keeps_last => (None, Arc::default()),
-            [only] => match &only[..] {
-                [Route::Local { slot, line, counts }] => (Some((*slot, *line)), counts.clone()),
-                _ => (None, Arc::default()),
-            },
-            _ => (None, Arc::default()),
+            [only] if !parts.keeps_last => &only[..],
+            _ => &[],
+        };
+        let (sole_local, sole_ring, sole_counts) = match sole {
+            [Route::Local { slot, line, counts }] => (Some((*slot, *line)), None, counts.clone()),
+            [Route::Ring { outlet, counts }] => (None, Some(*outlet), counts.clone()),
+            _ => (None, None, Arc::default()),
         };
         Self {
             sole_local,
+            sole_ring,
             sole_counts,
             first_line: parts.line_counts.first().cloned().unwrap_or_default(),
             any_gap: false,
@@ -130,15 +135,14 @@ impl Slot {
             delay_ns: parts.delay_ns,
             look_back_ns: parts.look_back_ns,
             counts: parts.counts,
-            latency: parts.latency,
+            latency: parts.latency.map(Tally::new),
             epoch: parts.epoch,
         }
     }
 
     /// Completes the header of a frame on its way out of `port`.
     #[inline]
-    pub(crate) fn stamp(&mut self, port: usize, frame: &mut Frame) {
-        let header = &mut frame.header;
+    pub(crate) fn stamp(&mut self, port: usize, header: &mut Header) {
         header.time = header.time.plus_nanos(-self.delay_ns);
         header.seq = self.seqs[port];
         self.seqs[port] += 1;
@@ -147,6 +151,19 @@ impl Slot {
         if self.watched && header.time < self.out_bounds[port] {
             self.counts.late.add(1);
         }
+    }
+
+    /// Completes what comes out of a source at this moment.
+    #[inline]
+    pub(crate) fn admit(&mut self, sent: Sent, entered: Timestamp) -> Frame {
+        // Field by field: a frame moved as a whole just after its parts were written waits for
+        // the writes.
+        let (made, buffer) = sent.frame.into_parts();
+        let mut header = Header { entered, gap: None, ..made };
+        self.stamp(sent.port, &mut header);
+        // What the source says is missing comes before what the runtime knows.
+        header.gap = made.gap.or(header.gap);
+        Frame::new(header, buffer)
     }
 
     /// Why the next frame of a port follows missing content; told once.

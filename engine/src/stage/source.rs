@@ -38,13 +38,15 @@ pub(crate) struct SourceState {
     pub(super) held: Vec<Sent>,
     /// The end of what is held: a device would deliver it then.
     pub(super) due: Timestamp,
-    /// What the source promised together with what is held, per port.
-    promises: Box<[Timestamp]>,
-    /// End of the signals released, per port.
-    pub(super) grids: Box<[Option<Grid>]>,
+    /// Where the signals stand with what is held, per port.
+    grids: Box<[Option<Grid>]>,
+    /// The last event made so far.
+    last_event: Timestamp,
     pub(super) finished: bool,
     /// The port whose samples are counted.
-    pub(super) measured: Option<usize>,
+    measured: Option<usize>,
+    /// How many of what is held.
+    pub(super) samples: u64,
     /// Inputs of joins that its frames can reach inside the stage.
     feeds: Box<[(usize, usize)]>,
     /// Event time up to which a predecessor has delivered.
@@ -63,10 +65,11 @@ impl SourceState {
             slot,
             held: Vec::with_capacity(4),
             due: Timestamp::MIN,
-            promises: vec![Timestamp::MIN; outputs.len()].into(),
             grids: grids.collect(),
+            last_event: Timestamp::MIN,
             finished: false,
             measured,
+            samples: 0,
             feeds,
             skip_until: Timestamp::MIN,
         }
@@ -90,12 +93,35 @@ impl SourceState {
         slots[self.slot].flushed = true;
     }
 
-    /// Nothing older will come on `port`: a signal goes on where it ended; events lie in what all
-    /// signals of the source have reached, or where it has none, after the last event.
-    fn horizon(&self, port: usize, last_event: Timestamp) -> Timestamp {
+    /// Takes note of what the source has just made: it is due when a device would deliver the last
+    /// of it.
+    fn enter_held(&mut self) {
+        for sent in &self.held {
+            let time = sent.frame.header.time;
+            let end = match &mut self.grids[sent.port] {
+                Some(grid) => {
+                    grid.enter(time, sent.frame.len());
+                    grid.end()
+                }
+                None => {
+                    self.last_event = time.max(self.last_event);
+                    time
+                }
+            };
+            self.due = end.max(self.due);
+            if self.measured == Some(sent.port) {
+                self.samples += sent.frame.len() as u64;
+            }
+        }
+    }
+
+    /// Once all that was held has been released, nothing older will come on `port`: a signal goes on
+    /// where it ended; events lie in what all signals of the source have reached, or where it has
+    /// none, after the last event.
+    fn horizon(&self, port: usize) -> Timestamp {
         match &self.grids[port] {
             Some(grid) => grid.end(),
-            None => self.grids.iter().flatten().map(Grid::end).min().unwrap_or(last_event),
+            None => self.grids.iter().flatten().map(Grid::end).min().unwrap_or(self.last_event),
         }
     }
 
@@ -126,11 +152,7 @@ impl Stage {
             if !self.settled {
                 self.settle()?;
             }
-            let next = (0..self.sources.len())
-                .filter(|&source| !self.sources[source].has_ended())
-                .filter(|&source| !slot::are_full(&self.slots, &self.sources[source].feeds))
-                .min_by_key(|&source| (self.sources[source].due, source));
-            let Some(source) = next else {
+            let Some(source) = self.next_source() else {
                 if !self.settled {
                     self.settle()?;
                 }
@@ -148,9 +170,24 @@ impl Stage {
             }
             self.left -= 1;
             self.release(source)?;
-            if self.is_blocked() {
+            if self.is_blocked {
                 return Ok(Turn::Idle);
             }
+        }
+    }
+
+    /// The source whose frames are due first, of those that have some and may go on.
+    #[inline]
+    fn next_source(&self) -> Option<usize> {
+        let may_go_on = |source: &SourceState| {
+            !source.has_ended()
+                && (source.feeds.is_empty() || !slot::are_full(&self.slots, &source.feeds))
+        };
+        match &self.sources[..] {
+            [only] => may_go_on(only).then_some(0),
+            all => (0..all.len())
+                .filter(|&source| may_go_on(&all[source]))
+                .min_by_key(|&source| (all[source].due, source)),
         }
     }
 
@@ -183,21 +220,19 @@ impl Stage {
             let flow = flow?;
             let state = &mut self.sources[source];
             std::mem::swap(&mut state.held, &mut self.out);
-            for (promise, outlet) in state.promises.iter_mut().zip(&here.ports.outlets) {
-                *promise = outlet.promise;
-            }
             if flow == Flow::End {
                 state.finished = true;
             }
             if state.held.is_empty() {
                 empty += 1;
             } else {
-                state.due = due(&state.held, &state.grids, state.due);
+                state.enter_held();
                 if state.due > state.skip_until {
                     return Ok(true);
                 }
                 // A predecessor has delivered this already.
                 state.held.clear();
+                state.samples = 0;
                 skipped += 1;
                 self.mark.step();
             }
@@ -225,49 +260,38 @@ impl Stage {
         self.mark.step();
         // Told first: a successor must not deliver again what a body below never comes back from.
         self.mark.released[source].store(self.sources[source].due.nanos(), Ordering::Relaxed);
-        let mut held = std::mem::take(&mut self.sources[source].held);
-        let (mut last_event, mut samples) = (Timestamp::MIN, 0);
-        let state = &mut self.sources[source];
-        for sent in &mut held {
-            let (port, len) = (sent.port, sent.frame.len());
-            sent.frame.header.entered = entered;
-            match &mut state.grids[port] {
-                Some(grid) => grid.enter(sent.frame.header.time, len),
-                None => last_event = last_event.max(sent.frame.header.time),
-            }
-            if state.measured == Some(port) {
-                samples += len;
-            }
-        }
-        // Stamped where it lies: a frame that is moved just after a part of it was written waits
-        // for the write.
         let here = &mut self.slots[slot];
-        here.counts.samples.add(samples as u64);
-        for sent in &mut held {
-            // What the source says is missing comes before what the runtime knows.
-            let missing = sent.frame.header.gap;
-            here.stamp(sent.port, &mut sent.frame);
-            sent.frame.header.gap = missing.or(sent.frame.header.gap);
-        }
+        let state = &mut self.sources[source];
+        here.counts.samples.add(std::mem::take(&mut state.samples));
+        let held = &mut state.held;
         match here.sole_local {
             Some((next, line)) if held.len() == 1 => {
                 here.sole_counts.sent.add(1);
-                self.current = held.pop().map(|sent| sent.frame);
+                self.current = held.pop().map(|sent| here.admit(sent, entered));
                 self.chain(next, line)?;
             }
+            _ if held.len() == 1 => {
+                let sent = held.pop().expect("one");
+                let port = sent.port;
+                let frame = here.admit(sent, entered);
+                self.route(slot, port, frame);
+            }
             _ => {
+                let mut held = std::mem::take(held);
                 for sent in held.drain(..) {
-                    self.route(slot, sent.port, sent.frame);
+                    let port = sent.port;
+                    let frame = self.slots[slot].admit(sent, entered);
+                    self.route(slot, port, frame);
                 }
+                self.sources[source].held = held;
             }
         }
-        self.sources[source].held = held;
         self.run_work()?;
-        for port in 0..self.slots[slot].out_bounds.len() {
-            let state = &self.sources[source];
-            let bound = state.promises[port].max(state.horizon(port, last_event));
-            let known = &mut self.slots[slot].out_bounds[port];
-            *known = bound.max(*known);
+        let here = &mut self.slots[slot];
+        for (port, known) in here.out_bounds.iter_mut().enumerate() {
+            let promise = here.ports.outlets[port].promise;
+            let reached = self.sources[source].horizon(port);
+            *known = reached.max(promise).max(*known);
         }
         if self.sources[source].finished {
             self.end_source(source);
@@ -283,16 +307,4 @@ impl Stage {
         self.ending = true;
         self.settled = false;
     }
-}
-
-/// When the last of the held frames would be there if a device delivered them.
-fn due(held: &[Sent], grids: &[Option<Grid>], before: Timestamp) -> Timestamp {
-    let end = |sent: &Sent| {
-        let time = sent.frame.header.time;
-        match &grids[sent.port] {
-            Some(grid) => time.plus_nanos(grid.span_ns(sent.frame.len() as i64)),
-            None => time,
-        }
-    };
-    held.iter().map(end).fold(before, Timestamp::max)
 }

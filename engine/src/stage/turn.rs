@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::{stats::StageState, time::Timestamp};
+use crate::{
+    stats::{StageState, Tally},
+    time::Timestamp,
+};
 
 use super::{NOBODY, SourceState, Stage, Step, Turn, slot};
 
@@ -30,6 +33,9 @@ impl Stage {
             }
         };
         let freed = self.publish();
+        for &sink in &self.sinks {
+            self.slots[sink].latency.iter_mut().for_each(Tally::settle);
+        }
         for inlet in &mut self.inlets {
             inlet.ring.release();
         }
@@ -57,6 +63,7 @@ impl Stage {
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
         self.looked = now;
+        self.watch.stop();
         self.left = FRAMES_PER_TURN;
         if !self.flush_backlog() {
             return Ok(Turn::Idle);
@@ -70,11 +77,11 @@ impl Stage {
         } else {
             self.drain_inlets()?;
         }
-        if self.is_blocked() {
+        if self.is_blocked {
             return Ok(Turn::Idle);
         }
         let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now)? };
-        if self.is_blocked() {
+        if self.is_blocked {
             return Ok(Turn::Idle);
         }
         if self.is_done() {
@@ -101,7 +108,7 @@ impl Stage {
         for inlet in &mut self.inlets {
             inlet.is_empty = false;
         }
-        while self.left > 0 && !self.is_blocked() {
+        while self.left > 0 && !self.is_blocked {
             let behind = (0..self.inlets.len())
                 .filter(|&n| !self.inlets[n].is_empty && !self.is_held_up(n))
                 .min_by_key(|&n| self.slots[self.inlets[n].slot].line_bounds[self.inlets[n].line]);
@@ -119,7 +126,7 @@ impl Stage {
         let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
         self.inlets[inlet].is_empty = false;
         for _ in 0..most {
-            if self.left == 0 || self.is_blocked() || self.is_held_up(inlet) {
+            if self.left == 0 || self.is_blocked || self.is_held_up(inlet) {
                 return Ok(());
             }
             if !self.inlets[inlet].ring.pop_into(&mut self.current) {
@@ -178,7 +185,7 @@ impl Stage {
         self.ending
             && self.slots.iter().all(|slot| slot.flushed)
             && self.sources.iter().all(SourceState::has_ended)
-            && !self.is_blocked()
+            && !self.is_blocked
     }
 
     /// Ends all generating sources as if they had nothing more: what is inside is finished.

@@ -108,15 +108,39 @@ fn a_p_wave_as_sharp_as_r_is_no_beat() {
     }
 }
 
-#[test]
-fn a_small_beat_is_told_within_half_a_second_and_a_bit() {
-    // Every fourth is small and blunt, but has no larger one after it.
+/// Beats of which every fourth is small and blunt, but has no larger one after it, and those.
+fn every_fourth_small() -> (Vec<f32>, Vec<f64>) {
     let beats = every(0.8, 60.0);
     let small: Vec<f64> = beats.iter().copied().skip(3).step_by(4).collect();
     let usual: Vec<f64> = beats.iter().copied().filter(|beat| !small.contains(beat)).collect();
     let mut ecg = drawn(&[(1.0, 0.0, 0.010)], 250.0, &usual, 60.0);
     let blunt = drawn(&[(1.0, 0.0, 0.025)], 250.0, &small, 60.0);
     ecg.iter_mut().zip(blunt).for_each(|(x, y)| *x += y);
+    (ecg, small)
+}
+
+#[test]
+fn a_save_in_doubt_goes_on_bit_for_bit() {
+    let (ecg, _) = every_fourth_small();
+    let mut whole = Qrs::raw(250.0);
+    let all: Vec<Beat> = ecg.iter().filter_map(|sample| whole.push(*sample)).collect();
+    // A cut every 40 ms over the 3.2 s of four beats.
+    for cut in (7_500..8_300).step_by(10) {
+        let mut before = Qrs::raw(250.0);
+        let mut beats: Vec<Beat> =
+            ecg[..cut].iter().filter_map(|sample| before.push(*sample)).collect();
+        let mut saved = Vec::new();
+        before.save(&mut saved);
+        let mut after = Qrs::raw(250.0);
+        after.load(&saved).expect("the state of an equal detector");
+        beats.extend(ecg[cut..].iter().filter_map(|sample| after.push(*sample)));
+        assert_eq!(beats, all, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_small_beat_is_told_within_half_a_second_and_a_bit() {
+    let (ecg, small) = every_fourth_small();
     let mut qrs = Qrs::raw(250.0);
     let told: Vec<Beat> = ecg.iter().filter_map(|sample| qrs.push(*sample)).collect();
 

@@ -173,7 +173,7 @@ fn the_true_cause_is_told() {
         (
             format!("time,x\n{}", rows(&|n| format!("{},1\n", 1_600_000_000_000 + 4 * n))),
             "",
-            "hint: say the unit of the times, such as `time_unit = \"ms\"`",
+            "hint: write `time_unit = \"ms\"`",
         ),
         (
             format!("t_s,label,hr\n{}", rows(&|n| format!("{n},rest,{}\n", n % 3))),
@@ -185,7 +185,7 @@ fn the_true_cause_is_told() {
             "",
             "beyond what a sample can hold",
         ),
-        (format!("t_s,x\n{}", rows(&|_| "nan,1\n".to_owned())), "", "hint: give every row a time"),
+        (format!("t_s,x\n{}", rows(&|_| "nan,1\n".to_owned())), "", "hint: write times as numbers"),
     ] {
         let problem = bench(&table, params).err().expect("refused").to_string();
         assert!(problem.contains(told), "{problem}");

@@ -91,9 +91,7 @@ impl<R: Read> CsvReader<R> {
         }
         if self.columns.is_empty() {
             let message = "has no column beside the times".to_owned();
-            return Err(
-                self.malformed(message, "add a column, or say that there is no time column")
-            );
+            return Err(self.malformed(message, "add a column, or write `time_column = \"\"`"));
         }
         Ok(all)
     }
