@@ -3,10 +3,16 @@
 //! 64-sample frames at 1 kHz through eight operators, on one core and cut across two. Age is from
 //! the door (`entered`, stamped when the source is released) to the sink, as in the rivals'
 //! harnesses. Processor time is that of the whole process, control threads included.
+//!
+//! Beside them the least that a frame can do which crosses cores: one thread sleeps until it is due
+//! and hands it on by a bare ring, the other parks. What that takes is the machine's part.
 
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use engine::RunOptions;
 use support::{
@@ -23,11 +29,13 @@ const WARM: usize = 200;
 fn main() {
     let bench = Bench::start("paced");
     let frames = bench.scale(2_000, 300) + WARM;
-    let [one, two] = bench.interleaved([
+    let [one, two, bare] = bench.interleaved([
         ("one core", &mut || paced(frames, false)),
         ("two cores", &mut || paced(frames, true)),
+        ("two bare threads that park", &mut || bare(frames)),
     ]);
-    for (variant, runs) in [("one core", one), ("two cores", two)] {
+    let runs = [("one core", one), ("two cores", two), ("two bare threads that park", bare)];
+    for (variant, runs) in runs {
         bench.report(
             "chain_paced_1khz",
             &[("variant", variant), ("stages", &OPERATORS.to_string())],
@@ -72,13 +80,61 @@ fn paced(frames: usize, across: bool) -> Paced {
     assert_whole(&running.report());
     let seen = seen(0);
     assert_eq!(seen.len(), frames);
-    let ages = seen[WARM..].iter().map(|frame| frame.arrived - frame.entered - offset);
-    let mut ages: Vec<f64> = ages.map(|age| age as f64 / 1e3).collect();
-    ages.sort_by(f64::total_cmp);
-    Paced {
-        p50_us: quantile(&ages, 0.5),
-        p99_us: quantile(&ages, 0.99),
-        p99_9_us: quantile(&ages, 0.999),
-        cpu_pct: 100.0 * cpu_s / lasted_s,
+    let ages = seen.iter().map(|frame| frame.arrived - frame.entered - offset);
+    Paced::of(ages.collect(), cpu_s / lasted_s)
+}
+
+impl Paced {
+    /// From the ages in nanoseconds and the share of a processor that was used.
+    fn of(ages: Vec<i64>, cpu: f64) -> Self {
+        let mut ages: Vec<f64> = ages[WARM..].iter().map(|&age| age as f64 / 1e3).collect();
+        ages.sort_by(f64::total_cmp);
+        Self {
+            p50_us: quantile(&ages, 0.5),
+            p99_us: quantile(&ages, 0.99),
+            p99_9_us: quantile(&ages, 0.999),
+            cpu_pct: 100.0 * cpu,
+        }
     }
+}
+
+/// A thread that sleeps until each moment is due, a ring, and a thread that parks, on two
+/// processors if the system leaves them there.
+fn bare(frames: usize) -> Paced {
+    let (mut into, mut out) = rtrb::RingBuffer::new(16);
+    let over = AtomicBool::new(false);
+    let (began, cpu_before) = (bench_ns(), process::cpu_s("self"));
+    std::thread::scope(|scope| {
+        let consumer = scope.spawn(|| {
+            let mut ages = Vec::with_capacity(frames);
+            while ages.len() < frames {
+                match out.pop() {
+                    Ok(entered) => ages.push(bench_ns() - entered),
+                    Err(_) => std::thread::park(),
+                }
+            }
+            // What threads that have ended took is not in the sum.
+            let cpu_s = process::cpu_s("self") - cpu_before;
+            over.store(true, Ordering::Release);
+            (ages, cpu_s)
+        });
+        for n in 1..=frames as i64 {
+            let due = began + n * 1_000_000;
+            loop {
+                let wait = due - bench_ns();
+                if wait <= 0 {
+                    break;
+                }
+                std::thread::sleep(Duration::from_nanos(wait as u64));
+            }
+            into.push(bench_ns()).expect("there is room");
+            consumer.thread().unpark();
+        }
+        while !over.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let lasted_s = (bench_ns() - began) as f64 / 1e9;
+        let (ages, cpu_s) = consumer.join().expect("no panic");
+        Paced::of(ages, cpu_s / lasted_s)
+    })
 }

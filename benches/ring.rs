@@ -39,6 +39,7 @@ fn main() {
         "one core: bare rtrb",
         "one core: bare rtrb, 64 frames at a time",
         "one core: bare rtrb, no clock",
+        "one core: no ring, no clock",
         "two cores: two stages",
         "two cores: bare rtrb, both sides park",
         "two cores: bare rtrb, the consumer parks, the producer yields and sleeps",
@@ -50,10 +51,11 @@ fn main() {
         (names[2], &mut || bare(frames, CAPACITY, true)),
         (names[3], &mut || bare(frames, 64, true)),
         (names[4], &mut || bare(frames, CAPACITY, false)),
-        (names[5], &mut || graph(frames, two_cores)),
-        (names[6], &mut || apart(frames, Full::Park, true)),
-        (names[7], &mut || apart(frames, Full::YieldAndSleep, true)),
-        (names[8], &mut || apart(frames, Full::Park, false)),
+        (names[5], &mut || straight(frames)),
+        (names[6], &mut || graph(frames, two_cores)),
+        (names[7], &mut || apart(frames, Full::Park, true)),
+        (names[8], &mut || apart(frames, Full::YieldAndSleep, true)),
+        (names[9], &mut || apart(frames, Full::Park, false)),
     ]);
     let rates = runs.map(|runs| runs.of(|seconds| frames as f64 / seconds));
     for (variant, rate) in names.into_iter().zip(&rates) {
@@ -64,7 +66,13 @@ fn main() {
             &[("frames_per_s", rate), ("ns_per_frame", &ns)],
         );
     }
-    let [_, near, bare, bare_64, bare_blind, far, park, sleep, park_blind] = &rates;
+    let [fused, near, bare, bare_64, bare_blind, straight, far, park, sleep, park_blind] = &rates;
+    let hop = |with: &Spread, without: &Spread| 1e9 / with.median() - 1e9 / without.median();
+    println!(
+        "  the hop alone: {:.1} ns a frame between two stages, {:.1} in the bare loop",
+        hop(near, fused),
+        hop(bare_blind, straight)
+    );
     let share = |name: &str, ours: &Spread, rival: &Spread| {
         bench.verdict_least(&format!("{name}, share of bare rtrb"), &ours.over(rival), 0.8);
     };
@@ -124,6 +132,18 @@ fn look(frame: &Frame, clock: bool) -> f32 {
         black_box(bench_ns() - frame.header.entered.nanos());
     }
     frame.samples()[SAMPLES - 1]
+}
+
+/// Makes frames and looks at them, with nothing in between.
+fn straight(frames: usize) -> f64 {
+    let mut last = 0.0;
+    let seconds = seconds(|| {
+        for n in 0..frames {
+            last = look(&black_box(make(n, 0)), false);
+        }
+    });
+    assert_eq!(last, (frames - 1) as f32);
+    seconds
 }
 
 /// One thread fills the ring with up to `batch` frames and empties it, and so on.

@@ -6,6 +6,8 @@
 //! core's loop and paced by the runtime; sources that wait for a device are
 //! [`LiveSource`]s and run on the I/O runtime.
 
+mod apart;
+
 use std::{future::Future, pin::Pin};
 
 use crate::{
@@ -17,6 +19,8 @@ use crate::{
     live::LiveIo,
     time::Timestamp,
 };
+
+use apart::Apart;
 
 /// What a kind's `build` returns.
 pub enum Body {
@@ -37,7 +41,7 @@ pub enum Body {
 impl Body {
     /// A source that generates.
     pub fn source(source: impl Source + 'static) -> Self {
-        Self::Source(Box::new(source))
+        Self::Source(Box::new(Apart(source)))
     }
 
     /// A source that waits.
@@ -47,23 +51,23 @@ impl Body {
 
     /// An operator.
     pub fn operator(operator: impl Operator + 'static) -> Self {
-        Self::Operator(Box::new(operator))
+        Self::Operator(Box::new(Apart(operator)))
     }
 
     /// An operator on all channels at once that gives as many samples as it takes.
     pub fn block(block: impl Block + 'static) -> Self {
-        Self::Block(Box::new(block))
+        Self::Block(Box::new(Apart(block)))
     }
 
     /// An operator on one channel that gives as many samples as it takes; each
     /// channel gets a clone.
     pub fn map(map: impl Map + 'static) -> Self {
-        Self::Block(Box::new(EachChannel { fresh: map, channels: Vec::new() }))
+        Self::block(EachChannel { fresh: map, channels: Vec::new() })
     }
 
     /// A sink.
     pub fn sink(sink: impl Sink + 'static) -> Self {
-        Self::Sink(Box::new(sink))
+        Self::Sink(Box::new(Apart(sink)))
     }
 
     /// A call.
@@ -115,6 +119,13 @@ pub trait Source: Send {
     /// If the parameter cannot be changed to that; nothing has changed then.
     fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
         Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// By how many nanoseconds a signal's next frame may begin before the one before it ends by its
+    /// rate: 0 unless times are measured ones. Asked once, when the body is put in; whoever joins
+    /// the signal with others waits so much longer.
+    fn may_be_early_ns(&self) -> i64 {
+        0
     }
 
     /// What to tell the user once at the end, such as a recording cut short.

@@ -183,23 +183,23 @@ impl Buffer {
     }
 }
 
-/// A buffer that nobody else holds: what is written into needs no asking.
-pub(crate) struct Sole(Buffer);
+/// A buffer that nobody else holds, or none: what is written into needs no asking.
+pub(crate) struct Sole(Option<Buffer>);
 
 impl Sole {
-    /// An empty one.
-    pub(crate) fn empty() -> Self {
-        Self(Buffer::with_bytes(0, 0))
+    /// None yet.
+    pub(crate) const fn empty() -> Self {
+        Self(None)
     }
 
     /// Becomes a buffer as long as `other` and gives its samples for writing: the same block if
     /// there is room, else another from the pool. Content unspecified.
     #[inline]
     pub(crate) fn like(&mut self, other: &Buffer) -> &mut [f32] {
-        let here = &mut self.0;
-        if other.bytes as usize > here.capacity() {
-            *here = Buffer::with_bytes(other.bytes as usize, other.count as usize);
+        if self.0.as_ref().is_none_or(|here| other.bytes as usize > here.capacity()) {
+            self.0 = Some(Buffer::with_bytes(other.bytes as usize, other.count as usize));
         }
+        let here = self.0.as_mut().expect("put there if it was not");
         // Along a chain nothing changes here, and a store of half a handle would hold up
         // the load of the whole one that follows.
         if (here.bytes, here.count) != (other.bytes, other.count) {
@@ -214,9 +214,10 @@ impl Sole {
     /// may write in place.
     #[inline]
     pub(crate) fn trade(&mut self, other: &mut Buffer) {
-        std::mem::swap(&mut self.0, other);
-        if !self.0.is_sole() {
-            *self = Self::empty();
+        let Some(own) = self.0.as_mut() else { return };
+        std::mem::swap(own, other);
+        if !own.is_sole() {
+            self.0 = None;
         }
     }
 }

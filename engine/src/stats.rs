@@ -36,6 +36,7 @@ impl Counter {
 
 /// Frames on one edge of one session: `sent = taken + dropped + in flight`, always.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct EdgeCounts {
     /// Frames the producer made.
     pub sent: Counter,
@@ -89,6 +90,7 @@ impl EdgeCounts {
 
 /// Work of one node of one session.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct NodeCounts {
     /// Times the body was put in anew.
     pub restarts: Counter,
@@ -136,6 +138,7 @@ impl StageState {
 
 /// One stage of one session.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct StageCounts {
     /// From the host's door to the end of the stage; shared by all sessions of a plan.
     latency: Arc<Histogram>,

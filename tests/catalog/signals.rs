@@ -158,10 +158,8 @@ fn whatever_came_is_forgotten() {
             bench.take()
         };
         let want = rest(&good[..10 * RATE_HZ as usize]);
-        // After what it took for beats, `qrs` does not hear those below a thirtieth of it any more.
-        let odd = if subject.name() == "qrs" { &ODD[..8] } else { &ODD[..] };
         for seed in 0..20 {
-            let got = rest(&broken(seed, odd));
+            let got = rest(&broken(seed, &ODD));
             let place = format!("{}, seed {seed}", subject.name());
             assert_eq!(got.len(), want.len(), "{place}: frames or events");
             for (got, want) in got.iter().zip(&want) {

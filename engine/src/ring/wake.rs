@@ -23,7 +23,6 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use std::{
     sync::Mutex,
     thread::{Thread, current, park, park_timeout},
-    time::Instant,
 };
 
 const AWAKE: u32 = 0;
@@ -34,14 +33,7 @@ pub(crate) struct Parker {
     word: AtomicU32,
     /// Locked only to park for the first time and to unpark.
     #[cfg(not(loom))]
-    thread: Mutex<Option<Sleeper>>,
-}
-
-/// Whom to unpark, and when that was done last.
-#[cfg(not(loom))]
-struct Sleeper {
-    thread: Thread,
-    woken: Option<Instant>,
+    thread: Mutex<Option<Thread>>,
 }
 
 impl Parker {
@@ -57,25 +49,12 @@ impl Parker {
     /// so that a thread that comes late does not take the place of its successor.
     #[cfg(not(loom))]
     pub(crate) fn adopt(&self, is_due: impl Fn() -> bool) -> bool {
-        let mut sleeper = self.thread.lock().expect("no panic under the lock");
+        let mut thread = self.thread.lock().expect("no panic under the lock");
         let is_due = is_due();
         if is_due {
-            *sleeper = Some(Sleeper { thread: current(), woken: None });
+            *thread = Some(current());
         }
         is_due
-    }
-
-    /// How long ago the thread was unparked, if it was since this was asked last.
-    #[cfg(not(loom))]
-    pub(crate) fn woken_ns_ago(&self) -> Option<i64> {
-        let mut sleeper = self.thread.lock().expect("no panic under the lock");
-        let woken = sleeper.as_mut()?.woken.take()?;
-        Some(woken.elapsed().as_nanos() as i64)
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn woken_ns_ago(&self) -> Option<i64> {
-        None
     }
 
     #[cfg(loom)]
@@ -137,14 +116,9 @@ impl Parker {
 
     #[cfg(not(loom))]
     fn unpark(&self) {
-        let thread = {
-            let mut sleeper = self.thread.lock().expect("no panic under the lock");
-            let Some(sleeper) = &mut *sleeper else { return };
-            sleeper.woken = Some(Instant::now());
-            sleeper.thread.clone()
-        };
-        // Outside the lock, which the thread takes as soon as it is awake.
-        thread.unpark();
+        if let Some(thread) = &*self.thread.lock().expect("no panic under the lock") {
+            thread.unpark();
+        }
     }
 }
 

@@ -1,35 +1,108 @@
 //! Which processors a core's thread may run on.
 //!
-//! Two threads that sleep most of the time look light to a scheduler, which leaves both on one
-//! processor: then one looks for work where the other should make it, and every frame between them
-//! waits for a switch. So the processors the process may use are dealt out in equal parts, and a
-//! core's thread moves within its own.
+//! Threads that sleep most of the time look light to a scheduler, which lets them share a processor:
+//! good for both, since the way to another that is idle is long. Threads that work should have one
+//! each at once, not when the scheduler comes to see it. So the processors the process may use are
+//! dealt out in equal parts, and a core's thread keeps to its own while it is busy.
 
-/// Keeps the calling thread on part `core` of `cores`. Where there are fewer processors than cores,
-/// or the system cannot be asked, it may run anywhere.
+use crate::time::Timestamp;
+
+/// Asleep for less than one part in so many of a while, a core is busy.
+const BUSY: i64 = 2;
+/// Awake for less than one part in so many, it is not any more.
+const CALM: i64 = 4;
+/// How long it is watched before that is decided.
+const WHILE_NS: i64 = 2_000_000;
+
+/// Where a core's thread may run, and why.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The part of the core and everything, if there are enough processors.
+    sets: Option<(Processors, Processors)>,
+    is_tied: bool,
+    began: Timestamp,
+    slept_ns: i64,
+}
+
+impl Place {
+    /// For the calling thread, which runs core `core` of `cores`.
+    pub(super) fn of(core: usize, cores: usize, now: Timestamp) -> Self {
+        let sets = (cores > 1).then(|| sets(core, cores)).flatten();
+        Self { sets, is_tied: false, began: now, slept_ns: 0 }
+    }
+
+    /// The thread has slept.
+    pub(super) fn slept(&mut self, ns: i64) {
+        self.slept_ns += ns;
+    }
+
+    /// Ties the thread to its part or lets it go, once it is clear how busy it is.
+    #[inline]
+    pub(super) fn look(&mut self, now: Timestamp) {
+        if now.since(self.began) >= WHILE_NS {
+            self.decide(now);
+        }
+    }
+
+    #[cold]
+    fn decide(&mut self, now: Timestamp) {
+        let whole_ns = now.since(self.began);
+        if let Some((own, all)) = &self.sets
+            && let Some(tied) = verdict(self.is_tied, self.slept_ns, whole_ns)
+        {
+            // Refused, it runs where it may, only slower.
+            stay_on(if tied { own } else { all });
+            self.is_tied = tied;
+        }
+        (self.began, self.slept_ns) = (now, 0);
+    }
+}
+
+/// Whether to tie or to let go, if either.
+fn verdict(is_tied: bool, slept_ns: i64, whole_ns: i64) -> Option<bool> {
+    let tied = match is_tied {
+        false => slept_ns * BUSY < whole_ns,
+        true => (whole_ns - slept_ns) * CALM >= whole_ns,
+    };
+    (tied != is_tied).then_some(tied)
+}
+
 #[cfg(target_os = "linux")]
-pub(super) fn stay_on(core: usize, cores: usize) {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+type Processors = rustix::thread::CpuSet;
 
-    let Ok(allowed) = sched_getaffinity(None) else { return };
-    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&n| allowed.is_set(n)).collect();
-    let Some(part) = part(core, cores, processors.len()) else { return };
-    let mut own = CpuSet::new();
-    for &processor in &processors[part] {
+#[cfg(not(target_os = "linux"))]
+type Processors = ();
+
+/// The processors of a core and those of the process; none where the system cannot be asked.
+#[cfg(target_os = "linux")]
+fn sets(core: usize, cores: usize) -> Option<(Processors, Processors)> {
+    let all = rustix::thread::sched_getaffinity(None).ok()?;
+    let processors: Vec<usize> = (0..Processors::MAX_CPU).filter(|&n| all.is_set(n)).collect();
+    let mut own = Processors::new();
+    for &processor in &processors[part(core, cores, processors.len())?] {
         own.set(processor);
     }
-    // Refused, it runs where it may, only slower.
-    let _ = sched_setaffinity(None, &own);
+    Some((own, all))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn stay_on(_: usize, _: usize) {}
+fn sets(_: usize, _: usize) -> Option<(Processors, Processors)> {
+    None
+}
 
-/// The processors of one core, if there is at least one for each of several cores.
+#[cfg(target_os = "linux")]
+fn stay_on(processors: &Processors) {
+    let _ = rustix::thread::sched_setaffinity(None, processors);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(_: &Processors) {}
+
+/// The processors of one core, if there is at least one for each.
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody to ask elsewhere"))]
 fn part(core: usize, cores: usize, processors: usize) -> Option<std::ops::Range<usize>> {
     let share = |n: usize| n * processors / cores;
-    (1 < cores && cores <= processors).then(|| share(core)..share(core + 1))
+    (cores <= processors).then(|| share(core)..share(core + 1))
 }
 
 #[cfg(test)]
@@ -47,8 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn a_single_core_and_too_many_run_anywhere() {
-        assert_eq!(part(0, 1, 8), None);
+    fn too_many_cores_run_anywhere() {
         assert_eq!(part(1, 3, 2), None);
+    }
+
+    #[test]
+    fn a_busy_core_is_tied_until_it_sleeps_most_of_the_time() {
+        assert_eq!(verdict(false, 40, 100), Some(true));
+        assert_eq!(verdict(false, 60, 100), None);
+        assert_eq!(verdict(true, 60, 100), None, "what is tied stays so for longer");
+        assert_eq!(verdict(true, 80, 100), Some(false));
     }
 }

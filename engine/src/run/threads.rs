@@ -12,7 +12,7 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-use super::{Happened, Shared, What, patience::Patience};
+use super::{Happened, Shared, What, parts::Place, patience::Patience};
 
 /// The threads that run, one per core; abandoned ones are left to themselves.
 pub(crate) struct Threads {
@@ -44,11 +44,9 @@ impl Threads {
         std::thread::Builder::new()
             .name(format!("afferent-core-{core}"))
             .spawn(move || {
-                // One that follows an abandoned thread goes where that leaves room.
-                if generation == 0 {
-                    super::parts::stay_on(core, cores);
-                }
-                run(Core::new(shared.clone(), generation, Arc::new(events)), &shared, &clock);
+                let place = Place::of(core, cores, clock.now());
+                let core = Core::new(shared.clone(), generation, Arc::new(events));
+                run(core, &shared, &clock, place);
                 // It may have slept on the word that the fresh thread sleeps on.
                 shared.parker.rouse();
             })
@@ -95,16 +93,18 @@ impl Threads {
     }
 }
 
-fn run(mut core: Core, shared: &CoreShared, clock: &Clock) {
+fn run(mut core: Core, shared: &CoreShared, clock: &Clock, place: Place) {
     if !shared.adopt(core.generation) {
         return;
     }
     let id = thread_id();
     shared.thread_id.store(id, Ordering::Relaxed);
     super::patience::be_punctual(id);
-    let mut patience = Patience::new(shared, clock);
+    let mut patience = Patience::new(shared, clock, place);
     loop {
-        let turn = core.turn(clock.now());
+        let now = clock.now();
+        patience.look_around(now);
+        let turn = core.turn(now);
         if shared.stopped.load(Ordering::Acquire)
             || core.superseded
             || shared.is_superseded(core.generation)

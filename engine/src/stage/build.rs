@@ -113,7 +113,12 @@ impl Stage {
             .into_iter()
             .map(|(at, node)| {
                 let feeds = feeds(&slots, &slots[at].routes, None);
-                SourceState::new(at, &plan.nodes[node].outputs, wiring.measured(node), feeds)
+                let early_ns = match &slots[at].body {
+                    SlotBody::Source(body) => body.may_be_early_ns(),
+                    _ => 0,
+                };
+                let outputs = &plan.nodes[node].outputs;
+                SourceState::new(at, outputs, wiring.measured(node), early_ns, feeds)
             })
             .collect();
         Self {

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 pub(crate) const NOBODY: u32 = u32::MAX;
 
 /// What others may see of a stage while a turn is running.
+#[repr(align(128))]
 pub(crate) struct Mark {
     /// The slot at work.
     pub(crate) slot: AtomicU32,

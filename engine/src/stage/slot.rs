@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::{
     align::{Aligner, HELD_FRAMES_MAX},
     body::{Block, Operator, Sink, Source},
@@ -28,7 +30,9 @@ pub(crate) enum SlotBody {
     Empty,
 }
 
-/// One node's place in a stage. What every frame needs stands first and close together.
+/// One node's place in a stage. What every frame needs stands first and close together, and what
+/// every frame writes stands here rather than in small allocations of its own: those of two
+/// sessions would lie side by side in one cache line, for which their cores would contend.
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) body: SlotBody,
@@ -52,16 +56,16 @@ pub(crate) struct Slot {
     pub(crate) has_timers: bool,
     pub(crate) flushed: bool,
     /// Numbers of the frames sent last, by port.
-    pub(crate) seqs: Box<[u64]>,
+    pub(crate) seqs: SmallVec<[u64; 2]>,
     /// Number of the node in the plan.
     pub(crate) node: usize,
     pub(crate) ports: Ports,
     pub(crate) picks: Box<[Option<Arc<[u16]>>]>,
     pub(crate) aligner: Option<Aligner>,
-    pub(crate) line_bounds: Box<[Timestamp]>,
+    pub(crate) line_bounds: SmallVec<[Timestamp; 2]>,
     pub(crate) line_counts: Box<[Arc<EdgeCounts>]>,
     pub(crate) routes: Box<[Box<[Route]>]>,
-    pub(crate) out_bounds: Box<[Timestamp]>,
+    pub(crate) out_bounds: SmallVec<[Timestamp; 2]>,
     /// Why the next frame of a port follows missing content.
     gaps: Box<[Option<Gap>]>,
     pub(crate) look_back_ns: i64,
@@ -115,9 +119,9 @@ impl Slot {
             first_line: parts.line_counts.first().cloned().unwrap_or_default(),
             any_gap: false,
             flushed: false,
-            line_bounds: vec![Timestamp::MIN; parts.line_counts.len()].into(),
-            out_bounds: vec![Timestamp::MIN; ports].into(),
-            seqs: vec![0; ports].into(),
+            line_bounds: smallvec![Timestamp::MIN; parts.line_counts.len()],
+            out_bounds: smallvec![Timestamp::MIN; ports],
+            seqs: smallvec![0; ports],
             gaps: vec![None; ports].into(),
             before_gap: None,
             last: parts.keeps_last.then(|| vec![None; ports].into()),

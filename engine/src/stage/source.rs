@@ -7,6 +7,8 @@ use crate::{
     time::{Grid, Timestamp},
 };
 
+use smallvec::SmallVec;
+
 use super::{SlotBody, Stage, Step, Turn, slot};
 
 use std::sync::atomic::Ordering;
@@ -39,7 +41,7 @@ pub(crate) struct SourceState {
     /// The end of what is held: a device would deliver it then.
     pub(super) due: Timestamp,
     /// Where the signals stand with what is held, per port.
-    grids: Box<[Option<Grid>]>,
+    grids: SmallVec<[Option<Grid>; 1]>,
     /// The last event made so far.
     last_event: Timestamp,
     pub(super) finished: bool,
@@ -47,6 +49,8 @@ pub(crate) struct SourceState {
     measured: Option<usize>,
     /// How many of what is held.
     pub(super) samples: u64,
+    /// A signal's next frame may begin so much before the last one's end.
+    early_ns: i64,
     /// Inputs of joins that its frames can reach inside the stage.
     feeds: Box<[(usize, usize)]>,
     /// Event time up to which a predecessor has delivered.
@@ -58,6 +62,7 @@ impl SourceState {
         slot: usize,
         outputs: &[Format],
         measured: Option<usize>,
+        early_ns: i64,
         feeds: Box<[(usize, usize)]>,
     ) -> Self {
         let grids = outputs.iter().map(|format| format.as_signal().map(|s| Grid::new(s.rate)));
@@ -70,6 +75,7 @@ impl SourceState {
             finished: false,
             measured,
             samples: 0,
+            early_ns,
             feeds,
             skip_until: Timestamp::MIN,
         }
@@ -116,12 +122,13 @@ impl SourceState {
     }
 
     /// Once all that was held has been released, nothing older will come on `port`: a signal goes on
-    /// where it ended; events lie in what all signals of the source have reached, or where it has
+    /// where it ended, or a little earlier by its word; events lie in what all signals of the source have reached, or where it has
     /// none, after the last event.
     fn horizon(&self, port: usize) -> Timestamp {
+        let reached = |grid: &Grid| grid.end().plus_nanos(-self.early_ns);
         match &self.grids[port] {
-            Some(grid) => grid.end(),
-            None => self.grids.iter().flatten().map(Grid::end).min().unwrap_or(self.last_event),
+            Some(grid) => reached(grid),
+            None => self.grids.iter().flatten().map(reached).min().unwrap_or(self.last_event),
         }
     }
 

@@ -4,7 +4,7 @@
 //! last samples is still inside it when the input ends. This leaves the first out and brings the
 //! last: beyond both ends of the input there are zeros.
 
-use engine::{Fault, Io, Operator};
+use engine::{Fault, GapNotice, Io, Operator};
 
 use crate::{kernels::Kernel, math::state::StateError};
 
@@ -72,6 +72,13 @@ impl<K: Kernel> Operator for Spanned<K> {
             self.send(io, at, zeros.floats(), len);
             at += len;
         }
+        Ok(())
+    }
+
+    fn gap(&mut self, _: &GapNotice, io: &mut Io<'_>) -> Result<(), Fault> {
+        // What follows is another signal: this one ends like any.
+        self.flush(io)?;
+        self.reset();
         Ok(())
     }
 

@@ -250,6 +250,12 @@ impl Source for Table {
         Ok(())
     }
 
+    fn may_be_early_ns(&self) -> i64 {
+        // A row comes after the one before it, whose own time was off by so much.
+        let period_ns = 1e9 / self.reader.rate_hz();
+        if self.reader.has_time() { (period_ns + self.reach_ns).ceil() as i64 } else { 0 }
+    }
+
     fn remark(&self) -> Option<String> {
         let tally = self.reader.tally();
         let mut remarks = Vec::new();

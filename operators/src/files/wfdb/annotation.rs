@@ -203,7 +203,7 @@ impl<'a> Iterator for Annotations<'a> {
         };
         let code = (word >> 10) as u8;
         if code > 59 {
-            return Some(Err(self.broken("a part of no annotation stands before")));
+            return Some(Err(self.broken("a part that belongs to no annotation ends")));
         }
         self.sample += i64::from(word & 0x3ff);
         let (number, channel) = (self.number, self.channel);

@@ -274,10 +274,11 @@ impl Qrs {
         let median = self.levels.tops_median();
         let level = self.envelope.level(median);
         let started = now + 1 >= SECONDS as u64 * self.settings.second;
-        if self.learning && started && median > 0.0
-            || !self.learning && self.rhythm.is_silent(now) && self.levels.stands_out(level)
-        {
+        let silent = !self.learning && self.rhythm.is_silent(now);
+        if self.learning && started && median > 0.0 || silent && self.levels.stands_out(level) {
             self.learn(median);
+        } else if silent {
+            self.levels.lower(level);
         }
         self.levels.end_second();
     }

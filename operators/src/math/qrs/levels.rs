@@ -13,6 +13,10 @@ const ABOVE_NOISE: f32 = 1.7;
 /// The same above the floor: tops of plain noise are three times that.
 const ABOVE_FLOOR: f32 = 3.5;
 
+/// In silence the level of a beat is so many times what is there at most: more than any beat stands
+/// out of its own, less than `1 / (ABOVE_FLOOR * FLOOR_MIN)`.
+const LOWERED: f32 = 10.0;
+
 /// Levels of so many beats are kept (Hamilton 2002).
 const LEVELS: usize = 8;
 
@@ -125,6 +129,15 @@ impl Levels {
     /// Whether `level` may be that of beats that have become smaller.
     pub(super) fn stands_out(&self, level: f32) -> bool {
         level > ABOVE_NOISE * self.noise && level > ABOVE_FLOOR * self.floor()
+    }
+
+    /// In silence, however large beats or an artefact were: the floor, which stays within a part of
+    /// the level of beats, must come below what is there now, or nothing would stand out of it again.
+    pub(super) fn lower(&mut self, level: f32) {
+        if level > 0.0 && level < ABOVE_FLOOR * FLOOR_MIN * self.signal {
+            self.signal = LOWERED * level;
+            self.noise = self.noise.min(0.3 * self.signal);
+        }
     }
 
     /// Begins anew from what beats seem to be.
