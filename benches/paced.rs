@@ -125,13 +125,13 @@ fn bare(frames: usize) -> Paced {
                 if wait <= 0 {
                     break;
                 }
-                std::thread::sleep(Duration::from_nanos(wait as u64));
+                std::thread::park_timeout(Duration::from_nanos(wait as u64));
             }
             into.push(bench_ns()).expect("there is room");
             consumer.thread().unpark();
         }
         while !over.load(Ordering::Acquire) {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
         let lasted_s = (bench_ns() - began) as f64 / 1e9;
         let (ages, cpu_s) = consumer.join().expect("no panic");
