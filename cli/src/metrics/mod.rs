@@ -16,6 +16,7 @@ mod recorder;
 mod server;
 
 use std::{
+    io::ErrorKind,
     net::{TcpListener, ToSocketAddrs},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -39,7 +40,13 @@ pub(crate) fn listen(address: &str) -> Result<TcpListener, Failure> {
     })?;
     TcpListener::bind(&addresses.collect::<Vec<_>>()[..]).map_err(|error| {
         let message = format!("cannot listen on `{address}`: {error}");
-        let hint = "choose another port, or 0 for one that is free";
+        let hint = match error.kind() {
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; write `127.0.0.1:PORT`"
+            }
+            ErrorKind::PermissionDenied => "ports below 1024 are for the system; choose another",
+            _ => "choose another port, or 0 for one that is free",
+        };
         Failure::new(Exit::Io, &message, hint)
     })
 }

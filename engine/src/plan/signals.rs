@@ -31,8 +31,7 @@ impl Node<'_> {
         let label = input.map_or(port, |input| input.label.as_str());
         let message =
             format!("`{name}` = {hz:?} is above half the sample rate of `{label}` ({limit_hz:?})");
-        let hint =
-            format!("`{label}` delivers {rate_hz} samples per second; choose at most {limit_hz:?}");
+        let hint = format!("the rate of `{label}` is {rate_hz} Hz; choose at most {limit_hz:?}");
         Err(self.problem(Code::AboveNyquist, name, message).hint(hint))
     }
 

@@ -332,6 +332,12 @@ impl Bench {
         std::mem::take(&mut self.seen)
     }
 
+    /// What the body has to say at the end.
+    pub fn remark(&self) -> Option<String> {
+        let Place::Stage(stage) = &self.inside.place else { return None };
+        stage.remarks().into_iter().map(|(_, remark)| remark).next()
+    }
+
     /// What [`Bench::take`] would take.
     pub fn seen(&self) -> &[Seen] {
         &self.seen

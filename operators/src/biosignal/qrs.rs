@@ -106,6 +106,7 @@ pub static KIND: Kind = Kind {
             missing: 0,
             end: Timestamp::MIN,
             last: None,
+            tally: Tally::default(),
         }))
     },
     ..Kind::BASE
@@ -144,6 +145,15 @@ struct Detector {
     /// The moment just after the last sample of that frame.
     end: Timestamp,
     last: Option<Timestamp>,
+    tally: Tally,
+}
+
+/// What to tell at the end.
+#[derive(Default)]
+struct Tally {
+    samples: u64,
+    missing: u64,
+    beats: u64,
 }
 
 impl Detector {
@@ -164,6 +174,7 @@ impl Detector {
             .f64(2, rounded(f64::from(beat.amplitude)))
             .bool(3, beat.searched_back);
         io.send_event(0, time, event);
+        self.tally.beats += 1;
         io.promise(0, time.plus_nanos(REFRACTORY_NS));
     }
 
@@ -175,6 +186,8 @@ impl Detector {
     fn take(&mut self, n: usize, io: &mut Io<'_>) {
         let sample = io.frame().channel(0)[n];
         self.missing = if sample.is_nan() { self.missing + 1 } else { 0 };
+        self.tally.samples += 1;
+        self.tally.missing += u64::from(sample.is_nan());
         if self.missing >= self.missing_max {
             if self.taken > 0 {
                 self.drain(io);
@@ -247,6 +260,20 @@ impl Operator for Detector {
     fn gap(&mut self, _: &GapNotice, io: &mut Io<'_>) -> Result<(), Fault> {
         self.begin_anew(io);
         Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        let Tally { samples, missing, beats } = self.tally;
+        let seconds = |samples: u64| samples as f64 / self.rate.hz();
+        // Before, the detector is still learning.
+        if beats > 0 || seconds(samples) < 5.0 {
+            return None;
+        }
+        let mut remark = format!("no heart beat in {:.1} s of signal", seconds(samples));
+        if missing > 0 {
+            remark += &format!(", of which {:.1} s are no numbers", seconds(missing));
+        }
+        Some(remark)
     }
 
     fn reset(&mut self) {

@@ -95,6 +95,25 @@ fn samples_that_are_missing_make_no_interval() {
 }
 
 #[test]
+fn a_signal_without_a_beat_is_told() {
+    let remark = |samples: &[f32]| {
+        let mut bench = bench();
+        bench.feed(samples);
+        bench.flush();
+        bench.remark()
+    };
+    let mut half = vec![0.0; 2_500];
+    half[1_000..1_250].fill(f32::NAN);
+
+    assert_eq!(remark(&heart(10).0), None);
+    assert_eq!(remark(&half[..1_000]), None, "too short to say");
+    assert_eq!(
+        remark(&half[..1_250]).as_deref(),
+        Some("no heart beat in 5.0 s of signal, of which 1.0 s are no numbers")
+    );
+}
+
+#[test]
 fn six_digits_are_kept() {
     assert_eq!(rounded(72.782_050_792), 72.7821);
     assert_eq!(rounded(-0.000_553_007_49), -0.000_553_007);

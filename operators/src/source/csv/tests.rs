@@ -264,3 +264,17 @@ fn it_begins_again_as_it_began() {
     bench.pull(usize::MAX - 1);
     assert_eq!(frames(&bench.take()), first);
 }
+
+#[test]
+fn a_device_faster_than_its_first_rows_keeps_its_promises() {
+    let mut table = "t_s,x\n".to_owned();
+    let mut time_s = 0.0;
+    for row in 0..2_000 {
+        table += &format!("{time_s:.6},1\n");
+        time_s += if row < 500 { 1.0 / 250.0 } else { 1.0 / 256.0 };
+    }
+    let mut bench = bench(&table, "").expect("valid");
+    bench.pull(usize::MAX - 1);
+    assert!(bench.take().len() > 100, "many frames begin where the column says");
+    assert_eq!(bench.late(), 0);
+}
