@@ -10,6 +10,7 @@
 pub(crate) mod graph;
 pub(crate) mod kinds;
 pub(crate) mod process;
+pub(crate) mod throughput;
 
 use std::{
     fmt::{Display, Formatter, Write as _},

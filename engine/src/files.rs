@@ -1,99 +1,77 @@
-//! [`Disk`]: the file system as it is.
+//! [`Files`]: the file system as planning and building see it.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, BufWriter, ErrorKind, Write},
-    path::Path,
-};
+mod disk;
 
-use crate::kind::{Files, ReadSeek};
+use std::io::{Read, Seek};
 
-/// The file system as it is, for [`PlanOptions`](crate::PlanOptions). Relative paths start from
-/// the current folder.
-///
-/// The engine itself asks for no file; a graph that should see none is given
-/// [`MemoryFiles`](crate::testing::MemoryFiles).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
+use crate::graph::{Code, Diagnostic};
 
-impl Files for Disk {
-    fn open(&self, path: &str) -> io::Result<Box<dyn ReadSeek>> {
-        let file = File::open(path)?;
-        // Linux opens a folder gladly and complains when it is read; say so at once.
-        if file.metadata()?.is_dir() {
-            return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
-        }
-        Ok(Box::new(BufReader::new(file)))
+pub use disk::Disk;
+
+/// A file, opened by whoever the planner was given.
+pub trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// The file system as planning and building see it.
+pub trait Files: Send + Sync {
+    /// Opens a file for reading.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>>;
+
+    /// Creates or truncates a file for writing.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>>;
+
+    /// What [`Files::create`] would say to a path, as far as that is known without doing it.
+    ///
+    /// # Errors
+    /// As the system would say.
+    fn check_create(&self, _path: &str) -> std::io::Result<()> {
+        Ok(())
     }
 
-    fn create(&self, path: &str) -> io::Result<Box<dyn Write + Send>> {
-        Ok(Box::new(BufWriter::new(File::create(path)?)))
-    }
-
-    fn check_create(&self, path: &str) -> io::Result<()> {
-        match std::fs::metadata(path) {
-            Ok(found) if found.is_dir() => {
-                Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"))
-            }
-            // Opening empties nothing, and no other call knows all of a system's permissions. A
-            // pipe would wait here for its reader.
-            Ok(found) if found.is_file() => File::options().append(true).open(path).map(|_| ()),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::metadata(folder_of(path)).map(|_| ())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
+    /// A name that all paths to one file share; `None` for what may be written by several, such as
+    /// a device. Without knowledge of the system: the path without its detours.
     fn identity(&self, path: &str) -> Option<String> {
-        let whole = match std::fs::metadata(path) {
-            Ok(found) if !found.is_file() => return None,
-            Ok(_) => std::fs::canonicalize(path),
-            Err(_) => std::fs::canonicalize(folder_of(path))
-                .map(|folder| folder.join(Path::new(path).file_name().unwrap_or_default())),
-        };
-        Some(whole.map_or_else(|_| path.to_owned(), |whole| whole.to_string_lossy().into_owned()))
+        Some(without_detours(path))
     }
 }
 
-fn folder_of(path: &str) -> &Path {
-    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
+/// Why a file cannot be written, and what to do about it.
+pub(crate) fn unwritable(path: &str, error: &std::io::Error) -> Diagnostic {
+    let (why, hint) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("there is no such folder".to_owned(), "create the folder, or write to another")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            ("permission denied".to_owned(), "make it writable for this user, or write elsewhere")
+        }
+        std::io::ErrorKind::IsADirectory => ("it is a folder".to_owned(), "name a file in it"),
+        _ => (error.to_string(), "write elsewhere"),
+    };
+    let message = format!("`{path}` cannot be written: {why}");
+    Diagnostic::error(Code::of_io(error), message).hint(hint)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_no_file() {
-        let error = Disk.open(".").err().expect("a folder cannot be read");
-
-        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+/// A path without `.`, and without `..` where it leaves a folder of the same path.
+fn without_detours(path: &str) -> String {
+    use std::path::{Component, Path, PathBuf};
+    let mut short = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(short.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                short.pop();
+            }
+            part => short.push(part),
+        }
     }
-
-    #[test]
-    fn all_paths_to_a_file_are_one() {
-        let name = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let detour = concat!(env!("CARGO_MANIFEST_DIR"), "/src/../Cargo.toml");
-        let new = |path: &str| path.replace("Cargo.toml", "new.csv");
-
-        assert!(Disk.identity(name).is_some());
-        assert_eq!(Disk.identity(name), Disk.identity(detour));
-        assert_eq!(Disk.identity(&new(name)), Disk.identity(&new(detour)));
-        assert_ne!(Disk.identity(name), Disk.identity(&new(name)));
-        assert_eq!(Disk.identity(env!("CARGO_MANIFEST_DIR")), None, "no file");
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_known_before() {
-        let refused = |path| Disk.check_create(path).err().map(|error| error.kind());
-
-        assert_eq!(refused(env!("CARGO_MANIFEST_DIR")), Some(ErrorKind::IsADirectory));
-        assert_eq!(refused("nowhere/new.csv"), Some(ErrorKind::NotFound));
-        assert_eq!(refused(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")), None);
-        assert_eq!(refused("new.csv"), None);
-        assert!(!Path::new("new.csv").exists(), "looking creates nothing");
-    }
+    short.to_string_lossy().into_owned()
 }

@@ -48,7 +48,7 @@ pub use call::{Answer, Call};
 pub use carrier::{Carrier, CutEdge};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
-pub use files::Disk;
+pub use files::{Disk, Files, ReadSeek};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
     SignalFormat, TensorFormat, Unit,
@@ -62,8 +62,8 @@ pub use graph::{
 };
 pub use io::Io;
 pub use kind::{
-    BuildError, Catalog, Files, Input, Kind, Node, Outline, Passed, Placement, Policy, Port,
-    ReadSeek, Shape, Use, Used,
+    BuildError, Catalog, Input, Kind, Node, Outline, Passed, Placement, Policy, Port, Shape, Use,
+    Used,
 };
 pub use live::LiveIo;
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};

@@ -141,6 +141,11 @@ impl SectionSpec {
     }
 }
 
+fn word_of<T: PartialEq>(words: &[(&'static str, T)], policy: T) -> &'static str {
+    let mut of = words.iter().filter(|(_, named)| *named == policy).map(|(word, _)| word);
+    of.next().expect("every policy has its word")
+}
+
 /// What happens to a frame when the ring is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnFull {
@@ -166,11 +171,7 @@ impl OnFull {
 
     /// The word for it in a graph file.
     pub fn word(self) -> &'static str {
-        let (word, _) = Self::WORDS
-            .iter()
-            .find(|(_, policy)| *policy == self)
-            .expect("every policy has its word");
-        word
+        word_of(Self::WORDS, self)
     }
 }
 
@@ -198,10 +199,6 @@ impl OnFault {
 
     /// The word for it in a graph file.
     pub fn word(self) -> &'static str {
-        let (word, _) = Self::WORDS
-            .iter()
-            .find(|(_, policy)| *policy == self)
-            .expect("every policy has its word");
-        word
+        word_of(Self::WORDS, self)
     }
 }

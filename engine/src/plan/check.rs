@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    files::unwritable,
     graph::{Code, Diagnostic, OnFault, OnFull, Place},
-    kind::{Placement, Used, unwritable},
+    kind::{Placement, Used},
 };
 
 use super::{

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use crate::{
     carrier::Carrier,
+    files::Files,
     format::Format,
     graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFault},
-    kind::{Catalog, Files, Input, Kind, Outline},
+    kind::{Catalog, Input, Kind, Outline},
     param::Params,
     service::Services,
 };

@@ -28,9 +28,10 @@ use std::sync::Arc;
 
 use crate::{
     align::AlignSpec,
+    files::Files,
     format::Format,
     graph::{Diagnostic, GraphSpec, OnFault, OnFull, Place},
-    kind::{Files, Input, Kind, Node},
+    kind::{Input, Kind, Node},
     param::Params,
     service::Services,
     time::Timestamp,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::{
     event::{EventReader, EventWriter, FieldValue},
     fault::Fault,
+    files::Files,
     format::{EventFormat, Format, SignalFormat, Unit},
     frame::{Frame, Header},
     graph::{Spanned, Value},
-    kind::{Files, Kind},
+    kind::Kind,
     plan::Plan,
     service::Services,
     stage::{SlotBody, Turn, build_body},

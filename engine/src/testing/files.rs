@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::kind::{Files, ReadSeek};
+use crate::files::{Files, ReadSeek};
 
 type Content = Arc<Mutex<Vec<u8>>>;
 

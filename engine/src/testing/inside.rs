@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::{
     body::{Body, Sink},
     fault::Fault,
+    files::Files,
     format::Format,
     graph::{Diagnostics, GraphSpec, OnFull, SourceText},
-    kind::{BuildError, Catalog, Files, Kind, Outline, Placement, Port},
+    kind::{BuildError, Catalog, Kind, Outline, Placement, Port},
     plan::{Home, Plan, PlanOptions},
     ring::{Nobody, Receiver, Sender, ring},
     service::Services,

@@ -10,8 +10,8 @@ mod tables;
 use std::sync::Arc;
 
 use crate::{
+    files::{Files, ReadSeek},
     graph::{Diagnostics, GraphSpec, Override, SourceText},
-    kind::{Files, ReadSeek},
 };
 
 use super::{Home, Plan, PlanNode, PlanOptions};

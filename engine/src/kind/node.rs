@@ -1,0 +1,192 @@
+//! [`Node`]: a node as its kind sees it.
+
+use std::sync::Arc;
+
+use crate::{
+    files::{Files, unwritable},
+    format::{Format, SignalFormat},
+    graph::{Code, Diagnostic, Place},
+    param::{Param, ParamType, Params},
+    service::Services,
+    time::Rate,
+};
+
+use super::Kind;
+
+/// A node as its kind sees it, while it is planned and while its body is built.
+pub struct Node<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) kind: &'static Kind,
+    pub(crate) params: &'a Params,
+    /// Port, format and label of every input edge, in order.
+    pub(crate) inputs: &'a [Input],
+    pub(crate) outputs: &'a [Format],
+    pub(crate) frame_ms: Option<f64>,
+    pub(crate) files: &'a Arc<dyn Files>,
+    pub(crate) services: &'a Services,
+    pub(crate) session: u32,
+    /// Where the graph file stands, which relative paths in it start from.
+    pub(crate) graph_file: Option<&'a str>,
+    pub(crate) op_place: &'a Option<Place>,
+}
+
+/// One input edge of a node.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Name of the port.
+    pub port: &'static str,
+    /// Where it comes from, as `node` or `node.port`.
+    pub label: String,
+    /// What it carries.
+    pub format: Format,
+    /// How far what it carries is behind the sources, by construction.
+    pub delay_ns: i64,
+    /// Where it was written.
+    pub place: Option<Place>,
+    /// What it has passed since its source, the nearest first; at most eight.
+    pub through: Vec<Passed>,
+}
+
+/// A node that a stream has passed.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// Name of its kind.
+    pub kind: &'static str,
+    /// Its parameters.
+    pub params: Params,
+    /// Samples per second of its first input, if that is a signal.
+    pub rate_hz: Option<f64>,
+    /// By how much the runtime puts its outputs back in time.
+    pub delay_ns: i64,
+}
+
+impl<'a> Node<'a> {
+    /// Its name in the graph.
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> &'static Kind {
+        self.kind
+    }
+
+    /// The value of a parameter.
+    ///
+    /// # Errors
+    /// If it is missing or does not fit; checked before a kind is asked.
+    pub fn get<T: ParamType>(&self, param: &Param<T>) -> Result<T::Read<'a>, Diagnostic> {
+        self.params.read(param)
+    }
+
+    /// The value of a parameter that may be left out.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    pub fn get_optional<T: ParamType>(
+        &self,
+        param: &Param<T>,
+    ) -> Result<Option<T::Read<'a>>, Diagnostic> {
+        self.params.read_optional(param)
+    }
+
+    /// Where a parameter was written.
+    pub fn place(&self, param: &str) -> &'a Option<Place> {
+        self.params.written(param).map_or(self.op_place, |written| &written.place)
+    }
+
+    /// A problem with a parameter, told at its place.
+    pub fn problem(&self, code: Code, param: &str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, message).at(self.place(param)).of_node(self.name)
+    }
+
+    /// Every input edge.
+    pub const fn inputs(&self) -> &'a [Input] {
+        self.inputs
+    }
+
+    /// The format of the first edge into `port`.
+    ///
+    /// # Panics
+    /// If nothing enters there; the planner demands it unless the port is optional.
+    pub fn input(&self, port: &str) -> &'a Format {
+        let input = self.inputs.iter().find(|input| input.port == port);
+        &input.unwrap_or_else(|| panic!("nothing enters port `{port}`")).format
+    }
+
+    /// The signal that enters `port`.
+    ///
+    /// # Panics
+    /// As [`Node::input`], or if the port does not carry signals.
+    pub fn signal(&self, port: &str) -> &'a SignalFormat {
+        self.input(port).as_signal().expect("the planner checked the shape of the port")
+    }
+
+    /// Samples per second of the signal that enters `port`.
+    ///
+    /// # Panics
+    /// As [`Node::signal`].
+    pub fn rate_hz(&self, port: &str) -> f64 {
+        self.signal(port).rate.hz()
+    }
+
+    /// The format of an output port, once planned.
+    pub fn output(&self, port: usize) -> &'a Format {
+        &self.outputs[port]
+    }
+
+    /// Samples per frame for a source of `rate`: `frame_ms` if written, else `default_ms`;
+    /// rounded down, at least one.
+    pub fn frame_len(&self, rate: Rate, default_ms: f64) -> usize {
+        let samples = rate.hz() * self.frame_ms.unwrap_or(default_ms) / 1e3;
+        (samples + 1e-9).floor().clamp(1.0, 1e6) as usize
+    }
+
+    /// The path in a parameter. Relative paths start from the folder of the graph file, or from
+    /// the current folder when given on the command line.
+    ///
+    /// # Errors
+    /// If the parameter is missing.
+    pub fn path(&self, param: &Param<&'static str>) -> Result<String, Diagnostic> {
+        let written = self.get(param)?;
+        let from_file = self
+            .place(param.name())
+            .as_ref()
+            .is_some_and(|place| self.graph_file.is_some_and(|graph| graph == place.file.name()));
+        let folder = self.graph_file.filter(|_| from_file).and_then(|graph| {
+            std::path::Path::new(graph).parent().filter(|folder| !folder.as_os_str().is_empty())
+        });
+        Ok(match folder {
+            Some(folder) => folder.join(written).to_string_lossy().into_owned(),
+            None => written.to_owned(),
+        })
+    }
+
+    /// Creates the file at `path`, which `param` names.
+    ///
+    /// # Errors
+    /// Why it cannot be written, told at the parameter's place.
+    pub fn create(
+        &self,
+        param: &str,
+        path: &str,
+    ) -> Result<Box<dyn std::io::Write + Send>, Diagnostic> {
+        let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
+        self.files.create(path).map_err(problem)
+    }
+
+    /// The file system.
+    pub const fn files(&self) -> &'a Arc<dyn Files> {
+        self.files
+    }
+
+    /// The services of the host, such as models.
+    pub const fn services(&self) -> &'a Services {
+        self.services
+    }
+
+    /// Number of the session, from 0.
+    pub const fn session(&self) -> u32 {
+        self.session
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Outline`]: what a kind says about one node before it is built.
+
+use crate::{
+    align::AlignSpec,
+    format::Format,
+    graph::{Diagnostic, Diagnostics},
+};
+
+use super::{Node, Shape};
+
+/// What a kind says about one node before it is built.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    /// Format of each output port, in order.
+    pub outputs: Vec<Format>,
+    /// By how much outputs lag behind what they are about; the runtime subtracts it.
+    pub delay_ns: i64,
+    /// How far before the newest input an output may still be stamped.
+    pub look_back_ns: i64,
+    /// How far it mostly is, where that says more than the farthest: for people, no promise.
+    pub look_back_usual_ns: Option<i64>,
+    /// How long a source delivers, where that is known: for progress.
+    pub duration_ns: Option<i64>,
+    /// How the inputs meet, where that depends on parameters; see [`Node::join`](crate::Node::join). Without it,
+    /// by the kind's policy. Counts for nothing where there is one input.
+    pub align: Option<AlignSpec>,
+    /// Warnings that do not keep the graph from starting.
+    pub warnings: Vec<Diagnostic>,
+    /// What it reads and writes outside the graph, so that no node destroys another's.
+    pub uses: Vec<Use>,
+}
+
+/// Something outside the graph that a node reads or writes, and the parameter that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The parameter that names it.
+    pub param: &'static str,
+    /// What it is.
+    pub what: Used,
+}
+
+/// What a node reads or writes outside the graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Used {
+    /// A file it reads.
+    Read(String),
+    /// A file it writes, whatever that held before.
+    Written(String),
+    /// Standard output, for lines that may stand among others.
+    Lines,
+    /// Standard output, for a text that nothing may stand in.
+    Alone,
+}
+
+impl Outline {
+    /// Outputs of these formats, without delay.
+    pub fn of(outputs: impl IntoIterator<Item = Format>) -> Self {
+        Self { outputs: outputs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Outputs like the inputs their ports name.
+    ///
+    /// # Errors
+    /// Never; the signature is that of a kind's `plan`.
+    ///
+    /// # Panics
+    /// If an output port is not declared `like` an input.
+    pub fn like_ports(node: &Node<'_>) -> Result<Self, Diagnostics> {
+        Ok(Self::of(node.kind().outputs.iter().map(|port| match port.shape {
+            Shape::Like(input) => node.input(input).clone(),
+            _ => panic!("kind `{}` has an output it does not plan", node.kind().name),
+        })))
+    }
+
+    /// The same, late by `delay_ns`.
+    #[must_use]
+    pub fn delayed(mut self, delay_ns: i64) -> Self {
+        self.delay_ns = delay_ns;
+        self
+    }
+
+    /// The same, using what `param` names.
+    #[must_use]
+    pub fn using(mut self, param: &'static str, what: Used) -> Self {
+        self.uses.push(Use { param, what });
+        self
+    }
+
+    /// The same, stamping up to `look_back_ns` into the past.
+    #[must_use]
+    pub fn looking_back(mut self, look_back_ns: i64) -> Self {
+        self.look_back_ns = look_back_ns;
+        self
+    }
+
+    /// The same, mostly stamping `look_back_ns` into the past.
+    #[must_use]
+    pub fn looking_back_mostly(mut self, look_back_ns: i64) -> Self {
+        self.look_back_usual_ns = Some(look_back_ns);
+        self
+    }
+}
