@@ -17,28 +17,45 @@ const GRAPH: &str = include_str!("../graphs/biofeedback.toml");
 fn main() {
     let bench = Bench::start("biofeedback");
     let Some(folder) = data::folder() else { return };
-    let plans = data::ANNOTATED.map(|record| {
-        let file = folder.join(record).with_extension("hea");
-        let file = format!("ecg.file={}", file.display());
-        // The lines go nowhere, so that the terminal is not what is measured.
-        plan_with("biofeedback.toml", GRAPH, &["ecg.op=wfdb", &file, "out.op=null"], 1)
-    });
+    let lines = std::env::temp_dir().join(format!("afferent-bench-{}.jsonl", std::process::id()));
+    let planned = |out: &str| {
+        data::ANNOTATED.map(|record| {
+            let file = folder.join(record).with_extension("hea");
+            let file = format!("ecg.file={}", file.display());
+            plan_with("biofeedback.toml", GRAPH, &["ecg.op=wfdb", &file, out], 1)
+        })
+    };
+    let (silent, told) =
+        (planned("out.op=null"), planned(&format!("out.file={}", lines.display())));
     let length_s = |plan: &Arc<Plan>| plan.duration().expect("records have a length").secs_f64();
-    let content_s: f64 = plans.iter().map(length_s).sum();
-    let [runs] = bench.interleaved([("biofeedback", &mut || {
+    let content_s: f64 = silent.iter().map(length_s).sum();
+    let run = |plans: &[Arc<Plan>]| {
         seconds(|| {
-            for plan in &plans {
+            for plan in plans {
                 let report = run_to_end(plan, &at_max(1));
                 let beats = report.edges.iter().find(|edge| edge.from == "beats");
                 assert!(beats.expect("an edge").frames.sent > 50, "beats are found");
             }
         })
-    })]);
-    let times = runs.of(|took_s| content_s / took_s);
-    bench.report(
-        "biofeedback",
-        &[("records", "5")],
-        &[("content_s", &Spread::one(content_s)), ("times_real_time", &times)],
-    );
-    bench.verdict_least("times real time on one core", &times, 20_000.0);
+    };
+    let variants = ["lines written to a file", "lines to nobody"];
+    let [written, nobody] = bench.interleaved([
+        (variants[0], &mut || {
+            let took_s = run(&told);
+            let text = std::fs::read_to_string(&lines).expect("the lines were written");
+            assert!(text.lines().count() > 50, "of the last record");
+            took_s
+        }),
+        (variants[1], &mut || run(&silent)),
+    ]);
+    let _ = std::fs::remove_file(&lines);
+    for (variant, runs) in variants.into_iter().zip([written, nobody]) {
+        let times = runs.of(|took_s| content_s / took_s);
+        bench.report(
+            "biofeedback",
+            &[("variant", variant), ("records", "5")],
+            &[("content_s", &Spread::one(content_s)), ("times_real_time", &times)],
+        );
+        bench.verdict_least("times real time on one core", &times, 20_000.0);
+    }
 }
