@@ -18,10 +18,21 @@ if [ -n "$missing" ]; then
 fi
 
 for component in rustfmt clippy; do
-    cargo "${component#rust}" --version >/dev/null 2>&1 || rustup component add "$component"
+    cargo "${component#rust}" --version >/dev/null 2>&1 && continue
+    if command -v rustup >/dev/null 2>&1; then
+        rustup component add "$component"
+    else
+        echo "setup: please install $component for this toolchain, or rustup (https://rustup.rs)" >&2
+        exit 1
+    fi
 done
 
-if ! cargo nextest --version >/dev/null 2>&1; then
-    echo "setup: cargo-nextest is not installed; tests run under cargo test (cargo install cargo-nextest --locked)" >&2
+# What makes it quicker or checks more, and is done without where it is absent.
+optional=""
+cargo nextest --version >/dev/null 2>&1 || optional="$optional cargo-nextest"
+cargo deny --version >/dev/null 2>&1 || optional="$optional cargo-deny"
+if [ -n "$optional" ]; then
+    echo "setup: everything needed is there; more with: cargo install --locked$optional"
+else
+    echo "setup: everything is there"
 fi
-echo "setup: everything is there"

@@ -126,7 +126,7 @@ impl Aligner {
             let (line, time) = self.oldest()?;
             self.released = time;
             let mut frame = self.queues[line].pop_front().expect("the oldest is there").frame;
-            if self.was_late() {
+            if self.take_late() {
                 frame.header.gap.get_or_insert(Gap::Late);
             }
             return Some(Released::One(line, frame));
@@ -141,7 +141,7 @@ impl Aligner {
     }
 
     /// Whether a frame came too late that nobody has been told of.
-    pub(crate) const fn was_late(&mut self) -> bool {
+    pub(crate) const fn take_late(&mut self) -> bool {
         std::mem::replace(&mut self.late, false)
     }
 

@@ -150,7 +150,7 @@ impl Cell {
             }
             inner.stage.turn(now)
         }))
-        .unwrap_or_else(|payload| inner.died(payload.as_ref()));
+        .unwrap_or_else(|payload| inner.died(payload.as_ref(), now));
         match turn {
             Turn::Trouble => {
                 if let Some(trouble) = inner.stage.trouble_mut()
@@ -172,7 +172,7 @@ impl Cell {
                     let saved =
                         catch_unwind(AssertUnwindSafe(|| inner.stage.save(&mut self.saves())));
                     if let Err(payload) = saved {
-                        turn = inner.died(payload.as_ref());
+                        turn = inner.died(payload.as_ref(), now);
                         inner.stage.forget(&mut self.saves());
                         // Told in the turn that follows at once.
                         self.door.wake();
@@ -206,7 +206,11 @@ impl Cell {
             Err(TryLockError::Poisoned(inner)) => inner.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(Emptied { _inner: inner.take(), _saves: std::mem::take(&mut *self.saves()) })
+        let mut inner = inner.take();
+        if let Some(inner) = &mut inner {
+            inner.part(self.is_abandoned());
+        }
+        Some(Emptied { _inner: inner, _saves: std::mem::take(&mut *self.saves()) })
     }
 
     /// The states saved last, one per slot; empty where a body has none.
@@ -227,24 +231,30 @@ impl Cell {
 
 impl Drop for Cell {
     fn drop(&mut self) {
-        // Its neighbours have new rings, or will in their next turn: they must not read an end.
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(inner) = inner
-            && self.mark.abandoned.load(Ordering::Acquire)
-        {
-            inner.stage.outlets.iter_mut().for_each(|outlet| outlet.ring.abandon());
-            inner.stage.inlets.iter().for_each(|inlet| inlet.ring.leave(Gap::Wedged));
+        let abandoned = self.is_abandoned();
+        if let Some(inner) = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            inner.part(abandoned);
         }
     }
 }
 
 impl Inner {
+    /// Leaves the neighbours. They may have a turn yet, on other rings or on these: what has not
+    /// told its end by now is cut short, and must not read as an end.
+    fn part(&mut self, abandoned: bool) {
+        self.stage.outlets.iter_mut().for_each(|outlet| outlet.ring.abandon());
+        if abandoned {
+            self.stage.inlets.iter().for_each(|inlet| inlet.ring.leave(Gap::Wedged));
+        }
+    }
+
     /// What a panic in a body means for the turn.
-    fn died(&mut self, payload: &(dyn Any + Send)) -> Turn {
+    fn died(&mut self, payload: &(dyn Any + Send), now: Timestamp) -> Turn {
         if payload.is::<Abandoned>() {
             return Turn::Idle;
         }
         self.stage.failed(Fault::panic(payload));
+        self.stage.close_turn(Turn::Trouble, now);
         Turn::Trouble
     }
 

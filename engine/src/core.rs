@@ -151,6 +151,7 @@ impl CoreShared {
     /// Takes every cell off the core: its loop is over.
     pub(crate) fn clear(&self) -> Vec<Arc<Cell>> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.changed.clear();
         table.cells.drain(..).flatten().collect()
     }
 

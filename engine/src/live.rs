@@ -55,11 +55,14 @@ impl LivePorts {
         }
     }
 
-    /// Takes a new ring in the place of one whose consumer was given up.
+    /// Takes a new ring in the place of one whose consumer was given up. A source that is silent,
+    /// or has ended, says nothing more: the successor hears here how far the port is.
     pub(crate) fn rewire(&self, port: usize, edge: usize, ring: Sender, counts: &EdgeCounts) {
-        let mut ports = self.lock();
-        ports[port].edges[edge].0 = ring;
+        let port = &mut self.lock()[port];
+        let sender = &mut port.edges[edge].0;
+        *sender = ring;
         counts.dropped(Gap::Wedged, counts.in_flight());
+        sender.publish(port.bound);
     }
 
     /// Ends every stream, or hands the edges over to the next body if it goes on.
@@ -215,7 +218,11 @@ impl LiveIo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Rate, Unit};
+    use crate::{
+        Rate, Unit,
+        graph::OnFull,
+        ring::{Nobody, Receiver, ring},
+    };
 
     fn at_ms(ms: i64) -> Timestamp {
         Timestamp::from_nanos(ms * 1_000_000)
@@ -256,5 +263,25 @@ mod tests {
         ports.raise_silent(at_ms(50), 20_000_000);
         ports.raise_silent(at_ms(100), 20_000_000);
         assert_eq!(bounds(), [Timestamp::MIN, at_ms(80)]);
+    }
+
+    #[test]
+    fn a_new_ring_learns_how_far_its_port_is() {
+        let counts = Arc::new(EdgeCounts::default());
+        let fresh = || ring(4, OnFull::DropOldest, &counts, Arc::new(Nobody), Arc::new(Nobody));
+        let (sender, _old) = fresh();
+        let ports = LivePorts(Mutex::new(vec![port()]));
+        ports.lock()[0].edges.push((sender, counts.clone()));
+        let rewired = || -> Receiver {
+            let (sender, receiver) = fresh();
+            ports.rewire(0, 0, sender, &counts);
+            receiver
+        };
+
+        assert_eq!(rewired().bound(), Timestamp::MIN);
+        ports.raise_silent(at_ms(50), 20_000_000);
+        assert_eq!(rewired().bound(), at_ms(30));
+        ports.end();
+        assert_eq!(rewired().bound(), Timestamp::MAX);
     }
 }

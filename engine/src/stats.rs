@@ -270,6 +270,8 @@ impl Tally {
         let step = step(ns as u64);
         let (here, count) = &mut self.counts[step % TALLIED];
         if *here != step as u32 || *count == u32::MAX {
+            // A histogram that counts something knows a maximum.
+            self.histogram.sum_up(std::mem::take(&mut self.sum_ns), self.max);
             pass_on(&self.histogram, *here, std::mem::take(count));
             *here = step as u32;
         }

@@ -37,9 +37,11 @@ impl Stopwatch {
     /// What `clock` says now, to some nanoseconds.
     #[inline]
     pub(crate) fn now(&mut self, clock: &Clock) -> Timestamp {
-        let ticks = ticks().wrapping_sub(self.at);
-        if self.ns_per_tick > 0 && ticks < TICKS_MAX {
-            return self.began.plus_nanos(((ticks * self.ns_per_tick) >> SHIFT) as i64);
+        if self.ns_per_tick > 0 {
+            let ticks = ticks().wrapping_sub(self.at);
+            if ticks < TICKS_MAX {
+                return self.began.plus_nanos(((ticks * self.ns_per_tick) >> SHIFT) as i64);
+            }
         }
         self.start(clock)
     }
@@ -66,28 +68,27 @@ impl Stopwatch {
     }
 }
 
-/// The rate of the counter, once it is known.
+/// The rate of the counter, once it is known. Where it cannot be had, the clock is asked from then
+/// on, and nothing else is tried again.
 fn ns_per_tick() -> Option<u64> {
     static RATE: OnceLock<Option<u64>> = OnceLock::new();
-    static BEGAN: OnceLock<(Instant, u64)> = OnceLock::new();
+    static BEGAN: OnceLock<Option<(Instant, u64)>> = OnceLock::new();
     if let Some(known) = RATE.get() {
         return *known;
     }
-    if !is_steady() {
+    let Some((began, at)) = *BEGAN.get_or_init(|| is_steady().then(read_both).flatten()) else {
         return *RATE.get_or_init(|| None);
-    }
-    let (began, at) = match BEGAN.get() {
-        Some(began) => *began,
-        None => *BEGAN.get_or_init(|| read_both().unwrap_or((Instant::now(), 0))),
     };
-    if at == 0 || began.elapsed() < MEASURED_OVER {
+    if began.elapsed() < MEASURED_OVER {
         return None;
     }
-    let (now, ticks) = read_both()?;
-    let (ns, ticks) = (now.duration_since(began).as_nanos(), u128::from(ticks.wrapping_sub(at)));
-    let rate = (ns << SHIFT).checked_div(ticks).and_then(|rate| u64::try_from(rate).ok());
-    // A product of `TICKS_MAX` must not overflow; no counter is as slow as that.
-    *RATE.get_or_init(|| rate.filter(|rate| (1..1 << 40).contains(rate)))
+    let measured = read_both().and_then(|(now, then)| {
+        let ticks = u128::from(then.wrapping_sub(at));
+        let rate = (now.duration_since(began).as_nanos() << SHIFT).checked_div(ticks)?;
+        // A counter of 62 MHz to 16 GHz: else the machine, or one of the two, stood still meanwhile.
+        u64::try_from(rate).ok().filter(|rate| (1 << (SHIFT - 4)..1 << (SHIFT + 4)).contains(rate))
+    });
+    *RATE.get_or_init(|| measured)
 }
 
 /// The clock and the counter at one moment, unless something came in between each time.
@@ -104,7 +105,8 @@ fn read_both() -> Option<(Instant, u64)> {
 #[inline]
 fn ticks() -> u64 {
     #![expect(unsafe_code, reason = "an intrinsic without preconditions on this architecture")]
-    // SAFETY: every x86-64 processor has the instruction, and systems leave it to programs.
+    // SAFETY: every x86-64 processor has the instruction. (A program that has forbidden it to itself
+    // ends here with a signal, which is what it asked for.)
     unsafe { std::arch::x86_64::_rdtsc() }
 }
 
@@ -137,15 +139,18 @@ mod tests {
         let clock = Clock::system();
         let mut watch = Stopwatch::default();
         let until = clock.now() + Duration::from_millis(60);
-        let mut last = Timestamp::MIN;
+        let (mut last, mut counted) = (Timestamp::MIN, 0);
         while last < until {
             let before = clock.now();
             let told = watch.now(&clock);
             let after = clock.now();
+            counted += usize::from(watch.ns_per_tick > 0);
             // One part in a thousand of a third of a millisecond, and what two clocks differ by.
             assert!(told.since(before) > -1_000 && told.since(after) < 1_000, "{told:?}");
             last = after;
         }
+        let is_fast = read_both().is_some();
+        assert_eq!(counted > 0, is_steady() && is_fast, "the counter is used where it can be");
     }
 
     #[test]

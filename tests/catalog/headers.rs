@@ -1,10 +1,10 @@
 //! Law 5: how much comes out, and every header.
 
-use engine::{Rate, Timestamp, testing::Seen};
+use engine::{Gap, Rate, Timestamp, testing::Seen};
 
 use crate::{
     recordings::SECONDS,
-    subject::{Subject, TAG, everyone},
+    subject::{Step, Subject, TAG, everyone, operators},
 };
 
 fn all(subject: &Subject) -> (Vec<Seen>, i64) {
@@ -86,6 +86,40 @@ fn what_a_frame_causes_carries_its_tag() {
         for (n, seen) in bench.take().iter().enumerate() {
             let (name, tag) = (subject.name(), seen.frame.header.tag);
             assert_eq!(tag, TAG, "{name} frame {n} of port {}", seen.port);
+        }
+    }
+}
+
+#[test]
+fn a_gap_is_told_and_nothing_is_late() {
+    for subject in operators() {
+        let mut bench = subject.bench();
+        subject.feed(&mut bench, 0..10, 130);
+        let mut told = vec![false; subject.inputs.len()];
+        for step in subject.steps(12..SECONDS, 130) {
+            match step {
+                Step::Push(line, mut frame) => {
+                    let first = !std::mem::replace(&mut told[line], true);
+                    frame.header.gap = first.then_some(Gap::Source);
+                    bench.push(line, frame);
+                }
+                Step::Promise(line, bound) => bench.promise(line, bound),
+                Step::Run(_) => bench.run(),
+            }
+        }
+        bench.flush();
+
+        assert_eq!(bench.late(), 0, "{} is later than it promised", subject.name());
+        let seen = bench.take();
+        for port in 0..subject.kind.outputs.len() {
+            let name = format!("{} port {port}", subject.name());
+            let of_port: Vec<&Seen> = seen.iter().filter(|seen| seen.port == port).collect();
+            assert!(of_port.is_sorted_by_key(|seen| seen.time()), "{name} goes back in time");
+            let behind = of_port.iter().find(|seen| seen.time().secs_f64() > 11.9);
+            let behind = behind.unwrap_or_else(|| panic!("{name} says nothing any more"));
+            if !BY_TIMER.contains(&subject.name()) {
+                assert!(behind.frame.header.gap.is_some(), "{name} tells of no gap");
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
+//! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
@@ -17,5 +18,6 @@ mod lines;
 mod mutants;
 mod program;
 mod readme;
+mod recordings;
 mod scrape;
 mod screens;

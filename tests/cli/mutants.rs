@@ -179,7 +179,10 @@ fn planned(bytes: &[u8]) -> Result<Arc<Plan>, Diagnostics> {
 /// Runs a graph to its end; one that has none, or a far one, until it is drained.
 fn run(plan: &Arc<Plan>) {
     let options = RunOptions { speed: None, cores: 1, sessions: 1 };
-    let Ok(running) = plan.start(&options) else { return };
+    let running = match plan.start(&options) {
+        Ok(running) => running,
+        Err(error) => return assert!(!error.to_string().contains("panicked"), "{error}"),
+    };
     let outcome = running.wait_for(Duration::from_millis(100)).unwrap_or_else(|| {
         running.drain();
         running.wait_for(PATIENCE).expect("a graph that is drained ends")

@@ -55,6 +55,13 @@ fn every_frame_is_accounted_for_while_it_runs() {
     assert_eq!(value(&page, "afferent_sessions_open{graph=\"heart\"}"), 1.0);
     assert_eq!(value(&page, "afferent_deadline_seconds{graph=\"heart\",node=\"out\"}"), 0.5);
     assert_eq!(value(&page, "afferent_source_nominal_hz{graph=\"heart\",node=\"ecg\"}"), 250.0);
+    let source = |name: &str| {
+        value(&page, &format!("afferent_source_{name}{{graph=\"heart\",node=\"ecg\"}}"))
+    };
+    assert!(source("samples_total") >= source("frames_total"));
+    // At the pace of the content, but a busy machine may be behind.
+    let measured_hz = source("measured_hz");
+    assert!(0.0 < measured_hz && measured_hz < 500.0, "{measured_hz}");
     let latency = |part: &str, labels: &str| {
         let name = format!("afferent_sink_latency_seconds{part}");
         value(&page, &format!("{name}{{graph=\"heart\",node=\"out\"{labels}}}"))

@@ -1,7 +1,7 @@
 //! Builds that panic, or take their time.
 
 use afferent_suite::kinds::{tallied, tally};
-use engine::{OpenError, RunOptions};
+use engine::{ManualRun, OpenError, RunOptions, Timestamp};
 
 use crate::{ENDLESS, chain, finish, kinds, planned, start};
 
@@ -28,6 +28,21 @@ fn a_build_that_panics_is_tried_again_like_any_other_fault() {
     assert_eq!(finish(&running), None);
     assert_eq!(running.report().node("reborn").expect("a node").restarts, 1);
     let (samples, _) = tallied("reborn_out");
+    let want: Vec<f32> = (0..200).filter(|n| !(50..60).contains(n)).map(|n| n as f32).collect();
+    assert_eq!(samples, want);
+}
+
+#[test]
+fn a_run_driven_by_hand_builds_again_like_any_other() {
+    let plan = planned(&chain("by_hand", "brittle", 200, "at = 50\nfirst = 2\nlast = 3"));
+    let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
+
+    assert!(run.run_until(Timestamp::from_nanos(10_000_000_000)));
+    let faults: Vec<_> = run.faults.iter().map(|(_, what)| what.as_str()).collect();
+    let unbuilt = |n| format!("cannot be built again: panicked: build {n} dies");
+    assert_eq!(faults, ["panicked: on purpose", &unbuilt(2), &unbuilt(3)]);
+    assert_eq!(run.restarts("by_hand"), 1);
+    let (samples, _) = tallied("by_hand_out");
     let want: Vec<f32> = (0..200).filter(|n| !(50..60).contains(n)).map(|n| n as f32).collect();
     assert_eq!(samples, want);
 }

@@ -9,7 +9,7 @@ use std::{
 
 use engine::{Body, Fault, Frame, Io, Kind, Node, Operator, Param, Placement, Port, Sink};
 
-pub(crate) static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN, &KEPT];
+pub(crate) static KINDS: &[&Kind] = &[&STUCK, &BRITTLE, &SLOW, &CLOGGED, &GAIN, &KEPT, &LINGERS];
 
 /// Gates by name: how many wait there, and which are open.
 #[derive(Default)]
@@ -279,6 +279,38 @@ impl Drop for Kept {
 }
 
 impl Operator for Kept {
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let frame = io.take();
+        io.send(0, frame);
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
+}
+
+/// Passes frames on; its bodies hang while they are dropped until its gate (the node's name) opens.
+static LINGERS: Kind = Kind {
+    name: "lingers",
+    inputs: IN,
+    outputs: OUT,
+    params: &[&ONLY],
+    build: |node| {
+        let only = node.get(&ONLY)?;
+        let here = only < 0 || only == i64::from(node.session());
+        Ok(Body::operator(Lingers(here.then(|| node.name().to_owned()))))
+    },
+    ..Kind::BASE
+};
+
+struct Lingers(Option<String>);
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|gate| hang(gate));
+    }
+}
+
+impl Operator for Lingers {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let frame = io.take();
         io.send(0, frame);

@@ -27,6 +27,20 @@ fn a_session_is_drained_although_a_body_never_returned() {
 }
 
 #[test]
+fn a_device_that_ends_while_a_body_hangs_has_ended_for_its_successor() {
+    let text = graph("outlived", 300)
+        .replace(&format!("op = \"count\"\n        samples = {ENDLESS}"), "op = \"device\"");
+    let running = start(&text, 1);
+    kinds::wait_for_one_at("outlived");
+    running.drain();
+
+    assert_eq!(finish(&running), None);
+    assert_eq!(running.report().node("outlived").expect("a node").restarts, 1);
+    kinds::open("outlived");
+    tally("outlived_out");
+}
+
+#[test]
 fn a_paused_session_stays_paused_although_a_body_never_returned() {
     let running = start(&graph("paused", 300), 1);
     kinds::wait_for_one_at("paused");

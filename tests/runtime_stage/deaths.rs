@@ -3,7 +3,7 @@
 use afferent_suite::kinds::tallied;
 use engine::Gap;
 
-use crate::{gaps, kinds, run};
+use crate::{gaps, kinds, manual, rest, run};
 
 #[test]
 fn a_body_that_dies_in_a_timer_costs_no_frame() {
@@ -69,4 +69,73 @@ fn a_body_that_dies_of_a_gap_costs_no_frame_and_hears_of_it_once() {
     let want = (0..1_000).filter(|n| !(500..510).contains(n)).map(|n| n as f32);
     assert_eq!(samples, want.collect::<Vec<_>>());
     assert_eq!(gaps(&headers), [(510, Gap::Restart)]);
+}
+
+#[test]
+fn a_death_of_what_a_gap_brought_out_hides_the_gap_from_nobody() {
+    // `late` loses the frame of sample 500; told of it, `lags` sends that of 490, of which `other`
+    // dies.
+    let run = run(r#"
+        [graph]
+        name = "hidden"
+        [node.count]
+        op = "count"
+        [node.late]
+        op = "panics"
+        from = "count"
+        at = 500
+        [node.lags]
+        op = "lags"
+        from = "late"
+        [node.other]
+        op = "panics"
+        from = "lags"
+        at = 490
+        [node.other_out]
+        op = "tally"
+        from = "other"
+        [node.hidden_out]
+        op = "tally"
+        from = "lags"
+        "#);
+
+    assert_eq!((run.restarts("late"), run.restarts("lags"), run.restarts("other")), (1, 0, 1));
+    let (samples, headers) = tallied("hidden_out");
+    let want = (0..1_000).filter(|n| !(500..510).contains(n)).map(|n| n as f32);
+    assert_eq!(samples, want.collect::<Vec<_>>());
+    assert_eq!(gaps(&headers), [(510, Gap::Restart)]);
+}
+
+#[test]
+fn a_panic_ends_its_turn_like_any_other() {
+    // Fewer frames have gone through a ring than after which the other stage is told in the middle of
+    // a turn, when a body dies. The next one is put in at once and dies as well.
+    let mut run = manual(
+        r#"
+        [graph]
+        name = "ends"
+        [node.count]
+        op = "count"
+        stage = "first"
+        [node.next_out]
+        op = "tally"
+        from = "count"
+        stage = "second"
+        [node.bad]
+        op = "dies"
+        from = "count"
+        at = 50
+        retries = 3
+        stage = "first"
+        [node.bad_out]
+        op = "tally"
+        from = "bad"
+        stage = "first"
+        "#,
+        None,
+    );
+    // The third must wait, so nothing else tells the other stage.
+    rest(&mut run, 0);
+    let edge = run.edge("count", "next_out").expect("an edge");
+    assert_eq!((edge.sent, edge.taken), (7, 7), "{edge:?}");
 }

@@ -2,6 +2,7 @@
 
 mod failing;
 mod frail;
+mod lagging;
 mod sources;
 mod telling;
 mod timed;
@@ -15,6 +16,7 @@ use engine::{Field, Format, Gap, Kind, Param, Port, Rate};
 
 use failing::{DAWDLE, DELAYED, DIES, DIES_SUM, STALL, VOID};
 use frail::{FRAIL, FRAIL_SUM};
+use lagging::LAGS;
 use sources::{SCRIPT, SHORT, TOIL, TORN};
 use telling::{TELLS, TELLS_BLOCK};
 use timed::{PULSES, SPAN};
@@ -34,6 +36,7 @@ pub(crate) static KINDS: &[&Kind] = &[
     &STALL,
     &DAWDLE,
     &VOID,
+    &LAGS,
     &TELLS,
     &TELLS_BLOCK,
 ];

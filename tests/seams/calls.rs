@@ -197,6 +197,42 @@ fn a_call_that_does_not_know_its_bound_is_put_in_anew() {
 }
 
 #[test]
+fn a_call_that_cannot_be_built_for_a_while_is_built_later() {
+    let running = failing("later", COUNT, "place = \"ask\"\nunbuilt = 2");
+    finish(&running);
+
+    let (firsts, gaps) = heard("later");
+    let want = (0..40).filter(|&n| n != 10).map(|n| 10 * n);
+    assert_eq!(firsts, want.collect::<Vec<_>>());
+    assert_eq!(gaps, [(10, Gap::Restart)]);
+    let node = running.report().node("ask_later").expect("a node").clone();
+    assert_eq!((node.restarts, node.poison), (1, 1));
+}
+
+#[test]
+fn a_call_that_cannot_be_built_does_what_its_node_says() {
+    let unbuilt = |policy: &str| {
+        let name = format!("unbuilt_{policy}");
+        let never = "place = \"ask\"\nunbuilt = 1_000\nretries = 1";
+        let running = failing(&name, COUNT, &format!("{never}\non_fault = \"{policy}\""));
+        (running, name)
+    };
+
+    let (running, name) = unbuilt("stop");
+    let (node, what, _) = running.wait_for(SOON).expect("ends").fault.expect("a fault");
+    assert_eq!(node, "ask_unbuilt_stop");
+    assert_eq!(what, "cannot be built again: there is no model");
+    assert_eq!(heard(&name).0, (0..10).map(|n| 10 * n).collect::<Vec<_>>());
+
+    let (running, name) = unbuilt("bypass");
+    finish(&running);
+    // The question that the body died on, and none for the build.
+    assert_eq!(heard(&name).0, (0..40).filter(|&n| n != 10).map(|n| 10 * n).collect::<Vec<_>>());
+    let node = running.report().node("ask_unbuilt_bypass").expect("a node").clone();
+    assert_eq!((node.restarts, node.poison), (0, 1));
+}
+
+#[test]
 fn a_call_that_keeps_dying_does_what_its_node_says() {
     let dies = |policy: &str| {
         let often = "place = \"ask\"\ntimes = 1_000\nretries = 1";

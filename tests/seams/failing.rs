@@ -28,12 +28,22 @@ const IN_FLIGHT: Param<i64> =
 const DELAY_MS: Param<f64> =
     Param::with_default("delay_ms", 0.0, "The delay it declares.").within(0.0, 1e3);
 
+const UNBUILT: Param<i64> =
+    Param::with_default("unbuilt", 0, "Builds after the first that fail.").within(0.0, 1e9);
+
 /// How often each node has failed, or was built; outlives its bodies.
 static FAILED: Mutex<BTreeMap<String, i64>> = Mutex::new(BTreeMap::new());
 
 /// How often a node has failed, or was built.
 pub(crate) fn failed(node: &str) -> i64 {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner).get(node).copied().unwrap_or(0)
+}
+
+fn count(name: &str) -> i64 {
+    let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = failed.entry(name.to_owned()).or_insert(0);
+    *count += 1;
+    *count
 }
 
 #[derive(Clone)]
@@ -55,10 +65,7 @@ impl Plot {
         if self.place != place || (frame.samples()[0] as i64) < self.at {
             return false;
         }
-        let mut failed = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failed.entry(self.name.clone()).or_insert(0);
-        *count += 1;
-        *count <= self.times
+        count(&self.name) <= self.times
     }
 }
 
@@ -69,13 +76,16 @@ static FAILING_CALL: Kind = Kind {
     name: "failing_call",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
-    params: &[&PLACE, &AT, &TIMES, &IN_FLIGHT, &DELAY_MS],
+    params: &[&PLACE, &AT, &TIMES, &IN_FLIGHT, &DELAY_MS, &UNBUILT],
     placement: Placement::Waits,
     plan: |node| {
         let delay_ns = (node.get(&DELAY_MS)? * 1e6) as i64;
         Ok(Outline::of([node.input("in").clone()]).delayed(delay_ns))
     },
     build: |node| {
+        if (2..2 + node.get(&UNBUILT)?).contains(&count(&format!("builds of {}", node.name()))) {
+            return Err(Fault::new("there is no model").into());
+        }
         let in_flight = node.get(&IN_FLIGHT)? as usize;
         let asked = Arc::default();
         Ok(Body::call(FailingCall { plot: Plot::of(node)?, in_flight, asked, last: None }))
@@ -219,13 +229,11 @@ static UNPLUGGED: Kind = Kind {
         Ok(Outline::of([Format::signal(1, Unit::UNKNOWN, rate, 10)]))
     },
     build: |node| {
-        let mut built = FAILED.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = built.entry(node.name().to_owned()).or_insert(0);
-        *count += 1;
-        if (2..2 + node.get(&TIMES)?).contains(count) {
+        let count = count(node.name());
+        if (2..2 + node.get(&TIMES)?).contains(&count) {
             return Err(Fault::new("there is no device").into());
         }
-        Ok(Body::live(Unplugged { pulled: *count == 1 }))
+        Ok(Body::live(Unplugged { pulled: count == 1 }))
     },
     ..Kind::BASE
 };

@@ -6,7 +6,7 @@
 //! on a core under the lock of its table.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
@@ -63,9 +63,22 @@ impl Leaving {
         state.swept.then_some(gone)
     }
 
-    /// Empties what can be emptied, here and now: nobody sweeps any more.
-    pub(crate) fn empty(&self) {
-        self.take().into_iter().flatten().for_each(drop_quietly);
+    /// Empties what can be emptied now: nobody sweeps any more. A body that hangs while it is
+    /// dropped is waited for no longer than `limit`, and left behind.
+    pub(crate) fn empty(&self, limit: Duration) {
+        let gone = self.take().unwrap_or_default();
+        if gone.is_empty() {
+            return;
+        }
+        let (over, emptied) = mpsc::channel::<()>();
+        let empty = move || {
+            gone.into_iter().for_each(drop_quietly);
+            drop(over);
+        };
+        // Where the system has no thread to spare they were dropped here.
+        if std::thread::Builder::new().name("afferent-leaving".to_owned()).spawn(empty).is_ok() {
+            let _ = emptied.recv_timeout(limit);
+        }
     }
 }
 
@@ -75,15 +88,15 @@ pub(crate) async fn sweep(leaving: Arc<Leaving>) {
     while let Some(gone) = leaving.take() {
         look_ms =
             if gone.is_empty() { (2 * look_ms).min(*LOOK_MS.end()) } else { *LOOK_MS.start() };
-        if !gone.is_empty() {
-            // A body that panics while it is dropped takes no other with it.
-            let dropped = move || gone.into_iter().for_each(drop_quietly);
-            let _ = tokio::task::spawn_blocking(dropped).await;
+        for emptied in gone {
+            // Each by itself: a body that hangs while it is dropped holds up no other cell.
+            drop(tokio::task::spawn_blocking(move || drop_quietly(emptied)));
         }
         tokio::time::sleep(Duration::from_millis(look_ms)).await;
     }
 }
 
+/// A body that panics while it is dropped takes no other with it.
 fn drop_quietly(emptied: Emptied) {
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(emptied)));
 }

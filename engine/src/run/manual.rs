@@ -144,7 +144,8 @@ impl ManualRun {
         busy |= self.look_at_notes(now);
         for (at, stage, slot) in std::mem::take(&mut self.restarts) {
             if at <= now {
-                busy |= self.restart(stage, slot);
+                self.restart(now, stage, slot);
+                busy = true;
             } else {
                 at_most(at);
                 self.restarts.push((at, stage, slot));
@@ -329,39 +330,42 @@ impl ManualRun {
                     self.remarks.extend(remarks.into_iter().map(named));
                 }
                 Event::Trouble { slot, fault } => {
-                    let node = self.plan.stages[stage].nodes[slot];
-                    let planned = &self.plan.nodes[node];
-                    self.faults.push((planned.name.clone(), fault.to_string()));
-                    let record = self
-                        .records
-                        .entry(node)
-                        .or_insert_with(|| Record::new(planned.on_fault, planned.retries));
-                    if planned.kind.is_source() {
-                        self.drain();
-                        continue;
-                    }
-                    match record.fault(now) {
-                        Verdict::Restart(at) => self.restarts.push((at, stage, slot)),
-                        Verdict::Bypass => self.command(stage, Command::Bypass { slot }),
-                        Verdict::HoldLast => self.command(stage, Command::HoldLast { slot }),
-                        Verdict::Stop => self.failed = true,
-                    }
+                    self.trouble(now, stage, slot, &fault);
                 }
             }
         }
         any
     }
 
-    fn restart(&mut self, stage: usize, slot: usize) -> bool {
+    /// A body failed: its policy decides.
+    fn trouble(&mut self, now: Timestamp, stage: usize, slot: usize, fault: &Fault) {
+        let node = self.plan.stages[stage].nodes[slot];
+        let planned = &self.plan.nodes[node];
+        self.faults.push((planned.name.clone(), fault.to_string()));
+        if planned.kind.is_source() {
+            self.drain();
+            return;
+        }
+        let fresh = || Record::new(planned.on_fault, planned.retries);
+        match self.records.entry(node).or_insert_with(fresh).fault(now) {
+            Verdict::Restart(at) => self.restarts.push((at, stage, slot)),
+            Verdict::Bypass => self.command(stage, Command::Bypass { slot }),
+            Verdict::HoldLast => self.command(stage, Command::HoldLast { slot }),
+            Verdict::Stop => self.failed = true,
+        }
+    }
+
+    /// Builds a new body for the place of the one that failed. One that cannot be built is one more
+    /// fault.
+    fn restart(&mut self, now: Timestamp, stage: usize, slot: usize) {
         let node = self.plan.stages[stage].nodes[slot];
         match build_body(&self.plan, node, &self.knobs.of(&self.plan, node), 0) {
             Ok(body) => self.command(stage, Command::Put { slot, body: SlotBody::of(body) }),
             Err(error) => {
-                self.faults.push((self.plan.nodes[node].name.clone(), error.to_string()));
-                self.failed = true;
+                let fault = Fault::new("cannot be built again").because(error);
+                self.trouble(now, stage, slot, &fault);
             }
         }
-        true
     }
 
     fn command(&self, stage: usize, command: Command) {

@@ -17,18 +17,19 @@ const WHILE_NS: i64 = 2_000_000;
 /// Where a core's thread may run, and why.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// The part of the core and everything, if there are enough processors.
-    sets: Option<(Processors, Processors)>,
+    /// The part of the core, if there are enough processors.
+    own: Option<Processors>,
     is_tied: bool,
     began: Timestamp,
     slept_ns: i64,
 }
 
 impl Place {
-    /// For the calling thread, which runs core `core` of `cores`.
-    pub(super) fn of(core: usize, cores: usize, now: Timestamp) -> Self {
-        let sets = (cores > 1).then(|| sets(core, cores)).flatten();
-        Self { sets, is_tied: false, began: now, slept_ns: 0 }
+    /// For the calling thread, which runs core `core` of `cores`. One that follows a thread that never
+    /// came back goes where that leaves room.
+    pub(super) fn of(core: usize, cores: usize, follows: bool, now: Timestamp) -> Self {
+        let own = (cores > 1 && !follows).then(|| own(core, cores)).flatten();
+        Self { own, is_tied: false, began: now, slept_ns: 0 }
     }
 
     /// The thread has slept.
@@ -47,12 +48,14 @@ impl Place {
     #[cold]
     fn decide(&mut self, now: Timestamp) {
         let whole_ns = now.since(self.began);
-        if let Some((own, all)) = &self.sets
+        if let Some(own) = &self.own
             && let Some(tied) = verdict(self.is_tied, self.slept_ns, whole_ns)
         {
             // Refused, it runs where it may, only slower.
-            stay_on(if tied { own } else { all });
-            self.is_tied = tied;
+            self.is_tied = tied && stay_on(None, own);
+            if !tied {
+                go_anywhere(None);
+            }
         }
         (self.began, self.slept_ns) = (now, 0);
     }
@@ -73,33 +76,55 @@ type Processors = rustix::thread::CpuSet;
 #[cfg(not(target_os = "linux"))]
 type Processors = ();
 
-/// The processors of a core and those of the process; none where the system cannot be asked.
+/// Lets a thread run wherever the process may, by its number or the calling one.
 #[cfg(target_os = "linux")]
-fn sets(core: usize, cores: usize) -> Option<(Processors, Processors)> {
-    let all = rustix::thread::sched_getaffinity(None).ok()?;
-    let processors: Vec<usize> = (0..Processors::MAX_CPU).filter(|&n| all.is_set(n)).collect();
-    let mut own = Processors::new();
-    for &processor in &processors[part(core, cores, processors.len())?] {
-        own.set(processor);
+pub(super) fn go_anywhere(thread: Option<u64>) {
+    use rustix::thread::{Pid, sched_getaffinity};
+    // What the process is allowed may have changed meanwhile; its first thread is never tied.
+    let first = Pid::from_raw(std::process::id().cast_signed());
+    if let Ok(all) = sched_getaffinity(first) {
+        stay_on(thread.and_then(|thread| Pid::from_raw(i32::try_from(thread).ok()?)), &all);
     }
-    Some((own, all))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sets(_: usize, _: usize) -> Option<(Processors, Processors)> {
+pub(super) fn go_anywhere(_: Option<u64>) {}
+
+/// The processors of a core; none where there are too few or the system cannot be asked.
+#[cfg(target_os = "linux")]
+fn own(core: usize, cores: usize) -> Option<Processors> {
+    let all = rustix::thread::sched_getaffinity(None).ok()?;
+    let processors: Vec<usize> = (0..Processors::MAX_CPU).filter(|&n| all.is_set(n)).collect();
+    // Small graphs live on core 0: those of two processes should not meet on one processor.
+    let turned = (core + std::process::id() as usize) % cores;
+    let mut own = Processors::new();
+    for &processor in &processors[part(turned, cores, processors.len())?] {
+        own.set(processor);
+    }
+    Some(own)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own(_: usize, _: usize) -> Option<Processors> {
     None
 }
 
+/// Says whether the system agreed.
 #[cfg(target_os = "linux")]
-fn stay_on(processors: &Processors) {
-    let _ = rustix::thread::sched_setaffinity(None, processors);
+fn stay_on(thread: Option<rustix::thread::Pid>, processors: &Processors) -> bool {
+    rustix::thread::sched_setaffinity(thread, processors).is_ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn stay_on(_: &Processors) {}
+fn stay_on(_: Option<u64>, _: &Processors) -> bool {
+    false
+}
 
 /// The processors of one core, if there is at least one for each.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "nobody to ask elsewhere"))]
+#[cfg_attr(
+    not(any(target_os = "linux", test)),
+    expect(dead_code, reason = "nobody to ask elsewhere")
+)]
 fn part(core: usize, cores: usize, processors: usize) -> Option<std::ops::Range<usize>> {
     let share = |n: usize| n * processors / cores;
     (cores <= processors).then(|| share(core)..share(core + 1))

@@ -7,8 +7,8 @@
 //! - looks for as long as the last gaps between two pieces of work lasted, if they were short;
 //! - looks in vain for at most one part in [`CREDIT_SHARE`] of its time;
 //! - sleeps otherwise, at once: whoever has just handed work on may stand on the processor where it
-//!   is to be done. A scheduler lets threads that sleep most of the time share a processor, and from
-//!   one to the next there is a third of the way to another processor that is idle: see
+//!   is to be done. A scheduler lets threads that sleep most of the time share a processor, and waking
+//!   one there takes a third of what it takes on another that is idle: see
 //!   [`Place`](super::parts::Place).
 //! - sleeps until timers are due. They ring some 20 µs late, which harms nobody: frames enter when
 //!   their source is called.

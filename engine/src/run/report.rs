@@ -67,7 +67,7 @@ impl Sessions {
         self.open.insert(number, (cells.to_vec(), counts.clone()));
     }
 
-    /// Keeps what sources had to say, each thing once and not without end.
+    /// Keeps what bodies had to say, each thing once and not without end.
     pub(crate) fn remark(&mut self, remarks: Vec<(usize, String)>) {
         for remark in remarks {
             if self.remarks.len() < REMARKS_MAX && !self.remarks.contains(&remark) {

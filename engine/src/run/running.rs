@@ -33,6 +33,11 @@ use super::{
     watchdog::Watchdog,
 };
 
+/// How long the end of a run waits for tasks, all of them together.
+const TASKS: Duration = Duration::from_millis(200);
+/// How long it waits, after them, for bodies that are dropped; as for a core whose body spins.
+const DROPS: Duration = Duration::from_millis(1_000);
+
 /// How a plan is run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
@@ -244,7 +249,7 @@ impl Drop for Running {
         self.threads.stop();
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.
-        let until = Instant::now() + Duration::from_millis(200);
+        let until = Instant::now() + TASKS;
         for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
             runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
         }
@@ -252,6 +257,6 @@ impl Drop for Running {
         for core in &self.shared.cores {
             self.shared.leaving.add(core.clear());
         }
-        self.shared.leaving.empty();
+        self.shared.leaving.empty(DROPS);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     Outline, Plan, PlanOptions, Port, Rate, SourceText, Timestamp, Unit,
     core::{CELLS_MAX, Core, CoreShared, NO_CELL, Observer},
     session::{Ground, Session},
-    stage::NOBODY,
+    stage::{NOBODY, Turn},
     testing::MemoryFiles,
 };
 
@@ -242,4 +242,21 @@ fn a_session_that_finds_no_room_leaves_the_numbers_it_had_taken() {
     looped.turn(Timestamp::ZERO);
     assert_eq!(core.number(), Some(CELLS_MAX - 1));
     assert_eq!(core.number(), None);
+}
+
+#[test]
+fn a_cell_that_is_emptied_before_its_end_tells_none() {
+    for ends in [false, true] {
+        let clock = Clock::Manual(ManualClock::new());
+        let (shared, _happened) = Shared::new(&plan(), clock, vec![CoreShared::new()], None);
+        let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
+        let [beats, copies] = &session.cells[..] else { panic!("two stages") };
+        if ends {
+            assert_eq!(beats.turn(Timestamp::ZERO, drop), Turn::Done);
+        }
+        drop(beats.empty().expect("no turn is going on"));
+
+        // A turn of its consumer that nobody could stop any more.
+        assert_eq!(copies.turn(Timestamp::ZERO, drop) == Turn::Done, ends);
+    }
 }

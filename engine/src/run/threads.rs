@@ -12,7 +12,11 @@ use crate::{
     time::{Clock, Timestamp},
 };
 
-use super::{Happened, Shared, What, parts::Place, patience::Patience};
+use super::{
+    Happened, Shared, What,
+    parts::{Place, go_anywhere},
+    patience::Patience,
+};
 
 /// The threads that run, one per core; abandoned ones are left to themselves.
 pub(crate) struct Threads {
@@ -31,6 +35,8 @@ impl Threads {
     /// Leaves the thread of a core to itself and lets a fresh one adopt its cells.
     pub(crate) fn abandon(&self, core: usize) {
         let generation = self.shared.cores[core].hand_over();
+        // Whatever it is at, it need not be on the processor that its cells were served by.
+        go_anywhere(Some(self.shared.cores[core].thread_id.load(Ordering::Relaxed)));
         let fresh = self.spawn(core, generation);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         drop(running[core].replace(fresh));
@@ -44,7 +50,7 @@ impl Threads {
         std::thread::Builder::new()
             .name(format!("afferent-core-{core}"))
             .spawn(move || {
-                let place = Place::of(core, cores, clock.now());
+                let place = Place::of(core, cores, generation > 0, clock.now());
                 let core = Core::new(shared.clone(), generation, Arc::new(events));
                 run(core, &shared, &clock, place);
                 // It may have slept on the word that the fresh thread sleeps on.

@@ -1,6 +1,10 @@
 //! From plan to stage: slots with bodies, rings with ends.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use crate::{
     align::Aligner,
@@ -114,7 +118,10 @@ impl Stage {
             .map(|(at, node)| {
                 let feeds = feeds(&slots, &slots[at].routes, None);
                 let early_ns = match &slots[at].body {
-                    SlotBody::Source(body) => body.may_be_early_ns(),
+                    // Whoever wires sessions must not die of one body.
+                    SlotBody::Source(body) => {
+                        catch_unwind(AssertUnwindSafe(|| body.may_be_early_ns())).unwrap_or(0)
+                    }
                     _ => 0,
                 };
                 let outputs = &plan.nodes[node].outputs;

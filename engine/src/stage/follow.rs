@@ -42,10 +42,18 @@ impl Stage {
     }
 
     /// Sends what a body has sent besides a frame that was set aside on top of `depth`, follows that,
-    /// and takes the frame up again.
-    fn send_out_before(&mut self, slot: usize, line: usize, depth: usize) -> Step {
+    /// and takes the frame up again. A gap lies behind what was sent.
+    fn send_out_before(
+        &mut self,
+        slot: usize,
+        line: usize,
+        depth: usize,
+        gap: Option<Gap>,
+    ) -> Step {
         let base = self.work.len();
         self.send_out(slot);
+        // Noted before anything further down can die.
+        gap.into_iter().for_each(|reason| self.slots[slot].gap(reason));
         self.run_work_down_to(base)?;
         if base > depth {
             self.current = self.work.pop().map(|work| work.frame);
@@ -57,7 +65,7 @@ impl Stage {
     /// Sends what a body has sent of the beginning of the frame in `current`, and follows that first.
     pub(super) fn send_out_head(&mut self, slot: usize, line: usize) -> Step {
         let depth = self.set_aside(slot, line);
-        self.send_out_before(slot, line, depth)
+        self.send_out_before(slot, line, depth, None)
     }
 
     pub(super) fn chain(&mut self, slot: usize, line: usize) -> Step {
@@ -249,7 +257,6 @@ impl Stage {
         let partners = here.ports.aligned.iter().skip(1).flatten();
         let missing = frame.header.gap.or_else(|| partners.filter_map(|p| p.header.gap).next());
         let Some(reason) = missing else { return Ok(()) };
-        let mut told = Ok(());
         match &mut here.body {
             SlotBody::Block(block) => {
                 self.mark.slot.store(slot as u32, Ordering::Relaxed);
@@ -264,23 +271,29 @@ impl Stage {
                 here.ports.line = line;
                 here.ports.cause = frame.header;
                 let before = here.before_gap.take().filter(|_| here.aligner.is_none());
-                told = self.while_it_waits(slot, line, |operator, io| match before {
-                    Some(before) => tell_on(before, operator, &notice, io),
-                    None => operator.gap(&notice, io),
-                });
+                return self.while_it_waits(
+                    slot,
+                    line,
+                    Some(reason),
+                    |operator, io| match before {
+                        Some(before) => tell_on(before, operator, &notice, io),
+                        None => operator.gap(&notice, io),
+                    },
+                );
             }
             _ => {}
         }
-        self.slots[slot].gap(reason);
-        told
+        here.gap(reason);
+        Ok(())
     }
 
     /// Calls an operator about something else than the frame in `current`, if there is one: that
-    /// waits. What the call sends is followed first.
+    /// waits. What the call sends is followed first, and lies before the gap it is about.
     pub(super) fn while_it_waits(
         &mut self,
         slot: usize,
         line: usize,
+        gap: Option<Gap>,
         call: impl FnOnce(&mut dyn Operator, &mut Io<'_>) -> Result<(), Fault>,
     ) -> Step {
         let depth = self.set_aside(slot, line);
@@ -292,8 +305,11 @@ impl Stage {
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
         let done = call(operator.as_mut(), &mut io);
         self.mark.check();
-        done?;
-        self.send_out_before(slot, line, depth)
+        if let Err(fault) = done {
+            gap.into_iter().for_each(|reason| here.gap(reason));
+            return Err(fault);
+        }
+        self.send_out_before(slot, line, depth, gap)
     }
 }
 

@@ -113,9 +113,11 @@ impl Stage {
                 else {
                     return;
                 };
-                while let Some(frame) = inlet.ring.pop() {
-                    self.work.insert(0, Work { slot, line, frame, entered: false });
-                }
+                let came = std::iter::from_fn(|| inlet.ring.pop());
+                let came: Vec<_> =
+                    came.map(|frame| Work { slot, line, frame, entered: false }).collect();
+                // Below what waits already, and what came first on top.
+                self.work.splice(0..0, came.into_iter().rev());
                 inlet.ring = ring;
                 let counts = &self.slots[slot].line_counts[line];
                 let held = self.work.iter().filter(|w| w.slot == slot && w.line == line).count();

@@ -170,7 +170,7 @@ impl Stage {
     fn fire(&mut self, slot: usize, due: Timestamp) -> Step {
         let line = self.current_line;
         self.slots[slot].ports.cause.entered = self.entered;
-        self.while_it_waits(slot, line, |operator, io| {
+        self.while_it_waits(slot, line, None, |operator, io| {
             operator.on_due(due, io)?;
             assert!(
                 operator.due() != Some(due),
@@ -240,7 +240,7 @@ impl Stage {
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         here.ports.cause.entered = self.entered;
-        if here.aligner.as_mut().is_some_and(Aligner::was_late) {
+        if here.aligner.as_mut().is_some_and(Aligner::take_late) {
             here.gap(Gap::Late);
         }
         if let Some(aligner) = &mut here.aligner {

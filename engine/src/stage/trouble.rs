@@ -138,7 +138,10 @@ impl Stage {
         for (slot, state) in self.slots.iter_mut().zip(states) {
             if !state.is_empty() {
                 // A state its own kind refuses, or dies on, is no state: the body starts fresh.
-                let _ = catch_unwind(AssertUnwindSafe(|| slot.load(state)));
+                let loaded = catch_unwind(AssertUnwindSafe(|| slot.load(state)));
+                if loaded.is_err() {
+                    let _ = catch_unwind(AssertUnwindSafe(|| slot.reset()));
+                }
             }
             slot.gap(Gap::Wedged);
             slot.counts.restarts.add(1);
@@ -150,6 +153,14 @@ impl Stage {
 }
 
 impl Slot {
+    fn reset(&mut self) {
+        match &mut self.body {
+            SlotBody::Operator(operator) => operator.reset(),
+            SlotBody::Block(block) => block.reset(),
+            _ => {}
+        }
+    }
+
     /// Saves the body's state; nothing if it has none.
     pub(crate) fn save(&self, into: &mut Vec<u8>) {
         into.clear();

@@ -32,6 +32,14 @@ impl Stage {
                 Turn::Trouble
             }
         };
+        let freed = self.close_turn(turn, now);
+        // What kept the stage from going on is gone, and nobody else will say so.
+        if freed && turn == Turn::Idle { Turn::More } else { turn }
+    }
+
+    /// Ends a turn, also one that a body died in: neighbours learn of what has gone through, and of
+    /// the room there is. Says whether a backlog is gone.
+    pub(crate) fn close_turn(&mut self, turn: Turn, now: Timestamp) -> bool {
         let freed = self.publish();
         for &sink in &self.sinks {
             self.slots[sink].latency.iter_mut().for_each(Tally::settle);
@@ -41,8 +49,7 @@ impl Stage {
         }
         self.mark.slot.store(NOBODY, Ordering::Relaxed);
         self.tell(turn, now);
-        // What kept the stage from going on is gone, and nobody else will say so.
-        if freed && turn == Turn::Idle { Turn::More } else { turn }
+        freed
     }
 
     /// Shows what the turn was like: the state of the stage, and the latency of the last frame.

@@ -142,18 +142,21 @@ impl CallTask {
         }
     }
 
-    /// Puts in a new body when it is time.
+    /// Puts in a new body when it is time. One that cannot be built is one more fault.
     fn wake_up(&mut self) -> Result<(), Fault> {
         let Asks::Resting(until) = self.asks else { return Ok(()) };
         if Instant::now() < until {
             return Ok(());
         }
-        let Body::Call(call) = built_again(&self.plan, self.node, self.session)? else {
-            return Err(Fault::new("the kind built another sort of body"));
-        };
-        self.counts.restarts.add(1);
-        self.asks = Asks::Body(call);
-        Ok(())
+        match built_again(&self.plan, self.node, self.session) {
+            Ok(Body::Call(call)) => {
+                self.counts.restarts.add(1);
+                self.asks = Asks::Body(call);
+                Ok(())
+            }
+            Ok(_) => self.decide(Fault::new("the kind built another sort of body")),
+            Err(fault) => self.decide(fault),
+        }
     }
 
     /// Asks whatever has come, as far as questions may be open.
@@ -254,9 +257,16 @@ impl CallTask {
         Ok(())
     }
 
-    /// The body has failed over a question: its policy decides. What was asked already is answered
-    /// still.
+    /// The body has failed over a question: its policy decides.
     fn failed(&mut self, fault: Fault) -> Result<(), Fault> {
+        self.decide(fault).inspect_err(|_| {
+            self.counts.poison.add(1);
+            self.edge.dropped(Gap::Poison, 1);
+        })
+    }
+
+    /// What the policy says to a fault. What was asked already is answered still.
+    fn decide(&mut self, fault: Fault) -> Result<(), Fault> {
         let now = self.clock.now();
         let asks = match self.record.fault(now) {
             Verdict::Restart(at) => {
@@ -265,11 +275,7 @@ impl CallTask {
             }
             Verdict::Bypass => Asks::Bypass,
             Verdict::HoldLast => Asks::HoldLast,
-            Verdict::Stop => {
-                self.counts.poison.add(1);
-                self.edge.dropped(Gap::Poison, 1);
-                return Err(fault);
-            }
+            Verdict::Stop => return Err(fault),
         };
         bury(std::mem::replace(&mut self.asks, asks));
         Ok(())

@@ -17,7 +17,9 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{TaskWake, caught, is_closed, take_receivers};
+use super::{TaskWake, caught, take_receivers};
+
+use faults::lost_to;
 
 /// What a sink's turn leaves behind.
 #[derive(Debug)]
@@ -69,8 +71,8 @@ enum State {
     Idles,
     /// Its last body failed for good, and nobody has been told.
     Failed(Fault),
-    /// Nothing will be taken any more.
-    Over,
+    /// Nothing will be taken any more; what comes all the same is dropped for this reason.
+    Over(Gap),
 }
 
 impl SinkTask {
@@ -115,16 +117,17 @@ impl SinkTask {
                     self.failed(fault);
                 }
             }
-            State::Rests(_) | State::Failed(_) | State::Over => {}
+            State::Rests(_) | State::Failed(_) | State::Over(_) => {}
         }
-        match self.state {
+        match &self.state {
             // The body was not there, or died in between: its successor takes what is left.
             State::Rests(_) => {
                 while let Some(frame) = self.rings[line].pop() {
                     self.kept.push_back((line, frame));
                 }
             }
-            State::Failed(_) | State::Over => ring.abandon(Gap::Poison),
+            State::Failed(fault) => ring.abandon(lost_to(fault)),
+            State::Over(reason) => ring.abandon(*reason),
             State::Takes | State::Idles => {}
         }
         self.rings[line] = ring;
@@ -166,9 +169,15 @@ impl SinkTask {
                 self.failed(fault);
             }
         }
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Failed(fault) => TaskTurn::Failed(fault),
-            State::Over => TaskTurn::Done,
+        match std::mem::replace(&mut self.state, State::Idles) {
+            State::Failed(fault) => {
+                self.state = State::Over(lost_to(&fault));
+                TaskTurn::Failed(fault)
+            }
+            State::Over(reason) => {
+                self.state = State::Over(reason);
+                TaskTurn::Done
+            }
             State::Rests(at) => {
                 self.state = State::Rests(at);
                 TaskTurn::Until(at)
@@ -222,7 +231,7 @@ impl SinkTask {
         if ended {
             // First, so that a fault of `finish` finds it over: no other body has what this one
             // did not write.
-            self.state = State::Over;
+            self.state = State::Over(Gap::Closed);
         }
         match &mut self.sink {
             Some(sink) if ended => sink.finish(),
@@ -270,12 +279,15 @@ impl SinkTask {
                 }
                 self.edges[line].taken.add(1);
             }
-            Err(fault) if is_closed(fault) => self.edges[line].dropped(Gap::Closed, 1),
-            Err(_) => {
-                self.counts.poison.add(1);
-                self.edges[line].dropped(Gap::Poison, 1);
+            Err(fault) => {
+                let reason = lost_to(fault);
+                self.counts.poison.add(u64::from(reason == Gap::Poison));
+                self.edges[line].dropped(reason, 1);
             }
         }
         taken
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

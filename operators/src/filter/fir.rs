@@ -180,7 +180,7 @@ fn window_of(name: &str) -> Window {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Frame, Gap, Header, Timestamp, testing::Bench};
+    use engine::testing::Bench;
 
     use super::*;
     use crate::math::golden;
@@ -226,32 +226,6 @@ mod tests {
             // The middle tap, as it is rounded.
             assert_eq!(all[len - 1], golden_taps()[10] as f32);
         }
-    }
-
-    #[test]
-    fn a_signal_ends_at_a_gap_as_it_does_at_its_end() {
-        let input: Vec<f32> = (0..40).map(|n| (n as f32 * 0.3).sin()).collect();
-        let outputs = |last: &mut dyn FnMut(&mut Bench)| {
-            let mut fir = Bench::build(&KIND, 250.0, "taps = 21\nhigh_hz = 10.0").expect("valid");
-            fir.push(0, Frame::signal(Timestamp::ZERO, 1, &input));
-            fir.run();
-            last(&mut fir);
-            fir.take()
-        };
-        let whole = outputs(&mut |fir| drop(fir.flush()));
-        let cut = outputs(&mut |fir| {
-            let time = Timestamp::from_nanos(1_000_000_000);
-            let (_, buffer) = Frame::signal(time, 1, &input).into_parts();
-            let header = Header { gap: Some(Gap::Source), ..Header::at(time) };
-            fir.push(0, Frame::new(header, buffer));
-            fir.run();
-        });
-
-        for (whole, cut) in whole.iter().zip(&cut) {
-            assert_eq!((whole.time(), whole.frame.samples()), (cut.time(), cut.frame.samples()));
-            assert_eq!(cut.frame.header.gap, None);
-        }
-        assert_eq!(cut[whole.len()].frame.header.gap, Some(Gap::Source));
     }
 
     #[test]

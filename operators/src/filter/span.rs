@@ -4,7 +4,7 @@
 //! last samples is still inside it when the input ends. This leaves the first out and brings the
 //! last: beyond both ends of the input there are zeros.
 
-use engine::{Fault, GapNotice, Io, Operator};
+use engine::{Fault, Io, Operator};
 
 use crate::{kernels::Kernel, math::state::StateError};
 
@@ -75,12 +75,8 @@ impl<K: Kernel> Operator for Spanned<K> {
         Ok(())
     }
 
-    fn gap(&mut self, _: &GapNotice, io: &mut Io<'_>) -> Result<(), Fault> {
-        // What follows is another signal: this one ends like any.
-        self.flush(io)?;
-        self.reset();
-        Ok(())
-    }
+    // A gap is told as it is by default: what was inside is lost with what is missing. Ended with zeros
+    // it would come long after a silent device's bound, and as samples like any other.
 
     fn reset(&mut self) {
         self.kernel.reset();

@@ -60,7 +60,7 @@
 //! wave if it has less of a level. In a heart of 220 a minute that leaves no time for one, and none
 //! is looked for; beyond, where the refractory time of 0.2 s begins to count, nothing is promised.
 //!
-//! **Delay.** A beat is decided 0.23 s after its R, a small one 0.5 s after (1 to 5 of 100 in most
+//! **Delay.** A beat is decided 0.22 s after its R, a small one 0.5 s after (1 to 5 of 100 in most
 //! recordings, 25 where every fourth is ectopic), unless it was learnt from or searched back for:
 //! 0.08 s for the filter, 0.06 s for the envelope, 0.07 s to see that it was a peak, and what R
 //! lies before it. [`Beat::sample`] is that of R plus the delay of the filters in front. A beat in

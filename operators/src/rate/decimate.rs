@@ -189,19 +189,10 @@ mod tests {
         decimate.run();
         let seen = decimate.take();
 
-        let after = seen.iter().position(|seen| seen.frame.header.gap.is_some()).expect("told");
-        // What the filter held ends the signal before: an output for every tenth of 113 samples.
-        let mut next = Timestamp::ZERO;
-        for piece in first.iter().chain(&seen[..after]) {
-            assert_eq!(piece.time(), next);
-            next = next.plus_nanos(10_000_000 * piece.frame.len() as i64);
-        }
-        assert_eq!(next, Timestamp::from_nanos(120_000_000));
-        // The filter begins at rest, and again leaves out what lies before its input.
-        let [gap] = &seen[after..] else { panic!("{} frames after the gap", seen.len() - after) };
-        assert_eq!((gap.time(), gap.frame.len()), (time, 2));
-        assert_eq!(gap.frame.header.gap, Some(Gap::Source));
-        assert_eq!(gap.frame.samples(), first[0].frame.samples());
+        // Ten outputs about times in the gap are left out; the filter begins at rest.
+        assert_eq!((seen[0].time(), seen[0].frame.len()), (time, 2));
+        assert_eq!(seen[0].frame.header.gap, Some(Gap::Source));
+        assert_eq!(seen[0].frame.samples(), first[0].frame.samples());
     }
 
     #[test]

@@ -10,12 +10,17 @@ use crate::{
 
 use super::{SinkTask, State};
 
+/// Why frames are lost to a sink that fails: a reader that went away is no death.
+pub(super) fn lost_to(fault: &Fault) -> Gap {
+    if is_closed(fault) { Gap::Closed } else { Gap::Poison }
+}
+
 impl SinkTask {
     /// The body has failed: its policy decides.
     pub(super) fn failed(&mut self, fault: Fault) {
         bury(self.sink.take());
         let verdict = match fault.class() {
-            _ if matches!(self.state, State::Over) => Verdict::Stop,
+            _ if matches!(self.state, State::Over(_)) => Verdict::Stop,
             // A full disk or a closed pipe is not mended by another body, and opening
             // the file again would destroy what was written.
             FaultClass::Io | FaultClass::Closed => Verdict::Stop,
@@ -26,7 +31,7 @@ impl SinkTask {
             // It has said nothing that could be repeated, and has nobody to pass frames on to.
             Verdict::HoldLast | Verdict::Bypass => self.state = State::Idles,
             Verdict::Stop => {
-                self.give_up(if is_closed(&fault) { Gap::Closed } else { Gap::Poison });
+                self.give_up(lost_to(&fault));
                 self.state = State::Failed(fault);
             }
         }

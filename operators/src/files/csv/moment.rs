@@ -76,7 +76,10 @@ pub(super) fn date_nanoseconds(cell: &[u8]) -> Option<i64> {
         return None;
     }
     let (year, month, day) = (digits(0..4)?, digits(5..7)?, digits(8..10)?);
-    if !((1..=12).contains(&month) && (1..=31).contains(&day)) {
+    let is_month = (1..=12).contains(&month);
+    let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    let first = |(year, month)| days_from_1970(year, month, 1);
+    if !is_month || !(1..=first(next) - first((year, month))).contains(&day) {
         return None;
     }
     let rest = text.get(11..)?;
@@ -91,7 +94,11 @@ pub(super) fn date_nanoseconds(cell: &[u8]) -> Option<i64> {
                 [b':', a, b] | [a, b] => two_digits(*a, *b)?,
                 _ => return None,
             };
-            let offset = (two_digits(*h1, *h2)? * 60 + minutes) * 60;
+            let hours = two_digits(*h1, *h2)?;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = (hours * 60 + minutes) * 60;
             if *sign == b'-' { -offset } else { offset }
         }
         _ => return None,
@@ -225,6 +232,21 @@ mod tests {
         {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn days_and_zones_that_do_not_exist_are_none() {
+        for text in [
+            "2019-02-29T00:00:00",
+            "2019-04-31T00:00:00",
+            "2019-13-01T00:00:00",
+            "2019-01-01T00:00:00+24:00",
+            "2019-01-01T00:00:00+01:60",
+        ] {
+            assert_eq!(date_nanoseconds(text.as_bytes()), None, "{text}");
+        }
+        assert!(date_nanoseconds(b"2020-02-29T00:00:00+13:45").is_some());
+        assert!(date_nanoseconds(b"2019-12-31 23:59:59").is_some());
     }
 
     #[test]

@@ -295,6 +295,8 @@ impl<R: Read> CsvReader<R> {
                 self.days += 1;
                 time_ns + DAY_NS
             }
+            // A row of the evening before that comes after midnight.
+            Some(last_ns) if self.days > 0 && time_ns - last_ns > DAY_NS / 2 => time_ns - DAY_NS,
             _ => time_ns,
         }
     }

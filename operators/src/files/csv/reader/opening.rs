@@ -25,7 +25,10 @@ impl<R: Read> CsvReader<R> {
             }
             let text = String::from_utf8_lossy(&self.buffer[line.start..line.end]);
             let said = text.trim_start_matches('#').trim();
-            let says_rate = said.to_ascii_lowercase().contains("rate") || said.contains("Hz");
+            let mut words = said.split(|letter: char| !letter.is_ascii_alphabetic());
+            let says_rate = words.any(|word| {
+                ["rate", "hz", "fs"].iter().any(|known| word.eq_ignore_ascii_case(known))
+            });
             if says_rate && said.contains(|letter: char| letter.is_ascii_digit()) {
                 let said = excerpt(said);
                 self.rate_comment.get_or_insert(said);
@@ -115,11 +118,15 @@ impl<R: Read> CsvReader<R> {
     pub(super) fn find_decimal(&mut self) -> Result<u8, FileError> {
         let Some(line) = self.next_line()? else { return Ok(b'.') };
         let text = &self.buffer[line.start..line.end];
-        let mut cells = cells(text, self.delimiter);
         let has_comma = |cell| number(cell, b'.').is_none() && number(cell, b',').is_some();
+        let some_have = cells(text, self.delimiter).any(has_comma);
+        // Between commas only where every cell is quoted: then one stands in some, and no point.
         let is_comma = match self.delimiter {
-            b',' => text.starts_with(b"\"") && cells.all(has_comma),
-            _ => cells.any(has_comma),
+            b',' => {
+                let mut all = cells(text, self.delimiter);
+                text.starts_with(b"\"") && some_have && all.all(|cell| number(cell, b',').is_some())
+            }
+            _ => some_have,
         };
         Ok(if is_comma { b',' } else { b'.' })
     }

@@ -52,9 +52,39 @@ fn after_midnight_another_day_begins() {
 }
 
 #[test]
+fn a_row_of_the_evening_that_comes_after_midnight_moves_no_other() {
+    let times = [
+        "23:59:59.4",
+        "23:59:59.6",
+        "23:59:59.8",
+        "00:00:00.0",
+        "23:59:59.9",
+        "00:00:00.2",
+        "00:00:00.4",
+        "00:00:00.6",
+    ];
+    let late = |row: u32| times[row as usize].to_owned();
+    let text = table("time,ecg\n", late);
+    let mut csv = open(text.as_bytes()).expect("opens");
+    let (mut all, mut times) = (Vec::new(), [0; 8]);
+    loop {
+        let rows = csv.read(&mut [0.0; 8], 8, &mut times).expect("reads").rows;
+        if rows == 0 {
+            break;
+        }
+        all.extend_from_slice(&times[..rows]);
+    }
+    assert_eq!(csv.tally().rows_out_of_order, 1, "{all:?}");
+    assert!(all.last() < Some(&(DAY_NS + 2_000_000_000)), "{all:?}");
+}
+
+#[test]
 fn quoted_decimal_commas_are_read() {
-    let csv = open(b"\"t_s\",\"ecg\"\n\"0,0\",\"1,5\"\n\"0,5\",\"2,5\"\n");
-    assert_eq!(csv.expect("opens").rate_hz(), 2.0);
+    for first in ["\"0,0\",\"1,5\"", "\"0\",\"1,5\""] {
+        let text = format!("\"t_s\",\"ecg\"\n{first}\n\"0,5\",\"2,5\"\n");
+        let csv = open(text.as_bytes());
+        assert_eq!(csv.expect(&text).rate_hz(), 2.0);
+    }
 }
 
 #[test]
@@ -85,6 +115,11 @@ fn what_cannot_be_read_is_told_with_its_remedy() {
             "has no time column",
             "a comment says \
           `Sampling Rate (Hz):= 1000.00`",
+        ),
+        (
+            b"# Generated 2024-05-01\n# Sampling rate: 250\n1\n2\n",
+            "has no time column",
+            "a comment says `Sampling rate: 250`",
         ),
         (
             b"1571219541.0\n64.0\n1\n",
