@@ -3,7 +3,7 @@
 use afferent_suite::kinds::tally;
 use engine::Gap;
 
-use crate::{ENDLESS, LIMIT, chain, edge, finish, kinds, start, until};
+use crate::{ENDLESS, chain, edge, finish, kinds, start, until};
 
 const CLOSED: usize = Gap::Closed as usize - 1;
 
@@ -69,15 +69,11 @@ fn a_sink_that_hangs_holds_up_neither_a_device_nor_another_sink() {
     afferent_suite::kinds::tally("pipe_other");
 }
 
-/// A node whose body hangs in its `drop` where `only` says so, and one whose bodies are counted.
-fn lingering(name: &str, only: u32) -> String {
-    let text = chain(name, "lingers", ENDLESS, &format!("only = {only}"));
-    format!("{text}\n[node.{name}_kept]\nop = \"kept\"\nfrom = \"{name}\"\n")
-}
-
 #[test]
 fn a_body_that_hangs_while_it_is_dropped_holds_up_no_other_session() {
-    let running = start(&lingering("lingers", 0), 3);
+    let text = chain("lingers", "lingers", ENDLESS, "only = 0");
+    let text = format!("{text}\n[node.lingers_kept]\nop = \"kept\"\nfrom = \"lingers\"\n");
+    let running = start(&text, 3);
     running.close(0).expect("open");
     kinds::wait_for_one_at("lingers");
 
@@ -87,18 +83,4 @@ fn a_body_that_hangs_while_it_is_dropped_holds_up_no_other_session() {
     running.drain();
     assert_eq!(finish(&running), None);
     tally("lingers_out");
-}
-
-#[test]
-fn a_body_that_hangs_while_it_is_dropped_is_left_behind_at_the_end() {
-    let running = start(&lingering("left_behind", 0), 1);
-    let (over, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        drop(running);
-        let _ = over.send(());
-    });
-    kinds::wait_for_one_at("left_behind");
-    assert_eq!(ended.recv_timeout(LIMIT), Ok(()));
-    kinds::open("left_behind");
-    tally("left_behind_out");
 }

@@ -1,10 +1,15 @@
 //! The watchdog under a processor and a clock that a test holds, and numbers of cells that are not
 //! lost when a session cannot be opened.
 
-use std::{cell::Cell as Held, sync::Arc, sync::atomic::Ordering};
+use std::{
+    cell::Cell as Held,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     Happened, Health, Shared, What,
+    leaving::Leaving,
     watchdog::{Processor, Watch, look},
 };
 use crate::{
@@ -56,6 +61,27 @@ impl Block for Copies {
     fn reset(&mut self) {}
 }
 
+/// Its bodies are dropped only while nobody has [`HELD`].
+static LINGERS: Kind = Kind { name: "lingers", build: |_| Ok(Body::block(Lingers)), ..COPIES };
+
+static HELD: Mutex<()> = Mutex::new(());
+
+struct Lingers;
+
+impl Block for Lingers {
+    fn block(&mut self, _: usize, input: &[f32], output: &mut [f32]) {
+        output.copy_from_slice(input);
+    }
+
+    fn reset(&mut self) {}
+}
+
+impl Drop for Lingers {
+    fn drop(&mut self) {
+        drop(HELD.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 struct Deaf;
 
 impl Observer for Deaf {
@@ -64,10 +90,14 @@ impl Observer for Deaf {
 
 /// Two stages: a source, and a node that is wedged after 400 ms.
 fn plan() -> Arc<Plan> {
-    let text = "[graph]\nname = \"run\"\n[node.beats]\nop = \"beats\"\n\
-                [node.copies]\nop = \"copies\"\nfrom = \"beats\"\nstage = \"b\"\nwedge_ms = 400\n";
+    planned("[node.copies]\nop = \"copies\"\nfrom = \"beats\"\nstage = \"b\"\nwedge_ms = 400\n")
+}
+
+/// A source and these nodes.
+fn planned(nodes: &str) -> Arc<Plan> {
+    let text = format!("[graph]\nname = \"run\"\n[node.beats]\nop = \"beats\"\n{nodes}");
     let spec = GraphSpec::parse(&SourceText::new("run.toml", text)).expect("a graph");
-    let catalog = Catalog::new(&[&[&BEATS, &COPIES]]);
+    let catalog = Catalog::new(&[&[&BEATS, &COPIES, &LINGERS]]);
     let options = PlanOptions::new(Arc::new(MemoryFiles::new()));
     Arc::new(spec.plan(&catalog, &options).unwrap_or_else(|problems| panic!("{problems}")))
 }
@@ -259,4 +289,18 @@ fn a_cell_that_is_emptied_before_its_end_tells_none() {
         // A turn of its consumer that nobody could stop any more.
         assert_eq!(copies.turn(Timestamp::ZERO, drop) == Turn::Done, ends);
     }
+}
+
+#[test]
+fn a_body_that_hangs_while_it_is_dropped_is_left_behind_at_the_end() {
+    let plan = planned("[node.lingers]\nop = \"lingers\"\nfrom = \"beats\"\n");
+    let clock = Clock::Manual(ManualClock::new());
+    let (shared, _happened) = Shared::new(&plan, clock, vec![CoreShared::new()], None);
+    let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
+    let leaving = Leaving::default();
+    leaving.add(session.cells);
+
+    let _held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+    // It comes back.
+    leaving.empty(Duration::from_millis(10));
 }

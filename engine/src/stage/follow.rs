@@ -104,7 +104,7 @@ impl Stage {
                     if let Some(began) = began {
                         here.timed(began, self.clock.now());
                     }
-                    match here.sole_local {
+                    match here.sole_local() {
                         Some((next, next_line)) if self.out.len() == 1 => {
                             let mut frame = self.out.pop().expect("one").frame;
                             here.stamp(0, &mut frame.header);
@@ -168,7 +168,7 @@ impl Stage {
             let SlotBody::Block(block) = &mut here.body else { return Some((slot, line)) };
             let input = frame.buffer();
             let samples = self.spare.like(input);
-            block.block(here.channels, input.floats(), samples);
+            block.block(here.channels as usize, input.floats(), samples);
             self.mark.check();
             self.spare.trade(frame.buffer_mut());
             // A block has one input.
@@ -177,7 +177,7 @@ impl Stage {
             if let Some(began) = began {
                 here.timed(began, self.clock.now());
             }
-            let Some(next) = here.sole_local else { break };
+            let Some(next) = here.sole_local() else { break };
             here.sole_counts.sent.add(1);
             (slot, line) = next;
             if began.is_some() || frame.header.gap.is_some() || !self.slots[slot].is_plain {

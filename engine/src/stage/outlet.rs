@@ -42,7 +42,7 @@ impl Stage {
         let here = &self.slots[slot];
         if let Some(outlet) = here.sole_ring {
             here.sole_counts.sent.add(1);
-            self.is_blocked |= !self.outlets[outlet].push(frame);
+            self.is_blocked |= !self.outlets[outlet as usize].push(frame);
         } else {
             self.route_all(slot, port, frame);
         }

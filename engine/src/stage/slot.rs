@@ -33,20 +33,14 @@ pub(crate) enum SlotBody {
 /// One node's place in a stage. What every frame needs stands first and close together, and what
 /// every frame writes stands here rather than in small allocations of its own: those of two
 /// sessions would lie side by side in one cache line, for which their cores would contend.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Slot {
     pub(crate) body: SlotBody,
-    /// The slot and line that get everything, if all goes to one node of this stage.
-    pub(crate) sole_local: Option<(usize, usize)>,
-    /// The outlet that gets everything, if all goes into one ring.
-    pub(crate) sole_ring: Option<usize>,
     /// The edge of the first line; nobody's if there is none.
     pub(crate) first_line: Arc<EdgeCounts>,
     /// The edge by which everything goes; nobody's if there is none.
     pub(crate) sole_counts: Arc<EdgeCounts>,
     pub(crate) delay_ns: i64,
-    /// Channels of a block's signal.
-    pub(crate) channels: usize,
     pub(crate) epoch: u32,
     /// Frames go straight to the body: nothing to pick, align, time or count samples for.
     pub(crate) is_plain: bool,
@@ -57,6 +51,12 @@ pub(crate) struct Slot {
     pub(crate) flushed: bool,
     /// Numbers of the frames sent last, by port.
     pub(crate) seqs: SmallVec<[u64; 2]>,
+    /// The slot and line that get everything, if all goes to one node of this stage.
+    sole_local: Option<(u32, u32)>,
+    /// The outlet that gets everything, if all goes into one ring.
+    pub(crate) sole_ring: Option<u32>,
+    /// Channels of a block's signal.
+    pub(crate) channels: u32,
     /// Number of the node in the plan.
     pub(crate) node: usize,
     pub(crate) ports: Ports,
@@ -108,8 +108,10 @@ impl Slot {
             _ => &[],
         };
         let (sole_local, sole_ring, sole_counts) = match sole {
-            [Route::Local { slot, line, counts }] => (Some((*slot, *line)), None, counts.clone()),
-            [Route::Ring { outlet, counts }] => (None, Some(*outlet), counts.clone()),
+            [Route::Local { slot, line, counts }] => {
+                (Some((*slot as u32, *line as u32)), None, counts.clone())
+            }
+            [Route::Ring { outlet, counts }] => (None, Some(*outlet as u32), counts.clone()),
             _ => (None, None, Arc::default()),
         };
         Self {
@@ -128,7 +130,7 @@ impl Slot {
             node: parts.node,
             body: parts.body,
             ports: parts.ports,
-            channels: parts.channels,
+            channels: parts.channels as u32,
             picks: parts.picks,
             aligner: parts.aligner,
             has_timers: parts.has_timers,
@@ -142,6 +144,12 @@ impl Slot {
             latency: parts.latency.map(Tally::new),
             epoch: parts.epoch,
         }
+    }
+
+    /// The slot and line that get everything, if all goes to one node of this stage.
+    #[inline]
+    pub(crate) fn sole_local(&self) -> Option<(usize, usize)> {
+        self.sole_local.map(|(slot, line)| (slot as usize, line as usize))
     }
 
     /// Completes the header of a frame on its way out of `port`.

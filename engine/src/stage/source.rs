@@ -271,7 +271,7 @@ impl Stage {
         let state = &mut self.sources[source];
         here.counts.samples.add(std::mem::take(&mut state.samples));
         let held = &mut state.held;
-        match here.sole_local {
+        match here.sole_local() {
             Some((next, line)) if held.len() == 1 => {
                 here.sole_counts.sent.add(1);
                 self.current = held.pop().map(|sent| here.admit(sent, entered));
