@@ -61,6 +61,7 @@ pub(crate) enum Turn {
 }
 
 /// A ring that ends in this stage.
+#[repr(align(64))]
 pub(crate) struct Inlet {
     pub(crate) ring: Receiver,
     pub(crate) slot: usize,
@@ -72,6 +73,7 @@ pub(crate) struct Inlet {
 }
 
 /// A frame on its way to a node of the stage.
+#[repr(align(64))]
 struct Work {
     slot: usize,
     line: usize,
@@ -80,7 +82,9 @@ struct Work {
     entered: bool,
 }
 
-/// Nodes that run together, and everything between them.
+/// Nodes that run together, and everything between them. It and what it is made of begin with a cache
+/// line each: what two sessions write with every frame, their cores would otherwise contend for.
+#[repr(align(64))]
 pub(crate) struct Stage {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) sources: Vec<SourceState>,
