@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One input edge of a node, as its body sees it.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Line {
     pub(crate) port: u16,
     pub(crate) format: Format,
@@ -18,7 +18,7 @@ pub(crate) struct Line {
 }
 
 /// One output port of a node.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Outlet {
     pub(crate) format: Format,
     /// Nothing older than this will be sent, by the body's own word.
@@ -38,7 +38,7 @@ pub(crate) struct Ports {
 }
 
 /// A frame on its way out of a node.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Sent {
     pub(crate) port: usize,
     pub(crate) frame: Frame,

@@ -61,7 +61,7 @@ pub(crate) enum Turn {
 }
 
 /// A ring that ends in this stage.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Inlet {
     pub(crate) ring: Receiver,
     pub(crate) slot: usize,
@@ -73,7 +73,7 @@ pub(crate) struct Inlet {
 }
 
 /// A frame on its way to a node of the stage.
-#[repr(align(64))]
+#[repr(align(128))]
 struct Work {
     slot: usize,
     line: usize,
@@ -84,7 +84,7 @@ struct Work {
 
 /// Nodes that run together, and everything between them. It and what it is made of begin with a cache
 /// line each: what two sessions write with every frame, their cores would otherwise contend for.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Stage {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) sources: Vec<SourceState>,

@@ -11,7 +11,7 @@ use crate::{
 use super::{Stage, Work};
 
 /// A ring that begins in this stage, with the frames that found no room yet.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct Outlet {
     pub(crate) ring: Sender,
     pub(super) backlog: VecDeque<Frame>,

@@ -35,7 +35,7 @@ impl Pace {
 }
 
 /// A generating source and the frames it has made that are not due yet.
-#[repr(align(64))]
+#[repr(align(128))]
 pub(crate) struct SourceState {
     pub(super) slot: usize,
     pub(super) held: Vec<Sent>,
