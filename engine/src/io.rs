@@ -1,4 +1,6 @@
 //! [`Io`]: what a body sees of the graph during one call.
+//!
+//! What frames write here begins with a cache line, as in [`Stage`](crate::stage::Stage).
 
 use crate::{
     buffer::Buffer,

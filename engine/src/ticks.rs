@@ -9,7 +9,7 @@
 //! TSC*, `CPUID` 8000_0007h); elsewhere, and for a clock moved by hand, the clock is asked each time.
 
 use std::{
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,8 @@ const TICKS_MAX: u64 = 1 << 20;
 const APART_MAX: u64 = 1 << 10;
 /// The rate of the counter is measured over this at least.
 const MEASURED_OVER: Duration = Duration::from_millis(10);
+/// And over this at most.
+const MEASURED_WITHIN: Duration = Duration::from_secs(1);
 /// Ticks are turned into nanoseconds by a product and a shift.
 const SHIFT: u32 = 32;
 
@@ -72,23 +74,33 @@ impl Stopwatch {
 /// on, and nothing else is tried again.
 fn ns_per_tick() -> Option<u64> {
     static RATE: OnceLock<Option<u64>> = OnceLock::new();
-    static BEGAN: OnceLock<Option<(Instant, u64)>> = OnceLock::new();
+    static BEGAN: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
     if let Some(known) = RATE.get() {
         return *known;
     }
-    let Some((began, at)) = *BEGAN.get_or_init(|| is_steady().then(read_both).flatten()) else {
-        return *RATE.get_or_init(|| None);
-    };
-    if began.elapsed() < MEASURED_OVER {
-        return None;
+    // Another thread is at it.
+    let mut began = BEGAN.try_lock().ok()?;
+    if let Some((then, at)) = *began
+        && then.elapsed() <= MEASURED_WITHIN
+    {
+        if then.elapsed() < MEASURED_OVER {
+            return None;
+        }
+        return *RATE.get_or_init(|| {
+            let (now, ticks) = read_both()?;
+            let ns = now.duration_since(then).as_nanos();
+            let rate = (ns << SHIFT).checked_div(u128::from(ticks.wrapping_sub(at)))?;
+            // A counter of 62 MHz to 16 GHz: anything else is none.
+            let likely = 1 << (SHIFT - 4)..1 << (SHIFT + 4);
+            u64::try_from(rate).ok().filter(|rate| likely.contains(rate))
+        });
     }
-    let measured = read_both().and_then(|(now, then)| {
-        let ticks = u128::from(then.wrapping_sub(at));
-        let rate = (now.duration_since(began).as_nanos() << SHIFT).checked_div(ticks)?;
-        // A counter of 62 MHz to 16 GHz: else the machine, or one of the two, stood still meanwhile.
-        u64::try_from(rate).ok().filter(|rate| (1 << (SHIFT - 4)..1 << (SHIFT + 4)).contains(rate))
-    });
-    *RATE.get_or_init(|| measured)
+    // The first time, or so long ago that the machine may have slept in between.
+    *began = is_steady().then(read_both).flatten();
+    if began.is_none() {
+        return *RATE.get_or_init(|| None);
+    }
+    None
 }
 
 /// The clock and the counter at one moment, unless something came in between each time.

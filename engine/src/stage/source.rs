@@ -123,8 +123,8 @@ impl SourceState {
     }
 
     /// Once all that was held has been released, nothing older will come on `port`: a signal goes on
-    /// where it ended, or a little earlier by its word; events lie in what all signals of the source have reached, or where it has
-    /// none, after the last event.
+    /// where it ended, or a little earlier by its word; events lie in what all signals of the source
+    /// have reached, or where it has none, after the last event.
     fn horizon(&self, port: usize) -> Timestamp {
         let reached = |grid: &Grid| grid.end().plus_nanos(-self.early_ns);
         match &self.grids[port] {

@@ -33,22 +33,27 @@ pub struct EcgParameters {
     pub seed: u64,
 }
 
+impl EcgParameters {
+    /// A resting heart without anything in its way.
+    pub const REST: Self = Self {
+        heart_rate_bpm: 70.0,
+        hrv_sdnn_ms: 40.0,
+        lf_hf_ratio: 0.5,
+        respiration_hz: 0.25,
+        ectopic_per_min: 0.0,
+        amplitude_mv: 1.0,
+        wander_mv: 0.0,
+        mains_mv: 0.0,
+        mains_hz: 50.0,
+        noise_mv: 0.0,
+        electrode_mv: 0.0,
+        seed: 1,
+    };
+}
+
 impl Default for EcgParameters {
     fn default() -> Self {
-        Self {
-            heart_rate_bpm: 70.0,
-            hrv_sdnn_ms: 40.0,
-            lf_hf_ratio: 0.5,
-            respiration_hz: 0.25,
-            ectopic_per_min: 0.0,
-            amplitude_mv: 1.0,
-            wander_mv: 0.0,
-            mains_mv: 0.0,
-            mains_hz: 50.0,
-            noise_mv: 0.0,
-            electrode_mv: 0.0,
-            seed: 1,
-        }
+        Self::REST
     }
 }
 

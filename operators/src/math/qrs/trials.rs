@@ -30,20 +30,7 @@ fn errors(truth: &[f64], beats: &[f64], within_s: f64, from_s: f64, to_s: f64) -
     (without(truth, beats), without(beats, truth))
 }
 
-const PLAIN: EcgParameters = EcgParameters {
-    heart_rate_bpm: 70.0,
-    hrv_sdnn_ms: 40.0,
-    lf_hf_ratio: 0.5,
-    respiration_hz: 0.25,
-    ectopic_per_min: 0.0,
-    amplitude_mv: 1.0,
-    wander_mv: 0.0,
-    mains_mv: 0.0,
-    mains_hz: 50.0,
-    noise_mv: 0.0,
-    electrode_mv: 0.0,
-    seed: 3,
-};
+const PLAIN: EcgParameters = EcgParameters { seed: 3, ..EcgParameters::REST };
 
 #[test]
 fn any_rate_scale_and_trouble_leaves_the_beats() {
