@@ -1,0 +1,3 @@
+//! What the operators find in real recordings, beside what independent tools found there.
+//!
+//! Every test prints its figures per record: `cargo test --test signals -- --nocapture`.
