@@ -422,7 +422,7 @@ fn a_body_is_told_of_what_came_too_late_to_be_merged() {
     let heard = std::mem::take(&mut *HEARD.lock().unwrap_or_else(PoisonError::into_inner));
     let gaps: Vec<_> = tally("told_out")
         .iter()
-        .filter_map(|(_, frame)| Some((frame.header.gap?, frame.header.time)))
+        .filter_map(|(_, frame)| Some((frame.header.gap.get()?, frame.header.time)))
         .collect();
     assert_eq!(heard.iter().map(|(gap, _)| *gap).collect::<Vec<_>>(), [Gap::Late; 2]);
     assert_eq!(gaps, heard, "told of each before the frame that says so");

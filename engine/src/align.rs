@@ -127,7 +127,7 @@ impl Aligner {
             self.released = time;
             let mut frame = self.queues[line].pop_front().expect("the oldest is there").frame;
             if self.take_late() {
-                frame.header.gap.get_or_insert(Gap::Late);
+                frame.header.gap.note(Gap::Late);
             }
             return Some(Released::One(line, frame));
         }
@@ -225,7 +225,7 @@ impl Aligner {
         // The frame the cursor stands in may still be the partner of later moments.
         let passed = at.held.min(queue.len());
         let looked_at = queue.iter_mut().take(passed + 1);
-        let gap = looked_at.filter_map(|held| held.frame.header.gap.take()).next();
+        let gap = looked_at.filter_map(|held| held.frame.header.gap.take()).next().into();
         queue.drain(..passed);
         self.used[line] += passed as u64;
         Frame::new(Header { gap, ..base.frame.header }, buffer)
@@ -334,7 +334,7 @@ mod tests {
         merge.enter(0, event(60), None);
         merge.enter(1, event(70), None);
         let gaps = [0, 1].map(|_| match merge.release(&[at(300), at(0)], &mut [None, None]) {
-            Some(Released::One(_, frame)) => frame.header.gap,
+            Some(Released::One(_, frame)) => frame.header.gap.get(),
             _ => panic!("both have waited long enough"),
         });
         assert_eq!(gaps, [Some(Gap::Late), None], "told once, with whatever comes next");

@@ -58,11 +58,32 @@ const _: () = assert!(HEAD == ALIGN);
 
 /// A handle on pooled bytes: cheap to clone and to move, readable by all holders,
 /// writable by a sole one.
+#[repr(C)]
 pub struct Buffer {
+    sizes: Sizes,
+    // Last, also in a frame: what an `Option` looks at splits what is moved.
     block: NonNull<Block>,
-    bytes: u32,
-    /// Samples of one channel, kept here so that a signal's frame needs no division.
-    count: u32,
+}
+
+/// Bytes in use, and samples of one channel, so that a signal's frame needs no division. In one
+/// word: a handle of two words travels in registers, and is not read back as a whole just after
+/// its parts were written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+struct Sizes(u64);
+
+impl Sizes {
+    const fn new(bytes: u32, count: u32) -> Self {
+        Self((bytes as u64) << 32 | count as u64)
+    }
+
+    const fn bytes(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    const fn count(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 // SAFETY: data is only written by a sole holder (3), and the count is atomic.
@@ -80,7 +101,7 @@ impl Buffer {
         let block = take_block(class);
         // SAFETY: a block from a store or fresh from the allocator is ours alone (4).
         unsafe { block.as_ref() }.refs.store(1, Ordering::Relaxed);
-        Self { block, bytes: bytes as u32, count: count as u32 }
+        Self { sizes: Sizes::new(bytes as u32, count as u32), block }
     }
 
     /// A buffer for `channels` planes of `len` samples; content unspecified.
@@ -90,26 +111,26 @@ impl Buffer {
 
     /// Number of bytes in use.
     pub fn bytes_len(&self) -> usize {
-        self.bytes as usize
+        self.sizes.bytes()
     }
 
     /// Samples of one channel, for signals; what the maker said otherwise.
     pub fn count(&self) -> usize {
-        self.count as usize
+        self.sizes.count()
     }
 
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         self.is_read();
         // SAFETY: (1) and (2); no writer while a shared borrow exists (3).
-        unsafe { std::slice::from_raw_parts(self.data(), self.bytes as usize) }
+        unsafe { std::slice::from_raw_parts(self.data(), self.sizes.bytes()) }
     }
 
     /// All bytes as `f32`, rounded down to whole ones.
     pub fn floats(&self) -> &[f32] {
         self.is_read();
         // SAFETY: (1), (2), (3); data is 64-byte aligned and any bits are an f32.
-        unsafe { std::slice::from_raw_parts(self.data().cast(), self.bytes as usize / 4) }
+        unsafe { std::slice::from_raw_parts(self.data().cast(), self.sizes.bytes() / 4) }
     }
 
     /// Whether this is the only handle.
@@ -125,7 +146,7 @@ impl Buffer {
         }
         self.is_written();
         // SAFETY: sole holder, borrowed mutably (3); (1) and (2).
-        Some(unsafe { std::slice::from_raw_parts_mut(self.data(), self.bytes as usize) })
+        Some(unsafe { std::slice::from_raw_parts_mut(self.data(), self.sizes.bytes()) })
     }
 
     /// The samples for writing, if this is the only handle.
@@ -135,18 +156,18 @@ impl Buffer {
         }
         self.is_written();
         // SAFETY: as in `bytes_mut`; aligned, any bits are an f32.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.bytes as usize / 4) })
+        Some(unsafe { std::slice::from_raw_parts_mut(self.data().cast(), self.sizes.bytes() / 4) })
     }
 
     /// Shortens the buffer; the block stays as it is.
     pub fn truncate(&mut self, bytes: usize, count: usize) {
-        self.bytes = self.bytes.min(bytes as u32);
-        self.count = self.count.min(count as u32);
+        let (bytes, count) = (self.sizes.bytes().min(bytes), self.sizes.count().min(count));
+        self.sizes = Sizes::new(bytes as u32, count as u32);
     }
 
     /// A buffer with the same content and no other holder.
     pub fn copied(&self) -> Self {
-        let mut copy = Self::with_bytes(self.bytes as usize, self.count as usize);
+        let mut copy = Self::with_bytes(self.sizes.bytes(), self.sizes.count());
         copy.bytes_mut().expect("a fresh buffer has one holder").copy_from_slice(self.bytes());
         copy
     }
@@ -196,18 +217,18 @@ impl Sole {
     /// there is room, else another from the pool. Content unspecified.
     #[inline]
     pub(crate) fn like(&mut self, other: &Buffer) -> &mut [f32] {
-        if self.0.as_ref().is_none_or(|here| other.bytes as usize > here.capacity()) {
-            self.0 = Some(Buffer::with_bytes(other.bytes as usize, other.count as usize));
+        if self.0.as_ref().is_none_or(|here| other.sizes.bytes() > here.capacity()) {
+            self.0 = Some(Buffer::with_bytes(other.sizes.bytes(), other.sizes.count()));
         }
         let here = self.0.as_mut().expect("put there if it was not");
         // Along a chain nothing changes here, and a store of half a handle would hold up
         // the load of the whole one that follows.
-        if (here.bytes, here.count) != (other.bytes, other.count) {
-            (here.bytes, here.count) = (other.bytes, other.count);
+        if here.sizes != other.sizes {
+            here.sizes = other.sizes;
         }
         // SAFETY: sole holder, which `trade` sees to, borrowed mutably (3); (1) and (2); any bits
         // are an f32.
-        unsafe { std::slice::from_raw_parts_mut(here.data().cast(), here.bytes as usize / 4) }
+        unsafe { std::slice::from_raw_parts_mut(here.data().cast(), here.sizes.bytes() / 4) }
     }
 
     /// Changes places with `other`. If others hold that too, it is let go, so that the last of them
@@ -227,7 +248,7 @@ impl Clone for Buffer {
         // Relaxed: whoever made this handle visible to us ordered what it wrote.
         let refs = self.refs().fetch_add(1, Ordering::Relaxed);
         assert!(refs < u32::MAX / 2, "a buffer with two thousand million holders is a leak");
-        Self { block: self.block, bytes: self.bytes, count: self.count }
+        Self { sizes: self.sizes, block: self.block }
     }
 }
 
@@ -248,7 +269,7 @@ impl Drop for Buffer {
 
 impl std::fmt::Debug for Buffer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Buffer({} bytes)", self.bytes)
+        write!(f, "Buffer({} bytes)", self.sizes.bytes())
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`Frame`]: a header and a buffer; what one hop carries.
 
+use std::fmt;
+
 use crate::{buffer::Buffer, time::Timestamp};
 
 /// Header and payload; 64 bytes, moved without allocating.
@@ -31,7 +33,7 @@ pub struct Header {
     /// Number of the source node among the sources of its plan.
     pub source: u32,
     /// Why something is missing just before this frame, if something is.
-    pub gap: Option<Gap>,
+    pub gap: MaybeGap,
 }
 
 const _: () = assert!(size_of::<Header>() == 48);
@@ -58,6 +60,74 @@ pub enum Gap {
     Source,
     /// It was still inside when its session was closed.
     Closed,
+}
+
+/// An `Option<Gap>` in which nothing else can be hidden.
+///
+/// `Option<Frame>` tells its absence by the impossible value of some field. Were that this one, in
+/// the middle, then every frame that may be none would be moved in overlapping parts, and every such
+/// move waits for the stores of the one before; so it is the last one, the buffer's address.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct MaybeGap(u32);
+
+impl MaybeGap {
+    /// Nothing is missing.
+    pub const NONE: Self = Self(0);
+
+    /// The reason, if something is missing.
+    pub fn get(self) -> Option<Gap> {
+        Gap::ALL.get((self.0 as usize).wrapping_sub(1)).copied()
+    }
+
+    /// Whether something is missing.
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether nothing is missing.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This, or if nothing is missing here, `other`.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        if self.is_some() { self } else { other }
+    }
+
+    /// Notes a reason unless there is one already.
+    pub fn note(&mut self, gap: Gap) {
+        *self = self.or(gap.into());
+    }
+
+    /// The reason, which is then forgotten.
+    pub fn take(&mut self) -> Option<Gap> {
+        std::mem::take(self).get()
+    }
+}
+
+impl From<Gap> for MaybeGap {
+    fn from(gap: Gap) -> Self {
+        Self(gap as u32)
+    }
+}
+
+impl From<Option<Gap>> for MaybeGap {
+    fn from(gap: Option<Gap>) -> Self {
+        gap.map_or(Self::NONE, Self::from)
+    }
+}
+
+impl PartialEq<Option<Gap>> for MaybeGap {
+    fn eq(&self, other: &Option<Gap>) -> bool {
+        self.get() == *other
+    }
+}
+
+impl fmt::Debug for MaybeGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
 }
 
 impl Gap {
@@ -103,7 +173,7 @@ impl Header {
             uncertainty_ns: 0,
             epoch: 0,
             source: 0,
-            gap: None,
+            gap: MaybeGap::NONE,
         }
     }
 
@@ -111,7 +181,7 @@ impl Header {
     /// source are inherited.
     #[must_use]
     pub const fn causes(&self, time: Timestamp) -> Self {
-        Self { seq: 0, time, gap: None, ..*self }
+        Self { seq: 0, time, gap: MaybeGap::NONE, ..*self }
     }
 }
 

@@ -46,6 +46,18 @@ pub(crate) struct Sent {
     pub(crate) frame: Frame,
 }
 
+impl Sent {
+    /// Takes the last one out, field by field: moved as a whole just after its parts were written,
+    /// it would wait for the writes.
+    #[inline(always)]
+    pub(crate) fn pop(from: &mut Vec<Self>) -> Option<Self> {
+        let Self { port, frame } = from.last()?;
+        let (port, header) = (*port, frame.header);
+        let (_, buffer) = from.pop()?.frame.into_parts();
+        Some(Self { port, frame: Frame::new(header, buffer) })
+    }
+}
+
 /// What a body sees of the graph during one call: the frame to process, when
 /// its samples happened, and where to send.
 ///

@@ -53,7 +53,7 @@ pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
     SignalFormat, TensorFormat, Unit,
 };
-pub use frame::{Frame, Gap, Header};
+pub use frame::{Frame, Gap, Header, MaybeGap};
 pub use graph::{
     At, ChannelRef, Check, Code, Diagnostic, Diagnostics, Expectation, FILE_BYTES_MAX, Feed,
     Forgotten, GraphSpec, InputSpec, Key, KeyTable, Level, NodeOptions, NodeSpec, OnFault, OnFull,

@@ -193,7 +193,7 @@ impl LiveIo {
             tag: self.tag,
             uncertainty_ns,
             source: self.source,
-            gap: here.gap.take(),
+            gap: here.gap.take().into(),
             ..Header::at(time)
         };
         here.seq += 1;

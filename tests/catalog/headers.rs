@@ -53,7 +53,7 @@ fn headers_are_numbered_in_order_and_without_holes() {
             for (n, seen) in seen.iter().filter(|seen| seen.port == port).enumerate() {
                 let header = seen.frame.header;
                 assert_eq!(header.seq, n as u64, "{name}");
-                assert_eq!((header.gap, header.epoch), (None, 0), "{name} frame {n}");
+                assert_eq!((header.gap.get(), header.epoch), (None, 0), "{name} frame {n}");
                 let rate = seen.format.rate();
                 let (start, _, before) = *next.get_or_insert((header.time, rate, 0));
                 match rate {
@@ -100,7 +100,7 @@ fn a_gap_is_told_and_nothing_is_late() {
             match step {
                 Step::Push(line, mut frame) => {
                     let first = !std::mem::replace(&mut told[line], true);
-                    frame.header.gap = first.then_some(Gap::Source);
+                    frame.header.gap = first.then_some(Gap::Source).into();
                     bench.push(line, frame);
                 }
                 Step::Promise(line, bound) => bench.promise(line, bound),

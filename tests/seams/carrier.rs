@@ -50,7 +50,7 @@ type Taken = (usize, i64, Option<engine::Gap>, Vec<u8>);
 
 fn taken(key: &str) -> Vec<Taken> {
     let frames = tally(key).into_iter().map(|(line, frame)| {
-        (line, frame.header.time.nanos(), frame.header.gap, frame.buffer().bytes().to_vec())
+        (line, frame.header.time.nanos(), frame.header.gap.get(), frame.buffer().bytes().to_vec())
     });
     frames.collect()
 }

@@ -114,7 +114,7 @@ fn a_gap_of_a_device_is_told_on_every_port() {
     let frames = tally("gaps_rest");
     for line in 0..2 {
         let gaps = frames.iter().filter(|(at, _)| *at == line).filter_map(|(_, frame)| {
-            Some((frame.header.time.nanos() / 10_000_000, frame.header.gap?))
+            Some((frame.header.time.nanos() / 10_000_000, frame.header.gap.get()?))
         });
         // Frame 10 is the first after the gap on one port, frame 12 on the other.
         assert_eq!(gaps.collect::<Vec<_>>(), [(10 + 2 * line as i64, Gap::Source)]);

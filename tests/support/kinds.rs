@@ -346,7 +346,7 @@ pub fn tally(key: &str) -> Vec<(usize, Frame)> {
 pub fn tallied(key: &str) -> (Vec<f32>, Vec<(i64, Option<Gap>)>) {
     let frames = tally(key);
     let samples = frames.iter().flat_map(|(_, frame)| frame.samples().to_vec()).collect();
-    let headers = frames.iter().map(|(_, f)| (f.header.time.nanos(), f.header.gap)).collect();
+    let headers = frames.iter().map(|(_, f)| (f.header.time.nanos(), f.header.gap.get())).collect();
     (samples, headers)
 }
 

@@ -197,6 +197,7 @@ impl Sender {
         Ok(())
     }
 
+
     /// Asks to be woken when there is room; says whether there is some already.
     pub(crate) fn wait_for_room(&self) -> bool {
         self.shared.wants_room.store(true, Ordering::Relaxed);
@@ -270,12 +271,22 @@ impl Receiver {
     /// As [`Receiver::pop`], without moving the frame twice; says whether there was one.
     #[inline]
     pub(crate) fn pop_into(&mut self, into: &mut Option<Frame>) -> bool {
-        let Some(frame) = self.queue.pop() else { return false };
-        let frame = into.insert(frame);
+        // Each queue on its own: where both ways meet, the frame would make one more stop.
+        match &mut self.queue {
+            Out::Bounded(queue) => match queue.pop() {
+                Ok(frame) => *into = Some(frame),
+                Err(_) => return false,
+            },
+            Out::Overwriting(queue) => match queue.pop() {
+                Some(frame) => *into = Some(frame),
+                None => return false,
+            },
+        }
+        let Some(frame) = into else { return false };
         if let Some(gap) = self.follows.take() {
-            frame.header.gap.get_or_insert(gap);
+            frame.header.gap.note(gap);
         } else if frame.header.seq != self.next_seq {
-            frame.header.gap.get_or_insert(Gap::Full);
+            frame.header.gap.note(Gap::Full);
         }
         self.next_seq = frame.header.seq + 1;
         self.popped += 1;

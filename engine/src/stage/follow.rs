@@ -8,7 +8,7 @@ use std::{
 use crate::{
     body::{GapNotice, Operator},
     fault::Fault,
-    frame::{Frame, Gap, Header},
+    frame::{Frame, Gap, Header, MaybeGap},
     io::{Io, Sent},
     time::{Grid, Timestamp},
 };
@@ -106,10 +106,9 @@ impl Stage {
                     }
                     match here.sole_local() {
                         Some((next, next_line)) if self.out.len() == 1 => {
-                            let mut frame = self.out.pop().expect("one").frame;
-                            here.stamp(0, &mut frame.header);
+                            let sent = Sent::pop(&mut self.out).expect("one");
                             here.sole_counts.sent.add(1);
-                            self.current = Some(frame);
+                            self.current = Some(here.stamped(sent));
                             (slot, line) = (next, next_line);
                         }
                         _ => {
@@ -255,7 +254,7 @@ impl Stage {
         let here = &mut self.slots[slot];
         let Some(frame) = &mut self.current else { return Ok(()) };
         let partners = here.ports.aligned.iter().skip(1).flatten();
-        let missing = frame.header.gap.or_else(|| partners.filter_map(|p| p.header.gap).next());
+        let missing = frame.header.gap.get().or_else(|| partners.filter_map(|p| p.header.gap.get()).next());
         let Some(reason) = missing else { return Ok(()) };
         match &mut here.body {
             SlotBody::Block(block) => {
@@ -265,9 +264,9 @@ impl Stage {
             SlotBody::Operator(_) => {
                 let notice = GapNotice { reason, until: frame.header.time };
                 // Told once, even if the frame has to wait for a new body.
-                frame.header.gap = None;
+                frame.header.gap = MaybeGap::NONE;
                 let aligned = here.ports.aligned.iter_mut().flatten();
-                aligned.for_each(|partner| partner.header.gap = None);
+                aligned.for_each(|partner| partner.header.gap = MaybeGap::NONE);
                 here.ports.line = line;
                 here.ports.cause = frame.header;
                 let before = here.before_gap.take().filter(|_| here.aligner.is_none());

@@ -28,8 +28,7 @@ impl Stage {
         let mut out = std::mem::take(&mut self.out);
         for sent in out.drain(..) {
             let port = sent.port;
-            let mut frame = sent.frame;
-            self.slots[slot].stamp(port, &mut frame.header);
+            let frame = self.slots[slot].stamped(sent);
             self.route(slot, port, frame);
         }
         self.out = out;

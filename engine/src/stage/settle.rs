@@ -3,7 +3,7 @@
 use crate::{
     align::{Aligner, Released},
     buffer::Buffer,
-    frame::{Frame, Gap},
+    frame::{Frame, Gap, MaybeGap},
     io::Io,
     time::Timestamp,
 };
@@ -208,7 +208,7 @@ impl Stage {
         let grid = here.ports.lines[line].grid.as_mut().expect("only signals are cut");
         let mut rest = cut(&frame, head, frame.len());
         rest.header.time = grid.time_of(head as i64);
-        rest.header.gap = None;
+        rest.header.gap = MaybeGap::NONE;
         let first = cut(&frame, 0, head);
         // The grid goes back to the frame's beginning and takes both parts one after the other.
         grid.rewind(frame.len());

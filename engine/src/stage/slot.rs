@@ -8,7 +8,7 @@ use crate::{
     align::{Aligner, HELD_FRAMES_MAX},
     body::{Block, Operator, Sink, Source},
     buffer::Buffer,
-    frame::{Frame, Gap, Header},
+    frame::{Frame, Gap, Header, MaybeGap},
     io::{Ports, Sent},
     stats::{EdgeCounts, Histogram, NodeCounts, Tally},
     time::{Grid, Timestamp},
@@ -153,26 +153,37 @@ impl Slot {
     }
 
     /// Completes the header of a frame on its way out of `port`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stamp(&mut self, port: usize, header: &mut Header) {
         header.time = header.time.plus_nanos(-self.delay_ns);
         header.seq = self.seqs[port];
         self.seqs[port] += 1;
         header.epoch = self.epoch;
-        header.gap = if self.any_gap { self.take_gap(port) } else { None };
+        header.gap = if self.any_gap { self.take_gap(port).into() } else { MaybeGap::NONE };
         if self.watched && header.time < self.out_bounds[port] {
             self.counts.late.add(1);
         }
     }
 
-    /// Completes what comes out of a source at this moment.
-    #[inline]
+    /// Completes what a body sent.
+    ///
+    /// Field by field, and inlined: a frame that is moved as a whole just after its parts were
+    /// written waits for the writes.
+    #[inline(always)]
+    pub(crate) fn stamped(&mut self, sent: Sent) -> Frame {
+        let Sent { port, frame } = sent;
+        let (mut header, buffer) = frame.into_parts();
+        self.stamp(port, &mut header);
+        Frame::new(header, buffer)
+    }
+
+    /// Completes what comes out of a source at this moment, as [`Slot::stamped`].
+    #[inline(always)]
     pub(crate) fn admit(&mut self, sent: Sent, entered: Timestamp) -> Frame {
-        // Field by field: a frame moved as a whole just after its parts were written waits for
-        // the writes.
-        let (made, buffer) = sent.frame.into_parts();
-        let mut header = Header { entered, gap: None, ..made };
-        self.stamp(sent.port, &mut header);
+        let Sent { port, frame } = sent;
+        let (made, buffer) = frame.into_parts();
+        let mut header = Header { entered, ..made };
+        self.stamp(port, &mut header);
         // What the source says is missing comes before what the runtime knows.
         header.gap = made.gap.or(header.gap);
         Frame::new(header, buffer)

@@ -275,11 +275,11 @@ impl Stage {
         match here.sole_local() {
             Some((next, line)) if held.len() == 1 => {
                 here.sole_counts.sent.add(1);
-                self.current = held.pop().map(|sent| here.admit(sent, entered));
+                self.current = Sent::pop(held).map(|sent| here.admit(sent, entered));
                 self.chain(next, line)?;
             }
             _ if held.len() == 1 => {
-                let sent = held.pop().expect("one");
+                let sent = Sent::pop(held).expect("one");
                 let port = sent.port;
                 let frame = here.admit(sent, entered);
                 self.route(slot, port, frame);

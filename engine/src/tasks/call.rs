@@ -243,7 +243,7 @@ impl CallTask {
             self.counts.poison.add(1);
             self.edge.dropped(Gap::Poison, 1);
         }
-        self.out.miss(question.frame.header.gap.unwrap_or(reason));
+        self.out.miss(question.frame.header.gap.get().unwrap_or(reason));
         Ok(())
     }
 

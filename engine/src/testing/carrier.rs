@@ -92,7 +92,7 @@ impl LiveSource for Outlet {
             let mut out = self.out.lock().await;
             while let Some(Some(frame)) = out.recv().await {
                 let (header, buffer) = frame.into_parts();
-                if let Some(gap) = header.gap {
+                if let Some(gap) = header.gap.get() {
                     io.gap(gap);
                 }
                 if self.lossless {

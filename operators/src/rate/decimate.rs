@@ -184,7 +184,7 @@ mod tests {
         let first = decimate.take();
         let time = Timestamp::from_nanos(300_000_000);
         let (_, buffer) = Frame::signal(time, 1, &[1.0; 115]).into_parts();
-        let header = Header { gap: Some(Gap::Source), ..Header::at(time) };
+        let header = Header { gap: Gap::Source.into(), ..Header::at(time) };
         decimate.push(0, Frame::new(header, buffer));
         decimate.run();
         let seen = decimate.take();

@@ -234,7 +234,7 @@ impl Source for Table {
             plane.copy_from_slice(&rows[first..end]);
         }
         let gap = std::mem::take(&mut self.ahead.gap).then_some(Gap::Source);
-        io.send(0, Frame::new(Header { gap, ..Header::at(time) }, buffer));
+        io.send(0, Frame::new(Header { gap: gap.into(), ..Header::at(time) }, buffer));
         self.since += len as i64;
         self.ahead.from = end;
         Ok(Flow::More)

@@ -51,13 +51,13 @@ fn what_a_body_still_holds_lies_before_the_gap() {
     for (ms, gap) in [(0, None), (10, None), (50, Some(Gap::Source)), (60, None)] {
         let time = Timestamp::from_nanos(ms * 1_000_000);
         let (_, buffer) = Frame::signal(time, 1, &[ms as f32; 10]).into_parts();
-        lags.push(0, Frame::new(Header { gap, ..Header::at(time) }, buffer));
+        lags.push(0, Frame::new(Header { gap: gap.into(), ..Header::at(time) }, buffer));
     }
     lags.flush();
 
     let seen = lags.take();
     let told: Vec<_> =
-        seen.iter().map(|seen| (seen.time().nanos() / 1_000_000, seen.frame.header.gap)).collect();
+        seen.iter().map(|seen| (seen.time().nanos() / 1_000_000, seen.frame.header.gap.get())).collect();
     assert_eq!(told, [(0, None), (10, None), (50, Some(Gap::Source)), (60, None)]);
     assert!(
         seen.iter().all(|seen| seen.frame.samples()[0] == (seen.time().nanos() / 1_000_000) as f32)

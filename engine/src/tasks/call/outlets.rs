@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     buffer::Buffer,
-    frame::{Frame, Gap, Header},
+    frame::{Frame, Gap, Header, MaybeGap},
     plan::PlanNode,
     ring::Sender,
     stats::EdgeCounts,
@@ -45,7 +45,7 @@ impl Outlets {
     }
 
     pub(super) async fn send(&mut self, question: Header, buffer: Buffer) {
-        let gap = self.gap.take().or(question.gap);
+        let gap = MaybeGap::from(self.gap.take()).or(question.gap);
         let time = question.time.plus_nanos(-self.delay_ns);
         let header = Header { seq: self.seq, gap, time, ..question };
         self.seq += 1;

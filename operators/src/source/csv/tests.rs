@@ -20,7 +20,7 @@ fn all(table: &str, params: &str) -> Vec<Seen> {
 fn frames(seen: &[Seen]) -> Vec<(i64, Option<Gap>, Vec<f32>)> {
     let frame = |seen: &Seen| {
         let header = seen.frame.header;
-        (header.time.nanos() / 1_000_000, header.gap, seen.frame.samples().to_vec())
+        (header.time.nanos() / 1_000_000, header.gap.get(), seen.frame.samples().to_vec())
     };
     seen.iter().map(frame).collect()
 }
