@@ -223,6 +223,11 @@ impl Spread {
         Self(self.0.iter().map(|value| value * factor).collect())
     }
 
+    /// One over each.
+    pub(crate) fn inverse(&self) -> Self {
+        Self(self.0.iter().map(|value| value.recip()).collect())
+    }
+
     fn varies(&self) -> bool {
         self.min() < self.max()
     }

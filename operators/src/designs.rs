@@ -38,11 +38,15 @@ impl<K: Ord, T> Designs<K, T> {
 /// A design that cannot be made, told at the place of a parameter.
 pub(crate) fn refused(node: &Node<'_>, param: &str, error: DesignError) -> Diagnostic {
     let hint = match error {
+        DesignError::Decibels { .. } => "choose 0 < ripple_db < attenuation_db",
         DesignError::EdgeOutside { .. } | DesignError::EdgesNotRising { .. } => {
             "choose 0 < low_hz < high_hz < half the sample rate"
         }
+        DesignError::Quality { .. } => "choose a larger quality: a narrower notch",
         DesignError::TapsEven { .. } => "choose an odd number of taps",
         DesignError::Silent { .. } => "choose more taps",
+        DesignError::Transition { .. } => "choose a narrower transition, above 0",
+        DesignError::Undetermined { .. } => "choose fewer taps, or a narrower transition",
         _ => "choose a value within these limits",
     };
     node.problem(Code::OutOfRange, param, error.to_string()).hint(hint)

@@ -1,12 +1,10 @@
 //! Laws 1, 2, 3 and 9, and saved states: the same bits.
 
 use crate::{
+    known::is_per_frame,
     recordings::SECONDS,
     subject::{Heard, Subject, everyone, operators, sinks, sources},
 };
-
-/// Sinks that say something about each frame, as their docs state.
-const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];
 
 fn assert_same(name: &str, what: &str, got: &Heard, want: &Heard) {
     assert_eq!(got.written, want.written, "{name}: {what}");
@@ -35,7 +33,7 @@ fn built_twice_it_gives_the_same_bits() {
 #[test]
 fn frame_borders_leave_no_trace() {
     for subject in operators().chain(sinks()) {
-        if PER_FRAME.contains(&subject.name()) {
+        if is_per_frame(subject.name()) {
             continue;
         }
         let want = subject.play(&mut subject.bench(), 200);
@@ -85,7 +83,7 @@ fn reset_keeps_what_was_tuned() {
             let mut bench = subject.bench();
             bench.set(name, value).unwrap_or_else(|why| panic!("{} {name}: {why}", subject.name()));
             bench.reset();
-            let fresh = Subject::new(subject.kind).with(name, &format!("{value:?}"));
+            let fresh = subject.fresh().with(name, &format!("{value:?}"));
             let (got, want) = (subject.play(&mut bench, 200), fresh.play(&mut fresh.bench(), 200));
             assert_same(subject.name(), &format!("after {name} was set and a reset"), &got, &want);
             tuned += 1;

@@ -3,6 +3,7 @@
 use engine::{Gap, Rate, Timestamp, testing::Seen};
 
 use crate::{
+    known::is_by_timer,
     recordings::SECONDS,
     subject::{Step, Subject, TAG, everyone, operators},
 };
@@ -73,12 +74,9 @@ fn headers_are_numbered_in_order_and_without_holes() {
     }
 }
 
-/// Kinds whose outputs come from the clock of event time, not from a frame.
-const BY_TIMER: &[&str] = &["hrv", "pacer"];
-
 #[test]
 fn what_a_frame_causes_carries_its_tag() {
-    let subjects = everyone().filter(|s| !s.kind.is_source() && !BY_TIMER.contains(&s.name()));
+    let subjects = everyone().filter(|s| !s.kind.is_source() && !is_by_timer(s.name()));
     for subject in subjects {
         let mut bench = subject.bench();
         subject.feed(&mut bench, 0..SECONDS, 130);
@@ -111,13 +109,15 @@ fn a_gap_is_told_and_nothing_is_late() {
 
         assert_eq!(bench.late(), 0, "{} is later than it promised", subject.name());
         let seen = bench.take();
+        // What lies behind the gap is put back in time by the delay.
+        let behind_s = 11.9 - bench.delay_ns() as f64 / 1e9;
         for port in 0..subject.kind.outputs.len() {
             let name = format!("{} port {port}", subject.name());
             let of_port: Vec<&Seen> = seen.iter().filter(|seen| seen.port == port).collect();
             assert!(of_port.is_sorted_by_key(|seen| seen.time()), "{name} goes back in time");
-            let behind = of_port.iter().find(|seen| seen.time().secs_f64() > 11.9);
+            let behind = of_port.iter().find(|seen| seen.time().secs_f64() > behind_s);
             let behind = behind.unwrap_or_else(|| panic!("{name} says nothing any more"));
-            if !BY_TIMER.contains(&subject.name()) {
+            if !is_by_timer(subject.name()) {
                 assert!(behind.frame.header.gap.is_some(), "{name} tells of no gap");
             }
         }

@@ -6,6 +6,7 @@
 mod bits;
 mod files;
 mod headers;
+mod known;
 mod memory;
 mod params;
 mod recordings;

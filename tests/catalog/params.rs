@@ -77,7 +77,7 @@ fn each_default_builds() {
         let defaults = subject.kind.params.iter();
         let defaults = defaults.filter_map(|param| Some((param.name(), param.default_text()?)));
         for (name, value) in defaults {
-            Subject::new(subject.kind).with(name, &value).bench();
+            subject.fresh().with(name, &value).bench();
         }
     }
 }
@@ -97,7 +97,7 @@ fn no_live_parameter_changes_what_was_agreed() {
             for share in [0.0, 1e-6, 1e-3, 0.1, 0.3, 0.7, 1.0] {
                 let value = format!("{:?}", min + share * (max - min));
                 // What cannot be planned, such as a frequency that is too high, cannot be set.
-                let got = agreed(&Subject::new(subject.kind).with(param.name(), &value));
+                let got = agreed(&subject.fresh().with(param.name(), &value));
                 let place = format!("{}: {} = {value}", subject.name(), param.name());
                 assert!(got.is_none() || got == want, "{place}: {got:?} is not {want:?}");
             }

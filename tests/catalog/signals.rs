@@ -9,6 +9,7 @@ use engine::{
 use operators::math::random::Random;
 
 use crate::{
+    known::{self, Delta},
     recordings::{RATE_HZ, heart},
     subject::{Subject, operators},
 };
@@ -26,7 +27,7 @@ fn feed(subject: &Subject, bench: &mut Bench, samples: &[f32]) {
             let len = (part.len() as f64 * rate_hz / RATE_HZ) as usize;
             let every = (RATE_HZ / rate_hz) as usize;
             let part: Vec<f32> = (0..len).map(|n| part[n * every]).collect();
-            bench.push_samples(line, &part);
+            bench.push_samples(line, &subject.planes(&part));
         }
         bench.run();
     }
@@ -48,7 +49,7 @@ fn numbers(seen: &Seen) -> Vec<f64> {
 fn silence_gives_neither_nan_nor_endless_subnormals() {
     for subject in of_signals() {
         let mut bench = subject.bench();
-        feed(&subject, &mut bench, &heart().0[..1_000]);
+        feed(&subject, &mut bench, &subject.content()[..1_000]);
         feed(&subject, &mut bench, &vec![0.0; 100 * RATE_HZ as usize]);
         bench.take();
         // What is left of a decaying state must have come to rest by now.
@@ -67,13 +68,13 @@ fn what_is_not_finite_does_not_poison_for_ever() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
         for subject in of_signals() {
             let mut bench = subject.bench();
-            let mut samples = heart().0[..2_000].to_vec();
+            let mut samples = subject.content()[..2_000].to_vec();
             samples[1_000] = bad;
             samples[1_500..1_600].fill(bad);
             feed(&subject, &mut bench, &samples);
-            feed(&subject, &mut bench, &heart().0[2_000..7_500]);
+            feed(&subject, &mut bench, &subject.content()[2_000..7_500]);
             bench.take();
-            feed(&subject, &mut bench, &heart().0[7_500..]);
+            feed(&subject, &mut bench, &subject.content()[7_500..]);
 
             let seen = bench.take();
             assert!(!seen.is_empty(), "{} fell silent after {bad}", subject.name());
@@ -93,8 +94,8 @@ fn half_of_all_decisions_take_as_long_as_is_usual() {
         let Some(usual_ns) = bench.look_back_usual_ns() else { continue };
         let rate = subject.inputs[0].1.rate().expect("a signal");
         let mut took_ns = Vec::new();
-        for (n, sample) in heart().0.iter().enumerate() {
-            bench.push_samples(0, &[*sample]);
+        for (n, sample) in subject.content().iter().enumerate() {
+            bench.push_samples(0, &subject.planes(&[*sample]));
             bench.run();
             let now_ns = rate.span_ns(n as i64 + 1) - bench.delay_ns();
             took_ns.extend(bench.take().iter().map(|seen| now_ns - seen.time().nanos()));
@@ -128,11 +129,11 @@ const ODD: [f32; 12] = [
     1e10,
 ];
 
-/// Ten seconds of a heart in which samples and stretches at random are of that, or all of it in
+/// Ten seconds of `content` in which samples and stretches at random are of that, or all of it in
 /// turn.
-fn broken(seed: u64, odd: &[f32]) -> Vec<f32> {
+fn broken(content: &[f32], seed: u64, odd: &[f32]) -> Vec<f32> {
     let mut random = Random::new(seed);
-    let mut samples = heart().0[..10 * RATE_HZ as usize].to_vec();
+    let mut samples = content[..10 * RATE_HZ as usize].to_vec();
     for _ in 0..20 {
         let from = random.below(samples.len() as u64) as usize;
         let len = 1 << random.below(10);
@@ -148,18 +149,24 @@ fn broken(seed: u64, odd: &[f32]) -> Vec<f32> {
 #[test]
 fn whatever_came_is_forgotten() {
     for subject in of_signals() {
-        let good = &heart().0;
+        let second = RATE_HZ as usize;
+        let until = (10 + known::forgets_s(subject.name())) * second;
+        let content = subject.content().iter().copied().cycle();
+        let good: Vec<f32> = content.take(until + 10 * second).collect();
         let rest = |first: &[f32]| {
             let mut bench = subject.bench();
             feed(&subject, &mut bench, first);
-            feed(&subject, &mut bench, &good[first.len()..30 * RATE_HZ as usize]);
+            feed(&subject, &mut bench, &good[first.len()..until]);
             bench.take();
-            feed(&subject, &mut bench, &good[30 * RATE_HZ as usize..]);
+            feed(&subject, &mut bench, &good[until..]);
             bench.take()
         };
-        let want = rest(&good[..10 * RATE_HZ as usize]);
+        let want = rest(&good[..10 * second]);
         for seed in 0..20 {
-            let got = rest(&broken(seed, &ODD));
+            let mut first = broken(subject.content(), seed, &ODD);
+            let learnt = known::learns_s(subject.name()) * second;
+            first[..learnt].copy_from_slice(&good[..learnt]);
+            let got = rest(&first);
             let place = format!("{}, seed {seed}", subject.name());
             assert_eq!(got.len(), want.len(), "{place}: frames or events");
             for (got, want) in got.iter().zip(&want) {
@@ -170,7 +177,7 @@ fn whatever_came_is_forgotten() {
                 if is_event {
                     continue;
                 }
-                // 20 s are 200 time constants of the slowest filter: exp(-200) · 1e38 is nothing.
+                // 20 s are 200 time constants of most: exp(-200) · 1e38 is nothing.
                 for (got, want) in got.frame.samples().iter().zip(want.frame.samples()) {
                     assert!((got - want).abs() <= 1e-6, "{place}: {got} is not {want}");
                 }
@@ -179,57 +186,104 @@ fn whatever_came_is_forgotten() {
     }
 }
 
-/// Kinds whose delay depends on the frequency, and that at which they declare it, by their docs.
-/// All others delay every frequency alike.
-fn declared_at_hz(kind: &str) -> Option<f64> {
-    match kind {
-        // The geometric middle of the example's band.
-        "bandpass" => Some((5.0f64 * 15.0).sqrt()),
-        "smooth" => Some(0.0),
-        _ => None,
+/// Feeds 20 seconds and gives what comes out of the first channel of the first port: nanoseconds
+/// after the tenth second, and sample.
+fn response(subject: &Subject, samples: &[f32]) -> Vec<(f64, f64)> {
+    let mut bench = subject.bench();
+    feed(subject, &mut bench, samples);
+    bench.flush();
+    let mut response = Vec::new();
+    for seen in bench.take().iter().filter(|seen| seen.port == 0) {
+        let rate = seen.format.rate().expect("a signal");
+        for (n, sample) in seen.frame.channel(0).iter().enumerate() {
+            let ns = seen.time().nanos() + rate.span_ns(n as i64) - 10_000_000_000;
+            response.push((ns as f64, f64::from(*sample)));
+        }
     }
+    response
+}
+
+/// Zeros, and a one after ten seconds.
+fn one() -> Vec<f32> {
+    let mut samples = vec![0.0; 20 * RATE_HZ as usize];
+    samples[10 * RATE_HZ as usize] = 1.0;
+    samples
+}
+
+/// Where the energy lies: a response that is symmetric lies around its middle.
+fn middle_ns(response: &[(f64, f64)]) -> f64 {
+    let energy: f64 = response.iter().map(|(_, x)| x * x).sum();
+    response.iter().map(|(ns, x)| ns * x * x).sum::<f64>() / energy
+}
+
+/// −dφ/dω of H(ω) = Σ h(t) exp(−iωt) is the real part of Σ t h(t) exp(−iωt) / H(ω).
+fn group_delay_ns(response: &[(f64, f64)], hz: f64) -> f64 {
+    let (mut h, mut th) = ([0.0; 2], [0.0; 2]);
+    for (ns, x) in response {
+        let (sin, cos) = (TAU * hz * ns * 1e-9).sin_cos();
+        for (part, turn) in [cos, -sin].into_iter().enumerate() {
+            h[part] += x * turn;
+            th[part] += ns * x * turn;
+        }
+    }
+    (th[0] * h[0] + th[1] * h[1]) / (h[0] * h[0] + h[1] * h[1])
 }
 
 #[test]
 fn a_delta_comes_out_where_it_was() {
     let of_signals = of_signals().filter(|s| s.kind.outputs[0].shape != engine::Shape::Event);
     for subject in of_signals {
-        let mut bench = subject.bench();
-        let mut samples = vec![0.0; 20 * RATE_HZ as usize];
-        samples[10 * RATE_HZ as usize] = 1.0;
-        feed(&subject, &mut bench, &samples);
-        bench.flush();
-
-        let mut response = Vec::new();
-        for seen in bench.take().iter().filter(|seen| seen.port == 0) {
-            let rate = seen.format.rate().expect("a signal");
-            for (n, sample) in seen.frame.channel(0).iter().enumerate() {
-                let ns = seen.time().nanos() + rate.span_ns(n as i64) - 10_000_000_000;
-                response.push((ns as f64, f64::from(*sample)));
+        let (late_ns, allowed_ns) = match known::delta(subject.name()) {
+            // Times are whole nanoseconds.
+            Delta::Around => (middle_ns(&response(&subject, &one())), 1.0),
+            Delta::LaterNs(later_ns) => (middle_ns(&response(&subject, &one())) - later_ns, 1.0),
+            // Rounding of samples to f32 moves the delay of a recursive filter by less than 6e-8 of
+            // its length of some 0.1 s; of one sample it is 4 ms.
+            Delta::AtHz(hz) => (group_delay_ns(&response(&subject, &one()), hz), 100.0),
+            Delta::Gone => {
+                let response = response(&subject, &one());
+                (response.iter().fold(0.0, |most: f64, (_, x)| most.max(x.abs())), 0.0)
             }
-        }
-        let late_ns = match declared_at_hz(subject.name()) {
-            // All of it is symmetric about the moment of the delta; times are whole nanoseconds.
-            None => {
-                let energy: f64 = response.iter().map(|(_, x)| x * x).sum();
-                response.iter().map(|(ns, x)| ns * x * x).sum::<f64>() / energy
-            }
-            // −dφ/dω of H(ω) = Σ h(t) exp(−iωt) is the real part of Σ t h(t) exp(−iωt) / H(ω).
-            Some(hz) => {
-                let (mut h, mut th) = ([0.0; 2], [0.0; 2]);
-                for (ns, x) in &response {
-                    let (sin, cos) = (TAU * hz * ns * 1e-9).sin_cos();
-                    for (part, turn) in [cos, -sin].into_iter().enumerate() {
-                        h[part] += x * turn;
-                        th[part] += ns * x * turn;
-                    }
-                }
-                (th[0] * h[0] + th[1] * h[1]) / (h[0] * h[0] + h[1] * h[1])
+            Delta::AsRamp => (lateness_of_ramp_ns(&subject), 1e4),
+            Delta::WithinS(before_s, after_s) => {
+                let (first_ns, last_ns) = changed_ns(&subject);
+                let early_ns = first_ns + before_s * 1e9;
+                (early_ns.min(0.0) + (last_ns - after_s * 1e9).max(0.0), 1.0)
             }
         };
-        // Rounding of samples to f32 moves the delay of a recursive filter by less than 6e-8 of its
-        // length of some 0.1 s; of one sample it is 4 ms.
-        let allowed_ns = if declared_at_hz(subject.name()).is_some() { 100.0 } else { 1.0 };
-        assert!(late_ns.abs() <= allowed_ns, "{}: a delta is {late_ns} ns late", subject.name());
+        let name = subject.name();
+        assert!(late_ns.abs() <= allowed_ns, "{name}: a delta is {late_ns} ns late; see `known`");
     }
+}
+
+/// By how much a ramp of one a second comes out later than it was, at most, from its fifth second to
+/// its fifteenth. Samples near 20 are rounded to 1e-6, which is 1 µs here.
+fn lateness_of_ramp_ns(subject: &Subject) -> f64 {
+    let ramp: Vec<f32> = (0..20 * RATE_HZ as usize).map(|n| n as f32 / RATE_HZ as f32).collect();
+    let response = response(subject, &ramp);
+    let inside = response.iter().filter(|(ns, _)| ns.abs() < 5e9);
+    let late = inside.map(|(ns, x)| ns - (x - 10.0) * 1e9);
+    late.fold(f64::NAN, |most: f64, ns| if most.abs() >= ns.abs() { most } else { ns })
+}
+
+/// When outputs first and last differ by more than rounding because of one sample of a heart that
+/// is moved, up or down.
+fn changed_ns(subject: &Subject) -> (f64, f64) {
+    let heart = &heart().0[..20 * RATE_HZ as usize];
+    let without = response(subject, heart);
+    // What is not known either way does not differ.
+    let is_near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs() || (a.is_nan() && b.is_nan());
+    let differs = |(a, b): &(&(f64, f64), &(f64, f64))| !is_near(a.1, b.1);
+    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
+    for move_by in [1.0, -1.0] {
+        let mut touched = heart.to_vec();
+        touched[10 * RATE_HZ as usize] += move_by;
+        let with = response(subject, &touched);
+        assert_eq!(without.len(), with.len(), "{}: samples", subject.name());
+        for (at, _) in without.iter().zip(&with).filter(differs) {
+            (first, last) = (first.min(at.0), last.max(at.0));
+        }
+    }
+    assert!(first <= last, "{} sees no delta", subject.name());
+    (first, last)
 }

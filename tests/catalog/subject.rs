@@ -7,8 +7,8 @@ use std::{
 };
 
 use engine::{
-    EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Rate, ReadSeek, Services,
-    Shape, Timestamp, Unit,
+    Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Rate, ReadSeek, Services,
+    Shape, SignalFormat, Timestamp, Unit,
     testing::{Bench, MemoryFiles, Refused},
 };
 use operators::{
@@ -17,7 +17,10 @@ use operators::{
     sink::collect::Collected,
 };
 
-use crate::recordings::{self, RATE_HZ, SECONDS, SLOW_HZ};
+use crate::{
+    known,
+    recordings::{self, RATE_HZ, SECONDS, SLOW_HZ},
+};
 
 /// Tag of every frame that is fed, which what it causes must carry.
 pub(crate) const TAG: u64 = 7;
@@ -58,9 +61,10 @@ pub(crate) fn every_kind() -> impl Iterator<Item = &'static Kind> {
     CATALOG.iter().flat_map(|kind| [Some(*kind), kind.when_fed]).flatten()
 }
 
-/// Every kind with its example.
+/// Every kind with its example; operators that take anything once with events and once with a
+/// signal.
 pub(crate) fn everyone() -> impl Iterator<Item = Subject> {
-    every_kind().map(Subject::new)
+    every_kind().flat_map(|kind| [Some(Subject::new(kind)), Subject::of_a_signal(kind)]).flatten()
 }
 
 /// Operators alone.
@@ -89,6 +93,26 @@ impl Subject {
             lines: Arc::default(),
             forgets: false,
         }
+    }
+
+    /// An operator that takes anything, fed with a signal.
+    fn of_a_signal(kind: &'static Kind) -> Option<Self> {
+        let takes_any = |port: &engine::Port| port.shape == Shape::Any && !port.variadic;
+        if kind.is_sink() || !kind.inputs.iter().any(takes_any) {
+            return None;
+        }
+        let mut subject = Self::new(kind);
+        for ((_, format), port) in subject.inputs.iter_mut().zip(kind.inputs) {
+            if takes_any(port) {
+                *format = signal(kind, RATE_HZ);
+            }
+        }
+        Some(subject)
+    }
+
+    /// As it was before anything was written or fed.
+    pub(crate) fn fresh(&self) -> Self {
+        Self { inputs: self.inputs.clone(), ..Self::new(self.kind) }
     }
 
     /// The same, throwing away what sinks write, so that nothing grows.
@@ -126,6 +150,36 @@ impl Subject {
         self.try_bench().unwrap_or_else(|refused| panic!("{}: {refused}", self.name()))
     }
 
+    /// The samples of an input between two moments, if there are any.
+    fn samples(&self, line: usize, rate_hz: f64, from_ms: usize, to_ms: usize) -> Option<Step> {
+        let content = if rate_hz == RATE_HZ { self.content() } else { recordings::slow() };
+        let at = |ms: usize| (ms as f64 * rate_hz / 1e3).ceil() as usize;
+        let (from, to) = (at(from_ms), at(to_ms));
+        (from < to).then(|| {
+            let rate = Rate::new(rate_hz).expect("a rate");
+            let time = Timestamp::from_nanos(rate.span_ns(from as i64));
+            let planes = self.planes(&content[from..to]);
+            let mut frame = Frame::signal(time, planes.len() / (to - from), &planes);
+            frame.header.tag = TAG;
+            Step::Push(line, frame)
+        })
+    }
+
+    /// Samples of a signal as planes of as many channels as the kind needs.
+    pub(crate) fn planes(&self, samples: &[f32]) -> Vec<f32> {
+        let channels = known::channels(self.name()).iter().enumerate();
+        let plane = |(number, (_, lift)): (usize, &(&str, f32))| {
+            let share = 1.0 - 0.1 * number as f32;
+            samples.iter().map(move |sample| share * sample + lift).collect::<Vec<f32>>()
+        };
+        channels.flat_map(plane).collect()
+    }
+
+    /// What its signals of [`RATE_HZ`] are.
+    pub(crate) fn content(&self) -> &'static [f32] {
+        recordings::content(self.name())
+    }
+
     pub(crate) fn rate_hz(&self, line: usize) -> Option<f64> {
         self.inputs[line].1.rate().map(Rate::hz)
     }
@@ -150,7 +204,9 @@ impl Subject {
             let to_ms = (from_ms + frame_ms).min(end_ms);
             for line in 0..self.inputs.len() {
                 match self.rate_hz(line) {
-                    Some(rate_hz) => steps.extend(samples(line, rate_hz, from_ms, to_ms)),
+                    Some(rate_hz) => {
+                        steps.extend(self.samples(line, rate_hz, from_ms, to_ms));
+                    }
                     None => {
                         steps.extend(events(line, from_ms, to_ms));
                         let bound = Timestamp::from_nanos(to_ms as i64 * 1_000_000);
@@ -209,33 +265,26 @@ impl Subject {
 /// The first signal at every port for signals; events at ports for events. Where any number of
 /// edges may enter: two signals of different rates, two streams of events, or one of each.
 fn inputs(kind: &'static Kind) -> Vec<(&'static str, Format)> {
-    let signal = |rate_hz: f64| {
-        let rate = Rate::new(rate_hz).expect("a rate");
-        Format::signal(1, Unit::MILLIVOLT, rate, 1 << 14)
-    };
     let formats = |port: &engine::Port| match (port.shape, port.variadic, kind.is_sink()) {
-        (Shape::Signal, true, _) => vec![signal(RATE_HZ), signal(SLOW_HZ)],
-        (Shape::Signal, false, _) => vec![signal(RATE_HZ)],
-        (_, true, true) => vec![signal(RATE_HZ), beats()],
+        (Shape::Signal, true, _) => vec![signal(kind, RATE_HZ), signal(kind, SLOW_HZ)],
+        (Shape::Signal, false, _) => vec![signal(kind, RATE_HZ)],
+        (_, true, true) => vec![signal(kind, RATE_HZ), beats()],
         (_, true, false) => vec![beats(), beats()],
         _ => vec![beats()],
     };
-    let ports = kind.inputs.iter();
+    // As a bench does: what need not be fed is not.
+    let ports = kind.inputs.iter().filter(|port| !port.optional);
     ports.flat_map(|port| formats(port).into_iter().map(|format| (port.name, format))).collect()
 }
 
-/// The samples of an input between two moments, if there are any.
-fn samples(line: usize, rate_hz: f64, from_ms: usize, to_ms: usize) -> Option<Step> {
-    let content = if rate_hz == RATE_HZ { &recordings::heart().0 } else { recordings::slow() };
-    let at = |ms: usize| (ms as f64 * rate_hz / 1e3).ceil() as usize;
-    let (from, to) = (at(from_ms), at(to_ms));
-    (from < to).then(|| {
-        let rate = Rate::new(rate_hz).expect("a rate");
-        let time = Timestamp::from_nanos(rate.span_ns(from as i64));
-        let mut frame = Frame::signal(time, 1, &content[from..to]);
-        frame.header.tag = TAG;
-        Step::Push(line, frame)
-    })
+fn signal(kind: &Kind, rate_hz: f64) -> Format {
+    let rate = Rate::new(rate_hz).expect("a rate");
+    let channel = |(number, (unit, _)): (usize, &(&str, f32))| Channel {
+        name: number.to_string(),
+        unit: Unit::named(unit),
+    };
+    let channels = known::channels(kind.name).iter().enumerate().map(channel).collect();
+    Format::Signal(SignalFormat { channels, rate, frame_len: 1 << 14 }.into())
 }
 
 /// The beats of an input between two moments.

@@ -87,13 +87,32 @@ fn an_example_shows_what_must_be_written_and_builds() {
 fn quantities_end_in_their_unit() {
     // Whole numbers count, texts name; a number without a unit must be a share, a ratio or one of
     // those that carry the unit of the signal itself.
-    let bare = ["amplitude", "offset"];
+    let bare = [
+        "amplitude",
+        "offset",
+        "noise",
+        "height",
+        "prominence",
+        "level",
+        "hysteresis",
+        "flat_band",
+        "rail_low",
+        "rail_high",
+        "from_low",
+        "from_high",
+        "to_low",
+        "to_high",
+        "process",
+        "deviation_max",
+        "turn",
+        "exponent",
+    ];
     for kind in every_kind() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {
             let name = param.name();
             let units = [
-                "_hz", "_s", "_ms", "_mv", "_bpm", "_pct", "_per_min", "_turns", "_share",
-                "_ratio", "_db",
+                "_hz", "_s", "_ms", "_mv", "_uv", "_uv_per_ms", "_g", "_ut", "_dps", "_per_s", "_per_s2", "_spm", "_bpm", "_pct", "_per_min", "_turns", "_deg", "_share",
+                "_ratio", "_db", "_ppm",
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));
             assert!(has_unit || bare.contains(&name), "{}: {name} has no unit", kind.name);

@@ -9,6 +9,8 @@ use engine::{
 pub mod allocations;
 pub mod data;
 pub mod kinds;
+pub mod motion;
+pub mod record;
 pub mod score;
 pub mod waiting;
 

@@ -44,6 +44,11 @@ impl Score {
     pub fn predictivity(self) -> f64 {
         self.hit as f64 / (self.hit + self.invented) as f64
     }
+
+    /// The harmonic mean of both.
+    pub fn f1(self) -> f64 {
+        2.0 * self.hit as f64 / (2 * self.hit + self.missed + self.invented) as f64
+    }
 }
 
 impl std::ops::Add for Score {

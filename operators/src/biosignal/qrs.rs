@@ -12,7 +12,8 @@
 //!
 //! **Losses.** A NaN is taken as the last good sample, but 0.3 s of them are a gap: what follows is
 //! learnt anew, and the first beat behind it has no `rr_ms`, nor has one more than 3 s after the
-//! last.
+//! last. Where nothing has moved for 1.5 s the lead is off, at a rail or flat: beats are found again
+//! at once when it is on, but the first has no `rr_ms`. At the end a remark says for how long.
 //!
 //! **Delay.** From the R peak to its event 0.22 s, 0.5 s for a small beat, which may be the P wave of a
 //! larger one, and up to 3 s while it learns; besides what filters in front delay.
@@ -47,7 +48,8 @@ pub static KIND: Kind = Kind {
           those; what filters in front delay comes on top. \
           30 to 220 beats a minute; in plain noise below 5. After a gap, or 0.3 s of NaN, learning \
           begins anew. The first beat after that, or after 3 s without one, has no rr_ms; shorter \
-          NaN count as the last good sample. The amplitude is R's height in the recording, before \
+          NaN count as the last good sample. 1.5 s without any change are a lead that fell off: the next beat \
+          has no rr_ms, and a remark tells of it (`ecg_quality` tells when). The amplitude is R's height in the recording, before \
           `bandpass`, over its mean from 100 to 60 ms earlier, to about 5 %. Cost: about 20 ns a \
           sample, 5 KiB. Source: Pan and Tompkins 1985, Hamilton 2002, and operators::math::qrs.",
     example: "input = \"auto\"",
@@ -101,6 +103,9 @@ pub static KIND: Kind = Kind {
             qrs: detector(node)?,
             rate,
             missing_max: (GAP_S * rate.hz()).ceil() as u64,
+            flat_max: (FLAT_S * rate.hz()).ceil() as u64,
+            held: f32::NAN,
+            unmoved: 0,
             taken: 0,
             origin: 0,
             missing: 0,
@@ -128,6 +133,8 @@ const REFRACTORY_NS: i64 = 100_000_000;
 const LOST_MAX: f32 = 0.3;
 /// Shorter holes of NaN are bridged: no complex is longer, and no beat is lost unseen.
 const GAP_S: f64 = 0.3;
+/// So long not even the slowest heart without any noise stands still between its waves.
+const FLAT_S: f64 = 1.5;
 /// Longer is no interval between beats, but one of them was not heard.
 const RR_NS_MAX: i64 = 3_000_000_000;
 
@@ -136,6 +143,11 @@ struct Detector {
     rate: Rate,
     /// So many NaN in a row are a gap.
     missing_max: u64,
+    /// So many equal samples are a lead that is off.
+    flat_max: u64,
+    /// The last sample, and how many have been equal to it.
+    held: f32,
+    unmoved: u64,
     /// Samples taken since the detector was fresh.
     taken: u64,
     /// Where the first of them lies, from the first sample of the frame taken last.
@@ -154,6 +166,8 @@ struct Tally {
     samples: u64,
     missing: u64,
     beats: u64,
+    /// While the lead was off.
+    flat: u64,
 }
 
 impl Detector {
@@ -188,6 +202,13 @@ impl Detector {
         self.missing = if sample.is_nan() { self.missing + 1 } else { 0 };
         self.tally.samples += 1;
         self.tally.missing += u64::from(sample.is_nan());
+        self.unmoved = if sample == self.held { self.unmoved + 1 } else { 0 };
+        self.held = sample;
+        if self.unmoved + 1 >= self.flat_max {
+            let is_new = self.unmoved + 1 == self.flat_max;
+            self.tally.flat += if is_new { self.flat_max } else { 1 };
+            self.last = None;
+        }
         if self.missing >= self.missing_max {
             if self.taken > 0 {
                 self.drain(io);
@@ -220,6 +241,7 @@ impl Detector {
         }
         self.forget();
         self.missing = 0;
+        (self.held, self.unmoved) = (f32::NAN, 0);
     }
 
     fn forget(&mut self) {
@@ -263,15 +285,21 @@ impl Operator for Detector {
     }
 
     fn remark(&self) -> Option<String> {
-        let Tally { samples, missing, beats } = self.tally;
+        let Tally { samples, missing, beats, flat } = self.tally;
         let seconds = |samples: u64| samples as f64 / self.rate.hz();
         // Before, the detector is still learning.
-        if beats > 0 || seconds(samples) < 5.0 {
+        if beats == 0 && seconds(samples) < 5.0 {
             return None;
+        }
+        if beats > 0 {
+            return (flat > 0).then(|| format!("the lead was off for {:.1} s", seconds(flat)));
         }
         let mut remark = format!("no heart beat in {:.1} s of signal", seconds(samples));
         if missing > 0 {
             remark += &format!(", of which {:.1} s are no numbers", seconds(missing));
+        }
+        if flat > 0 {
+            remark += &format!("; the lead was off for {:.1} s", seconds(flat));
         }
         Some(remark)
     }
@@ -279,12 +307,14 @@ impl Operator for Detector {
     fn reset(&mut self) {
         self.forget();
         (self.missing, self.end) = (0, Timestamp::MIN);
+        (self.held, self.unmoved) = (f32::NAN, 0);
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        into.push(3);
-        let Tally { samples, missing, beats } = self.tally;
-        for count in [samples, missing, beats] {
+        into.push(4);
+        let Tally { samples, missing, beats, flat } = self.tally;
+        into.extend_from_slice(&self.held.to_le_bytes());
+        for count in [samples, missing, beats, flat, self.unmoved] {
             into.extend_from_slice(&count.to_le_bytes());
         }
         into.extend_from_slice(&self.taken.to_le_bytes());
@@ -297,10 +327,13 @@ impl Operator for Detector {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let wrong = || Fault::new("is no state of `qrs`");
-        let state = from.strip_prefix(&[3]).ok_or_else(wrong)?;
+        let state = from.strip_prefix(&[4]).ok_or_else(wrong)?;
+        let (held, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (samples, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (unheard, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (beats, state) = state.split_first_chunk().ok_or_else(wrong)?;
+        let (flat, state) = state.split_first_chunk().ok_or_else(wrong)?;
+        let (unmoved, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (taken, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (missing, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (end, state) = state.split_first_chunk().ok_or_else(wrong)?;
@@ -310,7 +343,10 @@ impl Operator for Detector {
             samples: u64::from_le_bytes(*samples),
             missing: u64::from_le_bytes(*unheard),
             beats: u64::from_le_bytes(*beats),
+            flat: u64::from_le_bytes(*flat),
         };
+        self.held = f32::from_le_bytes(*held);
+        self.unmoved = u64::from_le_bytes(*unmoved);
         self.taken = u64::from_le_bytes(*taken);
         self.missing = u64::from_le_bytes(*missing);
         self.end = Timestamp::from_nanos(i64::from_le_bytes(*end));

@@ -1,102 +1,75 @@
 //! `bandpass`: keep what lies between two frequencies.
 //!
-//! A Butterworth band-pass as second-order sections, designed as SciPy's
-//! `butter(order, [low_hz, high_hz], "bandpass", fs=rate, output="sos")` and run
-//! forward from zero state, with coefficients and state in f64.
+//! A recursive filter of one of five families as second-order sections, designed as SciPy's
+//! `iirfilter(order, [low_hz, high_hz], rp, rs, "bandpass", ftype=family, fs=rate, output="sos")` and
+//! run forward, with coefficients and state in f64; see [`iir`](crate::math::iir) for the families.
 //!
 //! | port  | carries               |
 //! |-------|-----------------------|
 //! | `in`  | any signal            |
 //! | `out` | the same, band-passed |
 //!
-//! **Delay**: the group delay at the geometric centre of the band; the runtime
-//! subtracts it from the times, so what comes out lies where it was. **NaN**: a
-//! sample that is not finite comes out as NaN while the filter sees the last
-//! finite one. **Cost**: about 0.4 ns a sample, channel and section with 8 channels.
+//! **Delay**: the group delay at the geometric centre of the band; the runtime subtracts it from the
+//! times, so what comes out lies where it was. **Start**: from zeros; with `settle` as if the first
+//! finite sample had been there for ever, and again after each gap. **NaN**: a sample that is not
+//! finite comes out as NaN while the filter sees the last finite one. **Cost**: about 0.4 ns a sample,
+//! channel and section with 8 channels. **Source**: Oppenheim and Schafer, *Discrete-Time Signal
+//! Processing*, chapter 7.
 
-use std::sync::Arc;
+use engine::{Diagnostic, Kind, Node, Param, Passed, Port};
 
-use engine::{Block, Body, Diagnostic, Fault, Kind, Node, Outline, Param, Port};
-
-use crate::{
-    designs::{Designs, refused},
-    kernels::biquad::Biquad,
-    math::{
-        band::Band,
-        butterworth,
-        sos::{Section, group_delay_s},
-    },
-};
+use super::recursive::{self, ATTENUATION_DB, FAMILY, ORDER, RIPPLE_DB, SETTLE};
+use crate::math::{band::Band, iir, sos::Section};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "bandpass",
     summary: "Keep what lies between two frequencies.",
-    doc: "Butterworth band-pass as second-order sections, SciPy's butter(order, [low_hz, high_hz], \
-          'bandpass'), run forward from zero state, coefficients and state in f64. Delay: the group \
-          delay at sqrt(low_hz * high_hz), subtracted from the times by the runtime. NaN: a sample \
-          that is not finite comes out as NaN while the filter sees the last finite one. Cost: about \
-          0.4 ns a sample, channel and section with 8 channels. Source: Oppenheim and Schafer, \
-          Discrete-Time Signal Processing, chapter 7.",
+    doc: "Recursive band-pass filter as second-order sections, SciPy's iirfilter(order, [low_hz, \
+          high_hz], rp, rs, 'bandpass', ftype=family), run forward, coefficients and state in f64. At \
+          both edges the gain is -3 dB (butterworth), -ripple_db (chebyshev1, elliptic) or \
+          -attenuation_db (chebyshev2); of bessel, norm='phase', it is neither. `order` sections. Delay: \
+          the group delay at sqrt(low_hz * high_hz), subtracted from the times by the runtime. Starts \
+          from zeros, or with settle = true as if the first finite sample had been there for ever, and \
+          so again after each gap. NaN: a sample that is not finite comes out as NaN while the filter \
+          sees the last finite one. Cost: about 0.4 ns a sample, channel and section with 8 channels. \
+          Source: Oppenheim and Schafer, Discrete-Time Signal Processing, chapter 7.",
     example: "low_hz = 5.0\nhigh_hz = 15.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
-    params: &[&LOW_HZ, &HIGH_HZ, &ORDER],
+    params: &[&LOW_HZ, &HIGH_HZ, &ORDER, &FAMILY, &RIPPLE_DB, &ATTENUATION_DB, &SETTLE],
     plan: |node| {
-        let rate_hz = node.rate_hz("in");
-        let sections = sections(node, rate_hz)?;
+        let sections = recursive::sections(node, band(node)?, HIGH_HZ.name())?;
         let centre_hz = (node.get(&LOW_HZ)? * node.get(&HIGH_HZ)?).sqrt();
-        let delay_s = group_delay_s(&sections, rate_hz, centre_hz);
-        Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
+        recursive::outline(node, &sections, centre_hz)
     },
-    build: |node| {
-        let signal = node.signal("in");
-        let sections = sections(node, signal.rate.hz())?;
-        Ok(Body::block(BandPass(Biquad::new(sections, signal.channels.len()))))
-    },
+    build: |node| recursive::body(node, recursive::sections(node, band(node)?, HIGH_HZ.name())?),
     ..Kind::BASE
 };
 
-pub(crate) const LOW_HZ: Param<f64> =
-    Param::required("low_hz", "Lower edge, where power is halved.").within(1e-4, 1e6);
-pub(crate) const HIGH_HZ: Param<f64> =
-    Param::required("high_hz", "Upper edge, where power is halved.").within(1e-4, 1e6);
-pub(crate) const ORDER: Param<i64> =
-    Param::with_default("order", 2, "SciPy's N; the filter has N second-order sections.")
-        .within(1.0, 10.0);
+const LOW_HZ: Param<f64> =
+    Param::required("low_hz", "Lower edge of what passes.").within(1e-4, 1e6);
+const HIGH_HZ: Param<f64> =
+    Param::required("high_hz", "Upper edge of what passes.").within(1e-4, 1e6);
 
-/// Designs the filter. All sessions with the same design share its coefficients.
-fn sections(node: &Node<'_>, rate_hz: f64) -> Result<Arc<[Section]>, Diagnostic> {
-    static DESIGNED: Designs<(u64, u64, u64, i64), Section> = Designs::new();
-
-    let (low_hz, high_hz, order) = (node.get(&LOW_HZ)?, node.get(&HIGH_HZ)?, node.get(&ORDER)?);
+fn band(node: &Node<'_>) -> Result<Band, Diagnostic> {
+    let (low_hz, high_hz) = (node.get(&LOW_HZ)?, node.get(&HIGH_HZ)?);
     node.check_below_nyquist(&LOW_HZ, low_hz, "in")?;
     node.check_below_nyquist(&HIGH_HZ, high_hz, "in")?;
-    let key = (low_hz.to_bits(), high_hz.to_bits(), rate_hz.to_bits(), order);
-    let band = Band::BandPass { low_hz, high_hz };
-    DESIGNED
-        .find_or(key, || butterworth::design(order as usize, band, rate_hz))
-        .map_err(|error| refused(node, HIGH_HZ.name(), error))
+    Ok(Band::BandPass { low_hz, high_hz })
 }
 
-struct BandPass(Biquad);
-
-impl Block for BandPass {
-    fn block(&mut self, _: usize, input: &[f32], output: &mut [f32]) {
-        self.0.run(input, output);
-    }
-
-    fn reset(&mut self) {
-        self.0.reset();
-    }
-
-    fn save(&self, into: &mut Vec<u8>) {
-        self.0.save(into);
-    }
-
-    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.0.load(from).map_err(|error| Fault::new("is no state of this filter").because(error))
-    }
+/// The sections of a `bandpass` that a stream has passed, whatever its family, for who undoes it.
+pub(crate) fn sections_of(passed: &Passed, rate_hz: f64) -> Result<Vec<Section>, Diagnostic> {
+    let params = &passed.params;
+    let (ripple_db, attenuation_db) =
+        (params.read_optional(&RIPPLE_DB)?, params.read_optional(&ATTENUATION_DB)?);
+    let family = recursive::family(params.read(&FAMILY)?, ripple_db, attenuation_db);
+    let (low_hz, high_hz) = (params.read(&LOW_HZ)?, params.read(&HIGH_HZ)?);
+    let (band, order) = (Band::BandPass { low_hz, high_hz }, params.read(&ORDER)? as usize);
+    let family = family.expect("the `bandpass` itself was planned with it");
+    Ok(iir::design(family, order, band, rate_hz)
+        .expect("the `bandpass` itself was planned with it"))
 }
 
 #[cfg(test)]

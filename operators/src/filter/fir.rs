@@ -1,11 +1,14 @@
 //! `fir`: keep or remove bands of frequency without changing the shape of waves.
 //!
-//! A finite impulse response filter of `taps` taps by the window method, SciPy's
-//! `firwin(taps, edges, window=window, fs=rate)`:
+//! A finite impulse response filter of `taps` taps,
 //!
 //! ```text
 //! y[n] = h[0] · x[n] + h[1] · x[n−1] + … + h[N−1] · x[n−N+1],    h[k] = h[N−1−k]
 //! ```
+//!
+//! by one of two methods: the ideal filter cut to length by a window, SciPy's `firwin(taps, edges,
+//! window=window, fs=rate)`; or by least squares, SciPy's `firls(taps, bands, gains, weight=weights,
+//! fs=rate)`, where the gain may do as it likes within `transition_hz` around each edge.
 //!
 //! What passes lies between `low_hz` and `high_hz`; without `low_hz` everything below `high_hz`,
 //! without `high_hz` everything above `low_hz`; with `stop` everything else. Or the taps themselves
@@ -19,39 +22,52 @@
 //! **Delay**: `(N − 1) / 2` samples at every frequency; the runtime subtracts it from the times.
 //! `coefficients` that are not symmetric delay by where their energy lies, `Σ k h[k]² / Σ h[k]²`.
 //! As many samples come out as go in, from the input's first moment to its last: beyond both there
-//! are zeros. Where a gap interrupts the input, the delay's length before it is lost.
-//! **NaN** reaches the N outputs it is part of and no other. **Cost**: N multiplications a sample
-//! and channel, 8 to 16 at a time. **Source**: Oppenheim and Schafer, *Discrete-Time Signal
-//! Processing*, section 7.5.
+//! are zeros, or with `settle` the first and the last sample. Where a gap interrupts the input, the
+//! delay's length before it is lost. **NaN** reaches the N outputs it is part of and no other. **Cost**:
+//! N multiplications a sample and channel, 8 to 16 at a time. **Source**: Oppenheim and Schafer,
+//! *Discrete-Time Signal Processing*, section 7.5; Selesnick, Connexions m10577.
 
 use std::sync::Arc;
 
 use engine::{Body, Code, Diagnostic, Kind, Node, Outline, Param, Port};
 
-use super::span::Spanned;
+use super::span::{Beyond, Spanned};
 use crate::{
     designs::{Designs, refused},
     kernels::fir::Fir,
-    math::{band::Band, fir_design, window::Window},
+    math::{band::Band, fir_design, fir_least_squares, window::Window},
 };
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "fir",
     summary: "Keep or remove a band of frequencies without changing the shape of waves.",
-    doc: "y[n] = sum over k of h[k] x[n-k], with N = `taps` symmetric taps by the window method, \
-          SciPy's firwin. Passes what lies between low_hz and high_hz; without low_hz everything \
-          below high_hz, without high_hz everything above low_hz; with stop = true everything \
-          else. At the edges amplitude is halved. `coefficients` gives h itself instead. Delay: \
-          (N - 1) / 2 samples at every frequency, or for coefficients that are not symmetric the \
-          middle of their energy; subtracted from the times by the runtime. As many samples come \
-          out as go in, from the input's first moment to its last; beyond both there are zeros. \
-          NaN: reaches the N outputs it is part of and no other. Cost: N multiplications a sample and channel, 8 to 16 at a time. Source: \
-          Oppenheim and Schafer, Discrete-Time Signal Processing, section 7.5.",
+    doc: "y[n] = sum over k of h[k] x[n-k], with N = `taps` symmetric taps, by the window method, SciPy's \
+          firwin, or by least squares, SciPy's firls, with transitions of transition_hz around the edges. \
+          Passes what lies between low_hz and high_hz; without low_hz everything below high_hz, \
+          without high_hz everything above low_hz; with stop = true everything else. At the edges \
+          amplitude is halved. `coefficients` gives h itself instead. Delay: (N - 1) / 2 samples at every \
+          frequency, or for coefficients that are not symmetric the middle of their energy; subtracted \
+          from the times by the runtime. As many samples come out as go in, from the input's first \
+          moment to its last; beyond both there are zeros, with settle = true the first and the last \
+          sample. NaN: reaches the N outputs it is part of and no other. Cost: N multiplications a sample \
+          and channel, 8 to 16 at a time. Source: Oppenheim and Schafer, Discrete-Time Signal Processing, \
+          section 7.5; Selesnick, Connexions m10577.",
     example: "taps = 65\nhigh_hz = 40.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
-    params: &[&TAPS, &LOW_HZ, &HIGH_HZ, &STOP, &WINDOW, &COEFFICIENTS],
+    params: &[
+        &TAPS,
+        &LOW_HZ,
+        &HIGH_HZ,
+        &STOP,
+        &METHOD,
+        &WINDOW,
+        &TRANSITION_HZ,
+        &STOP_WEIGHT_RATIO,
+        &COEFFICIENTS,
+        &SETTLE,
+    ],
     plan: |node| {
         let rate_hz = node.rate_hz("in");
         let delay_s = middle(&taps(node, rate_hz)?) / rate_hz;
@@ -60,8 +76,13 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let signal = node.signal("in");
         let taps = taps(node, signal.rate.hz())?;
-        let delay = middle(&taps);
-        Ok(Body::operator(Spanned::new(Fir::new(taps, signal.channels.len()), delay)))
+        let (delay, channels) = (middle(&taps), signal.channels.len());
+        let beyond = match node.get(&SETTLE)? {
+            true => Beyond::Edge(taps.len() - 1),
+            false => Beyond::Zeros,
+        };
+        let filter = Spanned::new(Fir::new(taps, channels), delay);
+        Ok(Body::operator(filter.beyond(beyond, channels)))
     },
     ..Kind::BASE
 };
@@ -69,6 +90,7 @@ pub static KIND: Kind = Kind {
 const TAPS_MAX: f64 = 8_192.0;
 const TAPS_DEFAULT: i64 = 65;
 const WINDOW_DEFAULT: &str = "hamming";
+const METHOD_DEFAULT: &str = "window";
 const TAPS: Param<i64> =
     Param::with_default("taps", TAPS_DEFAULT, "Length of the filter; more taps, steeper edges.")
         .within(1.0, TAPS_MAX);
@@ -81,13 +103,32 @@ const STOP: Param<bool> =
 const WINDOW: Param<&str> =
     Param::with_default("window", WINDOW_DEFAULT, "Trades steep edges for deep stop bands.")
         .one_of(&["blackman", "hamming", "hann", "rectangular"]);
+const METHOD: Param<&str> =
+    Param::with_default("method", METHOD_DEFAULT, "How the taps are found.")
+        .one_of(&["least_squares", "window"]);
+const TRANSITION_HZ: Param<f64> = Param::optional(
+    "transition_hz",
+    "Width of what is left open around each edge, for least_squares.",
+)
+.within(1e-4, 1e6);
+const STOP_WEIGHT_RATIO: Param<f64> = Param::with_default(
+    "stop_weight_ratio",
+    1.0,
+    "What an error where it stops costs beside one where it passes, for least_squares.",
+)
+.within(1e-6, 1e6);
+const SETTLE: Param<bool> = Param::with_default(
+    "settle",
+    false,
+    "Beyond both ends the first and the last sample stay, instead of zeros.",
+);
 const COEFFICIENTS: Param<&[f64]> =
     Param::optional("coefficients", "The taps themselves, h[0] first, instead of a design.")
         .within(-1e9, 1e9);
 
 /// Designs the filter. All sessions with the same design share its taps.
 fn taps(node: &Node<'_>, rate_hz: f64) -> Result<Arc<[f32]>, Diagnostic> {
-    type Key = (i64, Option<u64>, Option<u64>, bool, String, u64);
+    type Key = (i64, bool, String, Vec<u64>);
     static DESIGNED: Designs<Key, f32> = Designs::new();
 
     if let Some(coefficients) = node.get_optional(&COEFFICIENTS)? {
@@ -99,17 +140,53 @@ fn taps(node: &Node<'_>, rate_hz: f64) -> Result<Arc<[f32]>, Diagnostic> {
         node.check_below_nyquist(param, hz.unwrap_or(0.0), "in")?;
     }
     let band = band(node, low_hz, high_hz, stop)?;
-    let bits = |hz: Option<f64>| hz.map(f64::to_bits);
-    let key = (taps, bits(low_hz), bits(high_hz), stop, window.to_owned(), rate_hz.to_bits());
+    let open = open(node)?;
+    // No edge is 0 Hz, and no transition.
+    let (transition_hz, stop_weight) = open.unwrap_or((0.0, 0.0));
+    let edges = [low_hz.unwrap_or(0.0), high_hz.unwrap_or(0.0)];
+    let numbers = edges.into_iter().chain([rate_hz, transition_hz, stop_weight]).map(f64::to_bits);
     DESIGNED
-        .find_or(key, || {
-            let taps = fir_design::design(taps as usize, band, window_of(window), rate_hz)?;
+        .find_or((taps, stop, window.to_owned(), numbers.collect()), || {
+            let taps = taps as usize;
+            let taps = match open {
+                Some((transition_hz, stop_weight)) => {
+                    fir_least_squares::design(taps, band, transition_hz, stop_weight, rate_hz)?
+                }
+                None => fir_design::design(taps, band, window_of(window), rate_hz)?,
+            };
             Ok(taps.into_iter().map(|tap| tap as f32).collect())
         })
         .map_err(|error| {
-            let param = if low_hz.is_some() { LOW_HZ.name() } else { HIGH_HZ.name() };
-            refused(node, param, error)
+            let edge = if low_hz.is_some() { LOW_HZ.name() } else { HIGH_HZ.name() };
+            refused(node, if open.is_some() { TRANSITION_HZ.name() } else { edge }, error)
         })
+}
+
+/// Where least squares leave the gain open, and what an error where it stops costs; none for windows.
+fn open(node: &Node<'_>) -> Result<Option<(f64, f64)>, Diagnostic> {
+    let method = node.get(&METHOD)?;
+    let (transition_hz, stop_weight) =
+        (node.get_optional(&TRANSITION_HZ)?, node.get(&STOP_WEIGHT_RATIO)?);
+    let by_window = method == METHOD_DEFAULT;
+    let idle = [
+        (TRANSITION_HZ.name(), by_window && transition_hz.is_some()),
+        (STOP_WEIGHT_RATIO.name(), by_window && stop_weight != 1.0),
+        (WINDOW.name(), !by_window && node.get(&WINDOW)? != WINDOW_DEFAULT),
+    ];
+    if let Some((idle, _)) = idle.into_iter().find(|(_, is_written)| *is_written) {
+        let message = format!("`{idle}` changes nothing where method = {method:?}");
+        let hint = "leave it out, or choose the other method";
+        return Err(node.problem(Code::NoEffect, idle, message).hint(hint));
+    }
+    if by_window {
+        return Ok(None);
+    }
+    let Some(transition_hz) = transition_hz else {
+        let message = format!("method = {method:?} needs `{}`", TRANSITION_HZ.name());
+        let problem = node.problem(Code::MissingParameter, METHOD.name(), message);
+        return Err(problem.hint("write it; about 3 times the rate over the taps is usual"));
+    };
+    Ok(Some((transition_hz, stop_weight)))
 }
 
 /// The taps as they are written.
@@ -121,6 +198,9 @@ fn written(node: &Node<'_>, coefficients: &[f64]) -> Result<Arc<[f32]>, Diagnost
         (HIGH_HZ.name(), node.get_optional(&HIGH_HZ)?.is_some()),
         (STOP.name(), node.get(&STOP)?),
         (WINDOW.name(), node.get(&WINDOW)? != WINDOW_DEFAULT),
+        (METHOD.name(), node.get(&METHOD)? != METHOD_DEFAULT),
+        (TRANSITION_HZ.name(), node.get_optional(&TRANSITION_HZ)?.is_some()),
+        (STOP_WEIGHT_RATIO.name(), node.get(&STOP_WEIGHT_RATIO)? != 1.0),
     ];
     if let Some((idle, _)) = idle.into_iter().find(|(_, is_written)| *is_written) {
         let message = format!("`{idle}` changes nothing where `{name}` is written");
@@ -255,6 +335,37 @@ mod tests {
     }
 
     #[test]
+    fn least_squares_are_scipys() {
+        let text = include_str!("../../../tests/golden/fir_least_squares.json");
+        let case = golden::cases(text).next().expect("the script writes it");
+        let params = "taps = 11\nhigh_hz = 40.0\nmethod = \"least_squares\"\ntransition_hz = 40.0";
+        let mut fir = Bench::build(&KIND, 250.0, params).expect("valid");
+        let mut impulse = [0.0; 20];
+        impulse[5] = 1.0;
+        let response = fir.feed(&impulse);
+        for (got, want) in response.iter().zip(golden::numbers(case, "filter")) {
+            // Half a unit in the last of 24 bits below 1/2; the design is good to 1e-13.
+            assert!((f64::from(*got) - want).abs() < 2f64.powi(-25), "{got} is not {want}");
+        }
+    }
+
+    #[test]
+    fn a_settled_start_and_end_have_no_transient() {
+        let params = "taps = 64\nhigh_hz = 10.0\nsettle = true";
+        let mut fir = Bench::build(&KIND, 250.0, params).expect("valid");
+        for _ in 0..2 {
+            let output = [fir.feed(&[5.0; 100]), fir.flush()].concat();
+            // Sixty-four products, summed in f32.
+            assert!(
+                output.iter().all(|y| (y - 5.0).abs() < 64.0 * 5.0 * f32::EPSILON),
+                "{output:?}"
+            );
+            fir.reset();
+            assert_eq!(output.len(), 100);
+        }
+    }
+
+    #[test]
     fn what_contradicts_itself_is_explained() {
         for (params, told) in [
             ("", "neither `low_hz` nor `high_hz` is written"),
@@ -262,6 +373,12 @@ mod tests {
             ("coefficients = []", "`coefficients` has 0 numbers"),
             ("low_hz = 40.0\nhigh_hz = 10.0", "10"),
             ("low_hz = 40.0\ntaps = 64", "64"),
+            ("high_hz = 40.0\nmethod = \"least_squares\"", "needs `transition_hz`"),
+            ("high_hz = 40.0\ntransition_hz = 5.0", "`transition_hz` changes nothing"),
+            (
+                "high_hz = 40.0\nmethod = \"least_squares\"\ntransition_hz = 90.0",
+                "leave no band between",
+            ),
         ] {
             let problem = Bench::build(&KIND, 250.0, params).err().expect("refused").to_string();
             assert!(problem.contains(told) && problem.contains("hint:"), "{params}: {problem}");

@@ -17,6 +17,7 @@ pub mod fir;
 mod kernel;
 mod level;
 pub mod map;
+pub mod polyphase;
 mod sections;
 mod tile;
 

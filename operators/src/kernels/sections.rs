@@ -6,7 +6,7 @@
 //!                  └ section 0 ┘ └ section 1 ┘
 //! ```
 
-use std::mem;
+use std::{mem, ops::Range};
 
 use super::level::{Level, Work};
 use super::tile;
@@ -28,14 +28,33 @@ pub(super) fn per_channel(sections: &[Section]) -> usize {
     1 + 2 * sections.len()
 }
 
-/// One call: planes of `len` samples; `input` is what `output` holds if there is none.
+/// Where the state of a channel lies: in steps of the second number from the first on, that of its
+/// group's width, come its last sample and s0 and s1 of each section.
+pub(super) fn place(channel: usize, channels: usize, sections: &[Section]) -> (usize, usize) {
+    let mut first = 0;
+    for width in [8, 4, 2, 1] {
+        // Whole groups of this width, as `Filter` takes them.
+        let end = first + (channels - first) / width * width;
+        if channel < end {
+            let group = (channel - first) / width * width + first;
+            return (group * per_channel(sections) + channel - group, width);
+        }
+        first = end;
+    }
+    unreachable!("groups of one take every channel that is left")
+}
+
+/// One call: planes of `len` samples, of which some are filtered; `input` is what `output` holds if
+/// there is none.
 pub(super) struct Filter<'a> {
     pub(super) sections: &'a [Section],
     pub(super) state: &'a mut [f64],
     pub(super) input: Option<&'a [f32]>,
     pub(super) output: &'a mut [f32],
     pub(super) len: usize,
-    /// The number of the first sample, modulo `FLUSH_EVERY`.
+    /// The samples of each plane to filter.
+    pub(super) part: Range<usize>,
+    /// The number of the first of them, modulo `FLUSH_EVERY`.
     pub(super) position: usize,
 }
 
@@ -88,7 +107,8 @@ impl Filter<'_> {
         let (chunks, _) = state.0.as_chunks_mut();
         let (held, sections) = chunks.split_first_mut().expect("a group holds its last samples");
         let mut lanes = Lanes::<L> { coefficients: self.sections, held, sections };
-        lanes.filter::<BITS>(input.map(|split| split.0), output.0, self.len, self.position);
+        let part = self.part.clone();
+        lanes.filter::<BITS>(input.map(|split| split.0), output.0, self.len, part, self.position);
         true
     }
 }
@@ -109,13 +129,14 @@ impl<const L: usize> Lanes<'_, L> {
         input: Option<&[f32]>,
         output: &mut [f32],
         len: usize,
+        part: Range<usize>,
         position: usize,
     ) {
         let mut tile = [[0.0; L]; TILE];
-        let mut at = 0;
-        while at < len {
-            let to_flush = FLUSH_EVERY - (position + at) % FLUSH_EVERY;
-            let rows = &mut tile[..TILE.min(len - at).min(to_flush)];
+        let mut at = part.start;
+        while at < part.end {
+            let to_flush = FLUSH_EVERY - (position + at - part.start) % FLUSH_EVERY;
+            let rows = &mut tile[..TILE.min(part.end - at).min(to_flush)];
 
             tile::load(input.unwrap_or(output), len, at, rows);
             let last = rows[rows.len() - 1];

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::iir::Family;
+
 /// The frequencies a filter lets pass, in hertz.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Band {
@@ -66,6 +68,11 @@ pub enum DesignError {
         /// The highest there is.
         max: f64,
     },
+    /// Ripple or attenuation is not above 0, too large, or the ripple is not the smaller one.
+    Decibels {
+        /// The family asked for.
+        family: Family,
+    },
     /// An edge is not between 0 and half the rate.
     EdgeOutside {
         /// The edge asked for.
@@ -87,6 +94,13 @@ pub enum DesignError {
         /// The highest order there is.
         max: usize,
     },
+    /// A notch is too wide.
+    Quality {
+        /// The quality asked for.
+        q: f64,
+        /// What it must be above.
+        min: f64,
+    },
     /// The window leaves nothing of so few taps: the ends of most windows are 0.
     Silent {
         /// The number asked for.
@@ -104,12 +118,27 @@ pub enum DesignError {
         /// The number asked for.
         taps: usize,
     },
+    /// Transitions are not above 0, or meet each other or an end of the spectrum.
+    Transition {
+        /// The width asked for.
+        transition_hz: f64,
+    },
+    /// The equations of least squares have no one answer: transitions are too wide for so many taps.
+    Undetermined {
+        /// The number asked for.
+        taps: usize,
+        /// The width asked for.
+        transition_hz: f64,
+    },
 }
 
 impl fmt::Display for DesignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Beta { beta, max } => write!(f, "beta {beta} is not between 0 and {max}"),
+            Self::Decibels { family } => {
+                write!(f, "{family}: ripple is not between 0 and attenuation, or that beyond 300")
+            }
             Self::EdgeOutside { edge_hz, nyquist_hz } => {
                 write!(f, "edge {edge_hz} Hz is not between 0 and half the rate, {nyquist_hz} Hz")
             }
@@ -117,10 +146,20 @@ impl fmt::Display for DesignError {
                 write!(f, "lower edge {low_hz} Hz is not below the upper edge {high_hz} Hz")
             }
             Self::Order { order, max } => write!(f, "order {order} is not between 1 and {max}"),
+            Self::Quality { q, min } => write!(f, "a quality of {q} is not above {min}"),
             Self::Silent { taps } => write!(f, "{taps} taps are all 0 under this window"),
             Self::Taps { taps, max } => write!(f, "{taps} taps are not between 1 and {max}"),
             Self::TapsEven { taps } => {
                 write!(f, "{taps} taps cannot pass half the rate, an odd number can")
+            }
+            Self::Transition { transition_hz } => {
+                write!(
+                    f,
+                    "transitions of {transition_hz} Hz around the edges leave no band between"
+                )
+            }
+            Self::Undetermined { taps, transition_hz } => {
+                write!(f, "transitions of {transition_hz} Hz leave {taps} taps undetermined")
             }
         }
     }

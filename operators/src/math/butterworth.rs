@@ -1,142 +1,48 @@
 //! Butterworth filters: as flat as can be where they pass.
 //!
-//! The classical way, as in SciPy's `butter(order, edges, fs=rate, output='sos')`: the poles of the
-//! analog low-pass filter of 1 rad/s lie evenly on the left half of the unit circle; edges are bent
-//! (`tan(π · hz / rate)`) so that they land where they should; the analog filter becomes the wanted
-//! band; the bilinear transform `s = 4 · (z − 1) / (z + 1)` makes it digital (in units in which the
-//! rate is 2). At each edge the power is halved, exactly.
+//! The poles of the analog low-pass filter of 1 rad/s lie evenly on the left half of the unit circle,
+//!
+//! ```text
+//! |H(jw)|² = 1 / (1 + w²ᴺ)
+//! ```
+//!
+//! so that at each edge the power is halved, exactly: `butter(order, edges, fs=rate, output='sos')` of
+//! SciPy.
 //!
 //! Source: Oppenheim and Schafer, *Discrete-Time Signal Processing*, 3rd edition, chapter 7.
 
 use std::f64::consts::PI;
 
+use super::analog::Prototype;
 use super::band::{Band, DesignError};
 use super::complex::Complex;
-use super::sos::{self, Root, Section};
+use super::iir::{self, Family};
+use super::sos::{Root, Section};
 
 /// Beyond this the coefficients are mostly rounding for narrow bands, and nobody hears the gain.
 pub const ORDER_MAX: usize = 20;
 
-/// Twice the rate, in the units of this file.
-const BILINEAR: f64 = 4.0;
-
-/// The second-order sections of a Butterworth filter, in the order in which samples pass them.
+/// The second-order sections of a Butterworth filter; see [`iir::design`].
 ///
-/// `order` is that of the low-pass filter behind it: band-pass and band-stop filters have twice as
-/// many poles. A low- or high-pass filter has `order / 2` sections, rounded up, the others `order`.
+/// # Errors
+///
+/// What cannot be.
 pub fn design(order: usize, band: Band, rate_hz: f64) -> Result<Vec<Section>, DesignError> {
-    if order == 0 || order > ORDER_MAX {
-        return Err(DesignError::Order { order, max: ORDER_MAX });
-    }
-    band.check(rate_hz)?;
-
-    let bent = |hz: f64| BILINEAR * (PI * hz / rate_hz).tan();
-    let analog = match band {
-        Band::LowPass { cutoff_hz } => Analog::low_pass(order, bent(cutoff_hz)),
-        Band::HighPass { cutoff_hz } => Analog::high_pass(order, bent(cutoff_hz)),
-        Band::BandPass { low_hz, high_hz } => Analog::band_pass(order, bent(low_hz), bent(high_hz)),
-        Band::BandStop { low_hz, high_hz } => Analog::band_stop(order, bent(low_hz), bent(high_hz)),
-    };
-    Ok(analog.digital())
+    iir::design(Family::Butterworth, order, band, rate_hz)
 }
 
-/// The poles of the low-pass filter of 1 rad/s.
-fn prototype(order: usize) -> impl Iterator<Item = Root> {
+/// The low-pass filter of 1 rad/s.
+pub(crate) fn prototype(order: usize) -> Prototype {
+    Prototype { zeros: Vec::new(), poles: poles(order).collect(), gain: 1.0 }
+}
+
+/// Its poles.
+pub(crate) fn poles(order: usize) -> impl Iterator<Item = Root> {
     let first = if order % 2 == 1 { 0 } else { 1 };
     (first..order).step_by(2).map(move |m| match m {
         0 => Root::Real(-1.0),
         m => Root::pair(-Complex::unit(PI * m as f64 / (2 * order) as f64)),
     })
-}
-
-/// An analog filter. Zeros at infinity are those it has fewer than poles.
-struct Analog {
-    zeros: Vec<Root>,
-    poles: Vec<Root>,
-    gain: f64,
-    zeros_at_infinity: usize,
-}
-
-impl Analog {
-    fn low_pass(order: usize, cutoff: f64) -> Self {
-        let scaled = |root| match root {
-            Root::Pair(upper) => Root::pair(upper.scale(cutoff)),
-            Root::Real(re) => Root::Real(re * cutoff),
-        };
-        let poles = prototype(order).map(scaled).collect();
-        let gain = cutoff.powi(order as i32);
-        Self { zeros: Vec::new(), poles, gain, zeros_at_infinity: order }
-    }
-
-    fn high_pass(order: usize, cutoff: f64) -> Self {
-        let poles = prototype(order).map(|root| inverse(root, cutoff)).collect();
-        Self { zeros: vec![Root::Real(0.0); order], poles, gain: 1.0, zeros_at_infinity: 0 }
-    }
-
-    fn band_pass(order: usize, low: f64, high: f64) -> Self {
-        let half = 0.5 * (high - low);
-        let scaled = |root| match root {
-            Root::Pair(upper) => Root::pair(upper.scale(half)),
-            Root::Real(re) => Root::Real(re * half),
-        };
-        let poles = prototype(order).flat_map(|root| split(scaled(root), low * high)).collect();
-        let gain = (high - low).powi(order as i32);
-        Self { zeros: vec![Root::Real(0.0); order], poles, gain, zeros_at_infinity: order }
-    }
-
-    fn band_stop(order: usize, low: f64, high: f64) -> Self {
-        let half = 0.5 * (high - low);
-        let poles =
-            prototype(order).flat_map(|root| split(inverse(root, half), low * high)).collect();
-        let middle = Root::pair(Complex::new(0.0, (low * high).sqrt()));
-        Self { zeros: vec![middle; order], poles, gain: 1.0, zeros_at_infinity: 0 }
-    }
-
-    fn digital(self) -> Vec<Section> {
-        let product = |roots: &[Root]| -> f64 {
-            roots.iter().map(|root| root.distance_product(BILINEAR)).product()
-        };
-        let gain = self.gain * (product(&self.zeros) / product(&self.poles));
-        let mut zeros: Vec<Root> = self.zeros.into_iter().map(bilinear).collect();
-        zeros.extend(vec![Root::Real(-1.0); self.zeros_at_infinity]);
-        sos::from_roots(zeros, self.poles.into_iter().map(bilinear).collect(), gain)
-    }
-}
-
-/// `scale / root`.
-fn inverse(root: Root, scale: f64) -> Root {
-    match root {
-        Root::Pair(upper) => Root::pair(Complex::new(scale, 0.0) / upper),
-        Root::Real(re) => Root::Real(scale / re),
-    }
-}
-
-/// The roots `root ± √(root² − middle²)` into which a root splits when its band moves up to
-/// `middle`. A real root gives a pair, or two real ones where the band is wider than its middle.
-fn split(root: Root, middle_squared: f64) -> Vec<Root> {
-    match root {
-        Root::Pair(upper) => {
-            let apart = (upper * upper - Complex::new(middle_squared, 0.0)).sqrt();
-            vec![Root::pair(upper + apart), Root::pair(upper - apart)]
-        }
-        Root::Real(re) => {
-            let apart_squared = re * re - middle_squared;
-            let apart = apart_squared.abs().sqrt();
-            if apart_squared >= 0.0 {
-                vec![Root::Real(re + apart), Root::Real(re - apart)]
-            } else {
-                vec![Root::pair(Complex::new(re, apart))]
-            }
-        }
-    }
-}
-
-fn bilinear(root: Root) -> Root {
-    let one = Complex::new(BILINEAR, 0.0);
-    match root {
-        Root::Pair(s) => Root::pair((one + s) / (one - s)),
-        Root::Real(s) => Root::Real((BILINEAR + s) / (BILINEAR - s)),
-    }
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ use std::collections::VecDeque;
 
 use super::sine::Sine;
 
-mod noise;
+pub(crate) mod noise;
 mod parameters;
-mod rhythm;
+pub(crate) mod rhythm;
 mod wave;
 
 use noise::{Electrode, Spline, White};

@@ -80,7 +80,7 @@ fn passed_bands(band: Band, nyquist_hz: f64) -> (Vec<[f64; 2]>, f64) {
 }
 
 /// `sin(πx) / (πx)`.
-fn sinc(x: f64) -> f64 {
+pub(crate) fn sinc(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 

@@ -23,11 +23,26 @@
 //! **Exactness.** Sums are integers of nanoseconds, so they never drift, and the values equal those
 //! computed afresh from the intervals of the window, bit for bit. A beat costs O(1) on average.
 
+mod bands;
+mod dfa;
+mod entropy;
+mod lomb_scargle;
+mod nonlinear;
+mod poincare;
+mod sums;
+mod time;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 
 use super::state::{StateError, StateReader, put_i64, put_time, put_u64};
+pub use bands::{BANDS_HZ, BandPowers};
+pub use lomb_scargle::{LombScargle, WINDOW_S_MAX};
+pub use nonlinear::{Nonlinear, NonlinearValues, Poincare};
+pub use sums::HrvValues;
+use sums::Sums;
+pub use time::{TimeDomain, TimeValues};
 
 /// What to measure over, and what to believe.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,8 +76,10 @@ impl Default for HrvParameters {
 ///
 /// Memory is bounded: intervals follow one another, so a window holds at most
 /// `window_s / rr_min_ms + 1`; that many are allocated when it is made, and none later.
+///
+/// `M` is what is kept up to date besides the sums: [`TimeDomain`], [`LombScargle`], [`Nonlinear`].
 #[derive(Clone, Debug)]
-pub struct Hrv {
+pub struct Hrv<M = ()> {
     window_ns: i64,
     rr_min_ns: i64,
     rr_max_ns: i64,
@@ -79,6 +96,28 @@ pub struct Hrv {
     /// Second beats of the intervals left out, as far as there is room.
     left_out: VecDeque<i64>,
     sums: Sums,
+    measures: M,
+}
+
+/// What is kept of the intervals in a window, brought up to date as they enter and leave.
+///
+/// It must follow from the intervals in the window alone: it is not saved, but filled again.
+pub trait Measures: Clone {
+    /// An interval enters behind all others.
+    fn add(&mut self, interval: &Interval);
+    /// The first interval leaves; it has no difference, unless the window holds it alone.
+    fn remove(&mut self, interval: &Interval);
+    /// The interval that has become the first lost its predecessor, and with it this difference.
+    fn remove_difference(&mut self, first: &Interval, difference_ns: i64);
+    /// The window is empty.
+    fn clear(&mut self);
+}
+
+impl Measures for () {
+    fn add(&mut self, _: &Interval) {}
+    fn remove(&mut self, _: &Interval) {}
+    fn remove_difference(&mut self, _: &Interval, _: i64) {}
+    fn clear(&mut self) {}
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +128,15 @@ struct Beat {
     rr_ns: Option<i64>,
 }
 
+/// An interval that counts.
 #[derive(Clone, Copy, Debug)]
-struct Interval {
+pub struct Interval {
     /// When its second beat was.
-    time_ns: i64,
-    rr_ns: i64,
-    /// Difference to the interval before, if that was accepted and shares a beat.
-    difference_ns: Option<i64>,
+    pub time_ns: i64,
+    /// How long it is.
+    pub rr_ns: i64,
+    /// Difference to the interval before, if that was accepted, shares a beat and is in the window.
+    pub difference_ns: Option<i64>,
 }
 
 /// What became of a beat.
@@ -113,29 +154,6 @@ pub enum Verdict {
     Jump,
     /// It is not after the beat before it, and was ignored.
     Backward,
-}
-
-/// Values of one window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HrvValues {
-    /// Accepted intervals in the window.
-    pub intervals: usize,
-    /// Intervals in the window that were left out.
-    pub left_out: usize,
-    /// Length of the accepted intervals together.
-    pub span_s: f64,
-    /// Differences of neighbouring accepted intervals in the window.
-    pub differences: usize,
-    /// Mean interval.
-    pub mean_ms: f64,
-    /// 60 000 / `mean_ms`.
-    pub heart_rate_bpm: f64,
-    /// Standard deviation of the intervals; needs two.
-    pub sdnn_ms: Option<f64>,
-    /// Root mean square of the differences; needs one.
-    pub rmssd_ms: Option<f64>,
-    /// Share of differences above 50 ms, in per cent; needs one.
-    pub pnn50_pct: Option<f64>,
 }
 
 /// Why parameters were refused.
@@ -176,10 +194,20 @@ impl fmt::Display for HrvError {
 impl Error for HrvError {}
 
 impl Hrv {
+    /// An empty window, over which nothing but sums is kept.
+    pub fn new(parameters: HrvParameters) -> Result<Self, HrvError> {
+        Self::with(parameters, |_| ())
+    }
+}
+
+impl<M: Measures> Hrv<M> {
     const STATE_VERSION: u8 = 2;
 
-    /// An empty window.
-    pub fn new(parameters: HrvParameters) -> Result<Self, HrvError> {
+    /// An empty window with measures that are made for so many intervals at most.
+    pub fn with(
+        parameters: HrvParameters,
+        measures: impl FnOnce(usize) -> M,
+    ) -> Result<Self, HrvError> {
         let HrvParameters { window_s, rr_min_ms, rr_max_ms, rr_change_max_pct } = parameters;
         if !(1.0..=86_400.0).contains(&window_s) {
             return Err(HrvError::Window(window_s));
@@ -208,6 +236,7 @@ impl Hrv {
             intervals: VecDeque::with_capacity(capacity),
             left_out: VecDeque::with_capacity(capacity),
             sums: Sums::default(),
+            measures: measures(capacity),
         })
     }
 
@@ -250,6 +279,7 @@ impl Hrv {
             let interval =
                 Interval { time_ns, rr_ns, difference_ns: before.map(|before| rr_ns - before) };
             self.sums.add(&interval);
+            self.measures.add(&interval);
             self.intervals.push_back(interval);
         }
         verdict
@@ -292,11 +322,13 @@ impl Hrv {
         while self.intervals.front().is_some_and(|first| first.time_ns <= start_ns) {
             let first = self.intervals.pop_front().expect("there is a first one");
             self.sums.remove(&first);
+            self.measures.remove(&first);
             // The next one's difference reached back to the interval that has left.
             if let Some(next) = self.intervals.front_mut()
                 && let Some(difference_ns) = next.difference_ns.take()
             {
                 self.sums.remove_difference(difference_ns);
+                self.measures.remove_difference(next, difference_ns);
             }
         }
     }
@@ -305,6 +337,16 @@ impl Hrv {
     pub fn values(&self) -> Option<HrvValues> {
         let values = self.sums.values()?;
         Some(HrvValues { left_out: self.left_out.len(), ..values })
+    }
+
+    /// What else is kept of the window.
+    pub fn measures(&self) -> &M {
+        &self.measures
+    }
+
+    /// The same, for measures that are found from what was found last.
+    pub fn measures_mut(&mut self) -> &mut M {
+        &mut self.measures
     }
 
     /// When the last beat was.
@@ -319,6 +361,7 @@ impl Hrv {
         self.intervals.clear();
         self.left_out.clear();
         self.sums = Sums::default();
+        self.measures.clear();
     }
 
     /// Appends the state.
@@ -394,80 +437,30 @@ impl Hrv {
         self.left_out.clear();
         self.left_out.extend(loaded.left_out.iter());
         loaded.left_out = std::mem::take(&mut self.left_out);
+        self.measures.clear();
+        loaded.intervals.iter().for_each(|interval| self.measures.add(interval));
+        std::mem::swap(&mut loaded.measures, &mut self.measures);
         *self = loaded;
         Ok(())
     }
 }
 
-/// Exact sums over a window. 60 s squared, times the 864 002 intervals a window can hold, times
-/// their number again, is below 2^112.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
-    intervals: i128,
-    rr_ns: i128,
-    rr_squared: i128,
-    differences: i128,
-    difference_squared: i128,
-    above_50_ms: i128,
-}
-
-/// 50 ms, and what rounding three time stamps to whole nanoseconds can add to a difference of two
-/// intervals (0.5 + 2 · 0.5 + 0.5). At 360 Hz one tie in ten would else count or not by chance; a
-/// true difference is a sample longer, at least 10 ns at any rate up to 100 MHz.
-const TIE_NS: i64 = 50_000_002;
-
-impl Sums {
-    fn add(&mut self, interval: &Interval) {
-        self.change(interval, 1);
-    }
-
-    fn remove(&mut self, interval: &Interval) {
-        self.change(interval, -1);
-    }
-
-    fn remove_difference(&mut self, difference_ns: i64) {
-        self.change_difference(difference_ns, -1);
-    }
-
-    fn change(&mut self, interval: &Interval, sign: i128) {
-        let rr_ns = i128::from(interval.rr_ns);
-        self.intervals += sign;
-        self.rr_ns += sign * rr_ns;
-        self.rr_squared += sign * rr_ns * rr_ns;
-        if let Some(difference_ns) = interval.difference_ns {
-            self.change_difference(difference_ns, sign);
-        }
-    }
-
-    fn change_difference(&mut self, difference_ns: i64, sign: i128) {
-        self.differences += sign;
-        self.difference_squared += sign * i128::from(difference_ns) * i128::from(difference_ns);
-        self.above_50_ms += sign * i128::from(difference_ns.abs() > TIE_NS);
-    }
-
-    fn values(&self) -> Option<HrvValues> {
-        if self.intervals == 0 {
-            return None;
-        }
-        let (n, m) = (self.intervals as f64, self.differences as f64);
-        let mean_ms = self.rr_ns as f64 / n / 1e6;
-        // n Σx² − (Σx)² is exact here, so nothing cancels.
-        let spread = (self.intervals * self.rr_squared - self.rr_ns * self.rr_ns) as f64;
-        let has_spread = self.intervals > 1;
-        let has_differences = self.differences > 0;
-        Some(HrvValues {
-            intervals: self.intervals as usize,
-            left_out: 0,
-            span_s: self.rr_ns as f64 / 1e9,
-            differences: self.differences as usize,
-            mean_ms,
-            heart_rate_bpm: 60_000.0 / mean_ms,
-            sdnn_ms: has_spread.then(|| (spread / (n * (n - 1.0))).sqrt() / 1e6),
-            rmssd_ms: has_differences.then(|| (self.difference_squared as f64 / m).sqrt() / 1e6),
-            pnn50_pct: has_differences.then(|| 100.0 * self.above_50_ms as f64 / m),
-        })
+impl Hrv<TimeDomain> {
+    /// The rest of the time domain; `None` while the window holds no interval.
+    pub fn time_values(&self) -> Option<TimeValues> {
+        self.measures.values(self.sums.difference_squared, self.sums.differences)
     }
 }
 
+impl Hrv<Nonlinear> {
+    /// Nonlinear measures of the window.
+    pub fn nonlinear_values(&mut self) -> NonlinearValues {
+        let sdnn_ms = self.sums.values().and_then(|values| values.sdnn_ms);
+        self.measures.values(sdnn_ms)
+    }
+}
+
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

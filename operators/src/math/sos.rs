@@ -50,6 +50,24 @@ pub fn group_delay_s(sections: &[Section], rate_hz: f64, at_hz: f64) -> f64 {
     samples / rate_hz
 }
 
+/// The state of each section, as [`kernels::biquad`](crate::kernels::biquad) keeps it, of a cascade
+/// that has been fed ones for ever; `sosfilt_zi` of SciPy.
+///
+/// ```text
+/// y = x · Σb / Σa     s1 = b2 · x − a2 · y     s0 = b1 · x − a1 · y + s1
+/// ```
+pub fn settled(sections: &[Section]) -> Vec<[f64; 2]> {
+    let mut x = 1.0;
+    let of_section = |Section { b, a }: &Section| {
+        let y = x * (b[0] + b[1] + b[2]) / (1.0 + a[0] + a[1]);
+        let s1 = b[2] * x - a[1] * y;
+        let s0 = b[1] * x - a[0] * y + s1;
+        x = y;
+        [s0, s1]
+    };
+    sections.iter().map(of_section).collect()
+}
+
 fn denominator(section: &Section) -> [f64; 3] {
     let [a1, a2] = section.a;
     [1.0, a1, a2]

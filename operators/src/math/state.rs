@@ -105,6 +105,10 @@ pub(crate) fn put_i64(out: &mut Vec<u8>, number: i64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
+pub(crate) fn put_f64(out: &mut Vec<u8>, number: f64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
 pub(crate) fn put_time(out: &mut Vec<u8>, time: Option<i64>) {
     put_u64(out, u64::from(time.is_some()));
     put_i64(out, time.unwrap_or(0));
@@ -161,8 +165,36 @@ impl State<'_> {
         Ok(())
     }
 
+    pub(crate) fn i64(&mut self, value: &mut i64) -> Result<(), StateError> {
+        *value = i64::from_le_bytes(self.bytes(value.to_le_bytes())?);
+        Ok(())
+    }
+
+    /// A time that may be absent.
+    pub(crate) fn time(&mut self, value: &mut Option<i64>) -> Result<(), StateError> {
+        let mut is_there = u64::from(value.is_some());
+        self.u64(&mut is_there)?;
+        let time = i64::from_le_bytes(self.bytes(value.unwrap_or(0).to_le_bytes())?);
+        *value = (is_there == 1).then_some(time);
+        self.demand(is_there <= 1)
+    }
+
     pub(crate) fn f32s(&mut self, values: &mut [f32]) -> Result<(), StateError> {
         values.iter_mut().try_for_each(|value| self.f32(value))
+    }
+
+    /// Something that may be absent; `visit` passes over it, or over a default in its place, so that
+    /// there are always as many bytes.
+    pub(crate) fn optional<T: Default + Copy>(
+        &mut self,
+        value: &mut Option<T>,
+        visit: impl FnOnce(&mut Self, &mut T) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let (mut is_some, mut content) = (value.is_some(), value.unwrap_or_default());
+        self.bool(&mut is_some)?;
+        visit(self, &mut content)?;
+        *value = is_some.then_some(content);
+        Ok(())
     }
 
     /// That nothing is left over.

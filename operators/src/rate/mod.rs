@@ -1,3 +1,5 @@
 //! Operators that change the rate of a signal.
 
 pub mod decimate;
+pub mod dejitter;
+pub mod resample;

@@ -2,5 +2,12 @@
 
 pub mod csv;
 pub mod ecg;
+pub mod eeg;
+pub mod imu;
+pub mod muscle;
+pub mod ppg;
+pub mod respiration;
 pub mod sine;
+pub mod skin;
+mod synthetic;
 pub mod wfdb;

@@ -109,8 +109,34 @@ fn a_signal_without_a_beat_is_told() {
     assert_eq!(remark(&half[..1_000]), None, "too short to say");
     assert_eq!(
         remark(&half[..1_250]).as_deref(),
-        Some("no heart beat in 5.0 s of signal, of which 1.0 s are no numbers")
+        Some(
+            "no heart beat in 5.0 s of signal, of which 1.0 s are no numbers; the lead was off for \
+             4.0 s"
+        )
     );
+}
+
+#[test]
+fn a_lead_that_was_off_makes_no_interval_and_is_told() {
+    for off_mv in [0.0, 5.0] {
+        let (mut ecg, truth) = heart(40);
+        // Less than 3 s, so that an interval could be believed.
+        let (from, to) = (20 * RATE_HZ as usize, 22 * RATE_HZ as usize);
+        ecg[from..to].fill(off_mv);
+        let mut qrs = bench();
+        qrs.feed(&ecg);
+        qrs.flush();
+
+        let seen = qrs.take();
+        let after = |seen: &&engine::testing::Seen| seen.time().secs_f64() > 22.0;
+        let first = seen.iter().find(after).expect("beats go on");
+        assert_eq!(first.number("rr_ms"), None, "off at {off_mv} mV");
+        let missing = seen.iter().filter(|seen| seen.number("rr_ms").is_none()).count();
+        assert_eq!(missing, 2, "the first of all, and this one");
+        let next = truth.iter().find(|beat| **beat > 22.0).expect("a beat");
+        assert!((first.time().secs_f64() - next).abs() < 1.0, "found again at once");
+        assert_eq!(qrs.remark().as_deref(), Some("the lead was off for 2.0 s"));
+    }
 }
 
 #[test]

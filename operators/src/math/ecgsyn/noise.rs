@@ -18,18 +18,18 @@ fn sum_of_four(word: u64) -> u64 {
 }
 
 /// White noise of variance 1.
-pub(super) struct White {
+pub(crate) struct White {
     key: u64,
 }
 
 impl White {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { key: key(seed, 1) }
     }
 
     /// Each value is a sum of eight even ones: kurtosis 2.85 where a normal distribution has 3, and
     /// none beyond 4.9; five times as fast as Box and Muller.
-    pub(super) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
+    pub(crate) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
         let scale = deviation / (8.0_f64.sqrt() * DEVIATION_16);
         for (sample, out) in (first..).zip(out) {
             let counter = self.key.wrapping_add(sample.wrapping_mul(2));
@@ -40,7 +40,7 @@ impl White {
 }
 
 /// Smooth noise: a cubic B-spline over random nodes, with next to nothing above half their rate.
-pub(super) struct Spline {
+pub(crate) struct Spline {
     key: u64,
     nodes_per_sample: f64,
     scale: f64,
@@ -55,7 +55,7 @@ impl Spline {
     }
 
     /// Drift of the baseline: minutes, not seconds; its root mean square is 1/2.
-    pub(super) fn drift(seed: u64, rate_hz: f64) -> Self {
+    pub(crate) fn drift(seed: u64, rate_hz: f64) -> Self {
         let spline = Self::new(key(seed, 2), 0.1, rate_hz);
         Self { scale: 0.5 * spline.scale, ..spline }
     }
@@ -64,7 +64,7 @@ impl Spline {
         self.scale * (sum_of_four(hash(self.key.wrapping_add(index))) as f64 - 4.0 * MEAN_16)
     }
 
-    pub(super) fn add(&self, first: u64, amplitude: f64, out: &mut [f64]) {
+    pub(crate) fn add(&self, first: u64, amplitude: f64, out: &mut [f64]) {
         let mut sample = first;
         let mut out = out;
         while !out.is_empty() {
@@ -92,20 +92,20 @@ impl Spline {
 }
 
 /// Motion of an electrode: noise of 1 to 8 Hz in bursts of some seconds, of variance 1.
-pub(super) struct Electrode {
+pub(crate) struct Electrode {
     fast: Spline,
     burst: Spline,
 }
 
 impl Electrode {
-    pub(super) fn new(seed: u64, rate_hz: f64) -> Self {
+    pub(crate) fn new(seed: u64, rate_hz: f64) -> Self {
         Self {
             fast: Spline::new(key(seed, 3), 16.0, rate_hz),
             burst: Spline::new(key(seed, 4), 0.25, rate_hz),
         }
     }
 
-    pub(super) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
+    pub(crate) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
         let (mut fast, mut burst) = ([0.0; super::BLOCK], [0.0; super::BLOCK]);
         let (fast, burst) = (&mut fast[..out.len()], &mut burst[..out.len()]);
         self.fast.add(first, deviation, fast);

@@ -13,7 +13,7 @@ const WIDTH_HZ: f64 = 0.01;
 /// The rhythm of a heart: two noisy oscillators that lengthen and shorten its intervals, and early
 /// beats.
 #[derive(Clone, Debug)]
-pub(super) struct Rhythm {
+pub(crate) struct Rhythm {
     random: Random,
     mayer: Oscillator,
     respiration: Oscillator,
@@ -24,26 +24,26 @@ pub(super) struct Rhythm {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Next {
-    pub(super) rr_s: f64,
+pub(crate) struct Next {
+    pub(crate) rr_s: f64,
     /// The interval that the beat's shape follows.
-    pub(super) shape_rr_s: f64,
-    pub(super) class: BeatClass,
+    pub(crate) shape_rr_s: f64,
+    pub(crate) class: BeatClass,
 }
 
 impl Rhythm {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mayer = Oscillator::new(&mut random);
         let respiration = Oscillator::new(&mut random);
         Self { random, mayer, respiration, last_rr_s: 0.0, pause_s: None }
     }
 
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.random.uniform()
     }
 
-    pub(super) fn next_interval(&mut self, parameters: &EcgParameters) -> Next {
+    pub(crate) fn next_interval(&mut self, parameters: &EcgParameters) -> Next {
         let mean_s = 60.0 / parameters.heart_rate_bpm;
         self.mayer.turn(MAYER_HZ, self.last_rr_s, &mut self.random);
         self.respiration.turn(parameters.respiration_hz, self.last_rr_s, &mut self.random);

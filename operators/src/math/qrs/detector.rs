@@ -95,6 +95,13 @@ const COMPARED: f32 = 0.14;
 /// Candidates from this part of a beat's level on tell the first interval.
 const LARGE: f32 = 0.6;
 
+/// Level of other peaks as part of a beat's: in clean recordings 0.02 to 0.1, with electrode motion at
+/// 12, 6 and 0 dB 0.11, 0.2 and 0.34 (medians).
+const CLARITY: [f32; 2] = [0.1, 0.4];
+
+/// Logarithm of how far the peaks of plain noise stand above what lies between them (`odds`).
+const CREST_NOISE: f32 = 1.0;
+
 /// What is assumed of a candidate that was not compared with a form.
 const CORRELATION_UNKNOWN: f32 = 0.7;
 
@@ -191,6 +198,20 @@ impl Qrs {
     /// front left nothing of: 0 for all that keep a complex, towards 1 where none is left.
     pub fn lost(&self) -> f32 {
         self.equalizer.lost()
+    }
+
+    /// How far beats stand out of what is not a beat, from 0 to 1: 1 where other peaks have less than a
+    /// tenth of a beat's level, 0 where they have four tenths, and where beats stand no more above what
+    /// lies between them than the peaks of plain noise do; 0 also while it learns and after 3.2 s
+    /// without a beat.
+    pub fn clarity(&self) -> f32 {
+        let Levels { signal, noise, .. } = self.levels;
+        if self.learning || self.rhythm.is_silent(self.inner) || !(signal > 0.0) {
+            return 0.0;
+        }
+        let peaks = (CLARITY[1] - noise / signal) / (CLARITY[1] - CLARITY[0]);
+        let crest = (signal / self.levels.floor()).ln() - CREST_NOISE;
+        peaks.clamp(0.0, 1.0) * crest.clamp(0.0, 1.0)
     }
 
     /// Takes the next sample and gives the beat decided with it, if any.
@@ -378,8 +399,10 @@ impl Qrs {
             last_level: self.last_level,
             floor: self.levels.floor(),
             correlation: candidate.correlation,
+            newness: self.forms.newness(candidate.form),
             earliness: self.rhythm.earliness(since) as f32,
             lateness: self.rhythm.lateness(since) as f32,
+            offness: self.rhythm.offness(since) as f32,
         }
     }
 

@@ -27,7 +27,7 @@ impl Qrs {
         Ok(())
     }
 
-    fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
+    pub(crate) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         let own = (self.settings.rate_hz, self.settings.delay_s, self.equalizer.fingerprint());
         let mut saved = own;
         state.f64(&mut saved.0)?;
