@@ -195,9 +195,11 @@ fn param_facts(param: &dyn AnyParam) -> String {
     }
     facts.extend(unit(param.name()).map(|unit| format!("in {unit}")));
     facts.extend(match param.range() {
-        (min, max) if min.is_finite() && max.is_finite() => Some(format!("{min} to {max}")),
-        (min, _) if min.is_finite() => Some(format!("{min} and above")),
-        (_, max) if max.is_finite() => Some(format!("{max} and below")),
+        (min, max) if min.is_finite() && max.is_finite() => {
+            Some(format!("{} to {}", number(min), number(max)))
+        }
+        (min, _) if min.is_finite() => Some(format!("{} and above", number(min))),
+        (_, max) if max.is_finite() => Some(format!("{} and below", number(max))),
         _ => None,
     });
     facts.push(match (param.default_text(), param.is_required()) {
@@ -211,24 +213,46 @@ fn param_facts(param: &dyn AnyParam) -> String {
     facts.join(" · ")
 }
 
+/// A limit as people write it: without its zeros where they are many.
+fn number(limit: f64) -> String {
+    let size = limit.abs();
+    if size >= 1e6 || (size > 0.0 && size < 1e-4) {
+        format!("{limit:e}")
+    } else {
+        limit.to_string()
+    }
+}
+
 /// The unit that a name ends in, in words.
 fn unit(name: &str) -> Option<&'static str> {
     const UNITS: &[(&str, &str)] = &[
-        ("bpm", "beats per minute"),
+        ("bpm", "beats or breaths per minute"),
         ("db", "decibel"),
         ("deg", "degrees"),
+        ("dps", "degrees per second"),
         ("frames", "frames"),
+        ("g", "g, 9.80665 m/s2"),
         ("hz", "hertz"),
+        ("microsiemens", "microsiemens"),
         ("ms", "milliseconds"),
         ("mv", "millivolt"),
         ("ns", "nanoseconds"),
+        ("pct", "per cent"),
+        ("per_min", "times a minute"),
+        ("per_s", "units per second"),
+        ("per_s2", "units per second squared"),
         ("s", "seconds"),
         ("samples", "samples"),
+        ("share", "parts of one"),
+        ("spm", "steps per minute"),
         ("us", "microseconds"),
+        ("ut", "microtesla"),
         ("uv", "microvolt"),
     ];
-    let (_, last) = name.rsplit_once('_')?;
-    UNITS.iter().find(|(suffix, _)| *suffix == last).map(|(_, unit)| *unit)
+    // The longest that fits: `gain_per_s` is no time.
+    let fits = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('_'));
+    let best = UNITS.iter().filter(|(suffix, _)| fits(suffix)).max_by_key(|(s, _)| s.len());
+    best.map(|(_, unit)| *unit)
 }
 
 #[cfg(test)]
@@ -236,9 +260,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn limits_are_short() {
+        let written = [0.5, 1e30, -1e12, 1e-6, 0.0, 999_999.0].map(number);
+        assert_eq!(written, ["0.5", "1e30", "-1e12", "1e-6", "0", "999999"]);
+    }
+
+    #[test]
     fn units_are_read_off_names() {
         assert_eq!(unit("low_hz"), Some("hertz"));
         assert_eq!(unit("window_s"), Some("seconds"));
+        assert_eq!(unit("gain_per_s"), Some("units per second"));
         assert_eq!(unit("order"), None);
         assert_eq!(unit("file"), None);
     }
