@@ -131,7 +131,7 @@ impl Sender {
         (0..k).map(|_| -JITTER_S * (1.0 - self.random.uniform()).ln()).sum()
     }
 
-    /// A stall begins every 2.5 s at 40 frames a second, less often where frames are fewer.
+    /// A stall begins every 2.5 s.
     fn stall_s(&mut self, taken_s: f64) -> f64 {
         if taken_s > self.stalled_until_s && self.random.uniform() < 0.4 / self.frames_hz {
             self.stalled_until_s = taken_s + 0.1 + 0.5 * self.random.uniform();
@@ -250,7 +250,7 @@ impl Lsl {
         let pi = [p00 + u * p01, p01 + u * p11];
         let off = t - (self.w[0] + u * self.w[1]);
         let g = 1.0 / (self.forget + pi[0] + pi[1] * u);
-        let grown = |p: f64, product: f64| (p - product * g) / self.forget;
+        let grown = |p: f64, product: f64| (1.0 / self.forget) * (p - product * g);
         self.p = [grown(p00, pi[0] * pi[0]), grown(p01, pi[0] * pi[1]), grown(p11, pi[1] * pi[1])];
         let [p00, p01, p11] = self.p;
         self.w[0] += off * (p00 + p01 * u);

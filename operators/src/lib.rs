@@ -55,6 +55,10 @@ pub static CATALOG: &[&Kind] = &[
     &filter::copy::KIND,
     // rate
     &rate::decimate::KIND,
+    &rate::resample::KIND,
+    &rate::regrid::KIND,
+    &rate::throttle::KIND,
+    &rate::window::KIND,
     &rate::dejitter::KIND,
     // feature
     &feature::rms::KIND,
@@ -102,7 +106,10 @@ pub static CATALOG: &[&Kind] = &[
     &biosignal::breath::KIND,
     &biosignal::eda::KIND,
     &biosignal::emg::KIND,
+    &biosignal::correct_beats::KIND,
     &biosignal::hrv::KIND,
+    &biosignal::hrv_frequency::KIND,
+    &biosignal::hrv_nonlinear::KIND,
     &biosignal::pacer::KIND,
     // eeg
     &eeg::rhythm::KIND,

@@ -41,6 +41,10 @@ const DELTAS: &[(&str, Delta)] = &[
     ("zero_crossings", Delta::WithinS(0.25, 0.25)),
     ("percentile", Delta::AsRamp),
     ("zscore", Delta::WithinS(0.0, 2.0)),
+    // Half of each one's window.
+    ("log_mel", Delta::WithinS(0.512, 0.512)),
+    ("mfcc", Delta::WithinS(0.512, 0.512)),
+    ("flatness", Delta::WithinS(0.5, 0.5)),
     ("baseline", Delta::WithinS(0.0, 0.0)),
     ("dwell", Delta::Gone),
     // The other input's sample stands for 10 ms.
@@ -61,6 +65,8 @@ const FORGETS_S: &[(&str, usize)] = &[
     ("highpass", 50),
     // 30 / (π · 50 Hz) = 0.19 s.
     ("notch", 25),
+    // What eight taps of a heart explain of itself is learnt to 1e-6 by then.
+    ("nlms", 100),
     ("complementary", 60),
     // exp(-2 t) of half a turn.
     ("orientation", 30),
@@ -71,8 +77,13 @@ const FORGETS_S: &[(&str, usize)] = &[
 /// Kinds that need several channels of certain units: of each its unit and what lifts its samples, so
 /// that the channels do not all show the same.
 type Channels = &'static [(&'static str, f32)];
-const CHANNELS: &[(&str, Channels)] =
-    &[("orientation", SENSORS), ("gravity", ACC), ("steps", ACC), ("posture", ACC)];
+const CHANNELS: &[(&str, Channels)] = &[
+    ("eda", &[("uS", 0.0)]),
+    ("orientation", SENSORS),
+    ("gravity", ACC),
+    ("steps", ACC),
+    ("posture", ACC),
+];
 const ACC: Channels = &[("g", 0.0), ("g", 0.0), ("g", 1.0)];
 const SENSORS: Channels = &[
     ("deg/s", 0.0),
@@ -90,7 +101,7 @@ const SENSORS: Channels = &[
 const LEARNS_S: &[(&str, usize)] = &[("baseline", 2)];
 
 /// Kinds whose outputs come from the clock of event time, not from a frame.
-const BY_TIMER: &[&str] = &["hrv", "pacer", "dwell", "resonance", "evidence", "index"];
+const BY_TIMER: &[&str] = &["hrv", "hrv_frequency", "hrv_nonlinear", "pacer", "dwell", "resonance", "evidence", "index"];
 
 /// Sinks that say something about each frame.
 const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];

@@ -55,7 +55,7 @@ fn a_sink_allocates_nothing_after_warm_up() {
 fn a_source_allocates_nothing_after_warm_up() {
     for subject in sources() {
         let has_length = subject.kind.param("seconds").is_some();
-        let subject = if has_length { subject.with("seconds", "40.0") } else { subject };
+        let subject = if has_length { subject.with("seconds", "400.0") } else { subject };
         let mut bench = subject.bench();
         // A turn makes 256 frames of 20 ms, so there are eight.
         for _ in 0..4 {

@@ -33,26 +33,29 @@ pub(crate) fn heart() -> &'static (Vec<f32>, Vec<i64>) {
     })
 }
 
-/// What a kind is about, at [`RATE_HZ`]: a heart with some noise unless it says otherwise.
+/// What is recorded for kinds that are not about hearts: the source that makes it and its parameters.
+static BODIES: [(&str, &Kind, &str); 5] = [
+    ("pulse", &source::ppg::KIND, "noise_share = 0.02\nwander_share = 0.2"),
+    ("spo2", &source::ppg::KIND, "noise_share = 0.02\nwander_share = 0.2"),
+    ("breath", &source::respiration::KIND, "noise_share = 0.02"),
+    ("eda", &source::skin::KIND, "responses_per_min = 12.0"),
+    ("emg", &source::muscle::KIND, ""),
+];
+
+/// What a kind is about, at [`RATE_HZ`]: a heart with some noise unless said otherwise.
 pub(crate) fn content(kind: &str) -> &'static [f32] {
-    type Made = (&'static str, &'static Kind, &'static str, OnceLock<Vec<f32>>);
-    static CONTENT: [Made; 5] = [
-        ("pulse", &source::ppg::KIND, "noise_share = 0.02\nwander_share = 0.2", OnceLock::new()),
-        ("spo2", &source::ppg::KIND, "noise_share = 0.02\nwander_share = 0.2", OnceLock::new()),
-        ("breath", &source::respiration::KIND, "noise_share = 0.02", OnceLock::new()),
-        ("eda", &source::skin::KIND, "responses_per_min = 12.0", OnceLock::new()),
-        ("emg", &source::muscle::KIND, "", OnceLock::new()),
-    ];
-    let found = CONTENT.iter().find(|(name, ..)| *name == kind);
-    found.map_or(&heart().0, |(_, source, params, made)| {
-        made.get_or_init(|| {
-            let params = format!("seconds = {SECONDS}.0\nrate_hz = {RATE_HZ:?}\n{params}");
-            let mut source = Bench::build(source, RATE_HZ, &params).expect("valid");
-            while !source.pull(100) {}
-            let frames = source.take();
-            let of_first = frames.iter().filter(|seen| seen.port == 0);
-            of_first.flat_map(|seen| seen.frame.channel(0).to_vec()).collect()
-        })
+    static CONTENT: [OnceLock<Vec<f32>>; 5] = [const { OnceLock::new() }; 5];
+    let Some(body) = BODIES.iter().position(|(name, ..)| *name == kind) else {
+        return &heart().0;
+    };
+    CONTENT[body].get_or_init(|| {
+        let (_, source, params) = BODIES[body];
+        let params = format!("seconds = {SECONDS}.0\nrate_hz = {RATE_HZ:?}\n{params}");
+        let mut source = Bench::build(source, RATE_HZ, &params).expect("valid");
+        while !source.pull(100) {}
+        let frames = source.take();
+        let of_first = frames.iter().filter(|seen| seen.port == 0);
+        of_first.flat_map(|seen| seen.frame.channel(0).to_vec()).collect()
     })
 }
 

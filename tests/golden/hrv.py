@@ -60,6 +60,21 @@ def segments(rr, minutes):
     return [float(sdann), float(np.mean([np.std(part, ddof=1) for part in parts]))]
 
 
+def tinn(rr, size=1000 / 128):
+    """The triangle over every N and M, where neurokit2 tries the first N only."""
+    edges = np.arange(0, np.max(rr) + size, size)
+    heights, _ = np.histogram(rr, bins=edges)
+    peak = int(np.argmax(heights))
+    best = (np.inf, 0.0)
+    for n in [n for n in range(peak) if edges[n] > np.min(rr)]:
+        for m in [m for m in range(peak + 1, len(edges)) if edges[m] < np.max(rr)]:
+            corners = [edges[n], edges[peak], edges[m]]
+            line = np.interp(edges[n : m + 1], corners, [0, heights[peak], 0])
+            error = np.sum((heights[n : m + 1] - line) ** 2)
+            best = min(best, (error, float(edges[m] - edges[n])))
+    return best[1]
+
+
 def number(value):
     value = float(value)
     return value if math.isfinite(value) else None
@@ -94,6 +109,7 @@ def case(name, *parameters):
     rr = series(*parameters)
     time = nk.hrv_time({"RRI": rr}).iloc[0].to_dict()
     out = {key[4:]: number(value) for key, value in time.items()}
+    out["TINN_any"] = tinn(rr)
     out |= {f"segments{minutes}": segments(rr, minutes) for minutes in (1, 2, 5)}
     out |= {k: float(v) for k, v in _hrv_nonlinear_poincare(rr, out={}).items()}
     out["DFA_alpha1"] = float(nk.fractal_dfa(rr, scale=np.arange(4, 12))[0])

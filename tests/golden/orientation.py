@@ -48,7 +48,11 @@ def fusion(magnetic, **settings):
     convention = settings.pop("convention", "nwu")
     filter = imufusion.Ahrs()
     words = {"nwu": imufusion.CONVENTION_NWU, "enu": imufusion.CONVENTION_ENU, "ned": imufusion.CONVENTION_NED}
-    filter.set_settings(imufusion.AhrsSettings(sample_rate=RATE_HZ, convention=words[convention], **settings))
+    chosen = imufusion.AhrsSettings(sample_rate=RATE_HZ, **settings)
+    # The constructor of 1.3.3 takes a convention and forgets it.
+    chosen.convention = words[convention]
+    assert chosen.convention == words[convention]
+    filter.set_settings(chosen)
     found = []
     for n in range(SAMPLES):
         g, a, m = (np.array(read(n), np.float32) for read in (gyroscope_dps, accelerometer_g, magnetometer_ut))

@@ -105,6 +105,59 @@ impl Source for Same {
     }
 }
 
+/// The noise of a congruential generator, the same for ever: 65 536 samples that a script can make too.
+pub(crate) static SOUND: Kind = Kind {
+    name: "bench_sound",
+    build: |node| {
+        let signal = node.output(0).as_signal().expect("planned so");
+        let (rate, frames) = (signal.rate, node.get(&FRAMES)?);
+        let samples = sound(SOUND_LEN + signal.frame_len).into();
+        Ok(Body::source(Sound { samples, frame_len: signal.frame_len, rate, frames, next: 0 }))
+    },
+    ..RAMP
+};
+
+const SOUND_LEN: usize = 65_536;
+
+/// The samples of [`SOUND`].
+pub(crate) fn sound(count: usize) -> Vec<f32> {
+    let mut state: u32 = 1;
+    let mut period: Vec<f32> = Vec::with_capacity(SOUND_LEN);
+    for _ in 0..SOUND_LEN {
+        state = (75 * state + 74) % 65_537;
+        period.push(state as f32 / 32_768.0 - 1.0);
+    }
+    period.into_iter().cycle().take(count).collect()
+}
+
+struct Sound {
+    samples: Box<[f32]>,
+    frame_len: usize,
+    rate: Rate,
+    frames: i64,
+    next: i64,
+}
+
+impl Source for Sound {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        if self.next == 0 {
+            lock(&BEGAN).push(now());
+        }
+        let at = self.next * self.frame_len as i64;
+        let mut buffer = io.signal(0, self.frame_len);
+        let from = &self.samples[at as usize % SOUND_LEN..][..self.frame_len];
+        buffer.floats_mut().expect("fresh").copy_from_slice(from);
+        io.send_buffer(0, Timestamp::from_nanos(self.rate.span_ns(at)), buffer);
+        self.next += 1;
+        Ok(if self.next == self.frames { Flow::End } else { Flow::More })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.next = 0;
+        Ok(())
+    }
+}
+
 /// Remembers the last sample of the last whole frame, and how many frames and samples there were.
 pub(crate) static FINAL: Kind = Kind {
     name: "bench_final",

@@ -11,6 +11,7 @@ use engine::Kind;
 pub(crate) static KINDS: &[&Kind] = &[
     &ends::RAMP,
     &ends::SAME,
+    &ends::SOUND,
     &ends::FINAL,
     &ends::LATENCY,
     &work::NOISE,

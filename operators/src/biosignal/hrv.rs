@@ -9,6 +9,9 @@
 //! pnn50 = 100 · |{ d : |d| > 50 ms }| / m
 //! ```
 //!
+//! `measures = "all"` adds the rest of the time domain; formulas stand in [`crate::math::hrv`].
+//! `hrv_frequency` and `hrv_nonlinear` tell the other domains of the same beats.
+//!
 //! | port  | carries                                                            |
 //! |-------|--------------------------------------------------------------------|
 //! | `in`  | beats: as from `qrs`, the truth of `ecg`, or annotations of `wfdb` |
@@ -30,212 +33,129 @@
 //! a gap: nothing is measured across.
 //!
 //! Exact: sums are whole nanoseconds, so values equal a fresh computation bit for bit. A beat
-//! costs some 30 ns.
+//! costs some 30 ns, with all measures some 0.3 µs.
 
-use engine::{
-    Body, BuildError, Code, Diagnostic, EventReader, Fault, Field, FieldValue, Format, GapNotice,
-    Io, Kind, Node, Operator, Outline, Param, Port, Timestamp,
+use engine::{EventWriter, Kind, Param, Port};
+
+use super::nn::{
+    COMMON_FIELDS, EVERY_S, RR_CHANGE_MAX_PCT, RR_MAX_MS, RR_MIN_MS, body, outline, parameters,
 };
-
-use crate::math::hrv::{Hrv, HrvParameters};
+use crate::math::hrv::{Hrv, HrvValues, TimeDomain};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "hrv",
     summary: "Heart-rate variability over a sliding window.",
     doc: "Mean interval, SDNN (ddof 1), RMSSD and pNN50 (strictly more than 50 ms) of the beats in the \
-          last `window_s`, every `every_s` of event time, after Task Force 1996. An interval outside \
+          last `window_s`, every `every_s` of event time, after Task Force 1996. `measures = \"all\"` \
+          adds what else neurokit2's hrv_time has, by its names: SDSD, CVNN, CVSD, SDRMSSD, pNN20, \
+          median, MAD (scaled by 1.4826), MCVNN, IQR, 20th and 80th percentile, least, most, HTI and \
+          TINN over bins of 1/128 s, SDANN and SDNNI over segments of 1, 2 and 5 minutes (absent of \
+          fewer than three). An interval outside \
           rr_min_ms to rr_max_ms, or more than rr_change_max_pct off the last one counted (Malik 1989; \
           three alike in a row are a new rhythm), is not believed, and no difference is taken across \
           it: `removed` says how many, `span_s` how long those that count are together. Values equal a \
-          fresh computation bit for bit. pNN50 divides by the number of differences (neurokit2 by one \
-          more). Events whose `is_beat` is false are passed over; intervals next to a beat whose \
+          fresh computation bit for bit. pNN50 and pNN20 divide by the number of differences \
+          (neurokit2 by one more), segments keep their last interval (neurokit2 loses it), and TINN \
+          has no limit to its error (neurokit2: 2^14, else 0). Events whose `is_beat` is false are passed over; intervals next to a beat whose \
           `class` is not N, L, R, e or j do not count, nor does one across a gap, such as before an event without `rr_ms`, or \
           with one that is NaN or infinite. Delay: none, but \
           values wait for the first beat behind their time; at the end of the stream those due within \
-          one mean interval after the last beat come too. Cost: about 30 ns a beat.",
+          one mean interval after the last beat come too. Cost: about 30 ns a beat, with all measures \
+          some 0.3 us, and as much a value.",
     example: "window_s = 60.0\nevery_s = 5.0",
     inputs: &[Port::event("in")],
     outputs: &[Port::event("out")],
-    params: &[&WINDOW_S, &EVERY_S, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
+    params: &[&WINDOW_S, &EVERY_S, &MEASURES, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
     timers: true,
     plan: |node| {
-        if let Err(error) = Hrv::new(parameters(node)?) {
-            let problem = node.problem(Code::OutOfRange, RR_MIN_MS.name(), error.to_string());
-            return Err(problem.hint("choose rr_min_ms below rr_max_ms").into());
-        }
-        let fields = vec![
-            Field::i64("intervals"),
-            Field::i64("removed"),
-            Field::f64("span_s"),
-            Field::f64("mean_nn_ms"),
-            Field::f64("heart_rate_bpm"),
-            Field::f64("sdnn_ms"),
-            Field::f64("rmssd_ms"),
-            Field::f64("pnn50_pct"),
-        ];
-        Ok(Outline::of([Format::event(fields, 1.0 / node.get(&EVERY_S)?)]))
+        let all = if node.get(&MEASURES)? == "all" { &ALL[..] } else { &[] };
+        outline(node, &WINDOW_S, SHORT.iter().chain(all).copied())
     },
     build: |node| {
-        let hrv = Hrv::new(parameters(node)?)
-            .map_err(|error| BuildError::Fault(Fault::new(error.to_string())))?;
-        let every_ns = (node.get(&EVERY_S)? * 1e9).round() as i64;
-        let beats = node.input("in").as_event().expect("the port takes events");
-        let field = |name: &str| beats.fields.iter().position(|field| field.name == name);
-        let (class, is_beat, rr_ms) = (field("class"), field("is_beat"), field("rr_ms"));
-        Ok(Body::operator(Variability { hrv, every_ns, due: None, class, is_beat, rr_ms }))
+        if node.get(&MEASURES)? == "short" {
+            return body(node, &WINDOW_S, |_| (), |_, values, event| tell(values, event));
+        }
+        let rr_max_ms = parameters(node, &WINDOW_S)?.rr_max_ms;
+        body(node, &WINDOW_S, |capacity| TimeDomain::new(capacity, rr_max_ms), tell_all)
     },
     ..Kind::BASE
 };
 
 const WINDOW_S: Param<f64> =
     Param::with_default("window_s", 60.0, "Length of the window.").within(1.0, 86_400.0);
-const EVERY_S: Param<f64> =
-    Param::with_default("every_s", 5.0, "Time between two values.").within(0.1, 86_400.0);
-const RR_MIN_MS: Param<f64> =
-    Param::with_default("rr_min_ms", 300.0, "Shorter intervals are not believed.")
-        .within(100.0, 10_000.0);
-const RR_MAX_MS: Param<f64> =
-    Param::with_default("rr_max_ms", 2_000.0, "Longer intervals are not believed.")
-        .within(200.0, 60_000.0);
-const RR_CHANGE_MAX_PCT: Param<f64> = Param::with_default(
-    "rr_change_max_pct",
-    20.0,
-    "Intervals further off the last counted one are not believed.",
-)
-.within(1.0, 1_000.0);
+const MEASURES: Param<&str> =
+    Param::with_default("measures", "short", "The usual few, or the whole time domain.")
+        .one_of(&["short", "all"]);
 
-fn parameters(node: &Node<'_>) -> Result<HrvParameters, Diagnostic> {
-    Ok(HrvParameters {
-        window_s: node.get(&WINDOW_S)?,
-        rr_min_ms: node.get(&RR_MIN_MS)?,
-        rr_max_ms: node.get(&RR_MAX_MS)?,
-        rr_change_max_pct: node.get(&RR_CHANGE_MAX_PCT)?,
+/// Numbers that are always told.
+const SHORT: [&str; 5] = ["mean_nn_ms", "heart_rate_bpm", "sdnn_ms", "rmssd_ms", "pnn50_pct"];
+
+/// Numbers that `measures = "all"` adds.
+const ALL: [&str; 21] = [
+    "sdsd_ms",
+    "cvnn",
+    "cvsd",
+    "sdrmssd",
+    "pnn20_pct",
+    "median_nn_ms",
+    "mad_nn_ms",
+    "mcvnn",
+    "iqr_nn_ms",
+    "prc20_nn_ms",
+    "prc80_nn_ms",
+    "min_nn_ms",
+    "max_nn_ms",
+    "hti",
+    "tinn_ms",
+    "sdann1_ms",
+    "sdann2_ms",
+    "sdann5_ms",
+    "sdnni1_ms",
+    "sdnni2_ms",
+    "sdnni5_ms",
+];
+
+fn tell(values: &HrvValues, event: EventWriter) -> EventWriter {
+    event
+        .f64(COMMON_FIELDS, values.mean_ms)
+        .f64(COMMON_FIELDS + 1, values.heart_rate_bpm)
+        .f64_or_absent(COMMON_FIELDS + 2, values.sdnn_ms)
+        .f64_or_absent(COMMON_FIELDS + 3, values.rmssd_ms)
+        .f64_or_absent(COMMON_FIELDS + 4, values.pnn50_pct)
+}
+
+fn tell_all(hrv: &mut Hrv<TimeDomain>, values: &HrvValues, event: EventWriter) -> EventWriter {
+    let Some(time) = hrv.time_values() else { return event };
+    let (sdnn, rmssd) = (values.sdnn_ms, values.rmssd_ms);
+    let over_mean = |value: Option<f64>| value.map(|value| value / values.mean_ms);
+    let ratio = sdnn.zip(rmssd).map(|(sdnn, rmssd)| sdnn / rmssd).filter(|it| it.is_finite());
+    let numbers = [
+        time.sdsd_ms,
+        over_mean(sdnn),
+        over_mean(rmssd),
+        ratio,
+        time.pnn20_pct,
+        Some(time.median_ms),
+        Some(time.mad_ms),
+        Some(time.mad_ms / time.median_ms),
+        Some(time.iqr_ms),
+        Some(time.prc20_ms),
+        Some(time.prc80_ms),
+        Some(time.min_ms),
+        Some(time.max_ms),
+        Some(time.hti),
+        Some(time.tinn_ms),
+    ];
+    let numbers = numbers.into_iter().chain(time.sdann_ms).chain(time.sdnni_ms);
+    numbers.enumerate().fold(tell(values, event), |event, (n, number)| {
+        event.f64_or_absent(COMMON_FIELDS + SHORT.len() + n, number)
     })
-}
-
-/// Bytes of a saved state without its intervals, rounded up, and of one of those.
-const STATE_BYTES: usize = 192;
-const INTERVAL_BYTES: usize = 40;
-
-/// Beats that begin in the sinus node or near it (AAMI EC57, class N).
-const NORMAL: [&str; 5] = ["N", "L", "R", "e", "j"];
-
-struct Variability {
-    hrv: Hrv,
-    every_ns: i64,
-    /// When the next values are due: not before there was a beat.
-    due: Option<Timestamp>,
-    /// Fields of the input that say what a beat is.
-    class: Option<usize>,
-    is_beat: Option<usize>,
-    rr_ms: Option<usize>,
-}
-
-impl Variability {
-    /// Whether an event is a beat, whether a normal one, and whether it goes on from the last.
-    fn look(&self, event: &EventReader<'_>) -> (bool, bool, bool) {
-        let field = |number: Option<usize>| number.and_then(|number| event.field(number));
-        let is_beat = field(self.is_beat) != Some(FieldValue::Bool(false));
-        let is_normal = match field(self.class) {
-            Some(FieldValue::Text(class)) => NORMAL.contains(&class),
-            _ => true,
-        };
-        let goes_on = match field(self.rr_ms) {
-            Some(FieldValue::F64(rr_ms)) => rr_ms.is_finite(),
-            rr_ms => self.rr_ms.is_none() || rr_ms.is_some(),
-        };
-        (is_beat, is_normal, goes_on)
-    }
-
-    fn tell(&self, time: Timestamp, io: &mut Io<'_>) {
-        let Some(values) = self.hrv.values() else { return };
-        let event = io
-            .event_for(0)
-            .i64(0, values.intervals as i64)
-            .i64(1, values.left_out as i64)
-            .f64(2, values.span_s)
-            .f64(3, values.mean_ms)
-            .f64(4, values.heart_rate_bpm)
-            .f64_or_absent(5, values.sdnn_ms)
-            .f64_or_absent(6, values.rmssd_ms)
-            .f64_or_absent(7, values.pnn50_pct);
-        io.send_event(0, time, event);
-    }
-}
-
-impl Operator for Variability {
-    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        let time_ns = io.frame().header.time.nanos();
-        let (is_beat, is_normal, goes_on) = self.look(&io.event());
-        if is_beat {
-            if !goes_on {
-                self.hrv.gap();
-            }
-            self.hrv.push(time_ns, is_normal);
-            let next_ns = (time_ns.div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
-            self.due.get_or_insert(Timestamp::from_nanos(next_ns));
-        }
-        Ok(())
-    }
-
-    fn due(&self) -> Option<Timestamp> {
-        self.due
-    }
-
-    fn on_due(&mut self, due: Timestamp, io: &mut Io<'_>) -> Result<(), Fault> {
-        self.hrv.advance(due.nanos());
-        self.tell(due, io);
-        // An empty window has nothing to say until there is a beat again.
-        self.due = self.hrv.values().map(|_| due.plus_nanos(self.every_ns));
-        Ok(())
-    }
-
-    fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        let (Some(last_ns), Some(values)) = (self.hrv.last_beat_ns(), self.hrv.values()) else {
-            return Ok(());
-        };
-        let end_ns = last_ns.saturating_add((values.mean_ms * 1e6) as i64);
-        while let Some(due) = self.due.filter(|due| due.nanos() <= end_ns) {
-            self.on_due(due, io)?;
-        }
-        Ok(())
-    }
-
-    fn gap(&mut self, _: &GapNotice, _: &mut Io<'_>) -> Result<(), Fault> {
-        // The interval across the gap does not count; those before it still do.
-        self.hrv.gap();
-        Ok(())
-    }
-
-    fn reset(&mut self) {
-        self.hrv.reset();
-        self.due = None;
-    }
-
-    fn save(&self, into: &mut Vec<u8>) {
-        // For a full window at once: it must not grow while the window fills.
-        into.reserve(STATE_BYTES + INTERVAL_BYTES * self.hrv.capacity());
-        into.push(2);
-        into.extend_from_slice(&self.due.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
-        self.hrv.save(into);
-    }
-
-    fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.reset();
-        let wrong = || Fault::new("is no state of `hrv`");
-        let state = from.strip_prefix(&[2]).ok_or_else(wrong)?;
-        let (due, state) = state.split_first_chunk().ok_or_else(wrong)?;
-        self.hrv.load(state).map_err(|error| wrong().because(error))?;
-        let due = Timestamp::from_nanos(i64::from_le_bytes(*due));
-        self.due = Some(due).filter(|&due| due > Timestamp::MIN);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use engine::{EventWriter, Frame, Header, testing::Bench};
+    use engine::{Field, Format, Frame, Header, Timestamp, testing::Bench};
 
     use super::*;
 
@@ -388,5 +308,38 @@ mod tests {
             assert_eq!(seen[0].number("intervals"), Some(2.0), "{unheard:?}");
             assert_eq!(seen[0].number("removed"), Some(0.0), "{unheard:?}");
         }
+    }
+
+    #[test]
+    fn all_measures_stand_behind_the_short_ones() {
+        let params = "every_s = 5.0\nmeasures = \"all\"";
+        let (mut all, mut short) = (bench(params), bench("every_s = 5.0"));
+        for time_ms in [800, 1_600, 2_500, 3_300, 5_100] {
+            for hrv in [&mut all, &mut short] {
+                hrv.push(0, event(time_ms, "N", true));
+                hrv.run();
+            }
+        }
+        let (all, short) = (all.take(), short.take());
+        for field in ["intervals", "mean_nn_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct"] {
+            assert_eq!(all[0].number(field), short[0].number(field), "{field}");
+        }
+        // 800, 900 and 800 ms: differences of 100 and −100, half of them two bins long.
+        for (field, want) in [
+            ("sdsd_ms", 20_000.0_f64.sqrt()),
+            ("cvnn", (10_000.0_f64 / 3.0).sqrt() / (2_500.0 / 3.0)),
+            ("pnn20_pct", 100.0),
+            ("median_nn_ms", 800.0),
+            ("mad_nn_ms", 0.0),
+            ("iqr_nn_ms", 50.0),
+            ("prc80_nn_ms", 860.0),
+            ("max_nn_ms", 900.0),
+            ("hti", 1.5),
+        ] {
+            let got = all[0].number(field).expect("present");
+            assert!((got - want).abs() < 1e-9, "{field}: {got} is not {want}");
+        }
+        assert_eq!(all[0].number("sdann1_ms"), None, "three minutes are needed");
+        assert_eq!(short[0].number("sdsd_ms"), None);
     }
 }

@@ -60,10 +60,13 @@ impl Past {
 
     /// Whether a frame that begins then follows what was taken.
     pub(super) fn goes_on_at(&self, time_ns: i64) -> bool {
-        self.start_ns.is_some_and(|start_ns| {
-            let hole_ns = time_ns - start_ns - self.rate.span_ns(self.taken);
-            hole_ns.unsigned_abs() as f64 <= 1.5 * self.rate.period_ns()
-        })
+        let reach_ns = 1.5 * self.rate.period_ns();
+        self.end_ns().is_some_and(|end_ns| time_ns.abs_diff(end_ns) as f64 <= reach_ns)
+    }
+
+    /// The moment just after the last sample, if there was one.
+    pub(super) fn end_ns(&self) -> Option<i64> {
+        self.start_ns.map(|start_ns| start_ns + self.rate.span_ns(self.taken))
     }
 
     /// Forgets everything, and goes on with a first sample at that time.

@@ -64,7 +64,7 @@ pub static KIND: Kind = Kind {
         ];
         Ok(Outline::of([Format::event(fields, crate::BEATS_PER_SECOND_MAX)])
             .looking_back((LOOK_BACK_S * 1e9) as i64)
-            .looking_back_mostly(480_000_000))
+            .looking_back_mostly(440_000_000))
     },
     build: |node| {
         let rate_hz = node.rate_hz("in");

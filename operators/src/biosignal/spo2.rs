@@ -10,13 +10,16 @@
 //! |------------|--------------------------------------------------------------|
 //! | `red`      | a photoplethysmogram at 660 nm, with its mean                |
 //! | `infrared` | the same moments at 940 nm, in the same unit                 |
-//! | `out`      | an event every `every_s`, about the `window_s` before it     |
+//! | `out`      | an event with the last sample before every whole multiple of |
+//! |            | `every_s`, about the `window_s` before it                    |
 //!
 //! **Losses.** A sample of either that is not finite, or 1e10 and more, is taken as the last good one;
 //! 1 s of them, or 2 s without any change of both, are a gap: a new window begins. Without light or
 //! pulse there is no `ratio` and no `spo2_pct`, and `quality` is 0.
 
-use engine::{Body, Code, EventWriter, Field, Format, Kind, Node, Outline, Param, Policy, Port};
+use engine::{
+    Body, Code, EventWriter, Field, Format, Kind, Node, Outline, Param, Policy, Port, Timestamp,
+};
 
 use super::watch::{Detect, Spans, Watch, check_rate, rounded};
 use crate::math::{
@@ -34,7 +37,7 @@ pub static KIND: Kind = Kind {
           samples of the window. quality is the correlation of both, 0 to 1: below 0.9 do not trust the number. \
           perfusion_pct is from lowest to highest of the infrared pulse over its mean, as of a sine of that power. 110 and \
           25 are the usual straight line; a sensor has its own, and without a calibration on people the number is \
-          for trends, not for medicine. The window is a whole number of every_s. NaN, infinities and samples of 1e10 and more count \
+          for trends, not for medicine. t_s is the last sample before a whole multiple of every_s, of which the window is a whole number. NaN, infinities and samples of 1e10 and more count \
           as the last good sample; 1 s of them, or 2 s without any change, are a gap, and a new window begins. \
           Delay: none; what is told is about the window before. Cost: about 60 ns a sample of both.",
     example: "window_s = 5.0",
@@ -63,6 +66,8 @@ pub static KIND: Kind = Kind {
         let detector = SaturationDetector {
             spo2: spo2(node)?,
             at: 0,
+            every_s: node.get(&EVERY_S)?,
+            rate_hz: node.rate_hz("red"),
             line: [node.get(&OFFSET_PCT)?, node.get(&SLOPE_PCT)?],
         };
         Ok(Body::operator(Watch::new(node, ["red", "infrared"], detector, SPANS)))
@@ -93,6 +98,8 @@ struct SaturationDetector {
     spo2: Spo2,
     /// Number of the next sample.
     at: u64,
+    every_s: f64,
+    rate_hz: f64,
     /// Offset and slope.
     line: [f64; 2],
 }
@@ -106,6 +113,15 @@ impl Detect<2, 0> for SaturationDetector {
         let at = self.at;
         self.at += 1;
         ([], self.spo2.push(red, infrared).map(|saturation| (at, saturation)))
+    }
+
+    /// Steps end at whole multiples of `every_s`, wherever samples begin.
+    fn begin(&mut self, time: Timestamp) {
+        let every_ns = (self.every_s * 1e9).round() as i64;
+        let left_ns = every_ns - time.nanos().rem_euclid(every_ns);
+        // Times are rounded to nanoseconds.
+        let left = (left_ns as f64 / 1e9 * self.rate_hz - 1e-5).ceil();
+        self.spo2.begin(left as u64);
     }
 
     fn flush(&mut self) -> Option<Self::Found> {

@@ -36,6 +36,8 @@ pub(super) trait Detect<const N: usize, const M: usize>: Clone + Send {
     /// What there is to say of it.
     fn describe(&self, found: &Self::Found, event: EventWriter) -> EventWriter;
 
+    /// The first sample since it was fresh is about to come, and when it was.
+    fn begin(&mut self, _time: Timestamp) {}
     /// Whether a sample can be one.
     fn believes(&self, sample: f32) -> bool {
         sample.abs() < LARGEST
@@ -141,6 +143,9 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Watch<D, N, M> {
             }
             self.origin = n as i64 + 1;
             return D::in_gap(self.held.map(|held| if held.is_nan() { 0.0 } else { held }));
+        }
+        if self.taken == 0 {
+            self.detector.begin(io.time_of(n as i64));
         }
         self.taken += 1;
         let (signals, found) = self.detector.push(self.held, is_there);

@@ -40,7 +40,7 @@ pub static KIND: Kind = Kind {
     doc: "Each channel is watched for `flat` (peak to peak over flat_s at most flat_uv, MNE's flat), \
           `rail` (rail_uv from zero), `swing` (peak to peak over window_s above peak_to_peak_uv, MNE's \
           reject), `gradient` (a step above gradient_uv_per_ms, as Brain Vision Analyzer has it), \
-          `mains` (amplitude at mains_hz in the last second above mains_uv), `muscle` (root mean square \
+          `mains` (amplitude at mains_hz in the last 0.2 s above mains_uv), `muscle` (root mean square \
           above 30 Hz less the hum, over 0.2 s, above muscle_uv), `blink` (1 to 10 Hz further from zero \
           than blink_uv) and `missing` (NaN); a limit of 0 is none, and what lies above half the sample \
           rate is not looked for. From before_ms before to after_ms after, out is NaN (`action = \

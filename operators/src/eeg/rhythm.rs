@@ -49,7 +49,7 @@ pub static KIND: Kind = Kind {
           of complex taps, of all causal ones those whose output is nearest to the ideal zero-phase \
           one's of `lag_ms` ago in 1/f noise with offsets and hum (weighted cFIR, Smetanin et al. 2020). \
           In such noise the amplitude of alpha correlates with the ideal one by 0.8 at 90 ms, more \
-          where the rhythm stands out; `check` warns of less than 0.6. Delay: lag_ms, \
+          where the rhythm stands out; `check` warns of less than 0.7. Delay: lag_ms, \
           subtracted from the times by the runtime. The first sample counts as what was before. NaN: \
           reaches the outputs of the next window_s. Cost: 4 multiplications a tap, sample and channel.",
     example: "band = \"alpha\"\nover = \"theta\"",
@@ -89,7 +89,7 @@ const WINDOW_S: Param<f64> =
     Param::with_default("window_s", 0.5, "Length of the filter.").within(0.02, 10.0);
 
 /// Below it an amplitude has little to do with its rhythm.
-const LIKENESS_LEAST: f64 = 0.6;
+const LIKENESS_LEAST: f64 = 0.7;
 
 /// The band and what it is divided by.
 fn bands(node: &Node<'_>) -> Result<[NamedBand; 2], Diagnostic> {

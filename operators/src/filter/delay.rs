@@ -36,7 +36,7 @@ pub static KIND: Kind = Kind {
     params: &[&DELAY_S],
     plan: |node| {
         window::samples(node, &DELAY_S)?;
-        Ok(Outline::like_ports(node)?)
+        Outline::like_ports(node)
     },
     build: |node| {
         let samples = (node.get(&DELAY_S)? * node.rate_hz("in")).round() as usize;

@@ -103,7 +103,7 @@ fn solve(matrix: &mut [f64], right: &mut [f64]) -> Option<()> {
         }
         let rest = row[i] - dot(&row[..i], &row[..i]);
         // What is left of a number near 1 after its last digit is no pivot.
-        if !(rest > 1e-15 * row[i].abs()) {
+        if rest.is_nan() || rest <= 1e-15 * row[i].abs() {
             return None;
         }
         row[i] = rest.sqrt();

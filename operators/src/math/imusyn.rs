@@ -328,9 +328,9 @@ mod tests {
         imu.fill(&mut sensors, &mut truth);
         let steps: Vec<f64> =
             std::iter::from_fn(|| imu.pop_step()).map(|ns| ns as f64 / 1e9).collect();
-        // Half of it begins at 9 s and ends at 17 s: 8 s of 110 a minute.
+        // Half of it begins at 9 s and ends at 17 s; steps are 6 / 11 s apart, the 17th at 9.27 s.
         assert!(
-            steps[0] >= 9.0 && steps[steps.len() - 1] <= 17.0 && steps.len() == 14,
+            steps[0] >= 9.0 && steps[steps.len() - 1] <= 17.0 && steps.len() == 15,
             "{steps:?}"
         );
         let activities: Vec<_> = std::iter::from_fn(|| imu.pop_activity()).collect();

@@ -2,6 +2,7 @@
 
 pub(crate) mod analog;
 pub mod artefact;
+pub mod artefacts;
 pub mod band;
 pub mod beat_class;
 pub(crate) mod bessel;

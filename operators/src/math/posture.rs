@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn a_limit_must_be_passed_back() {
         // Leaning is 25°, with 5° to either side.
-        let mut postures = Postures::new(TRUNK, 100.0);
+        let quiet = PostureParameters { moving_g: 100.0, ..TRUNK };
+        let mut postures = Postures::new(quiet, 100.0);
         let tilts = [(0.0, "upright"), (28.0, "upright"), (31.0, "leaning"), (22.0, "leaning")];
         for (tilt_deg, want) in tilts.into_iter().chain([(19.0, "upright")]) {
             assert_eq!(seen(&mut postures, tilt_deg, 0.0).word(), want, "{tilt_deg}°");

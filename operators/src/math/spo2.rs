@@ -74,6 +74,12 @@ impl Spo2 {
         self.window.push(Pair::of(means, pulses)).then(|| self.window.whole().saturation())
     }
 
+    /// Forgets everything; the first step ends with the `left`th sample.
+    pub fn begin(&mut self, left: u64) {
+        self.reset();
+        self.window.begin(left);
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
         self.bands.iter_mut().for_each(Cascade::reset);

@@ -35,6 +35,12 @@ impl<A: Merge> Steps<A> {
         is_full
     }
 
+    /// As made, with `left` items to the end of the first step.
+    pub(crate) fn begin(&mut self, left: u64) {
+        self.reset();
+        self.of_step = self.step - (left.clamp(1, u64::from(self.step)) as u32);
+    }
+
     /// As made.
     pub(crate) fn reset(&mut self) {
         self.steps.reset();

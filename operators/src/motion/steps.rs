@@ -10,8 +10,8 @@
 //! A single bump is no walk: `confirm` steps, each at most two seconds after the one before, are told
 //! together once there are so many; those that follow at once.
 //!
-//! **Delay**: a step is told 0.25 s after its peak has passed the filter, which takes 0.14 s; its
-//! event lies where the step was. **NaN**: is the last good sample. A gap begins anew. **Cost**: some 20 ns a
+//! **Delay**: a step is told 0.25 s after its peak has passed the filter; its event lies where the
+//! step was, by the filter's phase delay at the present cadence. **NaN**: is the last good sample. A gap begins anew. **Cost**: some 20 ns a
 //! sample.
 
 use engine::{
@@ -37,8 +37,8 @@ pub static KIND: Kind = Kind {
           `confirm` steps, each at most 2 s after the one before, make a walk and are told together; then \
           each at once. An event has the step's number, interval_ms since the last one of the walk, \
           cadence_spm (steps a minute over the last four intervals) and height_g. A sensor at the foot \
-          shows two peaks a stride, one of them its own step. Events lie where the step was, by the \
-          filter's delay at 1.9 Hz; told 0.25 s later. Channels are known by their unit, else three are \
+          shows two peaks a stride, one of them its own step. Events lie where the step was: the \
+          filter's phase delay at the present cadence is taken off; told 0.25 s later. Channels are known by their unit, else three are \
           the accelerometer. NaN: is the last good sample; a gap begins anew. Cost: about 20 ns a sample. \
           Source: Zhao 2010, Full-featured pedometer design.",
     example: "confirm = 2",
@@ -54,10 +54,9 @@ pub static KIND: Kind = Kind {
             Field::f64("cadence_spm"),
             Field::f64("height_g"),
         ];
-        let delay_s = Steps::delay_s(rate_hz);
         let walk_s = PAUSE_S * (node.get(&CONFIRM)? - 1) as f64;
-        // A step more for the peak that only the next sample shows, and for rounding.
-        let look_back_s = delay_s + walk_s + REFRACTORY_S + 2.0 / rate_hz;
+        // A sample for the peak that only the next one shows, one for rounding.
+        let look_back_s = DELAY_S_MAX + walk_s + REFRACTORY_S + 2.0 / rate_hz;
         let outline = Outline::of([Format::event(fields, 1.0 / REFRACTORY_S)]);
         Ok(outline.looking_back((look_back_s * 1e9).ceil() as i64))
     },
@@ -68,7 +67,6 @@ pub static KIND: Kind = Kind {
             steps: Steps::new(rate_hz, node.get(&THRESHOLD_G)?),
             confirm: node.get(&CONFIRM)? as usize,
             period_ms: 1e3 / rate_hz,
-            delay_ns: (Steps::delay_s(rate_hz) * 1e9).round() as i64,
             counted: Counted::NONE,
             walk: Vec::with_capacity(CONFIRM_MAX),
             last: None,
@@ -89,6 +87,8 @@ const CONFIRM: Param<i64> =
 
 /// Intervals that the cadence is a mean of.
 const INTERVALS: usize = 4;
+/// No cadence is delayed more by the filter.
+const DELAY_S_MAX: f64 = 0.1;
 /// Below, a step has no form.
 const RATE_HZ_MIN: f64 = 10.0;
 
@@ -110,7 +110,6 @@ struct Walk {
     steps: Steps,
     confirm: usize,
     period_ms: f64,
-    delay_ns: i64,
     counted: Counted,
     /// Steps that may become a walk.
     walk: Vec<Step>,
@@ -172,7 +171,8 @@ impl Walk {
             .f64_or_absent(1, interval_ms)
             .f64_or_absent(2, (count > 0).then(|| 60_000.0 / mean_ms))
             .f64(3, step.height_g);
-        let later_ns = (step.offset * self.period_ms * 1e6).round() as i64 - self.delay_ns;
+        let delay_s = self.steps.delay_s(interval_ms.map(|ms| ms / 1e3));
+        let later_ns = (step.offset * self.period_ms * 1e6 - delay_s * 1e9).round() as i64;
         let time = self.counted.time(step.sample, io).plus_nanos(later_ns);
         io.send_event(0, time, event);
     }
@@ -296,8 +296,8 @@ mod tests {
         for (n, (at, number, cadence)) in told.iter().enumerate().take(19) {
             assert_eq!(*number, (n + 1) as f64);
             let want = 3.0 + 0.5 * n as f64;
-            // Where the wave begins and ends, the filter has not settled; 2 Hz is near its 1.9.
-            let allowed = if (4..17).contains(&n) { 0.02 } else { 0.12 };
+            // Where the wave begins and ends, the filter has not settled.
+            let allowed = if (6..17).contains(&n) { 0.01 } else { 0.2 };
             assert!((at - want).abs() < allowed, "step {n} at {at}");
             assert!(
                 (6..17)

@@ -2,4 +2,7 @@
 
 pub mod decimate;
 pub mod dejitter;
+pub mod regrid;
 pub mod resample;
+pub mod throttle;
+pub mod window;

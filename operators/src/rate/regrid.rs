@@ -18,8 +18,8 @@
 //! | `out` | the same at the multiples of 1 / `rate_hz`       |
 //!
 //! Cubic is the Catmull–Rom spline: it passes through the samples with a steady slope and is exact for
-//! parabolas; where a neighbour is missing (at the ends), it is taken from the straight line. There is no filter against aliases: for a lower rate put `resample` or a low-pass
-//! in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), which
+//! parabolas; where a neighbour is missing (at the ends), it is taken from the straight line. There is
+//! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), which
 //! is its look-back. Beyond the last sample its value holds for one period. After a gap there are
 //! values again from the first multiple on. **NaN** reaches the values between it and its neighbours
 //! (cubic: and the next ones). **Cost**: some ten operations a value and channel.
@@ -49,7 +49,7 @@ pub static KIND: Kind = Kind {
     plan: |node| {
         let signal = node.signal("in");
         let rate = Rate::new(node.get(&RATE_HZ)?).expect("the parameter's range is narrower");
-        let frame_len = (signal.frame_len as f64 * rate.hz() / signal.rate.hz()).ceil() as usize + 2;
+        let frame_len = frame_len(signal, rate);
         let format = SignalFormat { channels: signal.channels.clone(), rate, frame_len };
         let ahead = if node.get(&METHOD)? == "cubic" { 2 } else { 1 };
         // Times are rounded to nanoseconds.
@@ -59,7 +59,8 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let rate = Rate::new(node.get(&RATE_HZ)?).expect("the parameter's range is narrower");
         let is_cubic = node.get(&METHOD)? == "cubic";
-        let channels = node.signal("in").channels.len();
+        let signal = node.signal("in");
+        let channels = signal.channels.len();
         Ok(Body::operator(Regrid {
             rate,
             is_cubic,
@@ -68,7 +69,7 @@ pub static KIND: Kind = Kind {
             times: [Timestamp::ZERO; POINTS],
             samples: vec![0.0; channels * POINTS].into(),
             next: 0,
-            values: Vec::new(),
+            values: Vec::with_capacity(channels * frame_len(signal, rate).min(1 << 16)),
             last: None,
         }))
     },
@@ -80,6 +81,12 @@ const RATE_HZ: Param<f64> =
 const METHOD: Param<&str> =
     Param::with_default("method", "linear", "How values between samples are found.")
         .one_of(&["cubic", "linear"]);
+
+/// Most values of a call.
+fn frame_len(signal: &SignalFormat, rate: Rate) -> usize {
+    // At the end those of the last two samples come together with a held one.
+    ((signal.frame_len + 2) as f64 * rate.hz() / signal.rate.hz()).ceil() as usize + 1
+}
 
 /// Samples that a value is made of: one before, two around it, one behind.
 const POINTS: usize = 4;
@@ -130,21 +137,17 @@ impl Regrid {
         number
     }
 
-    /// Makes the values up to the sample `behind` places before the newest, which is included where
-    /// nothing follows it.
-    fn make(&mut self, behind: usize, is_last: bool) {
+    /// Makes the values from the last sample but one to the last, where the last is taken to be the one
+    /// `behind` places before the newest.
+    fn make(&mut self, behind: usize) {
         let right = POINTS - 1 - behind;
         if self.known < POINTS - right + 1 {
             return;
         }
         let (from, to) = (self.times[right - 1], self.times[right]);
         let span = to.since(from) as f64;
-        loop {
-            let moment = self.moment(self.next);
-            if moment > to || (moment == to && !is_last) {
-                return;
-            }
-            let share = (moment.since(from) as f64 / span) as f32;
+        while self.moment(self.next) < to {
+            let share = (self.moment(self.next).since(from) as f64 / span) as f32;
             for channel in 0..self.channels {
                 let value = self.value(channel, right, share);
                 self.values.push(value);
@@ -188,19 +191,6 @@ impl Regrid {
         io.send_buffer(0, self.moment(from), output);
     }
 
-    /// How many samples a value waits for behind the one after it.
-    fn ahead(&self) -> usize {
-        usize::from(self.is_cubic)
-    }
-
-    /// What waits for samples that will not come.
-    fn end(&mut self) {
-        if self.is_cubic {
-            // There is none behind the last one: the values before it are made as if on a line.
-            self.make(0, false);
-        }
-    }
-
     fn take_up(&mut self, from: &[u8]) -> Result<(), StateError> {
         let mut state = State::Load(StateReader::new(from, VERSION)?);
         let (mut known, mut next) = (0, 0);
@@ -230,7 +220,7 @@ impl Operator for Regrid {
             if is_first {
                 from = self.next;
             }
-            self.make(self.ahead(), false);
+            self.make(usize::from(self.is_cubic));
         }
         self.send(io, from);
         Ok(())
@@ -239,7 +229,10 @@ impl Operator for Regrid {
     fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let Some(len) = self.last.take() else { return Ok(()) };
         let from = self.next;
-        self.end();
+        if self.is_cubic {
+            // There is no sample behind the last one.
+            self.make(0);
+        }
         // The last sample holds until the next would come.
         let end = io.time_of(len as i64);
         while self.moment(self.next) < end {
@@ -270,5 +263,85 @@ impl Operator for Regrid {
             self.reset();
             Fault::new("is no state of this grid").because(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Frame, testing::Bench};
+
+    use super::*;
+
+    /// Time in nanoseconds and value of everything that comes of frames at these times.
+    fn on_grid(rate_hz: f64, params: &str, frames: &[(i64, &[f32])]) -> Vec<(i64, f32)> {
+        let mut regrid = Bench::build(&KIND, rate_hz, params).expect("valid");
+        for (ns, samples) in frames {
+            regrid.push(0, Frame::signal(Timestamp::from_nanos(*ns), 1, samples));
+            regrid.run();
+        }
+        regrid.flush();
+        assert_eq!(regrid.late(), 0);
+        let mut samples = Vec::new();
+        for seen in regrid.take() {
+            let rate = seen.format.rate().expect("a signal");
+            for (n, sample) in seen.frame.samples().iter().enumerate() {
+                samples.push((seen.time().nanos() + rate.span_ns(n as i64), *sample));
+            }
+        }
+        samples
+    }
+
+    const MS: i64 = 1_000_000;
+
+    #[test]
+    fn values_lie_on_the_line_between_samples_at_whole_multiples() {
+        // 100 Hz from 3 ms on, value = milliseconds; on a grid of 4 ms.
+        let samples: Vec<f32> = (0..5).map(|n| 3.0 + 10.0 * n as f32).collect();
+        let got = on_grid(100.0, "rate_hz = 250.0", &[(3 * MS, &samples)]);
+        let want: Vec<(i64, f32)> = (1..14)
+            // From 43 ms on the last sample holds, to 53 ms.
+            .map(|n| (4 * n * MS, (4.0 * n as f32).min(43.0)))
+            .collect();
+        assert_eq!(got.len(), want.len());
+        for (got, want) in got.iter().zip(&want) {
+            assert!(got.0 == want.0 && (got.1 - want.1).abs() < 1e-5, "{got:?} is not {want:?}");
+        }
+    }
+
+    #[test]
+    fn a_parabola_is_exact_on_the_spline_and_a_straight_line_at_its_ends() {
+        let square = |ms: f64| (ms * ms * 0.01) as f32;
+        let samples: Vec<f32> = (0..20).map(|n| square(10.0 * f64::from(n))).collect();
+        let got = on_grid(100.0, "rate_hz = 1000.0\nmethod = \"cubic\"", &[(0, &samples)]);
+        for (ns, value) in &got[10..=180] {
+            let want = square(*ns as f64 / 1e6);
+            // Values of up to 361, four products of each rounded to 24 bits.
+            assert!((value - want).abs() < 361.0 * 4.0 * 2f32.powi(-24), "{ns}: {value} {want}");
+        }
+        assert_eq!(got.len(), 200);
+        // Half-way between 0 and 1, with 4 behind and -1, on the line, before: (9 (0 + 1) - 3) / 16.
+        assert_eq!(got[5].1, 0.375);
+    }
+
+    #[test]
+    fn two_clocks_meet_at_the_same_nanoseconds() {
+        let ramp: Vec<f32> = (0..100).map(|n| n as f32).collect();
+        let one = on_grid(99.97, "rate_hz = 50.0", &[(1_234_567, &ramp)]);
+        let other = on_grid(130.0, "rate_hz = 50.0", &[(9_999_999, &ramp)]);
+        assert_eq!(one[0].0, 20 * MS);
+        assert!(one.iter().zip(&other).all(|(one, other)| one.0 == other.0));
+        assert!(one.iter().all(|(ns, _)| ns % (20 * MS) == 0));
+    }
+
+    #[test]
+    fn frames_that_are_not_where_their_rate_says_are_taken_at_their_times() {
+        // The second frame is 5 ms late: nine samples at 100 Hz, then a clock that was corrected.
+        let ramp: Vec<f32> = (0..9).map(|n| 10.0 * n as f32).collect();
+        let late: Vec<f32> = (0..9).map(|n| 95.0 + 10.0 * n as f32).collect();
+        let got = on_grid(100.0, "rate_hz = 500.0", &[(0, &ramp), (95 * MS, &late)]);
+        for (ns, value) in got {
+            let want = (ns as f32 * 1e-6).min(175.0);
+            assert!((value - want).abs() < 1e-4, "{ns} ns: {value}");
+        }
     }
 }

@@ -48,13 +48,7 @@ pub(crate) struct Cut {
 impl Cut {
     /// As the parameters say for the signal at `port`.
     pub(crate) fn read(node: &Node<'_>, port: &str) -> Result<Self, Diagnostic> {
-        let rate_hz = node.rate_hz(port);
-        let len = samples(node, rate_hz, (&WINDOW_S, &WINDOW_SAMPLES), 2)?.ok_or_else(|| {
-            let message = "neither `window_s` nor `window_samples` is written";
-            node.problem(Code::MissingParameter, WINDOW_S.name(), message)
-                .hint("write how long a segment is, such as window_s = 1.0")
-        })?;
-        let hop = samples(node, rate_hz, (&HOP_S, &HOP_SAMPLES), 1)?.unwrap_or(len / 2);
+        let (rate_hz, (len, hop)) = (node.rate_hz(port), lengths(node, port)?);
         let has = |name| node.kind().param(name).is_some();
         let fft_len = match has(FFT_SAMPLES.name()) {
             true => node.get_optional(&FFT_SAMPLES)?.map_or(len, |len| len as usize),
@@ -120,6 +114,17 @@ impl Cut {
         let delay_s = segments::delay(self.len, shift) / self.rate_hz;
         Ok(Outline::of([Format::Signal(format.into())]).delayed((delay_s * 1e9).round() as i64))
     }
+}
+
+/// Lengths of a window and of a hop in samples.
+pub(crate) fn lengths(node: &Node<'_>, port: &str) -> Result<(usize, usize), Diagnostic> {
+    let rate_hz = node.rate_hz(port);
+    let len = samples(node, rate_hz, (&WINDOW_S, &WINDOW_SAMPLES), 2)?.ok_or_else(|| {
+        let message = "neither `window_s` nor `window_samples` is written";
+        node.problem(Code::MissingParameter, WINDOW_S.name(), message)
+            .hint("write how long a segment is, such as window_s = 1.0")
+    })?;
+    Ok((len, samples(node, rate_hz, (&HOP_S, &HOP_SAMPLES), 1)?.unwrap_or(len / 2)))
 }
 
 /// A length written in seconds or in samples.

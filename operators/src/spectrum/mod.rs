@@ -3,7 +3,7 @@
 pub mod band_power;
 pub mod centroid;
 pub mod coherence;
-mod cut;
+pub(crate) mod cut;
 pub mod edge;
 mod estimate;
 pub mod flatness;
@@ -13,7 +13,7 @@ pub mod mel;
 pub mod mfcc;
 pub mod power;
 mod range;
-mod segments;
+pub(crate) mod segments;
 pub mod stft;
 #[cfg(test)]
 mod testing;

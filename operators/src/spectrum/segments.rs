@@ -29,13 +29,35 @@ pub(crate) struct Segments {
     before: usize,
     /// Zeros behind the input.
     after: usize,
+    /// Zeros in front of the input where it begins.
+    lead: usize,
 }
 
 impl Segments {
+    /// The first of which lies around the first sample.
     pub(crate) fn new(channels: usize, len: usize, hop: usize) -> Self {
+        Self::led(channels, len, hop, len / 2)
+    }
+
+    /// The first of which begins with the first sample.
+    pub(crate) fn from_first(channels: usize, len: usize, hop: usize) -> Self {
+        Self::led(channels, len, hop, 0)
+    }
+
+    fn led(channels: usize, len: usize, hop: usize, lead: usize) -> Self {
         let samples = vec![0.0; channels * 2 * len].into();
-        let mut this =
-            Self { channels, len, hop, samples, from: 0, filled: 0, skip: 0, before: 0, after: 0 };
+        let mut this = Self {
+            channels,
+            len,
+            hop,
+            samples,
+            from: 0,
+            filled: 0,
+            skip: 0,
+            before: 0,
+            after: 0,
+            lead,
+        };
         this.reset();
         this
     }
@@ -56,13 +78,13 @@ impl Segments {
         self.channels
     }
 
-    fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.skip == 0 && self.filled == self.from + self.len
     }
 
     /// Takes samples from the `at`-th of planes of `len` on, up to the end of the segment. Says how
     /// many.
-    fn push(&mut self, frames: [&[f32]; INPUTS_MAX], len: usize, at: usize) -> usize {
+    pub(crate) fn push(&mut self, frames: [&[f32]; INPUTS_MAX], len: usize, at: usize) -> usize {
         let (skipped, taken) = self.wanted(len - at);
         let at = at + skipped;
         let rooms = self.samples.chunks_exact_mut(2 * self.len);
@@ -93,7 +115,7 @@ impl Segments {
     }
 
     /// Goes on to the next segment.
-    fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.before = self.before.saturating_sub(self.hop);
         self.from += self.hop;
         if self.from > self.filled {
@@ -107,16 +129,16 @@ impl Segments {
         }
     }
 
-    fn reset(&mut self) {
-        let half = self.len / 2;
-        (self.from, self.filled, self.before) = (0, half, half);
+    pub(crate) fn reset(&mut self) {
+        let lead = self.lead;
+        (self.from, self.filled, self.before) = (0, lead, lead);
         (self.skip, self.after) = (0, 0);
         for room in self.samples.chunks_exact_mut(2 * self.len) {
-            room[..half].fill(0.0);
+            room[..lead].fill(0.0);
         }
     }
 
-    fn save(&self, into: &mut Vec<u8>) {
+    pub(crate) fn save(&self, into: &mut Vec<u8>) {
         for number in [self.filled - self.from, self.skip, self.before] {
             put_u64(into, number as u64);
         }
@@ -126,13 +148,13 @@ impl Segments {
         }
     }
 
-    fn load(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
+    pub(crate) fn load(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         let [mut held, mut skip, mut before] = [0; 3];
         for number in [&mut held, &mut skip, &mut before] {
             state.u64(number)?;
         }
         let (len, hop) = (self.len as u64, self.hop as u64);
-        state.demand(held < len && skip <= hop && before <= len / 2)?;
+        state.demand(held < len && skip <= hop && before <= self.lead as u64)?;
         (self.from, self.filled, self.skip) = (0, held as usize, skip as usize);
         (self.before, self.after) = (before as usize, 0);
         let rooms = self.samples.chunks_exact_mut(2 * self.len);

@@ -65,7 +65,7 @@ fn the_time_domain_is_that_of_neurokit2() {
             ("MinNN", time.min_ms),
             ("MaxNN", time.max_ms),
             ("HTI", time.hti),
-            ("TINN", time.tinn_ms),
+            ("TINN_any", time.tinn_ms),
         ] {
             assert_near(&format!("{name} {key}"), got, of(key), SHARE);
         }

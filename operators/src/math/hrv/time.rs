@@ -16,7 +16,8 @@
 //!
 //! Segments begin with the first interval of the window; an interval belongs to that in which it
 //! ends, and there are as many as the window's length rounds to. neurokit2 leaves out the last
-//! interval of each segment, and fits no triangle with a sum of squares above 2¹⁴.
+//! interval of each segment; of triangles it tries those that begin with the shortest interval, and
+//! takes none with a sum of squares above 2¹⁴. Here the best of all is taken.
 //!
 //! **Cost.** An interval is sorted in and out (O(log n) and a short move of memory); the values cost
 //! O(log n) and a pass over the bins in use.
