@@ -57,6 +57,7 @@ pub static CATALOG: &[&Kind] = &[
     &rate::decimate::KIND,
     &rate::resample::KIND,
     &rate::regrid::KIND,
+    &rate::interpolate::KIND,
     &rate::throttle::KIND,
     &rate::window::KIND,
     &rate::dejitter::KIND,
