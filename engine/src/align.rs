@@ -49,10 +49,10 @@ pub(crate) struct Aligner {
 
 /// What the aligner lets go.
 pub(crate) enum Released {
-    /// One frame of one line.
-    One(usize, Frame),
-    /// One frame per line, all with the samples of the first line's moments.
-    Together,
+    /// One frame of one line, with the grid of its samples.
+    One(usize, Frame, Option<Grid>),
+    /// One frame per line, all with the samples of the first line's moments, on this grid.
+    Together(Option<Grid>),
 }
 
 impl Aligner {
@@ -125,11 +125,11 @@ impl Aligner {
         if self.spec.policy == Policy::Merge {
             let (line, time) = self.oldest()?;
             self.released = time;
-            let mut frame = self.queues[line].pop_front().expect("the oldest is there").frame;
+            let mut held = self.queues[line].pop_front().expect("the oldest is there");
             if self.take_late() {
-                frame.header.gap.note(Gap::Late);
+                held.frame.header.gap.note(Gap::Late);
             }
-            return Some(Released::One(line, frame));
+            return Some(Released::One(line, held.frame, held.grid));
         }
         let base = self.queues[0].pop_front()?;
         self.released = base.frame.header.time;
@@ -137,7 +137,7 @@ impl Aligner {
             *slot = Some(self.partners(line, &base));
         }
         aligned[0] = Some(base.frame);
-        Some(Released::Together)
+        Some(Released::Together(base.grid))
     }
 
     /// Whether a frame came too late that nobody has been told of.
@@ -315,7 +315,7 @@ mod tests {
         assert!(merge.release(&[at(5), at(5)], &mut [None, None]).is_none());
         merge.enter(0, event(5), None);
         let mut order = Vec::new();
-        while let Some(Released::One(line, _)) = merge.release(&[at(6), at(6)], &mut [None, None]) {
+        while let Some(Released::One(line, ..)) = merge.release(&[at(6), at(6)], &mut [None, None]) {
             order.push(line);
         }
         assert_eq!(order, [0, 1]);
@@ -334,7 +334,7 @@ mod tests {
         merge.enter(0, event(60), None);
         merge.enter(1, event(70), None);
         let gaps = [0, 1].map(|_| match merge.release(&[at(300), at(0)], &mut [None, None]) {
-            Some(Released::One(_, frame)) => frame.header.gap.get(),
+            Some(Released::One(_, frame, _)) => frame.header.gap.get(),
             _ => panic!("both have waited long enough"),
         });
         assert_eq!(gaps, [Some(Gap::Late), None], "told once, with whatever comes next");

@@ -230,20 +230,23 @@ impl Stage {
         if let Some(pick) = &here.picks[line] {
             slot::pick(frame, pick);
         }
+        if let Some(aligner) = &mut here.aligner {
+            let grid = &mut here.arriving[line];
+            if let Some(grid) = grid {
+                grid.enter(frame.header.time, frame.buffer().count());
+            }
+            let frame = self.current.take().expect("a chain carries a frame");
+            if aligner.enter(line, frame, grid.as_ref()).is_some() {
+                here.line_counts[line].dropped(Gap::Late, 1);
+            }
+            self.settled = false;
+            return false;
+        }
         if let Some(grid) = &mut here.ports.lines[line].grid {
             if frame.header.gap.is_some() {
                 here.before_gap = Some(*grid);
             }
             grid.enter(frame.header.time, frame.buffer().count());
-        }
-        if let Some(aligner) = &mut here.aligner {
-            let frame = self.current.take().expect("a chain carries a frame");
-            let grid = here.ports.lines[line].grid.as_ref();
-            if aligner.enter(line, frame, grid).is_some() {
-                here.line_counts[line].dropped(Gap::Late, 1);
-            }
-            self.settled = false;
-            return false;
         }
         true
     }
@@ -269,7 +272,7 @@ impl Stage {
                 aligned.for_each(|partner| partner.header.gap = MaybeGap::NONE);
                 here.ports.line = line;
                 here.ports.cause = frame.header;
-                let before = here.before_gap.take().filter(|_| here.aligner.is_none());
+                let before = here.before_gap.take();
                 return self.while_it_waits(
                     slot,
                     line,

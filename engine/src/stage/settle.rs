@@ -64,12 +64,17 @@ impl Stage {
             }
             match aligner.release(&here.line_bounds, &mut here.ports.aligned) {
                 None => return Ok(true),
-                Some(Released::One(line, frame)) => {
+                Some(Released::One(line, frame, grid)) => {
+                    // As it was when the frame came: others may have come since.
+                    let before = std::mem::replace(&mut here.ports.lines[line].grid, grid);
+                    here.before_gap = before.filter(|_| frame.header.gap.is_some());
                     self.step();
                     self.current = Some(frame);
                     self.process_joined(slot, line)?;
                 }
-                Some(Released::Together) => {
+                Some(Released::Together(grid)) => {
+                    here.ports.lines[0].grid = grid;
+                    here.before_gap = None;
                     self.step();
                     self.current = self.slots[slot].ports.aligned[0].clone();
                     self.process_joined(slot, 0)?;

@@ -71,6 +71,9 @@ pub(crate) struct Slot {
     pub(crate) look_back_ns: i64,
     /// The grid of a line as it was before the frame that is let in, where that follows a gap.
     pub(super) before_gap: Option<Grid>,
+    /// Of a join: where the signals stand with what has come, per line; the body sees where they
+    /// stand with what it is given.
+    pub(super) arriving: Box<[Option<Grid>]>,
     /// The last frame of each port, kept where `on_fault = "hold_last"`.
     pub(crate) last: Option<Box<[Option<Frame>]>>,
     pub(crate) counts: Arc<NodeCounts>,
@@ -102,6 +105,8 @@ pub(crate) struct SlotParts {
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
         let ports = parts.routes.len();
+        let lines = if parts.aligner.is_some() { &parts.ports.lines[..] } else { &[] };
+        let arriving = lines.iter().map(|line| line.grid).collect();
         let sole = match &parts.routes[..] {
             // What is kept must pass where it is kept.
             [only] if !parts.keeps_last => &only[..],
@@ -126,6 +131,7 @@ impl Slot {
             seqs: smallvec![0; ports],
             gaps: vec![None; ports].into(),
             before_gap: None,
+            arriving,
             last: parts.keeps_last.then(|| vec![None; ports].into()),
             node: parts.node,
             body: parts.body,

@@ -258,8 +258,8 @@ impl SinkTask {
     fn join(&mut self) -> Result<(), Fault> {
         while let Some(aligner) = &mut self.aligner {
             match aligner.release(&self.bounds, &mut []) {
-                Some(Released::One(line, frame)) => self.take(line, &frame)?,
-                Some(Released::Together) => unreachable!("sinks merge"),
+                Some(Released::One(line, frame, _)) => self.take(line, &frame)?,
+                Some(Released::Together(_)) => unreachable!("sinks merge"),
                 None => return Ok(()),
             }
         }
