@@ -24,6 +24,11 @@ pub(crate) fn tuned(node: &Node<'_>, param: &Param<f64>) -> Result<f64, Fault> {
     node.get(param).map_err(|problem| Fault::new(problem.message))
 }
 
+/// A level as a sample would have it, so that 0.6 is met by 0.6.
+pub(crate) fn as_sample(level: f64) -> f64 {
+    f64::from(level as f32)
+}
+
 /// Counts the samples of a signal, so that what is decided late knows when it was.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Counted {

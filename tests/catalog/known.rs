@@ -32,8 +32,8 @@ const DELTAS: &[(&str, Delta)] = &[
     // Its window.
     ("detrend", Delta::WithinS(0.0, 2.0)),
     ("delay", Delta::LaterNs(1e8)),
-    // A filter of 0.5 s with a lag of 0.09 s.
-    ("rhythm", Delta::WithinS(0.09, 0.41)),
+    // A filter of 1 s with a lag of 0.09 s.
+    ("rhythm", Delta::WithinS(0.09, 0.91)),
     // exp(-2 · 8 s) is 1e-7.
     ("orientation", Delta::WithinS(0.0, 8.0)),
     // exp(-2π 0.3 Hz · cos 45° · 10 s) is 2e-6.
@@ -101,7 +101,8 @@ const SENSORS: Channels = &[
 const LEARNS_S: &[(&str, usize)] = &[("baseline", 2)];
 
 /// Kinds whose outputs come from the clock of event time, not from a frame.
-const BY_TIMER: &[&str] = &["hrv", "hrv_frequency", "hrv_nonlinear", "pacer", "dwell", "resonance", "evidence", "index"];
+const BY_TIMER: &[&str] =
+    &["hrv", "hrv_frequency", "hrv_nonlinear", "pacer", "dwell", "resonance", "evidence", "index"];
 
 /// Sinks that say something about each frame.
 const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];

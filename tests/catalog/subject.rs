@@ -7,8 +7,8 @@ use std::{
 };
 
 use engine::{
-    Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Rate, ReadSeek, Services,
-    Shape, SignalFormat, Timestamp, Unit,
+    Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Rate, ReadSeek,
+    Services, Shape, SignalFormat, Timestamp, Unit,
     testing::{Bench, MemoryFiles, Refused},
 };
 use operators::{
@@ -56,9 +56,12 @@ pub(crate) struct Heard {
     pub(crate) written: String,
 }
 
-/// Every kind of the catalogue, and those that stand in for one where it is fed.
+/// Every kind of the catalogue, and those that stand in for one where it is fed; with `AFFERENT_KIND` only
+/// the one of that name.
 pub(crate) fn every_kind() -> impl Iterator<Item = &'static Kind> {
-    CATALOG.iter().flat_map(|kind| [Some(*kind), kind.when_fed]).flatten()
+    let only = std::env::var("AFFERENT_KIND").ok();
+    let is_asked = move |kind: &&Kind| only.as_ref().is_none_or(|only| only == kind.name);
+    CATALOG.iter().flat_map(|kind| [Some(*kind), kind.when_fed]).flatten().filter(is_asked)
 }
 
 /// Every kind with its example; operators that take anything once with events and once with a

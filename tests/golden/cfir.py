@@ -13,19 +13,20 @@ import json
 import numpy as np
 from scipy.linalg import solve_toeplitz
 
-# rate, edges, taps, slope, target in samples
+# rate, edges, taps, slope, alpha, target in samples
 DESIGNS = [
-    (250.0, 8.0, 13.0, 125, 1.0, 12.5),
-    (250.0, 4.0, 8.0, 125, 1.0, 20.0),
-    (128.0, 13.0, 30.0, 40, 1.5, 6.0),
-    (512.0, 8.0, 12.0, 64, 0.0, 0.0),
+    (250.0, 8.0, 13.0, 125, 1.0, 5.0, 12.5),
+    (250.0, 4.0, 8.0, 125, 1.0, 5.0, 20.0),
+    (128.0, 13.0, 30.0, 40, 1.5, 2.0, 6.0),
+    (512.0, 8.0, 12.0, 64, 0.0, 0.0, 0.0),
 ]
 
 
-def case(rate, low, high, taps, slope, delay):
+def case(rate, low, high, taps, slope, alpha, delay):
     lines = 1 << int(np.ceil(np.log2(16 * taps)))
     f = np.fft.fftfreq(lines, 1 / rate)
     noise = np.maximum(np.abs(f), min(0.5, low / 4)) ** -slope
+    noise = noise * (1 + alpha * np.exp(-0.5 * (np.abs(f) - 10.0) ** 2))
     step = rate / lines
     share = np.clip(np.minimum(f + step / 2, high) - np.maximum(f - step / 2, low), 0, None) / step
     ideal = 2 * noise * share
@@ -58,6 +59,7 @@ def case(rate, low, high, taps, slope, delay):
         "low_hz": low,
         "high_hz": high,
         "slope": slope,
+        "alpha": alpha,
         "delay": delay,
         "taps": taps,
         "lag_s": (at + off) / rate,

@@ -233,9 +233,14 @@ fn breath_from_the_ecg_goes_with_the_belt() {
     let (ecg, belt) = (column(0), column(3));
     let ecg: Vec<f32> = ecg.iter().map(|x| *x as f32).collect();
     let seen = beside(&edr::KIND, &ecg, 100.0);
-    let first_s = seen[0].time().secs_f64();
-    let derived: Vec<f64> =
+    let samples: Vec<f64> =
         seen.iter().flat_map(|seen| seen.frame.samples()).map(|x| f64::from(*x)).collect();
+    // Before the first beat and behind the last nothing is known, and between them all.
+    let first = samples.iter().position(|x| x.is_finite()).expect("something is known");
+    let last = samples.iter().rposition(|x| x.is_finite()).expect("something is known");
+    let first_s = seen[0].time().secs_f64() + 0.25 * first as f64;
+    let derived = samples[first..=last].to_vec();
+    assert!(derived.iter().all(|x| x.is_finite()) && derived.len() > 590);
     let belt: Vec<f64> =
         (0..derived.len()).map(|n| belt[((first_s + 0.25 * n as f64) * 100.0) as usize]).collect();
 
@@ -297,5 +302,5 @@ fn quality_falls_with_noise() {
         by_snr.values().map(|all| all.iter().sum::<f64>() / all.len() as f64).collect();
     println!("mean at 0, 6, 12 dB, as recorded: {means:?}");
     assert!(means.is_sorted(), "{means:?}");
-    assert!(means[0] < 0.4 && means[3] > 0.8, "{means:?}");
+    assert!(means[0] < 0.3 && means[3] > 0.9, "{means:?}");
 }

@@ -10,10 +10,10 @@ use crate::tables::{column, heard, numbers};
 fn responses_of_people_peak_where_neurokit2_finds_them() {
     let Some(data) = folder() else { return };
     let reference = std::fs::read_to_string(data.join("reference/signals.json")).expect("results");
-    // neurokit2 takes what is higher than a tenth of the highest of the recording, here 0.35 µS, but
-    // measured behind its high-pass; the smallest of its responses is 0.011 µS from trough to peak. The
-    // second recording is in steps of a converter, which no limit in µS fits, and rises last for four
-    // seconds there, behind which a high-pass moves the peak forward.
+    // neurokit2 takes what is higher than a tenth of the highest of the recording, here 0.35 µS,
+    // but measured behind its high-pass; the smallest of its responses is 0.011 µS from trough to
+    // peak. The second recording is in steps of a converter, which no limit in µS fits, and rises
+    // last for four seconds there, behind which a high-pass moves the peak forward.
     for (name, file, at, skip, rate_hz, params, found, within_s) in [
         (
             "nk-eventrelated",
@@ -62,8 +62,8 @@ fn responses_of_people_peak_where_neurokit2_finds_them() {
             theirs.len()
         );
         assert!(hit as f64 >= found * theirs.len() as f64, "{name}: {hit} of {}", theirs.len());
-        // Both means are over the whole recording; ours begins settled on the first sample and theirs
-        // runs both ways: a step of the size of a response at either end for 5 s of 150.
+        // Both means are over the whole recording; ours begins settled on the first sample and
+        // theirs runs both ways: a step of the size of a response at either end for 5 s of 150.
         assert!((mean / their_mean - 1.0).abs() < 0.005, "{name}: {mean} is not {their_mean}");
     }
 }

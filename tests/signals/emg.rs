@@ -26,8 +26,8 @@ fn work_of_a_muscle_is_where_neurokit2_finds_it() {
     let overlap = |a: (f64, f64), b: (f64, f64)| (a.1.min(b.1) - a.0.max(b.0)).max(0.0);
     let length = |of: &[(f64, f64)]| of.iter().map(|(from, to)| to - from).sum::<f64>();
     let both: f64 = work.iter().flat_map(|a| theirs.iter().map(|b| overlap(*a, *b))).sum();
-    // The signal is weak: at work it is 1.3 to 1.8 times rest, and between 35 and 58 s. What is longer
-    // than 0.3 s is no chance.
+    // The signal is weak: at work it is 1.3 to 1.8 times rest, and between 35 and 58 s. What is
+    // longer than 0.3 s is no chance.
     let long = theirs.iter().filter(|(from, to)| to - from > 0.3);
     let seen_of = |their: &&(f64, f64)| work.iter().any(|ours| overlap(*ours, **their) > 0.0);
     let (long, hit) = (long.clone().count(), long.filter(seen_of).count());

@@ -116,7 +116,7 @@ fn entropies_are_those_of_neurokit2() {
         for method in ["sample", "approximate"] {
             // Only what is looked at, one value each: pairs of every window would take long.
             let at = numbers(recording.case, &["at"]);
-            for (at, want) in at.into_iter().zip(numbers(recording.case, &[method])) {
+            for (at, want) in at.into_iter().zip(numbers(recording.case, &[method])).step_by(3) {
                 let end = at as usize + 1;
                 let len = (recording.window_s * recording.rate_hz).round() as usize;
                 let window = &recording.samples[end - len..end];

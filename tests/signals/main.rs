@@ -7,6 +7,7 @@ mod eda;
 mod eeg;
 mod emg;
 mod feature;
+mod hrv;
 mod motion;
 mod ppg;
 mod respiration;

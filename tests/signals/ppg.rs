@@ -167,8 +167,8 @@ fn the_heart_rate_of_pulses_is_neurokit2s() {
         let got = values.last().expect("values").number("mean_nn_ms").expect("told");
         let want = numbers(&reference, &["ppg", name, "elgendi", "mean_rr_ms"])[0];
         println!("{name}: mean interval {got:.1} ms, neurokit2 {want:.1} ms");
-        // The first two pulses, which nothing can be compared with, are no beats: two intervals of 23
-        // and more, each within 150 ms of the mean.
+        // The first two pulses, which nothing can be compared with, are no beats: two intervals of
+        // 23 and more, each within 150 ms of the mean.
         assert!((got - want).abs() < 300.0 / 23.0, "{name}: {got} is not {want}");
     }
 }

@@ -11,9 +11,9 @@ fn breaths_of_people_are_where_neurokit2_finds_them() {
     let Some(data) = folder() else { return };
     let golden = include_str!("../golden/recordings.json");
     let reference = std::fs::read_to_string(data.join("reference/signals.json")).expect("results");
-    // Of its troughs, how many have one of ours within half a second, and by how much the number may
-    // differ. The second breathes as he likes: neurokit2 leaves out breaths shallower than 0.3 of the
-    // mean of the whole recording, which is not known while it runs.
+    // Of its troughs, how many have one of ours within half a second, and by how much the number
+    // may differ. The second breathes as he likes: neurokit2 leaves out breaths shallower than 0.3
+    // of the mean of the whole recording, which is not known while it runs.
     for (name, file, at, skip, rate_hz, found, more) in [
         (
             "nk-eventrelated",

@@ -217,7 +217,8 @@ impl Operator for Classifier {
         if io.port() == 0 {
             self.beat(io);
         } else {
-            let time_ns = io.time_of(0).nanos();
+            // Of this very frame: others may have come that wait for a beat.
+            let time_ns = io.frame().header.time.nanos();
             // Also where nobody told of it: after a restart the state is that of the last save.
             if !self.past.goes_on_at(time_ns) {
                 self.tell_all(io);

@@ -9,11 +9,12 @@
 //! | `out` | one event per breath, at the moment it ends and the next breathing in begins   |
 //!
 //! **Losses.** A sample that is not finite, or 1e10 and more, is taken as the last good one; 2 s of
-//! them, or 30 s without any change, are a gap: what follows is learnt anew. A breath across a gap is
-//! not told.
+//! them, or 30 s without any change, are a gap: what follows is learnt anew. A breath across a gap
+//! is not told.
 //!
-//! **Delay.** A breath is told when the signal has risen by 0.3 of the usual excursion behind it, some
-//! 0.8 s later. While somebody breathes in, bounds are at the last high, and a merge need not wait.
+//! **Delay.** A breath is told when the signal has risen by 0.3 of the usual excursion behind it,
+//! some 0.8 s later. While somebody breathes in, bounds are at the last high, and a merge need not
+//! wait.
 
 use engine::{Body, EventWriter, Field, Format, Kind, Outline, Port};
 
@@ -27,17 +28,19 @@ use crate::math::{
 pub static KIND: Kind = Kind {
     name: "breath",
     summary: "Find breaths in a respiration signal.",
-    doc: "Causal detector in one pass. The signal, which rises while breathing in, is smoothed by two moving \
-          averages of 0.2 s, which are made up for; a high or low counts when the signal has come back by more than \
-          0.3 of the mean excursion of the last eight half breaths (the amplitude_min of neurokit2's \
-          rsp_findpeaks, after Khodadad et al. 2018), or of all seen in 30 s where that is less. t_s \
-          is the low at which a breath ends and the next breathing in begins; rate_bpm is 60 over its length, \
-          inspiration_s from low to high, expiration_s from high to low, depth the high above the mean of \
-          both lows. A low that lasts for more than 10 s ends with the newest sample: a pause belongs to \
-          the breath before it. Breaths shorter than 0.5 s are none. NaN, infinities and samples of 1e10 and \
-          more count as the last good sample; 2 s of them, or 30 s without any change, are a gap, and all \
-          is learnt anew. Delay: none, told some 0.8 s after it began. Differs from neurokit2 in knowing no \
-          future: it has no high-pass, and the usual excursion is that of the last breaths. Cost: about 40 ns a sample.",
+    doc: "Causal detector in one pass. The signal, which rises while breathing in, is smoothed by \
+          two moving averages of 0.2 s, which are made up for; a high or low counts when the \
+          signal has come back by more than 0.3 of the mean excursion of the last eight half \
+          breaths (the amplitude_min of neurokit2's rsp_findpeaks, after Khodadad et al. 2018), \
+          or of all seen in 30 s where that is less. t_s is the low at which a breath ends and \
+          the next breathing in begins; rate_bpm is 60 over its length, inspiration_s from low to \
+          high, expiration_s from high to low, depth the high above the mean of both lows. A low \
+          that lasts for more than 10 s ends with the newest sample: a pause belongs to the \
+          breath before it. Breaths shorter than 0.5 s are none. NaN, infinities and samples of \
+          1e10 and more count as the last good sample; 2 s of them, or 30 s without any change, \
+          are a gap, and all is learnt anew. Delay: none, told some 0.8 s after it began. Differs \
+          from neurokit2 in knowing no future: it has no high-pass, and the usual excursion is \
+          that of the last breaths. Cost: three sliding windows a sample.",
     example: "",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],

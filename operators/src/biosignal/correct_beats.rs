@@ -14,6 +14,9 @@
 //! `moved_ms` (how much later than it was told) and `extra` (beats left out just before). `hrv` and the
 //! others take them as they are.
 //!
+//! An early beat makes its own interval short and the next one long: by the paper's rule it is
+//! "longshort" and the next "ectopic", and both are moved, which leaves half of what it was early.
+//!
 //! **Delay.** None, but a beat is told `ahead_beats` + 5 beats later: ten by default, fifty-five as in
 //! the paper. Where beats stop for `rr_max_ms`, what waits is told at once.
 
@@ -253,17 +256,21 @@ mod tests {
     }
 
     #[test]
-    fn an_early_beat_is_moved_between_its_neighbours() {
+    fn an_early_beat_and_the_one_behind_it_are_moved_towards_even_intervals() {
         let mut beats = heart(80);
         beats[50] -= 250;
         let seen = corrected(&beats);
 
         assert_eq!(seen.len(), 80);
-        assert_eq!(seen[50].text("artefact"), Some("ectopic"));
-        let halfway = (beats[49] + beats[51]) as f64 / 2.0;
-        assert_eq!(seen[50].number("moved_ms"), Some(halfway - beats[50] as f64));
+        let artefact = |n: usize| seen[n].text("artefact").expect("always told");
+        assert_eq!((artefact(50), artefact(51)), ("longshort", "ectopic"));
         let others = seen.iter().filter(|seen| seen.text("artefact") != Some("none")).count();
-        assert_eq!(others, 1);
+        assert_eq!(others, 2);
+        // The one behind goes half the way back, the early one between it and the one before.
+        let halfway = (beats[50] + beats[52]) as f64 / 2.0;
+        assert_eq!(seen[51].number("moved_ms"), Some(halfway - beats[51] as f64));
+        let halfway = (beats[49] as f64 + halfway) / 2.0;
+        assert_eq!(seen[50].number("moved_ms"), Some(halfway - beats[50] as f64));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `eda`: tonic and phasic skin conductance, and its responses.
 //!
-//! Causal, one pass; see [`crate::math::eda`] for the method. Looks at the first channel unless `from`
-//! picks one.
+//! Causal, one pass; see [`crate::math::eda`] for the method. Looks at the first channel unless
+//! `from` picks one.
 //!
 //! | port     | carries                                                                      |
 //! |----------|------------------------------------------------------------------------------|
@@ -12,12 +12,12 @@
 //! | `valid`  | 1 where a sample and the 5 s before it can be believed, else 0               |
 //!
 //! **Losses.** What lies outside `min_us` to `max_us`, or is not finite, is taken as the last good
-//! sample, and `valid` is 0; 5 s of that are a gap: `tonic` stays, `phasic` is 0, and then all begins
-//! anew at the new level. A line that does not move is skin at rest, and no gap.
+//! sample, and `valid` is 0; 5 s of that are a gap: `tonic` stays, `phasic` is 0, and then all
+//! begins anew at the new level. A line that does not move is skin at rest, and no gap.
 //!
-//! **Delay.** `tonic` and `phasic`: none. A response is told when half of it is lost again, when the next
-//! one peaks, or 10 s after its peak: mostly 4 s after its onset. While none is under way, bounds follow
-//! the signal.
+//! **Delay.** `tonic` and `phasic`: none. A response is told when half of it is lost again, when
+//! the next one peaks, or 10 s after its peak: mostly 4 s after its onset. While none is under way,
+//! bounds follow the signal.
 
 use engine::{
     Body, Channel, Code, EventWriter, Field, Format, Kind, Node, Outline, Param, Port,
@@ -34,17 +34,21 @@ use crate::math::{
 pub static KIND: Kind = Kind {
     name: "eda",
     summary: "Split skin conductance into tonic and phasic, and find its responses.",
-    doc: "phasic is a causal Butterworth high-pass of order 2 at cutoff_hz, settled on the first sample; tonic \
-          is the input less phasic, so both add up to it: neurokit2's `highpass` run forwards only. \
-          A response is scored from trough to peak on the conductance, smoothed over 0.25 s: t_s is its onset, where on the way back from the peak the slope was last below a tenth of \
-          the steepest; amplitude_us and rise_s go from there to the peak, recovery_s from the peak until half is \
-          lost, if that is within 10 s and before the next. Both sides must stand out by half of amplitude_min_us. \
-          valid follows Kleckner et al. 2018: 0 outside min_us to max_us, where it changes by more than \
-          slope_max_us_per_s, and 5 s on; is_valid of a response looks 5 s before its onset, too. Skin temperature, \
-          their third rule, is not seen. NaN and what lies outside count as the last good sample; 5 s of \
-          that are a gap, and all begins anew. Delay: none; a response is told mostly 4 s and at most 22 s after its \
-          onset. Differs from neurokit2's eda_peaks in the absolute least amplitude (there 0.1 of the largest of the \
-          recording) and in scoring the conductance rather than the phasic part. Cost: about 30 ns a sample.",
+    doc: "Phasic is a causal Butterworth high-pass of order 2 at cutoff_hz, settled on the first \
+          sample; tonic is the input less phasic, so both add up to it: neurokit2's `highpass` \
+          run forwards only. A response is scored from trough to peak on the conductance, \
+          smoothed over 0.25 s: t_s is its onset, where on the way back from the peak the slope \
+          was last below a tenth of the steepest; amplitude_us and rise_s go from there to the \
+          peak, recovery_s from the peak until half is lost, if that is within 10 s and before \
+          the next. Both sides must stand out by half of amplitude_min_us. valid follows Kleckner \
+          et al. 2018: 0 outside min_us to max_us, where it changes by more than \
+          slope_max_us_per_s, and 5 s on; is_valid of a response looks 5 s before its onset, too. \
+          Skin temperature, their third rule, is not seen. NaN and what lies outside count as the \
+          last good sample; 5 s of that are a gap, and all begins anew. Delay: none; a response \
+          is told mostly 4 s and at most 22 s after its onset. Differs from neurokit2's eda_peaks \
+          in the absolute least amplitude (there 0.1 of the largest of the recording) and in \
+          scoring the conductance rather than the phasic part. Cost: one second-order section and \
+          one sliding mean a sample.",
     example: "amplitude_min_us = 0.05",
     inputs: &[Port::signal("in")],
     outputs: &[

@@ -44,8 +44,8 @@ pub static KIND: Kind = Kind {
           whose `is_beat` is false are passed over; intervals next to a beat whose `class` is not N, L, R, e \
           or j do not count, nor does one across a gap, such as before an event without `rr_ms`, or with one \
           that is NaN or infinite. Delay: none, but values \
-          wait for the first beat behind their time. Cost: per frequency (750 of five minutes) some 4 ns a \
-          beat and 4 ns a value; never computed afresh. Source: Zechmeister and Kürster 2009; Task \
+          wait for the first beat behind their time. Cost: per frequency (750 of five minutes) some 20 ns a \
+          beat and 10 ns a value; never computed afresh. Source: Zechmeister and Kürster 2009; Task \
           Force 1996.",
     example: "window_s = 30.0\nevery_s = 5.0",
     inputs: &[Port::event("in")],

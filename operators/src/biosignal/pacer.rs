@@ -21,8 +21,9 @@
 //! The phase is a function of event time, counted in integers: it never drifts, and frames leave no
 //! trace. Rate and share may change while it runs; the breath goes on from where it is.
 //!
-//! Fed with rates, it must know that none is to come before it can say how full the lungs should be:
-//! frames leave it as late as rates may come. `resonance` tells them ahead of their time.
+//! Fed with rates, it must know that none is to come before it can say how full the lungs should
+//! be: frames leave it as late as rates may come, stamped up to a frame back (`look_back`).
+//! `resonance` tells its rates ahead of their time.
 
 use engine::{
     Body, Channel, Code, Diagnostic, Fault, Field, FieldKind, Format, GapNotice, Io, Kind, Node,
@@ -47,9 +48,9 @@ pub static KIND: Kind = Kind {
           breathing in, (1 + cos(pi (p - i) / (1 - i))) / 2 while breathing out, with phase p and \
           i = inhale_share. The input is a clock: its samples do not matter, NaN neither; take \
           the source itself, so that cues come with its frames. rate_bpm and inhale_share may \
-          change while it runs, without a jump; so does the rate with every event that enters `rate`, to \
-          its `rate_bpm` within 1 and 60, at its very moment. Fed so, frames wait until no rate can come \
-          before their end. No delay. Cost: about 15 ns a sample. Source: \
+          change while it runs, without a jump; so does the rate with every event that enters \
+          `rate`, to its `rate_bpm` within 1 and 60, at its very moment. Fed so, frames wait \
+          until no rate can come before their end. No delay. Cost: about 15 ns a sample. Source: \
           Lehrer, Vaschillo, Vaschillo 2000, Resonant frequency biofeedback training.",
     example: "rate_bpm = 6.0",
     inputs: &[Port::signal("in"), Port::event("rate").optional()],
@@ -58,13 +59,15 @@ pub static KIND: Kind = Kind {
     timers: true,
     plan: |node| {
         let input = node.signal("in");
-        rates(node)?;
         let fields = vec![Field::text("cue", 6), Field::f64("for_s"), Field::f64("rate_bpm")];
         let channels = vec![Channel { name: "target".to_owned(), unit: Unit::named("1") }];
-        Ok(Outline::of([
+        let outline = Outline::of([
             Format::event(fields, 2.0 * RATE_BPM_MAX / 60.0),
             Format::Signal(SignalFormat { channels, ..input.clone() }.into()),
-        ]))
+        ]);
+        // A frame that waits for its end is stamped with its beginning.
+        let waits_ns = input.rate.span_ns(input.frame_len as i64) + 1;
+        Ok(if rates(node)?.is_some() { outline.looking_back(waits_ns) } else { outline })
     },
     build: |node| {
         let (rate_bpm, inhale_share) = (node.get(&RATE_BPM)?, node.get(&INHALE_SHARE)?);
@@ -209,8 +212,11 @@ impl Operator for Guide {
     }
 
     fn on_due(&mut self, due: Timestamp, io: &mut Io<'_>) -> Result<(), Fault> {
-        if due < self.due {
+        // Both may be due at once: a breath that turns where a frame ends.
+        if self.follows.as_ref().is_some_and(|follows| follows.held.end <= due) {
             self.release(io);
+        }
+        if due < self.due {
             return Ok(());
         }
         let (next_ns, is_inhale_next) = self.pacer.next_turn(due.nanos());
@@ -438,8 +444,8 @@ mod tests {
         let (cues, targets) = followed(3_000);
         assert_eq!(targets.len(), 3_000);
         let begins: Vec<i64> = cues.iter().map(|cue| cue.0).collect();
-        // As by the knob: two of five seconds of breathing in have passed, the rest takes 1.5 s. What
-        // nobody can breathe becomes sixty a minute.
+        // As by the knob: two of five seconds of breathing in have passed, the rest takes 1.5 s.
+        // What nobody can breathe becomes sixty a minute.
         assert_eq!(begins[..4], [0, 3_500, 6_000, 8_500]);
         assert_eq!(begins[begins.len() - 1] - begins[begins.len() - 3], 1_000);
         for len in [1, 7, 250] {

@@ -1,24 +1,25 @@
 //! `pulse`: pulse beats in a photoplethysmogram.
 //!
-//! Causal, one pass, after Elgendi and others 2013; see [`crate::math::pulse`] for the method. Looks at
-//! the first channel unless `from` picks one (`from = "ppg[red]"`).
+//! Causal, one pass, after Elgendi and others 2013; see [`crate::math::pulse`] for the method.
+//! Looks at the first channel unless `from` picks one (`from = "ppg[red]"`).
 //!
 //! | port  | carries                                                             |
 //! |-------|---------------------------------------------------------------------|
 //! | `in`  | a photoplethysmogram as recorded, in any unit                       |
 //! | `out` | one event per pulse, stamped with its peak; `hrv` takes it as it is |
 //!
-//! **Quality.** `quality` is how well the form of a pulse fits that of those before (0 to 1); `is_beat`
-//! is true from `quality_min_share` on, and `hrv` passes over pulses where it is not. The first two
-//! after every beginning have nothing to be compared with and are no beats. `skewness` is that of the
-//! last 3 s; good signals are above 0.
+//! **Quality.** `quality` is how well the form of a pulse fits that of those before (0 to 1);
+//! `is_beat` is true from `quality_min_share` on, and `hrv` passes over pulses where it is not. The
+//! first two after every beginning have nothing to be compared with and are no beats. `skewness` is
+//! that of the last 3 s; good signals are above 0.
 //!
-//! **Losses.** A sample that is not finite, or 1e10 and more, is taken as the last good one, but 0.3 s
-//! of them, or 1 s without any change (a rail, a sensor that fell off), are a gap: all is learnt anew.
-//! A beat has an `rr_ms` only where the pulse before it was a beat, too, at most 3 s before.
+//! **Losses.** A sample that is not finite, or 1e10 and more, is taken as the last good one, but
+//! 0.3 s of them, or 1 s without any change (a rail, a sensor that fell off), are a gap: all is
+//! learnt anew. A beat has an `rr_ms` only where the pulse before it was a beat, too, at most 3 s
+//! before.
 //!
-//! **Delay.** From the peak to its event about 0.5 s. Bounds follow the newest pulse that may still be
-//! found, so a merge waits no longer than that.
+//! **Delay.** From the peak to its event about 0.5 s. Bounds follow the newest pulse that may still
+//! be found, so a merge waits no longer than that.
 
 use engine::{Body, EventWriter, Field, Format, Kind, Outline, Param, Port};
 
@@ -32,20 +33,22 @@ use crate::math::{
 pub static KIND: Kind = Kind {
     name: "pulse",
     summary: "Find pulse beats in a photoplethysmogram.",
-    doc: "Causal detector in one pass after Elgendi et al. 2013: of the band 0.5 to 8 Hz what is above 0 \
-          is squared; where its mean over 111 ms exceeds that over 667 ms by 2 % of the last 4 s, there \
-          is a pulse. t_s is its peak in the signal itself, behind two moving averages of 40 ms, which \
-          are made up for. amplitude is its height above the lowest point in the 0.6 s before, rise_ms the \
-          time from there. quality is the correlation of its form with the mean of the last good ones \
-          (Orphanidou et al. 2015), 0 to 1; is_beat is true from quality_min_share on, never for the \
-          first two after a beginning. skewness is that of the last 3 s (Elgendi 2016). `hrv` takes the \
-          events as those of `qrs`: rr_ms stands where the pulse before was a beat, too. polarity = \
-          \"down\" for sensors that give light that comes back, which is less where there is more blood. 30 to \
-          200 beats a minute. NaN, infinities and samples of 1e10 and more count as the last good sample; \
-          0.3 s of them, or 1 s without any change, are a gap, and all is learnt anew. Delay: none, told \
-          about 0.5 s after the peak. Differs from neurokit2's ppg_findpeaks in running forwards only, in the \
-          2 % of the last 4 s and not of the whole recording, and in counting waves from 0.6 of the usual \
-          interval on, where that is below 0.3 s. Cost: about 60 ns a sample.",
+    doc: "Causal detector in one pass after Elgendi et al. 2013: of the band 0.5 to 8 Hz what is \
+          above 0 is squared; where its mean over 111 ms exceeds that over 667 ms by 2 % of the \
+          last 4 s, there is a pulse. t_s is its peak in the signal itself, behind two moving \
+          averages of 40 ms, which are made up for. amplitude is its height above the lowest \
+          point in the 0.6 s before, rise_ms the time from there. quality is the correlation of \
+          its form with the mean of the last good ones (Orphanidou et al. 2015), 0 to 1; is_beat \
+          is true from quality_min_share on, never for the first two after a beginning. skewness \
+          is that of the last 3 s (Elgendi 2016). `hrv` takes the events as those of `qrs`: rr_ms \
+          stands where the pulse before was a beat, too. polarity = \"down\" for sensors that \
+          give light that comes back, which is less where there is more blood. 30 to 200 beats a \
+          minute. NaN, infinities and samples of 1e10 and more count as the last good sample; 0.3 \
+          s of them, or 1 s without any change, are a gap, and all is learnt anew. Delay: none, \
+          told about 0.5 s after the peak. Differs from neurokit2's ppg_findpeaks in running \
+          forwards only, in the 2 % of the last 4 s and not of the whole recording, and in \
+          counting waves from 0.6 of the usual interval on, where that is below 0.3 s. Cost: two \
+          second-order sections and six sliding windows a sample.",
     example: "quality_min_share = 0.8",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],

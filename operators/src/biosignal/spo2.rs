@@ -13,9 +13,9 @@
 //! | `out`      | an event with the last sample before every whole multiple of |
 //! |            | `every_s`, about the `window_s` before it                    |
 //!
-//! **Losses.** A sample of either that is not finite, or 1e10 and more, is taken as the last good one;
-//! 1 s of them, or 2 s without any change of both, are a gap: a new window begins. Without light or
-//! pulse there is no `ratio` and no `spo2_pct`, and `quality` is 0.
+//! **Losses.** A sample of either that is not finite, or 1e10 and more, is taken as the last good
+//! one; 1 s of them, or 2 s without any change of both, are a gap: a new window begins. Without
+//! light or pulse there is no `ratio` and no `spo2_pct`, and `quality` is 0.
 
 use engine::{
     Body, Code, EventWriter, Field, Format, Kind, Node, Outline, Param, Policy, Port, Timestamp,
@@ -31,15 +31,18 @@ use crate::math::{
 pub static KIND: Kind = Kind {
     name: "spo2",
     summary: "Oxygen saturation from red and infrared light.",
-    doc: "Ratio of ratios (Webster 1997): ratio = (AC_red / DC_red) / (AC_ir / DC_ir), spo2_pct = offset_pct - \
-          slope_pct * ratio, at most 100. DC is the mean of the window; AC the band 0.5 to 5 Hz (Butterworth, \
-          order 2, causal), of which AC_red / AC_ir is the slope of least squares, red over infrared, through all \
-          samples of the window. quality is the correlation of both, 0 to 1: below 0.9 do not trust the number. \
-          perfusion_pct is from lowest to highest of the infrared pulse over its mean, as of a sine of that power. 110 and \
-          25 are the usual straight line; a sensor has its own, and without a calibration on people the number is \
-          for trends, not for medicine. t_s is the last sample before a whole multiple of every_s, of which the window is a whole number. NaN, infinities and samples of 1e10 and more count \
-          as the last good sample; 1 s of them, or 2 s without any change, are a gap, and a new window begins. \
-          Delay: none; what is told is about the window before. Cost: about 60 ns a sample of both.",
+    doc: "Ratio of ratios (Webster 1997): ratio = (AC_red / DC_red) / (AC_ir / DC_ir), spo2_pct = \
+          offset_pct - slope_pct * ratio, at most 100. DC is the mean of the window; AC the band \
+          0.5 to 5 Hz (Butterworth, order 2, causal), of which AC_red / AC_ir is the slope of \
+          least squares, red over infrared, through all samples of the window. quality is the \
+          correlation of both, 0 to 1: below 0.9 do not trust the number. perfusion_pct is from \
+          lowest to highest of the infrared pulse over its mean, as of a sine of that power. 110 \
+          and 25 are the usual straight line; a sensor has its own, and without a calibration on \
+          people the number is for trends, not for medicine. t_s is the last sample before a \
+          whole multiple of every_s, of which the window is a whole number. NaN, infinities and \
+          samples of 1e10 and more count as the last good sample; 1 s of them, or 2 s without any \
+          change, are a gap, and a new window begins. Delay: none; what is told is about the \
+          window before. Cost: four second-order sections and six sums a sample of both.",
     example: "window_s = 5.0",
     inputs: &[Port::signal("red"), Port::signal("infrared")],
     outputs: &[Port::event("out")],

@@ -1,9 +1,9 @@
 //! What detectors on signals have in common: times, losses, bounds, saved states.
 //!
-//! A detector is told samples and finds things; [`Watch`] is the operator around it. What is missing
-//! (NaN, infinite, beyond what the detector believes) is told as the last sample before, until so much
-//! is missing, or nothing has moved for so long, that it is a gap: then what was found is told, and the
-//! detector begins anew with the next sample.
+//! A detector is told samples and finds things; [`Watch`] is the operator around it. What is
+//! missing (NaN, infinite, beyond what the detector believes) is told as the last sample before,
+//! until so much is missing, or nothing has moved for so long, that it is a gap: then what was
+//! found is told, and the detector begins anew with the next sample.
 
 use engine::{
     Code, Diagnostic, EventWriter, Fault, GapNotice, Io, Node, Operator, Rate, Timestamp, Unit,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `b` is the causal filter whose output is nearest to that of the ideal zero-phase one `lag_ms` ago,
-//! in noise that falls as 1 / f; see [`crate::math::cfir`].
+//! in noise that falls as 1 / f with alpha in it; see [`crate::math::cfir`].
 //!
 //! | port    | carries                                                             |
 //! |---------|---------------------------------------------------------------------|
@@ -19,7 +19,7 @@
 //!
 //! **Delay**: `lag_ms`, by which the runtime puts the times back: amplitudes lie where the rhythm was.
 //! **Start**: as if the first sample had been there before. **NaN** reaches the N outputs that it is part
-//! of and no other. **Cost**: 4 N multiplications a sample and channel, some 30 ns at 125 taps.
+//! of and no other. **Cost**: 4 N multiplications a sample and channel, some 60 ns at 250 taps.
 
 use std::sync::Arc;
 
@@ -47,9 +47,10 @@ pub static KIND: Kind = Kind {
           that amplitude over the one of `over`, 0 where there is nothing. A rhythm is delta 1-4, theta \
           4-8, alpha 8-13, smr 12-15, beta 13-30 or gamma 30-80 Hz, or name=low-high. b are `window_s` \
           of complex taps, of all causal ones those whose output is nearest to the ideal zero-phase \
-          one's of `lag_ms` ago in 1/f noise with offsets and hum (weighted cFIR, Smetanin et al. 2020). \
-          In such noise the amplitude of alpha correlates with the ideal one by 0.8 at 90 ms, more \
-          where the rhythm stands out; `check` warns of less than 0.7. Delay: lag_ms, \
+          one's of `lag_ms` ago in 1/f noise with alpha, offsets and hum (weighted cFIR, Smetanin et al. \
+          2020). At 90 ms the amplitude of alpha correlates with the ideal one by 0.8 to 0.97, that of \
+          theta by 0.7 to 0.9, the more the rhythm stands out; `check` warns where the model says less than \
+          0.6. Delay: lag_ms, \
           subtracted from the times by the runtime. The first sample counts as what was before. NaN: \
           reaches the outputs of the next window_s. Cost: 4 multiplications a tap, sample and channel.",
     example: "band = \"alpha\"\nover = \"theta\"",
@@ -86,10 +87,10 @@ const LAG_MS: Param<f64> =
     Param::with_default("lag_ms", 90.0, "How late the amplitude is: less costs likeness.")
         .within(1.0, 2_000.0);
 const WINDOW_S: Param<f64> =
-    Param::with_default("window_s", 0.5, "Length of the filter.").within(0.02, 10.0);
+    Param::with_default("window_s", 1.0, "Length of the filter.").within(0.02, 10.0);
 
 /// Below it an amplitude has little to do with its rhythm.
-const LIKENESS_LEAST: f64 = 0.7;
+const LIKENESS_LEAST: f64 = 0.6;
 
 /// The band and what it is divided by.
 fn bands(node: &Node<'_>) -> Result<[NamedBand; 2], Diagnostic> {
@@ -123,6 +124,7 @@ fn design(node: &Node<'_>, band: &NamedBand, param: &'static str) -> Result<Cfir
         lag_s: node.get(&LAG_MS)? / 1e3,
         taps: window(node)?,
         slope: 1.0,
+        alpha: 5.0,
     };
     cfir::design(&parameters).map_err(|error| refused(node, band, param, &error))
 }

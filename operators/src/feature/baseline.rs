@@ -1,7 +1,7 @@
 //! `baseline`: how a signal differs from what it was at rest.
 //!
-//! For its first `learn_s` the signal is only watched; from then on every sample is told relative to
-//! what was learnt, which stays as it is:
+//! For its first `learn_s` the signal is only watched; from then on every sample is told relative
+//! to what was learnt, which stays as it is:
 //!
 //! ```text
 //! zscore:      (x − centre) / spread
@@ -40,15 +40,15 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "baseline",
     summary: "How a signal differs from what it was at rest.",
-    doc: "Learns centre and spread of each channel from the first learn_s of samples that are finite, then \
-          tells every sample relative to them: relative = \"zscore\": (x - centre) / spread; \"difference\": \
-          x - centre; \"change_pct\": 100 (x - centre) / |centre|. method = \"robust\": median and 1.4826 \
-          times the median distance from it, which an artefact while it learns does not move; \"standard\": \
-          mean and standard deviation (ddof 0). What was learnt stays, also across gaps, until \
-          learn_s is set, be it to what it is: then it learns anew from that moment. Delay: none. NaN: comes \
-          out while it learns, for samples that are not finite, and where what it would divide by is 0. \
-          Cost: O(log n) a sample while it learns, then about 1 ns. Source: Leys et al. 2013, Detecting \
-          outliers.",
+    doc: "Learns centre and spread of each channel from the first learn_s of samples that are \
+          finite, then tells every sample relative to them: relative = \"zscore\": (x - centre) / \
+          spread; \"difference\": x - centre; \"change_pct\": 100 (x - centre) / |centre|. method \
+          = \"robust\": median and 1.4826 times the median distance from it, which an artefact \
+          while it learns does not move; \"standard\": mean and standard deviation (ddof 0). What \
+          was learnt stays, also across gaps, until learn_s is set, be it to what it is: then it \
+          learns anew from that moment. Delay: none. NaN: comes out while it learns, for samples \
+          that are not finite, and where what it would divide by is 0. Cost: O(log n) a sample \
+          while it learns, then about 1 ns. Source: Leys et al. 2013, Detecting outliers.",
     example: "learn_s = 2.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("out")],

@@ -9,7 +9,8 @@
 //! shannon      −Σ p log2 p            over `bins` equal parts of the window's range, in bits
 //! ```
 //!
-//! Alike are samples that differ by no more than `tolerance_ratio` standard deviations of the window.
+//! Alike are samples that differ by no more than `tolerance_ratio` standard deviations of the
+//! window.
 //!
 //! | port  | carries                                                             |
 //! |-------|---------------------------------------------------------------------|
@@ -39,18 +40,20 @@ pub static KIND: Kind = Kind {
     name: "entropy",
     summary: "How irregular a signal is.",
     doc: "Every every_s of the last N = window_s * rate samples, once there are so many. method = \
-          \"permutation\": -sum p log p / log(m!) over the orders of size of m = order samples in a row, 0 to \
-          1, equal ones in their order of time (neurokit2 leaves theirs to chance); \"sample\": -ln(A / B), with B pairs of stretches of m samples \
-          that differ by no more than r anywhere and A of them that still do with one more sample; \
-          \"approximate\": Phi(m) - Phi(m + 1), every stretch like itself; \"shannon\": -sum p log2 p over `bins` \
-          equal parts of the window's range, in bits. r = tolerance_ratio times the window's standard deviation \
-          (ddof 1). As neurokit2's entropy_permutation, entropy_sample, entropy_approximate (tolerance='sd') \
-          and numpy's histogram. order is 3 for permutations and 2 else unless written. Looks at the first \
-          channel. Delay: none. NaN: stretches with a sample that is not finite do not count; without any, \
-          and where no two are alike, the field is absent. After a gap the window begins anew. Cost: \
-          permutation about 20 ns a sample; shannon 2 ns for each of the window a value; sample 1 ns times N^2 / 2, \
-          approximate 1 ns times N^2 a value, at once: N is at most 4096 for these. Source: Bandt and Pompe 2002; \
-          Richman and Moorman 2000; Pincus 1991.",
+          \"permutation\": -sum p log p / log(m!) over the orders of size of m = order samples in \
+          a row, 0 to 1, equal ones in their order of time (neurokit2 leaves theirs to chance); \
+          \"sample\": -ln(A / B), with B pairs of stretches of m samples that differ by no more \
+          than r anywhere and A of them that still do with one more sample; \"approximate\": \
+          Phi(m) - Phi(m + 1), every stretch like itself; \"shannon\": -sum p log2 p over `bins` \
+          equal parts of the window's range, in bits. r = tolerance_ratio times the window's \
+          standard deviation (ddof 1). As neurokit2's entropy_permutation, entropy_sample, \
+          entropy_approximate (tolerance='sd') and numpy's histogram. order is 3 for permutations \
+          and 2 else unless written. Looks at the first channel. Delay: none. NaN: stretches with \
+          a sample that is not finite do not count; without any, and where no two are alike, the \
+          field is absent. After a gap the window begins anew. Cost: permutation about 20 ns a \
+          sample; shannon 2 ns for each of the window a value; sample 1 ns times N^2 / 2, \
+          approximate 1 ns times N^2 a value, at once: N is at most 4096 for these. Source: Bandt \
+          and Pompe 2002; Richman and Moorman 2000; Pincus 1991.",
     example: "method = \"permutation\"\nwindow_s = 2.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],
@@ -201,7 +204,9 @@ impl Operator for Entropy {
         let frame = io.take();
         for (n, &x) in frame.channel(0).iter().enumerate() {
             self.push(x);
-            if self.seen >= self.len as u64 && (self.seen - self.len as u64) % self.every == 0 {
+            if self.seen >= self.len as u64
+                && (self.seen - self.len as u64).is_multiple_of(self.every)
+            {
                 let event = io.event_for(0).f64_or_absent(0, self.value());
                 io.send_event(0, io.time_of(n as i64), event);
             }

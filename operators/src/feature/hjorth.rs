@@ -34,15 +34,16 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "hjorth",
     summary: "How strong, how fast and how irregular a signal is.",
-    doc: "activity = var(x), mobility = sqrt(var(x') / var(x)), complexity = sqrt(var(x'') / var(x')) / \
-          mobility over a sliding window of N = window_s * rate samples, with x' = diff(x) and x'' = \
-          diff(x') within it and variances that divide by their number, as neurokit2's complexity_hjorth. \
-          mobility is in radians per sample; times the rate, per second. complexity is 1 for a sine. \
-          What has no variance has mobility and complexity 0. Delay: (N - 1) / 2 samples, the middle of \
-          the window, subtracted by the runtime. While the window fills, over what is there. NaN: a \
-          sample that is not finite, and the differences it is part of, do not count; where none in the \
-          window does, NaN comes out. Cost: about 40 ns a sample, and every N samples one more pass over them. \
-          Source: Hjorth 1970, EEG analysis based on time domain properties.",
+    doc: "activity = var(x), mobility = sqrt(var(x') / var(x)), complexity = sqrt(var(x'') / \
+          var(x')) / mobility over a sliding window of N = window_s * rate samples, with x' = \
+          diff(x) and x'' = diff(x') within it and variances that divide by their number, as \
+          neurokit2's complexity_hjorth. mobility is in radians per sample; times the rate, per \
+          second. complexity is 1 for a sine. What has no variance has mobility and complexity 0. \
+          Delay: (N - 1) / 2 samples, the middle of the window, subtracted by the runtime. While \
+          the window fills, over what is there. NaN: a sample that is not finite, and the \
+          differences it is part of, do not count; where none in the window does, NaN comes out. \
+          Cost: about 40 ns a sample, and every N samples one more pass over them. Source: Hjorth \
+          1970, EEG analysis based on time domain properties.",
     example: "window_s = 0.5",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("activity"), Port::signal("mobility"), Port::signal("complexity")],
@@ -168,11 +169,12 @@ mod tests {
         hjorth.feed(&sine);
         let seen = hjorth.take();
         let last = |port: usize| {
-            let frames = seen.iter().filter(|seen| seen.port == port);
-            f64::from(*frames.last().expect("one each").frame.samples().last().expect("samples"))
+            let mut frames = seen.iter().rev().filter(|seen| seen.port == port);
+            f64::from(*frames.next().expect("one each").frame.samples().last().expect("samples"))
         };
         // A difference of a sine of w per sample is 2 sin(w / 2) times as large. The window of
-        // differences lacks one or two of a thousand samples, so means of squares are off by as much.
+        // differences lacks one or two of a thousand samples, so means of squares are off by as
+        // much.
         let w = 0.02 * std::f64::consts::TAU;
         assert!((last(0) / 4.5 - 1.0).abs() < 1e-3, "{}", last(0));
         assert!((last(1) / (2.0 * (w / 2.0).sin()) - 1.0).abs() < 1e-3, "{}", last(1));

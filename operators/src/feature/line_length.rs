@@ -32,10 +32,10 @@ pub static KIND: Kind = Kind {
     summary: "How much a signal moves: the length of its way up and down.",
     doc: "y[n] = |x[n] - x[n-1]| + ... + |x[n-N+2] - x[n-N+1]|, the N - 1 differences within a \
           sliding window of N = window_s * rate samples, in the unit of the signal; numpy's \
-          sum(abs(diff(x))). Grows with amplitude and frequency, as a seizure does. Delay: \
-          (N - 1) / 2 samples, the middle of the window, subtracted by the runtime. While the \
-          window fills, over what is there. NaN: a difference with a sample that is not finite does \
-          not count; where none in the window does, NaN comes out. Cost: about 3 ns a sample, and \
+          sum(abs(diff(x))). Grows with amplitude and frequency, as a seizure does. Delay: (N - \
+          1) / 2 samples, the middle of the window, subtracted by the runtime. While the window \
+          fills, over what is there. NaN: a difference with a sample that is not finite does not \
+          count; where none in the window does, NaN comes out. Cost: about 3 ns a sample, and \
           every N samples one more pass over them. Source: Esteller, Echauz, Tcheng, Litt, Pless \
           2001, Line length: an efficient feature for seizure onset detection.",
     example: "window_s = 0.5",

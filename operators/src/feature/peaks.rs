@@ -9,14 +9,14 @@
 //! | `in`  | a signal; of several channels the first is looked at               |
 //! | `out` | an event per peak, stamped at the peak: `height`, `interval_s`     |
 //!
-//! **Refractory**: a peak within `refractory_s` of the last one told is not told: the first wins. (SciPy's
-//! `distance` lets the highest win, for which it must know the future.)
+//! **Refractory**: a peak within `refractory_s` of the last one told is not told: the first wins.
+//! (SciPy's `distance` lets the highest win, for which it must know the future.)
 //!
 //! **Delay**: a peak is told once the signal has fallen by `prominence` behind it, at most half of
-//! `window_s` later (`look_back`). **Flat**: equal samples are one peak in their middle, but no peak
-//! where they last longer than the window. **NaN**: a sample that is not finite is taken as the
-//! last one. **Gap**: peaks not decided yet are lost. **Cost**: a comparison or two a sample, and
-//! for each local maximum the way down to its left.
+//! `window_s` later (`look_back`). **Flat**: equal samples are one peak in their middle, but no
+//! peak where they last longer than the window. **NaN**: a sample that is not finite is taken as
+//! the last one. **Gap**: peaks not decided yet are lost. **Cost**: a comparison or two a sample,
+//! and for each local maximum the way down to its left.
 
 use engine::{
     Body, Fault, Field, Format, Io, Kind, Node, Operator, Outline, Param, Port, Timestamp,
@@ -35,17 +35,18 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "peaks",
     summary: "Where a signal has its peaks.",
-    doc: "Local maxima at least `height` high that stand out by `prominence` within half of window_s on \
-          either side: the set of SciPy's find_peaks(x, height=height, prominence=prominence, \
-          wlen=window_s * rate), found = \"minima\" of -x. Each is told, stamped where it is, as soon as \
-          the signal has fallen by prominence behind it, at most window_s / 2 later (look_back). Of \
-          those within refractory_s of one that was told none is told; SciPy's distance lets the highest \
-          win, for which it must know the future. interval_s is the time since the last one told. \
-          Equal samples are one peak in their middle, and none where they last longer than the \
-          window. height, prominence and refractory_s may change while it runs. Looks at the first \
-          channel. NaN: a sample that is not finite is taken as the last one. After a gap all begins \
-          anew. Cost: about 3 ns a sample, and for each local maximum the way down to its left. \
-          Source: SciPy 1.17, scipy.signal.find_peaks.",
+    doc: "Local maxima at least `height` high that stand out by `prominence` within half of \
+          window_s on either side: the set of SciPy's find_peaks(x, height=height, \
+          prominence=prominence, wlen=window_s * rate), found = \"minima\" of -x. Each is told, \
+          stamped where it is, as soon as the signal has fallen by prominence behind it, at most \
+          window_s / 2 later (look_back). Of those within refractory_s of one that was told none \
+          is told; SciPy's distance lets the highest win, for which it must know the future. \
+          interval_s is the time since the last one told. Equal samples are one peak in their \
+          middle, and none where they last longer than the window. height, prominence and \
+          refractory_s may change while it runs. Looks at the first channel. NaN: a sample that \
+          is not finite is taken as the last one. After a gap all begins anew. Cost: about 3 ns a \
+          sample, and for each local maximum the way down to its left. Source: SciPy 1.17, \
+          scipy.signal.find_peaks.",
     example: "prominence = 0.5\nwindow_s = 1.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],

@@ -9,8 +9,8 @@
 //! | `in`  | any signal                     |
 //! | `out` | the level, in the same unit    |
 //!
-//! **Delay**: `(N − 1) / 2` samples, the middle of the window; subtracted by the runtime. **NaN**: a
-//! sample that is not finite does not count; where none of the window does, NaN comes out.
+//! **Delay**: `(N − 1) / 2` samples, the middle of the window; subtracted by the runtime. **NaN**:
+//! a sample that is not finite does not count; where none of the window does, NaN comes out.
 //! **Cost**: O(log N) a sample; see [`crate::math::ordered`].
 
 use engine::{Body, Fault, Kind, Map, Node, Param, Port};
@@ -25,13 +25,13 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "percentile",
     summary: "The level that a share of a signal's last samples stays below.",
-    doc: "Of the last N = window_s * rate samples in order of size the one at percentile_pct / 100 * \
-          (N - 1), straight between neighbours, exactly as NumPy's percentile(x, q): 50 is the median, 0 \
-          the smallest, 100 the largest. percentile_pct may change while it runs. Delay: (N - 1) / 2 \
-          samples, the middle of the window, subtracted by the runtime. While the window fills, of what \
-          is there. NaN: a sample that is not finite does not count; where none in the window does, \
-          NaN comes out. Cost: O(log N), about 0.3 us a sample for a window of 1000. Source: Seidel and \
-          Aragon 1996, Randomized search trees.",
+    doc: "Of the last N = window_s * rate samples in order of size the one at percentile_pct / \
+          100 * (N - 1), straight between neighbours, exactly as NumPy's percentile(x, q): 50 is \
+          the median, 0 the smallest, 100 the largest. percentile_pct may change while it runs. \
+          Delay: (N - 1) / 2 samples, the middle of the window, subtracted by the runtime. While \
+          the window fills, of what is there. NaN: a sample that is not finite does not count; \
+          where none in the window does, NaN comes out. Cost: O(log N), about 0.3 us a sample for \
+          a window of 1000. Source: Seidel and Aragon 1996, Randomized search trees.",
     example: "window_s = 0.5\npercentile_pct = 50.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],

@@ -17,10 +17,10 @@
 //! | `out`     | every `every_s` an event per channel with the quality and its parts    |
 //! | `quality` | the quality of every channel, at the input's rate: a weight for fusion |
 //!
-//! **Delay**: none: a value is about the window that ends with its sample, so that a weight is there
-//! with the sample it weighs. Of a run, the samples after its first `flat_s` count as flat. **NaN**:
-//! lowers the quality; what comes out is always a number. **Gap**: the window begins anew.
-//! **Cost**: some fifty operations a sample; 80 bytes for each of the window.
+//! **Delay**: none: a value is about the window that ends with its sample, so that a weight is
+//! there with the sample it weighs. Of a run, the samples after its first `flat_s` count as flat.
+//! **NaN**: lowers the quality; what comes out is always a number. **Gap**: the window begins
+//! anew. **Cost**: some fifty operations a sample; 80 bytes for each of the window.
 
 use engine::{Body, Fault, Field, Format, Io, Kind, Node, Operator, Outline, Param, Port, Unit};
 
@@ -34,16 +34,18 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "quality",
     summary: "How much a signal can be believed, and why.",
-    doc: "quality = (1 - missing) (1 - flat) (1 - clipped) (1 - mains), shares of the last window_s: \
-          missing are samples that are not finite; flat those in a run that stays within flat_band \
-          for flat_s or longer; clipped those at or beyond rail_low or rail_high (unless written, none); \
-          mains is the power at mains_hz in the variance, 2 |sum (x - mean) exp(-j w t)|^2 / (N sum (x - mean)^2) \
-          (unless written, 0). `out` tells quality and parts of every channel every_s; `quality` carries it \
-          at the input's rate, as a weight for fusion. Take the signal as recorded: filters hide what is \
-          looked for. A window of whole periods of the mains measures it best. flat_band, rail_low and rail_high may change while it runs. \
-          Delay: none; a value is about the window that ends with its sample. NaN: lowers the quality. \
-          After a gap the window begins anew. Cost: about 50 ns a sample, 80 bytes for each of the window. Source: Li, Mark, Clifford 2008, Robust heart \
-          rate estimation from multiple asynchronous noisy sources.",
+    doc: "quality = (1 - missing) (1 - flat) (1 - clipped) (1 - mains), shares of the last \
+          window_s: missing are samples that are not finite; flat those in a run that stays \
+          within flat_band for flat_s or longer; clipped those at or beyond rail_low or rail_high \
+          (unless written, none); mains is the power at mains_hz in the variance, 2 |sum (x - \
+          mean) exp(-j w t)|^2 / (N sum (x - mean)^2) (unless written, 0). `out` tells quality \
+          and parts of every channel every_s; `quality` carries it at the input's rate, as a \
+          weight for fusion. Take the signal as recorded: filters hide what is looked for. A \
+          window of whole periods of the mains measures it best. flat_band, rail_low and \
+          rail_high may change while it runs. Delay: none; a value is about the window that ends \
+          with its sample. NaN: lowers the quality. After a gap the window begins anew. Cost: \
+          about 50 ns a sample, 80 bytes for each of the window. Source: Li, Mark, Clifford 2008, \
+          Robust heart rate estimation from multiple asynchronous noisy sources.",
     example: "window_s = 2.0\nmains_hz = 50.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out"), Port::signal("quality")],
@@ -224,7 +226,8 @@ mod tests {
         let params = "window_s = 1.0\nrail_high = 2.0\nflat_s = 0.1\nmains_hz = 50.0";
         let good: Vec<f32> = (0..1_000).map(noise).collect();
         let [quality, missing, flat, clipped, mains] = last(&mut bench(params), &good);
-        // Noise has a five-hundredth of its power in each of 500 bins of 1 Hz, give or take as much.
+        // Noise has a five-hundredth of its power in each of 500 bins of 1 Hz, give or take as
+        // much.
         assert!(quality > 0.97 && mains < 0.02 && [missing, flat, clipped] == [0.0; 3]);
 
         let holes: Vec<f32> =

@@ -11,10 +11,11 @@
 //! | `in`  | any signal, of mean 0 to mean its spread |
 //! | `out` | its strength, in the same unit           |
 //!
-//! **Delay**: `(N − 1) / 2` samples, as the value is about the middle of its window; subtracted by the
-//! runtime. While the window fills, over what is there. **NaN**: a sample that is not finite does
-//! not count; where none of the window does, NaN comes out. **Cost**: four additions and a root a
-//! sample; every N samples one more pass over them. Nothing is subtracted, so nothing drifts.
+//! **Delay**: `(N − 1) / 2` samples, as the value is about the middle of its window; subtracted by
+//! the runtime. While the window fills, over what is there. **NaN**: a sample that is not finite
+//! does not count; where none of the window does, NaN comes out. **Cost**: four additions and a
+//! root a sample; every N samples one more pass over them. Nothing is subtracted, so nothing
+//! drifts.
 
 use engine::{Body, Fault, Kind, Map, Port};
 
@@ -28,13 +29,13 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "rms",
     summary: "How strong a signal is: the root of its mean square.",
-    doc: "y[n] = sqrt((x[n]^2 + ... + x[n-N+1]^2) / N) over a sliding window of N = window_s * rate \
-          samples; in the unit of the signal. Put a high-pass in front where a mean is no strength. \
-          Delay: (N - 1) / 2 samples, the middle of the window, subtracted by the runtime. While \
-          the window fills, over what is there. NaN: a sample that is not finite does not count; \
-          where none in the window does, NaN comes out. Cost: about 3 ns a sample, and every N \
-          samples one more pass over them. Never subtracts, so nothing drifts. Source: the \
-          definition; for the window, van Herk 1992.",
+    doc: "y[n] = sqrt((x[n]^2 + ... + x[n-N+1]^2) / N) over a sliding window of N = window_s * \
+          rate samples; in the unit of the signal. Put a high-pass in front where a mean is no \
+          strength. Delay: (N - 1) / 2 samples, the middle of the window, subtracted by the \
+          runtime. While the window fills, over what is there. NaN: a sample that is not finite \
+          does not count; where none in the window does, NaN comes out. Cost: about 3 ns a \
+          sample, and every N samples one more pass over them. Never subtracts, so nothing \
+          drifts. Source: the definition; for the window, van Herk 1992.",
     example: "window_s = 0.5",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],

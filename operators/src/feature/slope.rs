@@ -11,8 +11,8 @@
 //! | `in`  | any signal                                    |
 //! | `out` | its slope, in units of the signal per second  |
 //!
-//! **Delay**: `(N − 1) / 2` samples, the middle of the window; subtracted by the runtime. **NaN**: the
-//! line goes through the samples that are finite; where none is, NaN comes out. **Cost**: some
+//! **Delay**: `(N − 1) / 2` samples, the middle of the window; subtracted by the runtime. **NaN**:
+//! the line goes through the samples that are finite; where none is, NaN comes out. **Cost**: some
 //! twenty operations a sample, whatever N; every N samples one more pass over them.
 
 use engine::{Body, Fault, Kind, Map, Port, Unit};
@@ -28,13 +28,14 @@ pub static KIND: Kind = Kind {
     name: "slope",
     summary: "How fast a signal rises: a straight line through its last samples.",
     doc: "The slope of the straight line of least squares through the last N = window_s * rate \
-          samples, numpy's polyfit(t, x, 1)[0]: sum((t - mean(t)) (x - mean(x))) / sum((t - mean(t))^2), \
-          in units of the signal per second. 0 while there is one sample alone. Delay: (N - 1) / 2 samples, the middle of the window, subtracted \
-          by the runtime. While the window fills, through what is there. NaN: the line goes through \
-          the samples that are finite; where none in the window is, NaN comes out. Cost: about 15 ns a \
-          sample, whatever N, and every N samples one more pass over them; parts are merged, never \
-          subtracted, so nothing drifts. Source: Chan, Golub, LeVeque 1983, Algorithms for computing \
-          the sample variance.",
+          samples, numpy's polyfit(t, x, 1)[0]: sum((t - mean(t)) (x - mean(x))) / sum((t - \
+          mean(t))^2), in units of the signal per second. 0 while there is one sample alone. \
+          Delay: (N - 1) / 2 samples, the middle of the window, subtracted by the runtime. While \
+          the window fills, through what is there. NaN: the line goes through the samples that \
+          are finite; where none in the window is, NaN comes out. Cost: about 15 ns a sample, \
+          whatever N, and every N samples one more pass over them; parts are merged, never \
+          subtracted, so nothing drifts. Source: Chan, Golub, LeVeque 1983, Algorithms for \
+          computing the sample variance.",
     example: "window_s = 0.5",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("out")],

@@ -25,7 +25,7 @@ use engine::{
 };
 
 use crate::{
-    bodies::{load, tuned},
+    bodies::{as_sample, load, tuned},
     math::state::{put_f64, put_time},
 };
 
@@ -34,14 +34,14 @@ pub static KIND: Kind = Kind {
     name: "threshold",
     summary: "When a signal crosses a level.",
     doc: "An event `up` where the signal rises above level, `down` where it falls below level - \
-          hysteresis, stamped straight between the two samples around the crossing; edge = \"up\" or \
-          \"down\" tells only those. for_s is how long it had been on the other side, peak its largest \
-          sample above or its smallest below; the first crossing has neither, and what begins above \
-          has not crossed. A crossing within refractory_s of the last one told is not told. level, \
-          hysteresis and refractory_s may change while it runs. Looks at the first channel. Delay: \
-          none; an event lies at most a sample back, or as many as are missing before it. NaN: a \
-          sample that is not finite is passed over. After a gap the side is forgotten. Cost: about 2 ns \
-          a sample.",
+          hysteresis, stamped straight between the two samples around the crossing; edge = \"up\" \
+          or \"down\" tells only those. for_s is how long it had been on the other side, peak its \
+          largest sample above or its smallest below; the first crossing has neither, and what \
+          begins above has not crossed. A crossing within refractory_s of the last one told is \
+          not told. level, hysteresis and refractory_s may change while it runs. Looks at the \
+          first channel. Delay: none; an event lies at most a sample back, or as many as are \
+          missing before it. NaN: a sample that is not finite is passed over. After a gap the \
+          side is forgotten. Cost: about 2 ns a sample.",
     example: "level = 0.5\nhysteresis = 0.1",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],
@@ -55,8 +55,7 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         Ok(Body::operator(Threshold {
-            level: node.get(&LEVEL)?,
-            hysteresis: node.get(&HYSTERESIS)?,
+            levels: levels(node)?,
             edge: node.get(&EDGE)?.to_owned().into_boxed_str(),
             refractory_ns: (node.get(&REFRACTORY_S)? * 1e9).round() as i64,
             last: f64::NAN,
@@ -85,9 +84,14 @@ const REFRACTORY_S: Param<f64> =
 /// Sizes rings; nothing that is worth an event happens more often.
 const EVENTS_PER_SECOND_MAX: f64 = 1_000.0;
 
+fn levels(node: &Node<'_>) -> Result<[f64; 2], Fault> {
+    let (level, hysteresis) = (tuned(node, &LEVEL)?, tuned(node, &HYSTERESIS)?);
+    Ok([as_sample(level), as_sample(level - hysteresis)])
+}
+
 struct Threshold {
-    level: f64,
-    hysteresis: f64,
+    /// Above the first it is above, below the second below again.
+    levels: [f64; 2],
     edge: Box<str>,
     refractory_ns: i64,
     /// The last sample that was finite.
@@ -112,19 +116,19 @@ impl Threshold {
             self.last = f64::NAN;
             return;
         }
-        let (x, low) = (f64::from(x), self.level - self.hysteresis);
+        let (x, [level, low]) = (f64::from(x), self.levels);
         let last = std::mem::replace(&mut self.last, x);
         let Some(side) = &mut self.side else {
-            let is_above = x > self.level;
+            let is_above = x > level;
             self.side = Some(Side { is_above, since: None, peak: x, told: None });
             return;
         };
-        let is_above = if side.is_above { x >= low } else { x > self.level };
+        let is_above = if side.is_above { x >= low } else { x > level };
         if is_above == side.is_above {
             side.peak = if is_above { side.peak.max(x) } else { side.peak.min(x) };
             return;
         }
-        let limit = if is_above { self.level } else { low };
+        let limit = if is_above { level } else { low };
         // A level that has moved may lie before the last sample. Behind one that is missing nobody
         // knows where it was.
         let part = ((limit - last) / (x - last)).clamp(0.0, 1.0);
@@ -156,8 +160,7 @@ impl Operator for Threshold {
     }
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
-        self.level = tuned(node, &LEVEL)?;
-        self.hysteresis = tuned(node, &HYSTERESIS)?;
+        self.levels = levels(node)?;
         self.refractory_ns = (tuned(node, &REFRACTORY_S)? * 1e9).round() as i64;
         Ok(())
     }
@@ -204,8 +207,11 @@ mod tests {
 
     use super::*;
 
-    /// Time in milliseconds, edge, `for_s` in milliseconds and peak of every crossing.
-    fn crossings(bench: &mut Bench, signal: &[f32]) -> Vec<(f64, String, Option<(f64, f64)>)> {
+    /// Time in milliseconds, edge, `for_s` in milliseconds and peak.
+    type Crossing = (f64, String, Option<(f64, f64)>);
+
+    /// Every crossing.
+    fn crossings(bench: &mut Bench, signal: &[f32]) -> Vec<Crossing> {
         bench.feed(signal);
         let told = bench.take().into_iter().map(|seen| {
             let before = seen.number("for_s").map(|s| s * 1e3).zip(seen.number("peak"));

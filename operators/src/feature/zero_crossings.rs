@@ -28,16 +28,17 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "zero_crossings",
     summary: "How often a signal changes its sign.",
-    doc: "Pairs of neighbours of different signs per second, among the N - 1 pairs within a sliding \
-          window of N = window_s * rate samples: y = rate * crossings / (N - 1), in Hz; a sine of f \
-          Hz crosses 2 f times a second. A sample counts as positive above `noise`, as negative below \
-          -noise, and between them as the one before; with noise = 0 numpy's diff(sign(x)) != 0 \
-          without those that merely touch zero. Put a high-pass in front of a signal with a mean. \
-          noise may change while it runs. Delay: (N - 1) / 2 samples, the middle of the window, \
-          subtracted by the runtime. While the window fills, over what is there. NaN: a sample that \
-          is not finite, and the pair it ends, do not count; where none in the window does, NaN \
-          comes out. Cost: about 3 ns a sample, and every N samples one more pass over them. Source: \
-          Hudgins, Parker, Scott 1993, A new strategy for multifunction myoelectric control.",
+    doc: "Pairs of neighbours of different signs per second, among the N - 1 pairs within a \
+          sliding window of N = window_s * rate samples: y = rate * crossings / (N - 1), in Hz; a \
+          sine of f Hz crosses 2 f times a second. A sample counts as positive above `noise`, as \
+          negative below -noise, and between them as the one before; with noise = 0 numpy's \
+          diff(sign(x)) != 0 without those that merely touch zero. Put a high-pass in front of a \
+          signal with a mean. noise may change while it runs. Delay: (N - 1) / 2 samples, the \
+          middle of the window, subtracted by the runtime. While the window fills, over what is \
+          there. NaN: a sample that is not finite, and the pair it ends, do not count; where none \
+          in the window does, NaN comes out. Cost: about 3 ns a sample, and every N samples one \
+          more pass over them. Source: Hudgins, Parker, Scott 1993, A new strategy for \
+          multifunction myoelectric control.",
     example: "window_s = 0.5",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("out")],

@@ -13,9 +13,9 @@
 //! | `out` | how many spreads off the middle it is  |
 //!
 //! A robust one sees an artefact as what it is, instead of widening the spread by it. Where more
-//! than half the window are equal, the robust spread is 0 and the standard one stands in; where all
-//! are equal, z is 0. **Delay**: none. **NaN**: a sample that is not finite does not count and comes
-//! out as NaN. **Cost**: O(log² N) a sample, or a few operations for `standard`.
+//! than half the window are equal, the robust spread is 0 and the standard one stands in; where
+//! all are equal, z is 0. **Delay**: none. **NaN**: a sample that is not finite does not count and
+//! comes out as NaN. **Cost**: O(log² N) a sample, or a few operations for `standard`.
 
 use engine::{Body, Fault, Kind, Map, Outline, Param, Port, Unit};
 
@@ -35,11 +35,12 @@ pub static KIND: Kind = Kind {
     doc: "z = (x - centre) / spread with the last N = window_s * rate samples, x itself included. \
           method = \"robust\": the median and 1.4826 times the median distance from it, SciPy's \
           median_abs_deviation(scale='normal') (neurokit2 rounds the factor to four digits); \
-          \"standard\": mean and standard deviation (ddof 0), SciPy's zscore. Where more than half the \
-          window are equal the robust spread is 0 and the standard deviation stands in; where all are \
-          equal, z is 0. Delay: none. While the window fills, with what is there. NaN: a sample that is \
-          not finite does not count, and comes out as NaN. Cost: about 2 us a sample for a robust window \
-          of 1000, 10 ns for a standard one. Source: Leys et al. 2013, Detecting outliers.",
+          \"standard\": mean and standard deviation (ddof 0), SciPy's zscore. Where more than \
+          half the window are equal the robust spread is 0 and the standard deviation stands in; \
+          where all are equal, z is 0. Delay: none. While the window fills, with what is there. \
+          NaN: a sample that is not finite does not count, and comes out as NaN. Cost: about 2 us \
+          a sample for a robust window of 1000, 10 ns for a standard one. Source: Leys et al. \
+          2013, Detecting outliers.",
     example: "window_s = 2.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("out")],

@@ -1,7 +1,7 @@
 //! `adaptive_threshold`: a goal that is met as often as one wants, however good one gets.
 //!
-//! The threshold is the quantile of the last `window_s` at which `target_pct` of them would have met
-//! it; what comes is judged by those before it:
+//! The threshold is the quantile of the last `window_s` at which `target_pct` of them would have
+//! met it; what comes is judged by those before it:
 //!
 //! ```text
 //! above:  θ[n] = quantile(x[n−N] … x[n−1], 1 − target),   success where x[n] > θ[n]
@@ -14,10 +14,10 @@
 //! | `out`       | 1 where it succeeds, else 0                         |
 //! | `threshold` | the goal, in the signal's unit; NaN before the first |
 //!
-//! Of samples whose order carries nothing, a share within 1 / (N + 1) of the target succeeds; a trend
-//! the wanted way succeeds more often, until the window has followed it. `every_s` lets a goal stand
-//! for a while before it follows. **Delay**: none. **NaN**: does not count and does not succeed.
-//! **Gap**: it begins anew. **Cost**: O(log N) a sample.
+//! Of samples whose order carries nothing, a share within 1 / (N + 1) of the target succeeds; a
+//! trend the wanted way succeeds more often, until the window has followed it. `every_s` lets a
+//! goal stand for a while before it follows. **Delay**: none. **NaN**: does not count and does not
+//! succeed. **Gap**: it begins anew. **Cost**: O(log N) a sample.
 
 use engine::{Body, Fault, Io, Kind, Node, Operator, Outline, Param, Port, Unit};
 
@@ -34,14 +34,16 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "adaptive_threshold",
     summary: "A goal that is met as often as one wants, however good one gets.",
-    doc: "The threshold is the quantile (NumPy's linear) of the last N = window_s * rate samples before the one \
-          that is judged, at 1 - target_pct / 100 where success = \"above\" it, at target_pct / 100 where \
-          \"below\". Of samples whose order carries nothing a share within 1 / (N + 1) of the target succeeds; \
-          a trend the wanted way succeeds more often until the window has followed. With every_s the threshold stands \
-          for so long before it follows. target_pct may change while it runs. `out` is 1 where it succeeds, else 0; \
-          `threshold` the goal, NaN while there is none. Delay: none. NaN: a sample that is not finite does \
-          not count and does not succeed. After a gap it begins anew. Cost: O(log N), about 0.3 us a sample for a \
-          window of 1000. Source: Sherlin et al. 2011, Neurofeedback and basic learning theory.",
+    doc: "The threshold is the quantile (NumPy's linear) of the last N = window_s * rate samples \
+          before the one that is judged, at 1 - target_pct / 100 where success = \"above\" it, at \
+          target_pct / 100 where \"below\". Of samples whose order carries nothing a share within \
+          1 / (N + 1) of the target succeeds; a trend the wanted way succeeds more often until \
+          the window has followed. With every_s the threshold stands for so long before it \
+          follows. target_pct may change while it runs. `out` is 1 where it succeeds, else 0; \
+          `threshold` the goal, NaN while there is none. Delay: none. NaN: a sample that is not \
+          finite does not count and does not succeed. After a gap it begins anew. Cost: O(log N), \
+          about 0.3 us a sample for a window of 1000. Source: Sherlin et al. 2011, Neurofeedback \
+          and basic learning theory.",
     example: "window_s = 10.0\ntarget_pct = 70.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::signal("out"), Port::like("threshold", "in")],
@@ -102,7 +104,7 @@ impl Operator for Trained {
         for (channel, goal) in self.goals.iter_mut().enumerate() {
             let first = channel * len;
             for (n, &x) in frame.channel(channel).iter().enumerate() {
-                if (self.seen + n as u64) % self.every == 0 || goal.threshold.is_nan() {
+                if (self.seen + n as u64).is_multiple_of(self.every) || goal.threshold.is_nan() {
                     goal.threshold = goal.past.quantile(share);
                 }
                 let off = f64::from(x) - goal.threshold;

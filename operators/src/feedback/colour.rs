@@ -25,12 +25,14 @@ use crate::{bodies::load, math::state::put_f64};
 pub static KIND: Kind = Kind {
     name: "colour",
     summary: "How a number looks: a hue on the way from one to another.",
-    doc: "hue_deg = low_hue_deg + u (high_hue_deg - low_hue_deg), modulo 360, with u = (x - from_low) / (from_high - from_low) within 0 and 1; \
-          unless written from blue (240) to red (0). red, green and blue are 255 times f(5), f(3) and f(1), rounded, with \
-          f(n) = v - v s max(0, min(k, 4 - k, 1)), k = (n + hue / 60) mod 6, s = saturation_share and v = value_share: HSV. \
-          Of a signal the first channel shows, every every_s; of events `field`, each. Ends, hues and shares \
-          may change while it runs. Delay: none. NaN: is black; the hue stays as it was. Cost: some 50 ns an \
-          event. Source: Smith 1978, Color gamut transform pairs.",
+    doc: "hue_deg = low_hue_deg + u (high_hue_deg - low_hue_deg), modulo 360, with u = (x - \
+          from_low) / (from_high - from_low) within 0 and 1; unless written from blue (240) to \
+          red (0). red, green and blue are 255 times f(5), f(3) and f(1), rounded, with f(n) = v \
+          - v s max(0, min(k, 4 - k, 1)), k = (n + hue / 60) mod 6, s = saturation_share and v = \
+          value_share: HSV. Of a signal the first channel shows, every every_s; of events \
+          `field`, each. Ends, hues and shares may change while it runs. Delay: none. NaN: is \
+          black; the hue stays as it was. Cost: some 50 ns an event. Source: Smith 1978, Color \
+          gamut transform pairs.",
     example: "from_high = 1000.0",
     inputs: &[Port::any("in")],
     outputs: &[Port::event("out")],

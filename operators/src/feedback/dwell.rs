@@ -15,8 +15,8 @@
 //! | `in`  | a signal, or events with a number that holds until the next, as from `hysteresis` |
 //! | `out` | a signal of 0 and 1; of events, an event with `is_on` when it switches      |
 //!
-//! It begins off. **Delay**: what it is for; nothing is subtracted. **NaN**: nothing changes, and time
-//! goes on. **Gap**: it begins anew, off.
+//! It begins off. **Delay**: what it is for; nothing is subtracted. **NaN**: nothing changes, and
+//! time goes on. **Gap**: it begins anew, off.
 
 use engine::{
     Body, Fault, Field, Format, Io, Kind, Node, Operator, Outline, Param, Port, Timestamp, Unit,
@@ -24,7 +24,7 @@ use engine::{
 
 use super::value::{FIELD, Intake, intake, number, output};
 use crate::{
-    bodies::{load, tuned},
+    bodies::{as_sample, load, tuned},
     math::state::put_u64,
 };
 
@@ -32,12 +32,13 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "dwell",
     summary: "On only once something has lasted, off only once it has been over.",
-    doc: "Switches on when a number has been above level for dwell_s without a break, and off when it has \
-          not been for release_s without one; off at the beginning. A signal becomes one of 0 and 1, channel \
-          by channel, counted in samples rounded up; of events `field` counts, holds until the next, and an \
-          event with is_on comes at the very moment it switches. dwell_s, release_s and level may change while it \
-          runs. Delay: what it is for, so none is subtracted. NaN: nothing changes, and time goes on. After a gap \
-          it begins anew, off. Cost: about 2 ns a sample.",
+    doc: "Switches on when a number has been above level for dwell_s without a break, and off \
+          when it has not been for release_s without one; off at the beginning. A signal becomes \
+          one of 0 and 1, channel by channel, counted in samples rounded up; of events `field` \
+          counts, holds until the next, and an event with is_on comes at the very moment it \
+          switches. dwell_s, release_s and level may change while it runs. Delay: what it is for, \
+          so none is subtracted. NaN: nothing changes, and time goes on. After a gap it begins \
+          anew, off. Cost: about 2 ns a sample.",
     example: "dwell_s = 0.02",
     inputs: &[Port::any("in")],
     outputs: &[Port::any("out")],
@@ -95,7 +96,10 @@ impl Demands {
             release_ns: nanos(release_s),
             dwell: samples(dwell_s),
             release: samples(release_s),
-            level: tuned(node, &LEVEL)?,
+            level: match node.input("in") {
+                Format::Signal(_) => as_sample(tuned(node, &LEVEL)?),
+                _ => tuned(node, &LEVEL)?,
+            },
         })
     }
 }

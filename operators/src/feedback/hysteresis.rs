@@ -10,21 +10,24 @@
 //! It begins off. Of events the first one also tells where it begins. **Delay**: none. **NaN**:
 //! nothing changes. **Gap**: it begins anew. When a signal crosses is what `threshold` tells.
 
-use engine::{Body, Fault, Field, Io, Kind, Map, Node, Operator, Outline, Param, Port, Unit};
+use engine::{
+    Body, Fault, Field, Format, Io, Kind, Map, Node, Operator, Outline, Param, Port, Unit,
+};
 
 use super::value::{FIELD, Intake, intake, number, output};
-use crate::bodies::{load, tuned};
+use crate::bodies::{as_sample, load, tuned};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "hysteresis",
     summary: "On or off, without flickering between.",
-    doc: "On from where a number rises above level until it falls below level - hysteresis; off at the \
-          beginning. A signal becomes one of 0 and 1, channel by channel; of events, `field` counts, and an \
-          event with is_on and value comes with the first and where it changes. level and hysteresis may \
-          change while it runs; they count from the next number on. Delay: none. NaN: nothing changes, nor \
-          where an event's number is absent. After a gap it begins anew. Cost: about 1 ns a sample. For the \
-          moments at which a signal crosses, `threshold`. Source: Schmitt 1938, A thermionic trigger.",
+    doc: "On from where a number rises above level until it falls below level - hysteresis; off \
+          at the beginning. A signal becomes one of 0 and 1, channel by channel; of events, \
+          `field` counts, and an event with is_on and value comes with the first and where it \
+          changes. level and hysteresis may change while it runs; they count from the next number \
+          on. Delay: none. NaN: nothing changes, nor where an event's number is absent. After a \
+          gap it begins anew. Cost: about 1 ns a sample. For the moments at which a signal \
+          crosses, `threshold`. Source: Schmitt 1938, A thermionic trigger.",
     example: "level = 0.6\nhysteresis = 0.2",
     inputs: &[Port::any("in")],
     outputs: &[Port::any("out")],
@@ -63,12 +66,14 @@ impl Latch {
     fn tune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
         let (level, hysteresis) = (tuned(node, &LEVEL)?, tuned(node, &HYSTERESIS)?);
         (self.level, self.low) = (level, level - hysteresis);
+        if matches!(node.input("in"), Format::Signal(_)) {
+            (self.level, self.low) = (as_sample(self.level), as_sample(self.low));
+        }
         Ok(())
     }
 
     fn push(&mut self, x: f64) -> bool {
-        // Comparisons with NaN are false: nothing changes.
-        self.is_on = if self.is_on { !(x < self.low) } else { x > self.level };
+        self.is_on = if self.is_on { x >= self.low || x.is_nan() } else { x > self.level };
         self.is_on
     }
 }
@@ -142,17 +147,20 @@ impl Operator for OfEvents {
 
 #[cfg(test)]
 mod tests {
-    use engine::{EventWriter, Format, Frame, Header, Timestamp, testing::Bench};
+    use engine::{EventWriter, Frame, Header, Timestamp, testing::Bench};
 
     use super::*;
 
-    const NUMBERS: [f32; 8] = [0.5, 0.7, 0.5, f32::NAN, 0.41, 0.39, 0.6, 0.61];
+    const NUMBERS: [f64; 8] = [0.5, 0.7, 0.5, f64::NAN, 0.41, 0.39, 0.6, 0.61];
 
     #[test]
     fn a_signal_is_on_from_one_level_to_the_other() {
         let signal = [("in", Bench::channels(1, 100.0))];
         let mut latch = Bench::with(&KIND, &signal, KIND.example).expect("valid");
-        assert_eq!(latch.feed(&NUMBERS), [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(
+            latch.feed(&NUMBERS.map(|x| x as f32)),
+            [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]
+        );
         latch.set("level", 2.0).expect("live");
         assert_eq!(latch.feed(&[1.9, 1.7]), [1.0, 0.0]);
     }
@@ -164,7 +172,7 @@ mod tests {
         for (n, score) in NUMBERS.into_iter().enumerate() {
             let event = EventWriter::new(format.as_event().expect("events"));
             let header = Header::at(Timestamp::from_nanos(n as i64));
-            latch.push(0, Frame::new(header, event.f64(0, f64::from(score)).finish()));
+            latch.push(0, Frame::new(header, event.f64(0, score).finish()));
             latch.run();
         }
         let times: Vec<i64> = latch.take().iter().map(|seen| seen.time().nanos()).collect();

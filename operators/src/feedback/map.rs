@@ -15,8 +15,9 @@
 //! | `in`  | a signal, or events with a number                            |
 //! | `out` | the same signal mapped, or an event with a `value` for each  |
 //!
-//! **Delay**: none. **NaN**: stays NaN; of an event whose number is absent or not finite, `value` is
-//! absent. **Cost**: a few operations a sample; logarithm or exponential where the curve has one.
+//! **Delay**: none. **NaN**: stays NaN; of an event whose number is absent or not finite, `value`
+//! is absent. **Cost**: a few operations a sample; logarithm or exponential where the curve has
+//! one.
 
 use engine::{
     Body, Code, Diagnostic, Fault, Field, Io, Kind, Map, Node, Operator, Outline, Param, Port, Unit,
@@ -28,14 +29,16 @@ use super::value::{FIELD, FROM_HIGH, FROM_LOW, Intake, ends, intake, number, out
 pub static KIND: Kind = Kind {
     name: "map",
     summary: "From one range of numbers to another, straight or along a curve.",
-    doc: "With u = (x - from_low) / (from_high - from_low), c = to_low and d = to_high: curve = \"linear\": \
-          c + u (d - c); \"log\": c + (d - c) ln(x / from_low) / ln(from_high / from_low), equal ratios \
-          become equal steps; \"exp\": c (d / c)^u, equal steps become equal ratios; \"sigmoid\": c + (d - c) / \
-          (1 + exp(-k (2 u - 1))), k = steepness_ratio; \"table\": straight between the points inputs to \
-          outputs and constant beyond, numpy's interp. Unless clamp = false, u stays within 0 and 1. Ends may \
-          be turned round. Of events `field` counts, and one with `value` comes of each. All ends and steepness_ratio \
-          may change while it runs. Delay: none. NaN: stays NaN; of an event whose number is absent or not finite, \
-          `value` is absent. Cost: about 2 ns a sample, 15 ns with a logarithm or an exponential.",
+    doc: "With u = (x - from_low) / (from_high - from_low), c = to_low and d = to_high: curve = \
+          \"linear\": c + u (d - c); \"log\": c + (d - c) ln(x / from_low) / ln(from_high / \
+          from_low), equal ratios become equal steps; \"exp\": c (d / c)^u, equal steps become \
+          equal ratios; \"sigmoid\": c + (d - c) / (1 + exp(-k (2 u - 1))), k = steepness_ratio; \
+          \"table\": straight between the points inputs to outputs and constant beyond, numpy's \
+          interp. Unless clamp = false, u stays within 0 and 1. Ends may be turned round. Of \
+          events `field` counts, and one with `value` comes of each. All ends and steepness_ratio \
+          may change while it runs. Delay: none. NaN: stays NaN; of an event whose number is \
+          absent or not finite, `value` is absent. Cost: about 2 ns a sample, 15 ns with a \
+          logarithm or an exponential.",
     example: "from_high = 2.0\nto_high = 100.0",
     inputs: &[Port::any("in")],
     outputs: &[Port::any("out")],

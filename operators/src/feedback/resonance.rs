@@ -1,8 +1,8 @@
 //! `resonance`: at which rate of breathing a heart swings most.
 //!
-//! Sweeps the rate from `high_bpm` down to `low_bpm` in steps of `step_bpm`, each for `step_s`; to be
-//! followed with a `pacer`. In each step, after its first `settle_share`, the intervals between beats are fitted by
-//! least squares:
+//! Sweeps the rate from `high_bpm` down to `low_bpm` in steps of `step_bpm`, each for `step_s`; to
+//! be followed with a `pacer`. In each step, after its first `settle_share`, the intervals between
+//! beats are fitted by least squares:
 //!
 //! ```text
 //! RR(t) = offset + b cos(2π f t) + c sin(2π f t),  f = rate / 60;   amplitude = √(b² + c²)
@@ -16,13 +16,14 @@
 //! | `out`   | `rate_bpm` and `is_found`, at the moment from which to breathe so: for `pacer.rate` |
 //! | `steps` | at the end of each step its `rate_bpm`, `amplitude_ms` and how many intervals  |
 //!
-//! Rates are told ahead of their time, so that a pacer that follows waits for no heart: the sweep at
-//! once, when beats could first have come, the found one `pause_s` before it begins.
+//! Rates are told ahead of their time, so that a pacer that follows waits for no heart: the sweep
+//! at once, when beats could first have come, the found one `pause_s` before it begins.
 //!
-//! **Artefacts**: an interval outside 300 to 2 000 ms or more than 30 % off the last one counted does
-//! not count (three in a row are a new rhythm), nor one across a gap or an event whose `is_beat` is
-//! false or `rr_ms` missing. **End**: a step that is not over tells nothing. **Cost**: some 50 ns
-//! a beat. **Source**: Lehrer, Vaschillo and Vaschillo 2000; Lehrer et al. 2013.
+//! **Artefacts**: an interval outside 300 to 2 000 ms or more than 30 % off the last one counted
+//! does not count (three in a row are a new rhythm), nor one across a gap or an event whose
+//! `is_beat` is false or `rr_ms` missing. **End**: a step that is not over tells nothing.
+//! **Cost**: some 50 ns a beat. **Source**: Lehrer, Vaschillo and Vaschillo 2000; Lehrer et al.
+//! 2013.
 
 use std::f64::consts::TAU;
 
@@ -43,16 +44,19 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "resonance",
     summary: "At which rate of breathing a heart swings most.",
-    doc: "Sweeps the rate of breathing from high_bpm down to low_bpm by step_bpm, each for step_s, beginning at begin_s; a \
-          `pacer` follows `out` by its port `rate`. In each step after its first settle_share the intervals between beats are fitted \
-          with offset + b cos(2 pi f t) + c sin(2 pi f t), f = rate_bpm / 60, by least squares; amplitude_ms = sqrt(b^2 + \
-          c^2), half of what a heart's interval swings from trough to peak. `steps` tells it at the end of each step; \
-          `out` the rate of the largest one, is_found true, from pause_s after the last step on. Rates are told ahead of \
-          their time, so that a pacer waits for no heart. An interval outside 300 to 2000 ms or more than 30 % off the last \
-          one counted does not count (three in a row are a new rhythm), nor one across a gap, after an event whose is_beat \
-          is false, or before one without rr_ms or with NaN there. A step with fewer than 10 intervals has no amplitude; \
-          without any amplitude no rate is found. Delay: none. Cost: about 50 ns a beat. Source: Lehrer, Vaschillo, Vaschillo 2000, \
-          Resonant frequency biofeedback training.",
+    doc: "Sweeps the rate of breathing from high_bpm down to low_bpm by step_bpm, each for \
+          step_s, beginning at begin_s; a `pacer` follows `out` by its port `rate`. In each step \
+          after its first settle_share the intervals between beats are fitted with offset + b \
+          cos(2 pi f t) + c sin(2 pi f t), f = rate_bpm / 60, by least squares; amplitude_ms = \
+          sqrt(b^2 + c^2), half of what a heart's interval swings from trough to peak. `steps` \
+          tells it at the end of each step; `out` the rate of the largest one, is_found true, \
+          from pause_s after the last step on. Rates are told ahead of their time, so that a \
+          pacer waits for no heart. An interval outside 300 to 2000 ms or more than 30 % off the \
+          last one counted does not count (three in a row are a new rhythm), nor one across a \
+          gap, after an event whose is_beat is false, or before one without rr_ms or with NaN \
+          there. A step with fewer than 10 intervals has no amplitude; without any amplitude no \
+          rate is found. Delay: none. Cost: about 50 ns a beat. Source: Lehrer, Vaschillo, \
+          Vaschillo 2000, Resonant frequency biofeedback training.",
     example: "step_s = 11.0\nstep_bpm = 1.0\nlow_bpm = 5.0\npause_s = 2.0",
     inputs: &[Port::event("in")],
     outputs: &[Port::event("out"), Port::event("steps")],
@@ -133,7 +137,8 @@ fn sweep(node: &Node<'_>) -> Result<Sweep, Diagnostic> {
     Ok(Sweep {
         high_bpm,
         step_bpm,
-        // Rates are written with few digits: what is a whole number of steps but for rounding is one.
+        // Rates are written with few digits: what is a whole number of steps but for rounding is
+        // one.
         steps: ((high_bpm - low_bpm) / step_bpm + 1e-9).floor() as u64 + 1,
         begin_ns: nanos(node.get(&BEGIN_S)?),
         step_ns: nanos(step_s),
@@ -357,8 +362,8 @@ mod tests {
                 assert_eq!(step.time().secs_f64(), 60.0 * (n + 1) as f64);
                 let want_ms = 60.0 - 15.0 * (7.0 - 0.5 * n as f64 - 5.5f64).abs();
                 let got_ms = step.number("amplitude_ms").expect("many beats");
-                // The heart does just what is fitted; times are whole nanoseconds. A lost beat takes
-                // two intervals with it and leaves the rest as they are.
+                // The heart does just what is fitted; times are whole nanoseconds. A lost beat
+                // takes two intervals with it and leaves the rest as they are.
                 assert!((got_ms - want_ms).abs() < 1e-3, "step {n}: {got_ms} is not {want_ms}");
             }
         }

@@ -13,8 +13,8 @@
 //! | `out` | an event per reward, at the success it is for                                       |
 //!
 //! Intervals begin with the last reward; the first with the first frame. Numbers are drawn from
-//! `seed`, the same on every machine. **Delay**: none. **NaN**: is no success. **Gap**: the signal must
-//! rise anew; counts and intervals go on.
+//! `seed`, the same on every machine. **Delay**: none. **NaN**: is no success. **Gap**: the signal
+//! must rise anew; counts and intervals go on.
 
 use engine::{
     Body, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline, Param,
@@ -34,14 +34,16 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "reward",
     summary: "Which of many successes are rewarded.",
-    doc: "schedule = \"fixed_ratio\": every ratio-th success; \"variable_ratio\": after a number of them drawn anew each \
-          time, evenly from 1 to 2 ratio - 1; \"fixed_interval\": the first success interval_s after the last reward; \
-          \"variable_interval\": the same with an interval drawn anew, exponential of mean interval_s. Each event is a \
-          success, or, where `field` is written, each whose field is above 0.5; of a signal, where its first channel rises \
-          above 0.5. A reward tells how many there have been, of how many successes since the last (successes), and how long \
-          since it (since_s, absent of the first). Numbers are drawn from seed, the same on every machine. \
-          interval_s may change while it runs. Delay: none. NaN: is no success. After a gap counts go on. Cost: about \
-          1 ns a sample. Source: Ferster and Skinner 1957, Schedules of reinforcement; Fleshler and Hoffman 1962.",
+    doc: "schedule = \"fixed_ratio\": every ratio-th success; \"variable_ratio\": after a number \
+          of them drawn anew each time, evenly from 1 to 2 ratio - 1; \"fixed_interval\": the \
+          first success interval_s after the last reward; \"variable_interval\": the same with an \
+          interval drawn anew, exponential of mean interval_s. Each event is a success, or, where \
+          `field` is written, each whose field is above 0.5; of a signal, where its first channel \
+          rises above 0.5. A reward tells how many there have been, of how many successes since \
+          the last (successes), and how long since it (since_s, absent of the first). Numbers are \
+          drawn from seed, the same on every machine. interval_s may change while it runs. Delay: \
+          none. NaN: is no success. After a gap counts go on. Cost: about 1 ns a sample. Source: \
+          Ferster and Skinner 1957, Schedules of reinforcement; Fleshler and Hoffman 1962.",
     example: "ratio = 1",
     inputs: &[Port::any("in")],
     outputs: &[Port::event("out")],

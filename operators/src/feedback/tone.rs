@@ -13,8 +13,8 @@
 //! | `in`  | a signal, of which the first channel sounds, or events with a number   |
 //! | `out` | events with `frequency_hz` and `volume`: of a signal every `every_s`   |
 //!
-//! **Delay**: none. **NaN**: what is missing is silent: `volume` 0, and the pitch stays. **Gap**: the
-//! first sample behind it sounds at once.
+//! **Delay**: none. **NaN**: what is missing is silent: `volume` 0, and the pitch stays. **Gap**:
+//! the first sample behind it sounds at once.
 
 use engine::{Body, Diagnostic, Fault, Field, Io, Kind, Node, Operator, Outline, Param, Port};
 
@@ -25,12 +25,13 @@ use crate::{bodies::load, math::state::put_f64};
 pub static KIND: Kind = Kind {
     name: "tone",
     summary: "How a number sounds: a pitch and a volume.",
-    doc: "frequency_hz = low_hz (high_hz / low_hz)^u with u = (x - from_low) / (from_high - from_low) within 0 and 1: equal \
-          steps are equal musical intervals. scale moves it to the nearest note, 440 * 2^(k / 12) Hz, of all twelve \
-          (\"chromatic\"), of C major or of C major pentatonic. volume is volume_share, 0 where a number is missing. Of a signal \
-          the first channel sounds, every every_s; of events `field`, each. Ends, frequencies and volume_share may \
-          change while it runs. Delay: none. NaN: is silent; the pitch stays as it was. Cost: some 50 ns an event. \
-          Source: ISO 16 for the tuning.",
+    doc: "frequency_hz = low_hz (high_hz / low_hz)^u with u = (x - from_low) / (from_high - \
+          from_low) within 0 and 1: equal steps are equal musical intervals. scale moves it to \
+          the nearest note, 440 * 2^(k / 12) Hz, of all twelve (\"chromatic\"), of C major or of \
+          C major pentatonic. volume is volume_share, 0 where a number is missing. Of a signal \
+          the first channel sounds, every every_s; of events `field`, each. Ends, frequencies and \
+          volume_share may change while it runs. Delay: none. NaN: is silent; the pitch stays as \
+          it was. Cost: some 50 ns an event. Source: ISO 16 for the tuning.",
     example: "from_high = 1000.0",
     inputs: &[Port::any("in")],
     outputs: &[Port::event("out")],

@@ -18,7 +18,7 @@
 //! **Delay**: `(N − 1) / 2` samples at every frequency; the runtime subtracts it from the times. A
 //! frequency of which a whole number of waves fits into the window vanishes: 20 ms remove 50 Hz and its
 //! multiples. **NaN**: a sample that is not finite is left out; where all of a window is, NaN comes
-//! out. **Cost**: about 3 ns a sample and channel, whatever the length: sums of blocks are merged,
+//! out. **Cost**: about 5 ns a sample and channel, whatever the length: sums of blocks are merged,
 //! nothing is subtracted, so nothing drifts. **Source**: Smith, *The Scientist and Engineer's Guide to
 //! Digital Signal Processing*, chapter 15.
 
@@ -42,7 +42,7 @@ pub static KIND: Kind = Kind {
           those that are there: near both ends and a gap of fewer. Delay: (N - 1) / 2 samples at every \
           frequency, subtracted from the times by the runtime. A frequency of which a whole number of \
           waves fits into the window vanishes. NaN: a sample that is not finite is left out; where all \
-          of a window is, NaN comes out. Cost: about 3 ns a sample and channel, whatever the length. \
+          of a window is, NaN comes out. Cost: about 5 ns a sample and channel, whatever the length. \
           Source: Smith, The Scientist and Engineer's Guide to Digital Signal Processing, chapter 15.",
     example: "window_s = 0.02",
     inputs: &[Port::signal("in")],

@@ -20,7 +20,7 @@
 //! **Delay**: none: what is sudden comes out at once, and for the length of the window it pulls the
 //! level. **Start**, and after a gap: the mean or the line of what there is, so the first sample (of
 //! a line the first two) is 0. **NaN**: a sample that is not finite comes out as NaN and is left out.
-//! **Cost**: about 5 ns a sample and channel for the mean, 20 for the line, whatever the length:
+//! **Cost**: about 5 ns a sample and channel for the mean, 200 for the line, whatever the length:
 //! moments of blocks are merged, nothing is subtracted, so nothing drifts. **Source**: Chan, Golub and
 //! LeVeque, *The American Statistician* 37, 1983.
 
@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
           window: causal, a high-pass filter of some 1 / window_s. Delay: none; what is sudden pulls \
           the level for the length of the window. At the start and after a gap the mean or line of what \
           there is, so the first sample is 0. NaN: a sample that is not finite comes out as NaN and is \
-          left out. Cost: about 5 ns a sample and channel, 20 for the line, whatever the length. Source: \
+          left out. Cost: about 5 ns a sample and channel, 200 for the line, whatever the length. Source: \
           Chan, Golub and LeVeque, The American Statistician 37, 1983.",
     example: "window_s = 2.0",
     inputs: &[Port::signal("in")],

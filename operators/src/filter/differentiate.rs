@@ -15,7 +15,7 @@
 //!
 //! **Delay**: as in the table, at every frequency; the runtime subtracts it from the times. Beyond both
 //! ends of the input, and before what follows a gap, the signal stands still. **NaN** reaches the
-//! outputs it is part of and no other. **Cost**: about 2 ns a sample and channel; differences are taken
+//! outputs it is part of and no other. **Cost**: about 7 ns a sample and channel; differences are taken
 //! in f64. **Source**: Fornberg, *Mathematics of Computation* 51, 1988.
 
 use engine::{
@@ -36,7 +36,7 @@ pub static KIND: Kind = Kind {
           gradient, one sample late; 5: (-x[n] + 8 x[n-1] - 8 x[n-3] + x[n-4]) rate / 12, two samples \
           late. Delay: that, at every frequency, subtracted from the times by the runtime. Beyond both \
           ends of the input and a gap the signal stands still. The unit is that of the input per \
-          second and left open. NaN: reaches the outputs it is part of and no other. Cost: about 2 ns \
+          second and left open. NaN: reaches the outputs it is part of and no other. Cost: about 7 ns \
           a sample and channel. Source: Fornberg, Mathematics of Computation 51, 1988.",
     example: "points = 3",
     inputs: &[Port::signal("in")],

@@ -17,8 +17,8 @@
 //! | `out` | the same, without what is single |
 //!
 //! **Delay**: `(N − 1) / 2` samples; the runtime subtracts it from the times. **NaN**: a sample that is
-//! not finite is left out; where all of a window is, NaN comes out. **Cost**: some `30 · log₂ N` ns a
-//! sample and channel. **Source**: Tukey, *Exploratory Data Analysis*, 1977.
+//! not finite is left out; where all of a window is, NaN comes out. **Cost**: a search and the move of half a
+//! window in memory a sample and channel. **Source**: Tukey, *Exploratory Data Analysis*, 1977.
 
 use engine::{Body, Kind, Node, Outline, Param, Port};
 
@@ -28,7 +28,7 @@ use super::{
     window,
 };
 use crate::math::{
-    ordered::Ordered,
+    sorted::Sorted,
     state::{State, StateError},
 };
 
@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
           of the middle two (SciPy's medfilt takes zeros beyond both ends). Spikes shorter than half \
           the window vanish, edges stay. Delay: (N - 1) / 2 samples, subtracted from the times by the \
           runtime. NaN: a sample that is not finite is left out; where all of a window is, NaN comes \
-          out. Cost: about 30 log2(N) ns a sample and channel. Source: Tukey, Exploratory Data Analysis, \
+          out. Cost: a search and the move of half a window in memory, a sample and channel. Source: Tukey, Exploratory Data Analysis, \
           1977.",
     example: "window_s = 0.06",
     inputs: &[Port::signal("in")],
@@ -53,7 +53,7 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         let (samples, channels) = (samples(node)?, node.signal("in").channels.len());
-        let kernel = EachChannel::new(Median(Ordered::new(samples)), channels);
+        let kernel = EachChannel::new(Median::new(samples), channels);
         let delay = 0.5 * (samples - 1) as f64;
         Ok(Body::operator(Spanned::new(kernel, delay).beyond(Beyond::Nothing, channels)))
     },
@@ -71,25 +71,74 @@ fn samples(node: &Node<'_>) -> Result<usize, engine::Diagnostic> {
 }
 
 #[derive(Clone)]
-struct Median(Ordered);
+struct Median {
+    /// The window; NaN where a sample is missing.
+    samples: Vec<f32>,
+    /// Where the oldest stands.
+    at: usize,
+    sorted: Sorted<i32>,
+}
+
+impl Median {
+    fn new(samples: usize) -> Self {
+        let sorted = Sorted::with_capacity(samples);
+        Self { samples: vec![f32::NAN; samples], at: 0, sorted }
+    }
+}
 
 impl Step for Median {
     fn step(&mut self, sample: f32) -> f32 {
-        self.0.push(sample);
-        self.0.median() as f32
+        let sample = if sample.is_finite() { sample } else { f32::NAN };
+        let oldest = std::mem::replace(&mut self.samples[self.at], sample);
+        self.at = if self.at + 1 == self.samples.len() { 0 } else { self.at + 1 };
+        if !oldest.is_nan() {
+            self.sorted.remove(rank(oldest));
+        }
+        if !sample.is_nan() {
+            self.sorted.insert(rank(sample));
+        }
+        match self.sorted.as_slice() {
+            [] => f32::NAN,
+            sorted if sorted.len() % 2 == 1 => ranked(sorted[sorted.len() / 2]),
+            sorted => {
+                let [low, high] =
+                    [sorted.len() / 2 - 1, sorted.len() / 2].map(|n| ranked(sorted[n]));
+                (0.5 * (f64::from(low) + f64::from(high))) as f32
+            }
+        }
     }
 
     fn reset(&mut self) {
-        self.0.reset();
+        self.samples.fill(f32::NAN);
+        self.at = 0;
+        self.sorted.clear();
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        self.0.save(into);
+        let (newer, older) = self.samples.split_at(self.at);
+        into.extend(older.iter().chain(newer).flat_map(|sample| sample.to_le_bytes()));
     }
 
     fn load(&mut self, from: &mut State<'_>) -> Result<(), StateError> {
-        self.0.load(from)
+        self.reset();
+        for _ in 0..self.samples.len() {
+            let mut sample = 0.0;
+            from.f32(&mut sample)?;
+            self.step(sample);
+        }
+        Ok(())
     }
+}
+
+/// A whole number that is greater where the sample is: `f32::total_cmp` as a number.
+fn rank(sample: f32) -> i32 {
+    let bits = sample.to_bits() as i32;
+    bits ^ ((bits >> 31) as u32 >> 1) as i32
+}
+
+/// The sample of this rank: turning the bits of negative numbers over again.
+fn ranked(rank: i32) -> f32 {
+    f32::from_bits((rank ^ ((rank >> 31) as u32 >> 1) as i32) as u32)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@
 //! weights stay, the past of the reference is forgotten. **NaN**: where the input is not finite, NaN
 //! comes out and nothing is learnt; a sample of the reference that is not finite counts as 0, and nothing
 //! is learnt as long as it is among the taps. A reference that stands at zero explains nothing.
-//! **Cost**: about 3 ns a sample, channel and tap. **Source**: Haykin, *Adaptive Filter Theory*, chapter
+//! **Cost**: a few ns a sample, channel, and tap of each channel of the reference. **Source**: Haykin, *Adaptive Filter Theory*, chapter
 //! 7.
 
 use engine::{Body, Fault, GapNotice, Io, Kind, Operator, Outline, Param, Policy, Port};
@@ -46,7 +46,7 @@ pub static KIND: Kind = Kind {
           input. No delay; a disturbance that reaches the reference later than the input cannot be taken \
           out: delay the input then. After a gap the weights stay. NaN: where the input is not finite, \
           NaN comes out and nothing is learnt; in the reference it counts as 0, and nothing is learnt \
-          while it is among the taps. Cost: about 3 ns a sample, channel and tap. Source: Haykin, \
+          while it is among the taps. Cost: a few ns a sample, channel, and tap of each channel of the reference. Source: Haykin, \
           Adaptive Filter Theory, chapter 7.",
     example: "taps = 8",
     inputs: &[Port::signal("in"), Port::signal("reference")],

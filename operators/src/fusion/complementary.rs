@@ -14,7 +14,7 @@
 //! | `in`      | the measurement                                                              |
 //! | `rate`    | what it changes by in a second, in the same unit; the same channels           |
 //! | `quality` | how good the measurement is, 0 to 1; none: as good as can be                  |
-//! | `out`     | both together, at the moments of whichever is first in `from`                 |
+//! | `out`     | both together, at the moments of `in`                 |
 //!
 //! Together the two paths pass everything: what both agree on comes out as it is. With `turn`, such as
 //! 360 for degrees, differences are taken the short way round and what comes out lies in ±turn / 2.
@@ -24,7 +24,7 @@
 //! rate is missing, it is taken as 0. A **gap** forgets. **Cost**: some 20 ns a sample and channel.
 
 use engine::{
-    AlignSpec, Body, Code, Diagnostic, Diagnostics, Fault, Format, Io, Kind, Node, Operator,
+    AlignSpec, Body, Code, Diagnostic, Diagnostics, Fault, Format, Grid, Io, Kind, Node, Operator,
     Outline, Param, Policy, Port, Rate,
 };
 
@@ -36,8 +36,7 @@ pub static KIND: Kind = Kind {
     name: "complementary",
     summary: "One of what drifts and what trembles: a rate, and a measurement that pulls it back.",
     doc: "y' = y + rate dt, then y = y' + a (in - y') with a = 1 - exp(-quality dt / time_constant_s), \
-          for every channel, at the moments of the input that is first in `from`, of the other the \
-          latest sample: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
+          for every channel, at the moments of `in`, of the other the latest sample: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
           for what is slower, and what both agree on comes out unchanged. With `turn` (360 for \
           degrees) differences go the short way round and the result lies within half a turn of 0. \
           Delay: none. Where the measurement is NaN, older than max_age_ms or of quality 0, the rate goes \
@@ -53,7 +52,9 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let line = |port: &str| node.inputs().iter().position(|input| input.port == port);
         let lines = [line("in"), line("rate")].map(|line| line.expect("the ports must be fed"));
+        let first = node.inputs()[0].format.rate().expect("the ports take signals");
         Ok(Body::operator(Complementary {
+            grid: Grid::new(first),
             lines,
             quality: line("quality"),
             tau_s: node.get(&TIME_CONSTANT_S)?,
@@ -78,14 +79,6 @@ const BRIDGE_S: Param<f64> =
 
 fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     let (signal, rate) = (node.signal("in"), node.signal("rate"));
-    if node.inputs()[0].port == "quality" {
-        let problem = Diagnostic::error(
-            Code::BadFrom,
-            "`quality` cannot be first: its moments would come out",
-        );
-        let problem = problem.at(&node.inputs()[0].place).of_node(node.name());
-        return Err(problem.hint("write `in` or `rate` first").into());
-    }
     let quality = node.inputs().iter().find(|input| input.port == "quality");
     let others = [Some(rate), quality.and_then(|input| input.format.as_signal())];
     for other in others.into_iter().flatten() {
@@ -123,6 +116,8 @@ struct Follower {
 const FRESH: Follower = Follower { y: 0.0, measured: None };
 
 struct Complementary {
+    /// Of the frames that were joined: others may have come in since.
+    grid: Grid,
     /// Of the measurement and of the rate.
     lines: [usize; 2],
     quality: Option<usize>,
@@ -174,10 +169,11 @@ impl Complementary {
 impl Operator for Complementary {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (len, time) = (io.frame().len(), io.frame().header.time);
+        self.grid.enter(time, len);
         let mut out = io.signal(0, len);
         let planes = out.floats_mut().expect("a fresh buffer has one holder");
         for n in 0..len {
-            let now = io.time_of(n as i64).nanos();
+            let now = self.grid.time_of(n as i64).nanos();
             let before = self.now.replace(now).unwrap_or(now);
             let dt_s = now.saturating_sub(before) as f64 / 1e9;
             for channel in 0..self.states.len() {
@@ -194,6 +190,7 @@ impl Operator for Complementary {
     fn reset(&mut self) {
         self.states.fill(FRESH);
         self.now = None;
+        self.grid = Grid::new(self.grid.rate());
     }
 
     fn save(&self, into: &mut Vec<u8>) {

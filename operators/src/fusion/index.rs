@@ -12,8 +12,8 @@
 //! | `in`  | events, any number of streams, with the features as fields; their `quality` is qᵢ |
 //! | `out` | `index`, `coverage_share`, `lead`, `parts`, every `every_s` at its whole multiples |
 //!
-//! `features` names fields, `FIELD` or, where several streams have one, `NODE.FIELD`; `weights`, `low`
-//! and `high` go with them in order. `lead` is the feature that moves the index furthest from the
+//! `features` names fields, `FIELD` or, for those of one stream alone, `NODE.FIELD`; of several streams
+//! with the field, whichever told it last counts. `weights`, `low` and `high` go with them in order. `lead` is the feature that moves the index furthest from the
 //! middle, `parts` are all uᵢ, NaN where unknown. With one feature each of weight 1 the index is its
 //! share of the range; indices are comparable between people only as far as low and high are theirs:
 //! `baseline` and `percentile` tell them.
@@ -40,7 +40,8 @@ pub static KIND: Kind = Kind {
     summary: "One number from named features, such as stress or fatigue.",
     doc: "index = sum |w| q u / sum |w| q over the features that are known, with u = z for a weight above 0, \
           else 1 - z, and z = (x - low) / (high - low) limited to 0..1; coverage_share = sum |w| q / sum |w|. \
-          `features` names number fields of the inputs with commas between, FIELD or NODE.FIELD; \
+          `features` names number fields of the inputs with commas between, FIELD or NODE.FIELD (of several \
+          inputs with the field, the one that told it last counts); \
           `weights`, `low` and `high` have a number for each. q is the event's own `quality` if its stream has \
           that field, else 1. Told every every_s: index, coverage_share, lead (the feature with the largest \
           |w| q |u - 0.5|), parts (every u, NaN where unknown). A feature that is absent, NaN, infinite, of quality 0 or older than \
@@ -97,15 +98,20 @@ const FEATURES_MAX: usize = 64;
 
 struct Feature {
     name: String,
-    /// Where it comes in: line, field, and the field of its quality.
-    line: usize,
-    field: usize,
-    quality_field: Option<usize>,
+    /// Where it comes in.
+    places: Vec<Place>,
     weight: f64,
     low: f64,
     high: f64,
     /// When it was told last, how far in its range it was and how good.
     seen: Option<(i64, f64, f64)>,
+}
+
+/// A line, its field, and the field of its quality.
+struct Place {
+    line: usize,
+    field: usize,
+    quality: Option<usize>,
 }
 
 impl Feature {
@@ -144,20 +150,14 @@ fn features(node: &Node<'_>) -> Result<Vec<Feature>, Diagnostics> {
     let mut features = Vec::new();
     for (n, name) in names.into_iter().enumerate() {
         match find(node, name) {
-            Ok((line, field)) => {
-                let events = node.inputs()[line].format.as_event().expect("it has a field");
-                let quality = events.fields.iter().position(|field| field.name == "quality");
-                features.push(Feature {
-                    name: name.to_owned(),
-                    line,
-                    field,
-                    quality_field: quality,
-                    weight: weights[n],
-                    low: low[n],
-                    high: high[n],
-                    seen: None,
-                });
-            }
+            Ok(places) => features.push(Feature {
+                name: name.to_owned(),
+                places,
+                weight: weights[n],
+                low: low[n],
+                high: high[n],
+                seen: None,
+            }),
             Err(problem) => problems.push(problem),
         }
         if low[n] == high[n] {
@@ -173,38 +173,33 @@ fn features(node: &Node<'_>) -> Result<Vec<Feature>, Diagnostics> {
     if problems.is_empty() { Ok(features) } else { Err(Diagnostics(problems)) }
 }
 
-/// Line and field of a feature.
-fn find(node: &Node<'_>, name: &str) -> Result<(usize, usize), Diagnostic> {
+/// Where a feature comes in: by the input that is named, or by all that have it.
+fn find(node: &Node<'_>, name: &str) -> Result<Vec<Place>, Diagnostic> {
     let inputs = || node.inputs().iter().enumerate();
+    let place = |line: usize, input: &engine::Input, field: &str| {
+        let events = input.format.as_event().expect("the port takes events");
+        let quality = events.fields.iter().position(|field| field.name == "quality");
+        let field = number_field(node, input, FEATURES.name(), field)?;
+        Ok(Place { line, field, quality })
+    };
     let of_label = inputs().find_map(|(line, input)| {
         let field = name.strip_prefix(input.label.as_str())?.strip_prefix('.')?;
         Some((line, input, field))
     });
     if let Some((line, input, field)) = of_label {
-        return Ok((line, number_field(node, input, FEATURES.name(), field)?));
+        return Ok(vec![place(line, input, field)?]);
     }
-    let found =
-        inputs().map(|(line, input)| (line, number_field(node, input, FEATURES.name(), name)));
     let mut problem = None;
     let mut places = Vec::new();
-    for (line, field) in found {
-        match field {
-            Ok(field) => places.push((line, field)),
+    for (line, input) in inputs() {
+        match place(line, input, name) {
+            Ok(found) => places.push(found),
             Err(why) => problem = problem.or(Some(why)),
         }
     }
-    match (&places[..], problem) {
-        ([place], _) => Ok(*place),
-        ([], Some(problem)) => Err(problem),
-        _ => {
-            let labels: Vec<_> = places
-                .iter()
-                .map(|(line, _)| format!("{}.{name}", node.inputs()[*line].label))
-                .collect();
-            let message = format!("several inputs have a number `{name}`");
-            let problem = node.problem(Code::OutOfRange, FEATURES.name(), message);
-            Err(problem.hint(format!("say which: {}", labels.join(", "))))
-        }
+    match problem.filter(|_| places.is_empty()) {
+        Some(problem) => Err(problem),
+        None => Ok(places),
     }
 }
 
@@ -221,11 +216,13 @@ struct Index {
 impl Operator for Index {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (time, line, event) = (io.frame().header.time, io.line(), io.event());
-        for feature in self.features.iter_mut().filter(|feature| feature.line == line) {
+        for feature in &mut self.features {
+            let Some(place) = feature.places.iter().find(|place| place.line == line) else {
+                continue;
+            };
             // An event without the field says nothing about it.
-            let Some(value) = event.f64(feature.field) else { continue };
-            let quality =
-                feature.quality_field.map_or(1.0, |field| event.f64(field).unwrap_or(0.0));
+            let Some(value) = event.f64(place.field) else { continue };
+            let quality = place.quality.map_or(1.0, |field| event.f64(field).unwrap_or(0.0));
             // NaN is not above 0.
             let is_known = value.is_finite() && quality > 0.0;
             feature.seen = is_known.then(|| (time.nanos(), feature.part(value), quality.min(1.0)));
@@ -397,9 +394,6 @@ mod tests {
             Bench::with(&KIND, &ports, params).err().expect("refused").to_string()
         };
         let rest = "weights = [1.0]\nlow = [0.0]\nhigh = [1.0]";
-        let problem = refused(&format!("features = \"rate_bpm\"\n{rest}"));
-        assert!(problem.contains("several inputs have a number `rate_bpm`"), "{problem}");
-        assert!(problem.contains("in0.rate_bpm, in1.rate_bpm"), "{problem}");
         let problem = refused(&format!("features = \"x\"\n{rest}"));
         assert!(problem.contains("has no number `x`"), "{problem}");
         let problem = refused(&format!("features = \"in0.rate_bpm, in1.rate_bpm\"\n{rest}"));

@@ -69,7 +69,10 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let with = match &with(node).format {
             Format::Event(_) => With::Events(Events::new(keys(node)?)),
-            _ => With::Samples(Samples::new(node.get(&POLICY)? == "linear")),
+            other => {
+                let rate = other.rate().expect("only signals are planned");
+                With::Samples(Samples::new(node.get(&POLICY)? == "linear", rate))
+            }
         };
         Ok(Body::operator(Join {
             line: node.inputs().iter().position(|input| input.port == "in").expect("it is fed"),

@@ -25,8 +25,8 @@
 //! √rate) seconds. **Cost**: some 15 ns for each sample of each input.
 
 use engine::{
-    Body, BuildError, Channel, Code, Diagnostic, Diagnostics, Fault, Field, Format, GapNotice, Io,
-    Kind, Node, Operator, Outline, Param, Port, SignalFormat, Timestamp, Unit,
+    Body, BuildError, Channel, Code, Diagnostic, Diagnostics, Fault, Field, Format, GapNotice,
+    Grid, Io, Kind, Node, Operator, Outline, Param, Port, SignalFormat, Timestamp, Unit,
 };
 
 use super::{
@@ -163,7 +163,8 @@ fn build(node: &Node<'_>) -> Result<Body, BuildError> {
     }
     let voices = Voices::of(node).map_err(BuildError::Graph)?;
     let track = Track { rules, filters: vec![fresh; voices.channels()], now: None };
-    Ok(Body::operator(OfSignals { voices, track }))
+    let grid = Grid::new(node.signal("in").rate);
+    Ok(Body::operator(OfSignals { voices, track, grid }))
 }
 
 struct Rules {
@@ -234,15 +235,18 @@ impl Track {
 struct OfSignals {
     voices: Voices,
     track: Track,
+    /// Of the frames that were joined: others may have come in since.
+    grid: Grid,
 }
 
 impl Operator for OfSignals {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (len, time) = (io.frame().len(), io.frame().header.time);
+        self.grid.enter(time, len);
         let mut out = io.signal(0, len);
         let planes = out.floats_mut().expect("a fresh buffer has one holder");
         for n in 0..len {
-            self.track.pass_until(io.time_of(n as i64));
+            self.track.pass_until(self.grid.time_of(n as i64));
             let mut plane = n;
             for channel in 0..self.voices.channels() {
                 for voice in 0..self.voices.len() {
@@ -268,6 +272,7 @@ impl Operator for OfSignals {
 
     fn reset(&mut self) {
         self.track.reset();
+        self.grid = Grid::new(self.grid.rate());
     }
 
     fn save(&self, into: &mut Vec<u8>) {

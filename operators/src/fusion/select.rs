@@ -21,8 +21,8 @@
 //! `chosen` has no `input`. **Delay**: none. **Cost**: some 10 ns for each sample of each input.
 
 use engine::{
-    Body, Code, Diagnostic, Fault, Field, Format, Io, Kind, NameOrNumber, Node, Operator, Outline,
-    Param, Policy, Port,
+    Body, Code, Diagnostic, Fault, Field, Format, Grid, Io, Kind, NameOrNumber, Node, Operator,
+    Outline, Param, Policy, Port,
 };
 
 use super::voices::{IN, MAX_AGE_MS, QUALITY, Voices};
@@ -58,6 +58,7 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let voices = Voices::of(node).map_err(engine::BuildError::Graph)?;
         Ok(Body::operator(Select {
+            grid: Grid::new(node.signal("in").rate),
             rule: rule(node, &voices)?,
             voices,
             quality_min: node.get(&QUALITY_MIN_SHARE)?,
@@ -122,6 +123,8 @@ fn rule(node: &Node<'_>, voices: &Voices) -> Result<Rule, Diagnostic> {
 }
 
 struct Select {
+    /// Of the frames that were joined: others may have come in since.
+    grid: Grid,
     voices: Voices,
     rule: Rule,
     quality_min: f64,
@@ -165,7 +168,7 @@ impl Select {
         if let Some(chosen) = self.chosen {
             event = event.text(0, self.voices.label(chosen)).i64(1, chosen as i64);
         }
-        let time = io.time_of(n as i64);
+        let time = self.grid.time_of(n as i64);
         io.send_event(1, time, event.f64(2, quality));
     }
 }
@@ -173,6 +176,7 @@ impl Select {
 impl Operator for Select {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let (len, time) = (io.frame().len(), io.frame().header.time);
+        self.grid.enter(time, len);
         let mut out = io.signal(0, len);
         let planes = out.floats_mut().expect("a fresh buffer has one holder");
         for n in 0..len {
@@ -195,6 +199,7 @@ impl Operator for Select {
 
     fn reset(&mut self) {
         (self.chosen, self.is_told) = (None, false);
+        self.grid = Grid::new(self.grid.rate());
     }
 
     fn save(&self, into: &mut Vec<u8>) {

@@ -44,11 +44,6 @@ impl Voices {
         let lines = || node.inputs().iter().enumerate();
         let of_port = |port: &'static str| lines().filter(move |(_, input)| input.port == port);
         let first = &node.inputs()[0];
-        if first.port != IN.name {
-            let message = format!("`{}` must be first: its moments come out", IN.name);
-            let problem = Diagnostic::error(Code::BadFrom, message).at(&first.place);
-            return Err(problem.hint("write `in` before the other ports in `from`").into());
-        }
         let channels = signal_channels(first);
         let mut problems = Vec::new();
         problems.extend(of_port(IN.name).filter_map(|(_, input)| unlike(first, input)));
@@ -166,36 +161,4 @@ fn unlike(first: &Input, other: &Input) -> Option<Diagnostic> {
         Some(factor) => problem.hint(format!("multiply it by {factor}")),
         None => problem.hint("join signals that measure the same"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use engine::{Catalog, GraphSpec, PlanOptions, SourceText, testing::MemoryFiles};
-
-    /// What planning two sines into a node says against it.
-    fn refused(node: &str) -> String {
-        let sine = "op = \"sine\"\nrate_hz = 100.0\n";
-        let text = format!(
-            "[graph]\nname = \"g\"\n[node.a]\n{sine}[node.b]\n{sine}[node.n]\n{node}\n\
-             [node.out]\nop = \"null\"\nfrom = \"n\"\n"
-        );
-        let spec = GraphSpec::parse(&SourceText::new("g", text)).expect("readable");
-        let options = PlanOptions::new(Arc::new(MemoryFiles::new()));
-        let plan = spec.plan(&Catalog::new(&[crate::CATALOG]), &options);
-        plan.err().map(|problems| problems.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn moments_are_those_of_what_is_weighed() {
-        let from = "from = { quality = [\"b\"], in = [\"a\"] }";
-        let problem = refused(&format!("op = \"weighted\"\n{from}"));
-        assert!(problem.contains("`in` must be first"), "{problem}");
-        let from = "from = { quality = \"b\", in = \"a\", rate = \"b\" }";
-        let problem = refused(&format!("op = \"complementary\"\ntime_constant_s = 1.0\n{from}"));
-        assert!(problem.contains("`quality` cannot be first"), "{problem}");
-        let from = "from = { in = [\"a\"], quality = [\"b\"] }";
-        assert_eq!(refused(&format!("op = \"weighted\"\n{from}")), "");
-    }
 }

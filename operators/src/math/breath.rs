@@ -1,13 +1,13 @@
 //! Breaths in a respiration signal, as they come.
 //!
 //! The signal, which rises while breathing in, is smoothed by two moving averages of 0.2 s, whose
-//! delay is the same for every frequency. A breath goes from the low before breathing in to the next
-//! one; a high lies between. A turn counts when the signal has come back from it by more than 0.3 of
-//! the mean excursion of the last eight half breaths: neurokit2's and Khodadad's (Physiol. Meas. 39,
-//! 094001, 2018) `amplitude_min`, without knowing what follows. Nor does more count than 0.3 of all
-//! that was seen in the last 30 s, so that shallow breathing is found behind deep, nor less than a
-//! millionth of the signal itself, which is rounding. A low older than 10 s is forgotten for the
-//! newest sample: a pause belongs to the breath before it.
+//! delay is the same for every frequency. A breath goes from the low before breathing in to the
+//! next one; a high lies between. A turn counts when the signal has come back from it by more than
+//! 0.3 of the mean excursion of the last eight half breaths: neurokit2's and Khodadad's (Physiol.
+//! Meas. 39, 094001, 2018) `amplitude_min`, without knowing what follows. Nor does more count than
+//! 0.3 of all that was seen in the last 30 s, so that shallow breathing is found behind deep, nor
+//! less than a millionth of the signal itself, which is rounding. A low older than 10 s is
+//! forgotten for the newest sample: a pause belongs to the breath before it.
 
 use super::{
     sliding::{Merge, Sliding, Sum},

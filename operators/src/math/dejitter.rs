@@ -44,6 +44,8 @@ const BLOCK_FRAMES: f64 = 4.0;
 /// Residuals the shape is judged by, and how far they reach back if there are enough.
 const RING: usize = 2_048;
 const RING_S: f64 = 60.0;
+/// Once the shape is sure, it is looked at again after so many blocks.
+const JUDGED_EVERY: u64 = 8;
 /// Residuals beyond so many standard deviations do not count for the bell, unless so few frames are
 /// known that nobody can say what is usual.
 const OUTLIER: f64 = 4.0;
@@ -94,6 +96,9 @@ pub struct Dejitter {
     /// The newest last, and the one that is still open with the second it began in.
     blocks: Vec<Block>,
     open: Option<(f64, Block)>,
+    /// Frames in all of these, and blocks that were closed.
+    known: f64,
+    closed: u64,
     /// Points the shape is judged by; where it is full, the oldest stands at `ring_at`.
     ring: Vec<Point>,
     ring_at: usize,
@@ -133,6 +138,8 @@ impl Dejitter {
             sums: Sums::default(),
             blocks: Vec::with_capacity(BLOCKS),
             open: None,
+            known: 0.0,
+            closed: 0,
             ring: Vec::with_capacity(RING),
             ring_at: 0,
             stride: 1,
@@ -228,11 +235,10 @@ impl Dejitter {
     }
 
     fn uncertainty_ns(&self) -> f64 {
-        let frames = self.frames_known();
         match (self.is_sure, self.is_edge) {
             // Of one frame nothing is known but that it came.
-            _ if frames < JUDGED as f64 => {
-                (3.0 * self.scale_ns).max(1e9 * self.period_s / frames.max(1.0))
+            _ if self.known < JUDGED as f64 => {
+                (3.0 * self.scale_ns).max(1e9 * self.period_s / self.known.max(1.0))
             }
             // It may be an edge, three deviations further down.
             (false, _) => 3.0 * self.scale_ns,
@@ -240,11 +246,6 @@ impl Dejitter {
             // The end of a line of n points is twice as uncertain as their mean; three of these.
             (true, false) => 6.0 * self.scale_ns / self.sums.w.max(1.0).sqrt(),
         }
-    }
-
-    fn frames_known(&self) -> f64 {
-        let open = self.open.map(|(_, block)| block);
-        self.blocks.iter().chain(&open).map(|block| block.frames).sum()
     }
 
     fn learn(&mut self, point: Point) {
@@ -277,6 +278,7 @@ impl Dejitter {
         self.sums = Sums::default();
         self.blocks.clear();
         self.open = None;
+        self.known = 0.0;
         self.ring.clear();
         self.ring_at = 0;
         self.early.clear();
@@ -319,17 +321,19 @@ impl Dejitter {
 
     fn take(&mut self, point: Point, off_ns: f64) {
         let usual_ns = OUTLIER * self.scale_ns.max(EXACT_NS);
-        if self.is_edge || self.frames_known() < FEW || off_ns.abs() <= usual_ns {
+        if self.is_edge || self.known < FEW || off_ns.abs() <= usual_ns {
             self.sums.add(point);
         }
         self.remember(point);
         let is_closed = self.enter(point);
-        if is_closed || self.frames_known() < 64.0 {
+        let is_due = is_closed && (!self.is_sure || self.closed.is_multiple_of(JUDGED_EVERY));
+        if is_due || self.known < 64.0 {
             self.judge();
         }
         if !self.is_edge {
             self.line = self.sums.line(self.scale_ns, self.prior);
-        } else if is_closed || self.open.is_some_and(|(_, block)| block.least == point) {
+        } else if is_closed || off_ns <= 0.0 {
+            // A point above the line takes nothing from it.
             self.line = self.edge();
         }
     }
@@ -359,9 +363,10 @@ impl Dejitter {
         let closed = self.open.take_if(is_full);
         if let Some((_, block)) = closed {
             if self.blocks.len() == BLOCKS {
-                self.blocks.remove(0);
+                self.known -= self.blocks.remove(0).frames;
             }
             self.blocks.push(block);
+            self.closed += 1;
         }
         let fresh = || (second, Block { least: point, ..Block::default() });
         let (_, block) = self.open.get_or_insert_with(fresh);
@@ -369,6 +374,7 @@ impl Dejitter {
             block.least = point;
         }
         block.frames += 1.0;
+        self.known += 1.0;
         block.x_sum += point.x_s;
         block.e_sum += point.e_ns;
         closed.is_some()

@@ -11,15 +11,16 @@
 //! first sample.
 //!
 //! **Responses** are scored from trough to peak, on the conductance itself: a high-pass adds slopes
-//! of its own behind each of them. Smoothed over 0.25 s, which is made up for, the signal rises to a
-//! high; from there back, the onset is where its slope (over half a second) was last below a
+//! of its own behind each of them. Smoothed over 0.25 s, which is made up for, the signal rises to
+//! a high; from there back, the onset is where its slope (over half a second) was last below a
 //! tenth of the steepest, or the low before it. The high must stand out by half of `amplitude_min`,
-//! the rise be `amplitude_min` and take 10 s at most. Then the time is taken until half of the rise is
-//! lost again, for 10 s at most and until the next response begins.
+//! the rise be `amplitude_min` and take 10 s at most. Then the time is taken until half of the rise
+//! is lost again, for 10 s at most and until the next response begins.
 //!
-//! **Quality** after Kleckner and others (IEEE Trans. Biomed. Eng. 65, 1460, 2018): outside of a range
-//! and while it changes faster than a limit the signal is invalid, and 5 s on. Their 5 s before are
-//! known to responses alone, which are told later. Skin temperature, their third rule, is not seen.
+//! **Quality** after Kleckner and others (IEEE Trans. Biomed. Eng. 65, 1460, 2018): outside of a
+//! range and while it changes faster than a limit the signal is invalid, and 5 s on. Their 5 s
+//! before are known to responses alone, which are told later. Skin temperature, their third rule,
+//! is not seen.
 
 use super::{
     band::{Band, DesignError},

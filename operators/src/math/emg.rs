@@ -1,15 +1,16 @@
 //! Muscles at work: the envelope of an electromyogram, and when it rises above rest, as it comes.
 //!
-//! **Envelope**: a Butterworth high-pass of order 4 takes away what electrodes and cables add, what is
-//! left is rectified, and a Butterworth low-pass of order 2 smooths it. neurokit2 and BioSPPy do the
-//! same forwards and backwards, with 100 Hz and 8 Hz, neurokit2 on the Teager–Kaiser energy.
+//! **Envelope**: a Butterworth high-pass of order 4 takes away what electrodes and cables add, what
+//! is left is rectified, and a Butterworth low-pass of order 2 smooths it. neurokit2 and BioSPPy do
+//! the same forwards and backwards, with 100 Hz and 8 Hz, neurokit2 on the Teager–Kaiser energy.
 //!
 //! **Work** (Hodges and Bui 1996; double threshold after Bonato and others 1998): the envelope lies
 //! above mean + k · deviation of rest for `work_s` on end. It ends when it lies below that for
 //! `rest_s`. Both are dated to where the envelope crossed.
 //!
-//! **Rest** is the quietest of the last 15 whole seconds, so that nobody has to tell when it is, and
-//! who begins at work is known as soon as he rests. Work that lasts longer than that becomes rest.
+//! **Rest** is the quietest second of the last 16, looked for every fifth of a second, so that
+//! nobody has to tell when it is, and who begins at work is known as soon as he rests. Work that
+//! lasts longer than that becomes rest.
 
 use super::{
     band::{Band, DesignError},
@@ -18,14 +19,13 @@ use super::{
     sliding::{Merge, Moments, Sliding},
     sos::group_delay_s,
     state::{State, StateError},
-    steps,
+    steps::{self, Steps},
 };
 
-/// So many stretches are compared, of so many seconds.
-const RESTS: usize = 15;
-const REST_S: f64 = 1.0;
-/// Filters have come to what they are about by then.
-const SETTLE_S: f64 = 0.25;
+/// Rest is looked for in so many stretches of so many steps.
+const RESTS: usize = 76;
+const REST_STEPS: usize = 5;
+const STEP_NS: i64 = 200_000_000;
 
 /// What counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,8 +70,10 @@ pub struct Emg {
     delay_s: f64,
     rests: Sliding<Quiet>,
     rest: Quiet,
-    stretch: Moments,
-    stretch_len: f64,
+    second: Steps<Moments>,
+    /// Samples before the first step, and steps since.
+    skipped: u64,
+    steps: u64,
     taken: u64,
     /// Since when the envelope has been on the other side.
     crossed: Option<u64>,
@@ -88,6 +90,7 @@ impl Emg {
         let EmgParameters { low_hz, envelope_hz, .. } = parameters;
         let high_pass = butterworth::design(4, Band::HighPass { cutoff_hz: low_hz }, rate_hz)?;
         let low_pass = butterworth::design(2, Band::LowPass { cutoff_hz: envelope_hz }, rate_hz)?;
+        let step = (STEP_NS as f64 / 1e9 * rate_hz).round().max(1.0) as u64;
         Ok(Self {
             rate_hz,
             parameters,
@@ -96,8 +99,9 @@ impl Emg {
             low_pass: Cascade::new(low_pass),
             rests: Sliding::new(RESTS),
             rest: Quiet::NOTHING,
-            stretch: Moments::NOTHING,
-            stretch_len: (REST_S * rate_hz).round().max(1.0),
+            second: Steps::new(step as usize, REST_STEPS),
+            skipped: step,
+            steps: 0,
             taken: 0,
             crossed: None,
             work: None,
@@ -120,18 +124,24 @@ impl Emg {
         let envelope = self.low_pass.push(rectified).max(0.0);
         let now = self.taken;
         self.taken += 1;
-        if now as f64 >= SETTLE_S * self.rate_hz {
-            self.learn(envelope);
+        if now >= self.skipped && self.second.push(Moments::of(envelope)) {
+            self.steps += 1;
+            if self.steps >= REST_STEPS as u64 {
+                self.rest = self.rests.push(Quiet::of(self.second.whole()));
+            }
         }
         (envelope, self.watch(now, envelope))
     }
 
-    fn learn(&mut self, envelope: f64) {
-        self.stretch = self.stretch.merge(Moments::of(envelope));
-        if self.stretch.count >= self.stretch_len {
-            self.rest = self.rests.push(Quiet::of(self.stretch));
-            self.stretch = Moments::NOTHING;
+    /// Says when the first sample is: steps end at whole fifths of a second, and the first fifth of
+    /// a second at least is left to the filters.
+    pub fn begin(&mut self, time_ns: i64) {
+        let mut left_ns = STEP_NS - time_ns.rem_euclid(STEP_NS);
+        if left_ns < STEP_NS {
+            left_ns += STEP_NS;
         }
+        // Times are rounded to nanoseconds.
+        self.skipped = (left_ns as f64 / 1e9 * self.rate_hz - 1e-5).ceil() as u64;
     }
 
     /// What the envelope of rest does not reach; none while nobody knows.
@@ -188,7 +198,8 @@ impl Emg {
         self.high_pass.reset();
         self.low_pass.reset();
         self.rests.reset();
-        (self.rest, self.stretch, self.taken) = (Quiet::NOTHING, Moments::NOTHING, 0);
+        self.second.reset();
+        (self.rest, self.steps, self.taken) = (Quiet::NOTHING, 0, 0);
         (self.crossed, self.work) = (None, None);
     }
 
@@ -201,9 +212,11 @@ impl Emg {
         self.high_pass.visit(state)?;
         self.low_pass.visit(state)?;
         steps::visit(&mut self.rests, state)?;
-        let numbers = self.rest.numbers().chain(self.stretch.numbers());
-        numbers.into_iter().try_for_each(|number| state.f64(number))?;
-        state.u64(&mut self.taken)?;
+        self.rest.numbers().try_for_each(|number| state.f64(number))?;
+        self.second.visit(state)?;
+        [&mut self.skipped, &mut self.steps, &mut self.taken]
+            .into_iter()
+            .try_for_each(|count| state.u64(count))?;
         state.optional(&mut self.crossed, State::u64)?;
         state.optional(&mut self.work, |state, (since, amplitude)| {
             state.u64(since)?;

@@ -8,6 +8,8 @@ pub struct Lead {
     /// So many samples without any movement are off, with it on again.
     len: u64,
     is_on: bool,
+    /// Whether that was seen since the beginning or the last gap.
+    is_known: bool,
     held: f32,
     /// Samples in a row: unmoved, of those missing and at a rail, and not yet so many unmoved.
     still: u64,
@@ -29,11 +31,13 @@ pub struct Change {
 }
 
 impl Lead {
-    /// Off after so many samples without movement, on again after as many that moved.
+    /// Off after so many samples without movement, on after as many that moved; that is told at the
+    /// beginning, too.
     pub const fn new(len: u64) -> Self {
         Self {
             len,
             is_on: true,
+            is_known: false,
             held: f32::NAN,
             still: 0,
             missing: 0,
@@ -65,8 +69,8 @@ impl Lead {
         let is_off = self.still >= self.len.max(2);
         self.moving = if is_off { 0 } else { self.moving + 1 };
         self.samples_off += u64::from(!self.is_on);
-        if self.is_on && is_off {
-            self.is_on = false;
+        if is_off && self.is_on {
+            (self.is_on, self.is_known) = (false, true);
             self.samples_off += self.still;
             let reason = match () {
                 () if 2 * self.missing > self.still => "missing",
@@ -75,9 +79,11 @@ impl Lead {
             };
             return Some(Change { is_on: false, samples_ago: self.still - 1, reason });
         }
-        if !self.is_on && self.moving >= self.len {
-            self.is_on = true;
-            self.samples_off -= self.moving.min(self.samples_off);
+        if !(self.is_on && self.is_known) && self.moving >= self.len {
+            if !self.is_on {
+                self.samples_off -= self.moving.min(self.samples_off);
+            }
+            (self.is_on, self.is_known) = (true, true);
             return Some(Change { is_on: true, samples_ago: self.moving - 1, reason: "moves" });
         }
         None
@@ -96,7 +102,7 @@ impl Lead {
     /// Samples are missing before the next one.
     pub fn gap(&mut self) {
         (self.held, self.still, self.missing, self.clipped) = (f32::NAN, 0, 0, 0);
-        self.moving = 0;
+        (self.moving, self.is_known) = (0, !self.is_on);
     }
 
     /// As made.
@@ -106,6 +112,7 @@ impl Lead {
 
     pub(crate) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         state.bool(&mut self.is_on)?;
+        state.bool(&mut self.is_known)?;
         state.f32(&mut self.held)?;
         let counts = [&mut self.still, &mut self.missing, &mut self.clipped, &mut self.moving];
         counts.into_iter().chain([&mut self.samples_off]).try_for_each(|count| {
@@ -139,12 +146,13 @@ mod tests {
             ([f32::NAN; 5], "missing"),
         ] {
             let seen = changes(moves.into_iter().chain(still).chain(moves));
-            assert_eq!(seen, [(5 + 3, off(reason)), (10 + 3, on)], "{reason}");
+            assert_eq!(seen, [(3, on), (5 + 3, off(reason)), (10 + 3, on)], "{reason}");
         }
     }
 
     #[test]
     fn what_moves_is_on() {
-        assert_eq!(changes([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0]), []);
+        let on = Change { is_on: true, samples_ago: 3, reason: "moves" };
+        assert_eq!(changes([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0]), [(3, on)]);
     }
 }

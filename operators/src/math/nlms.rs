@@ -52,7 +52,7 @@ impl Past {
 
     /// Summed up anew each time: what is subtracted leaves its rounding behind.
     fn measure(&mut self) {
-        self.energy = self.planes().flatten().map(|x| x * x).sum();
+        self.energy = self.planes().map(|plane| plane.iter().map(|x| x * x).sum::<f64>()).sum();
     }
 
     fn planes(&self) -> impl Iterator<Item = &[f64]> {
@@ -109,8 +109,10 @@ impl Nlms {
         }
         if past.blind == 0 && past.energy > ENERGY_MIN {
             let gain = step * error / past.energy;
-            for (w, x) in weights.iter_mut().zip(past.planes().flatten()) {
-                *w += gain * x;
+            for (weights, plane) in weights.chunks_exact_mut(past.taps).zip(past.planes()) {
+                for (w, x) in weights.iter_mut().zip(plane) {
+                    *w += gain * x;
+                }
             }
         }
         error as f32

@@ -12,9 +12,9 @@
 //!    ╱ ╲ ╱   ╲_╱     ╲              b when it has fallen by enough
 //! ```
 //!
-//! The set of peaks is that of SciPy's `find_peaks(x, height, prominence=…, wlen=2 reach + 1)`. While
-//! one waits for the signal to fall, lower ones behind it cannot stand out on their left side, and
-//! a higher one ends it: so all that wait are equally high, and peaks are told in order.
+//! The set of peaks is that of SciPy's `find_peaks(x, height, prominence=…, wlen=2 reach + 1)`.
+//! While one waits for the signal to fall, lower ones behind it cannot stand out on their left
+//! side, and a higher one ends it: so all that wait are equally high, and peaks are told in order.
 
 use std::collections::VecDeque;
 
@@ -79,11 +79,11 @@ impl Peaks {
         let last = std::mem::replace(&mut self.last, x);
         if x > last {
             self.risen = Some(now);
-        } else if x < last {
-            if let Some(from) = self.risen.take() {
-                self.consider(u64::midpoint(from, now - 1), now, last, demands);
-                self.settle(now, x, demands, &mut found);
-            }
+        } else if x < last
+            && let Some(from) = self.risen.take()
+        {
+            self.consider(u64::midpoint(from, now - 1), now, last, demands);
+            self.settle(now, x, demands, &mut found);
         }
     }
 

@@ -12,9 +12,9 @@
 //! most 0.3 s, is none.
 //!
 //! **Judged** by its form: 24 points from a quarter of an interval before the peak to four tenths
-//! (0.5 s at most) behind it are correlated with the mean form of the last good ones (Orphanidou and
-//! others 2015). Three in a row that are unlike it and like each other are the new form. Beside that
-//! stands the skewness of the band over the last 3 s, the best single index of Elgendi 2016.
+//! (0.5 s at most) behind it are correlated with the mean form of the last good ones (Orphanidou
+//! and others 2015). Three in a row that are unlike it and like each other are the new form. Beside
+//! that stands the skewness of the band over the last 3 s, the best single index of Elgendi 2016.
 
 use super::{
     band::Band,

@@ -2,8 +2,8 @@
 
 use super::state::{State, StateError};
 
-/// Fits `offset + b cos φ + c sin φ` to numbers at phases φ. Values near zero lose the fewest digits:
-/// take a typical one off first.
+/// Fits `offset + b cos φ + c sin φ` to numbers at phases φ. Values near zero lose the fewest
+/// digits: take a typical one off first.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SineFit {
     /// How many; sums of cos, sin, cos², sin², cos sin; of the value, and with cos and sin.
@@ -32,7 +32,7 @@ impl SineFit {
         let (vc, vs) = (vc - v * c / n, vs - v * s / n);
         let determinant = cc * ss - cs * cs;
         // Of evenly spread phases it is (n / 2)².
-        if !(determinant > 1e-6 * n * n) {
+        if determinant.is_nan() || determinant <= 1e-6 * n * n {
             return None;
         }
         let b = (vc * ss - vs * cs) / determinant;

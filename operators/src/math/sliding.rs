@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Nothing is ever subtracted, so nothing drifts and nothing lasts: what has left the window has
-//! left it to the last bit, however large it was. At the end of a block its suffixes are made in one
-//! pass (van Herk 1992, Gil and Werman 1993).
+//! left it to the last bit, however large it was. At the end of a block its suffixes are made in
+//! one pass (van Herk 1992, Gil and Werman 1993).
 
 use super::state::{State, StateError};
 

@@ -1,7 +1,8 @@
 //! Oxygen saturation from two photoplethysmograms: the ratio of ratios.
 //!
 //! Blood that pulses takes more of the red light (660 nm) the less oxygen it carries, and less of
-//! the infrared (940 nm). With the pulsating part (AC) of each between 0.5 and 5 Hz and its mean (DC),
+//! the infrared (940 nm). With the pulsating part (AC) of each between 0.5 and 5 Hz and its mean
+//! (DC),
 //!
 //! ```text
 //! R = (AC_red / DC_red) / (AC_ir / DC_ir)        SpO₂ = a − b · R

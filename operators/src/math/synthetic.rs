@@ -29,7 +29,8 @@ pub trait Model {
     /// have not been taken.
     fn fill(&mut self, planes: &mut [f32]);
 
-    /// The next truth about what has been filled: its instant in nanoseconds from sample 0, and more.
+    /// The next truth about what has been filled: its instant in nanoseconds from sample 0, and
+    /// more.
     fn pop(&mut self) -> Option<(i64, Self::Truth)>;
 
     /// Begins again at sample 0.

@@ -288,3 +288,111 @@ impl Operator for Orientation {
 }
 
 const VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use engine::{Channel, Rate, testing::Bench};
+
+    use super::*;
+    use crate::math::orientation::{from_euler_rad, to_body};
+
+    const RATE_HZ: f64 = 100.0;
+
+    fn sensors(units: &[&str]) -> Format {
+        let three = |unit: &&str| {
+            ["x", "y", "z"].map(|axis| Channel { name: axis.to_owned(), unit: Unit::named(unit) })
+        };
+        let channels = units.iter().flat_map(three).collect();
+        let rate = Rate::new(RATE_HZ).expect("a rate");
+        Format::Signal(SignalFormat { channels, rate, frame_len: 4_096 }.into())
+    }
+
+    fn bench(units: &[&str], params: &str) -> Bench {
+        let told = Bench::with(&KIND, &[("in", sensors(units))], params);
+        told.unwrap_or_else(|told| panic!("{told}"))
+    }
+
+    /// Planes of a body that turns about its long axis by 30 degrees a second, pitched by 0.3.
+    fn planes(len: usize, degree: f64) -> Vec<f32> {
+        let turned = |n: usize| from_euler_rad([(0.3 * n as f64).to_radians(), 0.3, 0.0]);
+        let of = |n: usize| {
+            let up = to_body(turned(n), [0.0, 0.0, 1.0]);
+            let field = to_body(turned(n), [20.0, 0.0, -44.0]);
+            [[30.0 * degree, 0.0, 0.0], up, field].concat()
+        };
+        (0..9).flat_map(|part| (0..len).map(move |n| of(n)[part] as f32)).collect()
+    }
+
+    /// The last sample of a channel of a port.
+    fn last(bench: &mut Bench, port: usize, channel: usize) -> f64 {
+        let seen = bench.take();
+        let frame = &seen.iter().rev().find(|seen| seen.port == port).expect("some").frame;
+        (*frame.channel(channel).last().expect("some")).into()
+    }
+
+    #[test]
+    fn a_turn_is_told_in_degrees_whatever_the_unit() {
+        for (unit, degree) in [("deg/s", 1.0), ("rad/s", 1f64.to_radians())] {
+            let mut orientation = bench(&[unit, "g", "uT"], "");
+            orientation.feed(&planes(1_000, degree));
+            let roll_deg = last(&mut orientation, 1, 0);
+            // The last of 1 000 samples is at 299.7°; the filter is half a sample of 0.3° off at most.
+            assert!((roll_deg - (299.7 - 360.0)).abs() < 0.3, "{unit}: {roll_deg}");
+        }
+        let mut orientation = bench(&["", "", ""], "gyroscope_unit = \"rad/s\"");
+        orientation.feed(&planes(1_000, 1f64.to_radians()));
+        assert!((last(&mut orientation, 1, 0) - (299.7 - 360.0)).abs() < 0.3);
+    }
+
+    #[test]
+    fn w_is_never_negative_and_the_quaternion_as_long_as_one() {
+        let mut orientation = bench(&["deg/s", "g", "uT"], "");
+        orientation.feed(&planes(3_000, 1.0));
+        for seen in orientation.take().iter().filter(|seen| seen.port == 0) {
+            for n in 0..seen.frame.len() {
+                let q: [f64; 4] = std::array::from_fn(|part| seen.frame.channel(part)[n].into());
+                let squared: f64 = q.iter().map(|part| part * part).sum();
+                // Four parts rounded to 6e-8.
+                assert!(q[0] >= 0.0 && (squared - 1.0).abs() < 5e-7, "{q:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_sample_hardly_shows_and_a_long_hole_stops_the_turn() {
+        let mut whole = planes(1_000, 1.0);
+        for part in 0..9 {
+            whole[part * 1_000 + 600] = f32::NAN;
+        }
+        let mut orientation = bench(&["deg/s", "g", "uT"], "");
+        orientation.feed(&whole);
+        let roll_deg = last(&mut orientation, 1, 0);
+        assert!((roll_deg - (299.7 - 360.0)).abs() < 0.3, "{roll_deg}");
+
+        // Ten samples of the last rate, then none: 0.1 s of 30° a second.
+        let mut silent = bench(&["deg/s", "g", "uT"], "");
+        silent.feed(&planes(1_000, 1.0));
+        let before_deg = last(&mut silent, 1, 0);
+        silent.feed(&[f32::NAN; 9 * 500]);
+        let after_deg = last(&mut silent, 1, 0);
+        assert!((after_deg - before_deg - 3.0).abs() < 0.01, "{before_deg}, {after_deg}");
+    }
+
+    #[test]
+    fn what_belongs_to_another_method_or_is_missing_is_explained() {
+        let nine = [("in", sensors(&["deg/s", "g", "uT"]))];
+        for (params, told) in [
+            ("integral_per_s2 = 0.1", "`integral_per_s2` belongs to method = \"mahony\""),
+            (
+                "method = \"madgwick\"\nmagnetic_rejection_deg = 5.0",
+                "belongs to method = \"fusion\"",
+            ),
+            ("method = \"mahony\"\nconvention = \"ned\"", "`convention` belongs to"),
+        ] {
+            let problem = Bench::with(&KIND, &nine, params).err().expect("refused").to_string();
+            assert!(problem.contains(told) && problem.contains("hint:"), "{problem}");
+        }
+        let problem = Bench::with(&KIND, &[("in", sensors(&["g"]))], "").err().expect("refused");
+        assert!(problem.to_string().contains("has no gyroscope"), "{problem}");
+    }
+}

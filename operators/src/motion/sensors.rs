@@ -53,8 +53,8 @@ fn triads(format: &SignalFormat, assumed: [&str; 2]) -> Option<Sensors> {
     let mut found: [Vec<usize>; 3] = Default::default();
     let mut unknown = Vec::new();
     for (number, channel) in format.channels.iter().enumerate() {
-        let is_of = |unit: &&str| channel.unit.factor_to(Unit::named(unit)).is_some();
-        match UNITS.iter().position(|unit| is_of(&unit)) {
+        let is_of = |unit: &str| channel.unit.factor_to(Unit::named(unit)).is_some();
+        match UNITS.iter().position(|unit| is_of(unit)) {
             Some(sensor) => found[sensor].push(number),
             None if channel.unit == Unit::UNKNOWN => unknown.push(number),
             None => return None,

@@ -28,8 +28,8 @@
 //!
 //! **Steps** of the clock or of the delay: back after three frames, on after `step_s` without a
 //! frame that is not late. A **gap** keeps what is known of drift and delays, not where the samples
-//! lie. **NaN** passes as it is: samples are not looked at. **Cost**: some 100 ns a frame, once a
-//! second some 20 µs; samples are not copied.
+//! lie. **NaN** passes as it is: samples are not looked at. **Cost**: some 2 000 instructions a frame,
+//! whatever is in it; samples are not copied.
 
 use engine::{
     Body, Fault, Frame, GapNotice, Io, Kind, Node, Operator, Outline, Param, Port, Timestamp,
@@ -51,7 +51,7 @@ pub static KIND: Kind = Kind {
           always in order, an eighth of a period or more apart; none is made or left out. Stamps \
           that step back are believed at the third frame, those that step on after `step_s`. A gap \
           keeps drift and delays. NaN passes as it is. No delay; a frame is moved by \
-          delay_max_ms at most, which is how far back outputs may be stamped. Cost: about 100 ns a \
+          delay_max_ms at most, which is how far back outputs may be stamped. Cost: about 0.5 us a \
           frame, no sample is copied.",
     example: "step_s = 5.0",
     inputs: &[Port::signal("in")],

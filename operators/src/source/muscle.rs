@@ -18,11 +18,13 @@ use crate::math::synthetic::{Contraction, Muscle, MuscleParameters};
 pub static KIND: Kind = Kind {
     name: "muscle",
     summary: "A synthetic electromyogram with known work.",
-    doc: "White noise of noise_mv, to which other white noise of amplitude_mv comes while the muscle works, faded in and out by half \
-          a cosine of 50 ms. Work and rest last between a half and three halves of work_s and rest_s each. The port \
-          `truth` tells where half of the work is reached and left (`cue` is `onset` or `offset`), at the true instant. Sample n is the \
-          same whatever the frame length; the same seed gives the same signal; session n of a run uses seed + n. Without \
-          `seconds` it never ends. Cost: about 30 ns a sample.",
+    doc: "White noise of noise_mv, to which other white noise of amplitude_mv comes while the \
+          muscle works, faded in and out by half a cosine of 50 ms. Work and rest last between a \
+          half and three halves of work_s and rest_s each. The port `truth` tells where half of \
+          the work is reached and left (`cue` is `onset` or `offset`), at the true instant. \
+          Sample n is the same whatever the frame length; the same seed gives the same signal; \
+          session n of a run uses seed + n. Without `seconds` it never ends. Cost: a few hashes a \
+          sample.",
     example: "seconds = 20.0",
     outputs: &[Port::signal("out"), Port::event("truth")],
     params: &[&RATE_HZ, &SECONDS, &AMPLITUDE_MV, &NOISE_MV, &WORK_S, &REST_S, &SEED],

@@ -1,7 +1,8 @@
 //! `ppg`: a synthetic photoplethysmogram with known beats.
 //!
-//! Two Gaussian waves a beat, in infrared and red light; see [`crate::math::synthetic`]. Intervals are
-//! those of the source `ecg`: with the same `heart_rate_bpm`, `hrv_sdnn_ms` and `seed` they are the same.
+//! Two Gaussian waves a beat, in infrared and red light; see [`crate::math::synthetic`]. Intervals
+//! are those of the source `ecg`: with the same `heart_rate_bpm`, `hrv_sdnn_ms` and `seed` they are
+//! the same.
 //!
 //! | port    | carries                                                    |
 //! |---------|------------------------------------------------------------|
@@ -22,13 +23,14 @@ use crate::math::{
 pub static KIND: Kind = Kind {
     name: "ppg",
     summary: "A synthetic photoplethysmogram with known beats.",
-    doc: "Each beat is two Gaussian waves, the second 0.28 s behind at 60 beats a minute, 0.4 as high and wider; \
-          infrared = 1 + p w(t), red = 0.8 (1 + R p w(t)), with the perfusion p and R = (110 - spo2_pct) / 25. Blood \
-          makes it rise. Intervals are those of `ecg`. Breathing and drift (wander_share), motion of 1 to 8 Hz in \
-          both lights (motion_share) and white noise (noise_share) are as high as asked over the pulse. The port \
-          `truth` tells every highest point at its true instant. Sample n is the same whatever the frame length; the \
-          same seed gives the same signal; session n of a run uses seed + n. Without `seconds` it never ends. \
-          Cost: about 150 ns a sample.",
+    doc: "Each beat is two Gaussian waves, the second 0.28 s behind at 60 beats a minute, 0.4 as \
+          high and wider; infrared = 1 + p w(t), red = 0.8 (1 + R p w(t)), with the perfusion p \
+          and R = (110 - spo2_pct) / 25. Blood makes it rise. Intervals are those of `ecg`. \
+          Breathing and drift (wander_share), motion of 1 to 8 Hz in both lights (motion_share) \
+          and white noise (noise_share) are as high as asked over the pulse. The port `truth` \
+          tells every highest point at its true instant. Sample n is the same whatever the frame \
+          length; the same seed gives the same signal; session n of a run uses seed + n. Without \
+          `seconds` it never ends. Cost: two exponentials a sample and wave that reaches it.",
     example: "seconds = 20.0",
     outputs: &[Port::signal("out"), Port::event("truth")],
     params: &[

@@ -19,13 +19,15 @@ use crate::math::synthetic::{Model, Respiration, RespirationParameters};
 pub static KIND: Kind = Kind {
     name: "respiration",
     summary: "A synthetic respiration signal with known breaths.",
-    doc: "Breathing in for i seconds is d (1 - cos(pi t / i)) / 2, breathing out for e seconds d (1 + cos(pi t / e)) / 2. \
-          Every breath has a period and a depth d of its own, normal about 60 / rate_bpm seconds and depth_ratio, with a \
-          deviation of variation_share of them. Drift (wander_share) and white noise (noise_share) are as high as asked over the \
-          depth. The port `truth` tells where each breathing in begins, with rate_bpm, inspiration_s, expiration_s and \
-          depth of the breath that ends there, as `breath` does. Sample n is the same whatever the frame length; the same \
-          seed gives the same signal; session n of a run uses seed + n. Without `seconds` it never ends. Cost: about \
-          25 ns a sample.",
+    doc: "Breathing in for i seconds is d (1 - cos(pi t / i)) / 2, breathing out for e seconds d \
+          (1 + cos(pi t / e)) / 2. Every breath has a period and a depth d of its own, normal \
+          about 60 / rate_bpm seconds and depth_ratio, with a deviation of variation_share of \
+          them. Drift (wander_share) and white noise (noise_share) are as high as asked over the \
+          depth. The port `truth` tells where each breathing in begins, with rate_bpm, \
+          inspiration_s, expiration_s and depth of the breath that ends there, as `breath` does. \
+          Sample n is the same whatever the frame length; the same seed gives the same signal; \
+          session n of a run uses seed + n. Without `seconds` it never ends. Cost: one cosine a \
+          sample.",
     example: "seconds = 20.0",
     outputs: &[Port::signal("out"), Port::event("truth")],
     params: &[

@@ -18,13 +18,15 @@ use crate::math::synthetic::{Model, Skin, SkinParameters};
 pub static KIND: Kind = Kind {
     name: "skin",
     summary: "Synthetic skin conductance with known responses.",
-    doc: "A level of level_us that drifts (a spline over random nodes ten seconds apart, drift_us is twice its root mean \
-          square) and responses a (exp(-t / 3 s) - exp(-t / 0.7 s)) / 0.497 after Bateman, which peak 1.33 s after their onset. \
-          They come at random, responses_per_min on average and 2 s apart at least, with heights a between a half and three \
-          halves of amplitude_us. White noise on top. The port `truth` tells every onset at its true instant, with the height \
-          and rise of that response alone. Sample n is the same whatever the frame length; the same seed gives the same \
-          signal; session n of a run uses seed + n. Without `seconds` it never ends. Source: Benedek and Kaernbach 2010. \
-          Cost: about 100 ns a sample.",
+    doc: "A level of level_us that drifts (a spline over random nodes ten seconds apart, drift_us \
+          is twice its root mean square) and responses a (exp(-t / 3 s) - exp(-t / 0.7 s)) / \
+          0.497 after Bateman, which peak 1.33 s after their onset. They come at random, \
+          responses_per_min on average and 2 s apart at least, with heights a between a half and \
+          three halves of amplitude_us. White noise on top. The port `truth` tells every onset at \
+          its true instant, with the height and rise of that response alone. Sample n is the same \
+          whatever the frame length; the same seed gives the same signal; session n of a run uses \
+          seed + n. Without `seconds` it never ends. Source: Benedek and Kaernbach 2010. Cost: \
+          two exponentials a sample and response of the last 51 s.",
     example: "seconds = 20.0",
     outputs: &[Port::signal("out"), Port::event("truth")],
     params: &[

@@ -29,8 +29,8 @@ fn a_breath_is_told_as_the_truth_tells_it() {
     for seen in &seen {
         let distance = |truth: &&Seen| truth.time().since(seen.time()).abs();
         let truth = truth.iter().min_by_key(distance).expect("some");
-        // A low is flat: noise of 0.01 moves it by √(2 · 0.01 / 5) of a breathing in of 1.6 s, which is
-        // 1 rad of its cosine a half second: 0.1 s.
+        // A low is flat: noise of 0.01 moves it by √(2 · 0.01 / 5) of a breathing in of 1.6 s,
+        // which is 1 rad of its cosine a half second: 0.1 s.
         assert!(distance(&truth) < 120_000_000, "{} s", seen.time().secs_f64());
         let near = |field: &str, part: f64| {
             let (got, want) =
@@ -72,8 +72,8 @@ fn the_bound_follows_breathing_in() {
             worst = worst.max(now_s - breath.bound(0).secs_f64());
         }
     }
-    // Breathing in, the next low lies behind the high; breathing out, where the signal is. Between, a
-    // high is told after 0.3 of the way out.
+    // Breathing in, the next low lies behind the high; breathing out, where the signal is. Between,
+    // a high is told after 0.3 of the way out.
     assert!(worst < 2.5, "{worst} s behind");
 }
 

@@ -80,7 +80,8 @@ fn a_lead_that_falls_off_is_told_when_it_did() {
         .filter(|seen| seen.port == 2)
         .map(|seen| (seen.time().secs_f64(), seen.text("reason").expect("always").to_owned()))
         .collect();
-    let want = [(10.0, "flat"), (15.0, "moves"), (20.0, "missing"), (24.0, "moves")];
+    let want =
+        [(0.0, "moves"), (10.0, "flat"), (15.0, "moves"), (20.0, "missing"), (24.0, "moves")];
     assert_eq!(told, want.map(|(at_s, reason)| (at_s, reason.to_owned())));
     assert_eq!(bench.remark().expect("one"), "the lead was off for 9.0 s");
 }

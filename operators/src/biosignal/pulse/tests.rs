@@ -47,10 +47,12 @@ fn a_pulse_is_stamped_with_its_peak_and_says_what_it_is_like() {
     let seen = seen(&mut pulse, &samples);
     assert!(seen.len() + 2 >= truth.len(), "{} of {}", seen.len(), truth.len());
     for seen in &seen[3..] {
-        // White noise of 0.01 of the pulse on a top with a bend of 1 / (0.1 s)², averaged over 40 ms.
+        // White noise of 0.01 of the pulse on a top with a bend of 1 / (0.1 s)², averaged over 40
+        // ms.
         assert!(off(seen.time(), &truth) < 0.012, "{} s", seen.time().secs_f64());
         assert!(is_beat(seen) && seen.number("quality").expect("told") > 0.95);
-        // 2 % of 1; the averages take a bend of 1 / (0.1 s)² off, 3 %, and the foot is not below all.
+        // 2 % of 1; the averages take a bend of 1 / (0.1 s)² off, 3 %, and the foot is not below
+        // all.
         let amplitude = seen.number("amplitude").expect("told");
         assert!((amplitude / 0.02 - 1.0).abs() < 0.12, "{amplitude}");
         assert!(seen.number("skewness").expect("told") > 0.0);
@@ -154,7 +156,8 @@ fn a_merge_waits_no_longer_than_for_the_next_pulse() {
         pulse.feed(frame);
         let now_s = (5 * (n + 1)) as f64 / 100.0;
         let behind_s = now_s - pulse.bound(0).secs_f64();
-        // Half of 0.667 s and the filters when nothing is under way; a wave is 0.3 s, its form 0.4 s.
+        // Half of 0.667 s and the filters when nothing is under way; a wave is 0.3 s, its form 0.4
+        // s.
         assert!(n < 200 || behind_s < 1.0, "{behind_s} s behind at {now_s} s");
     }
 }

@@ -34,9 +34,12 @@ fn the_saturation_of_the_source_comes_out() {
         let seen = told(&mut bench(""), &lights(spo2_pct, ""), 20);
         assert_eq!(seen.len(), 30, "one a second");
         for seen in &seen[5..] {
-            // Both lights pulse alike, but f32 rounds a pulse of 2 % to 3e-6 of it, of 500 samples.
+            // Both lights pulse alike, but means are measured with the pulse: R is off by a factor
+            // of 1 + 0.02 · m · (1 − R) where the mean of the wave is m, between 0.35 and 0.5.
+            let ratio = (110.0 - spo2_pct) / 25.0;
+            let off = 25.0 * ratio * 0.02 * 0.5 * f64::abs(1.0 - ratio) + 1e-3;
             let got = seen.number("spo2_pct").expect("a pulse");
-            assert!((got - spo2_pct).abs() < 1e-3, "{got} is not {spo2_pct}");
+            assert!((got - spo2_pct).abs() < off, "{got} is not {spo2_pct}");
             assert!(seen.number("quality").expect("told") > 0.999_9);
             let perfusion = seen.number("perfusion_pct").expect("told");
             assert!((1.2..2.5).contains(&perfusion), "{perfusion}");
@@ -75,7 +78,8 @@ fn a_finger_that_is_taken_away_says_nothing() {
     let within = |seen: &&Seen| (11.1..20.0).contains(&seen.time().secs_f64());
     assert_eq!(parts.iter().filter(within).count(), 0);
     let last = parts.last().expect("it goes on").number("spo2_pct").expect("a pulse");
-    assert!((last - 97.5).abs() < 1e-3, "{last}");
+    // As above: 25 · 0.5 · 0.02 · 0.5 · 0.5.
+    assert!((last - 97.5).abs() < 0.07, "{last}");
 }
 
 #[test]
@@ -88,7 +92,7 @@ fn ports_are_told_apart_whatever_their_order() {
     turned.flush();
     let last = turned.take();
     let last = last.last().expect("told").number("spo2_pct").expect("a pulse");
-    assert!((last - 85.0).abs() < 1e-3, "{last}");
+    assert!((last - 85.0).abs() < 1e-2, "{last}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{Buffer, EventFormat, EventReader, Frame, Header, Io, Timestamp};
+use engine::{Buffer, EventFormat, EventReader, Frame, Grid, Header, Io, Rate, Timestamp};
 
 use crate::math::state::{State, StateError};
 
@@ -69,6 +69,8 @@ impl Events {
 /// Samples around the moments of events.
 pub(super) struct Samples {
     is_linear: bool,
+    /// Of the frames that were merged: others may have come in since.
+    grid: Grid,
     channels: usize,
     times: VecDeque<i64>,
     /// Those of one moment side by side.
@@ -76,8 +78,9 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub(super) const fn new(is_linear: bool) -> Self {
-        Self { is_linear, channels: 0, times: VecDeque::new(), values: VecDeque::new() }
+    pub(super) fn new(is_linear: bool, rate: Rate) -> Self {
+        let grid = Grid::new(rate);
+        Self { is_linear, grid, channels: 0, times: VecDeque::new(), values: VecDeque::new() }
     }
 
     /// Takes the frame at hand; a moment at which not every sample is a number is none.
@@ -85,16 +88,18 @@ impl Samples {
         let frame = io.frame();
         let len = frame.len();
         self.channels = frame.samples().len() / len.max(1);
+        self.grid.enter(frame.header.time, len);
         for n in 0..len {
             let moment = || frame.samples().iter().skip(n).step_by(len);
             if moment().all(|sample| sample.is_finite()) {
-                self.times.push_back(io.time_of(n as i64).nanos());
+                self.times.push_back(self.grid.time_of(n as i64).nanos());
                 self.values.extend(moment());
             }
         }
     }
 
     pub(super) fn clear(&mut self) {
+        self.grid = Grid::new(self.grid.rate());
         self.times.clear();
         self.values.clear();
     }

@@ -20,7 +20,8 @@ fn a_sine_is_breaths_of_its_period_and_height() {
     assert_eq!(breaths.len(), 15, "the first low is where the signal begins, the last after 60 s");
     for (n, breath) in breaths.iter().enumerate() {
         let at_s = breath.sample as f64 / RATE_HZ;
-        // A low lies between two samples; an average over 0.2 s lowers a sine of 4 s by 0.4 %, twice.
+        // A low lies between two samples; an average over 0.2 s lowers a sine of 4 s by 0.4 %,
+        // twice.
         assert!((at_s - 4.0 * (n + 1) as f64).abs() <= 0.04, "{breath:?}");
         assert!((breath.inspiration_s - 2.0).abs() <= 0.08, "{breath:?}");
         assert!((breath.expiration_s - 2.0).abs() <= 0.08, "{breath:?}");

@@ -11,6 +11,8 @@ const BELL_ERROR: f64 = 5.9;
 /// Standard errors off a bell at which it is none: of twenty looks at each of a thousand bells, one
 /// is mistaken.
 const BELL_SURE: f64 = 3.5;
+/// The same of skewness, which few residuals of a bell exceed more often than its error says.
+const SKEW_SURE: f64 = 4.0;
 /// A standard error above this it is one again.
 const BELL_AGAIN: f64 = 1.52;
 
@@ -51,7 +53,7 @@ impl Shape {
         if shape < BELL - BELL_SURE * error || self.is_crooked {
             return true;
         }
-        let is_bell_again = self.n >= SURE / 2 && shape > BELL_AGAIN + error;
+        let is_bell_again = self.n >= SURE / 4 && shape > BELL_AGAIN + error;
         before && !is_bell_again
     }
 }
@@ -65,5 +67,5 @@ fn is_crooked(residuals: &[f64]) -> bool {
     let variance = moment(2).max(f64::MIN_POSITIVE);
     let skew = moment(3) / variance.powf(1.5);
     let excess = moment(4) / (variance * variance) - 3.0;
-    skew > BELL_SURE * (6.0 / n).sqrt() || excess < -BELL_SURE * (24.0 / n).sqrt()
+    skew > SKEW_SURE * (6.0 / n).sqrt() || excess < -BELL_SURE * (24.0 / n).sqrt()
 }

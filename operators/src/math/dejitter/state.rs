@@ -42,10 +42,11 @@ impl Dejitter {
             state.u64(count)?;
         }
         state.u64(&mut self.steps)?;
+        state.u64(&mut self.closed)?;
         for flag in [&mut self.is_edge, &mut self.is_judged, &mut self.is_sure] {
             state.bool(flag)?;
         }
-        for number in [&mut self.scale_ns, &mut self.slack_ns, &mut self.near_s] {
+        for number in [&mut self.scale_ns, &mut self.slack_ns, &mut self.near_s, &mut self.known] {
             state.f64(number)?;
         }
         state.f64(&mut self.prior.drift)?;

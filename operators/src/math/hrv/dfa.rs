@@ -25,8 +25,8 @@ const INTERVALS_MIN: usize = 12;
 #[derive(Clone, Debug)]
 pub(super) struct Dfa {
     intervals: VecDeque<i64>,
-    /// How many have left since the window was empty: the number of the first.
-    first: u64,
+    /// How many have left since the window was empty, over what all grids repeat after.
+    first: u32,
     /// Per scale and phase: rests of the segments that begin there, and how many leave one.
     rests: [[Rests; LONGEST / 2]; SCALES.len()],
 }
@@ -61,7 +61,7 @@ impl Dfa {
             }
         }
         self.intervals.pop_front();
-        self.first += 1;
+        self.first = (self.first + 1) % REPEAT;
     }
 
     pub(super) fn clear(&mut self) {
@@ -73,8 +73,7 @@ impl Dfa {
     fn change(&mut self, scale: usize, width: usize, start: usize, sign: i64) {
         let rest = rest(self.intervals.range(start..start + width), width);
         if is_counted(rest, width) {
-            let phase = (self.first + start as u64) % (width as u64 / 2);
-            let rests = &mut self.rests[scale][phase as usize];
+            let rests = &mut self.rests[scale][phase(self.first as usize + start, width)];
             rests.sum += i128::from(sign) * rest;
             rests.count += sign;
         }
@@ -87,8 +86,7 @@ impl Dfa {
         }
         let mut points = [(0.0, 0.0); SCALES.len()];
         for (scale, width) in SCALES.into_iter().enumerate() {
-            let phase = (self.first % (width as u64 / 2)) as usize;
-            let Rests { sum, count } = self.rests[scale][phase];
+            let Rests { sum, count } = self.rests[scale][phase(self.first as usize, width)];
             if count == 0 {
                 return None;
             }
@@ -97,6 +95,14 @@ impl Dfa {
         }
         Some(slope(&points))
     }
+}
+
+/// Segments of two to five beats apart lie alike after so many.
+const REPEAT: u32 = 60;
+
+/// On which of the grids of a scale a segment lies. 32 bits divide fast.
+fn phase(number: usize, width: usize) -> usize {
+    (number as u32 % (width as u32 / 2)) as usize
 }
 
 /// What a straight line leaves, as a sum of squares, is a whole number of ns² over this.

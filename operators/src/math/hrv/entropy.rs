@@ -8,8 +8,8 @@
 //!
 //! As neurokit2 has it. A place that enters is compared only with those whose first interval is in
 //! reach, which stand together in the sorted list of all. That r moves with every beat changes few
-//! pairs: those with two intervals between the old r and the new apart, found by two marks that walk
-//! along the sorted list. So a beat costs O(n), recomputation O(n²); the counts are exact.
+//! pairs: those with two intervals between the old r and the new apart, found by walking along the
+//! sorted list. So a beat costs O(n), recomputation O(n²); the counts are exact.
 
 use crate::math::sorted::Sorted;
 
@@ -115,19 +115,17 @@ impl SampleEntropy {
         let (low, high) = (self.reach_ns.min(reach_ns), self.reach_ns.max(reach_ns));
         let mut changed = [0, 0];
         let sorted = self.sorted.as_slice();
-        // Of each interval, the first longer one by more than the lower reach, and by more than the
-        // higher: what is between changes.
-        let (mut from, mut to) = (0, 0);
+        // Of each interval, the first that is longer by more than the lower reach: those from there to
+        // the higher reach change.
+        let mut from = 0;
         for &(rr_ns, number) in sorted {
-            while sorted.get(from).is_some_and(|other| other.0 - rr_ns <= low) {
+            while from < sorted.len() && sorted[from].0 - rr_ns <= low {
                 from += 1;
             }
-            to = to.max(from);
-            while sorted.get(to).is_some_and(|other| other.0 - rr_ns <= high) {
-                to += 1;
-            }
-            for &(_, other) in &sorted[from..to] {
-                self.count_changed(number, other, low, high, &mut changed);
+            let mut at = from;
+            while at < sorted.len() && sorted[at].0 - rr_ns <= high {
+                self.count_changed(number, sorted[at].1, low, high, &mut changed);
+                at += 1;
             }
         }
         let sign = if reach_ns > self.reach_ns { 1 } else { -1 };
@@ -141,23 +139,19 @@ impl SampleEntropy {
     /// because of the first of them.
     fn count_changed(&self, a: u64, b: u64, low: i64, high: i64, changed: &mut [i64; 2]) {
         let [a, b] = [a, b].map(|number| (number - self.base) as usize);
-        let places = self.values.len() - M.min(self.values.len());
-        for offset in 0..=M {
-            let (Some(a), Some(b)) = (a.checked_sub(offset), b.checked_sub(offset)) else { break };
-            if a.min(b) < self.start {
-                break;
-            }
-            if a.max(b) >= places {
-                continue;
-            }
-            let (x, y) = (self.template(a), self.template(b));
-            let distance = |n: usize| (x[n] - y[n]).abs();
-            let is_first = (0..offset).all(|n| distance(n) <= low);
-            let within = |end: usize| (offset + 1..end).all(|n| distance(n) <= high);
-            if is_first {
-                changed[1] += i64::from(offset < M && within(M));
-                changed[0] += i64::from(within(M + 1));
-            }
+        let (first, last) = (a.min(b) - self.start, a.max(b));
+        let apart = |a: usize, b: usize| (self.values[a] - self.values[b]).abs();
+        let before = |n: usize| apart(a - n, b - n) <= low;
+        // Most pairs end with these two: what is beside two intervals that are alike mostly is not.
+        let is_next = last + 1 < self.values.len() && apart(a + 1, b + 1) <= high;
+        let is_before = first > 0 && before(1);
+        if is_next && last + M < self.values.len() {
+            changed[1] += 1;
+            changed[0] += i64::from(apart(a + 2, b + 2) <= high);
+        }
+        if is_before {
+            changed[1] += i64::from(last + 1 < self.values.len());
+            changed[0] += i64::from(is_next) + i64::from(first > 1 && before(2));
         }
     }
 }

@@ -49,9 +49,9 @@ fn every_pulse_is_found_where_it_is() {
         assert!(missed <= 2 + truth.len() / 50, "{per_minute} at {rate_hz} Hz");
         for time in &times {
             let off = truth.iter().map(|truth| (truth - time).abs()).fold(1.0, f64::min);
-            // A parabola errs by a sixth of a sample on a curved top; averages of 40 ms move the top
-            // of two unequal sides, and breathing of 0.3 the height shifts it: 0.3 · 2π · 0.25 Hz · σ²
-            // = 5 ms.
+            // A parabola errs by a sixth of a sample on a curved top; averages of 40 ms move the
+            // top of two unequal sides, and breathing of 0.3 the height shifts it: 0.3 · 2π · 0.25
+            // Hz · σ² = 5 ms.
             assert!(
                 off < 0.006 + 0.17 / rate_hz,
                 "{off} s at {time} s, {per_minute} at {rate_hz} Hz"

@@ -21,8 +21,8 @@ fn the_ratio_is_that_of_both_pulses_over_their_means() {
         let pulse = |s: f64| 0.01 * (TAU * 1.2 * s).sin();
         let of = |s: f64| [0.7 * mean * (1.0 + r * pulse(s)), mean * (1.0 + pulse(s))];
         let saturation = last(30, of);
-        // Samples are f32: 6e-8 of the mean is 6e-6 of a pulse of 1 %, averaged over 500; means over
-        // 5 s of 1.2 Hz are of whole periods.
+        // Samples are f32: 6e-8 of the mean is 6e-6 of a pulse of 1 %, averaged over 500; means
+        // over 5 s of 1.2 Hz are of whole periods.
         let ratio = saturation.ratio.expect("light and pulse");
         assert!((ratio / r - 1.0).abs() < 1e-5, "{saturation:?}");
         assert!((saturation.quality - 1.0).abs() < 1e-9, "{saturation:?}");
@@ -38,8 +38,8 @@ fn noise_in_red_lowers_the_quality_and_not_the_ratio() {
     let saturation = last(60, |s| [1.0 + 0.5 * pulse(s) + 0.02 * noise(s), 1.0 + pulse(s)]);
     assert!(saturation.quality < 0.98, "{saturation:?}");
     // Noise of 0.02 / √12 = 0.0058, of which the band keeps a tenth of the power, 0.0018, over an
-    // infrared pulse of 0.0071 and the 45 independent moments of a band of 4.5 Hz in 5 s: a standard
-    // error of 0.04; four of them.
+    // infrared pulse of 0.0071 and the 45 independent moments of a band of 4.5 Hz in 5 s: a
+    // standard error of 0.04; four of them.
     assert!((saturation.ratio.expect("there") - 0.5).abs() < 0.16, "{saturation:?}");
 }
 

@@ -70,8 +70,8 @@ impl Muscle {
         self.told = [false; 2];
     }
 
-    /// How much of the work there is at a moment, 0 to 1.
-    fn share(&mut self, time_s: f64) -> f64 {
+    /// Goes on to the work of a moment.
+    fn advance(&mut self, time_s: f64) {
         if time_s >= self.work[1] + RAMP_S {
             self.plan(self.work[1]);
         }
@@ -85,6 +85,11 @@ impl Muscle {
                 self.truth.push_back((nanoseconds(edge_s), what));
             }
         }
+    }
+
+    /// How much of the work there is at a moment, 0 to 1.
+    fn share(&mut self, time_s: f64) -> f64 {
+        self.advance(time_s);
         let [up, down] = self.work.map(|edge_s| {
             let part = ((time_s - edge_s) / RAMP_S).clamp(-0.5, 0.5);
             0.5 + 0.5 * (PI * part).sin()
@@ -118,6 +123,8 @@ impl Model for Muscle {
                 *out = (share * work[n] + rest[n]) as f32;
             }
             self.sample += out.len() as u64;
+            // What begins between this sample and the next belongs to this frame.
+            self.advance(self.sample as f64 / self.rate_hz);
         }
     }
 

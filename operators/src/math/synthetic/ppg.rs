@@ -1,7 +1,7 @@
 //! A photoplethysmogram: two Gaussian waves a beat, in infrared and red light.
 //!
-//! The forward wave of the heart and, 0.28 s later, what comes back from the body, smaller and wider
-//! (as in the models that fit two Gaussians to a pulse, Rubins 2008):
+//! The forward wave of the heart and, 0.28 s later, what comes back from the body, smaller and
+//! wider (as in the models that fit two Gaussians to a pulse, Rubins 2008):
 //!
 //! ```text
 //! w(t) = exp(−t² / 2σ₁²) + 0.4 exp(−(t − d)² / 2σ₂²)      σ₁ = 0.10 s · k   σ₂ = 0.13 s · k
@@ -136,8 +136,8 @@ impl Ppg {
         self.beats[index].peak_s = Some(peak_s);
     }
 
-    /// Where the sum of a beat and its neighbours is highest: Newton's method from its middle, which
-    /// is a twentieth of a width off.
+    /// Where the sum of a beat and its neighbours is highest: Newton's method from its middle,
+    /// which is a twentieth of a width off.
     fn peak(&self, index: usize) -> f64 {
         let near = self.beats.range(index.saturating_sub(2)..=index + 1);
         let mut peak_s = self.beats[index].time_s;

@@ -97,13 +97,18 @@ impl Respiration {
         }
     }
 
-    fn value(&mut self, time_s: f64) -> f64 {
+    /// Goes on to the breath of a moment.
+    fn advance(&mut self, time_s: f64) {
         while time_s >= self.begin_s + self.now.inspiration_s + self.now.expiration_s {
             self.begin_s += self.now.inspiration_s + self.now.expiration_s;
             let before = Some(self.now);
             self.truth.push_back((nanoseconds(self.begin_s), BreathTruth { before }));
             self.now = self.next_breath();
         }
+    }
+
+    fn value(&mut self, time_s: f64) -> f64 {
+        self.advance(time_s);
         let Breath { inspiration_s, expiration_s, depth } = self.now;
         let since_s = time_s - self.begin_s;
         let swing = match since_s < inspiration_s {
@@ -139,6 +144,8 @@ impl Model for Respiration {
             disturbance.add(self.sample, block);
             out.iter_mut().zip(block).for_each(|(out, value)| *out = *value as f32);
             self.sample += out.len() as u64;
+            // What begins between this sample and the next belongs to this frame.
+            self.advance(self.sample as f64 / self.rate_hz);
         }
     }
 
