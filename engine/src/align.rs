@@ -207,19 +207,32 @@ impl Aligner {
         let mut at = Cursor::default();
         for n in 0..len {
             let moment = grid.time_of(n as i64);
-            let partner = match self.spec.policy {
-                Policy::Hold => at.hold(queue, moment),
-                _ => at.nearest(queue, moment),
+            let near = |partner: &Partner| moment.since(partner.2).abs() <= self.spec.tolerance_ns;
+            let (before, after) = match self.spec.policy {
+                Policy::Hold => (at.hold(queue, moment), None),
+                Policy::Linear => at.around(queue, moment),
+                _ => (at.nearest(queue, moment), None),
             };
-            let near = |time: &Timestamp| moment.since(*time).abs() <= self.spec.tolerance_ns;
-            match partner.filter(|(_, _, time)| near(time)) {
-                Some((held, sample, _)) => {
-                    let from = &queue[held].frame;
-                    for channel in 0..channels {
-                        out[channel * len + n] = from.channel(channel)[sample];
+            let sample = |partner: Partner, channel: usize| {
+                queue[partner.0].frame.channel(channel)[partner.1]
+            };
+            let (before, after) = (before.filter(near), after.filter(near));
+            for channel in 0..channels {
+                out[channel * len + n] = match (before, after) {
+                    (Some(before), Some(after)) => {
+                        let whole = after.2.since(before.2) as f64;
+                        let part = moment.since(before.2) as f64 / whole;
+                        let (a, b) = (sample(before, channel), sample(after, channel));
+                        (f64::from(a) + part * (f64::from(b) - f64::from(a))) as f32
                     }
-                }
-                None => (0..channels).for_each(|channel| out[channel * len + n] = f32::NAN),
+                    // Between two there must be two, unless one lies at the very moment.
+                    (Some(before), None)
+                        if self.spec.policy != Policy::Linear || before.2 == moment =>
+                    {
+                        sample(before, channel)
+                    }
+                    _ => f32::NAN,
+                };
             }
         }
         // The frame the cursor stands in may still be the partner of later moments.
@@ -275,6 +288,20 @@ impl Cursor {
         }
     }
 
+    /// The latest sample not after `moment`, and, unless that lies at it, the one that follows.
+    fn around(
+        &mut self,
+        queue: &VecDeque<Held>,
+        moment: Timestamp,
+    ) -> (Option<Partner>, Option<Partner>) {
+        let before = self.hold(queue, moment);
+        let next = || {
+            let (held, sample) = self.next(queue)?;
+            Some((held, sample, self.time(queue, held, sample)?))
+        };
+        (before, before.filter(|before| before.2 < moment).and_then(|_| next()))
+    }
+
     fn next(&self, queue: &VecDeque<Held>) -> Option<(usize, usize)> {
         let len = queue.get(self.held)?.frame.len();
         if self.sample + 1 < len {
@@ -315,7 +342,8 @@ mod tests {
         assert!(merge.release(&[at(5), at(5)], &mut [None, None]).is_none());
         merge.enter(0, event(5), None);
         let mut order = Vec::new();
-        while let Some(Released::One(line, ..)) = merge.release(&[at(6), at(6)], &mut [None, None]) {
+        while let Some(Released::One(line, ..)) = merge.release(&[at(6), at(6)], &mut [None, None])
+        {
             order.push(line);
         }
         assert_eq!(order, [0, 1]);
@@ -387,6 +415,22 @@ mod tests {
     }
 
     #[test]
+    fn linear_lies_straight_between_two() {
+        // The other signal is its own time in periods of 1/30 s: 0.3 n at 10 n ms. The last moment,
+        // 190 ms, lies before its last sample at 200 ms.
+        let got = joined(Policy::Linear, 33_333_336, &[7]);
+        for (n, got) in got.into_iter().enumerate() {
+            let want = 0.3 * n as f64;
+            // Times are rounded to nanoseconds of 33 333 333, samples to 24 bits.
+            assert!((f64::from(got) - want).abs() < 5e-7, "{n}: {got} is not {want}");
+        }
+        // Without a sample behind 167 ms there is no line to draw.
+        let got = joined(Policy::Linear, 33_333_336, &[6]);
+        assert!(got[..17].iter().all(|sample| !sample.is_nan()));
+        assert!(got[17..].iter().all(|sample| sample.is_nan()));
+    }
+
+    #[test]
     fn exact_gives_every_sample_of_the_first_input() {
         let mut aligner = Aligner::new(spec(Policy::Exact, 1_000), Box::new([1, 1]));
         let mut base = Grid::new(Rate::new(100.0).expect("valid"));
@@ -406,7 +450,7 @@ mod tests {
 
     #[test]
     fn frame_borders_of_the_other_input_leave_no_trace() {
-        for policy in [Policy::Hold, Policy::Nearest] {
+        for policy in [Policy::Hold, Policy::Nearest, Policy::Linear] {
             let whole = joined(policy, i64::MAX, &[7]);
             assert_eq!(joined(policy, i64::MAX, &[1, 2, 3, 1]), whole, "{policy:?}");
         }

@@ -182,6 +182,9 @@ const fn how_inputs_meet(policy: Policy) -> &'static str {
         Policy::Merge => "merge, frames come one by one in the order of their times",
         Policy::Exact => "exact, samples of the same moments",
         Policy::Nearest => "nearest, to every sample of the first the nearest of the others",
+        Policy::Linear => {
+            "linear, to every sample of the first what lies straight between two of the others"
+        }
         Policy::Hold => "hold, to every sample of the first the latest of the others",
     }
 }

@@ -23,6 +23,9 @@ pub enum Policy {
     Exact,
     /// To every sample of the first input, the nearest in time of the others.
     Nearest,
+    /// To every sample of the first input, what lies straight between the two of the others around
+    /// it.
+    Linear,
     /// To every sample of the first input, the latest of the others not after it.
     Hold,
 }
@@ -34,6 +37,7 @@ impl Policy {
             Self::Merge => "merge",
             Self::Exact => "exact",
             Self::Nearest => "nearest",
+            Self::Linear => "linear",
             Self::Hold => "hold",
         }
     }

@@ -121,7 +121,8 @@ impl Draft<'_> {
                 continue;
             };
             let latest = edges[latest.besides(line)];
-            let tolerance_ns = if align.policy == Policy::Nearest { align.tolerance_ns } else { 0 };
+            let looks_ahead = matches!(align.policy, Policy::Nearest | Policy::Linear);
+            let tolerance_ns = if looks_ahead { align.tolerance_ns } else { 0 };
             let behind_ns = self.end_ns(latest, late_ns).saturating_sub(self.edges[edge].delay_ns);
             let behind_ns = behind_ns.saturating_add(tolerance_ns);
             let behind_ns = behind_ns.min(align.max_wait_ns.unwrap_or(i64::MAX));

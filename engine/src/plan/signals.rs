@@ -49,16 +49,17 @@ impl Node<'_> {
     }
 
     /// How the inputs meet by `policy`. Unless it is given, the tolerance is, for `nearest`, half
-    /// the longest period of the other inputs, so that every sample has a partner; for `hold`
-    /// unlimited; for `exact` a microsecond, which is rounding.
+    /// the longest period of the other inputs, so that every sample has a partner, for `linear` all
+    /// of it; for `hold` unlimited; for `exact` a microsecond, which is rounding.
     pub fn join(&self, policy: Policy, tolerance_ns: Option<i64>) -> AlignSpec {
         let others = self.inputs().iter().skip(1).filter_map(|input| input.format.rate());
+        let longest_ns = others.map(crate::Rate::period_ns).fold(0.0, f64::max);
         let tolerance_ns = tolerance_ns.unwrap_or_else(|| match policy {
             Policy::Merge => 0,
             Policy::Exact => 1_000,
-            Policy::Nearest => {
-                others.map(|rate| (rate.period_ns() / 2.0).ceil() as i64).max().unwrap_or(0)
-            }
+            Policy::Nearest => (longest_ns / 2.0).ceil() as i64,
+            // Two roundings to the nanosecond.
+            Policy::Linear => longest_ns.ceil() as i64 + 2,
             Policy::Hold => i64::MAX,
         });
         AlignSpec { policy, tolerance_ns, max_wait_ns: None }

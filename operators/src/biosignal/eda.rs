@@ -11,7 +11,7 @@
 //! | `phasic` | what comes and goes: a causal high-pass; both together are the input         |
 //! | `valid`  | 1 where a sample and the 5 s before it can be believed, else 0               |
 //!
-//! **Losses.** What lies outside `min_us` to `max_us`, or is not finite, is taken as the last good
+//! **Losses.** What lies outside `min_microsiemens` to `max_microsiemens`, or is not finite, is taken as the last good
 //! sample, and `valid` is 0; 5 s of that are a gap: `tonic` stays, `phasic` is 0, and then all
 //! begins anew at the new level. A line that does not move is skin at rest, and no gap.
 //!
@@ -38,18 +38,18 @@ pub static KIND: Kind = Kind {
           sample; tonic is the input less phasic, so both add up to it: neurokit2's `highpass` \
           run forwards only. A response is scored from trough to peak on the conductance, \
           smoothed over 0.25 s: t_s is its onset, where on the way back from the peak the slope \
-          was last below a tenth of the steepest; amplitude_us and rise_s go from there to the \
+          was last below a tenth of the steepest; amplitude_microsiemens and rise_s go from there to the \
           peak, recovery_s from the peak until half is lost, if that is within 10 s and before \
-          the next. Both sides must stand out by half of amplitude_min_us. valid follows Kleckner \
-          et al. 2018: 0 outside min_us to max_us, where it changes by more than \
-          slope_max_us_per_s, and 5 s on; is_valid of a response looks 5 s before its onset, too. \
+          the next. Both sides must stand out by half of amplitude_min_microsiemens. valid follows Kleckner \
+          et al. 2018: 0 outside min_microsiemens to max_microsiemens, where it changes by more than \
+          slope_max_microsiemens_per_s, and 5 s on; is_valid of a response looks 5 s before its onset, too. \
           Skin temperature, their third rule, is not seen. NaN and what lies outside count as the \
           last good sample; 5 s of that are a gap, and all begins anew. Delay: none; a response \
           is told mostly 4 s and at most 22 s after its onset. Differs from neurokit2's eda_peaks \
           in the absolute least amplitude (there 0.1 of the largest of the recording) and in \
           scoring the conductance rather than the phasic part. Cost: one second-order section and \
           one sliding mean a sample.",
-    example: "amplitude_min_us = 0.05",
+    example: "amplitude_min_microsiemens = 0.05",
     inputs: &[Port::signal("in")],
     outputs: &[
         Port::event("out"),
@@ -57,15 +57,23 @@ pub static KIND: Kind = Kind {
         Port::signal("phasic"),
         Port::signal("valid"),
     ],
-    params: &[&CUTOFF_HZ, &AMPLITUDE_MIN_US, &MIN_US, &MAX_US, &SLOPE_MAX_US_PER_S],
+    params: &[
+        &CUTOFF_HZ,
+        &AMPLITUDE_MIN_MICROSIEMENS,
+        &MIN_MICROSIEMENS,
+        &MAX_MICROSIEMENS,
+        &SLOPE_MAX_MICROSIEMENS_PER_S,
+    ],
     plan: |node| {
         check_rate(node, "in", RATES_HZ, "responses")?;
         node.check_below_nyquist(&CUTOFF_HZ, node.get(&CUTOFF_HZ)?, "in")?;
         let [least, most] = parameters(node)?.range;
         if least >= most {
-            let message = format!("`min_us` = {least:?} is not below `max_us` = {most:?}");
-            let problem = node.problem(Code::OutOfRange, MIN_US.name(), message);
-            return Err(problem.hint("choose `min_us` below `max_us`").into());
+            let message = format!(
+                "`min_microsiemens` = {least:?} is not below `max_microsiemens` = {most:?}"
+            );
+            let problem = node.problem(Code::OutOfRange, MIN_MICROSIEMENS.name(), message);
+            return Err(problem.hint("choose `min_microsiemens` below `max_microsiemens`").into());
         }
         let input = node.signal("in");
         let unit = input.channels[0].unit;
@@ -80,7 +88,7 @@ pub static KIND: Kind = Kind {
             return Err(problem.hint(hint).into());
         }
         let fields = vec![
-            Field::f64("amplitude_us"),
+            Field::f64("amplitude_microsiemens"),
             Field::f64("rise_s"),
             Field::f64("recovery_s"),
             Field::bool("is_valid"),
@@ -107,14 +115,17 @@ pub static KIND: Kind = Kind {
 
 const CUTOFF_HZ: Param<f64> =
     Param::with_default("cutoff_hz", 0.05, "Slower changes are tonic.").within(0.001, 1.0);
-const AMPLITUDE_MIN_US: Param<f64> =
-    Param::with_default("amplitude_min_us", 0.05, "Least rise of a response.").within(1e-4, 1e5);
-const MIN_US: Param<f64> =
-    Param::with_default("min_us", 0.05, "Skin that is connected conducts more.").within(-1e6, 1e6);
-const MAX_US: Param<f64> =
-    Param::with_default("max_us", 60.0, "Skin conducts less.").within(-1e6, 1e6);
-const SLOPE_MAX_US_PER_S: Param<f64> =
-    Param::with_default("slope_max_us_per_s", 10.0, "Skin changes more slowly.").within(1e-3, 1e6);
+const AMPLITUDE_MIN_MICROSIEMENS: Param<f64> =
+    Param::with_default("amplitude_min_microsiemens", 0.05, "Least rise of a response.")
+        .within(1e-4, 1e5);
+const MIN_MICROSIEMENS: Param<f64> =
+    Param::with_default("min_microsiemens", 0.05, "Skin that is connected conducts more.")
+        .within(-1e6, 1e6);
+const MAX_MICROSIEMENS: Param<f64> =
+    Param::with_default("max_microsiemens", 60.0, "Skin conducts less.").within(-1e6, 1e6);
+const SLOPE_MAX_MICROSIEMENS_PER_S: Param<f64> =
+    Param::with_default("slope_max_microsiemens_per_s", 10.0, "Skin changes more slowly.")
+        .within(1e-3, 1e6);
 
 const SPANS: Spans =
     Spans { missing_s: 5.0, flat_s: 1e9, look_back_ns: (LOOK_BACK_S * 1e9) as i64, delay_ns: 0 };
@@ -122,9 +133,9 @@ const SPANS: Spans =
 fn parameters(node: &Node<'_>) -> Result<EdaParameters, engine::Diagnostic> {
     Ok(EdaParameters {
         cutoff_hz: node.get(&CUTOFF_HZ)?,
-        amplitude_min: node.get(&AMPLITUDE_MIN_US)?,
-        range: [node.get(&MIN_US)?, node.get(&MAX_US)?],
-        slope_max: node.get(&SLOPE_MAX_US_PER_S)?,
+        amplitude_min: node.get(&AMPLITUDE_MIN_MICROSIEMENS)?,
+        range: [node.get(&MIN_MICROSIEMENS)?, node.get(&MAX_MICROSIEMENS)?],
+        slope_max: node.get(&SLOPE_MAX_MICROSIEMENS_PER_S)?,
     })
 }
 

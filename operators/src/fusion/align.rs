@@ -1,11 +1,13 @@
 //! `align`: bring signals of different rates to the moments of one.
 //!
-//! To every sample of the first input belongs one of each other input: the nearest in time, or the
-//! latest that is not after it. All channels come out side by side, at the first input's rate.
+//! To every sample of the first input belongs one of each other input: the nearest in time, the
+//! latest that is not after it, or what lies straight between the two around it. All channels come
+//! out side by side, at the first input's rate.
 //!
 //! ```text
 //! in 0   ●───●───●───●───●───●      hold:     d₀ d₀ d₁ d₁ d₁ d₂
 //! in 1   d₀───── d₁──────── d₂      nearest:  d₀ d₁ d₁ d₁ d₂ d₂
+//!                                    linear:   on the line through d₀, d₁, d₂
 //! ```
 //!
 //! | port  | carries                                                |
@@ -29,9 +31,10 @@ pub static KIND: Kind = Kind {
     name: "align",
     summary: "Bring signals of different rates to the moments of the first.",
     doc: "To every sample of the first input, the sample of each other input that is nearest in \
-          time (policy = \"nearest\") or the latest that is not after it (\"hold\"). All channels \
+          time (policy = \"nearest\"), the latest that is not after it (\"hold\"), or what lies \
+          straight between the two around it (\"linear\"). All channels \
           come out side by side at the first input's rate. `tolerance_ms` limits how far a \
-          nearest partner may be (unless written, half the longest period of the others), \
+          nearest partner, or each of the two, may be (unless written, half the longest period of the others, or all of it), \
           `max_age_ms` how old a held one (unless written, without limit); a sample without a \
           partner is NaN. No delay, but what comes out waits until nothing nearer can come; \
           `max_wait_ms` on the node limits that, in event time. NaN passes as it is. Cost: a copy.",
@@ -47,9 +50,10 @@ pub static KIND: Kind = Kind {
 
 const POLICY: Param<&str> =
     Param::with_default("policy", "nearest", "Which sample of another input is the partner.")
-        .one_of(&["nearest", "hold"]);
+        .one_of(&["nearest", "hold", "linear"]);
 const TOLERANCE_MS: Param<f64> =
-    Param::optional("tolerance_ms", "Farthest nearest partner.").within(0.0, 1e9);
+    Param::optional("tolerance_ms", "Farthest nearest partner, or of the two around it.")
+        .within(0.0, 1e9);
 const MAX_AGE_MS: Param<f64> =
     Param::optional("max_age_ms", "Oldest held partner.").within(0.0, 1e9);
 
@@ -64,7 +68,11 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
         return Err(node.problem(Code::NoEffect, idle.name(), message).hint(hint).into());
     }
     let reach_ns = node.get_optional(written)?.map(|ms| (ms * 1e6).round() as i64);
-    let policy = if hold { Policy::Hold } else { Policy::Nearest };
+    let policy = match node.get(&POLICY)? {
+        "hold" => Policy::Hold,
+        "linear" => Policy::Linear,
+        _ => Policy::Nearest,
+    };
     let first = node.signal("in");
     let format = SignalFormat { channels: channels(node)?, ..first.clone() };
     let mut outline = Outline::of([Format::Signal(format.into())]);
@@ -164,6 +172,17 @@ mod tests {
         assert_eq!(nearest, [10.0, 10.0, 11.0, 11.0, 12.0, 12.0]);
         let hold = joined("policy = \"hold\"", &OTHERS);
         assert_eq!(hold, [10.0, 10.0, 10.0, 11.0, 11.0, 12.0]);
+    }
+
+    #[test]
+    fn a_linear_partner_lies_between_the_two_around_it() {
+        let linear = joined("policy = \"linear\"", &OTHERS);
+        // Slopes of 1 in 2.1 ms and 1 in 2.5 ms; behind 4.6 ms there is nothing to draw to.
+        let want = [10.0, 10.0 + 1.0 / 2.1, 10.0 + 2.0 / 2.1, 11.0 + 0.9 / 2.5, 11.0 + 1.9 / 2.5];
+        for (got, want) in linear.iter().zip(want) {
+            assert!((got - want as f32).abs() < 1e-6, "{got} is not {want}");
+        }
+        assert!(linear[5].is_nan());
     }
 
     #[test]

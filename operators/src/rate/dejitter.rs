@@ -245,7 +245,9 @@ mod tests {
         bench.push(0, frame);
         bench.run();
         let seen = bench.take();
-        assert_eq!(seen[0].time(), Timestamp::from_secs_f64(50.0));
+        // The middle of a frame is put right by the drift that stays known: 100 ppm of 18 ms, about.
+        let off_ns = seen[0].time().since(Timestamp::from_secs_f64(50.0)).abs();
+        assert!(off_ns < 5_400, "300 ppm of 18 ms: {off_ns}");
         assert!(seen[0].frame.header.gap.is_some());
     }
 }

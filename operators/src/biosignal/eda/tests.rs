@@ -52,7 +52,7 @@ fn both_parts_add_up_and_responses_are_where_they_are() {
 
 #[test]
 fn an_electrode_that_comes_off_is_no_response() {
-    let (mut samples, _) = conductance("responses_per_min = 0.01\ndrift_us = 0.0");
+    let (mut samples, _) = conductance("responses_per_min = 0.01\ndrift_microsiemens = 0.0");
     // Off for a second and for ten; then on again at another level.
     samples[1_000..1_020].fill(0.0);
     samples[3_000..3_200].fill(0.0);
@@ -107,6 +107,12 @@ fn other_units_are_explained() {
 
 #[test]
 fn limits_that_cross_are_a_problem_of_the_graph() {
-    let problem = Bench::build(&KIND, 20.0, "min_us = 60.0\nmax_us = 0.05").err().expect("refused");
-    assert!(problem.to_string().contains("`min_us` = 60.0 is not below `max_us` = 0.05"));
+    let problem = Bench::build(&KIND, 20.0, "min_microsiemens = 60.0\nmax_microsiemens = 0.05")
+        .err()
+        .expect("refused");
+    assert!(
+        problem
+            .to_string()
+            .contains("`min_microsiemens` = 60.0 is not below `max_microsiemens` = 0.05")
+    );
 }

@@ -94,11 +94,11 @@ fn small_and_slow_rises_are_no_responses() {
 #[test]
 fn synthetic_skin_is_read() {
     let parameters = SkinParameters {
-        level_us: 5.0,
-        drift_us: 0.2,
+        level_microsiemens: 5.0,
+        drift_microsiemens: 0.2,
         responses_per_min: 5.0,
-        amplitude_us: 0.5,
-        noise_us: 0.002,
+        amplitude_microsiemens: 0.5,
+        noise_microsiemens: 0.002,
         seed: 3,
     };
     let mut skin = Skin::new(parameters, 20.0);

@@ -24,15 +24,15 @@ const APART_S: f64 = 2.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SkinParameters {
     /// Mean level.
-    pub level_us: f64,
+    pub level_microsiemens: f64,
     /// Root mean square of its drift, twice.
-    pub drift_us: f64,
+    pub drift_microsiemens: f64,
     /// Responses per minute.
     pub responses_per_min: f64,
     /// Mean height of a response; each lies between a half and three halves of it.
-    pub amplitude_us: f64,
+    pub amplitude_microsiemens: f64,
     /// Deviation of white noise.
-    pub noise_us: f64,
+    pub noise_microsiemens: f64,
     /// The same seed gives the same signal.
     pub seed: u64,
 }
@@ -41,7 +41,7 @@ pub struct SkinParameters {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SkinTruth {
     /// Height of its own, without what is left of those before.
-    pub amplitude_us: f64,
+    pub amplitude_microsiemens: f64,
     /// From its onset to its own peak.
     pub rise_s: f64,
 }
@@ -89,7 +89,7 @@ impl Skin {
     fn plan(&mut self, after_s: f64) {
         let mean_s = (60.0 / self.parameters.responses_per_min - APART_S).max(0.0);
         let pause_s = APART_S - (1.0 - self.random.uniform()).ln() * mean_s;
-        let height = self.parameters.amplitude_us * (0.5 + self.random.uniform());
+        let height = self.parameters.amplitude_microsiemens * (0.5 + self.random.uniform());
         self.responses.push_back((after_s + pause_s, height));
     }
 
@@ -110,11 +110,11 @@ impl Skin {
 
     fn tell(&mut self) {
         let now_s = self.sample as f64 / self.rate_hz;
-        while let Some(&(onset_s, amplitude_us)) =
+        while let Some(&(onset_s, amplitude_microsiemens)) =
             self.responses.get(self.told).filter(|(onset_s, _)| *onset_s < now_s)
         {
             self.told += 1;
-            let truth = SkinTruth { amplitude_us, rise_s: rise_s() };
+            let truth = SkinTruth { amplitude_microsiemens, rise_s: rise_s() };
             self.truth.push_back((nanoseconds(onset_s), truth));
         }
         while self.told > 0 && self.responses[0].0 + OVER * TAU_S[0] < now_s {
@@ -132,12 +132,12 @@ impl Model for Skin {
     }
 
     fn fill(&mut self, planes: &mut [f32]) {
-        let SkinParameters { seed, level_us, drift_us, noise_us, .. } = self.parameters;
+        let SkinParameters { seed, level_microsiemens, drift_microsiemens, noise_microsiemens, .. } = self.parameters;
         let rate_hz = self.rate_hz;
         let disturbance =
-            Disturbance { seed, rate_hz, noise: noise_us, drift: drift_us, motion: 0.0 };
+            Disturbance { seed, rate_hz, noise: noise_microsiemens, drift: drift_microsiemens, motion: 0.0 };
         for out in planes.chunks_mut(BLOCK) {
-            let mut block = [level_us; BLOCK];
+            let mut block = [level_microsiemens; BLOCK];
             let block = &mut block[..out.len()];
             self.add_responses(block);
             disturbance.add(self.sample, block);

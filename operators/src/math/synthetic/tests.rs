@@ -15,13 +15,13 @@ fn ppg(perfusion_pct: f64) -> Ppg {
     Ppg::new(parameters, RATE_HZ)
 }
 
-fn skin(noise_us: f64) -> Skin {
+fn skin(noise_microsiemens: f64) -> Skin {
     let parameters = SkinParameters {
-        level_us: 5.0,
-        drift_us: 0.0,
+        level_microsiemens: 5.0,
+        drift_microsiemens: 0.0,
         responses_per_min: 4.0,
-        amplitude_us: 0.5,
-        noise_us,
+        amplitude_microsiemens: 0.5,
+        noise_microsiemens,
         seed: 1,
     };
     Skin::new(parameters, RATE_HZ)
@@ -111,7 +111,7 @@ fn a_response_rises_from_its_onset_by_its_height() {
     let rise = f64::from(at(response.rise_s) - at(0.0));
     // What is left of one before after 12 s is exp(−4) / 0.497 of 0.75, of which a third goes
     // meanwhile: 0.01, and as much again of those before it.
-    assert!((rise - response.amplitude_us).abs() < 0.02, "{rise}");
+    assert!((rise - response.amplitude_microsiemens).abs() < 0.02, "{rise}");
     assert!(at(response.rise_s) > at(response.rise_s - 0.2));
     assert!(at(response.rise_s) > at(response.rise_s + 0.2));
 }
