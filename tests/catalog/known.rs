@@ -124,6 +124,11 @@ pub(crate) fn learns_s(kind: &str) -> usize {
     find(LEARNS_S, kind).unwrap_or(0)
 }
 
+/// Kinds that make a signal of events, from the first of them to the last.
+pub(crate) fn is_between_events(kind: &str) -> bool {
+    kind == "interpolate"
+}
+
 pub(crate) fn is_by_timer(kind: &str) -> bool {
     BY_TIMER.contains(&kind)
 }

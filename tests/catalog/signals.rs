@@ -232,8 +232,7 @@ fn group_delay_ns(response: &[(f64, f64)], hz: f64) -> f64 {
 #[test]
 fn a_delta_comes_out_where_it_was() {
     use engine::Shape::{Event, Tensor};
-    let of_signals =
-        of_signals().filter(|s| !matches!(s.kind.outputs[0].shape, Event | Tensor));
+    let of_signals = of_signals().filter(|s| !matches!(s.kind.outputs[0].shape, Event | Tensor));
     for subject in of_signals {
         let (late_ns, allowed_ns) = match known::delta(subject.name()) {
             // Times are whole nanoseconds.

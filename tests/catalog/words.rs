@@ -96,6 +96,7 @@ fn quantities_end_in_their_unit() {
         "level",
         "hysteresis",
         "flat_band",
+        "floor_power",
         "rail_low",
         "rail_high",
         "from_low",
@@ -111,8 +112,28 @@ fn quantities_end_in_their_unit() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {
             let name = param.name();
             let units = [
-                "_hz", "_s", "_ms", "_mv", "_uv", "_uv_per_ms", "_microsiemens", "_g", "_ut", "_dps", "_per_s", "_per_s2", "_spm", "_bpm", "_pct", "_per_min", "_turns", "_deg", "_share",
-                "_ratio", "_db", "_ppm",
+                "_hz",
+                "_s",
+                "_ms",
+                "_mv",
+                "_uv",
+                "_uv_per_ms",
+                "_microsiemens",
+                "_g",
+                "_ut",
+                "_dps",
+                "_per_s",
+                "_per_s2",
+                "_spm",
+                "_bpm",
+                "_pct",
+                "_per_min",
+                "_turns",
+                "_deg",
+                "_share",
+                "_ratio",
+                "_db",
+                "_ppm",
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));
             assert!(has_unit || bare.contains(&name), "{}: {name} has no unit", kind.name);

@@ -166,7 +166,8 @@ const COUNT: &str = "op = \"count\"\nsamples = 400";
 /// The first sample of every frame, and the gaps with their place.
 fn heard(name: &str) -> (Vec<i64>, Vec<(usize, Gap)>) {
     let frames = tally(name);
-    let gaps = frames.iter().enumerate().filter_map(|(n, (_, frame))| Some((n, frame.header.gap.get()?)));
+    let gaps =
+        frames.iter().enumerate().filter_map(|(n, (_, frame))| Some((n, frame.header.gap.get()?)));
     let firsts = frames.iter().map(|(_, frame)| frame.samples()[0] as i64).collect();
     (firsts, gaps.collect())
 }

@@ -31,7 +31,7 @@ fn responses_of_people_peak_where_neurokit2_finds_them() {
             0,
             4,
             1_000.0,
-            "amplitude_min_microsiemens = 5.0\nmax_microsiemens = 100000.0\nslope_max_us_per_s = 10000.0",
+            "amplitude_min_microsiemens = 5.0\nmax_microsiemens = 100000.0\nslope_max_microsiemens_per_s = 10000.0",
             0.5,
             1.0,
         ),

@@ -245,11 +245,9 @@ fn kind_of(
     let Some(kind) = catalog.find(&op.value) else {
         let message = format!("`{}` is not a kind of the catalogue", op.value);
         let problem = Diagnostic::error(Code::UnknownKind, message).at(&op.place);
+        let near = catalog.nearest(&op.value).filter(|_| !FORMATS.contains(&op.value.as_str()));
         problems.push(
-            problem
-                .of_node(&node.name.value)
-                .hint(what_there_is(catalog))
-                .did_you_mean(catalog.nearest(&op.value)),
+            problem.of_node(&node.name.value).hint(what_there_is(catalog)).did_you_mean(near),
         );
         return None;
     };
@@ -260,6 +258,10 @@ fn kind_of(
         _ => Some(kind),
     }
 }
+
+/// Names of file formats that people ask for and no kind has; no slip of the pen for another.
+const FORMATS: &[&str] =
+    &["bdf", "edf", "flac", "h5", "json", "mat", "mp3", "parquet", "wav", "xdf"];
 
 /// Where to look for a kind; who names an unknown file format learns which are read.
 fn what_there_is(catalog: &Catalog) -> String {

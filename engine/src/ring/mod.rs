@@ -197,7 +197,6 @@ impl Sender {
         Ok(())
     }
 
-
     /// Asks to be woken when there is room; says whether there is some already.
     pub(crate) fn wait_for_room(&self) -> bool {
         self.shared.wants_room.store(true, Ordering::Relaxed);

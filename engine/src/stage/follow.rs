@@ -257,7 +257,8 @@ impl Stage {
         let here = &mut self.slots[slot];
         let Some(frame) = &mut self.current else { return Ok(()) };
         let partners = here.ports.aligned.iter().skip(1).flatten();
-        let missing = frame.header.gap.get().or_else(|| partners.filter_map(|p| p.header.gap.get()).next());
+        let missing =
+            frame.header.gap.get().or_else(|| partners.filter_map(|p| p.header.gap.get()).next());
         let Some(reason) = missing else { return Ok(()) };
         match &mut here.body {
             SlotBody::Block(block) => {

@@ -37,7 +37,7 @@ pub static KIND: Kind = Kind {
     summary: "Where a signal has its peaks.",
     doc: "Local maxima at least `height` high that stand out by `prominence` within half of \
           window_s on either side: the set of SciPy's find_peaks(x, height=height, \
-          prominence=prominence, wlen=window_s * rate), found = \"minima\" of -x. Each is told, \
+          prominence=prominence, wlen=window_s * rate), find = \"minima\" of -x. Each is told, \
           stamped where it is, as soon as the signal has fallen by prominence behind it, at most \
           window_s / 2 later (look_back). Of those within refractory_s of one that was told none \
           is told; SciPy's distance lets the highest win, for which it must know the future. \

@@ -399,10 +399,8 @@ impl Qrs {
             last_level: self.last_level,
             floor: self.levels.floor(),
             correlation: candidate.correlation,
-            newness: self.forms.newness(candidate.form),
             earliness: self.rhythm.earliness(since) as f32,
             lateness: self.rhythm.lateness(since) as f32,
-            offness: self.rhythm.offness(since) as f32,
         }
     }
 

@@ -165,12 +165,6 @@ impl Forms {
         form.remark(self.half, self.rule);
     }
 
-    /// How little a form is in use: 0 for that of most beats, 1 for none.
-    pub(super) fn newness(&self, form: u8) -> f32 {
-        let uses = self.forms.get(usize::from(form)).map_or(0, |form| form.uses);
-        1.0 - uses as f32 / USES_MAX as f32
-    }
-
     pub(super) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         let (half, count) = (self.half, self.count());
         for form in &mut self.forms {

@@ -23,24 +23,6 @@ const BY_CREST: f32 = 40.0;
 /// a known form is doubted less.
 const CREST: f32 = 1.35;
 
-/// Where noise reaches more than this part of a beat's level, it has peaks like beats. From there on,
-/// by how much it does, up to `NOISY_MAX`, tells how far what was fitted in calm is to be trusted:
-/// it was too sure of itself (of its log-odds of 4 in electrode motion at 0 dB, 3 in 10 are wrong).
-/// What counts instead is the level, and what noise has not: a form that many beats had, and a
-/// moment near to when the next beat was due.
-///
-/// About half of what logistic regression gives on MIT-BIH 100, 104, 106, 114, 123 with electrode
-/// motion at 12, 6 and 0 dB. All of it would be a judge that, once it has taken noise for beats,
-/// waits for more of it: one lead in eight was lost so.
-const NOISY: f32 = 0.08;
-const NOISY_MAX: f32 = 0.4;
-const IN_NOISE: f32 = 9.0;
-const IN_NOISE_BY_ODDS: f32 = -1.3;
-const IN_NOISE_BY_NEWNESS: f32 = -2.0;
-const IN_NOISE_BY_OFFNESS: f32 = -5.5;
-const IN_NOISE_BY_LEVEL: f32 = 4.0;
-const IN_NOISE_BY_CORRELATION: f32 = -9.0;
-
 /// What is seen of a candidate and of its past.
 pub(super) struct Features {
     /// Levels of the candidate, of beats, of noise, of the last beat and of the floor.
@@ -53,33 +35,12 @@ pub(super) struct Features {
     pub(super) floor: f32,
     /// With the best known form.
     pub(super) correlation: f32,
-    /// 0 for the form of most beats, 1 for one that no beat had, or none.
-    pub(super) newness: f32,
     pub(super) earliness: f32,
     pub(super) lateness: f32,
-    /// Mean intervals by which it is off the moment of the next beat; 0 if it comes much later,
-    /// when nothing was due.
-    pub(super) offness: f32,
 }
 
 impl Features {
     pub(super) fn log_odds(&self) -> f32 {
-        let in_calm = self.in_calm();
-        let noisy = (self.noise / self.signal - NOISY).clamp(0.0, NOISY_MAX);
-        if noisy == 0.0 {
-            return in_calm;
-        }
-        let level = (self.level / self.signal).ln().clamp(-2.0, 1.0);
-        let in_noise = IN_NOISE
-            + IN_NOISE_BY_ODDS * in_calm
-            + IN_NOISE_BY_NEWNESS * self.newness
-            + IN_NOISE_BY_OFFNESS * self.offness
-            + IN_NOISE_BY_LEVEL * level
-            + IN_NOISE_BY_CORRELATION * self.correlation;
-        in_calm + noisy * in_noise
-    }
-
-    fn in_calm(&self) -> f32 {
         // Half against all beats, half against those of its form: ectopic ones may be much blunter.
         let level = 0.5 * (self.level / self.signal * (self.level / self.usual)).ln();
         let level = level.clamp(-3.0, 1.0);

@@ -74,13 +74,6 @@ impl Rhythm {
         (since / self.interval - 1.5).clamp(0.0, 2.5)
     }
 
-    /// Mean intervals between a candidate and the moment when the next beat was due; 0 where that
-    /// is long past.
-    pub(super) fn offness(&self, since: f64) -> f64 {
-        let intervals = since / self.interval;
-        if intervals < 1.5 { (intervals - 1.0).abs().min(0.5) } else { 0.0 }
-    }
-
     /// Whether a beat was missed.
     pub(super) fn is_overdue(&self, now: u64) -> bool {
         now as f64 - self.last > SEARCH_BACK * self.interval + JUDGED_S * self.inner_hz

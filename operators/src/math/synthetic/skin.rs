@@ -132,10 +132,17 @@ impl Model for Skin {
     }
 
     fn fill(&mut self, planes: &mut [f32]) {
-        let SkinParameters { seed, level_microsiemens, drift_microsiemens, noise_microsiemens, .. } = self.parameters;
+        let SkinParameters {
+            seed, level_microsiemens, drift_microsiemens, noise_microsiemens, ..
+        } = self.parameters;
         let rate_hz = self.rate_hz;
-        let disturbance =
-            Disturbance { seed, rate_hz, noise: noise_microsiemens, drift: drift_microsiemens, motion: 0.0 };
+        let disturbance = Disturbance {
+            seed,
+            rate_hz,
+            noise: noise_microsiemens,
+            drift: drift_microsiemens,
+            motion: 0.0,
+        };
         for out in planes.chunks_mut(BLOCK) {
             let mut block = [level_microsiemens; BLOCK];
             let block = &mut block[..out.len()];
