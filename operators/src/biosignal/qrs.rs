@@ -12,8 +12,8 @@
 //!
 //! **Losses.** A NaN is taken as the last good sample, but 0.3 s of them are a gap: what follows is
 //! learnt anew, and the first beat behind it has no `rr_ms`, nor has one more than 3 s after the
-//! last. Where nothing has moved for 1.5 s the lead is off, at a rail or flat: beats are found again
-//! at once when it is on, but the first has no `rr_ms`. At the end a remark says for how long.
+//! last. Where nothing has moved for 1.5 s the lead is off, at a rail or flat: beats are told again
+//! 0.3 s after it is on, which is how long its step looks like one, and the first has no `rr_ms`. At the end a remark says for how long.
 //!
 //! **Delay.** From the R peak to its event 0.22 s, 0.5 s for a small beat, which may be the P wave of a
 //! larger one, and up to 3 s while it learns; besides what filters in front delay.
@@ -106,6 +106,7 @@ pub static KIND: Kind = Kind {
             flat_max: (FLAT_S * rate.hz()).ceil() as u64,
             held: f32::NAN,
             unmoved: 0,
+            ignored_until: 0,
             taken: 0,
             origin: 0,
             missing: 0,
@@ -135,6 +136,8 @@ const LOST_MAX: f32 = 0.3;
 const GAP_S: f64 = 0.3;
 /// So long not even the slowest heart without any noise stands still between its waves.
 const FLAT_S: f64 = 1.5;
+/// The step when a lead is on again looks like a beat for so long.
+const STEP_S: f64 = 0.3;
 /// Longer is no interval between beats, but one of them was not heard.
 const RR_NS_MAX: i64 = 3_000_000_000;
 
@@ -148,6 +151,8 @@ struct Detector {
     /// The last sample, and how many have been equal to it.
     held: f32,
     unmoved: u64,
+    /// Beats before this sample are the step of a lead that was off.
+    ignored_until: u64,
     /// Samples taken since the detector was fresh.
     taken: u64,
     /// Where the first of them lies, from the first sample of the frame taken last.
@@ -202,8 +207,12 @@ impl Detector {
         self.missing = if sample.is_nan() { self.missing + 1 } else { 0 };
         self.tally.samples += 1;
         self.tally.missing += u64::from(sample.is_nan());
+        let was_off = self.unmoved + 1 >= self.flat_max;
         self.unmoved = if sample == self.held { self.unmoved + 1 } else { 0 };
         self.held = sample;
+        if was_off && self.unmoved == 0 {
+            self.ignored_until = self.taken + (STEP_S * self.rate.hz()).ceil() as u64;
+        }
         if self.unmoved + 1 >= self.flat_max {
             let is_new = self.unmoved + 1 == self.flat_max;
             self.tally.flat += if is_new { self.flat_max } else { 1 };
@@ -218,7 +227,7 @@ impl Detector {
             return;
         }
         self.taken += 1;
-        if let Some(beat) = self.qrs.push(sample) {
+        if let Some(beat) = self.qrs.push(sample).filter(|beat| beat.sample >= self.ignored_until) {
             self.tell(&beat, self.time(&beat, io), io);
         }
     }
@@ -246,7 +255,7 @@ impl Detector {
 
     fn forget(&mut self) {
         self.qrs.reset();
-        (self.taken, self.origin, self.last) = (0, 0, None);
+        (self.taken, self.origin, self.last, self.ignored_until) = (0, 0, None, 0);
     }
 }
 
@@ -314,7 +323,7 @@ impl Operator for Detector {
         into.push(4);
         let Tally { samples, missing, beats, flat } = self.tally;
         into.extend_from_slice(&self.held.to_le_bytes());
-        for count in [samples, missing, beats, flat, self.unmoved] {
+        for count in [samples, missing, beats, flat, self.unmoved, self.ignored_until] {
             into.extend_from_slice(&count.to_le_bytes());
         }
         into.extend_from_slice(&self.taken.to_le_bytes());
@@ -334,6 +343,7 @@ impl Operator for Detector {
         let (beats, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (flat, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (unmoved, state) = state.split_first_chunk().ok_or_else(wrong)?;
+        let (ignored, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (taken, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (missing, state) = state.split_first_chunk().ok_or_else(wrong)?;
         let (end, state) = state.split_first_chunk().ok_or_else(wrong)?;
@@ -347,6 +357,7 @@ impl Operator for Detector {
         };
         self.held = f32::from_le_bytes(*held);
         self.unmoved = u64::from_le_bytes(*unmoved);
+        self.ignored_until = u64::from_le_bytes(*ignored);
         self.taken = u64::from_le_bytes(*taken);
         self.missing = u64::from_le_bytes(*missing);
         self.end = Timestamp::from_nanos(i64::from_le_bytes(*end));
