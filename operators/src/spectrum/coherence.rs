@@ -134,7 +134,7 @@ impl Analyse for Coherence {
                 // Rounding may leave a little more than 1.
                 let share = ((re * re + im * im) / both).min(1.0);
                 *value = match both {
-                    both if both == 0.0 => 0.0,
+                    0.0 => 0.0,
                     both if both.is_nan() => f32::NAN,
                     _ => share as f32,
                 };

@@ -86,7 +86,7 @@ impl Reduce for Edge {
             below += power;
         }
         values[0] = match whole {
-            whole if whole == 0.0 => 0.0,
+            0.0 => 0.0,
             whole if whole.is_nan() => f32::NAN,
             _ => self.range.hz(edge).max(0.0) as f32,
         };

@@ -47,7 +47,7 @@ fn measurements_count_by_their_quality_and_time_makes_uncertain() {
 
 #[test]
 fn a_velocity_is_found_at_irregular_times() {
-    let at = |n: u32| f64::from(n) * 0.7 + if n % 3 == 0 { 0.2 } else { 0.0 };
+    let at = |n: u32| f64::from(n) * 0.7 + if n.is_multiple_of(3) { 0.2 } else { 0.0 };
     let measured: Vec<_> = (0..60).map(|n| (at(n), Some(50.0 + 1.5 * at(n)), 1.0)).collect();
     let told = follow("model = \"velocity\"\nnoise = 1.0\nprocess = 0.01", &measured);
     let [x, v, _] = told[59];

@@ -106,9 +106,8 @@ impl Part {
     /// Whether there is nothing to compare.
     pub(super) fn is_flat(&self) -> bool {
         let least = f64::from(f32::MIN_POSITIVE);
-        !(self.slope_power[self.shift] > least && self.ecg_power[self.shift] > least)
-            || !self.slope_power[self.shift].is_finite()
-            || !self.ecg_power[self.shift].is_finite()
+        let is_there = |power: f64| power > least && power.is_finite();
+        !(is_there(self.slope_power[self.shift]) && is_there(self.ecg_power[self.shift]))
     }
 }
 

@@ -28,7 +28,10 @@ fn the_envelope_is_that_of_scipy() {
     assert_eq!(compared, 30);
 }
 
-fn work(amplitude_mv: f64, seed: u64) -> (Vec<(f64, bool)>, Vec<(f64, bool)>) {
+/// Seconds at which work begins (true) or ends.
+type Changes = Vec<(f64, bool)>;
+
+fn work(amplitude_mv: f64, seed: u64) -> (Changes, Changes) {
     let parameters =
         MuscleParameters { amplitude_mv, noise_mv: 0.01, work_s: 1.0, rest_s: 2.0, seed };
     let mut muscle = Muscle::new(parameters, 1_000.0);

@@ -206,7 +206,7 @@ impl Qrs {
     /// without a beat.
     pub fn clarity(&self) -> f32 {
         let Levels { signal, noise, .. } = self.levels;
-        if self.learning || self.rhythm.is_silent(self.inner) || !(signal > 0.0) {
+        if self.learning || self.rhythm.is_silent(self.inner) || signal.is_nan() || signal <= 0.0 {
             return 0.0;
         }
         let peaks = (CLARITY[1] - noise / signal) / (CLARITY[1] - CLARITY[0]);
