@@ -2,7 +2,7 @@
 //!
 //! A recursive filter of one of five families as second-order sections, designed as SciPy's
 //! `iirfilter(order, [low_hz, high_hz], rp, rs, "bandpass", ftype=family, fs=rate, output="sos")` and
-//! run forward, with coefficients and state in f64; see [`iir`](crate::math::iir) for the families.
+//! run forward, with coefficients and state in f64; see [`crate::math::iir`] for the families.
 //!
 //! | port  | carries               |
 //! |-------|-----------------------|

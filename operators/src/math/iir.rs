@@ -9,8 +9,8 @@
 //! | Bessel | keeps the shape of waves | falls | half the phase |
 //!
 //! `iirfilter(order, edges, rp, rs, btype, ftype=family, fs=rate, output="sos")` of SciPy, section by
-//! section. See [`butterworth`](super::butterworth), [`chebyshev`](super::chebyshev),
-//! [`elliptic`](super::elliptic) and [`bessel`](super::bessel) for the formulas.
+//! section. See `butterworth`, `chebyshev`,
+//! `elliptic` and `bessel` for the formulas.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@
 //! y[m] = Σ_d h[q + d L] · x[i − d],    i = ⌊(m M + H) / L⌋,  q = (m M + H) mod L
 //! ```
 //!
-//! where H is the middle of h, so that y[m] lies at x[m M / L]. The position `i L + q` grows by M from
+//! where H is the middle of h, so that `y[m]` lies at `x[m M / L]`. The position `i L + q` grows by M from
 //! one output to the next: whole numbers, which never drift. Where no L up to 4096 gives the ratio, a
 //! sample is divided into 2⁴⁸ parts instead and taps are interpolated between 1024 phases, which is
 //! off by less than 1.2e-6, (π / 1024)² / 8.

@@ -1,6 +1,6 @@
 //! `log_mel`: what speech models look at.
 //!
-//! The logarithm of what [`mel`](super::mel) gives, not below a floor:
+//! The logarithm of what [`super::mel`] gives, not below a floor:
 //!
 //! ```text
 //! L[b] = log10(max(M[b], floor))            log = "log10"   Whisper, before it takes off the maximum
