@@ -36,7 +36,7 @@ pub static KIND: Kind = Kind {
     summary: "How much a signal can be believed, and why.",
     doc: "quality = (1 - missing) (1 - flat) (1 - clipped) (1 - mains), shares of the last \
           window_s: missing are samples that are not finite; flat those in a run that stays \
-          within flat_band for flat_s or longer; clipped those at or beyond rail_low or rail_high \
+          within flat_band, after its first flat_s; clipped those at or beyond rail_low or rail_high \
           (unless written, none); mains is the power at mains_hz in the variance, 2 |sum (x - \
           mean) exp(-j w t)|^2 / (N sum (x - mean)^2) (unless written, 0). `out` tells quality \
           and parts of every channel every_s; `quality` carries it at the input's rate, as a \

@@ -39,8 +39,8 @@ pub static KIND: Kind = Kind {
           largest sample above or its smallest below; the first crossing has neither, and what \
           begins above has not crossed. A crossing within refractory_s of the last one told is \
           not told. level, hysteresis and refractory_s may change while it runs. Looks at the \
-          first channel. Delay: none; an event lies at most a sample back, or as many as are \
-          missing before it. NaN: a sample that is not finite is passed over. After a gap the \
+          first channel. Delay: none; an event lies at most a sample back, behind \
+          missing samples at the first that is there. NaN: a sample that is not finite is passed over. After a gap the \
           side is forgotten. Cost: about 2 ns a sample.",
     example: "level = 0.5\nhysteresis = 0.1",
     inputs: &[Port::signal("in")],

@@ -15,8 +15,8 @@
 //! | `in`  | any signal                                                   |
 //! | `out` | an amplitude for each frequency of every channel, in its unit |
 //!
-//! **Delay**: half a window less a sample, subtracted by the runtime. Segments follow one another
-//! without overlap unless `hop` says otherwise; beyond both ends of the input there are zeros.
+//! **Delay**: half a window less a sample, subtracted by the runtime. Segments overlap by
+//! half unless the hop says otherwise; beyond both ends of the input there are zeros.
 //! **NaN** reaches the segments it is part of and no other. **Cost**: three operations a sample,
 //! frequency and channel; from about a dozen frequencies on `stft` is cheaper.
 
