@@ -137,6 +137,27 @@ fn what_is_no_state_is_refused() {
 }
 
 #[test]
+fn a_refused_state_leaves_nothing_behind() {
+    for subject in operators() {
+        let mut fresh = subject.bench();
+        subject.feed(&mut fresh, 0..10, 200);
+        let state = fresh.save();
+        fresh.flush();
+        let want = subject.heard(&mut fresh);
+
+        for part in (0..5).filter(|_| !state.is_empty()) {
+            let mut bench = subject.bench();
+            let refused = bench.load(&state[..state.len() * part / 5]);
+            assert!(refused.is_err(), "{} takes {part} fifths of a state", subject.name());
+            subject.feed(&mut bench, 0..10, 200);
+            bench.flush();
+            let after = format!("after {part} fifths of a state");
+            assert_same(subject.name(), &after, &subject.heard(&mut bench), &want);
+        }
+    }
+}
+
+#[test]
 fn a_second_flush_says_nothing() {
     for subject in operators() {
         let mut bench = subject.bench();

@@ -171,13 +171,15 @@ impl Slot {
         }
     }
 
-    /// Gives the body a state saved by its like.
+    /// Gives the body a state saved by its like. One that is refused may be half taken up: then it
+    /// forgets everything.
     pub(crate) fn load(&mut self, state: &[u8]) -> Result<(), Fault> {
-        match &mut self.body {
+        let done = match &mut self.body {
             SlotBody::Operator(operator) => operator.load(state),
             SlotBody::Block(block) => block.load(state),
-            _ => Err(Fault::new("this kind saves no state")),
-        }
+            _ => return Err(Fault::new("this kind saves no state")),
+        };
+        done.inspect_err(|_| self.reset())
     }
 
     /// Changes live parameters of the body.
