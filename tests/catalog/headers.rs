@@ -52,6 +52,34 @@ fn as_many_samples_come_out_as_the_rates_say() {
     }
 }
 
+/// A clock a twentieth slower than its format says: every frame begins 1.6 samples behind the end of the
+/// last one, as those stamped on arrival do. Nothing is missing, so nothing may be forgotten.
+#[test]
+fn frames_beside_the_grid_of_their_rate_are_no_gaps() {
+    for subject in operators().filter(|subject| subject.inputs.len() == 1) {
+        let of = |slower: i64| {
+            let mut bench = subject.bench();
+            for step in subject.steps(0..SECONDS, 130) {
+                let late = |time: Timestamp| time.plus_nanos(time.nanos() / 20 * slower);
+                match step {
+                    Step::Push(line, mut frame) => {
+                        frame.header.time = late(frame.header.time);
+                        bench.push(line, frame);
+                    }
+                    Step::Promise(line, bound) => bench.promise(line, late(bound)),
+                    Step::Run(_) => bench.run(),
+                }
+            }
+            bench.flush();
+            assert_eq!(bench.late(), 0, "{} is later than it promised", subject.name());
+            bench.take().iter().map(|seen| seen.frame.len()).sum::<usize>() as f64
+        };
+        let (whole, slow) = (of(0), of(1));
+        let is_as_much = (0.93 * whole..=1.07 * whole + 2.0).contains(&slow);
+        assert!(is_as_much, "{} says {slow} things, not {whole}", subject.name());
+    }
+}
+
 #[test]
 fn headers_are_numbered_in_order_and_without_holes() {
     for subject in everyone() {

@@ -2,6 +2,7 @@
 
 use engine::Rate;
 
+use crate::bodies::goes_on;
 use crate::math::state::{State, StateError};
 
 /// Means of so many samples are kept that there are this many a second, or up to twice as many.
@@ -20,6 +21,8 @@ pub(super) struct Past {
     /// Every sample twice, so that any part is one slice.
     samples: Vec<f32>,
     lost: Vec<i64>,
+    /// Taken up from a saved state, with no frame since.
+    is_loaded: bool,
     /// When the first sample was, if there was one.
     start_ns: Option<i64>,
     /// Samples taken since, and what of them makes the next inner one.
@@ -44,6 +47,7 @@ impl Past {
             flat_len: (FLAT_S * rate.hz()) as u32,
             samples: vec![0.0; 2 * len],
             lost: vec![0; len],
+            is_loaded: false,
             start_ns: None,
             taken: 0,
             sum: 0.0,
@@ -58,10 +62,19 @@ impl Past {
         self.rate.hz() / self.decimation as f64
     }
 
-    /// Whether a frame that begins then follows what was taken.
-    pub(super) fn goes_on_at(&self, time_ns: i64) -> bool {
-        let reach_ns = 1.5 * self.rate.period_ns();
-        self.end_ns().is_some_and(|end_ns| time_ns.abs_diff(end_ns) as f64 <= reach_ns)
+    /// Whether a frame that begins then goes on where the state ends; `begin` anew if not.
+    pub(super) fn goes_on_at(&mut self, time_ns: i64, len: usize) -> bool {
+        let Some(start_ns) = self.start_ns else { return false };
+        let off_ns = time_ns.saturating_sub(start_ns).saturating_sub(self.rate.span_ns(self.taken));
+        let is_loaded = std::mem::take(&mut self.is_loaded);
+        if !goes_on(off_ns.unsigned_abs(), is_loaded, self.rate.period_ns(), len) {
+            return false;
+        }
+        // Frames stamped on arrival lie beside the grid of their rate: places go by the newest.
+        if off_ns.unsigned_abs() as f64 > 0.5 * self.rate.period_ns() {
+            self.start_ns = Some(start_ns + off_ns);
+        }
+        true
     }
 
     /// The moment just after the last sample, if there was one.
@@ -76,7 +89,7 @@ impl Past {
     }
 
     pub(super) fn reset(&mut self) {
-        (self.start_ns, self.taken, self.sum) = (None, 0, 0.0);
+        (self.is_loaded, self.start_ns, self.taken, self.sum) = (false, None, 0, 0.0);
         (self.held, self.unmoved, self.lost_so_far) = (0.0, 0, 0);
     }
 
@@ -146,6 +159,7 @@ impl Past {
 
     pub(super) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
         state.time(&mut self.start_ns)?;
+        self.is_loaded = self.start_ns.is_some();
         state.i64(&mut self.taken)?;
         state.f32(&mut self.sum)?;
         state.f32(&mut self.held)?;

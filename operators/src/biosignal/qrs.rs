@@ -28,6 +28,7 @@ use engine::{
     Port, Rate, Timestamp,
 };
 
+use crate::bodies::Seam;
 use crate::math::qrs::{Beat, Qrs, RATES_HZ};
 
 mod design;
@@ -110,7 +111,7 @@ pub static KIND: Kind = Kind {
             taken: 0,
             origin: 0,
             missing: 0,
-            end: Timestamp::MIN,
+            seam: Seam::NONE,
             last: None,
             tally: Tally::default(),
         }))
@@ -159,8 +160,8 @@ struct Detector {
     origin: i64,
     /// NaN in a row.
     missing: u64,
-    /// The moment just after the last sample of that frame.
-    end: Timestamp,
+    /// Where that frame ended.
+    seam: Seam,
     last: Option<Timestamp>,
     tally: Tally,
 }
@@ -246,7 +247,7 @@ impl Detector {
             // The grid is that of what follows already.
             let back_ns = self.rate.span_ns(self.taken as i64 - beat.sample as i64);
             let part_ns = f64::from(beat.offset_samples) * self.rate.period_ns();
-            self.tell(&beat, self.end.plus_nanos(part_ns.round() as i64 - back_ns), io);
+            self.tell(&beat, self.seam.end.plus_nanos(part_ns.round() as i64 - back_ns), io);
         }
         self.forget();
         self.missing = 0;
@@ -270,13 +271,11 @@ fn rounded(value: f64) -> f64 {
 
 impl Operator for Detector {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        // Also where nobody told of it: after a restart the state is that of the last save.
-        let hole_ns = io.time_of(0).since(self.end).unsigned_abs();
-        if self.taken > 0 && hole_ns as f64 > 1.5 * self.rate.period_ns() {
+        if !self.seam.is_followed(io) {
             self.begin_anew(io);
         }
+        self.seam.advance(io);
         self.origin = -(self.taken as i64);
-        self.end = io.end();
         for n in 0..io.frame().len() {
             self.take(n, io);
         }
@@ -315,7 +314,7 @@ impl Operator for Detector {
 
     fn reset(&mut self) {
         self.forget();
-        (self.missing, self.end) = (0, Timestamp::MIN);
+        (self.missing, self.seam) = (0, Seam::NONE);
         (self.held, self.unmoved) = (f32::NAN, 0);
     }
 
@@ -328,7 +327,7 @@ impl Operator for Detector {
         }
         into.extend_from_slice(&self.taken.to_le_bytes());
         into.extend_from_slice(&self.missing.to_le_bytes());
-        into.extend_from_slice(&self.end.nanos().to_le_bytes());
+        into.extend_from_slice(&self.seam.end.nanos().to_le_bytes());
         into.extend_from_slice(&self.last.unwrap_or(Timestamp::MIN).nanos().to_le_bytes());
         self.qrs.save(into);
     }
@@ -360,7 +359,7 @@ impl Operator for Detector {
         self.ignored_until = u64::from_le_bytes(*ignored);
         self.taken = u64::from_le_bytes(*taken);
         self.missing = u64::from_le_bytes(*missing);
-        self.end = Timestamp::from_nanos(i64::from_le_bytes(*end));
+        self.seam = Seam::loaded(Timestamp::from_nanos(i64::from_le_bytes(*end)));
         let last = Timestamp::from_nanos(i64::from_le_bytes(*last));
         self.last = Some(last).filter(|&last| last > Timestamp::MIN);
         Ok(())

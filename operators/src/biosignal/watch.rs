@@ -9,7 +9,10 @@ use engine::{
     Code, Diagnostic, EventWriter, Fault, GapNotice, Io, Node, Operator, Rate, Timestamp, Unit,
 };
 
-use crate::math::state::{State, StateError, StateReader};
+use crate::{
+    bodies::Seam,
+    math::state::{State, StateError, StateReader},
+};
 
 /// Finds things in `N` signals of one rate, and makes `M` others of them on the way.
 pub(super) trait Detect<const N: usize, const M: usize>: Clone + Send {
@@ -82,8 +85,8 @@ pub(super) struct Watch<D, const N: usize, const M: usize> {
     missing: u64,
     unmoved: u64,
     held: [f32; N],
-    /// The moment just after the last frame.
-    end: Timestamp,
+    /// Where the last frame ended.
+    seam: Seam,
     tally: Tally,
 }
 
@@ -114,7 +117,7 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Watch<D, N, M> {
             missing: 0,
             unmoved: 0,
             held: [f32::NAN; N],
-            end: Timestamp::MIN,
+            seam: Seam::NONE,
             tally: Tally::default(),
         }
     }
@@ -185,7 +188,7 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Watch<D, N, M> {
             let (sample, part) = D::place(&found);
             let back_ns = self.rate.span_ns(self.taken as i64 - sample as i64);
             let part_ns = (part * self.rate.period_ns()).round() as i64;
-            self.tell(&found, self.end.plus_nanos(part_ns - back_ns), io);
+            self.tell(&found, self.seam.end.plus_nanos(part_ns - back_ns), io);
         }
         self.forget();
         (self.missing, self.unmoved, self.held) = (0, 0, [f32::NAN; N]);
@@ -201,9 +204,9 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Watch<D, N, M> {
         let counts = [samples, missing, found, &mut self.taken, &mut self.missing];
         counts.into_iter().chain([&mut self.unmoved]).try_for_each(|count| state.u64(count))?;
         state.f32s(&mut self.held)?;
-        let mut end = self.end.nanos().cast_unsigned();
-        state.u64(&mut end)?;
-        self.end = Timestamp::from_nanos(end.cast_signed());
+        let mut end_ns = self.seam.end.nanos();
+        state.i64(&mut end_ns)?;
+        self.seam = Seam::loaded(Timestamp::from_nanos(end_ns));
         state.demand(self.taken < 1 << 62 && self.missing < 1 << 62 && self.unmoved < 1 << 62)?;
         self.detector.visit(state)
     }
@@ -211,13 +214,11 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Watch<D, N, M> {
 
 impl<D: Detect<N, M>, const N: usize, const M: usize> Operator for Watch<D, N, M> {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        // Also where nobody told of it: after a restart the state is that of the last save.
-        let hole_ns = io.time_of(0).since(self.end).unsigned_abs();
-        if self.taken > 0 && hole_ns as f64 > 1.5 * self.rate.period_ns() {
+        if !self.seam.is_followed(io) {
             self.begin_anew(io);
         }
+        self.seam.advance(io);
         self.origin = -(self.taken as i64);
-        self.end = io.end();
         let (len, time) = (io.frame().len(), io.frame().header.time);
         let mut buffers: [_; M] = std::array::from_fn(|signal| io.signal(1 + signal, len));
         for n in 0..len {
@@ -261,7 +262,7 @@ impl<D: Detect<N, M>, const N: usize, const M: usize> Operator for Watch<D, N, M
     fn reset(&mut self) {
         self.forget();
         (self.missing, self.unmoved, self.held) = (0, 0, [f32::NAN; N]);
-        (self.end, self.tally) = (Timestamp::MIN, Tally::default());
+        (self.seam, self.tally) = (Seam::NONE, Tally::default());
     }
 
     fn save(&self, into: &mut Vec<u8>) {

@@ -35,7 +35,13 @@ use engine::{
     Body, Fault, Frame, GapNotice, Io, Kind, Node, Operator, Outline, Param, Port, Timestamp,
 };
 
-use crate::math::dejitter::{Dejitter, DejitterParameters};
+use crate::{
+    bodies::Seam,
+    math::{
+        dejitter::{Dejitter, DejitterParameters},
+        state::put_i64,
+    },
+};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -68,7 +74,11 @@ pub static KIND: Kind = Kind {
             step_s: node.get(&STEP_S)?,
             delay_max_s: node.get(&DELAY_MAX_MS)? / 1e3,
         };
-        Ok(Body::operator(Placed { dejitter: Dejitter::new(parameters), channels: channels(node) }))
+        Ok(Body::operator(Placed {
+            dejitter: Dejitter::new(parameters),
+            channels: channels(node),
+            seam: Seam::NONE,
+        }))
     },
     ..Kind::BASE
 };
@@ -96,6 +106,7 @@ fn channels(node: &Node<'_>) -> usize {
 struct Placed {
     dejitter: Dejitter,
     channels: usize,
+    seam: Seam,
 }
 
 impl Operator for Placed {
@@ -105,6 +116,11 @@ impl Operator for Placed {
         if len == 0 {
             return Ok(());
         }
+        if !self.seam.is_followed(io) {
+            // Nobody knows how many samples came between the save and this frame.
+            self.dejitter.gap();
+        }
+        self.seam.advance(io);
         let moment = self.dejitter.push(frame.header.time.nanos(), len as u64);
         let moved_ns = |due_ns: i64, time_ns: i64| {
             // What had to wait is off by so much more.
@@ -146,15 +162,20 @@ impl Operator for Placed {
 
     fn reset(&mut self) {
         self.dejitter.reset();
+        self.seam = Seam::NONE;
     }
 
     fn save(&self, into: &mut Vec<u8>) {
         self.dejitter.save(into);
+        put_i64(into, self.seam.end.nanos());
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let wrong = |error| Fault::new("is no state of `dejitter`").because(error);
-        self.dejitter.load(from).map_err(wrong)
+        let wrong = || Fault::new("is no state of `dejitter`");
+        let (state, end_ns) = from.split_last_chunk().ok_or_else(wrong)?;
+        self.dejitter.load(state).map_err(|error| wrong().because(error))?;
+        self.seam = Seam::loaded(Timestamp::from_nanos(i64::from_le_bytes(*end_ns)));
+        Ok(())
     }
 }
 
