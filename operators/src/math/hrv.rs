@@ -31,6 +31,7 @@ mod nonlinear;
 mod poincare;
 mod sums;
 mod time;
+mod welch;
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -43,6 +44,7 @@ pub use nonlinear::{Nonlinear, NonlinearValues, Poincare};
 pub use sums::HrvValues;
 use sums::Sums;
 pub use time::{TimeDomain, TimeValues};
+pub use welch::Welch;
 
 /// What to measure over, and what to believe.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +79,7 @@ impl Default for HrvParameters {
 /// Memory is bounded: intervals follow one another, so a window holds at most
 /// `window_s / rr_min_ms + 1`; that many are allocated when it is made, and none later.
 ///
-/// `M` is what is kept up to date besides the sums: [`TimeDomain`], [`LombScargle`], [`Nonlinear`].
+/// `M` is what is kept up to date besides the sums: [`TimeDomain`], [`LombScargle`], [`Welch`], [`Nonlinear`].
 #[derive(Clone, Debug)]
 pub struct Hrv<M = ()> {
     window_ns: i64,

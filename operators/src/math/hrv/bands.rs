@@ -9,7 +9,7 @@ pub const BANDS_HZ: [(&str, f64, f64); 5] = [
     ("vhf", 0.4, 0.5),
 ];
 
-/// Powers in ms²; of bands that hold fewer than two frequencies 0.
+/// Powers in ms²; NaN of bands that the spectrum reaches less than half of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BandPowers {
     /// In the order of [`BANDS_HZ`].
@@ -18,7 +18,8 @@ pub struct BandPowers {
 
 impl BandPowers {
     /// By trapezoids under a density in ms²/Hz at frequencies `step_hz` apart, the first of them at
-    /// `first · step_hz`; each band from its first frequency to its last.
+    /// `first · step_hz`; each band from its first frequency to its last. Where a spectrum begins inside a
+    /// band, this is the power of the part it reaches, if that is half of it or more.
     pub fn under(density: &[f64], first: usize, step_hz: f64) -> Self {
         let index = |hz: f64| {
             // The first frequency that is not below; a limit that is one of them must not be missed by
@@ -26,12 +27,16 @@ impl BandPowers {
             let number = (hz / step_hz - 1e-9).ceil() as usize;
             number.saturating_sub(first).min(density.len())
         };
-        let power = |low_hz: f64, high_hz: f64| match &density[index(low_hz)..index(high_hz)] {
-            [from, .., to] => {
-                let inside = &density[index(low_hz)..index(high_hz)];
-                (inside.iter().sum::<f64>() - 0.5 * (from + to)) * step_hz
+        let first_hz = first as f64 * step_hz;
+        let power = |low_hz: f64, high_hz: f64| {
+            let inside = &density[index(low_hz)..index(high_hz)];
+            let reached = (high_hz - first_hz.max(low_hz)) / (high_hz - low_hz);
+            match inside {
+                [from, .., to] if reached >= 0.5 => {
+                    (inside.iter().sum::<f64>() - 0.5 * (from + to)) * step_hz
+                }
+                _ => f64::NAN,
             }
-            _ => 0.0,
         };
         Self { bands_ms2: BANDS_HZ.map(|(_, low_hz, high_hz)| power(low_hz, high_hz)) }
     }
@@ -46,8 +51,8 @@ impl BandPowers {
         self.bands_ms2[3]
     }
 
-    /// All bands together.
+    /// All bands that are known together.
     pub fn total_ms2(&self) -> f64 {
-        self.bands_ms2.iter().sum()
+        self.bands_ms2.iter().filter(|power| power.is_finite()).sum()
     }
 }
