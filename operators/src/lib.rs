@@ -60,9 +60,11 @@ pub static CATALOG: &[&Kind] = &[
     &rate::interpolate::KIND,
     &rate::throttle::KIND,
     &rate::window::KIND,
+    &rate::epoch::KIND,
     &rate::dejitter::KIND,
     // feature
     &feature::rms::KIND,
+    &feature::envelope::KIND,
     &feature::line_length::KIND,
     &feature::zero_crossings::KIND,
     &feature::slope::KIND,
@@ -86,6 +88,7 @@ pub static CATALOG: &[&Kind] = &[
     &spectrum::flatness::KIND,
     &spectrum::coherence::KIND,
     &spectrum::goertzel::KIND,
+    &spectrum::analytic::KIND,
     // fusion
     &fusion::align::KIND,
     &fusion::merge::KIND,

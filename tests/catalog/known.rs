@@ -38,6 +38,8 @@ const DELTAS: &[(&str, Delta)] = &[
     ("orientation", Delta::WithinS(0.0, 8.0)),
     // exp(-2π 0.3 Hz · cos 45° · 10 s) is 2e-6.
     ("gravity", Delta::WithinS(0.0, 10.0)),
+    // Sixteen time constants of 50 ms: exp(-16) is 1e-7.
+    ("envelope", Delta::WithinS(0.0, 0.8)),
     ("zero_crossings", Delta::WithinS(0.25, 0.25)),
     ("percentile", Delta::AsRamp),
     ("zscore", Delta::WithinS(0.0, 2.0)),
@@ -45,6 +47,8 @@ const DELTAS: &[(&str, Delta)] = &[
     ("log_mel", Delta::WithinS(0.512, 0.512)),
     ("mfcc", Delta::WithinS(0.512, 0.512)),
     ("flatness", Delta::WithinS(0.5, 0.5)),
+    // A filter of 0.5 s with a lag of 0.09 s.
+    ("analytic", Delta::WithinS(0.09, 0.41)),
     ("baseline", Delta::WithinS(0.0, 0.0)),
     ("dwell", Delta::Gone),
     // The other input's sample stands for 10 ms.

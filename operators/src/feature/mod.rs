@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod entropy;
+pub mod envelope;
 #[cfg(test)]
 pub(crate) mod golden;
 pub mod hjorth;

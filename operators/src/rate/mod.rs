@@ -2,6 +2,7 @@
 
 pub mod decimate;
 pub mod dejitter;
+pub mod epoch;
 pub mod interpolate;
 pub mod regrid;
 pub mod resample;

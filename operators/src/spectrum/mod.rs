@@ -1,5 +1,6 @@
 //! Operators on what a signal is made of: its frequencies.
 
+pub mod analytic;
 pub mod band_power;
 pub mod centroid;
 pub mod coherence;
