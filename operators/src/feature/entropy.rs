@@ -61,18 +61,18 @@ pub static KIND: Kind = Kind {
     plan: |node| {
         method(node)?;
         window(node)?;
-        let out = Format::event(vec![Field::f64("entropy")], 1.0 / node.get(&EVERY_S)?);
+        let out =
+            Format::event(vec![Field::f64("entropy")], node.rate_hz("in") / every(node)? as f64);
         Ok(Outline::of([out]))
     },
     build: |node| {
-        let every = (node.get(&EVERY_S)? * node.rate_hz("in")).round().max(1.0) as u64;
         let len = window(node)?;
         Ok(Body::operator(Entropy {
             method: method(node)?,
             window: vec![f32::NAN; 2 * len],
             len,
             seen: 0,
-            every,
+            every: every(node)?,
             counts: Vec::with_capacity(BINS_MAX as usize),
             counted: Counted::NONE,
         }))
@@ -130,6 +130,11 @@ fn window(node: &Node<'_>) -> Result<usize, Diagnostic> {
         return Err(node.problem(Code::OutOfRange, WINDOW_S.name(), message).hint(hint));
     }
     Ok(len)
+}
+
+/// Samples between two values.
+fn every(node: &Node<'_>) -> Result<u64, Diagnostic> {
+    Ok((node.get(&EVERY_S)? * node.rate_hz("in")).round().max(1.0) as u64)
 }
 
 struct Entropy {

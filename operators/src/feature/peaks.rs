@@ -9,7 +9,8 @@
 //! | `in`  | a signal; of several channels the first is looked at               |
 //! | `out` | an event per peak, stamped at the peak: `height`, `interval_s`     |
 //!
-//! **Refractory**: a peak within `refractory_s` of the last one told is not told: the first wins.
+//! **Refractory**: a peak within `refractory_s` of the last one told is not told: the first wins,
+//! also within 1 ms at rates above 2 kHz.
 //! (SciPy's `distance` lets the highest win, for which it must know the future.)
 //!
 //! **Delay**: a peak is told once the signal has fallen by `prominence` behind it, at most half of
@@ -40,7 +41,7 @@ pub static KIND: Kind = Kind {
           prominence=prominence, wlen=window_s * rate), find = \"minima\" of -x. Each is told, \
           stamped where it is, as soon as the signal has fallen by prominence behind it, at most \
           window_s / 2 later (look_back). Of those within refractory_s of one that was told none \
-          is told; SciPy's distance lets the highest win, for which it must know the future. \
+          is told (above 2 kHz, nor within 1 ms); SciPy's distance lets the highest win, for which it must know the future. \
           interval_s is the time since the last one told. Equal samples are one peak in their \
           middle, and none where they last longer than the window. height, prominence and \
           refractory_s may change while it runs. Looks at the first channel. NaN: a sample that \
@@ -135,7 +136,10 @@ impl Operator for Found {
         let height = node.get_optional(&HEIGHT).map_err(|problem| Fault::new(problem.message))?;
         let height = height.map_or(f64::NEG_INFINITY, |height| f64::from(self.sign) * height);
         self.demands = Demands { height, prominence: tuned(node, &PROMINENCE)? };
-        self.refractory_ns = (tuned(node, &REFRACTORY_S)? * 1e9).round() as i64;
+        let refractory_ns = (tuned(node, &REFRACTORY_S)? * 1e9).round() as i64;
+        let could_be_more = node.rate_hz("in") / 2.0 > EVENTS_PER_SECOND_MAX;
+        let least_s = if could_be_more { 1.0 / EVENTS_PER_SECOND_MAX } else { 0.0 };
+        self.refractory_ns = refractory_ns.max((least_s * 1e9) as i64);
         Ok(())
     }
 

@@ -65,7 +65,8 @@ pub static KIND: Kind = Kind {
             Field::f64("mains_share"),
         ];
         let channels = node.signal("in").channels.len();
-        let events = Format::event(fields, channels as f64 / node.get(&EVERY_S)?);
+        let events =
+            Format::event(fields, channels as f64 * node.rate_hz("in") / every(node)? as f64);
         Ok(Outline::of([events, with_unit(node, Unit::named("1"))]))
     },
     build: |node| {

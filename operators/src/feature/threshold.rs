@@ -15,7 +15,9 @@
 //!
 //! An event's time lies straight between the two samples around the crossing. `for_s` is how long
 //! the signal had been on the other side, `peak` how far it went there (its largest sample above,
-//! its smallest below); the first crossing knows neither. What begins above has not crossed.
+//! its smallest below); the first crossing knows neither. What begins above has not crossed. A
+//! crossing within `refractory_s` of the last one told is not told, at rates above 1 kHz nor one within
+//! 1 ms.
 //!
 //! **Delay**: a sample at most (`look_back`). **NaN**: a sample that is not finite is passed over.
 //! **Gap**: the side is forgotten. **Cost**: a comparison or two a sample.
@@ -38,7 +40,7 @@ pub static KIND: Kind = Kind {
           or \"down\" tells only those. for_s is how long it had been on the other side, peak its \
           largest sample above or its smallest below; the first crossing has neither, and what \
           begins above has not crossed. A crossing within refractory_s of the last one told is \
-          not told. level, hysteresis and refractory_s may change while it runs. Looks at the \
+          not told, at rates above 1 kHz nor one within 1 ms. level, hysteresis and refractory_s may change while it runs. Looks at the \
           first channel. Delay: none; an event lies at most a sample back, behind \
           missing samples at the first that is there. NaN: a sample that is not finite is passed over. After a gap the \
           side is forgotten. Cost: about 2 ns a sample.",
@@ -57,7 +59,7 @@ pub static KIND: Kind = Kind {
         Ok(Body::operator(Threshold {
             levels: levels(node)?,
             edge: node.get(&EDGE)?.to_owned().into_boxed_str(),
-            refractory_ns: (node.get(&REFRACTORY_S)? * 1e9).round() as i64,
+            refractory_ns: refractory_ns(node)?,
             last: f64::NAN,
             side: None,
         }))
@@ -83,6 +85,12 @@ const REFRACTORY_S: Param<f64> =
 
 /// Sizes rings; nothing that is worth an event happens more often.
 const EVENTS_PER_SECOND_MAX: f64 = 1_000.0;
+
+fn refractory_ns(node: &Node<'_>) -> Result<i64, Fault> {
+    let could_be_more = node.rate_hz("in") > EVENTS_PER_SECOND_MAX;
+    let least_s = if could_be_more { 1.0 / EVENTS_PER_SECOND_MAX } else { 0.0 };
+    Ok((tuned(node, &REFRACTORY_S)?.max(least_s) * 1e9).round() as i64)
+}
 
 fn levels(node: &Node<'_>) -> Result<[f64; 2], Fault> {
     let (level, hysteresis) = (tuned(node, &LEVEL)?, tuned(node, &HYSTERESIS)?);
@@ -161,7 +169,7 @@ impl Operator for Threshold {
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
         self.levels = levels(node)?;
-        self.refractory_ns = (tuned(node, &REFRACTORY_S)? * 1e9).round() as i64;
+        self.refractory_ns = refractory_ns(node)?;
         Ok(())
     }
 

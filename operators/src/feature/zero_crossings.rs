@@ -50,7 +50,7 @@ pub static KIND: Kind = Kind {
     build: |node| {
         let (rate_hz, noise) = (node.rate_hz("in"), node.get(&NOISE)? as f32);
         let crossings = Sliding::new(samples(node, &WINDOW_S, 2)? - 1);
-        Ok(Body::map(Crossings { crossings, sign: 0, noise, rate_hz }))
+        Ok(Body::map(Crossings { crossings, sign: 0, has_begun: false, noise, rate_hz }))
     },
     ..Kind::BASE
 };
@@ -65,6 +65,8 @@ struct Crossings {
     crossings: Sliding<Sum>,
     /// Of the last sample that had one; 0 before.
     sign: i8,
+    /// A sample has come, with which the next makes a pair.
+    has_begun: bool,
     noise: f32,
     rate_hz: f64,
 }
@@ -78,6 +80,10 @@ impl Map for Crossings {
                 self.sign = sign;
             }
             let pair = Sum::of(f64::from(u8::from(has_crossed)));
+            if !std::mem::replace(&mut self.has_begun, true) {
+                *y = if x.is_finite() { 0.0 } else { f32::NAN };
+                continue;
+            }
             let item = if x.is_finite() { pair } else { Sum::NOTHING };
             *y = (self.crossings.push(item).mean() * self.rate_hz) as f32;
         }
@@ -85,7 +91,7 @@ impl Map for Crossings {
 
     fn reset(&mut self) {
         self.crossings.reset();
-        self.sign = 0;
+        (self.sign, self.has_begun) = (0, false);
     }
 
     fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
@@ -94,15 +100,17 @@ impl Map for Crossings {
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        into.extend([1, self.sign.cast_unsigned()]);
+        into.extend([2, self.sign.cast_unsigned(), u8::from(self.has_begun)]);
         self.crossings.save(into);
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        load("is no state of `zero_crossings`", 1, from, |state| {
-            let mut sign = 0;
+        load("is no state of `zero_crossings`", 2, from, |state| {
+            let (mut sign, mut has_begun) = (0, 0);
             state.u8(&mut sign)?;
-            self.sign = sign.cast_signed();
+            state.u8(&mut has_begun)?;
+            (self.sign, self.has_begun) = (sign.cast_signed(), has_begun == 1);
+            state.demand(has_begun <= 1)?;
             state.demand((-1..=1).contains(&self.sign))?;
             self.crossings.load(state)
         })
@@ -122,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn the_first_sample_ends_no_pair() {
+        let mut crossings = Bench::build(&KIND, 1_000.0, "window_s = 0.005").expect("valid");
+        // One of one pair, one of two, two of three and three of four.
+        assert_eq!(
+            crossings.feed(&[1.0, -1.0, -1.0, 1.0, -1.0]),
+            [0.0, 1e3, 5e2, 2e3 / 3.0, 750.0]
+        );
+    }
+
+    #[test]
     fn noise_about_zero_is_no_crossing_and_its_limit_may_change() {
         let mut crossings =
             Bench::build(&KIND, 1_000.0, "window_s = 0.005\nnoise = 0.5").expect("valid");
@@ -137,8 +155,7 @@ mod tests {
     fn what_is_missing_ends_no_pair() {
         let mut crossings = Bench::build(&KIND, 1_000.0, "window_s = 0.003").expect("valid");
         let output = crossings.feed(&[1.0, f32::NAN, f32::NEG_INFINITY, -1.0]);
-        assert_eq!(output[..2], [0.0, 0.0]);
-        assert!(output[2].is_nan());
+        assert!(output[0] == 0.0 && output[1].is_nan() && output[2].is_nan(), "{output:?}");
         assert_eq!(output[3], 1_000.0);
     }
 }

@@ -2,15 +2,17 @@
 
 /// Sample entropy (Richman and Moorman 2000): −ln(A / B), where B pairs of stretches of `order`
 /// samples differ by no more than `tolerance` anywhere, and A of them still do with one more.
-/// `None` where no pair is alike. Pairs with a sample that is not finite are none.
+/// `None` where no pair is alike. A pair counts if all its samples are finite, the next ones as well.
 pub fn sample(x: &[f32], order: usize, tolerance: f64) -> Option<f64> {
     let stretches = x.len().saturating_sub(order);
     let (mut alike, mut still) = (0_u64, 0_u64);
     for i in 0..stretches {
         for j in i + 1..stretches {
-            if is_alike(&x[i..i + order], &x[j..j + order], tolerance) {
+            let next = [x[i + order], x[j + order]];
+            let is_whole = next.iter().all(|x| x.is_finite());
+            if is_whole && is_alike(&x[i..i + order], &x[j..j + order], tolerance) {
                 alike += 1;
-                still += u64::from(is_near(x[i + order], x[j + order], tolerance));
+                still += u64::from(is_near(next[0], next[1], tolerance));
             }
         }
     }
@@ -18,7 +20,8 @@ pub fn sample(x: &[f32], order: usize, tolerance: f64) -> Option<f64> {
 }
 
 /// Approximate entropy (Pincus 1991): Φ(order) − Φ(order + 1), where Φ(m) is the mean logarithm of
-/// the share of stretches of m samples that are like each of them, itself included.
+/// the share of stretches of m samples that are like each of them, itself included. Stretches with a
+/// sample that is not finite are none.
 pub fn approximate(x: &[f32], order: usize, tolerance: f64) -> Option<f64> {
     let phi = |order: usize| {
         let stretches = (x.len() + 1).saturating_sub(order);
@@ -27,11 +30,10 @@ pub fn approximate(x: &[f32], order: usize, tolerance: f64) -> Option<f64> {
             (0..stretches).filter(alike).count()
         };
         // Stretches with something missing are not even like themselves.
-        let shares = (0..stretches).map(like).filter(|&count| count > 0);
-        let (sum, count) = shares.fold((0.0, 0_u64), |(sum, count), alike| {
-            (sum + (alike as f64 / stretches as f64).ln(), count + 1)
-        });
-        (count > 0).then(|| sum / count as f64)
+        let counts = (0..stretches).map(like).filter(|&count| count > 0);
+        let (sum, whole) =
+            counts.fold((0.0, 0_u64), |(sum, whole), alike| (sum + (alike as f64).ln(), whole + 1));
+        (whole > 0).then(|| sum / whole as f64 - (whole as f64).ln())
     };
     Some(phi(order)? - phi(order + 1)?)
 }
@@ -146,6 +148,20 @@ mod tests {
         // Three values, equally often: log2(3) bits, rounded a few times.
         let three = shannon(&periodic, 3, &mut Vec::new()).expect("samples");
         assert!((three - 3f64.log2()).abs() < 1e-14, "{three}");
+    }
+
+    #[test]
+    fn what_is_missing_changes_no_share() {
+        // Of a signal that repeats, the same shares are alike whatever is missing of it.
+        let mut periodic: Vec<f32> = (0..300).map(|n| (n % 3) as f32).collect();
+        let whole = approximate(&periodic, 2, 0.1).expect("stretches");
+        for place in (7..300).step_by(31) {
+            periodic[place] = f32::NAN;
+        }
+        assert_eq!(sample(&periodic, 2, 0.1), Some(0.0));
+        // A third of some 260 stretches, one more or less, and of all 299: under 1 / 80 each.
+        let holed = approximate(&periodic, 2, 0.1).expect("stretches");
+        assert!(whole.abs() < 0.02 && (holed - whole).abs() < 0.05, "{whole} {holed}");
     }
 
     #[test]

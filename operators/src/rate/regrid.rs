@@ -20,12 +20,14 @@
 //! Cubic is the Catmull–Rom spline: it passes through the samples with a steady slope and is exact for
 //! parabolas; where a neighbour is missing (at the ends), it is taken from the straight line. There is
 //! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), which
-//! is its look-back. Beyond the last sample its value holds for one period. After a gap there are
-//! values again from the first multiple on. **NaN** reaches the values between it and its neighbours
+//! is its look-back. Beyond the last sample its value holds for one period. After a gap, which is also
+//! what lies between samples more than four periods apart, there are values again from the first
+//! multiple on. **NaN** reaches the values between it and its neighbours
 //! (cubic: and the next ones). **Cost**: some ten operations a value and channel.
 
 use engine::{
-    Body, Fault, Format, Io, Kind, Operator, Outline, Param, Port, Rate, SignalFormat, Timestamp,
+    Body, Fault, Format, GapNotice, Io, Kind, Operator, Outline, Param, Port, Rate, SignalFormat,
+    Timestamp,
 };
 
 use crate::math::state::{State, StateError, StateReader, put_i64, put_u64};
@@ -39,7 +41,8 @@ pub static KIND: Kind = Kind {
           line between the samples on both sides; \"cubic\": on the Catmull-Rom spline through four \
           samples, exact for parabolas. No filter against aliases: for a lower rate put `resample` in \
           front. Delay: none; a value waits for the sample behind it (cubic: the second), which is the \
-          look-back. Beyond the last sample its value holds for one period. NaN: reaches the values \
+          look-back. Beyond the last sample its value holds for one period. More than four periods from one \
+          sample to the next are a gap. NaN: reaches the values \
           between it and its neighbours (cubic: and the next ones). Cost: some ten operations a value \
           and channel. Source: Catmull and Rom 1974, in Computer Aided Geometric Design, 317-326.",
     example: "rate_hz = 100.0",
@@ -52,8 +55,9 @@ pub static KIND: Kind = Kind {
         let frame_len = frame_len(signal, rate);
         let format = SignalFormat { channels: signal.channels.clone(), rate, frame_len };
         let ahead = if node.get(&METHOD)? == "cubic" { 2 } else { 1 };
-        // Times are rounded to nanoseconds.
-        let look_back_ns = signal.rate.span_ns(ahead) + 2;
+        // Times are rounded to nanoseconds. Where samples come as their rate says, whoever waits for
+        // values is told with each frame that they are not that late.
+        let look_back_ns = signal.rate.span_ns(HOLE_PERIODS - 1 + ahead) + 2;
         Ok(Outline::of([Format::Signal(format.into())]).looking_back(look_back_ns))
     },
     build: |node| {
@@ -63,6 +67,8 @@ pub static KIND: Kind = Kind {
         let channels = signal.channels.len();
         Ok(Body::operator(Regrid {
             rate,
+            period_ns: signal.rate.span_ns(1),
+            hole_ns: signal.rate.span_ns(HOLE_PERIODS) + 1,
             is_cubic,
             channels,
             known: 0,
@@ -70,7 +76,6 @@ pub static KIND: Kind = Kind {
             samples: vec![0.0; channels * POINTS].into(),
             next: 0,
             values: Vec::with_capacity(channels * frame_len(signal, rate).min(1 << 16)),
-            last: None,
         }))
     },
     ..Kind::BASE
@@ -85,9 +90,13 @@ const METHOD: Param<&str> =
 /// Most values of a call.
 fn frame_len(signal: &SignalFormat, rate: Rate) -> usize {
     // At the end those of the last two samples come together with a held one.
-    ((signal.frame_len + 2) as f64 * rate.hz() / signal.rate.hz()).ceil() as usize + 1
+    let periods = signal.frame_len + 1 + HOLE_PERIODS as usize;
+    (periods as f64 * rate.hz() / signal.rate.hz()).ceil() as usize + 1
 }
 
+/// So many periods from one sample to the next are a late or corrected clock; more are a gap, in which
+/// nobody knows what the signal was.
+const HOLE_PERIODS: i64 = 4;
 /// Samples that a value is made of: one before, two around it, one behind.
 const POINTS: usize = 4;
 /// The version of what `save` writes.
@@ -95,6 +104,9 @@ const VERSION: u8 = 1;
 
 struct Regrid {
     rate: Rate,
+    /// Of the input; and what is longer from one sample to the next is a gap.
+    period_ns: i64,
+    hole_ns: i64,
     is_cubic: bool,
     channels: usize,
     /// How many of the last samples are known, the newest behind, and when they were.
@@ -106,8 +118,6 @@ struct Regrid {
     next: i64,
     /// Values of this call, moment after moment.
     values: Vec<f32>,
-    /// Samples of the last frame.
-    last: Option<usize>,
 }
 
 impl Regrid {
@@ -191,6 +201,27 @@ impl Regrid {
         io.send_buffer(0, self.moment(from), output);
     }
 
+    /// Nothing follows the last sample: sends what is known, and forgets everything.
+    fn finish(&mut self, io: &mut Io<'_>) {
+        if self.known == 0 {
+            return;
+        }
+        let from = self.next;
+        if self.is_cubic {
+            // There is no sample behind the last one.
+            self.make(0);
+        }
+        // The last sample holds until the next would come.
+        let end = self.times[POINTS - 1].plus_nanos(self.period_ns);
+        while self.moment(self.next) < end {
+            let newest = self.samples.chunks_exact(POINTS).map(|samples| samples[POINTS - 1]);
+            self.values.extend(newest);
+            self.next += 1;
+        }
+        self.send(io, from);
+        self.known = 0;
+    }
+
     fn take_up(&mut self, from: &[u8]) -> Result<(), StateError> {
         let mut state = State::Load(StateReader::new(from, VERSION)?);
         let (mut known, mut next) = (0, 0);
@@ -212,7 +243,9 @@ impl Operator for Regrid {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         let frame = io.take();
         let (samples, len) = (frame.samples(), frame.len());
-        self.last = Some(len);
+        if self.known > 0 && io.time_of(0).since(self.times[POINTS - 1]) > self.hole_ns {
+            self.finish(io);
+        }
         let mut from = self.next;
         for n in 0..len {
             let is_first = self.known == 0;
@@ -223,31 +256,23 @@ impl Operator for Regrid {
             self.make(usize::from(self.is_cubic));
         }
         self.send(io, from);
+        io.promise(0, self.moment(self.next));
+        Ok(())
+    }
+
+    fn gap(&mut self, _: &GapNotice, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.finish(io);
         Ok(())
     }
 
     fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        let Some(len) = self.last.take() else { return Ok(()) };
-        let from = self.next;
-        if self.is_cubic {
-            // There is no sample behind the last one.
-            self.make(0);
-        }
-        // The last sample holds until the next would come.
-        let end = io.time_of(len as i64);
-        while self.moment(self.next) < end {
-            let newest = self.samples.chunks_exact(POINTS).map(|samples| samples[POINTS - 1]);
-            self.values.extend(newest);
-            self.next += 1;
-        }
-        self.send(io, from);
+        self.finish(io);
         Ok(())
     }
 
     fn reset(&mut self) {
         self.known = 0;
         self.values.clear();
-        self.last = None;
     }
 
     fn save(&self, into: &mut Vec<u8>) {
@@ -331,6 +356,22 @@ mod tests {
         assert_eq!(one[0].0, 20 * MS);
         assert!(one.iter().zip(&other).all(|(one, other)| one.0 == other.0));
         assert!(one.iter().all(|(ns, _)| ns % (20 * MS) == 0));
+    }
+
+    #[test]
+    fn a_jump_of_time_is_not_filled() {
+        let frames: [(i64, &[f32]); 3] =
+            [(0, &[1.0, 2.0, 3.0]), (65 * MS, &[4.0]), (3_600_000 * MS, &[7.0, 8.0])];
+        let got = on_grid(100.0, "rate_hz = 100.0", &frames);
+        let times: Vec<i64> = got.iter().map(|(ns, _)| ns / MS).collect();
+        // 45 ms and an hour; the sample at 65 ms holds up to 75.
+        assert_eq!(times, [0, 10, 20, 70, 3_600_000, 3_600_010]);
+        let bridged: [(i64, &[f32]); 2] = [(0, &[1.0, 2.0, 3.0]), (60 * MS, &[7.0])];
+        let got = on_grid(100.0, "rate_hz = 100.0", &bridged);
+        assert_eq!(
+            got.iter().map(|(_, x)| *x).collect::<Vec<_>>(),
+            [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+        );
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub static KIND: Kind = Kind {
 const RATE_HZ: Param<f64> =
     Param::required("rate_hz", "Most events per second.").within(1e-6, 1e6).live();
 
+/// The least between two events. Their times are whole nanoseconds, so those of a stream at exactly
+/// the rate lie up to one nearer together than its period.
 fn period_ns(node: &Node<'_>) -> Result<i64, Diagnostic> {
-    Ok((1e9 / node.get(&RATE_HZ)?).round() as i64)
+    Ok((1e9 / node.get(&RATE_HZ)?).floor() as i64 - 1)
 }
 
 /// The version of what `save` writes.
@@ -121,9 +123,20 @@ mod tests {
     #[test]
     fn one_passes_per_period() {
         let mut throttle = bench("rate_hz = 2.0");
-        let got = passed(&mut throttle, &[0.1, 0.2, 0.599_999_999, 0.6, 1.0, 1.1, 5.0, 5.4, 5.5]);
+        let got = passed(&mut throttle, &[0.1, 0.2, 0.599_999_99, 0.6, 1.0, 1.1, 5.0, 5.4, 5.5]);
         assert_eq!(got, [0.1, 0.6, 1.1, 5.0, 5.5]);
         assert_eq!(throttle.remark().as_deref(), Some("held 4 back"));
+    }
+
+    #[test]
+    fn a_stream_at_exactly_the_rate_passes_whole() {
+        for rate_hz in [3.0, 7.0, 60.0, 90.0, 1_000.0, 44_100.0] {
+            let mut throttle = bench(&format!("rate_hz = {rate_hz:?}"));
+            let at = |n: usize| Timestamp::from_secs_f64(n as f64 / rate_hz);
+            (0..300).for_each(|n| throttle.push(0, Bench::event_at(at(n))));
+            throttle.run();
+            assert_eq!(throttle.take().len(), 300, "{rate_hz} Hz");
+        }
     }
 
     #[test]
