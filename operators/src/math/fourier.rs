@@ -85,12 +85,25 @@ impl<T: Real> Fourier<T> {
     /// The spectrum of `samples`, as many as the window has weights.
     #[inline]
     pub(crate) fn transform(&mut self, samples: &[f32]) -> &[Complex<T>] {
+        self.weigh(samples);
+        self.run()
+    }
+
+    /// The same, put into `spectrum`, which has room for it and nothing else.
+    #[inline]
+    pub(crate) fn transform_into(&mut self, samples: &[f32], spectrum: &mut [Complex<T>]) {
+        self.weigh(samples);
+        self.plan
+            .process_with_scratch(&mut self.input, spectrum, &mut self.scratch)
+            .expect("the plan made the other buffers");
+    }
+
+    fn weigh(&mut self, samples: &[f32]) {
         let (head, tail) = self.input.split_at_mut(self.window.len());
         for ((to, &x), &weight) in head.iter_mut().zip(samples).zip(&*self.window) {
             *to = T::sample(x) * weight;
         }
         tail.fill(T::zero());
-        self.run()
     }
 
     /// As [`Fourier::transform`], of the samples of `inside`, less their mean where `is_centred`; the
@@ -122,6 +135,15 @@ impl<T: Real> Fourier<T> {
             .expect("the plan made these buffers");
         &self.spectrum
     }
+}
+
+/// Real and imaginary parts side by side as the numbers that they are; an odd one is left out.
+#[expect(unsafe_code, reason = "no safe conversion knows what `Complex` is made of")]
+pub(crate) fn as_complex(parts: &mut [f32]) -> &mut [Complex<f32>] {
+    let pairs = parts.as_chunks_mut::<2>().0;
+    // SAFETY: `Complex` is `repr(C)` with the fields `re` and `im`, so it lies in memory as `[f32; 2]`
+    // does; any bits are numbers, and the slice goes on borrowing `parts`.
+    unsafe { std::slice::from_raw_parts_mut(pairs.as_mut_ptr().cast(), pairs.len()) }
 }
 
 #[cfg(test)]

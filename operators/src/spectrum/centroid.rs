@@ -18,7 +18,7 @@ use engine::{Kind, Param, Port};
 
 use super::{
     cut::{Cut, FFT_SAMPLES, HOP_S, HOP_SAMPLES, WINDOW, WINDOW_S, WINDOW_SAMPLES},
-    estimate::{self, AVERAGE, Averaging, DETREND, Reduce, Scaling, TIME_CONSTANT_S},
+    estimate::{self, AVERAGE, Averaging, DETREND_NONE, Reduce, Scaling, TIME_CONSTANT_S},
     range::{self, HIGH_HZ, LOW_HZ, Range},
 };
 
@@ -45,7 +45,7 @@ pub static KIND: Kind = Kind {
         &HOP_SAMPLES,
         &WINDOW,
         &FFT_SAMPLES,
-        &DETREND,
+        &DETREND_NONE,
         &AVERAGE,
         &TIME_CONSTANT_S,
     ],
@@ -90,8 +90,7 @@ mod tests {
 
     #[test]
     fn it_is_librosas() {
-        let params = format!("{PARAMS}detrend = \"none\"");
-        let got = said(&KIND, 16_000.0, &params, &sound(430, 3));
+        let got = said(&KIND, 16_000.0, PARAMS, &sound(430, 3));
         assert_near(&got, &golden("centroid", "kind", "centroid"), ROUNDED, 0.0);
     }
 

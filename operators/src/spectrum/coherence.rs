@@ -96,7 +96,7 @@ const AVERAGE: Param<i64> =
         .within(2.0, 4_096.0);
 
 fn averaging(node: &Node<'_>, cut: &Cut) -> Result<Averaging, Diagnostic> {
-    Averaging::read_or(node, cut, &AVERAGE, AVERAGE_DEFAULT)
+    Averaging::read_or(node, cut, (&AVERAGE, AVERAGE_DEFAULT), 4 * cut.bins())
 }
 
 struct Coherence {

@@ -2,7 +2,8 @@
 //!
 //! A segment that lies in part beyond an end of the input counts for the part inside: its power is
 //! divided by the energy of the window's weights there. So a spectrum is not too small at the
-//! beginning, and averages begin with what there is.
+//! beginning, and averages begin with what there is. Where only the shape of a spectrum matters its
+//! power is not divided by anything.
 
 use engine::{Body, BuildError, Code, Diagnostic, Diagnostics, Node, Outline, Param};
 
@@ -34,6 +35,14 @@ pub(crate) const DETREND: Param<&str> = Param::with_default(
 )
 .one_of(&["constant", "none"]);
 
+/// The same for kinds that librosa has too, which leaves segments as they are.
+pub(crate) const DETREND_NONE: Param<&str> = Param::with_default(
+    "detrend",
+    "none",
+    "What is taken off each segment: its mean (constant), or none.",
+)
+.one_of(&["constant", "none"]);
+
 /// What a power spectrum is divided by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scaling {
@@ -57,21 +66,22 @@ pub(crate) enum Averaging {
 impl Averaging {
     /// As the parameters say; one segment if they say nothing.
     pub(crate) fn read(node: &Node<'_>, cut: &Cut) -> Result<Self, Diagnostic> {
-        Self::read_or(node, cut, &AVERAGE, 1)
+        Self::read_or(node, cut, (&AVERAGE, 1), cut.bins() + 1)
     }
 
-    /// The same with so many segments if they say nothing.
+    /// The same with so many segments if they say nothing, where rows of `width` numbers are kept of
+    /// each channel.
     pub(crate) fn read_or(
         node: &Node<'_>,
         cut: &Cut,
-        average: &Param<i64>,
-        default: usize,
+        (average, default): (&Param<i64>, usize),
+        width: usize,
     ) -> Result<Self, Diagnostic> {
         let written = node.get_optional(average)?;
         let count = written.map_or(default, |count| count as usize);
         let Some(time_s) = node.get_optional(&TIME_CONSTANT_S)? else {
             let channels = node.inputs().first().and_then(|input| input.format.as_signal());
-            let kept = channels.map_or(1, |signal| signal.channels.len()) * cut.bins() * count;
+            let kept = channels.map_or(1, |signal| signal.channels.len()) * width * count;
             if kept <= KEPT_MAX {
                 return Ok(Self::Last(count));
             }
@@ -253,7 +263,8 @@ pub(crate) fn body(
     reduce: impl Reduce,
 ) -> Result<Body, BuildError> {
     let channels = node.signal("in").channels.len();
-    let is_centred = node.kind().param(DETREND.name()).is_some() && node.get(&DETREND)? != "none";
+    let detrend = if scaling == Scaling::Plain { &DETREND_NONE } else { &DETREND };
+    let is_centred = node.kind().param(detrend.name()).is_some() && node.get(detrend)? != "none";
     let bins = cut.bins();
     let segments = Segments::new(channels, cut.len, cut.hop);
     let shift = averaging.shift(cut.hop);

@@ -18,7 +18,7 @@ use engine::{Kind, Port};
 
 use super::{
     cut::{Cut, FFT_SAMPLES, HOP_S, HOP_SAMPLES, WINDOW, WINDOW_S, WINDOW_SAMPLES},
-    estimate::{self, AVERAGE, Averaging, DETREND, Reduce, Scaling, TIME_CONSTANT_S},
+    estimate::{self, AVERAGE, Averaging, DETREND_NONE, Reduce, Scaling, TIME_CONSTANT_S},
     log_mel::FLOOR_POWER,
     range::{self, HIGH_HZ, LOW_HZ, Range},
 };
@@ -47,7 +47,7 @@ pub static KIND: Kind = Kind {
         &HOP_SAMPLES,
         &WINDOW,
         &FFT_SAMPLES,
-        &DETREND,
+        &DETREND_NONE,
         &AVERAGE,
         &TIME_CONSTANT_S,
     ],
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::spectrum::testing::{ROUNDED, assert_near, golden, said, sound};
 
-    const PARAMS: &str = "window_samples = 256\nhop_samples = 100\ndetrend = \"none\"";
+    const PARAMS: &str = "window_samples = 256\nhop_samples = 100\n";
 
     #[test]
     fn it_is_librosas() {
