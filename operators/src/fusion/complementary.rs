@@ -11,10 +11,10 @@
 //!
 //! | port      | carries                                                                      |
 //! |-----------|------------------------------------------------------------------------------|
-//! | `in`      | the measurement                                                              |
 //! | `rate`    | what it changes by in a second, in the same unit; the same channels           |
+//! | `in`      | the measurement                                                              |
 //! | `quality` | how good the measurement is, 0 to 1; none: as good as can be                  |
-//! | `out`     | both together, at the moments of `in`                 |
+//! | `out`     | both together, at the moments of `rate`, of which no sample is left out       |
 //!
 //! Together the two paths pass everything: what both agree on comes out as it is. With `turn`, such as
 //! 360 for degrees, differences are taken the short way round and what comes out lies in ±turn / 2.
@@ -36,7 +36,7 @@ pub static KIND: Kind = Kind {
     name: "complementary",
     summary: "One of what drifts and what trembles: a rate, and a measurement that pulls it back.",
     doc: "y' = y + rate dt, then y = y' + a (in - y') with a = 1 - exp(-quality dt / time_constant_s), \
-          for every channel, at the moments of `in`, of the other the latest sample: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
+          for every channel, at the moments of `rate`, of the others the latest sample: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
           for what is slower, and what both agree on comes out unchanged. With `turn` (360 for \
           degrees) differences go the short way round and the result lies within half a turn of 0. \
           Delay: none. Where the measurement is NaN, older than max_age_ms or of quality 0, the rate goes \
@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
           a sample and channel. Source: Higgins 1975, A comparison of complementary and Kalman \
           filtering.",
     example: "time_constant_s = 0.5",
-    inputs: &[Port::signal("in"), Port::signal("rate"), Port::signal("quality").optional()],
+    inputs: &[Port::signal("rate"), Port::signal("in"), Port::signal("quality").optional()],
     outputs: &[Port::like("out", "in")],
     params: &[&TIME_CONSTANT_S, &TURN, &BRIDGE_S, &MAX_AGE_MS],
     policy: Policy::Hold,
@@ -86,7 +86,7 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
         if have != want {
             let message =
                 format!("`{}` has {want} channels to measure and {have} beside them", node.name());
-            let place = &node.inputs()[1].place;
+            let place = &node.inputs()[0].place;
             let problem = Diagnostic::error(Code::FormatMismatch, message).at(place);
             return Err(problem.hint("pick as many channels of each").into());
         }
@@ -224,13 +224,13 @@ mod tests {
 
     fn bench(params: &str) -> Bench {
         let one = Bench::channels(1, 100.0);
-        let ports = [("in", one.clone()), ("rate", one.clone()), ("quality", one)];
+        let ports = [("rate", one.clone()), ("in", one.clone()), ("quality", one)];
         Bench::with(&KIND, &ports, params).unwrap_or_else(|problem| panic!("{problem}"))
     }
 
     fn fused(params: &str, x: &[f32], rate: &[f32], quality: &[f32]) -> Vec<f32> {
         let mut bench = bench(params);
-        for (line, samples) in [x, rate, quality].into_iter().enumerate() {
+        for (line, samples) in [rate, x, quality].into_iter().enumerate() {
             bench.push_samples(line, samples);
         }
         bench.flush()
@@ -259,6 +259,20 @@ mod tests {
     }
 
     #[test]
+    fn every_sample_of_the_rate_counts_however_slow_the_measurement_is() {
+        let ports = [("rate", Bench::channels(1, 100.0)), ("in", Bench::channels(1, 10.0))];
+        let mut bench = Bench::with(&KIND, &ports, "time_constant_s = 1e6").expect("valid");
+        // A turn of 1 a second for the first half of each tenth of one.
+        let rate: Vec<f32> = (0..200).map(|n| if n % 10 < 5 { 1.0 } else { 0.0 }).collect();
+        bench.push_samples(0, &rate);
+        bench.push_samples(1, &[0.0; 20]);
+        let out = bench.flush();
+        assert_eq!(out.len(), 200);
+        // A hundred of them, less the first, before which nothing was; pulled back by a millionth a second.
+        assert!((out[199] - 0.99).abs() < 1e-5, "{}", out[199]);
+    }
+
+    #[test]
     fn the_short_way_round_is_taken() {
         let out =
             fused("time_constant_s = 0.01\nturn = 360.0", &[179.0, -179.0], &[0.0; 2], &[1.0; 2]);
@@ -280,7 +294,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_told() {
         let one = Bench::channels(1, 100.0);
-        let ports = [("in", one), ("rate", Bench::channels(2, 100.0))];
+        let ports = [("rate", Bench::channels(2, 100.0)), ("in", one)];
         let refused = Bench::with(&KIND, &ports, "time_constant_s = 1.0").err().expect("refused");
         assert!(refused.to_string().contains("1 channels to measure and 2 beside them"));
     }

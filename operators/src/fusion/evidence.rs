@@ -18,8 +18,10 @@
 //!
 //! Signs that come together are taken as independent; where two inputs see the same thing, take the
 //! root of their ratios. `absent_ratios` is for silence: what `every_s` without any sign of an input
-//! says. **Missing**: an event whose quality is 0, NaN or absent says nothing; an input that falls silent
-//! leaves the prior, within a few `half_life_s`. **Delay**: none: a value tells what was seen before
+//! says, also where the silence is that of a sensor which failed: write it only for inputs that tell of
+//! themselves, with quality 0 where they know nothing. **Missing**: an event whose quality is 0, NaN or
+//! absent says nothing, and is no silence; without `absent_ratios` an input that falls silent leaves the
+//! prior, within a few `half_life_s`. **Delay**: none: a value tells what was seen before
 //! its time. **Cost**: some 30 ns an event.
 
 use engine::{
@@ -37,7 +39,7 @@ pub static KIND: Kind = Kind {
           - 1)), with ratio_i = P(event | it is so) / P(event | it is not) from `ratios`, and its own \
           field `quality` (1 where its stream has none). L goes back to the prior with half_life_s, and stays \
           within log_odds_max_ratio either way. Where `absent_ratios` is written, every_s without an event of input \
-          i counts as its sign. Tells probability and log_odds every every_s, of what was seen before. An \
+          i counts as its sign (an event of quality 0 is no sign, and no silence either). Tells probability and log_odds every every_s, of what was seen before. An \
           event of quality 0, NaN or without quality says nothing; a gap is time that passes. Delay: \
           none. Cost: about 30 ns an event. Source: Good 1950, Probability and the Weighing of Evidence; \
           Pearl 1988, Probabilistic Reasoning in Intelligent Systems, section 2.1.",
@@ -48,6 +50,17 @@ pub static KIND: Kind = Kind {
     timers: true,
     plan: |node| {
         signs(node)?;
+        let (prior, limit) = (node.get(&PRIOR_SHARE)?, node.get(&LOG_ODDS_MAX_RATIO)?);
+        let log_odds = Evidence::new(prior, limit, 1.0).log_odds();
+        if log_odds.abs() > limit {
+            let message = format!(
+                "`prior_share` = {prior:?} has log odds of {log_odds:.2}, beyond `log_odds_max_ratio` = \
+                 {limit:?}"
+            );
+            let problem = node.problem(Code::OutOfRange, PRIOR_SHARE.name(), message);
+            let hint = format!("choose log_odds_max_ratio = {:.1} or more", log_odds.abs() + 1.0);
+            return Err(problem.hint(hint).into());
+        }
         let fields = vec![Field::f64("probability"), Field::f64("log_odds")];
         Ok(Outline::of([Format::event(fields, 1.0 / node.get(&EVERY_S)?)]))
     },
@@ -144,8 +157,8 @@ impl Operator for Weigher {
         // NaN is not above 0.
         if quality > 0.0 {
             self.evidence.see(sign.ratio, quality.min(1.0));
-            sign.is_seen = true;
         }
+        sign.is_seen = true;
         let next_ns = (time.nanos().div_euclid(self.every_ns) + 1).saturating_mul(self.every_ns);
         self.due.get_or_insert(Timestamp::from_nanos(next_ns));
         Ok(())
@@ -268,6 +281,26 @@ mod tests {
         // Odds of 4, halved by the first second without input 0, not by the second.
         assert!((told[0].1 - 2.0 / 3.0).abs() < 1e-9, "{told:?}");
         assert!((told[1].1 - 2.0 / 3.0).abs() < 1e-9, "{told:?}");
+    }
+
+    #[test]
+    fn who_knows_nothing_is_not_silent() {
+        let params = "ratios = [1.0, 1.0]\nabsent_ratios = [0.5, 1.0]\nhalf_life_s = 1e9";
+        let told = weigh(params, &[(0.5, 0, Some(0.0)), (1.5, 0, Some(0.0)), (2.0, 1, Some(1.0))]);
+        assert_eq!(told.iter().map(|told| told.1).collect::<Vec<_>>(), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_prior_beyond_the_limit_is_refused() {
+        let params = "ratios = [1.0, 1.0]\nhalf_life_s = 1.0\nprior_share = 1e-6";
+        let ports = [("in", format()), ("in", format())];
+        let refused = Bench::with(&KIND, &ports, params).err().expect("refused").to_string();
+        assert!(
+            refused.contains("has log odds of -13.82") && refused.contains("hint:"),
+            "{refused}"
+        );
+        Bench::with(&KIND, &ports, &format!("{params}\nlog_odds_max_ratio = 14.8"))
+            .expect("within");
     }
 
     #[test]

@@ -18,8 +18,8 @@
 //! share of the range; indices are comparable between people only as far as low and high are theirs:
 //! `baseline` and `percentile` tell them.
 //!
-//! **Missing**: a feature that is absent, NaN, infinite, of quality 0 or older than `max_age_s` does
-//! not count; where less than `coverage_min_share` is known there is no `index`. **Delay**: none: a
+//! **Missing**: a feature that was told as NaN, infinite or of quality 0 last, or is older than
+//! `max_age_s`, does not count (an event without the field says nothing of it); where less than `coverage_min_share` is known there is no `index`. **Delay**: none: a
 //! value tells what came before its time. A **gap** is time that passes. **Cost**: some 30 ns an event
 //! and feature.
 
@@ -44,8 +44,8 @@ pub static KIND: Kind = Kind {
           inputs with the field, the one that told it last counts); \
           `weights`, `low` and `high` have a number for each. q is the event's own `quality` if its stream has \
           that field, else 1. Told every every_s: index, coverage_share, lead (the feature with the largest \
-          |w| q |u - 0.5|), parts (every u, NaN where unknown). A feature that is absent, NaN, infinite, of quality 0 or older than \
-          max_age_s does not count; below coverage_min_share there is no index. Delay: none. A gap is time \
+          |w| q |u - 0.5|), parts (every u, NaN where unknown). A feature told as NaN, infinite or of quality 0 last, or older than \
+          max_age_s, does not count (an event without the field says nothing of it); below coverage_min_share there is no index. Delay: none. A gap is time \
           that passes. Cost: about 30 ns an event and feature.",
     example: "features = \"rr_ms\"\nweights = [-1.0]\nlow = [600.0]\nhigh = [1000.0]",
     inputs: &[Port::event("in").variadic()],

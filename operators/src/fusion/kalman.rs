@@ -16,8 +16,10 @@
 //! | `out`     | of signals: for each channel `NAME`, `NAME.velocity` and `NAME.deviation`, at the moments of the first; of events: `value`, `velocity`, `deviation` behind each |
 //!
 //! Steps of time are those between samples or events, as irregular as they are. Of signals, all
-//! inputs update one estimate. An event may tell its own `quality`. `surprise_max_ratio` leaves out
-//! measurements that are further off than so many deviations of what is expected.
+//! inputs update one estimate; a sample of an input slower than the first stands until the next one, and
+//! counts once in all. An event may tell its own `quality`. `surprise_max_ratio` leaves out
+//! measurements that are further off than so many deviations of what is expected; behind ten of them in a
+//! row the estimate begins anew.
 //!
 //! **Missing**: a measurement that is NaN, infinite or of quality 0 is none: the estimate goes on and
 //! its deviation grows, up to `deviation_max`; beyond that NaN comes out (no `value` of events). A **gap** is
@@ -31,7 +33,7 @@ use engine::{
 
 use super::{
     fields::number_field,
-    voices::{MAX_AGE_MS, QUALITY, Voices},
+    voices::{IN, MAX_AGE_MS, QUALITY, Voices},
 };
 use crate::{
     bodies::load,
@@ -51,7 +53,7 @@ pub static KIND: Kind = Kind {
           all update one estimate for each channel, or events with a number in `field`, whose own \
           `quality` counts if they have one. Signals come out as NAME, NAME.velocity (of \
           model = \"velocity\") and NAME.deviation, events as value, velocity, deviation. A measurement more than surprise_max_ratio deviations off \
-          is left out. NaN, infinite or of quality 0 is no measurement: the estimate goes on and its \
+          is left out; behind ten of them in a row the estimate begins anew. NaN, infinite or of quality 0 is no measurement: the estimate goes on and its \
           deviation grows; beyond deviation_max there is none. A gap is time that passes. Delay: \
           none; lag after a step is some noise / (process sqrt(rate)) seconds. Cost: about 15 ns for each sample of \
           each input. Source: Bar-Shalom, Li, Kirubarajan 2001, Estimation with Applications to \
@@ -158,13 +160,16 @@ fn build(node: &Node<'_>) -> Result<Body, BuildError> {
     let fresh = Kalman::new(motion);
     if of_events(node) {
         let numbers = numbers(node).map_err(BuildError::Graph)?;
-        let track = Track { rules, filters: vec![fresh], now: None };
+        let track = Track::new(rules, vec![fresh]);
         return Ok(Body::operator(OfEvents { numbers, track }));
     }
     let voices = Voices::of(node).map_err(BuildError::Graph)?;
-    let track = Track { rules, filters: vec![fresh; voices.channels()], now: None };
-    let grid = Grid::new(node.signal("in").rate);
-    Ok(Body::operator(OfSignals { voices, track, grid }))
+    let track = Track::new(rules, vec![fresh; voices.channels()]);
+    let rate = node.signal("in").rate;
+    let rates = node.inputs().iter().filter(|input| input.port == IN.name);
+    let rates = rates.map(|input| input.format.rate().expect("the port takes signals"));
+    let shares = rates.map(|of| (of.hz() / rate.hz()).min(1.0)).collect();
+    Ok(Body::operator(OfSignals { voices, shares, track, grid: Grid::new(rate) }))
 }
 
 struct Rules {
@@ -179,11 +184,21 @@ struct Rules {
 struct Track {
     rules: Rules,
     filters: Vec<Kalman>,
+    /// Measurements left out in a row, of each.
+    surprises: Vec<u64>,
     /// Up to where time has passed.
     now: Option<i64>,
 }
 
+/// After so many measurements left out in a row it is the estimate that was wrong: the next one begins
+/// anew.
+const SURPRISES_MAX: u64 = 10;
+
 impl Track {
+    fn new(rules: Rules, filters: Vec<Kalman>) -> Self {
+        Self { rules, surprises: vec![0; filters.len()], filters, now: None }
+    }
+
     fn pass_until(&mut self, time: Timestamp) {
         let before = self.now.replace(time.nanos());
         // Events of the past change nothing that has passed.
@@ -195,9 +210,20 @@ impl Track {
         let filter = &mut self.filters[channel];
         let variance = self.rules.variance / quality;
         let is_measured = value.is_finite() && variance.is_finite() && variance > 0.0;
-        if is_measured && filter.surprise(value, variance) <= self.rules.surprise_max {
-            filter.update(value, variance);
+        if !is_measured {
+            return;
         }
+        let surprises = &mut self.surprises[channel];
+        if filter.surprise(value, variance) <= self.rules.surprise_max {
+            *surprises = 0;
+        } else if *surprises < SURPRISES_MAX {
+            *surprises += 1;
+            return;
+        } else {
+            *surprises = 0;
+            filter.reset();
+        }
+        filter.update(value, variance);
     }
 
     /// The estimate, if there is one that is certain enough.
@@ -209,15 +235,17 @@ impl Track {
 
     fn reset(&mut self) {
         self.filters.iter_mut().for_each(Kalman::reset);
+        self.surprises.fill(0);
         self.now = None;
     }
 
     fn save(&self, into: &mut Vec<u8>) {
-        into.push(1);
+        into.push(2);
         let (mut now, mut state) = (self.now, State::Save(into));
         state.time(&mut now).expect("only loading can fail");
-        for filter in &self.filters {
+        for (filter, mut surprises) in self.filters.iter().zip(self.surprises.iter().copied()) {
             filter.clone().pass(&mut state).expect("only loading can fail");
+            state.u64(&mut surprises).expect("only loading can fail");
         }
     }
 
@@ -225,15 +253,22 @@ impl Track {
         self.reset();
         let read = |state: &mut State<'_>| -> Result<(), StateError> {
             state.time(&mut self.now)?;
-            self.filters.iter_mut().try_for_each(|filter| filter.pass(state))
+            for (filter, surprises) in self.filters.iter_mut().zip(&mut self.surprises) {
+                filter.pass(state)?;
+                state.u64(surprises)?;
+            }
+            Ok(())
         };
-        let loaded = load("is no state of `kalman`", 1, from, read);
+        let loaded = load("is no state of `kalman`", 2, from, read);
         loaded.inspect_err(|_| self.reset())
     }
 }
 
 struct OfSignals {
     voices: Voices,
+    /// What a sample of each says at a moment of the first: one of a slower voice is held for several,
+    /// which together are one measurement.
+    shares: Vec<f64>,
     track: Track,
     /// Of the frames that were joined: others may have come in since.
     grid: Grid,
@@ -251,7 +286,7 @@ impl Operator for OfSignals {
             for channel in 0..self.voices.channels() {
                 for voice in 0..self.voices.len() {
                     let (value, quality) = self.voices.say(io, voice, channel, n);
-                    self.track.measure(channel, value, quality);
+                    self.track.measure(channel, value, quality * self.shares[voice]);
                 }
                 let [x, v, deviation] = self.track.told(channel).unwrap_or([f64::NAN; 3]);
                 let velocity = self.track.rules.has_velocity.then_some(v);

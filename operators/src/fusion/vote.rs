@@ -24,8 +24,8 @@
 //! **Cost**: some 50 ns a vote.
 
 use engine::{
-    Body, BuildError, Code, Diagnostics, EventReader, Fault, Field, FieldValue, Format, Io, Kind,
-    Node, Operator, Outline, Param, Port,
+    Body, BuildError, Code, Diagnostics, EventReader, Fault, Field, FieldKind, FieldValue, Format,
+    Io, Kind, Node, Operator, Outline, Param, Port,
 };
 
 use super::weighted::{WEIGHTS, weights};
@@ -58,7 +58,8 @@ pub static KIND: Kind = Kind {
             Field::f64("spread_ms"),
         ];
         let rates = node.inputs().iter().filter_map(|input| input.format.as_event());
-        let rate_max = rates.map(|events| events.rate_max).fold(0.0, f64::max);
+        // Each may decide on a label of its own.
+        let rate_max = rates.map(|events| events.rate_max).sum();
         Ok(Outline::of([Format::event(fields, rate_max)]))
     },
     build: |node| {
@@ -172,6 +173,16 @@ fn voters(node: &Node<'_>) -> Result<Vec<Voter>, Diagnostics> {
             problems.push(problem.hint(format!("choose one of {}", names.join(", "))));
         }
         let label = label.and_then(|(_, field)| field);
+        let is_sayable = |kind: FieldKind| {
+            matches!(kind, FieldKind::Text { .. } | FieldKind::I64 | FieldKind::Bool)
+        };
+        if let Some(field) = label.map(|field| &fields[field])
+            && !is_sayable(field.kind)
+        {
+            let message = format!("`{}` of `{}` is no label", field.name, input.label);
+            let problem = node.problem(Code::OutOfRange, LABEL.name(), message);
+            problems.push(problem.hint("choose a text, a whole number or a flag"));
+        }
         voters.push(Voter { weight, label, quality: find("quality"), ballot: None });
     }
     if problems.is_empty() { Ok(voters) } else { Err(Diagnostics(problems)) }

@@ -12,7 +12,8 @@
 //! | `out`     | their mean, at the moments of the first                                      |
 //! | `agreed`  | the weighted mean of the qualities: how good the mean is                     |
 //!
-//! With exponent 1 and qualities that are inverse variances the mean has the least variance there is;
+//! With exponent 1 and qualities that go with the inverse variances (as shares of the best there can be:
+//! they are limited to 0 and 1) the mean has the least variance there is;
 //! a higher exponent takes the say from all but the best. **Missing**: an input that is NaN, or older
 //! than `max_age_ms`, has no weight. Without any weight, or with less than `quality_min_share` in
 //! `agreed`, what comes out is NaN, and `agreed` says 0. **Delay**: none; `max_wait_ms` on the node
@@ -32,7 +33,7 @@ pub static KIND: Kind = Kind {
     summary: "One estimate of several, each weighed by its quality.",
     doc: "y = sum w x / sum w over the inputs, with w = weight quality^exponent, for every channel at \
           the moments of the first input; of the others the latest sample, at most max_age_ms old. \
-          `agreed` is sum w quality / sum w. With qualities that are inverse variances and exponent 1 \
+          `agreed` is sum w quality / sum w. With qualities in proportion to inverse variances, between 0 and 1, and exponent 1 \
           the mean has the least variance. `weights` has a number for each input, all 1 unless \
           written. An input that is NaN, infinite or too old has no weight; without any weight, or where \
           `agreed` is below quality_min_share, y is NaN and `agreed` 0. Delay: none; `max_wait_ms` on \

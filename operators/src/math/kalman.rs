@@ -7,8 +7,9 @@
 //! measured:  z = x + n,  var n = r           S = P₀₀ + r,  K = (P₀₀, P₀₁) / S
 //! ```
 //!
-//! `q` is how fast the level, or the velocity, wanders: its deviation after a second. Covariances are
-//! reduced by products where the textbook subtracts, so that a vague beginning costs no digits.
+//! `q` is how fast the level, or the velocity, wanders: its deviation after a second. The
+//! covariances of the level are reduced by products where the textbook subtracts, so that a vague beginning
+//! costs no digits.
 
 use super::state::{State, StateError};
 

@@ -69,6 +69,15 @@ fn what_surprises_is_left_out_and_what_is_too_uncertain_is_not_told() {
 }
 
 #[test]
+fn who_is_surprised_again_and_again_was_wrong() {
+    let mut measured = vec![(0.0, Some(200.0), 1.0)];
+    measured.extend((1..=12).map(|n| (f64::from(n), Some(60.0), 1.0)));
+    let told = follow("noise = 1.0\nprocess = 0.0\nsurprise_max_ratio = 4.0", &measured);
+    assert!(told[..=10].iter().all(|told| told[0] == Some(200.0)), "{told:?}");
+    assert_eq!([told[11][0], told[12][0]], [Some(60.0); 2]);
+}
+
+#[test]
 fn signals_update_one_estimate_and_one_that_is_bad_has_no_say() {
     let one = Bench::channels(1, 100.0);
     let ports = [("in", one.clone()), ("in", one.clone()), ("quality", one.clone())];
@@ -106,4 +115,17 @@ fn what_cannot_be_followed_is_told() {
     assert!(problem.contains("has no number `y`"), "{problem}");
     let problem = refused(Bench::channels(1, 10.0), &format!("{params}\nfield = \"y\""));
     assert!(problem.contains("signals have no fields"), "{problem}");
+}
+
+#[test]
+fn a_slow_signal_counts_once_for_each_of_its_samples() {
+    let ports = [("in", Bench::channels(1, 100.0)), ("in", Bench::channels(1, 1.0))];
+    let mut bench = Bench::with(&KIND, &ports, "noise = 1.0\nprocess = 0.0").expect("valid");
+    bench.push_samples(0, &[0.0; 200]);
+    bench.push_samples(1, &[10.0, 10.0]);
+    bench.flush();
+    let out: Vec<f32> =
+        bench.take().iter().flat_map(|seen| seen.frame.channel(0).to_vec()).collect();
+    // Two hundred measurements of 0 and two of 10, all of one variance.
+    assert!((f64::from(out[199]) - 20.0 / 202.0).abs() < 1e-6, "{}", out[199]);
 }
