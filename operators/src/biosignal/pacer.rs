@@ -245,12 +245,14 @@ impl Operator for Guide {
         let told = |problem: engine::Diagnostic| Fault::new(problem.message);
         let rate_bpm = node.get(&RATE_BPM).map_err(told)?;
         let inhale_share = node.get(&INHALE_SHARE).map_err(told)?;
-        let next = pacer(rate_bpm, inhale_share)?;
+        // A rate that events brought stays, unless another one was written.
+        let next_bpm = if rate_bpm == self.fresh.1 { self.rate_bpm } else { rate_bpm };
+        let next = pacer(next_bpm, inhale_share)?;
         // A cue that is due but was not fired yet is not forgotten.
         let now_ns = self.now.min(self.due).nanos();
         self.pacer = self.pacer.followed_by(now_ns, next);
-        self.fresh = (next, rate_bpm);
-        (self.rate_bpm, self.inhale_share) = (rate_bpm, inhale_share);
+        self.fresh = (pacer(rate_bpm, inhale_share)?, rate_bpm);
+        (self.rate_bpm, self.inhale_share) = (next_bpm, inhale_share);
         if self.due > self.now {
             self.due = Timestamp::from_nanos(self.pacer.next_turn(now_ns).0);
         }

@@ -19,7 +19,8 @@
 //! time goes on. **Gap**: it begins anew, off.
 
 use engine::{
-    Body, Fault, Field, Format, Io, Kind, Node, Operator, Outline, Param, Port, Timestamp, Unit,
+    Body, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline, Param, Port,
+    Timestamp, Unit,
 };
 
 use super::value::{FIELD, Intake, intake, number, output};
@@ -203,6 +204,16 @@ impl Operator for OfEvents {
         self.state.2 = self.state.0;
         let event = io.event_for(0).bool(0, self.state.2);
         io.send_event(0, due, event);
+        Ok(())
+    }
+
+    fn gap(&mut self, gap: &GapNotice, io: &mut Io<'_>) -> Result<(), Fault> {
+        // Nobody knows any more that it is wanted: what was switched on does not stay on for ever.
+        if self.state.2 {
+            let event = io.event_for(0).bool(0, false);
+            io.send_event(0, gap.until, event);
+        }
+        self.reset();
         Ok(())
     }
 

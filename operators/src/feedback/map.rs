@@ -112,7 +112,8 @@ impl Mapping {
         let u = || limited((x - low) / (high - low));
         match &self.curve {
             Curve::Linear => c + u() * (d - c),
-            // The logarithm of what is not above zero is NaN, or lies below every end.
+            Curve::Log if x.is_nan() => x,
+            // The logarithm of what is not above zero lies below every end.
             Curve::Log => c + limited((x.max(0.0) / low).ln() / (high / low).ln()) * (d - c),
             Curve::Exp => c * (d / c).powf(u()),
             Curve::Sigmoid => c + (d - c) / (1.0 + (-self.steepness * (2.0 * u() - 1.0)).exp()),
@@ -269,6 +270,10 @@ mod tests {
         assert_eq!(mapped("to_high = 10.0\nclamp = false", &[-1.0, 2.0]), [-10.0, 20.0]);
         let log = "curve = \"log\"\nfrom_low = 1.0\nfrom_high = 10.0";
         assert_eq!(mapped(log, &[0.0, -3.0, 1e9]), [0.0, 0.0, 1.0]);
+        for curve in ["linear", "sigmoid", "log\"\nfrom_low = \"1.0"] {
+            let params = format!("curve = \"{curve}\"").replace("\"1.0\"", "1.0\nfrom_high = 9.0");
+            assert!(mapped(&params, &[f32::NAN])[0].is_nan(), "{params}");
+        }
         let table = "curve = \"table\"\ninputs = [1, 2]\noutputs = [5, 6]";
         assert_eq!(mapped(table, &[-9.0, 1.0, 2.0, 9.0]), [5.0, 5.0, 6.0, 6.0]);
         assert!(mapped(table, &[f32::NAN])[0].is_nan());

@@ -251,7 +251,8 @@ impl Blinks {
             return 0.0;
         }
         let step = 1.0 / (BLINK_S * self.rate_hz);
-        if part >= 0.5 && part - step < 0.5 {
+        // Told with the last sample that is not behind it, so that it is never told late.
+        if part <= 0.5 && part + step > 0.5 {
             let top = self.begins / self.rate_hz + 0.5 * BLINK_S;
             self.tops.push_back((top * 1e9).round() as i64);
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! with `orientation`, in the axes of the body:    a − q* ⊗ (0, 0, 0, 1 g) ⊗ q
-//!                     in those of the earth:      q ⊗ a ⊗ q* − (0, 0, 1 g)
+//!                     in those of the earth:      q ⊗ a ⊗ q* − (0, 0, 1 g)     x, y, up: nwu or enu
 //! without it:         a − lowpass(a)              Butterworth, order 2, at `cutoff_hz`
 //! ```
 //!
@@ -39,7 +39,8 @@ pub static KIND: Kind = Kind {
     summary: "An acceleration without the earth's.",
     doc: "With quaternions q at the port `orientation` (w, x, y, z as from the kind of that name, z of the \
           earth up: convention nwu or enu) the linear acceleration a - q* (0, 0, 1 g) q in the axes of the \
-          body, or with `frame = \"earth\"` q a q* - (0, 0, 1 g) in those of the earth. Without: a less its \
+          body, or with `frame = \"earth\"` q a q* - (0, 0, 1 g) in those of the earth (x and y: north and west of nwu, east \
+          and north of enu). Without: a less its \
           low-pass at cutoff_hz (Butterworth, order 2, from rest at the first sample), in the axes of the \
           body. In the unit of the accelerometer, whose channels are known by their unit, else by order. \
           No delay. NaN: comes out as NaN of all three axes, while the filter sees the last good sample. \
@@ -97,6 +98,16 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
                 .hint("bring the `out` of `orientation`")
                 .into());
         }
+        let input = node.inputs().last().expect("two are fed");
+        let source =
+            input.through.iter().find(|passed| passed.kind == super::orientation::KIND.name);
+        let convention = source.map(|passed| passed.params.read(&super::orientation::CONVENTION));
+        if convention.is_some_and(|convention| convention.is_ok_and(|it| it == "ned")) {
+            let message = "gravity points along z of convention \"ned\", not against it";
+            let problem = engine::Diagnostic::error(Code::FormatMismatch, message).at(&input.place);
+            let hint = "write convention = \"nwu\" or \"enu\" at the orientation";
+            return Err(problem.of_node(node.name()).hint(hint).into());
+        }
     } else {
         node.check_below_nyquist(&CUTOFF_HZ, node.get(&CUTOFF_HZ)?, "in")?;
         if node.get(&FRAME)? == "earth" {
@@ -110,8 +121,7 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     let unit = input.channels[accelerometer.triad().channels[0]].unit;
     let assumed = Unit::named(node.get(&sensors::ACCELEROMETER_UNIT)?);
     let unit = if unit == Unit::UNKNOWN { assumed } else { unit };
-    let names =
-        if node.get(&FRAME)? == "earth" { ["north", "west", "up"] } else { ["x", "y", "z"] };
+    let names = if node.get(&FRAME)? == "earth" { ["x", "y", "up"] } else { ["x", "y", "z"] };
     let channels = names.map(|name| Channel { name: name.to_owned(), unit });
     let format = SignalFormat { channels: channels.into(), ..input.clone() };
     Ok(Outline::of([Format::Signal(format.into())]))
@@ -131,8 +141,8 @@ impl Gravity {
     fn rest(&mut self, seen: Vector, held: Vector, turned: Option<[f64; 4]>) -> Vector {
         match (turned, &mut self.lowpass) {
             (Some(q), _) if self.to_earth => {
-                let [north, west, up] = to_earth(q, seen);
-                [north, west, up - 1.0]
+                let [x, y, up] = to_earth(q, seen);
+                [x, y, up - 1.0]
             }
             (Some(q), _) => {
                 let up = to_body(q, [0.0, 0.0, 1.0]);
@@ -168,7 +178,7 @@ impl Operator for Gravity {
         let triad = *self.accelerometer.triad();
         for n in 0..len {
             let seen = sensors::at(&triad, planes, len, n);
-            let held = self.accelerometer.at(planes, len, n);
+            let held = self.accelerometer.at(planes, len, n).unwrap_or_default();
             let q = turned.map(|frame| {
                 let q: [f64; 4] = std::array::from_fn(|part| frame.channel(part)[n].into());
                 q

@@ -90,7 +90,7 @@ const GAIN_PER_S: Param<f64> = Param::optional(
 const INTEGRAL_PER_S2: Param<f64> =
     Param::with_default("integral_per_s2", 0.0, "Mahony's k_I, which learns the offset.")
         .within(0.0, 100.0);
-const CONVENTION: Param<&str> = Param::with_default(
+pub(super) const CONVENTION: Param<&str> = Param::with_default(
     "convention",
     "nwu",
     "Axes of the earth: x, y, z are north, west, up and so on.",

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! **Delay**: `dwell_s`, by which the runtime puts the times back: an event lies where the posture began.
-//! **NaN**: is the last good sample. A gap begins anew, and what is then is told as if it had changed.
+//! **NaN**: is the last good sample for a second; then the posture is unknown. A gap begins anew, and what is then is told as if it had changed.
 //! **Cost**: some 30 ns a sample.
 
 use engine::{
@@ -36,7 +36,7 @@ use crate::{
 pub static KIND: Kind = Kind {
     name: "posture",
     summary: "Which way up a body is, and whether it moves.",
-    doc: "Gravity is the mean of the acceleration over 0.5 s, activity the root mean square of the rest, \
+    doc: "Gravity is the acceleration through one pole of 0.5 s, activity the root mean square of the rest, \
           tilt the angle between gravity and the axis `up` of the sensor. At the trunk: upright below \
           leaning_deg, leaning below lying_deg, else lying, with `side` (supine, prone, left or right: \
           what it lies on) by the axis `front`. At the thigh: standing below lying_deg, else sitting. \
@@ -45,7 +45,7 @@ pub static KIND: Kind = Kind {
           tilt_deg, activity_g and held_s, how long the posture before lasted; with every_s what is is told \
           as often too. Channels are known by their unit, else three are the accelerometer, which at rest \
           shows 1 g upwards. Delay: dwell_s, subtracted from the times by the runtime. NaN: is the last \
-          good sample; a gap begins anew. Cost: about 30 ns a sample. Source: Lyons et al. 2005.",
+          good sample for a second, then nothing is known; a gap begins anew. Cost: about 30 ns a sample. Source: Lyons et al. 2005.",
     example: "every_s = 5.0",
     inputs: &[Port::signal("in")],
     outputs: &[Port::event("out")],
@@ -113,7 +113,8 @@ fn parameters(node: &Node<'_>) -> Result<PostureParameters, Diagnostic> {
     }
     let (leaning, lying) = (node.get(&LEANING_DEG)?, node.get(&LYING_DEG)?);
     let hysteresis = node.get(&HYSTERESIS_DEG)?;
-    if leaning + 2.0 * hysteresis > lying {
+    let at_thigh = node.get(&SENSOR)? == "thigh";
+    if !at_thigh && leaning + 2.0 * hysteresis > lying {
         let message = format!(
             "`leaning_deg` = {leaning:?} is within twice `hysteresis_deg` of `lying_deg` = {lying:?}"
         );
@@ -121,7 +122,7 @@ fn parameters(node: &Node<'_>) -> Result<PostureParameters, Diagnostic> {
         return Err(problem.hint("choose leaning_deg below lying_deg - 2 hysteresis_deg"));
     }
     Ok(PostureParameters {
-        at_thigh: node.get(&SENSOR)? == "thigh",
+        at_thigh,
         up,
         front,
         leaning_rad: leaning.to_radians(),
@@ -159,6 +160,9 @@ fn plan(node: &Node<'_>) -> Result<Outline, Diagnostics> {
     Ok(outline.delayed(node.signal("in").rate.span_ns(dwell(node)?)))
 }
 
+/// For so long the last good sample stands for those that are missing.
+const MISSING_S: f64 = 1.0;
+
 #[derive(Clone)]
 struct Watch {
     accelerometer: Accelerometer,
@@ -194,6 +198,13 @@ impl Watch {
         {
             self.tell(n, None, io);
         }
+    }
+
+    /// Nobody knows the posture: what comes next begins anew.
+    fn miss(&mut self) {
+        self.taken += 1;
+        self.postures.reset();
+        (self.seen, self.told) = ((Posture::default(), self.taken), None);
     }
 
     /// What was told last, about `dwell` samples before sample `n`.
@@ -236,8 +247,12 @@ impl Operator for Watch {
         }
         let frame = io.take();
         for n in 0..frame.len() {
-            let acceleration = self.accelerometer.at(frame.samples(), frame.len(), n);
-            self.push(acceleration, io);
+            let seen = self.accelerometer.at(frame.samples(), frame.len(), n);
+            let missing_s = self.accelerometer.missing() as f64 * self.period_s;
+            match seen.filter(|_| missing_s <= MISSING_S) {
+                Some(acceleration) => self.push(acceleration, io),
+                None => self.miss(),
+            }
         }
         self.counted.leave(io);
         Ok(())

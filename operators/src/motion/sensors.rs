@@ -122,7 +122,9 @@ pub(crate) const ACCELEROMETER_UNIT: Param<&str> = Param::with_default(
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Accelerometer {
     triad: Triad,
-    last: [f64; 3],
+    last: Option<[f64; 3]>,
+    /// Samples since that was seen.
+    missing: u64,
 }
 
 impl Accelerometer {
@@ -133,16 +135,23 @@ impl Accelerometer {
     pub(crate) fn find(node: &Node<'_>, port: &str) -> Result<Self, Diagnostic> {
         let unit = node.get(&ACCELEROMETER_UNIT)?;
         let sensors = find(node, port, ["deg/s", unit])?;
-        Ok(Self { triad: demand(node, port, sensors.accelerometer, 1)?, last: [0.0; 3] })
+        Ok(Self { triad: demand(node, port, sensors.accelerometer, 1)?, last: None, missing: 0 })
     }
 
-    /// Its samples at one moment, in g.
-    pub(crate) fn at(&mut self, planes: &[f32], len: usize, n: usize) -> [f64; 3] {
+    /// Its samples at one moment, in g; `None` before the first good one.
+    pub(crate) fn at(&mut self, planes: &[f32], len: usize, n: usize) -> Option<[f64; 3]> {
         let seen = at(&self.triad, planes, len, n);
+        self.missing = self.missing.saturating_add(1);
         if is_finite(seen) {
-            self.last = seen.map(|part| part.clamp(-LARGEST_G, LARGEST_G));
+            self.last = Some(seen.map(|part| part.clamp(-LARGEST_G, LARGEST_G)));
+            self.missing = 0;
         }
         self.last
+    }
+
+    /// So many samples were none in a row.
+    pub(crate) fn missing(&self) -> u64 {
+        self.missing
     }
 
     /// Its three axes.
@@ -151,11 +160,14 @@ impl Accelerometer {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.last = [0.0; 3];
+        (self.last, self.missing) = (None, 0);
     }
 
     pub(crate) fn visit(&mut self, state: &mut State<'_>) -> Result<(), StateError> {
-        self.last.iter_mut().try_for_each(|part| state.f64(part))
+        state.optional(&mut self.last, |state, last| {
+            last.iter_mut().try_for_each(|part| state.f64(part))
+        })?;
+        state.u64(&mut self.missing)
     }
 }
 

@@ -207,8 +207,10 @@ impl Operator for Walk {
         let frame = io.take();
         let len = frame.len();
         for n in 0..len {
-            let [x, y, z] = self.accelerometer.at(frame.samples(), len, n);
-            if let Some(step) = self.steps.push((x * x + y * y + z * z).sqrt()) {
+            // Before the first good sample: at rest.
+            let seen = self.accelerometer.at(frame.samples(), len, n);
+            let size = seen.map_or(1.0, |[x, y, z]| (x * x + y * y + z * z).sqrt());
+            if let Some(step) = self.steps.push(size) {
                 self.found(step, io);
             }
         }

@@ -38,6 +38,7 @@ pub static KIND: Kind = Kind {
         &UNIT,
     ],
     plan: |node| {
+        Settings::read(node)?;
         let rate = Rate::new(node.get(&RATE_HZ)?).expect("within range");
         let unit = Unit::named(node.get(&UNIT)?);
         let names = 0..node.get(&CHANNELS)?;
@@ -94,6 +95,14 @@ struct Settings {
 
 impl Settings {
     fn read(node: &Node<'_>) -> Result<Self, engine::Diagnostic> {
+        let (frequency_hz, rate_hz) = (node.get(&FREQUENCY_HZ)?, node.get(&RATE_HZ)?);
+        if frequency_hz > 0.5 * rate_hz {
+            let message = format!(
+                "a sine of {frequency_hz} Hz does not exist at {rate_hz} samples per second"
+            );
+            let problem = node.problem(engine::Code::AboveNyquist, FREQUENCY_HZ.name(), message);
+            return Err(problem.hint(format!("choose at most {} Hz", 0.5 * rate_hz)));
+        }
         Ok(Self {
             frequency_hz: node.get(&FREQUENCY_HZ)?,
             amplitude: node.get(&AMPLITUDE)?,
