@@ -2,6 +2,7 @@
 
 use std::{
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    thread::ThreadId,
     time::Instant,
 };
 
@@ -187,10 +188,8 @@ impl Sink for Final {
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        let (at, cpu_s) = now();
         lock(&ENDED).push(Ended {
-            at,
-            cpu_s,
+            now: now(),
             frames: self.frames,
             samples: self.samples,
             last: self.last,
@@ -199,20 +198,40 @@ impl Sink for Final {
     }
 }
 
-static BEGAN: Mutex<Vec<(Instant, f64)>> = Mutex::new(Vec::new());
+static BEGAN: Mutex<Vec<Now>> = Mutex::new(Vec::new());
 static ENDED: Mutex<Vec<Ended>> = Mutex::new(Vec::new());
 
 struct Ended {
-    at: Instant,
-    cpu_s: f64,
+    now: Now,
     frames: u64,
     samples: u64,
     last: f32,
 }
 
-/// The moment, and how much processor time this thread has had.
-fn now() -> (Instant, f64) {
-    (Instant::now(), process::thread_cpu_s())
+/// A moment on a thread, and how much processor time that has had.
+struct Now {
+    at: Instant,
+    thread: ThreadId,
+    cpu_s: f64,
+}
+
+fn now() -> Now {
+    let thread = std::thread::current().id();
+    Now { at: Instant::now(), thread, cpu_s: process::thread_cpu_s() }
+}
+
+/// Processor time of each thread from the first source that began on it to the last sink that ended
+/// there: sessions of one core share its thread.
+fn cpu_s(began: &[Now], ended: &[Ended]) -> f64 {
+    let mut threads: Vec<ThreadId> = began.iter().map(|now| now.thread).collect();
+    threads.sort_by_key(|thread| format!("{thread:?}"));
+    threads.dedup();
+    let of = |thread: ThreadId| {
+        let first = began.iter().filter(|now| now.thread == thread).map(|now| now.cpu_s);
+        let last = ended.iter().filter(|it| it.now.thread == thread).map(|it| it.now.cpu_s);
+        last.fold(0.0, f64::max) - first.fold(f64::INFINITY, f64::min)
+    };
+    threads.into_iter().map(of).sum()
 }
 
 pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -223,8 +242,8 @@ pub(super) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Ran {
     /// From the first call of the first source to the last of the last sink.
     pub(crate) seconds: f64,
-    /// Processor time in between, if each source shares its thread with its sink: what the wall's
-    /// clock would have said on a machine without others.
+    /// Processor time in between of the threads they ran on, if each source shares its thread with its
+    /// sink: what the wall's clock would have said on a machine without others.
     pub(crate) cpu_s: f64,
     /// Frames at all sinks.
     pub(crate) frames: u64,
@@ -241,14 +260,13 @@ pub(crate) struct Ran {
 pub(crate) fn ran() -> Ran {
     let (began, ended) = (std::mem::take(&mut *lock(&BEGAN)), std::mem::take(&mut *lock(&ENDED)));
     assert_eq!(began.len(), ended.len(), "every source that began has a sink that ended");
-    let first = began.iter().map(|began| began.0).min().expect("a graph has run");
-    let end = ended.iter().map(|ended| ended.at).max().expect("a graph has run");
+    let first = began.iter().map(|began| began.at).min().expect("a graph has run");
+    let end = ended.iter().map(|ended| ended.now.at).max().expect("a graph has run");
     let last = ended[0].last;
     assert!(ended.iter().all(|ended| ended.last.to_bits() == last.to_bits()), "all end alike");
     Ran {
         seconds: end.duration_since(first).as_secs_f64(),
-        cpu_s: ended.iter().map(|ended| ended.cpu_s).sum::<f64>()
-            - began.iter().map(|began| began.1).sum::<f64>(),
+        cpu_s: cpu_s(&began, &ended),
         frames: ended.iter().map(|ended| ended.frames).sum(),
         samples: ended.iter().map(|ended| ended.samples).sum(),
         last,

@@ -24,7 +24,7 @@ use crate::math::state::{StateError, StateReader};
 const VERSION: u8 = 1;
 
 /// Outputs whose samples are dealt out at once.
-const OUTPUTS: usize = 64;
+pub(super) const OUTPUTS: usize = 64;
 
 /// Outputs that are summed at once.
 const AT_ONCE: usize = 32;
@@ -70,7 +70,7 @@ impl Decimate {
             to_skip: 0,
             history: vec![0.0; past * channels].into(),
             joint: vec![0.0; window_len(past, factor, OUTPUTS)].into(),
-            streams: vec![0.0; factor * stream_len(past, factor)].into(),
+            streams: streams(past, factor),
             taps,
         }
     }
@@ -152,6 +152,11 @@ fn window_len(past: usize, factor: usize, outputs: usize) -> usize {
     past + (outputs - 1) * factor + 1
 }
 
+/// Room for the streams of `OUTPUTS` outputs.
+pub(super) fn streams(past: usize, factor: usize) -> Box<[f32]> {
+    vec![0.0; factor * stream_len(past, factor)].into()
+}
+
 /// Room for one stream of `OUTPUTS` outputs, a multiple of both numbers of sums.
 fn stream_len(past: usize, factor: usize) -> usize {
     past / factor + OUTPUTS
@@ -187,12 +192,7 @@ impl Work for Channel<'_> {
                 joint[old..wanted].copy_from_slice(&input[..new]);
                 &joint[..wanted]
             };
-            if output.len() <= FEW {
-                few(taps, factor, window, output);
-            } else {
-                deal(window, factor, streams);
-                many(taps, factor, streams, output);
-            }
+            of_window(taps, factor, window, streams, output);
             from += output.len() * factor;
         }
 
@@ -202,6 +202,23 @@ impl Work for Channel<'_> {
             history.copy_within(len.., 0);
             history[past - len..].copy_from_slice(input);
         }
+    }
+}
+
+/// Up to `OUTPUTS` outputs of the samples they are made of, side by side.
+#[inline(always)]
+pub(super) fn of_window(
+    taps: &[f32],
+    factor: usize,
+    window: &[f32],
+    streams: &mut [f32],
+    output: &mut [f32],
+) {
+    if output.len() <= FEW {
+        few(taps, factor, window, output);
+    } else {
+        deal(window, factor, streams);
+        many(taps, factor, streams, output);
     }
 }
 
@@ -227,6 +244,7 @@ fn few(taps: &[f32], factor: usize, window: &[f32], output: &mut [f32]) {
 fn deal(window: &[f32], factor: usize, streams: &mut [f32]) {
     match factor {
         2 => deal_by::<2>(window, streams),
+        3 => deal_by::<3>(window, streams),
         4 => deal_by::<4>(window, streams),
         8 => deal_by::<8>(window, streams),
         _ => {

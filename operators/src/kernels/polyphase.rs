@@ -1,9 +1,16 @@
 //! From one sample rate to another: for each output a product with one phase of a filter.
 //!
 //! The filter and its phases are those of [`crate::math::resampling`]. A sum has eight parts, of
-//! every eighth product, which are added in one order, so every machine gives the same bits.
+//! every eighth product, and one of the last few, which are added in one order, so every machine gives
+//! the same bits. Where every so many-th sample is kept, there is one phase: then outputs are summed
+//! beside each other, as [`decimate`](super::decimate) does.
 
-use super::level::{Level, Work};
+use std::sync::Arc;
+
+use super::{
+    decimate::{self, OUTPUTS},
+    level::{Level, Work},
+};
 use crate::math::{
     resampling::{Bank, Steps},
     state::{State, StateError, StateReader, put_u64},
@@ -16,6 +23,10 @@ const PARTS: usize = 8;
 /// Samples that are put side by side with what came before them at once.
 const AT_ONCE: usize = 1_024;
 
+/// The largest whole ratio of rates whose samples are dealt out: beyond, there is more to deal than to
+/// multiply.
+const FACTOR_MAX: u64 = 16;
+
 /// A change of rate for a number of channels.
 #[derive(Clone, Debug)]
 pub struct Polyphase {
@@ -27,6 +38,30 @@ pub struct Polyphase {
     /// History and next samples of one channel, side by side.
     joint: Box<[f32]>,
     due: Due,
+    /// Where every so many-th sample is kept.
+    whole: Option<Whole>,
+}
+
+/// One phase.
+#[derive(Clone, Debug)]
+struct Whole {
+    factor: usize,
+    /// The newest sample's first.
+    taps: Arc<[f32]>,
+    streams: Box<[f32]>,
+}
+
+impl Whole {
+    fn of(bank: &Bank) -> Option<Self> {
+        let steps = bank.steps();
+        let is_whole = steps.parts() == 1 && (2..=FACTOR_MAX).contains(&steps.step());
+        let (taps, next) = bank.phase(0);
+        (is_whole && next.is_none()).then(|| {
+            let factor = steps.step() as usize;
+            let streams = decimate::streams(taps.len() - 1, factor);
+            Self { factor, taps: taps.iter().rev().copied().collect(), streams }
+        })
+    }
 }
 
 /// When the next output can be made: with the sample after `samples` others to come, `part` parts
@@ -43,11 +78,16 @@ impl Due {
         Self { samples: middle / parts, part: middle % parts }
     }
 
+    /// On by what lies between two outputs: whole samples, fewer parts than one has, and how many it has.
     #[inline(always)]
-    fn advance(&mut self, steps: &Steps) {
-        let part = self.part + steps.step();
-        self.samples += part / steps.parts();
-        self.part = part % steps.parts();
+    fn advance(&mut self, [whole, part, parts]: [u64; 3]) {
+        self.samples += whole;
+        self.part += part;
+        // Without a division: that would take as long as the product.
+        if self.part >= parts {
+            self.part -= parts;
+            self.samples += 1;
+        }
     }
 }
 
@@ -66,6 +106,7 @@ impl Polyphase {
             history: vec![0.0; past * channels].into(),
             joint: vec![0.0; past + AT_ONCE].into(),
             due: Due::first(bank.steps()),
+            whole: Whole::of(&bank),
             bank,
         }
     }
@@ -142,6 +183,7 @@ impl Polyphase {
             self.level.at_most_256_bits().run(Channel {
                 bank: &self.bank,
                 due: &mut due,
+                whole: &mut self.whole,
                 history: &mut self.history[channel * past..(channel + 1) * past],
                 joint: &mut self.joint,
                 input: &input[channel * len..(channel + 1) * len],
@@ -197,6 +239,7 @@ impl Polyphase {
 struct Channel<'a> {
     bank: &'a Bank,
     due: &'a mut Due,
+    whole: &'a mut Option<Whole>,
     history: &'a mut [f32],
     joint: &'a mut [f32],
     input: &'a [f32],
@@ -206,12 +249,25 @@ struct Channel<'a> {
 impl Work for Channel<'_> {
     #[inline(always)]
     fn run<const BITS: usize>(self) {
-        let Self { bank, due, history, joint, input, output } = self;
+        let Self { bank, due, whole, history, joint, input, output } = self;
         let past = history.len();
-        let mut output = output.iter_mut();
+        let (step, parts) = (bank.steps().step(), bank.steps().parts());
+        let step = [step / parts, step % parts, parts];
+        let mut made = 0;
         joint[..past].copy_from_slice(history);
         for input in input.chunks(AT_ONCE) {
             joint[past..past + input.len()].copy_from_slice(input);
+            if let Some(Whole { factor, taps, streams }) = whole {
+                while (due.samples as usize) < input.len() {
+                    let left = (input.len() - due.samples as usize).div_ceil(*factor);
+                    let count = left.min(OUTPUTS);
+                    let window = &joint[due.samples as usize..][..past + (count - 1) * *factor + 1];
+                    let output = &mut output[made..made + count];
+                    decimate::of_window(taps, *factor, window, streams, output);
+                    due.samples += (count * *factor) as u64;
+                    made += count;
+                }
+            }
             while (due.samples as usize) < input.len() {
                 let window = &joint[due.samples as usize..][..past + 1];
                 let (taps, next) = bank.phase(due.part);
@@ -219,8 +275,9 @@ impl Work for Channel<'_> {
                 if let Some((taps, share)) = next {
                     value += share * (product(taps, window) - value);
                 }
-                *output.next().expect("as many as were said") = value;
-                due.advance(bank.steps());
+                output[made] = value;
+                made += 1;
+                due.advance(step);
             }
             due.samples -= input.len() as u64;
             joint.copy_within(input.len()..input.len() + past, 0);
@@ -240,11 +297,12 @@ fn product(taps: &[f32], samples: &[f32]) -> f32 {
             sums[n] += taps[n] * samples[n];
         }
     }
-    for (sum, (tap, sample)) in sums.iter_mut().zip(last_taps.iter().zip(last)) {
-        *sum += tap * sample;
-    }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    // On their own: where they go into the parts, compilers store part of a register and load it whole,
+    // which waits for the store.
+    let rest = last_taps.iter().zip(last).fold(0.0, |sum, (tap, sample)| sum + tap * sample);
+    // Otherwise the parts are kept in pairs, for the sake of the last sums, and not in one register.
+    let [a, b, c, d, e, f, g, h] = std::hint::black_box(sums);
+    ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
 }
 
 #[cfg(test)]

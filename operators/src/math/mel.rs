@@ -99,9 +99,22 @@ impl MelBank {
         for (value, (first, weights)) in values.iter_mut().zip(&self.bands) {
             let weights = &self.weights[weights.clone()];
             let powers = &spectrum[*first..][..weights.len()];
-            *value = weights.iter().zip(powers).map(|(weight, power)| weight * power).sum();
+            *value = dot(weights, powers);
         }
     }
+}
+
+/// The sum of products, in four parts that need not wait for each other.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let ((a, last_a), (b, last_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut sums = [0.0; 4];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    let rest: f64 = last_a.iter().zip(last_b).map(|(a, b)| a * b).sum();
+    (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
 /// The first `count` rows of the discrete cosine transform (type II) of `len` numbers, orthonormal:
@@ -128,7 +141,7 @@ impl Cosines {
     /// The transform of `input`.
     pub fn apply(&self, input: &[f64], output: &mut [f32]) {
         for (value, row) in output.iter_mut().zip(self.rows.chunks_exact(self.len)) {
-            *value = row.iter().zip(input).map(|(cosine, x)| cosine * x).sum::<f64>() as f32;
+            *value = dot(row, input) as f32;
         }
     }
 }

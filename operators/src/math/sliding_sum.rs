@@ -38,6 +38,10 @@ impl SlidingSum {
 
     /// Puts the sum of the last `count` rows, of which `row` is the newest, in its place.
     pub(crate) fn push(&mut self, row: &mut [f64]) {
+        if self.count == 1 {
+            // Its own sum.
+            return;
+        }
         let (width, at) = (self.width, self.at);
         self.rows[at * width..][..width].copy_from_slice(row);
         let ended = self.rows.get((at + 1) * width..(at + 2) * width);
