@@ -213,6 +213,11 @@ impl Sole {
         Self(None)
     }
 
+    /// What is in it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], Buffer::bytes)
+    }
+
     /// Becomes a buffer as long as `other` and gives its samples for writing: the same block if
     /// there is room, else another from the pool. Content unspecified.
     #[inline]

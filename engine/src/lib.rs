@@ -27,6 +27,7 @@ mod kind;
 mod live;
 mod param;
 mod plan;
+mod prefetch;
 mod ring;
 mod run;
 mod service;

@@ -29,14 +29,14 @@ pub(crate) fn as_sample(level: f64) -> f64 {
     f64::from(level as f32)
 }
 
-/// Whether a frame of `len` samples that begins so far from where the last one ended goes on from there.
+/// Whether a frame that begins so far from where the last one ended goes on from there.
 ///
 /// A gap is told by the runtime. But after a restart the state is that of the last save, which may be
 /// older than the frame, and nobody tells: then it must begin where the state ends. Otherwise frames
-/// may lie beside the grid of their rate, as those stamped on arrival do, by a second or their own
-/// length; what is further off is a source that did not say that it lost something.
-pub(crate) fn goes_on(off_ns: u64, is_loaded: bool, period_ns: f64, len: usize) -> bool {
-    let beside_ns = if is_loaded { 0.0 } else { (period_ns * len as f64).max(1e9) };
+/// may lie beside the grid of their rate, as those stamped on arrival do, by a second; what is further
+/// off is a source that did not say that it lost something.
+pub(crate) fn goes_on(off_ns: u64, is_loaded: bool, period_ns: f64) -> bool {
+    let beside_ns = if is_loaded { 0.0 } else { 1e9 };
     off_ns as f64 <= (1.5 * period_ns).max(beside_ns)
 }
 
@@ -62,7 +62,13 @@ impl Seam {
     pub(crate) fn is_followed(self, io: &Io<'_>) -> bool {
         let off_ns = io.time_of(0).since(self.end).unsigned_abs();
         let period_ns = io.input_format(io.line()).rate().map_or(0.0, Rate::period_ns);
-        self.end == Timestamp::MIN || goes_on(off_ns, self.is_loaded, period_ns, io.frame().len())
+        self.end == Timestamp::MIN || goes_on(off_ns, self.is_loaded, period_ns)
+    }
+
+    /// Whether the state was taken up from a save that does not reach the frame to process. Nothing else
+    /// counts, however far off the frame is.
+    pub(crate) fn is_outdated(self, io: &Io<'_>) -> bool {
+        self.is_loaded && !self.is_followed(io)
     }
 
     /// The frame to process belongs to the state from here on.

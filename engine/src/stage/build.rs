@@ -155,6 +155,7 @@ impl Stage {
             counts: wiring.counts.stages[stage].clone(),
             entered: Timestamp::ZERO,
             looked: Timestamp::ZERO,
+            is_cold: false,
             watch: Stopwatch::default(),
             paused: false,
             beside_device,

@@ -121,6 +121,8 @@ pub(crate) struct Stage {
     entered: Timestamp,
     /// The clock when it was read last in this turn: at its beginning, or at a sink.
     looked: Timestamp,
+    /// Before this turn nothing was done for so long that little of the stage is in any cache.
+    is_cold: bool,
     /// Tells it between.
     watch: Stopwatch,
     pub(crate) paused: bool,

@@ -30,6 +30,9 @@ pub(crate) enum SlotBody {
     Empty,
 }
 
+/// So much of a slot every frame touches.
+pub(super) const HOT_BYTES: usize = 192;
+
 /// One node's place in a stage. What every frame needs stands first and close together, and what
 /// every frame writes stands here rather than in small allocations of its own: those of two
 /// sessions would lie side by side in one cache line, for which their cores would contend.

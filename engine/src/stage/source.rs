@@ -4,6 +4,8 @@ use crate::{
     body::Flow,
     format::Format,
     io::{Io, Sent},
+    prefetch,
+    stats::EdgeCounts,
     time::{Grid, Timestamp},
 };
 
@@ -139,6 +141,8 @@ impl SourceState {
     }
 }
 
+/// So much of a frame that waits is asked for.
+const HELD_LINES: usize = 16;
 /// Calls of one source that send nothing before it is given up as broken.
 const EMPTY_CALLS_MAX: usize = 1_000_000;
 /// Frames a successor makes anew and throws away in one turn.
@@ -258,6 +262,9 @@ impl Stage {
     /// Sends what a source holds through the graph.
     fn release(&mut self, source: usize) -> Step {
         let slot = self.sources[source].slot;
+        if std::mem::take(&mut self.is_cold) {
+            self.warm(source);
+        }
         // Content comes through the door here, not at the turn's beginning. As fast as it goes,
         // the sink above has just read the clock.
         let entered = match self.pace.speed {
@@ -305,6 +312,31 @@ impl Stage {
             self.end_source(source);
         }
         if self.any_watched || self.ending { self.settle() } else { Ok(()) }
+    }
+
+    /// Asks for the memory that the frames of this source will touch, all at once.
+    fn warm(&self, source: usize) {
+        for slot in &self.slots {
+            prefetch::bytes(slot, slot::HOT_BYTES);
+        }
+        for sent in &self.sources[source].held {
+            for part in sent.frame.buffer().bytes().chunks(64).take(HELD_LINES) {
+                prefetch::line(part);
+            }
+        }
+        for part in self.spare.bytes().chunks(64).take(HELD_LINES) {
+            prefetch::line(part);
+        }
+        for slot in &self.slots {
+            prefetch::bytes(&*slot.sole_counts, size_of::<EdgeCounts>());
+            match &slot.body {
+                SlotBody::Source(body) => prefetch::line(&raw const **body),
+                SlotBody::Operator(body) => prefetch::line(&raw const **body),
+                SlotBody::Block(body) => prefetch::line(&raw const **body),
+                SlotBody::Sink(body) => prefetch::line(&raw const **body),
+                SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {}
+            }
+        }
     }
 
     pub(super) fn end_source(&mut self, source: usize) {

@@ -12,6 +12,8 @@ use super::{NOBODY, SourceState, Stage, Step, Turn, slot};
 /// What one turn does at most, in frames taken in or joined and timers fired, so that the cells of a
 /// core share it.
 const FRAMES_PER_TURN: usize = 256;
+/// After so long without a turn, others have had the caches.
+const COLD_NS: i64 = 100_000;
 /// One turn in this many is timed node by node.
 const TURNS_PER_TIMED: u32 = 256;
 
@@ -69,6 +71,7 @@ impl Stage {
     }
 
     fn take_inputs(&mut self, now: Timestamp) -> Step<Turn> {
+        self.is_cold = now.since(self.looked) > COLD_NS;
         self.looked = now;
         self.watch.stop();
         self.left = FRAMES_PER_TURN;

@@ -220,7 +220,7 @@ impl Operator for Classifier {
             // Of this very frame: others may have come that wait for a beat.
             let time_ns = io.frame().header.time.nanos();
             // Also where nobody told of it: after a restart the state is that of the last save.
-            if !self.past.goes_on_at(time_ns, io.frame().len()) {
+            if !self.past.goes_on_at(time_ns) {
                 self.tell_all(io);
                 self.past.begin(time_ns);
                 self.last = None;

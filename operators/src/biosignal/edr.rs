@@ -265,7 +265,7 @@ impl Operator for Derived {
             // Of this very frame: others may have come that wait for a beat.
             let time_ns = io.frame().header.time.nanos();
             // Also where nobody told of it: after a restart the state is that of the last save.
-            if !self.past.goes_on_at(time_ns, io.frame().len()) {
+            if !self.past.goes_on_at(time_ns) {
                 self.past.begin(time_ns);
                 (self.count, self.last) = (0, None);
                 let first = self.number_from(time_ns);

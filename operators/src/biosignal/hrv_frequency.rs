@@ -2,8 +2,8 @@
 //!
 //! With `method = "lomb"` the spectrum of the intervals after Lomb and Scargle, which needs no resampling
 //! and is brought up to date with each beat; with `"welch"` that of the intervals put on a grid of 4 Hz by
-//! a quadratic spline, in segments of half the window, as neurokit2 has it unless told otherwise (its
-//! `interpolation_rate` 4 and `normalize` off), found when it is told. Formulas stand in
+//! a quadratic spline, in segments of half the window, as neurokit2 has it with `interpolation_rate=4` and
+//! `normalize=False`, found when it is told. Formulas stand in
 //! `operators::math::hrv`. Bands, by neurokit2's
 //! `hrv_frequency` and the Task Force of 1996:
 //!
@@ -23,7 +23,8 @@
 //! themselves has the same LF/HF to 1 %.
 //!
 //! Powers are absent of fewer than 16 intervals, and of a band that the spectrum reaches less than half
-//! of: ULF takes a window of 41 minutes, VLF of 185 s, LF of 43 s, HF of 15 s. 100 s reach all of LF, and of a
+//! of (`"welch"`: that holds less than two of its frequencies, 2 / `window_s` apart); `tp` is of the bands that are
+//! told. Of `"lomb"` ULF takes a window of 41 minutes, VLF of 185 s, LF of 43 s, HF of 15 s. 100 s reach all of LF, and of a
 //! band that is reached in part the power of that part is told. While the window fills (`span_s`), slow bands
 //! are poorly told.
 
@@ -45,15 +46,15 @@ pub static KIND: Kind = Kind {
           0.04 (vlf), to 0.15 (lf), to 0.4 (hf) and to 0.5 Hz (vhf), all of it (tp), lf_hf, lfn and hfn \
           (shares of tp) and ln_hf, defined as in neurokit2's hrv_frequency, without dividing by the \
           greatest power. Frequencies of \"lomb\" are multiples of 1 / (5 window_s), from four cycles a window to \
-          0.5 Hz; absent of fewer than 16 intervals, or where they reach less than half of a band (of lf below 43 \
-          s, of vlf below 185 s; a window of 100 s reaches all of lf). An interval outside rr_min_ms to \
+          0.5 Hz; absent of fewer than 16 intervals, or where they reach less than half of a band (lomb: of lf below 43 s, of \
+          vlf below 185 s; a window of 100 s reaches all of lf); tp is of the bands that are told. An interval outside rr_min_ms to \
           rr_max_ms, or more than rr_change_max_pct off the last one counted, is not believed, as in \
           `hrv`; `removed` says how many, `span_s` how long those that count are together. Events \
           whose `is_beat` is false are passed over; intervals next to a beat whose `class` is not N, L, R, e \
           or j do not count, nor does one across a gap, such as before an event without `rr_ms`, or with one \
           that is NaN or infinite. Delay: none, but values \
           wait for the first beat behind their time. Cost: per frequency (750 of five minutes) some 20 ns a \
-          beat and 10 ns a value; never computed afresh. Source: Zechmeister and Kürster 2009; Task \
+          beat and 10 ns a value, never computed afresh (lomb). Source: Zechmeister and Kürster 2009; Task \
           Force 1996.",
     example: "window_s = 60.0\nevery_s = 5.0",
     inputs: &[Port::event("in")],

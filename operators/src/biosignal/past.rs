@@ -63,11 +63,11 @@ impl Past {
     }
 
     /// Whether a frame that begins then goes on where the state ends; `begin` anew if not.
-    pub(super) fn goes_on_at(&mut self, time_ns: i64, len: usize) -> bool {
+    pub(super) fn goes_on_at(&mut self, time_ns: i64) -> bool {
         let Some(start_ns) = self.start_ns else { return false };
         let off_ns = time_ns.saturating_sub(start_ns).saturating_sub(self.rate.span_ns(self.taken));
         let is_loaded = std::mem::take(&mut self.is_loaded);
-        if !goes_on(off_ns.unsigned_abs(), is_loaded, self.rate.period_ns(), len) {
+        if !goes_on(off_ns.unsigned_abs(), is_loaded, self.rate.period_ns()) {
             return false;
         }
         // Frames stamped on arrival lie beside the grid of their rate: places go by the newest.

@@ -13,7 +13,7 @@
 //! | `in`  | any signal of mean 0                     |
 //! | `out` | its envelope, in the same unit           |
 //!
-//! An attack of 0 follows every peak at once. A strength without a direction of time is
+//! An attack of 0 follows every peak at once. How strong a signal is over a window says
 //! [`rms`](super::rms), the amplitude of one band [`analytic`](crate::spectrum::analytic).
 //!
 //! **Delay**: none subtracted; it rises within some `attack_ms` and falls within some `release_ms`.

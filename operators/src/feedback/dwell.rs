@@ -244,7 +244,7 @@ impl Operator for OfEvents {
 
 #[cfg(test)]
 mod tests {
-    use engine::{EventWriter, Frame, Header, testing::Bench};
+    use engine::{EventWriter, Frame, Gap, Header, MaybeGap, testing::Bench};
 
     use super::*;
 
@@ -285,5 +285,31 @@ mod tests {
         dwell.run();
         let times: Vec<f64> = dwell.take().iter().map(|seen| seen.time().secs_f64()).collect();
         assert_eq!(times, [5.0, 9.0]);
+    }
+    #[test]
+    fn what_is_on_does_not_stay_on_behind_a_gap() {
+        let format = Format::event(vec![Field::bool("is_on")], 1.0);
+        let params = "dwell_s = 1.0";
+        let mut dwell = Bench::with(&KIND, &[("in", format.clone())], params).expect("valid");
+        let event = |second: f64, gap: MaybeGap| {
+            let event = EventWriter::new(format.as_event().expect("events")).bool(0, second < 5.0);
+            let time = Timestamp::from_secs_f64(second);
+            Frame::new(Header { gap, ..Header::at(time) }, event.finish())
+        };
+        dwell.push(0, event(1.0, MaybeGap::NONE));
+        dwell.push(0, event(3.0, MaybeGap::NONE));
+        dwell.run();
+        dwell.push(0, event(8.0, Gap::Source.into()));
+        dwell.run();
+        let told: Vec<_> = dwell
+            .take()
+            .iter()
+            .map(|s| (s.time().secs_f64(), s.frame.buffer().bytes().to_vec()))
+            .collect();
+        let is_on = |on: bool| {
+            EventWriter::new(dwell.output(0).as_event().expect("events")).bool(0, on).finish()
+        };
+        let bytes = |on: bool| is_on(on).bytes().to_vec();
+        assert_eq!(told, [(2.0, bytes(true)), (8.0, bytes(false))]);
     }
 }

@@ -19,7 +19,9 @@
 //! Together the two paths pass everything: what both agree on comes out as it is. With `turn`, such as
 //! 360 for degrees, differences are taken the short way round and what comes out lies in ±turn / 2.
 //!
-//! **Delay**: none at any frequency. **Missing**: where the measurement is NaN, older than
+//! **Delay**: none at any frequency where `in` is as fast as `rate`. Where it is slower its samples stand until
+//! the next: on the way it lies behind by half its period, and what moves evenly is told by so much too
+//! little; [`regrid`](crate::rate::regrid) in front of it, to the rate of `rate`, mends that. **Missing**: where the measurement is NaN, older than
 //! `max_age_ms` or of quality 0, the rate goes on alone for `bridge_s`, then NaN comes out; where the
 //! rate is missing, it is taken as 0. A **gap** forgets. **Cost**: some 20 ns a sample and channel.
 
@@ -36,10 +38,11 @@ pub static KIND: Kind = Kind {
     name: "complementary",
     summary: "One of what drifts and what trembles: a rate, and a measurement that pulls it back.",
     doc: "y' = y + rate dt, then y = y' + a (in - y') with a = 1 - exp(-quality dt / time_constant_s), \
-          for every channel, at the moments of `rate`, of the others the latest sample: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
+          for every channel, at the moments of `rate`, with the latest sample of the others: the rate counts for what is faster than 1 / (2 pi time_constant_s), the measurement \
           for what is slower, and what both agree on comes out unchanged. With `turn` (360 for \
           degrees) differences go the short way round and the result lies within half a turn of 0. \
-          Delay: none. Where the measurement is NaN, older than max_age_ms or of quality 0, the rate goes \
+          Delay: none; where `in` is slower than `rate` its samples stand until the next, half its period \
+          behind on average, unless `regrid` brings it to the same rate. Where the measurement is NaN, older than max_age_ms or of quality 0, the rate goes \
           on alone for bridge_s, then NaN comes out; a missing rate is 0. A gap forgets. Cost: about 20 ns \
           a sample and channel. Source: Higgins 1975, A comparison of complementary and Kalman \
           filtering.",
@@ -175,7 +178,7 @@ impl Operator for Complementary {
         for n in 0..len {
             let now = self.grid.time_of(n as i64).nanos();
             let before = self.now.replace(now).unwrap_or(now);
-            let dt_s = now.saturating_sub(before) as f64 / 1e9;
+            let dt_s = now.saturating_sub(before).max(0) as f64 / 1e9;
             for channel in 0..self.states.len() {
                 let [x, rate] = self.lines.map(|line| sample(io, line, channel, n));
                 let quality = self.quality.map_or(1.0, |line| sample(io, line, channel, n));

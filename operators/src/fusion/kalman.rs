@@ -184,29 +184,31 @@ struct Rules {
 struct Track {
     rules: Rules,
     filters: Vec<Kalman>,
-    /// Measurements left out in a row, of each.
-    surprises: Vec<u64>,
+    /// Measurements left out in a row, of each: parts of one where a sample stands for part of one.
+    surprises: Vec<f64>,
     /// Up to where time has passed.
     now: Option<i64>,
 }
 
 /// After so many measurements left out in a row it is the estimate that was wrong: the next one begins
 /// anew.
-const SURPRISES_MAX: u64 = 10;
+const SURPRISES_MAX: f64 = 10.0;
 
 impl Track {
     fn new(rules: Rules, filters: Vec<Kalman>) -> Self {
-        Self { rules, surprises: vec![0; filters.len()], filters, now: None }
+        Self { rules, surprises: vec![0.0; filters.len()], filters, now: None }
     }
 
     fn pass_until(&mut self, time: Timestamp) {
-        let before = self.now.replace(time.nanos());
         // Events of the past change nothing that has passed.
-        let dt_s = before.map_or(0.0, |before| (time.nanos() - before).max(0) as f64 / 1e9);
+        let before = self.now.unwrap_or(time.nanos());
+        self.now = Some(before.max(time.nanos()));
+        let dt_s = (time.nanos() - before).max(0) as f64 / 1e9;
         self.filters.iter_mut().for_each(|filter| filter.predict(dt_s));
     }
 
-    fn measure(&mut self, channel: usize, value: f64, quality: f64) {
+    /// Takes in a measurement, of which this is a `share`.
+    fn measure(&mut self, channel: usize, value: f64, quality: f64, share: f64) {
         let filter = &mut self.filters[channel];
         let variance = self.rules.variance / quality;
         let is_measured = value.is_finite() && variance.is_finite() && variance > 0.0;
@@ -215,15 +217,15 @@ impl Track {
         }
         let surprises = &mut self.surprises[channel];
         if filter.surprise(value, variance) <= self.rules.surprise_max {
-            *surprises = 0;
-        } else if *surprises < SURPRISES_MAX {
-            *surprises += 1;
+            *surprises = 0.0;
+        } else if *surprises + 1e-9 < SURPRISES_MAX {
+            *surprises += share;
             return;
         } else {
-            *surprises = 0;
+            *surprises = 0.0;
             filter.reset();
         }
-        filter.update(value, variance);
+        filter.update(value, variance / share);
     }
 
     /// The estimate, if there is one that is certain enough.
@@ -235,7 +237,7 @@ impl Track {
 
     fn reset(&mut self) {
         self.filters.iter_mut().for_each(Kalman::reset);
-        self.surprises.fill(0);
+        self.surprises.fill(0.0);
         self.now = None;
     }
 
@@ -245,7 +247,7 @@ impl Track {
         state.time(&mut now).expect("only loading can fail");
         for (filter, mut surprises) in self.filters.iter().zip(self.surprises.iter().copied()) {
             filter.clone().pass(&mut state).expect("only loading can fail");
-            state.u64(&mut surprises).expect("only loading can fail");
+            state.f64(&mut surprises).expect("only loading can fail");
         }
     }
 
@@ -255,7 +257,7 @@ impl Track {
             state.time(&mut self.now)?;
             for (filter, surprises) in self.filters.iter_mut().zip(&mut self.surprises) {
                 filter.pass(state)?;
-                state.u64(surprises)?;
+                state.f64(surprises)?;
             }
             Ok(())
         };
@@ -286,7 +288,7 @@ impl Operator for OfSignals {
             for channel in 0..self.voices.channels() {
                 for voice in 0..self.voices.len() {
                     let (value, quality) = self.voices.say(io, voice, channel, n);
-                    self.track.measure(channel, value, quality * self.shares[voice]);
+                    self.track.measure(channel, value, quality, self.shares[voice]);
                 }
                 let [x, v, deviation] = self.track.told(channel).unwrap_or([f64::NAN; 3]);
                 let velocity = self.track.rules.has_velocity.then_some(v);
@@ -332,7 +334,7 @@ impl Operator for OfEvents {
         let event = io.event();
         let quality = quality.map_or(1.0, |field| event.f64(field).unwrap_or(0.0).clamp(0.0, 1.0));
         self.track.pass_until(time);
-        self.track.measure(0, event.f64(value).unwrap_or(f64::NAN), quality);
+        self.track.measure(0, event.f64(value).unwrap_or(f64::NAN), quality, 1.0);
         let [x, v, deviation] = match self.track.told(0) {
             Some(told) => told.map(Some),
             None => [None; 3],

@@ -215,7 +215,7 @@ impl Operator for Gravity {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -106,14 +106,15 @@ const EVERY_S: Param<f64> =
 
 fn parameters(node: &Node<'_>) -> Result<PostureParameters, Diagnostic> {
     let (up, front) = (axis(node.get(&UP)?), axis(node.get(&FRONT)?));
-    if dot(up, front) != 0.0 {
+    let at_thigh = node.get(&SENSOR)? == "thigh";
+    // A thigh has no side to lie on, and no front.
+    if !at_thigh && dot(up, front) != 0.0 {
         let message = format!("`front` lies along `up` = {:?}", node.get(&UP)?);
         let problem = node.problem(Code::OutOfRange, FRONT.name(), message);
         return Err(problem.hint("choose another axis"));
     }
     let (leaning, lying) = (node.get(&LEANING_DEG)?, node.get(&LYING_DEG)?);
     let hysteresis = node.get(&HYSTERESIS_DEG)?;
-    let at_thigh = node.get(&SENSOR)? == "thigh";
     if !at_thigh && leaning + 2.0 * hysteresis > lying {
         let message = format!(
             "`leaning_deg` = {leaning:?} is within twice `hysteresis_deg` of `lying_deg` = {lying:?}"
@@ -287,7 +288,7 @@ impl Operator for Watch {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -352,6 +353,29 @@ mod tests {
         posture.feed(&body(&[(UP, 10)]));
         let at: Vec<f64> = told(&posture.take()).iter().map(|told| told.0).collect();
         assert_eq!(at, [0.0, 2.0, 4.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn a_sensor_that_says_nothing_has_no_posture() {
+        let mut silent = bench("every_s = 1.0");
+        silent.feed(&[f32::NAN; 3 * 500]);
+        assert!(silent.take().is_empty());
+
+        // Silent for half a second, then for four: only the second is too long for the last good sample.
+        let mut posture = bench("every_s = 1.0\nmoving_g = 100.0");
+        let lost = [f32::NAN; 3];
+        posture.feed(&body(&[(lost, 1), (UP, 4)]));
+        posture.feed(&[f32::NAN; 3 * 25]);
+        posture.feed(&body(&[(UP, 3)]));
+        let told_before = told(&posture.take());
+        assert_eq!(told_before[0].0, 1.0, "{told_before:?}");
+        assert_eq!(told_before.len(), 7, "{told_before:?}");
+        posture.feed(&body(&[(lost, 4), (BACK, 3)]));
+        let told_after = told(&posture.take());
+        let (first, last) = (&told_after[0], &told_after[told_after.len() - 1]);
+        assert_eq!((first.1.as_str(), last.1.as_str()), ("upright ", "lying supine"));
+        let lying = told_after.iter().find(|told| told.1 == "lying supine").expect("told");
+        assert!(lying.2.is_none() && lying.0 >= 12.5, "{told_after:?}");
     }
 
     #[test]

@@ -250,7 +250,7 @@ impl Operator for Walk {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -116,8 +116,8 @@ impl Operator for Placed {
         if len == 0 {
             return Ok(());
         }
-        if !self.seam.is_followed(io) {
-            // Nobody knows how many samples came between the save and this frame.
+        if self.seam.is_outdated(io) {
+            // Nobody knows how many samples came between that save and this frame.
             self.dejitter.gap();
         }
         self.seam.advance(io);

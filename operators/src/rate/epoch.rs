@@ -29,7 +29,7 @@ use engine::{
 };
 
 use crate::{
-    bodies::load,
+    bodies::{Seam, load},
     math::state::{put_i64, put_u64},
     spectrum::cut::LEN_MAX,
 };
@@ -84,6 +84,7 @@ pub static KIND: Kind = Kind {
             channels,
             taken: 0,
             origin: None,
+            seam: Seam::NONE,
             waiting: VecDeque::with_capacity(waiting),
             lost: 0,
         }))
@@ -106,7 +107,7 @@ const BASELINE: Param<&str> = Param::with_default(
 /// The first and the last sample of a piece, from that of its event.
 fn ends(node: &Node<'_>) -> Result<(i64, i64), Diagnostic> {
     let rate_hz = node.rate_hz("in");
-    let sample = |seconds: f64| (seconds * rate_hz).round();
+    let sample = |seconds: f64| (seconds * rate_hz).round_ties_even();
     let (from, to) = (sample(node.get(&TMIN_S)?), sample(node.get(&TMAX_S)?));
     let reach = to.max(0.0) - from.min(0.0);
     if to < from {
@@ -122,6 +123,8 @@ fn ends(node: &Node<'_>) -> Result<(i64, i64), Diagnostic> {
     Ok((from as i64, to as i64))
 }
 
+/// Times of frames on one grid are rounded, each for itself.
+const GRID_NS: u64 = 2;
 /// The version of what `save` writes.
 const VERSION: u8 = 1;
 
@@ -137,8 +140,10 @@ struct Epoch {
     channels: usize,
     /// Samples taken since the signal began.
     taken: i64,
-    /// Number and moment of the first sample of the last frame.
+    /// Number and moment of a sample, from which events are counted: the first of the first frame, or of a
+    /// later one that lay beside the grid.
     origin: Option<(i64, Timestamp)>,
+    seam: Seam,
     /// Events whose piece is not whole: their samples and moments.
     waiting: VecDeque<(i64, Timestamp)>,
     /// Events without a piece.
@@ -146,12 +151,22 @@ struct Epoch {
 }
 
 impl Epoch {
+    /// Whether the next sample is counted right from the origin. Where it is, the origin stays: which
+    /// sample an event half-way between two is nearest to must not hang on where frames end.
+    fn is_on_grid(&self, time: Timestamp) -> bool {
+        self.origin.is_some_and(|(number, at)| {
+            let due = at.plus_nanos(self.rate.span_ns(self.taken - number));
+            time.since(due).unsigned_abs() <= GRID_NS
+        })
+    }
+
     fn event(&mut self, time: Timestamp) {
         let Some((first, at)) = self.origin else {
             self.lost += 1;
             return;
         };
-        let samples = (time.since(at) as f64 / self.rate.period_ns()).round() as i64;
+        // Halves go to the even one, as MNE's do.
+        let samples = (time.since(at) as f64 / self.rate.period_ns()).round_ties_even() as i64;
         if self.waiting.len() == self.waiting.capacity() {
             // More events than their format allows.
             self.waiting.pop_front();
@@ -162,7 +177,7 @@ impl Epoch {
 
     fn take(&mut self, samples: &[f32], len: usize) {
         for (room, plane) in
-            self.past.chunks_exact_mut(2 * self.room).zip(samples.chunks_exact(len))
+            self.past.chunks_exact_mut(2 * self.room).zip(samples.chunks_exact(len.max(1)))
         {
             for (number, &x) in (self.taken..).zip(plane) {
                 let place = number as usize % self.room;
@@ -216,7 +231,13 @@ impl Operator for Epoch {
         if io.port() == 1 {
             self.event(frame.header.time);
         } else {
-            self.origin = Some((self.taken, frame.header.time));
+            if !self.seam.is_followed(io) {
+                self.cut();
+            }
+            self.seam.advance(io);
+            if !self.is_on_grid(frame.header.time) {
+                self.origin = Some((self.taken, frame.header.time));
+            }
             self.take(frame.samples(), frame.len());
         }
         self.send_whole(io);
@@ -242,7 +263,7 @@ impl Operator for Epoch {
 
     fn reset(&mut self) {
         self.cut();
-        self.lost = 0;
+        (self.lost, self.seam) = (0, Seam::NONE);
     }
 
     fn save(&self, into: &mut Vec<u8>) {
@@ -252,6 +273,7 @@ impl Operator for Epoch {
         put_i64(into, self.taken);
         put_i64(into, self.origin.map_or(-1, |(first, _)| first));
         put_i64(into, self.origin.map_or(0, |(_, time)| time.nanos()));
+        put_i64(into, self.seam.end.nanos());
         put_u64(into, self.lost);
         put_u64(into, self.waiting.len() as u64);
         for (number, time) in &self.waiting {
@@ -268,10 +290,12 @@ impl Operator for Epoch {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         load("is no state of `epoch`", VERSION, from, |state| {
-            let (mut first, mut time_ns, mut waiting) = (0, 0, 0);
+            let (mut first, mut time_ns, mut end_ns, mut waiting) = (0, 0, 0, 0);
             state.i64(&mut self.taken)?;
             state.i64(&mut first)?;
             state.i64(&mut time_ns)?;
+            state.i64(&mut end_ns)?;
+            self.seam = Seam::loaded(Timestamp::from_nanos(end_ns));
             state.u64(&mut self.lost)?;
             state.u64(&mut waiting)?;
             state
@@ -365,6 +389,49 @@ mod tests {
         assert_eq!(got[0].1[..2], [30.0, 31.0]);
         let (got, _) = pieces("tmin_s = -0.11\ntmax_s = -0.1", 10, &[200, 590]);
         assert_eq!((got[0].1[..2].to_vec(), got[1].1[0]), (vec![9.0, 10.0], 48.0));
+    }
+
+    #[test]
+    fn an_event_between_two_samples_has_one_piece_wherever_frames_end() {
+        // A sample of 1 024 a second is 976 562.5 ns: half-way between the first and the second one.
+        let of = |frame: usize| {
+            let inputs =
+                [("in", Bench::channels(1, 1_024.0)), ("events", Format::event(Vec::new(), 100.0))];
+            let params = "tmin_s = 0.0\ntmax_s = 0.0";
+            let mut epoch = Bench::with(&KIND, &inputs, params).expect("valid");
+            for n in 0..20 {
+                let time = Timestamp::from_nanos((n as f64 * 976_562.5 + 488_281.0) as i64);
+                epoch.push(1, Bench::event_at(time));
+            }
+            let ramp: Vec<f32> = (0..30).map(|n| n as f32).collect();
+            for part in ramp.chunks(frame) {
+                epoch.push_samples(0, part);
+            }
+            epoch.flush();
+            epoch.take().iter().map(|seen| seen.frame.samples()[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(of(1), of(30));
+        assert_eq!(of(1), of(7));
+    }
+
+    #[test]
+    fn a_state_older_than_the_frame_cuts_no_piece_across() {
+        let inputs =
+            [("in", Bench::channels(1, 100.0)), ("events", Format::event(Vec::new(), 100.0))];
+        let params = "tmin_s = -0.1\ntmax_s = 0.1";
+        let mut epoch = Bench::with(&KIND, &inputs, params).expect("valid");
+        let ramp: Vec<f32> = (0..50).map(|n| n as f32).collect();
+        epoch.push_samples(0, &ramp);
+        epoch.push(1, Bench::event_at(Timestamp::from_nanos(450 * MS)));
+        epoch.run();
+        let state = epoch.save();
+        epoch.restart(&state).expect("its own");
+        epoch.push(0, Frame::signal(Timestamp::from_nanos(800 * MS), 1, &ramp));
+        epoch.push(1, Bench::event_at(Timestamp::from_nanos(1_000 * MS)));
+        epoch.flush();
+        let firsts: Vec<f32> = epoch.take().iter().map(|seen| seen.frame.samples()[0]).collect();
+        // That of the event at 450 ms would need samples that are lost.
+        assert_eq!(firsts, [10.0]);
     }
 
     #[test]

@@ -19,8 +19,8 @@
 //!
 //! Cubic is the Catmull–Rom spline: it passes through the samples with a steady slope and is exact for
 //! parabolas; where a neighbour is missing (at the ends), it is taken from the straight line. There is
-//! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), which
-//! is its look-back. Beyond the last sample its value holds for one period. After a gap, which is also
+//! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), four
+//! periods at most each, which are its look-back. Beyond the last sample its value holds for one period. After a gap, which is also
 //! what lies between samples more than four periods apart, there are values again from the first
 //! multiple on. **NaN** reaches the values between it and its neighbours
 //! (cubic: and the next ones). **Cost**: some ten operations a value and channel.
@@ -40,8 +40,8 @@ pub static KIND: Kind = Kind {
           different clocks have samples at the very same moments. method = \"linear\": on the straight \
           line between the samples on both sides; \"cubic\": on the Catmull-Rom spline through four \
           samples, exact for parabolas. No filter against aliases: for a lower rate put `resample` in \
-          front. Delay: none; a value waits for the sample behind it (cubic: the second), which is the \
-          look-back. Beyond the last sample its value holds for one period. More than four periods from one \
+          front. Delay: none; a value waits for the sample behind it (cubic: the second), four periods \
+          at most each, which are the look-back. Beyond the last sample its value holds for one period. More than four periods from one \
           sample to the next are a gap. NaN: reaches the values \
           between it and its neighbours (cubic: and the next ones). Cost: some ten operations a value \
           and channel. Source: Catmull and Rom 1974, in Computer Aided Geometric Design, 317-326.",
@@ -57,7 +57,7 @@ pub static KIND: Kind = Kind {
         let ahead = if node.get(&METHOD)? == "cubic" { 2 } else { 1 };
         // Times are rounded to nanoseconds. Where samples come as their rate says, whoever waits for
         // values is told with each frame that they are not that late.
-        let look_back_ns = signal.rate.span_ns(HOLE_PERIODS - 1 + ahead) + 2;
+        let look_back_ns = signal.rate.span_ns(HOLE_PERIODS * ahead) + 2;
         Ok(Outline::of([Format::Signal(format.into())]).looking_back(look_back_ns))
     },
     build: |node| {
@@ -71,6 +71,7 @@ pub static KIND: Kind = Kind {
             hole_ns: signal.rate.span_ns(HOLE_PERIODS) + 1,
             is_cubic,
             channels,
+            is_loaded: false,
             known: 0,
             times: [Timestamp::ZERO; POINTS],
             samples: vec![0.0; channels * POINTS].into(),
@@ -109,6 +110,8 @@ struct Regrid {
     hole_ns: i64,
     is_cubic: bool,
     channels: usize,
+    /// Taken up from a save, with no frame since: what lies behind it may have been told already.
+    is_loaded: bool,
     /// How many of the last samples are known, the newest behind, and when they were.
     known: usize,
     times: [Timestamp; POINTS],
@@ -235,6 +238,10 @@ impl Regrid {
             *time = Timestamp::from_nanos(ns.cast_signed());
         }
         state.f32s(&mut self.samples)?;
+        self.is_loaded = true;
+        // Moments are made one after the other up to the newest sample.
+        let newest = self.first_not_before(self.times[POINTS - 1]);
+        state.demand(self.known == 0 || (newest - self.next).unsigned_abs() < 1 << 32)?;
         state.end()
     }
 }
@@ -244,8 +251,12 @@ impl Operator for Regrid {
         let frame = io.take();
         let (samples, len) = (frame.samples(), frame.len());
         if self.known > 0 && io.time_of(0).since(self.times[POINTS - 1]) > self.hole_ns {
-            self.finish(io);
+            match self.is_loaded {
+                true => self.known = 0,
+                false => self.finish(io),
+            }
         }
+        self.is_loaded = false;
         let mut from = self.next;
         for n in 0..len {
             let is_first = self.known == 0;
@@ -271,7 +282,7 @@ impl Operator for Regrid {
     }
 
     fn reset(&mut self) {
-        self.known = 0;
+        (self.known, self.is_loaded) = (0, false);
         self.values.clear();
     }
 

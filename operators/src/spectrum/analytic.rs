@@ -99,7 +99,9 @@ fn taps(node: &Node<'_>) -> Result<[Arc<[f32]>; 2], Diagnostic> {
     let both = part(0).and_then(|re| Ok([re, part(1)?]));
     both.map_err(|error: cfir::CfirError| {
         let (param, hint) = match error {
-            cfir::CfirError::Edges => (LOW_HZ.name(), "choose low_hz below high_hz"),
+            cfir::CfirError::Edges => {
+                (LOW_HZ.name(), "choose low_hz below high_hz, and both below half the rate")
+            }
             cfir::CfirError::Taps(_) => (WINDOW_S.name(), "choose another length"),
             cfir::CfirError::Lag { .. } => (LAG_MS.name(), "choose such a lag or another window_s"),
         };

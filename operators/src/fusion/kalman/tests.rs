@@ -129,3 +129,18 @@ fn a_slow_signal_counts_once_for_each_of_its_samples() {
     // Two hundred measurements of 0 and two of 10, all of one variance.
     assert!((f64::from(out[199]) - 20.0 / 202.0).abs() < 1e-6, "{}", out[199]);
 }
+
+#[test]
+fn a_slow_outlier_surprises_once_however_long_it_is_held() {
+    let ports = [("in", Bench::channels(1, 100.0)), ("in", Bench::channels(1, 1.0))];
+    let params = "noise = 1.0\nprocess = 0.0\nsurprise_max_ratio = 4.0";
+    let mut bench = Bench::with(&KIND, &ports, params).expect("valid");
+    let mut fast = vec![0.0; 100];
+    fast.extend([f32::NAN; 200]);
+    bench.push_samples(0, &fast);
+    bench.push_samples(1, &[0.0, 30.0, 1e4]);
+    bench.flush();
+    let out: Vec<f32> =
+        bench.take().iter().flat_map(|seen| seen.frame.channel(0).to_vec()).collect();
+    assert!(out.iter().all(|x| *x == 0.0), "{:?}", out.iter().find(|x| **x != 0.0));
+}
