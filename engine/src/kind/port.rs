@@ -54,6 +54,8 @@ pub struct Port {
     pub variadic: bool,
     /// Whether no edge need enter.
     pub optional: bool,
+    /// Whether of several channels only the first counts, of which the planner warns.
+    pub one_channel: bool,
 }
 
 /// What a port carries.
@@ -75,7 +77,7 @@ pub enum Shape {
 
 impl Port {
     const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape, variadic: false, optional: false }
+        Self { name, shape, variadic: false, optional: false, one_channel: false }
     }
 
     /// A port for signals.
@@ -86,6 +88,11 @@ impl Port {
     /// A port for events.
     pub const fn event(name: &'static str) -> Self {
         Self::new(name, Shape::Event)
+    }
+
+    /// A port for tensors.
+    pub const fn tensor(name: &'static str) -> Self {
+        Self::new(name, Shape::Tensor)
     }
 
     /// A port for anything.
@@ -102,6 +109,13 @@ impl Port {
     #[must_use]
     pub const fn variadic(mut self) -> Self {
         self.variadic = true;
+        self
+    }
+
+    /// Says that of several channels only the first counts: whoever brings more is told to pick one.
+    #[must_use]
+    pub const fn of_one_channel(mut self) -> Self {
+        self.one_channel = true;
         self
     }
 

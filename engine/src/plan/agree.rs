@@ -153,7 +153,11 @@ impl Draft<'_> {
             kind.name
         );
         let warnings = std::mem::take(&mut outline.warnings);
-        let warnings: Vec<Diagnostic> = warnings.into_iter().map(complete).collect();
+        let warnings = warnings.into_iter().chain(draft.inputs.iter().filter_map(|input| {
+            let port = kind.inputs.iter().find(|port| port.name == input.port)?;
+            port.one_channel.then(|| of_several_channels(name, input))?
+        }));
+        let warnings: Vec<Diagnostic> = warnings.map(complete).collect();
         outline.align = match draft.inputs.len() {
             0 | 1 => None,
             _ => {
@@ -281,4 +285,20 @@ pub(super) fn can_bypass(kind: &Kind, inputs: &[Input], outline: &Outline) -> bo
     !kind.is_source()
         && outline.align.is_none()
         && inputs.iter().all(|input| input.format == *output)
+}
+
+/// Channels that a hint names.
+const NAMED_CHANNELS: usize = 8;
+
+/// Warns of channels that do not count, where only the first does.
+fn of_several_channels(node: &str, input: &Input) -> Option<Diagnostic> {
+    let channels = &input.format.as_signal()?.channels;
+    let [first, _, ..] = &channels[..] else { return None };
+    let (count, label) = (channels.len(), &input.label);
+    let message = format!("`{node}` looks at `{}`, the first of {count} channels", first.name);
+    let names = channels.iter().take(NAMED_CHANNELS).map(|channel| channel.name.as_str());
+    let more = if count > NAMED_CHANNELS { ", …" } else { "" };
+    let names = names.collect::<Vec<_>>().join(", ");
+    let hint = format!("pick one of {names}{more}, such as `{label}[{}]`", first.name);
+    Some(Diagnostic::warning(Code::NoEffect, message).at(&input.place).hint(hint))
 }

@@ -55,7 +55,7 @@ pub static KIND: Kind = Kind {
           approximate 1 ns times N^2 a value, at once: N is at most 4096 for these. Source: Bandt \
           and Pompe 2002; Richman and Moorman 2000; Pincus 1991.",
     example: "method = \"permutation\"\nwindow_s = 2.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[&METHOD, &WINDOW_S, &EVERY_S, &ORDER, &TOLERANCE_RATIO, &BINS],
     plan: |node| {

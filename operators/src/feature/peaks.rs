@@ -49,7 +49,7 @@ pub static KIND: Kind = Kind {
           sample, and for each local maximum the way down to its left. Source: SciPy 1.17, \
           scipy.signal.find_peaks.",
     example: "prominence = 0.5\nwindow_s = 1.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[&PROMINENCE, &HEIGHT, &WINDOW_S, &REFRACTORY_S, &FIND],
     plan: |node| {
@@ -188,6 +188,20 @@ mod tests {
     }
 
     const SIGNAL: [f32; 12] = [0.0, 3.0, 1.0, 2.0, 0.0, 5.0, 4.5, 5.0, 0.0, -4.0, -3.0, -3.5];
+
+    #[test]
+    fn who_brings_several_channels_is_told_that_one_counts() {
+        let warnings = |channels: usize| {
+            let inputs = [("in", Bench::channels(channels, 100.0))];
+            Bench::with(&KIND, &inputs, "").expect("valid").warnings().to_vec()
+        };
+        let told = warnings(3);
+        assert!(
+            told.iter().any(|it| it.contains("looks at `0`, the first of 3 channels")),
+            "{told:?}"
+        );
+        assert!(warnings(1).is_empty());
+    }
 
     #[test]
     fn peaks_and_valleys_are_stamped_where_they_are() {

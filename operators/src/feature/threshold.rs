@@ -45,7 +45,7 @@ pub static KIND: Kind = Kind {
           missing samples at the first that is there. NaN: a sample that is not finite is passed over. After a gap the \
           side is forgotten. Cost: about 2 ns a sample.",
     example: "level = 0.5\nhysteresis = 0.1",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[&LEVEL, &HYSTERESIS, &EDGE, &REFRACTORY_S],
     plan: |node| {

@@ -34,7 +34,7 @@ pub static KIND: Kind = Kind {
           black; the hue stays as it was. Cost: some 50 ns an event. Source: Smith 1978, Color \
           gamut transform pairs.",
     example: "from_high = 1000.0",
-    inputs: &[Port::any("in")],
+    inputs: &[Port::any("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[
         &FROM_LOW,

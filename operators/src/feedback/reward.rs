@@ -45,7 +45,7 @@ pub static KIND: Kind = Kind {
           none. NaN: is no success. After a gap counts go on. Cost: about 1 ns a sample. Source: \
           Ferster and Skinner 1957, Schedules of reinforcement; Fleshler and Hoffman 1962.",
     example: "ratio = 1",
-    inputs: &[Port::any("in")],
+    inputs: &[Port::any("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[&SCHEDULE, &RATIO, &INTERVAL_S, &SEED, &FIELD],
     plan: |node| {

@@ -33,7 +33,7 @@ pub static KIND: Kind = Kind {
           volume_share may change while it runs. Delay: none. NaN: is silent; the pitch stays as \
           it was. Cost: some 50 ns an event. Source: ISO 16 for the tuning.",
     example: "from_high = 1000.0",
-    inputs: &[Port::any("in")],
+    inputs: &[Port::any("in").of_one_channel()],
     outputs: &[Port::event("out")],
     params: &[&FROM_LOW, &FROM_HIGH, &LOW_HZ, &HIGH_HZ, &SCALE, &VOLUME_SHARE, &EVERY_S, &FIELD],
     plan: |node| {

@@ -25,8 +25,9 @@ pub(crate) struct Sensors {
 const UNITS: [&str; 3] = ["rad/s", "g", "uT"];
 const NAMES: [&str; 3] = ["gyroscope", "accelerometer", "magnetometer"];
 
-/// Finds triads by the units of channels; those without a unit stand for what is missing: three of
-/// them are the accelerometer, six or nine gyroscope, accelerometer and magnetometer in this order.
+/// Finds triads by the units of channels; those without a unit by their names (`acc_x`, `GyroY`, `mz`) or,
+/// where these tell nothing, stand for what is missing: three of them are the accelerometer, six or nine
+/// gyroscope, accelerometer and magnetometer in this order.
 /// `assumed` are the units of gyroscope and accelerometer where channels have none.
 ///
 /// # Errors
@@ -60,6 +61,11 @@ fn triads(format: &SignalFormat, assumed: [&str; 2]) -> Option<Sensors> {
             None => return None,
         }
     }
+    if unknown.iter().all(|&number| by_name(&format.channels[number].name).is_some()) {
+        for number in unknown.drain(..) {
+            found[by_name(&format.channels[number].name).expect("asked before")].push(number);
+        }
+    }
     let (triples, []) = unknown.as_chunks::<3>() else { return None };
     let missing = [0, 1, 2].into_iter().filter(|&sensor| found[sensor].is_empty());
     let missing: Vec<usize> = match triples.len() {
@@ -88,6 +94,18 @@ fn triads(format: &SignalFormat, assumed: [&str; 2]) -> Option<Sensors> {
     }
     let [gyroscope, accelerometer, magnetometer] = sensors;
     Some(Sensors { gyroscope, accelerometer, magnetometer })
+}
+
+/// The sensor that a channel without a unit is called after, such as `acc_x`, `GyroY` or `mz`.
+fn by_name(name: &str) -> Option<usize> {
+    const WORDS: [&[&str]; 3] =
+        [&["gyr", "gx", "gy", "gz"], &["acc", "ax", "ay", "az"], &["mag", "mx", "my", "mz"]];
+    let name = name.to_ascii_lowercase();
+    let is_called = |word: &str| match word.len() {
+        2 => name == *word,
+        _ => name.contains(word),
+    };
+    WORDS.iter().position(|words| words.iter().any(|word| is_called(word)))
 }
 
 /// A sensor that a kind cannot do without.
@@ -217,6 +235,25 @@ mod tests {
         for wrong in [&["g"; 2][..], &["g"; 6], &["mV"; 3], &[""; 12], &["g", "g", "m/s2"]] {
             assert_eq!(channels(wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn channels_without_a_unit_are_known_by_name() {
+        let named = |names: &[&str]| {
+            let mut format = signal(&vec![""; names.len()]);
+            for (channel, name) in format.channels.iter_mut().zip(names) {
+                (*name).clone_into(&mut channel.name);
+            }
+            let sensors = triads(&format, ["deg/s", "g"]).expect("sensors");
+            let all = [sensors.gyroscope, sensors.accelerometer, sensors.magnetometer];
+            all.map(|triad| triad.map(|triad| triad.channels))
+        };
+        let acc_first = ["acc_x", "acc_y", "acc_z", "gyr_x", "gyr_y", "gyr_z"];
+        assert_eq!(named(&acc_first), [Some([3, 4, 5]), Some([0, 1, 2]), None]);
+        assert_eq!(named(&["ax", "ay", "az"]), [None, Some([0, 1, 2]), None]);
+        let odd = ["mx", "my", "mz", "GyroX", "GyroY", "GyroZ", "AccX", "AccY", "AccZ"];
+        assert_eq!(named(&odd), [Some([3, 4, 5]), Some([6, 7, 8]), Some([0, 1, 2])]);
+        assert_eq!(named(&["x", "y", "z"]), [None, Some([0, 1, 2]), None], "nothing to go by");
     }
 
     #[test]

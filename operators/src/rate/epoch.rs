@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 
 use engine::{
     Body, Buffer, Code, Diagnostic, Dimension, Element, Fault, Format, GapNotice, Io, Kind, Node,
-    Operator, Outline, Param, Policy, Port, Rate, Shape, TensorFormat, Timestamp,
+    Operator, Outline, Param, Policy, Port, Rate, TensorFormat, Timestamp,
 };
 
 use crate::{
@@ -47,7 +47,7 @@ pub static KIND: Kind = Kind {
           Source: MNE 1.10, mne.Epochs.",
     example: "tmin_s = -0.2\ntmax_s = 0.5",
     inputs: &[Port::signal("in"), Port::event("events")],
-    outputs: &[Port { name: "out", shape: Shape::Tensor, variadic: false, optional: false }],
+    outputs: &[Port::tensor("out")],
     params: &[&TMIN_S, &TMAX_S, &BASELINE],
     policy: Policy::Merge,
     plan: |node| {

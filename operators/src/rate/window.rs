@@ -17,7 +17,7 @@
 //! it is. **Cost**: two copies of every sample, times len / hop.
 
 use engine::{
-    Body, Buffer, Dimension, Element, Fault, Format, Io, Kind, Operator, Outline, Port, Shape,
+    Body, Buffer, Dimension, Element, Fault, Format, Io, Kind, Operator, Outline, Port,
     TensorFormat,
 };
 
@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
           sample, times window / hop.",
     example: "window_s = 1.0\nhop_s = 0.5",
     inputs: &[Port::signal("in")],
-    outputs: &[Port { name: "out", shape: Shape::Tensor, variadic: false, optional: false }],
+    outputs: &[Port::tensor("out")],
     params: &[&WINDOW_S, &WINDOW_SAMPLES, &HOP_S, &HOP_SAMPLES],
     plan: |node| {
         let (len, _) = cut::lengths(node, "in")?;

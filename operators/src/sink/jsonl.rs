@@ -6,7 +6,8 @@
 //!
 //! `node` is where the frame comes from, `t_s` its time on the session's line,
 //! exact to the nanosecond; then the fields of the event that are there, or for
-//! signals the `rate_hz` and the `samples` of each channel by name. With several
+//! signals the `rate_hz` and the `samples` of each channel by name; for tensors of f32 their `shape` and
+//! their `values`, list in list. With several
 //! sessions a line carries `"session"`. A number that is not finite is `null`.
 //!
 //! Lines go to `file`, else to standard output; see [`crate::lines`]. Sessions beyond the first
@@ -15,7 +16,8 @@
 use std::{io::Write, sync::Arc};
 
 use engine::{
-    Body, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Placement, Port, Sink, Used,
+    Body, Dimension, Element, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Placement,
+    Port, Sink, TensorFormat, Used,
 };
 
 use super::place::{self, FILE};
@@ -29,7 +31,7 @@ pub static KIND: Kind = Kind {
     name: "jsonl",
     summary: "Write one line of JSON per frame, to standard output or a file.",
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
-          \"samples\":{channel:[…]}}. Several inputs are merged by event time. t_s is exact to the \
+          \"samples\":{channel:[…]}}, tensors of f32 {\"node\":…,\"t_s\":…,\"shape\":[rows,columns],\"values\":[[…],…]}. Several inputs are merged by event time. t_s is exact to the \
           nanosecond; NaN and infinities are null; an absent field is left out. With \
           `file`, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime; a \
           closed pipe ends the run cleanly.",
@@ -134,6 +136,12 @@ impl Sink for JsonLines {
                 }
                 self.text.push('}');
             }
+            Format::Tensor(tensor) if let Some(shape) = whole(tensor) => {
+                let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
+                let lens = lens.join(",");
+                push(&mut self.text, format_args!(",\"shape\":[{lens}],\"values\":"));
+                nested(&mut self.text, &shape, frame.samples());
+            }
             Format::Image(_) | Format::Tensor(_) => {
                 push(&mut self.text, format_args!(",\"bytes\":{}", frame.buffer().bytes_len()));
             }
@@ -159,6 +167,34 @@ impl Sink for JsonLines {
         }
         .map_err(|error| Fault::io("cannot write", error))
     }
+}
+
+/// The shape of a tensor of f32 that is always the same.
+pub(super) fn whole(tensor: &TensorFormat) -> Option<Vec<usize>> {
+    let fixed = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(len) => Some(*len),
+        Dimension::Open { .. } => None,
+    };
+    let shape = tensor.shape.iter().map(fixed).collect::<Option<Vec<_>>>()?;
+    (tensor.element == Element::F32 && !shape.is_empty()).then_some(shape)
+}
+
+/// Lists of lists, the outermost dimension first.
+fn nested(text: &mut String, shape: &[usize], values: &[f32]) {
+    let [count, inner @ ..] = shape else { return };
+    if inner.is_empty() {
+        list(text, values);
+        return;
+    }
+    text.push('[');
+    let each = values.len() / (*count).max(1);
+    for (n, part) in values.chunks_exact(each.max(1)).enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        nested(text, inner, part);
+    }
+    text.push(']');
 }
 
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -238,6 +274,22 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn a_tensor_is_list_in_list() {
+        let shape = vec![Dimension::Fixed(2), Dimension::Fixed(3)];
+        let tensor = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
+        let files = MemoryFiles::new();
+        let (world, params) = (Arc::new(files.clone()), "file = \"out.jsonl\"");
+        let mut jsonl =
+            Bench::in_world(&KIND, &[("in", tensor)], params, world, Services::default())
+                .unwrap_or_else(|problem| panic!("{problem}"));
+        jsonl.push(0, Frame::signal(Timestamp::ZERO, 2, &[1.0, 2.0, 3.0, -1.0, f32::NAN, 0.5]));
+        jsonl.flush();
+        let text = files.text("out.jsonl").expect("written");
+        let want = "\"t_s\":0,\"shape\":[2,3],\"values\":[[1,2,3],[-1,null,0.5]]}\n";
+        assert!(text.ends_with(want), "{text}");
+    }
 
     #[test]
     fn a_line_says_where_when_and_what() {

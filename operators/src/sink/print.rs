@@ -102,6 +102,11 @@ fn describe(text: &mut String, format: &Format, frame: &Frame) {
                 summary(text, frame.channel(n), channel.unit.name());
             }
         }
+        Format::Tensor(tensor) if let Some(shape) = super::jsonl::whole(tensor) => {
+            let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
+            push(text, format_args!("  {} ", lens.join(" × ")));
+            summary(text, frame.samples(), "");
+        }
         Format::Image(_) | Format::Tensor(_) => {
             push(text, format_args!("  {} bytes", frame.buffer().bytes_len()));
         }

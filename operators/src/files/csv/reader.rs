@@ -69,6 +69,8 @@ pub struct CsvReader<R> {
     days: i64,
     rate_hz: f64,
     spread_ns: f64,
+    /// A longer step of the times is a gap.
+    longest_ns: f64,
     remarks: Vec<CsvRemark>,
     /// What a comment in front says about a rate, for whoever has to give one.
     rate_comment: Option<String>,
@@ -167,6 +169,7 @@ impl<R: Read> CsvReader<R> {
             days: 0,
             rate_hz: 0.0,
             spread_ns: 0.0,
+            longest_ns: f64::INFINITY,
             remarks: Vec::new(),
             rate_comment: None,
             last_ns: None,
@@ -237,7 +240,6 @@ impl<R: Read> CsvReader<R> {
         times: &mut [i64],
     ) -> Result<CsvBlock, FileError> {
         assert!(times.len() >= stride && out.len() >= stride * self.columns.len(), "room for rows");
-        let longest_ns = 1.5e9 / self.rate_hz;
         let mut block = CsvBlock::default();
         while block.rows < stride {
             let Some(line) = self.next_line()? else { break };
@@ -266,7 +268,7 @@ impl<R: Read> CsvReader<R> {
                     self.consume(line);
                     continue;
                 }
-                if (time_ns.abs_diff(from_ns)) as f64 > longest_ns {
+                if (time_ns.abs_diff(from_ns)) as f64 > self.longest_ns {
                     if block.rows > 0 {
                         // It is read again as the first row of the next block.
                         break;

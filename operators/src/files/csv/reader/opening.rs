@@ -194,13 +194,14 @@ impl<R: Read> CsvReader<R> {
             let hint = "write `time_column = \"\"`, and `rate_hz` with the rows per second";
             self.malformed(message, hint)
         })?;
-        let Some(Pace { rate_hz: found_hz, spread_ns }) = pace else {
+        let Some(Pace { rate_hz: found_hz, spread_ns, longest_ns }) = pace else {
             let (message, hint) = match probe.times.len() {
                 0 => ("has no row of numbers", LINE_HINT),
                 _ => ("has fewer than two rows, so its rate cannot be inferred", "give `rate_hz`"),
             };
             let found = asked_hz.ok_or_else(|| self.malformed(message.to_owned(), hint));
             self.rate_hz = found?;
+            self.longest_ns = 1.5e9 / self.rate_hz;
             return Ok(());
         };
         if let Some(asked_hz) = asked_hz.filter(|asked_hz| (asked_hz / found_hz - 1.0).abs() > 0.01)
@@ -219,7 +220,7 @@ impl<R: Read> CsvReader<R> {
             let hint = "write `time_unit = \"ms\"` if they are milliseconds".to_owned();
             self.remarks.push(CsvRemark { message, hint });
         }
-        (self.rate_hz, self.spread_ns) = (found_hz, spread_ns);
+        (self.rate_hz, self.spread_ns, self.longest_ns) = (found_hz, spread_ns, longest_ns);
         Ok(())
     }
 
@@ -245,6 +246,13 @@ impl<R: Read> CsvReader<R> {
                 continue;
             }
             let rises = rise.is_even();
+            if column.is_time() && !self.has_time && !is_auto && self.columns.len() > 1 {
+                self.leave_out(index, channel);
+                let message = format!("`{name}` tells no times by `time_column`: it is left out");
+                let hint = "choose `columns` to read it as a channel".to_owned();
+                self.remarks.push(CsvRemark { message, hint });
+                continue;
+            }
             if rises && !self.has_time && is_auto {
                 let message = format!("column `{name}` rises evenly from row to row, as times do");
                 let hint = format!(
