@@ -25,8 +25,8 @@
 //! Powers are absent of fewer than 16 intervals, and of a band that the spectrum reaches less than half
 //! of (`"welch"`: that holds less than two of its frequencies, 2 / `window_s` apart); `tp` is of the bands that are
 //! told. Of `"lomb"` ULF takes a window of 41 minutes, VLF of 185 s, LF of 43 s, HF of 15 s. 100 s reach all of LF, and of a
-//! band that is reached in part the power of that part is told. While the window fills (`span_s`), slow bands
-//! are poorly told.
+//! band that is reached in part the power of that part is told. While the window
+//! fills (`span_s`), what is there counts in its place.
 
 use engine::{EventWriter, Kind, Param, Port};
 

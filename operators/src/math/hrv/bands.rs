@@ -20,14 +20,15 @@ impl BandPowers {
     /// By trapezoids under a density in ms²/Hz at frequencies `step_hz` apart, the first of them at
     /// `first · step_hz`; each band from its first frequency to its last. Where a spectrum begins inside a
     /// band, this is the power of the part it reaches, if that is half of it or more.
-    pub fn under(density: &[f64], first: usize, step_hz: f64) -> Self {
+    /// `lowest_hz` is what the intervals that are there reach down to, which may be less far.
+    pub fn under(density: &[f64], first: usize, step_hz: f64, lowest_hz: f64) -> Self {
         let index = |hz: f64| {
             // The first frequency that is not below; a limit that is one of them must not be missed by
             // rounding.
             let number = (hz / step_hz - 1e-9).ceil() as usize;
             number.saturating_sub(first).min(density.len())
         };
-        let first_hz = first as f64 * step_hz;
+        let first_hz = lowest_hz.max(first as f64 * step_hz);
         let power = |low_hz: f64, high_hz: f64| {
             let inside = &density[index(low_hz)..index(high_hz)];
             let reached = (high_hz - first_hz.max(low_hz)) / (high_hz - low_hz);

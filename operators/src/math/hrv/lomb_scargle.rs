@@ -33,6 +33,8 @@ const CYCLES_MIN: usize = 4;
 const ONE: f64 = (1_u64 << 28) as f64;
 /// The longest window for which that holds.
 pub const WINDOW_S_MAX: f64 = 7_200.0;
+/// What a full window may lack at its edges.
+const EDGES_S: f64 = 3.0;
 /// Fewer intervals have no spectrum.
 const INTERVALS_MIN: i64 = 16;
 
@@ -106,7 +108,14 @@ impl LombScargle {
     /// Power per band.
     pub fn bands(&mut self) -> Option<BandPowers> {
         let step_hz = self.step_hz();
-        self.density().map(|density| BandPowers::under(density, Self::FIRST, step_hz))
+        let (Some(first), Some(last)) = (self.ends_ns.front(), self.ends_ns.back()) else {
+            return None;
+        };
+        // While the window fills, what is there does not reach down as far as the window will. A beat
+        // or two are always missing at its edges.
+        let span_s = last.saturating_sub(*first) as f64 / 1e9 + EDGES_S;
+        let lowest_hz = CYCLES_MIN as f64 / span_s;
+        self.density().map(|density| BandPowers::under(density, Self::FIRST, step_hz, lowest_hz))
     }
 
     fn change(&mut self, interval: &Interval, sign: i64) {

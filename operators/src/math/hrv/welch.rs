@@ -77,7 +77,7 @@ impl Welch {
     /// The power in each band; `None` of fewer than 16 intervals.
     pub fn bands(&mut self) -> Option<BandPowers> {
         let step_hz = self.find_density()?;
-        Some(BandPowers::under(&self.density, 0, step_hz))
+        Some(BandPowers::under(&self.density, 0, step_hz, 0.0))
     }
 
     /// Finds the density below 0.5 Hz, and says how far apart its frequencies are.
