@@ -98,6 +98,8 @@ pub static KIND: Kind = Kind {
             counted: Counted::NONE,
             taken: 0,
             began: 0,
+            passed: 0,
+            rejected: 0,
         }))
     },
     ..Kind::BASE
@@ -240,7 +242,13 @@ struct Reject {
     /// Samples taken, and those of them before the present frame.
     taken: u64,
     began: u64,
+    /// Of samples of all channels, since the body was built, how many there were and were rejected.
+    passed: u64,
+    rejected: u64,
 }
+
+/// Where more than this share is rejected, something is wrong with the signal or its unit.
+const REJECTED_SHARE: f64 = 0.5;
 
 impl Reject {
     fn delay(&self) -> usize {
@@ -313,6 +321,8 @@ impl Reject {
             }
             let stretch = together.unwrap_or(watched.stretch);
             let is_bad = stretch.since.is_some();
+            self.passed += 1;
+            self.rejected += u64::from(is_bad);
             if !is_bad {
                 watched.held = sample;
             }
@@ -465,6 +475,16 @@ impl Operator for Reject {
         self.drain(io);
         self.reset();
         Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        let share = self.rejected as f64 / (self.passed as f64).max(1.0);
+        (share > REJECTED_SHARE).then(|| {
+            let pct = (100.0 * share).round();
+            format!(
+                "{pct} % of the samples were rejected: are they in the unit their channels say?"
+            )
+        })
     }
 
     fn reset(&mut self) {

@@ -6,7 +6,7 @@
 //! missing  samples that are not finite
 //! flat     samples in a run that stays within `flat_band` for `flat_s` or longer
 //! clipped  samples at or beyond `rail_low` or `rail_high`
-//! mains    power at `mains_hz` in the variance: 2 |Σ (x − mean) e^(−jωt)|² / (N Σ (x − mean)²)
+//! mains    power at `mains_hz` in the variance, 0 until two periods have come: 2 |Σ (x − mean) e^(−jωt)|² / (N Σ (x − mean)²)
 //!
 //! quality = (1 − missing) (1 − flat) (1 − clipped) (1 − mains)
 //! ```

@@ -13,6 +13,8 @@ pub struct Quality {
     carrier: Vec<[f64; 2]>,
     /// By how much the carrier turns in a block.
     turn: [f64; 2],
+    /// Fewer samples tell no mains from anything else: two of its periods.
+    mains_len: f64,
     /// Runs so long are flat.
     flat_len: u64,
     /// Length, least and largest sample of the present run.
@@ -60,7 +62,8 @@ impl Quality {
         let at = |n: usize| turns.map_or([1.0, 0.0], |turns| cos_sin(n as f64 * turns));
         let carrier = (0..len).filter(|_| turns.is_some()).map(at).collect();
         let run = (0, f32::NAN, f32::NAN);
-        Self { window: Sliding::new(len), carrier, turn: at(len), flat_len, run }
+        let mains_len = turns.map_or(f64::INFINITY, |turns| (2.0 / turns).min(len as f64));
+        Self { window: Sliding::new(len), carrier, turn: at(len), mains_len, flat_len, run }
     }
 
     /// The window that ends with the next sample.
@@ -68,7 +71,7 @@ impl Quality {
         let item = self.look(x, rails);
         let turn = self.turn;
         let parts = self.window.push_aging(item, |item| item.turned(turn));
-        parts.shares(!self.carrier.is_empty())
+        parts.shares(parts.all >= self.mains_len)
     }
 
     fn look(&mut self, x: f32, rails: Rails) -> Parts {
@@ -136,11 +139,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn shares(self, is_mains_asked: bool) -> Shares {
+    fn shares(self, is_mains_known: bool) -> Shares {
         let Moments { count, mean, squares } = self.values;
         let off = |part: usize| self.sum[part] - mean * self.carrier[part];
         let hum = 2.0 * (off(0) * off(0) + off(1) * off(1)) / (count * squares);
-        let mains = if is_mains_asked && squares > 0.0 { hum.clamp(0.0, 1.0) } else { 0.0 };
+        let mains = if is_mains_known && squares > 0.0 { hum.clamp(0.0, 1.0) } else { 0.0 };
         Shares {
             missing: 1.0 - count / self.all,
             flat: self.flat / self.all,
