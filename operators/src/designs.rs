@@ -39,9 +39,11 @@ impl<K: Ord, T> Designs<K, T> {
 pub(crate) fn refused(node: &Node<'_>, param: &str, error: DesignError) -> Diagnostic {
     let hint = match error {
         DesignError::Decibels { .. } => "choose 0 < ripple_db < attenuation_db",
-        DesignError::EdgeOutside { .. } | DesignError::EdgesNotRising { .. } => {
-            "choose 0 < low_hz < high_hz < half the sample rate"
+        DesignError::EdgeOutside { nyquist_hz, .. } => {
+            let hint = format!("choose above 0 and below {nyquist_hz:?}");
+            return node.problem(Code::OutOfRange, param, error.to_string()).hint(hint);
         }
+        DesignError::EdgesNotRising { .. } => "choose 0 < low_hz < high_hz < half the sample rate",
         DesignError::Quality { .. } => "choose a larger quality: a narrower notch",
         DesignError::TapsEven { .. } => "choose an odd number of taps",
         DesignError::Silent { .. } => "choose more taps",

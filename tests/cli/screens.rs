@@ -85,7 +85,7 @@ fn explain_tells_units_ranges_defaults_and_codes() {
     assert!(page.contains("may change while it"), "{page}");
 
     let page = shown(&folder, &["explain", "above-nyquist"]);
-    assert!(page.starts_with("above-nyquist: A frequency is above half the sample rate.\n"));
+    assert!(page.starts_with("above-nyquist: A frequency is not below half the sample rate.\n"));
     assert!(page.contains("\nExample\n") && page.contains("\nRemedy\n"), "{page}");
 }
 

@@ -24,8 +24,8 @@ impl Code {
 const ADVICE: &[(Code, &str, &str)] = &[
     (
         Code::AboveNyquist,
-        "[node.clean]             # `ecg` delivers 100 samples per second\nop      = \"bandpass\"\nfrom    = \"ecg\"\nlow_hz  = 5.0\nhigh_hz = 80.0           # at most 50.0",
-        "Choose a frequency up to half the sample rate, or a source with a higher one.",
+        "[node.clean]             # `ecg` delivers 100 samples per second\nop      = \"bandpass\"\nfrom    = \"ecg\"\nlow_hz  = 5.0\nhigh_hz = 80.0           # below 50.0",
+        "Choose a frequency below half the sample rate, or a source with a higher one.",
     ),
     (
         Code::BadFile,

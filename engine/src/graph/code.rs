@@ -32,7 +32,7 @@ macro_rules! codes {
 }
 
 codes! {
-    AboveNyquist "above-nyquist" "A frequency is above half the sample rate."
+    AboveNyquist "above-nyquist" "A frequency is not below half the sample rate."
     BadFile "bad-file" "A file is not what its kind can read."
     BadFrom "bad-from" "A `from` is not written as `path[.port][[channels]]`."
     BadName "bad-name" "A name is not lower-case letters, digits and `_`, a letter first."

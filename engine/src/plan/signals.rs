@@ -9,7 +9,8 @@ use crate::{
 };
 
 impl Node<'_> {
-    /// Refuses a frequency above half the rate of the signal that enters `port`.
+    /// Refuses a frequency that is not below half the rate of the signal that enters `port`: for
+    /// edges of filters, which cannot lie there.
     ///
     /// # Errors
     /// `above-nyquist`, at the place of the parameter.
@@ -22,17 +23,42 @@ impl Node<'_> {
         hz: f64,
         port: &str,
     ) -> Result<(), Diagnostic> {
-        let (rate_hz, name) = (self.rate_hz(port), param.name());
-        let limit_hz = rate_hz / 2.0;
-        if hz <= limit_hz {
+        if hz < self.rate_hz(port) / 2.0 {
             return Ok(());
         }
+        Err(self.above_nyquist(param.name(), hz, port, "below"))
+    }
+
+    /// Refuses a frequency above half the rate of the signal that enters `port`: for what looks at
+    /// frequencies, of which that one is the last.
+    ///
+    /// # Errors
+    /// `above-nyquist`, at the place of the parameter.
+    ///
+    /// # Panics
+    /// As [`Node::signal`].
+    pub fn check_up_to_nyquist(
+        &self,
+        param: &Param<f64>,
+        hz: f64,
+        port: &str,
+    ) -> Result<(), Diagnostic> {
+        if hz <= self.rate_hz(port) / 2.0 {
+            return Ok(());
+        }
+        Err(self.above_nyquist(param.name(), hz, port, "at most"))
+    }
+
+    fn above_nyquist(&self, name: &str, hz: f64, port: &str, choose: &str) -> Diagnostic {
+        let rate_hz = self.rate_hz(port);
+        let limit_hz = rate_hz / 2.0;
         let input = self.inputs().iter().find(|input| input.port == port);
         let label = input.map_or(port, |input| input.label.as_str());
+        let is = if hz == limit_hz { "not below" } else { "above" };
         let message =
-            format!("`{name}` = {hz:?} is above half the sample rate of `{label}` ({limit_hz:?})");
-        let hint = format!("the rate of `{label}` is {rate_hz} Hz; choose at most {limit_hz:?}");
-        Err(self.problem(Code::AboveNyquist, name, message).hint(hint))
+            format!("`{name}` = {hz:?} is {is} half the sample rate of `{label}` ({limit_hz:?})");
+        let hint = format!("the rate of `{label}` is {rate_hz} Hz; choose {choose} {limit_hz:?}");
+        self.problem(Code::AboveNyquist, name, message).hint(hint)
     }
 
     /// Refuses signals whose channels, one by one, do not have the known units of those that

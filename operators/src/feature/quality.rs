@@ -54,7 +54,7 @@ pub static KIND: Kind = Kind {
         samples(node, &WINDOW_S, 2)?;
         every(node)?;
         if let Some(mains_hz) = node.get_optional(&MAINS_HZ)? {
-            node.check_below_nyquist(&MAINS_HZ, mains_hz, "in")?;
+            node.check_up_to_nyquist(&MAINS_HZ, mains_hz, "in")?;
         }
         let fields = vec![
             Field::text("channel", CHANNEL_BYTES),

@@ -77,8 +77,9 @@ mod tests {
     fn an_edge_that_cannot_be_is_explained() {
         for (params, told) in [
             ("", "`cutoff_hz` is missing"),
-            ("cutoff_hz = 125.0", "hint: choose 0 < low_hz < high_hz < half the sample rate"),
+            ("cutoff_hz = 125.0", "`cutoff_hz` = 125.0 is not below half the sample rate"),
             ("cutoff_hz = 126.0", "`cutoff_hz` = 126.0 is above half the sample rate"),
+            ("cutoff_hz = 126.0", "choose below 125.0"),
             ("cutoff_hz = 10.0\norder = 11", "`order` = 11 is outside 1 to 10"),
         ] {
             let problem = Bench::build(&KIND, 250.0, params).err().expect("refused").to_string();

@@ -35,7 +35,7 @@ pub static KIND: Kind = Kind {
     params: &[&CUTOFF_HZ],
     plan: |node| {
         let cutoff_hz = node.get(&CUTOFF_HZ)?;
-        node.check_below_nyquist(&CUTOFF_HZ, cutoff_hz, "in")?;
+        node.check_up_to_nyquist(&CUTOFF_HZ, cutoff_hz, "in")?;
         let rate_hz = node.rate_hz("in");
         let gain = Smooth::new(cutoff_hz, rate_hz).gain;
         let delay_s = (1.0 - gain) / gain / rate_hz;

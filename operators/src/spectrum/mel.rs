@@ -87,7 +87,7 @@ pub(super) fn bank(node: &Node<'_>) -> Result<(Cut, MelBank), Diagnostic> {
     let half_hz = 0.5 * cut.rate_hz;
     let low_hz = node.get(&LOW_HZ)?;
     let high_hz = node.get_optional(&HIGH_HZ)?.unwrap_or(half_hz);
-    node.check_below_nyquist(&HIGH_HZ, high_hz, "in")?;
+    node.check_up_to_nyquist(&HIGH_HZ, high_hz, "in")?;
     if low_hz >= high_hz {
         let message = format!("`low_hz` = {low_hz:?} is not below {high_hz:?}, where bands end");
         let problem = node.problem(Code::OutOfRange, LOW_HZ.name(), message);

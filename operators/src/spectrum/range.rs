@@ -25,7 +25,7 @@ impl Range {
     pub(super) fn read(node: &Node<'_>, cut: &Cut) -> Result<Self, Diagnostic> {
         let low_hz = node.get(&LOW_HZ)?;
         let high_hz = node.get_optional(&HIGH_HZ)?;
-        node.check_below_nyquist(&HIGH_HZ, high_hz.unwrap_or(0.0), "in")?;
+        node.check_up_to_nyquist(&HIGH_HZ, high_hz.unwrap_or(0.0), "in")?;
         let bin_hz = cut.bin_hz();
         // A bin on an edge counts, whichever way its frequency is rounded.
         let first = (low_hz / bin_hz - 1e-9).ceil().max(0.0) as usize;
