@@ -56,6 +56,10 @@ pub struct Port {
     pub optional: bool,
     /// Whether of several channels only the first counts, of which the planner warns.
     pub one_channel: bool,
+    /// What delivers what it is for, as `from` would name it if nodes were called like their kinds:
+    /// `qrs`, `quality.quality`, `imu[acc_x]`. Where one edge enters, any of them, the first for
+    /// examples; where many may, all of them together. Empty where any will do.
+    pub fed_by: &'static [&'static str],
 }
 
 /// What a port carries.
@@ -77,7 +81,14 @@ pub enum Shape {
 
 impl Port {
     const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape, variadic: false, optional: false, one_channel: false }
+        Self {
+            name,
+            shape,
+            variadic: false,
+            optional: false,
+            one_channel: false,
+            fed_by: &[],
+        }
     }
 
     /// A port for signals.
@@ -123,6 +134,13 @@ impl Port {
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Says what delivers what the port is for.
+    #[must_use]
+    pub const fn fed_by(mut self, fed_by: &'static [&'static str]) -> Self {
+        self.fed_by = fed_by;
         self
     }
 }

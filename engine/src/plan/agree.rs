@@ -6,7 +6,7 @@ use crate::{
     align::AlignSpec,
     format::{Format, SignalFormat},
     graph::{ChannelRef, Code, Diagnostic, Diagnostics, Place, Spanned, nearest},
-    kind::{Input, Kind, Node, Outline, Passed, Policy},
+    kind::{Input, Kind, Node, Outline, Passed, Policy, Port, Shape},
 };
 
 use super::{
@@ -89,13 +89,18 @@ impl Draft<'_> {
                 let problem = Diagnostic::error(Code::FormatMismatch, message).at(&source.place);
                 let fits =
                     (0..kind.outputs.len()).find(|&n| wanted.shape.takes(&outline.outputs[n]));
-                let problem = match fits {
-                    Some(port) => problem.hint(format!(
+                // What a made-up body tells of itself is no use to who brings a sensor.
+                let problem = match (between(wanted, &format), fits) {
+                    (Some(kinds), _) => {
+                        let what = "put a node between whose events it is for";
+                        problem.hint(format!("{what}, such as {kinds}"))
+                    }
+                    (None, Some(port)) => problem.hint(format!(
                         "`{}` delivers {}",
                         output_label(&producer.spec.name.value, kind, port),
                         shape_of(&outline.outputs[port]),
                     )),
-                    None => problem,
+                    (None, None) => problem,
                 };
                 self.problems.push(problem.of_node(name));
                 continue;
@@ -175,6 +180,15 @@ impl Draft<'_> {
     }
 }
 
+/// The kinds that make of a signal the events that a port is for.
+fn between(wanted: &Port, format: &Format) -> Option<String> {
+    if wanted.shape != Shape::Event || format.as_signal().is_none() {
+        return None;
+    }
+    let kinds: Vec<_> = wanted.fed_by.iter().map(|kind| format!("`{kind}`")).collect();
+    (!kinds.is_empty()).then(|| kinds.join(" or "))
+}
+
 /// Joins by moments need samples, and `exact` ones need them at the same moments.
 fn check_join(node: &Node<'_>, align: AlignSpec) -> Result<(), Diagnostics> {
     if align.policy == Policy::Merge {
@@ -202,8 +216,19 @@ fn check_join(node: &Node<'_>, align: AlignSpec) -> Result<(), Diagnostics> {
                 input.label,
                 other.hz(),
             );
-            let hint = "bring both to one rate first, or join by `nearest` or `hold`";
-            refuse(Code::RateMismatch, &input.place, message, hint);
+            let faster = if rate.hz() > other.hz() { first } else { input };
+            let slower_hz = rate.hz().min(other.hz());
+            let hint = format!(
+                "bring `{}` to {slower_hz} Hz first, with `resample` or `regrid`{}",
+                faster.label,
+                // A kind whose samples must be of the same moments leaves no choice.
+                if node.kind().policy == Policy::Exact {
+                    ""
+                } else {
+                    ", or join by `nearest` or `hold`"
+                },
+            );
+            refuse(Code::RateMismatch, &input.place, message, &hint);
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }

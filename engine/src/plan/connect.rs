@@ -8,7 +8,8 @@ use crate::{
 };
 
 use super::{
-    draft::{Draft, DraftEdge, is_enabled},
+    draft::{Draft, DraftEdge, DraftNode, is_enabled},
+    from::whole_from,
     words::listed,
 };
 
@@ -41,14 +42,13 @@ impl<'a> Draft<'a> {
                     Ok(producer) => producer,
                     Err(problem) => {
                         unknown += usize::from(problem.code == Code::UnknownNode);
-                        let names = self.spec.nodes.iter().map(|node| node.name.value.as_str());
-                        let near = match problem.code {
+                        let problem = match problem.code {
                             Code::UnknownNode if unknown <= SUGGESTIONS_MAX => {
-                                nearest(&input.source.value.node(), names)
+                                self.suggested(problem, node, &input.source.value.node())
                             }
-                            _ => None,
+                            _ => problem,
                         };
-                        self.problems.push(problem.of_node(&node.name.value).did_you_mean(near));
+                        self.problems.push(problem.of_node(&node.name.value));
                         Producer::Nothing
                     }
                 };
@@ -59,6 +59,22 @@ impl<'a> Draft<'a> {
             self.nodes[consumer].sound &= fits;
             self.nodes[consumer].connected &= fits;
         }
+    }
+
+    /// The node that was probably meant, or which there are.
+    fn suggested(&self, problem: Diagnostic, consumer: &NodeSpec, asked: &str) -> Diagnostic {
+        let names = self.spec.nodes.iter().map(|node| node.name.value.as_str());
+        let feeds = |node: &&DraftNode<'_>| {
+            node.spec.name.value != consumer.name.value && !node.kind.is_some_and(Kind::is_sink)
+        };
+        let others = self.nodes.iter().filter(feeds).map(|node| node.spec.name.value.as_str());
+        let others: Vec<&str> = others.collect();
+        let problem = match &others[..] {
+            [] => problem,
+            [one] => problem.hint(format!("there is `{one}`")),
+            several => problem.hint(format!("there are {}", listed(several.iter().copied()))),
+        };
+        problem.did_you_mean(nearest(asked, names))
     }
 
     /// The node and port that a SOURCE names.
@@ -222,9 +238,6 @@ fn missing_input(node: &NodeSpec, kind: &Kind, port: usize, lost: &Lost) -> Diag
         let hint = format!("enable {disabled}, or disable `{name}` as well");
         return Diagnostic::error(Code::MissingInput, message).hint(hint);
     }
-    let hint = match (port, kind.inputs[port].name) {
-        (0, _) if kind.inputs.len() == 1 => "write `from = \"NODE\"`".to_owned(),
-        (_, port) => format!("write `from = {{ {port} = \"NODE\" }}`"),
-    };
+    let hint = format!("write `{}`", whole_from(node, kind, None));
     Diagnostic::error(Code::MissingInput, format!("{wanted} has no input")).hint(hint)
 }

@@ -11,6 +11,7 @@ mod connect;
 mod cut;
 mod draft;
 mod draw;
+mod from;
 mod hosts;
 mod joins;
 mod merging;
@@ -19,6 +20,7 @@ mod params;
 mod rings;
 mod signals;
 mod table;
+mod units;
 mod words;
 
 #[cfg(test)]
@@ -147,6 +149,11 @@ impl Plan {
     /// Names of the nodes, producers before consumers.
     pub fn node_names(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|node| node.name.as_str())
+    }
+
+    /// What leaves each port of the node called `name`.
+    pub fn outputs_of(&self, name: &str) -> Option<&[Format]> {
+        self.nodes.iter().find(|node| node.name == name).map(|node| &node.outputs[..])
     }
 
     /// How long the longest source delivers, where all say so.

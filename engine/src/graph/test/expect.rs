@@ -191,7 +191,7 @@ impl Written {
             (Some(value), ..) => Ok(Wanted::Is(value.clone())),
             (None, Some(value), Some(within), ..) => Ok(Wanted::Near { value, within }),
             (None, Some(_), None, ..) => {
-                Err(("`near` says not how near", "write `within = …`, or `is` for exactly"))
+                Err(("`near` does not say how near", "write `within = …`, or `is` for exactly"))
             }
             (None, None, Some(_), ..) => Err(("`within` says not of what", "write `near = …`")),
             (None, None, None, Some(min), Some(max)) if min > max => {

@@ -164,7 +164,7 @@ static ADD: Kind = Kind {
 
 static MERGE: Kind = Kind {
     name: "merge",
-    inputs: &[Port::any("in").variadic(), Port::event("marks").optional()],
+    inputs: &[Port::any("in").variadic(), Port::event("marks").optional().fed_by(&["detect"])],
     outputs: &[Port::like("out", "in")],
     ..Kind::BASE
 };
