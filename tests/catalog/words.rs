@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use engine::Shape;
+
 use crate::subject::{every_kind, everyone};
 
 /// The files of `operators` that hold a catalog entry: name of the file and text.
@@ -137,6 +139,29 @@ fn quantities_end_in_their_unit() {
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));
             assert!(has_unit || bare.contains(&name), "{}: {name} has no unit", kind.name);
+        }
+    }
+}
+
+#[test]
+fn what_feeds_a_port_is_in_the_catalogue_and_every_port_for_events_is_fed() {
+    for kind in every_kind() {
+        for port in kind.inputs {
+            assert!(
+                port.shape != Shape::Event || !port.fed_by.is_empty(),
+                "{} {}",
+                kind.name,
+                port.name
+            );
+            for source in port.fed_by {
+                let name = source.split(['.', '[']).next().unwrap_or_default();
+                let known = every_kind().any(|known| known.name == name && !known.is_sink());
+                assert!(
+                    known || std::env::var_os("AFFERENT_KIND").is_some(),
+                    "{}: {source}",
+                    kind.name
+                );
+            }
         }
     }
 }

@@ -76,6 +76,59 @@ fn every_kind_that_is_listed_can_be_explained() {
     }
 }
 
+/// The lines behind every heading `Example` of a page, which go on to its end or to a line that is not
+/// indented.
+fn examples(page: &str) -> Vec<String> {
+    let parts = page.split("\nExample\n").skip(1);
+    let is_inside = |line: &&str| line.is_empty() || line.starts_with("  ");
+    let lines = |part: &str| {
+        let lines = part.lines().take_while(is_inside);
+        lines.map(|line| format!("{}\n", line.trim_start_matches("  "))).collect()
+    };
+    parts.map(lines).collect()
+}
+
+#[test]
+fn every_example_that_explain_prints_can_be_pasted_and_passes() {
+    // What the examples of sources that read files name, and a reader has of their own.
+    let header = "100 1 250 4\n100.dat 16 200/mV 16 0 0 0 0 ECG\n";
+    let table = "t_s,ecg\n0,0.1\n0.004,0.2\n0.008,0.1\n0.012,0.2\n";
+    let folder =
+        Folder::with(&[("table.csv", table), ("100.hea", header), ("100.dat", "12345678")]);
+    let list = shown(&folder, &["list"]);
+    let kinds = list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+
+    let mut checked = 0;
+    for kind in kinds {
+        for example in examples(&shown(&folder, &["explain", kind])) {
+            std::fs::write(folder.0.join("pasted.toml"), &example).expect("there is room");
+            let ended = afferent(&folder, &["check", "pasted.toml"]);
+            assert_eq!(ended.code, Some(0), "{kind}:\n{example}{}", ended.stderr);
+            checked += 1;
+        }
+    }
+    assert!(checked > 80, "{checked}");
+}
+
+#[test]
+fn explain_tells_the_fields_of_events() {
+    let page = shown(&heart(), &["explain", "hrv"]);
+
+    assert!(page.contains("\n       in the example with "), "{page}");
+    assert!(page.contains("rmssd_ms"), "{page}");
+}
+
+#[test]
+fn the_example_of_an_input_of_its_own_is_toml() {
+    let folder = heart();
+    let page = shown(&folder, &["explain", "input"]);
+    let from = examples(&page).concat().replace("net.out", "ecg");
+    let graph = format!("[node.ecg]\nop = \"ecg\"\n\n[node.out]\nop = \"null\"\n{from}");
+    std::fs::write(folder.0.join("input.toml"), graph).expect("there is room");
+
+    assert_eq!(afferent(&folder, &["check", "input.toml"]).code, Some(0), "{page}");
+}
+
 #[test]
 fn explain_tells_units_ranges_defaults_and_codes() {
     let folder = heart();

@@ -1,6 +1,6 @@
 //! `afferent explain`: one kind in full, or what the code of a diagnostic means.
 
-use engine::{AnyParam, Code, Key, KeyTable, Kind, Policy, Port, Shape, nearest};
+use engine::{AnyParam, Catalog, Code, Format, Key, KeyTable, Kind, Policy, Port, nearest};
 
 use crate::{
     arguments::ExplainArguments,
@@ -10,17 +10,19 @@ use crate::{
     terminal::Ink,
 };
 
+use super::example::Example;
+
 /// Prints what there is to know about a kind or a code.
 pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     let (what, catalog) = (asked.what.as_str(), catalog());
     let mut page = Page::of_stdout();
     if let Some(kind) = catalog.find(what) {
-        page.kind(kind);
+        page.kind(kind, &catalog);
         if let Some(fed) = kind.when_fed {
             page.line("");
             page.line(&format!("With a `from` it is a sink: {}", fed.summary));
             page.line("");
-            page.kind(fed);
+            page.kind(fed, &catalog);
         }
     } else if let Some(code) = Code::ALL.iter().find(|code| code.name() == what) {
         page.code(*code);
@@ -77,9 +79,17 @@ impl Page {
             self.one_key(key);
         }
         self.title("Example");
-        self.line(&format!("  {}", table.header));
-        for key in table.keys.iter().filter(|key| !key.example.starts_with('[')) {
-            self.line(&format!("  {}", key.example));
+        let keys = table.keys.iter().map(|key| key.example).filter(|key| !key.starts_with('['));
+        match table.header.split_once('{') {
+            // A table within a line.
+            Some((before, _)) => {
+                let keys = keys.collect::<Vec<_>>().join(", ");
+                self.line(&format!("  {before}{{ {keys} }}"));
+            }
+            None => {
+                self.line(&format!("  {}", table.header));
+                keys.for_each(|key| self.line(&format!("  {key}")));
+            }
         }
     }
 
@@ -101,34 +111,44 @@ impl Page {
         self.paragraph(&format!("{} · default {}", key.takes, key.default), &indent);
     }
 
-    fn kind(&mut self, kind: &Kind) {
+    fn kind(&mut self, kind: &Kind, catalog: &Catalog) {
         let Ink { bold, off, .. } = self.ink;
+        let example = Example::of(kind, catalog);
         self.line(&format!("{bold}{}{off}: {}", kind.name, kind.summary));
         if !kind.doc.trim().is_empty() {
             self.line("");
             self.prose(kind.doc.trim_matches('\n'));
         }
-        self.ports("Inputs", kind.inputs, Some(kind.policy));
-        self.ports("Outputs", kind.outputs, None);
+        self.ports("Inputs", kind.inputs, Some(kind.policy), &[]);
+        self.ports("Outputs", kind.outputs, None, &example.outputs(catalog));
         self.params(kind.params);
         if kind.live {
             self.line("");
             self.line("A live source: it keeps its own time, and `--speed` does not hold for it.");
         }
-        self.example(kind);
+        self.title("Example");
+        for line in example.text.lines() {
+            self.line(&format!("  {line}"));
+        }
     }
 
-    fn ports(&mut self, title: &str, ports: &[Port], policy: Option<Policy>) {
+    /// The ports, and the fields of the events that leave them, by their formats in the example.
+    fn ports(&mut self, title: &str, ports: &[Port], policy: Option<Policy>, formats: &[Format]) {
         if ports.is_empty() {
             return;
         }
         self.title(title);
         let width = ports.iter().map(|port| port.name.len()).max().unwrap_or(0);
-        for port in ports {
+        for (number, port) in ports.iter().enumerate() {
             let many = if port.variadic { ", any number of edges" } else { "" };
             let optional = if port.optional { ", may be left out" } else { "" };
             let shape = port.shape.word();
             self.line(&format!("  {:width$}  {shape}{many}{optional}", port.name));
+            if let Some(events) = formats.get(number).and_then(Format::as_event) {
+                let fields: Vec<&str> = events.fields.iter().map(|field| field.name).collect();
+                let indent = " ".repeat(width + 4);
+                self.paragraph(&format!("in the example with {}", fields.join(", ")), &indent);
+            }
         }
         let joins = ports.len() > 1 || ports.iter().any(|port| port.variadic);
         if let Some(policy) = policy.filter(|_| joins) {
@@ -149,31 +169,6 @@ impl Page {
             self.paragraph_after(&name, width + 4, param.doc(), &indent);
             self.paragraph(&param_facts(*param), &indent);
         }
-    }
-
-    fn example(&mut self, kind: &Kind) {
-        self.title("Example");
-        self.line(&format!("  [node.{}]", own_name(kind)));
-        self.line(&format!("  op = {:?}", kind.name));
-        if !kind.is_source() && !kind.example.contains("from") {
-            self.line(&format!("  from = {:?}", a_source_for(kind)));
-        }
-        for line in kind.example.trim().lines() {
-            self.line(&format!("  {line}"));
-        }
-    }
-}
-
-/// The name a node of the kind may have in an example.
-fn own_name(kind: &Kind) -> &'static str {
-    if kind.is_sink() { "out" } else { kind.name }
-}
-
-/// The name of a node that delivers what the kind takes.
-fn a_source_for(kind: &Kind) -> &'static str {
-    match kind.inputs[0].shape {
-        Shape::Event => "beats",
-        _ => "ecg",
     }
 }
 
@@ -227,7 +222,7 @@ fn number(limit: f64) -> String {
 }
 
 /// The unit that a name ends in, in words.
-fn unit(name: &str) -> Option<&'static str> {
+fn unit(name: &str) -> Option<String> {
     const UNITS: &[(&str, &str)] = &[
         ("bpm", "beats or breaths per minute"),
         ("db", "decibel"),
@@ -241,21 +236,28 @@ fn unit(name: &str) -> Option<&'static str> {
         ("mv", "millivolt"),
         ("ns", "nanoseconds"),
         ("pct", "per cent"),
-        ("per_min", "times a minute"),
-        ("per_s", "units per second"),
-        ("per_s2", "units per second squared"),
+        ("ppm", "parts per million"),
         ("s", "seconds"),
         ("samples", "samples"),
         ("share", "parts of one"),
         ("spm", "steps per minute"),
+        ("turns", "turns"),
         ("us", "microseconds"),
         ("ut", "microtesla"),
         ("uv", "microvolt"),
     ];
-    // The longest that fits: `gain_per_s` is no time.
-    let fits = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('_'));
-    let best = UNITS.iter().filter(|(suffix, _)| fits(suffix)).max_by_key(|(s, _)| s.len());
-    best.map(|(_, unit)| *unit)
+    const TIMES: &[(&str, &str)] =
+        &[("min", "minute"), ("ms", "millisecond"), ("s", "second"), ("s2", "second squared")];
+    if let Some((what, time)) = name.rsplit_once("_per_") {
+        let (_, time) = TIMES.iter().find(|(suffix, _)| *suffix == time)?;
+        return Some(match unit(what) {
+            Some(unit) => format!("{unit} per {time}"),
+            None if *time == "minute" => "times a minute".to_owned(),
+            None => format!("units per {time}"),
+        });
+    }
+    let (_, suffix) = name.rsplit_once('_')?;
+    UNITS.iter().find(|(known, _)| *known == suffix).map(|(_, unit)| (*unit).to_owned())
 }
 
 #[cfg(test)]
@@ -270,10 +272,16 @@ mod tests {
 
     #[test]
     fn units_are_read_off_names() {
-        assert_eq!(unit("low_hz"), Some("hertz"));
-        assert_eq!(unit("window_s"), Some("seconds"));
-        assert_eq!(unit("gain_per_s"), Some("units per second"));
-        assert_eq!(unit("order"), None);
-        assert_eq!(unit("file"), None);
+        for (name, words) in [
+            ("low_hz", "hertz"),
+            ("window_s", "seconds"),
+            ("gain_per_s", "units per second"),
+            ("breaths_per_min", "times a minute"),
+            ("gradient_uv_per_ms", "microvolt per millisecond"),
+            ("slope_max_microsiemens_per_s", "microsiemens per second"),
+        ] {
+            assert_eq!(unit(name).as_deref(), Some(words), "{name}");
+        }
+        assert_eq!((unit("order"), unit("file")), (None, None));
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod draw;
+mod example;
 mod explain;
 mod list;
 mod run;

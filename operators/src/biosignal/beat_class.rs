@@ -52,7 +52,7 @@ pub static KIND: Kind = Kind {
           94 % of V are told so and 94 % of those told are. Source: AAMI EC57 for the classes. \
           Cost: 30 000 multiplications a beat at 250 Hz.",
     example: "pause_ms = 2000.0",
-    inputs: &[Port::event("beats"), Port::signal("ecg")],
+    inputs: &[Port::event("beats").fed_by(&["qrs"]), Port::signal("ecg")],
     outputs: &[Port::event("out")],
     params: &[&PAUSE_MS],
     policy: Policy::Merge,

@@ -42,7 +42,7 @@ pub static KIND: Kind = Kind {
           from neurokit2 in knowing no future: it has no high-pass, and the usual excursion is \
           that of the last breaths. Cost: three sliding windows a sample.",
     example: "",
-    inputs: &[Port::signal("in").of_one_channel()],
+    inputs: &[Port::signal("in").of_one_channel().fed_by(&["respiration"])],
     outputs: &[Port::event("out")],
     params: &[],
     plan: |node| {

@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
           after the last, and one behind a gap begin anew. Delay: none, but a beat is told ahead_beats + 5 \
           beats later, or when none came for rr_max_ms. Cost: about 1 us a beat.",
     example: "ahead_beats = 5",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&AHEAD, &RR_MAX_MS],
     timers: true,

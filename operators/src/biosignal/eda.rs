@@ -50,7 +50,7 @@ pub static KIND: Kind = Kind {
           scoring the conductance rather than the phasic part. Cost: one second-order section and \
           one sliding mean a sample.",
     example: "amplitude_min_microsiemens = 0.05",
-    inputs: &[Port::signal("in").of_one_channel()],
+    inputs: &[Port::signal("in").of_one_channel().fed_by(&["skin"])],
     outputs: &[
         Port::event("out"),
         Port::signal("tonic"),

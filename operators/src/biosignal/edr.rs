@@ -52,7 +52,7 @@ pub static KIND: Kind = Kind {
           which breathes with the young only. On three recordings with a belt the rate of breaths differs by \
           1 % at most. Cost: a copy of every sample, 100 operations a beat. Source: Moody et al. 1985.",
     example: "rate_hz = 4.0",
-    inputs: &[Port::event("beats"), Port::signal("ecg")],
+    inputs: &[Port::event("beats").fed_by(&["qrs"]), Port::signal("ecg")],
     outputs: &[Port::signal("out")],
     params: &[&RATE_HZ],
     policy: Policy::Merge,

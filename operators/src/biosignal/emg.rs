@@ -45,7 +45,7 @@ pub static KIND: Kind = Kind {
           and a threshold from rest, not from the whole recording. Cost: three second-order \
           sections and one sliding window a sample.",
     example: "envelope_hz = 8.0",
-    inputs: &[Port::signal("in").of_one_channel()],
+    inputs: &[Port::signal("in").of_one_channel().fed_by(&["muscle"])],
     outputs: &[Port::event("out"), Port::signal("envelope")],
     params: &[&LOW_HZ, &ENVELOPE_HZ, &THRESHOLD_SD_RATIO, &WORK_MS, &REST_MS],
     plan: |node| {

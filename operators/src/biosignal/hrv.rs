@@ -65,7 +65,7 @@ pub static KIND: Kind = Kind {
           one mean interval after the last beat come too. Cost: about 30 ns a beat, with all measures \
           about 1 us, values included.",
     example: "window_s = 60.0\nevery_s = 5.0",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&WINDOW_S, &EVERY_S, &MEASURES, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
     timers: true,

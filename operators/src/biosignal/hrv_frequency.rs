@@ -57,7 +57,7 @@ pub static KIND: Kind = Kind {
           beat and 10 ns a value, never computed afresh (lomb). Source: Zechmeister and Kürster 2009; Task \
           Force 1996.",
     example: "window_s = 60.0\nevery_s = 5.0",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&METHOD, &WINDOW_S, &EVERY_S, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
     timers: true,

@@ -38,7 +38,7 @@ pub static KIND: Kind = Kind {
           wait for the first beat behind their time. Cost: O(intervals in the window) a beat, some 2 us \
           of five minutes, and 3 us a value; exact, never computed afresh.",
     example: "window_s = 30.0\nevery_s = 5.0",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&WINDOW_S, &EVERY_S, &RR_MIN_MS, &RR_MAX_MS, &RR_CHANGE_MAX_PCT],
     timers: true,

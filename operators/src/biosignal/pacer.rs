@@ -53,7 +53,7 @@ pub static KIND: Kind = Kind {
           until no rate can come before their end. No delay. Cost: about 15 ns a sample. Source: \
           Lehrer, Vaschillo, Vaschillo 2000, Resonant frequency biofeedback training.",
     example: "rate_bpm = 6.0",
-    inputs: &[Port::signal("in"), Port::event("rate").optional()],
+    inputs: &[Port::signal("in"), Port::event("rate").optional().fed_by(&["resonance"])],
     outputs: &[Port::event("out"), Port::signal("target")],
     params: &[&RATE_BPM, &INHALE_SHARE],
     timers: true,

@@ -50,7 +50,7 @@ pub static KIND: Kind = Kind {
           counting waves from 0.6 of the usual interval on, where that is below 0.3 s. Cost: two \
           second-order sections and six sliding windows a sample.",
     example: "quality_min_share = 0.8",
-    inputs: &[Port::signal("in").of_one_channel()],
+    inputs: &[Port::signal("in").of_one_channel().fed_by(&["ppg[infrared]"])],
     outputs: &[Port::event("out")],
     params: &[&QUALITY_MIN_SHARE, &POLARITY],
     plan: |node| {

@@ -44,7 +44,10 @@ pub static KIND: Kind = Kind {
           change, are a gap, and a new window begins. Delay: none; what is told is about the \
           window before. Cost: four second-order sections and six sums a sample of both.",
     example: "window_s = 5.0",
-    inputs: &[Port::signal("red"), Port::signal("infrared")],
+    inputs: &[
+        Port::signal("red").fed_by(&["ppg[red]"]),
+        Port::signal("infrared").fed_by(&["ppg[infrared]"]),
+    ],
     outputs: &[Port::event("out")],
     params: &[&WINDOW_S, &EVERY_S, &OFFSET_PCT, &SLOPE_PCT],
     policy: Policy::Exact,

@@ -52,7 +52,7 @@ pub static KIND: Kind = Kind {
           by the runtime. NaN: is missing. Cost: about 50 ns a sample and channel.",
     example: "action = \"mark\"\npeak_to_peak_uv = 400.0\nwindow_s = 0.2\nafter_ms = 100.0\n\
               muscle_uv = 0.0\nblink_uv = 0.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["eeg"])],
     outputs: &[Port::like("out", "in"), Port::signal("marks"), Port::event("events")],
     params: &[
         &ACTION,

@@ -54,7 +54,7 @@ pub static KIND: Kind = Kind {
           subtracted from the times by the runtime. The first sample counts as what was before. NaN: \
           reaches the outputs of the next window_s. Cost: 4 multiplications a tap, sample and channel.",
     example: "band = \"alpha\"\nover = \"theta\"",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["eeg"])],
     outputs: &[Port::like("out", "in"), Port::signal("ratio")],
     params: &[&BAND, &OVER, &LAG_MS, &WINDOW_S],
     plan,

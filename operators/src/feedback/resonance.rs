@@ -58,7 +58,7 @@ pub static KIND: Kind = Kind {
           rate is found. Delay: none. Cost: about 50 ns a beat. Source: Lehrer, Vaschillo, \
           Vaschillo 2000, Resonant frequency biofeedback training.",
     example: "step_s = 11.0\nstep_bpm = 1.0\nlow_bpm = 5.0\npause_s = 2.0",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out"), Port::event("steps")],
     params: &[&LOW_BPM, &HIGH_BPM, &STEP_BPM, &STEP_S, &SETTLE_SHARE, &PAUSE_S, &BEGIN_S],
     timers: true,

@@ -49,7 +49,7 @@ pub static KIND: Kind = Kind {
           while it is among the taps. Cost: a few ns a sample, channel, and tap of each channel of the reference. Source: Haykin, \
           Adaptive Filter Theory, chapter 7.",
     example: "taps = 8",
-    inputs: &[Port::signal("in"), Port::signal("reference")],
+    inputs: &[Port::signal("in"), Port::signal("reference").fed_by(&["highpass"])],
     outputs: &[Port::like("out", "in")],
     params: &[&TAPS, &STEP_RATIO],
     policy: Policy::Exact,

@@ -39,7 +39,7 @@ pub static KIND: Kind = Kind {
           partner is NaN. No delay, but what comes out waits until nothing nearer can come; \
           `max_wait_ms` on the node limits that, in event time. NaN passes as it is. Cost: a copy.",
     example: "policy = \"hold\"",
-    inputs: &[Port::signal("in").variadic()],
+    inputs: &[Port::signal("in").variadic().fed_by(&["ecg", "respiration"])],
     outputs: &[Port::signal("out")],
     params: &[&POLICY, &TOLERANCE_MS, &MAX_AGE_MS],
     policy: Policy::Nearest,

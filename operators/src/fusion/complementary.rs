@@ -47,7 +47,11 @@ pub static KIND: Kind = Kind {
           a sample and channel. Source: Higgins 1975, A comparison of complementary and Kalman \
           filtering.",
     example: "time_constant_s = 0.5",
-    inputs: &[Port::signal("rate"), Port::signal("in"), Port::signal("quality").optional()],
+    inputs: &[
+        Port::signal("rate").fed_by(&["imu[gyr_y]"]),
+        Port::signal("in").fed_by(&["orientation.euler[pitch_deg]"]),
+        Port::signal("quality").optional(),
+    ],
     outputs: &[Port::like("out", "in")],
     params: &[&TIME_CONSTANT_S, &TURN, &BRIDGE_S, &MAX_AGE_MS],
     policy: Policy::Hold,

@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
           none. Cost: about 30 ns an event. Source: Good 1950, Probability and the Weighing of Evidence; \
           Pearl 1988, Probabilistic Reasoning in Intelligent Systems, section 2.1.",
     example: "ratios = [3.0, 0.5]\nhalf_life_s = 10.0",
-    inputs: &[Port::event("in").variadic()],
+    inputs: &[Port::event("in").variadic().fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&RATIOS, &ABSENT_RATIOS, &PRIOR_SHARE, &HALF_LIFE_S, &LOG_ODDS_MAX_RATIO, &EVERY_S],
     timers: true,

@@ -48,7 +48,7 @@ pub static KIND: Kind = Kind {
           max_age_s, does not count (an event without the field says nothing of it); below coverage_min_share there is no index. Delay: none. A gap is time \
           that passes. Cost: about 30 ns an event and feature.",
     example: "features = \"rr_ms\"\nweights = [-1.0]\nlow = [600.0]\nhigh = [1000.0]",
-    inputs: &[Port::event("in").variadic()],
+    inputs: &[Port::event("in").variadic().fed_by(&["qrs"])],
     outputs: &[Port::event("out")],
     params: &[&FEATURES, &WEIGHTS, &LOW, &HIGH, &MAX_AGE_S, &COVERAGE_MIN_SHARE, &EVERY_S],
     timers: true,

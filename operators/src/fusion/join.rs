@@ -56,7 +56,7 @@ pub static KIND: Kind = Kind {
           event waits for tolerance_ms until nothing nearer can come. After a gap nothing before it is a \
           partner. Cost: about 100 ns an event, and a copy of every sample.",
     example: "tolerance_ms = 100.0",
-    inputs: &[Port::event("in"), Port::any("with")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"]), Port::any("with").fed_by(&["pulse"])],
     outputs: &[Port::event("out")],
     params: &[&TOLERANCE_MS, &POLICY, &KEY, &ALONE],
     timers: true,

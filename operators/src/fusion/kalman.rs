@@ -59,7 +59,7 @@ pub static KIND: Kind = Kind {
           each input. Source: Bar-Shalom, Li, Kirubarajan 2001, Estimation with Applications to \
           Tracking and Navigation, sections 5.2 and 6.2.",
     example: "field = \"rr_ms\"\nnoise = 20.0\nprocess = 5.0",
-    inputs: &[Port::any("in").variadic(), QUALITY],
+    inputs: &[Port::any("in").variadic().fed_by(&["qrs"]), QUALITY],
     outputs: &[Port::any("out")],
     params: &[&FIELD, &MODEL, &NOISE, &PROCESS, &SURPRISE_MAX_RATIO, &DEVIATION_MAX, &MAX_AGE_MS],
     plan,

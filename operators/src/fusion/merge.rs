@@ -22,7 +22,7 @@ pub static KIND: Kind = Kind {
           signals with the same channels and rate. No delay, but a frame waits until nothing older \
           can come; `max_wait_ms` on the node limits that, in event time. NaN passes as it is. \
           Cost: a few nanoseconds a frame; no sample is copied.",
-    inputs: &[Port::any("in").variadic()],
+    inputs: &[Port::any("in").variadic().fed_by(&["ecg", "lowpass"])],
     outputs: &[Port::like("out", "in")],
     plan,
     build: |_| Ok(Body::operator(Merge)),

@@ -7,7 +7,7 @@
 use engine::{AlignSpec, Code, Diagnostic, Diagnostics, Input, Io, Node, Param, Policy, Port};
 
 /// The port of the signals.
-pub(super) const IN: Port = Port::signal("in").variadic();
+pub(super) const IN: Port = Port::signal("in").variadic().fed_by(&["ecg", "lowpass"]);
 /// The port of their qualities.
 pub(super) const QUALITY: Port = Port::signal("quality").variadic().optional();
 

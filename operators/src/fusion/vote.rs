@@ -46,7 +46,7 @@ pub static KIND: Kind = Kind {
           unless written: 0.5 is a majority. A vote of quality 0, NaN or none has no weight; silence is no \
           vote but counts in the whole. After a gap votes are forgotten. Delay: none. Cost: about 50 ns a vote.",
     example: "window_ms = 150.0",
-    inputs: &[Port::event("in").variadic()],
+    inputs: &[Port::event("in").variadic().fed_by(&["qrs", "pulse"])],
     outputs: &[Port::event("out")],
     params: &[&WINDOW_MS, &QUORUM_SHARE, &WEIGHTS, &LABEL],
     plan: |node| {

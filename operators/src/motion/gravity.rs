@@ -46,7 +46,10 @@ pub static KIND: Kind = Kind {
           No delay. NaN: comes out as NaN of all three axes, while the filter sees the last good sample. \
           Cost: about 10 ns a sample.",
     example: "frame = \"body\"",
-    inputs: &[Port::signal("in"), Port::signal("orientation").optional()],
+    inputs: &[
+        Port::signal("in").fed_by(&["imu"]),
+        Port::signal("orientation").optional().fed_by(&["orientation"]),
+    ],
     outputs: &[Port::signal("out")],
     params: &[&FRAME, &CUTOFF_HZ, &sensors::ACCELEROMETER_UNIT],
     policy: Policy::Exact,

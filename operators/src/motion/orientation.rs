@@ -50,7 +50,7 @@ pub static KIND: Kind = Kind {
           as zero. A gap is a fresh start. Cost: about 0.1 us a sample, most of it for the angles. Source: S. Madgwick, Fusion; \
           Madgwick et al. 2011; Mahony et al. 2008.",
     example: "gain_per_s = 2.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["imu"])],
     outputs: &[Port::signal("out"), Port::signal("euler")],
     params: &[
         &METHOD,

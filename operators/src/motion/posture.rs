@@ -47,7 +47,7 @@ pub static KIND: Kind = Kind {
           shows 1 g upwards. Delay: dwell_s, subtracted from the times by the runtime. NaN: is the last \
           good sample for a second, then nothing is known; a gap begins anew. Cost: about 30 ns a sample. Source: Lyons et al. 2005.",
     example: "every_s = 5.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["imu"])],
     outputs: &[Port::event("out")],
     params: &[
         &SENSOR,

@@ -42,7 +42,7 @@ pub static KIND: Kind = Kind {
           the accelerometer. NaN: is the last good sample; a gap begins anew. Cost: about 20 ns a sample. \
           Source: Zhao 2010, Full-featured pedometer design.",
     example: "confirm = 2",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["imu"])],
     outputs: &[Port::event("out")],
     params: &[&THRESHOLD_G, &CONFIRM, &sensors::ACCELEROMETER_UNIT],
     plan: |node| {

@@ -46,7 +46,7 @@ pub static KIND: Kind = Kind {
           none. NaN passes as it is. Cost: two copies of every sample, and one of a piece for each event. \
           Source: MNE 1.10, mne.Epochs.",
     example: "tmin_s = -0.2\ntmax_s = 0.5",
-    inputs: &[Port::signal("in"), Port::event("events")],
+    inputs: &[Port::signal("in"), Port::event("events").fed_by(&["qrs", "peaks", "threshold"])],
     outputs: &[Port::tensor("out")],
     params: &[&TMIN_S, &TMAX_S, &BASELINE],
     policy: Policy::Merge,

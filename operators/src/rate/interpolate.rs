@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
           which is the look-back. A gap is a fresh start with the next event. Cost: a few operations a \
           value.",
     example: "rate_hz = 4.0",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::signal("out")],
     params: &[&RATE_HZ, &value::FIELD, &METHOD, &MAX_GAP_S],
     timers: true,

@@ -26,7 +26,7 @@ pub static KIND: Kind = Kind {
           the end. A signal is made slower by `decimate` or `resample` instead. \
           Delay: none. A gap changes nothing. NaN in a field passes as it is. Cost: a comparison.",
     example: "rate_hz = 0.5",
-    inputs: &[Port::event("in")],
+    inputs: &[Port::event("in").fed_by(&["qrs", "pulse"])],
     outputs: &[Port::like("out", "in")],
     params: &[&RATE_HZ],
     build: |node| Ok(Body::operator(Throttle { period_ns: period_ns(node)?, last: None, held: 0 })),

@@ -38,7 +38,7 @@ pub static KIND: Kind = Kind {
           between the lowest and the highest edge, 0 where there is nothing. Delay: as `power`. \
           NaN: as `power`. Cost: a transform a hop and channel. Source: Welch 1967.",
     example: "bands = \"theta alpha low=0.5-4\"\nwindow_s = 1.0\nhop_s = 0.2",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["eeg"])],
     outputs: &[Port::signal("out")],
     params: &[
         &BANDS,

@@ -48,7 +48,10 @@ pub static KIND: Kind = Kind {
           a one is left out of what follows. Cost: two transforms of N real samples in f64 a hop and \
           pair. Source: Carter, Knapp and Nuttall 1973, IEEE Trans. Audio Electroacoust. 21, 337-344.",
     example: "window_s = 1.0\nhop_s = 0.2\naverage = 9",
-    inputs: &[Port::signal("x"), Port::signal("y")],
+    inputs: &[
+        Port::signal("x").fed_by(&["ppg[red]"]),
+        Port::signal("y").fed_by(&["ppg[infrared]"]),
+    ],
     outputs: &[Port::signal("out")],
     params: &[
         &WINDOW_S,
