@@ -81,14 +81,7 @@ pub enum Shape {
 
 impl Port {
     const fn new(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            variadic: false,
-            optional: false,
-            one_channel: false,
-            fed_by: &[],
-        }
+        Self { name, shape, variadic: false, optional: false, one_channel: false, fed_by: &[] }
     }
 
     /// A port for signals.

@@ -52,7 +52,7 @@ pub static KIND: Kind = Kind {
         successes(node)?;
         let fields = vec![Field::i64("rewards"), Field::i64("successes"), Field::f64("since_s")];
         let rate_max = match node.input("in") {
-            Format::Signal(signal) => (signal.rate.hz() / 2.0).min(100.0),
+            Format::Signal(signal) => (signal.rate.hz() / 2.0).min(1_000.0),
             other => other.frames_per_second(),
         };
         Ok(Outline::of([Format::event(fields, rate_max)]))

@@ -50,7 +50,8 @@ pub static KIND: Kind = Kind {
           within tolerance_ms, or with the samples of a signal there: policy = \"linear\" straight between \
           the two around the moment, both within tolerance_ms, \"nearest\" the nearest. offset_ms tells how much later the other \
           is. Fields keep their names, with `with_` in front where both have the same; channels become fields. \
-          With `key`, a field of both, only events of equal value belong together. The earlier of two that are \
+          side = \"after\" takes only events that are not before it, such as the response to a stimulus, \"before\" only \
+          those that are not after. With `key`, a field of both, only events of equal value belong together. The earlier of two that are \
           equally near is taken; one may belong to several. An event without a partner comes out alone, or not at \
           all with alone = \"drop\". Samples that are NaN or infinite are no partners. Delay: none, but an \
           event waits for tolerance_ms until nothing nearer can come. After a gap nothing before it is a \
@@ -58,17 +59,21 @@ pub static KIND: Kind = Kind {
     example: "tolerance_ms = 100.0",
     inputs: &[Port::event("in").fed_by(&["qrs", "pulse"]), Port::any("with").fed_by(&["pulse"])],
     outputs: &[Port::event("out")],
-    params: &[&TOLERANCE_MS, &POLICY, &KEY, &ALONE],
+    params: &[&TOLERANCE_MS, &SIDE, &POLICY, &KEY, &ALONE],
     timers: true,
     plan: |node| {
         let events = merged(node)?;
         keys(node)?;
         let reach_ns = reach_ns(node)?;
+        sides(node, reach_ns)?;
+        check_memory(node, reach_ns)?;
         Ok(Outline::of([Format::Event(events.into())]).looking_back(reach_ns + 1))
     },
     build: |node| {
         let with = match &with(node).format {
-            Format::Event(_) => With::Events(Events::new(keys(node)?)),
+            Format::Event(_) => {
+                With::Events(Events::new(keys(node)?, sides(node, reach_ns(node)?)?))
+            }
             other => {
                 let rate = other.rate().expect("only signals are planned");
                 With::Samples(Samples::new(node.get(&POLICY)? == "linear", rate))
@@ -88,6 +93,9 @@ pub static KIND: Kind = Kind {
 
 const TOLERANCE_MS: Param<f64> =
     Param::required("tolerance_ms", "How far the other may be.").within(0.0, 1e7);
+const SIDE: Param<&str> =
+    Param::with_default("side", "both", "On which side of an event another one belongs to it.")
+        .one_of(&["after", "before", "both"]);
 const POLICY: Param<&str> =
     Param::with_default("policy", "linear", "What a signal is at the moment of an event.")
         .one_of(&["linear", "nearest"]);
@@ -99,6 +107,34 @@ const ALONE: Param<&str> =
 
 fn reach_ns(node: &Node<'_>) -> Result<i64, Diagnostic> {
     Ok((node.get(&TOLERANCE_MS)? * 1e6).round() as i64)
+}
+
+/// How far before an event and behind it another may be.
+fn sides(node: &Node<'_>, reach_ns: i64) -> Result<[i64; 2], Diagnostic> {
+    let side = node.get(&SIDE)?;
+    if side != "both" && matches!(with(node).format, Format::Signal(_)) {
+        let message = "`side` changes nothing where a signal enters `with`";
+        let problem = node.problem(Code::NoEffect, SIDE.name(), message);
+        return Err(problem.hint("leave `side` out"));
+    }
+    let reach = |other: &str| if side == other { 0 } else { reach_ns };
+    // Nothing that is after lies before, but what is at the very moment lies on both sides.
+    Ok([reach("after"), reach("before")])
+}
+
+/// Most numbers of a signal that may be kept for events.
+const KEPT_MAX: f64 = 16_777_216.0;
+
+fn check_memory(node: &Node<'_>, reach_ns: i64) -> Result<(), Diagnostic> {
+    let Some(signal) = with(node).format.as_signal() else { return Ok(()) };
+    let kept = 2e-9 * reach_ns as f64 * signal.rate.hz() * signal.channels.len() as f64;
+    if kept <= KEPT_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("`tolerance_ms` = {} ms are {kept} numbers to keep", reach_ns / 1_000_000);
+    let problem = node.problem(Code::WindowTooLong, TOLERANCE_MS.name(), message);
+    Err(problem.hint("choose a shorter one, fewer channels, or `decimate` in front"))
 }
 
 fn with<'a>(node: &Node<'a>) -> &'a engine::Input {
@@ -216,7 +252,7 @@ impl Join {
         match &self.with {
             With::Events(events) => {
                 let Format::Event(others) = io.input_format(1 - self.line) else { return };
-                if let Some(found) = events.nearest(&event, time.nanos(), self.reach_ns, others) {
+                if let Some(found) = events.nearest(&event, time.nanos(), others) {
                     let fields = others.fields.len();
                     writer = copied(writer, ours, &EventReader::new(others, found), fields);
                     partner = Some((ours + fields, found.header.time.since(time)));

@@ -85,8 +85,8 @@ const MARGIN_SHARE: Param<f64> = Param::with_default(
 .within(0.0, 1.0);
 
 const LABEL_BYTES: usize = 64;
-/// Sizes rings; changes are rare.
-const EVENTS_PER_SECOND_MAX: f64 = 10.0;
+/// Sizes rings: where sensors flicker, every sample may come from another.
+const EVENTS_PER_SECOND_MAX: f64 = 1_000.0;
 
 #[derive(Clone, Copy)]
 enum Rule {

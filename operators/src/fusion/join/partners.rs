@@ -10,12 +10,14 @@ use crate::math::state::{State, StateError};
 pub(super) struct Events {
     /// Numbers of the key in both streams.
     keys: Option<[usize; 2]>,
+    /// How far before an event and behind it the other may be.
+    reach_ns: [i64; 2],
     frames: VecDeque<Frame>,
 }
 
 impl Events {
-    pub(super) const fn new(keys: Option<[usize; 2]>) -> Self {
-        Self { keys, frames: VecDeque::new() }
+    pub(super) const fn new(keys: Option<[usize; 2]>, reach_ns: [i64; 2]) -> Self {
+        Self { keys, reach_ns, frames: VecDeque::new() }
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
@@ -37,18 +39,18 @@ impl Events {
         &self,
         event: &EventReader<'_>,
         time_ns: i64,
-        reach_ns: i64,
         format: &EventFormat,
     ) -> Option<&Frame> {
-        let off_ns = |frame: &Frame| (frame.header.time.nanos() - time_ns).abs();
+        let [before_ns, after_ns] = self.reach_ns;
+        let off_ns = |frame: &Frame| frame.header.time.nanos() - time_ns;
         let fits = |frame: &&Frame| {
             let is_same = self.keys.is_none_or(|[ours, theirs]| {
                 let key = event.field(ours);
                 key.is_some() && key == EventReader::new(format, frame).field(theirs)
             });
-            is_same && off_ns(frame) <= reach_ns
+            is_same && (-before_ns..=after_ns).contains(&off_ns(frame))
         };
-        self.frames.iter().filter(fits).min_by_key(|frame| off_ns(frame))
+        self.frames.iter().filter(fits).min_by_key(|frame| off_ns(frame).abs())
     }
 
     pub(super) fn save(&self, state: &mut State<'_>) {

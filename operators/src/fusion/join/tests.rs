@@ -54,6 +54,19 @@ fn the_nearest_within_reach_belongs_to_an_event() {
 }
 
 #[test]
+fn a_response_lies_behind_its_stimulus() {
+    let withs = [(90, "N"), (150, "N"), (1_000, "N"), (1_850, "N")];
+    let ins = [(100, "N"), (1_000, "N"), (1_900, "N")];
+    let offsets = |side: &str| {
+        let rows = joined(&format!("tolerance_ms = 60.0\nside = {side:?}"), &ins, &withs);
+        rows.iter().map(|row| row.3).collect::<Vec<_>>()
+    };
+    assert_eq!(offsets("after"), [Some(50.0), Some(0.0), None]);
+    assert_eq!(offsets("before"), [Some(-10.0), Some(0.0), Some(-50.0)]);
+    assert_eq!(offsets("both"), [Some(-10.0), Some(0.0), Some(-50.0)]);
+}
+
+#[test]
 fn a_key_must_be_the_same() {
     let withs = [(110, "V"), (150, "N")];
     let got = joined("tolerance_ms = 60.0\nkey = \"class\"", &[(100, "N")], &withs);
