@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
           when its last sample is there, which is its look-back. An event too near to the start or the \
           end of the signal, or to a gap, has no piece, and how many had none is told at the end. Delay: \
           none. NaN passes as it is. Cost: two copies of every sample, and one of a piece for each event. \
-          Source: MNE 1.10, mne.Epochs.",
+          Source: MNE 1.13, mne.Epochs.",
     example: "tmin_s = -0.2\ntmax_s = 0.5",
     inputs: &[Port::signal("in"), Port::event("events").fed_by(&["qrs", "peaks", "threshold"])],
     outputs: &[Port::tensor("out")],
@@ -378,8 +378,17 @@ mod tests {
     }
 
     #[test]
+    fn ends_between_samples_are_those_of_mne() {
+        // What MNE 1.13.2 says of the same ramp, an event at sample 20 and these ends.
+        let (got, _) = pieces("tmin_s = -0.025\ntmax_s = 0.015", 10, &[200]);
+        assert_eq!(got[0].1[..5], [18.0, 19.0, 20.0, 21.0, 22.0]);
+        assert_eq!(got[0].1.len(), 10);
+    }
+
+    #[test]
     fn the_baseline_is_the_mean_up_to_the_event() {
         let (got, _) = pieces("tmin_s = -0.02\ntmax_s = 0.01\nbaseline = \"mean\"", 10, &[200]);
+        // As MNE's `baseline=(None, 0)`.
         assert_eq!(got[0].1, [-1.0, 0.0, 1.0, 2.0, 1.0, 0.0, -1.0, -2.0]);
     }
 

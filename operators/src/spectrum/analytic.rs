@@ -50,7 +50,7 @@ pub static KIND: Kind = Kind {
           next window_s. Cost: 2 multiplications a tap, sample and channel. Source: Smetanin, \
           Belinskaya, Lebedev and Ossadtchi 2020, Front. Neuroinform. 14.",
     example: "low_hz = 8.0\nhigh_hz = 13.0",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").fed_by(&["eeg"])],
     outputs: &[Port::like("envelope", "in"), Port::signal("phase")],
     params: &[&LOW_HZ, &HIGH_HZ, &LAG_MS, &WINDOW_S],
     plan: |node| {
