@@ -8,8 +8,8 @@ use crate::{
 /// `` from = { in = "rec[EDA]", events = "NODE" } ``: every port that must be fed, with what was
 /// written for it. `more` is a port besides, with what was written for it elsewhere.
 pub(super) fn whole_from(node: &NodeSpec, kind: &Kind, more: Option<(&str, &Value)>) -> String {
-    if let ([port], None) = (kind.inputs, more) {
-        return format!("from = {}", placeholder(port));
+    if let ([_], None) = (kind.inputs, more) {
+        return "from = \"NODE\"".to_owned();
     }
     let written = |number: usize| sources_of(node, kind, number);
     let ports = kind.inputs.iter().enumerate().filter_map(|(number, port)| {
