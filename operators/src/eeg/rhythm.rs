@@ -116,8 +116,8 @@ fn window(node: &Node<'_>) -> Result<usize, Diagnostic> {
     Ok((node.get(&WINDOW_S)? * node.rate_hz("in")).round() as usize)
 }
 
-fn design(node: &Node<'_>, band: &NamedBand, param: &'static str) -> Result<Cfir, Diagnostic> {
-    let parameters = CfirParameters {
+fn parameters(node: &Node<'_>, band: &NamedBand) -> Result<CfirParameters, Diagnostic> {
+    Ok(CfirParameters {
         rate_hz: node.rate_hz("in"),
         low_hz: band.low_hz,
         high_hz: band.high_hz,
@@ -125,8 +125,25 @@ fn design(node: &Node<'_>, band: &NamedBand, param: &'static str) -> Result<Cfir
         taps: window(node)?,
         slope: 1.0,
         alpha: 5.0,
-    };
-    cfir::design(&parameters).map_err(|error| refused(node, band, param, &error))
+    })
+}
+
+fn design(node: &Node<'_>, band: &NamedBand, param: &'static str) -> Result<Cfir, Diagnostic> {
+    cfir::design(&parameters(node, band)?).map_err(|error| refused(node, band, param, &error))
+}
+
+/// From the least to the largest lag in whole milliseconds that the filters of both bands have.
+fn lags_ms(node: &Node<'_>) -> Result<Option<(f64, f64)>, Diagnostic> {
+    let mut common = (0.0f64, f64::INFINITY);
+    for band in &bands(node)? {
+        // No filter is late by less than nothing: the refusal tells what there is.
+        let impossible = CfirParameters { lag_s: -1.0, ..parameters(node, band)? };
+        let Err(CfirError::Lag { least_s, most_s }) = cfir::design(&impossible) else {
+            return Ok(None);
+        };
+        common = (common.0.max((1e3 * least_s).ceil()), common.1.min((1e3 * most_s).floor()));
+    }
+    Ok(Some(common).filter(|(least, most)| least <= most))
 }
 
 fn refused(
@@ -143,11 +160,17 @@ fn refused(
             node.problem(Code::AboveNyquist, param, message)
                 .hint("half the sample rate is the limit: write name=low-high below it")
         }
-        CfirError::Lag { least_s, most_s } => {
-            let (least, most) = ((1e3 * least_s).ceil(), (1e3 * most_s).floor());
+        CfirError::Lag { .. } => {
             let message = format!("`lag_ms`: for {name} {error}");
-            node.problem(Code::OutOfRange, LAG_MS.name(), message)
-                .hint(format!("choose {least} to {most}, or another `window_s`"))
+            let hint = match lags_ms(node) {
+                Ok(Some((least, most))) => {
+                    format!(
+                        "choose {least} to {most}, which suits both bands, or another `window_s`"
+                    )
+                }
+                _ => "choose another `window_s`: no lag suits both bands".to_owned(),
+            };
+            node.problem(Code::OutOfRange, LAG_MS.name(), message).hint(hint)
         }
         _ => {
             let message = format!("`window_s`: {error}");

@@ -78,6 +78,8 @@ fn what_cannot_be_is_explained() {
         ("band = \"alpha beta\"", "names more than one band"),
         ("over = \"high=100-130\"", "`over`: high, 100 to 130 Hz, is not between 0 and 125 Hz"),
         ("lag_ms = 5.0", "`lag_ms`: for alpha such a filter is"),
+        ("lag_ms = 20.0", "choose 72 to 499, which suits both bands"),
+        ("lag_ms = 60.0", "choose 72 to 499, which suits both bands"),
         ("window_s = 9.0", "`window_s`: 2250 taps are outside 8 to 2048"),
     ] {
         let problem = Bench::build(&KIND, RATE_HZ, params).err().expect("refused").to_string();
