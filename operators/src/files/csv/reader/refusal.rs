@@ -21,6 +21,12 @@ impl<R: Read> CsvReader<R> {
             format!("has no time column that is known by its name; it has {}", listed(columns));
         let rising = columns.iter().zip(&probe.columns).find(|(_, rise)| rise.is_even());
         let hint = match rising {
+            // Times without a name are rarely whole seconds: this is the number of the sample.
+            Some((column, rise)) if rise.counts() => format!(
+                "give `rate_hz`, the rows per second: {:?} counts rows; or write `time_column = {0:?}` if \
+                 these are seconds",
+                column.name
+            ),
             Some((column, _)) => {
                 format!("write `time_column = {:?}` if that holds the times", column.name)
             }

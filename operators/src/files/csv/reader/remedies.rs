@@ -138,3 +138,21 @@ fn what_cannot_be_read_is_told_with_its_remedy() {
         assert!(to_do.contains(hint), "{hint}: {told}");
     }
 }
+
+#[test]
+fn a_column_that_counts_rows_is_not_taken_for_times() {
+    let mut text = String::from("sample,ecg\n");
+    for row in 0..20 {
+        writeln!(text, "{row},0.5").expect("writing to a String cannot fail");
+    }
+
+    let told = open(text.as_bytes()).expect_err("refused").to_string();
+
+    assert!(
+        told.contains("hint: give `rate_hz`, the rows per second: \"sample\" counts rows"),
+        "{told}"
+    );
+    let in_steps = text.replace(",0.5", "0,0.5");
+    let told = open(in_steps.as_bytes()).expect_err("refused").to_string();
+    assert!(told.contains("hint: write `time_column = \"sample\"`"), "{told}");
+}
