@@ -181,3 +181,18 @@ fn an_address_in_use_is_io_and_nothing_starts() {
 
     assert!(ended.stderr.contains(&format!("cannot listen on `{address}`")), "{}", ended.stderr);
 }
+
+#[test]
+fn a_spectrum_of_a_spectrum_is_told() {
+    let graph = "[node.ecg]\nop = \"ecg\"\n\n[node.spectrum]\nop = \"power\"\nfrom = \"ecg\"\n\
+                 window_s = 1.0\n\n[node.middle]\nop = \"centroid\"\nfrom = \"spectrum\"\n\
+                 window_s = 4.0\n\n[node.out]\nop = \"null\"\nfrom = \"middle\"\n";
+    let folder = Folder::with(&[("g.toml", graph)]);
+
+    let ended = afferent(&folder, &["check", "g.toml"]);
+
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told = "`spectrum` (power) is a spectrum, and `centroid` makes one of it";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("take the signal that `spectrum` takes"), "{}", ended.stderr);
+}

@@ -37,7 +37,7 @@ pub static KIND: Kind = Kind {
           name=low-high. The square of the signal's unit; with relative = true the share of what lies \
           between the lowest and the highest edge, 0 where there is nothing. Delay: as `power`. \
           NaN: as `power`. Cost: a transform a hop and channel. Source: Welch 1967.",
-    example: "bands = \"theta alpha low=0.5-4\"\nwindow_s = 1.0\nhop_s = 0.2",
+    example: "bands = \"theta alpha low=1-4\"\nwindow_s = 1.0\nhop_s = 0.2",
     inputs: &[Port::signal("in").fed_by(&["eeg"])],
     outputs: &[Port::signal("out")],
     params: &[
@@ -55,8 +55,12 @@ pub static KIND: Kind = Kind {
     ],
     plan: |node| {
         let cut = Cut::read(node, "in")?;
-        let names: Vec<String> = bands(node)?.into_iter().map(|band| band.name).collect();
-        estimate::outline(node, &cut, Averaging::read(node, &cut)?, &names)
+        let bands = bands(node)?;
+        let short = too_short(node, &cut, &bands)?;
+        let names: Vec<String> = bands.into_iter().map(|band| band.name).collect();
+        let mut outline = estimate::outline(node, &cut, Averaging::read(node, &cut)?, &names)?;
+        outline.warnings.extend(short);
+        Ok(outline)
     },
     build: |node| {
         let cut = Cut::read(node, "in")?;
@@ -99,6 +103,44 @@ fn bands(node: &Node<'_>) -> Result<Vec<NamedBand>, Diagnostic> {
         return Err(node.problem(Code::AboveNyquist, BANDS.name(), message).hint(hint));
     }
     Ok(bands)
+}
+
+/// Tells of the band that asks for the longest window, if this one is shorter: a band is told from
+/// its neighbours by two frequencies in it, and begins at one whose period the window holds.
+fn too_short(
+    node: &Node<'_>,
+    cut: &Cut,
+    bands: &[NamedBand],
+) -> Result<Option<Diagnostic>, Diagnostic> {
+    let needed_s = |band: &NamedBand| {
+        let period_s = if band.low_hz > 0.0 { 1.0 / band.low_hz } else { 0.0 };
+        period_s.max(2.0 / (band.high_hz - band.low_hz))
+    };
+    let window_s = cut.len as f64 / cut.rate_hz;
+    let worst = bands.iter().max_by(|a, b| needed_s(a).total_cmp(&needed_s(b)));
+    // A window is rounded to whole samples.
+    let Some(band) = worst.filter(|band| window_s + 0.5 / cut.rate_hz < needed_s(band)) else {
+        return Ok(None);
+    };
+    let (param, written, enough) = match node.get_optional(&WINDOW_SAMPLES)? {
+        Some(samples) => {
+            (WINDOW_SAMPLES.name(), samples.to_string(), (needed_s(band) * cut.rate_hz).ceil())
+        }
+        // Up to the next tenth of a second.
+        None => {
+            let written = node.get_optional(&WINDOW_S)?.unwrap_or(window_s);
+            let enough = (needed_s(band) * 10.0).ceil() / 10.0;
+            (WINDOW_S.name(), format!("{written:?}"), enough)
+        }
+    };
+    let NamedBand { name, low_hz, high_hz } = band;
+    let message = format!(
+        "`{param}` = {written} is too short for {name}, {low_hz} to {high_hz} Hz: frequencies are \
+         {} Hz apart",
+        (1e3 / window_s).round() / 1e3
+    );
+    let warning = Diagnostic::warning(Code::OutOfRange, message).at(node.place(param));
+    Ok(Some(warning.hint(format!("choose {enough} or more"))))
 }
 
 /// How much of what each frequency stands for lies in a band, in hertz.
@@ -186,6 +228,23 @@ mod tests {
             assert!((pair[0] + pair[1] - 1.0).abs() < 2.0 * ROUNDED, "{pair:?}");
         }
         assert!(said(&KIND, 250.0, &params, &[0.0; 400]).iter().all(|share| *share == 0.0));
+    }
+
+    #[test]
+    fn a_window_too_short_for_a_band_is_told_with_one_that_is_not() {
+        let warned =
+            |params: &str| Bench::build(&KIND, 250.0, params).expect("valid").warnings().join("\n");
+        for (params, told) in [
+            ("window_s = 0.25", "`window_s` = 0.25 is too short for delta, 1 to 4 Hz: frequencies"),
+            ("window_s = 0.2", "are 5 Hz apart"),
+            ("window_samples = 128\nbands = \"smr\"", "`window_samples` = 128 is too short"),
+            ("window_s = 0.5\nbands = \"x=0-3\"", "is too short for x, 0 to 3 Hz"),
+        ] {
+            assert!(warned(params).contains(told), "{params}: {}", warned(params));
+        }
+        for params in ["window_s = 1.0", "window_s = 0.25\nbands = \"beta\""] {
+            assert_eq!(warned(params), "", "{params}");
+        }
     }
 
     #[test]

@@ -112,8 +112,26 @@ impl Cut {
         });
         let format = SignalFormat { channels: channels.collect(), rate, frame_len: 1 };
         let delay_s = segments::delay(self.len, shift) / self.rate_hz;
-        Ok(Outline::of([Format::Signal(format.into())]).delayed((delay_s * 1e9).round() as i64))
+        let mut outline =
+            Outline::of([Format::Signal(format.into())]).delayed((delay_s * 1e9).round() as i64);
+        outline.warnings.extend(spectrum_of_a_spectrum(node, port));
+        Ok(outline)
     }
+}
+
+/// Kinds whose channels are the frequencies of a spectrum.
+const SPECTRA: [&str; 7] = ["stft", "power", "band_power", "mel", "log_mel", "mfcc", "coherence"];
+
+/// Tells who feeds a kind of this group with what another has made: each cuts and transforms a signal
+/// itself, and would take every frequency for one.
+fn spectrum_of_a_spectrum(node: &Node<'_>, port: &str) -> Option<Diagnostic> {
+    let input = node.inputs().iter().find(|input| input.port == port)?;
+    let passed = input.through.first().filter(|passed| SPECTRA.contains(&passed.kind))?;
+    let (kind, label) = (node.kind().name, &input.label);
+    let message =
+        format!("`{label}` ({}) is a spectrum, and `{kind}` makes one of it", passed.kind);
+    let warning = Diagnostic::warning(Code::FormatMismatch, message).at(&input.place);
+    Some(warning.hint(format!("take the signal that `{label}` takes")))
 }
 
 /// Lengths of a window and of a hop in samples.
