@@ -196,3 +196,16 @@ fn a_spectrum_of_a_spectrum_is_told() {
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert!(ended.stderr.contains("take the signal that `spectrum` takes"), "{}", ended.stderr);
 }
+
+#[test]
+fn more_data_cores_than_processors_are_told() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let asked = (processors + 1).to_string();
+
+    let ended = afferent(&folder, &["run", "heart.toml", "--speed", "max", "--cores", &asked]);
+
+    let told = format!("note: {asked} data cores share {processors} processors here\n");
+    assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}

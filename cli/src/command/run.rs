@@ -1,7 +1,7 @@
 //! `afferent run`: a graph from start to summary.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write, stderr},
     num::NonZero,
     sync::{Arc, Mutex, PoisonError},
     thread::available_parallelism,
@@ -70,12 +70,18 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
 /// One core for one session, which lives on one; all of them for many sessions; at least what
 /// `core` in the graph asks for.
 fn cores(asked: &RunArguments, graph: &Graph) -> usize {
-    if let Some(cores) = asked.cores {
-        return cores.into();
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    if let Some(cores) = asked.cores.map(usize::from) {
+        if cores > processors {
+            // Where stderr is closed there is nobody to tell.
+            let _ =
+                writeln!(stderr(), "note: {cores} data cores share {processors} processors here");
+        }
+        return cores;
     }
     let useful = match asked.sessions {
         1 => 1,
-        sessions => available_parallelism().map_or(1, NonZero::get).min(sessions as usize),
+        sessions => processors.min(sessions as usize),
     };
     useful.max(graph.cores())
 }

@@ -20,7 +20,8 @@ pub(in crate::graph) const GRAPH: KeyTable = KeyTable {
             "none",
             "Latency that every sink may have: from the moment a frame comes in at the door to the \
              moment it leaves. Counts what the engine takes, not delay by construction. Planning \
-             refuses what cannot be kept; the summary says whether it was.",
+             refuses what waiting at a join alone exceeds; for the rest the summary says whether it was \
+             kept.",
             "deadline_ms = 50",
         ),
         key("doc", "text", "none", "A sentence for people.", "doc = \"For the chest strap.\""),
