@@ -210,17 +210,10 @@ impl fmt::Display for Format {
                 if first != Unit::UNKNOWN && units.all(|unit| unit == first) {
                     write!(f, " {first}")?;
                 }
-                write!(f, " @ {} Hz × {}", signal.rate.hz(), signal.frame_len)
+                write!(f, " @ {} Hz × {}", signal.rate, signal.frame_len)
             }
             Self::Image(image) => {
-                write!(
-                    f,
-                    "{}×{} {:?} @ {} Hz",
-                    image.width,
-                    image.height,
-                    image.pixel,
-                    image.rate.hz()
-                )
+                write!(f, "{}×{} {:?} @ {} Hz", image.width, image.height, image.pixel, image.rate)
             }
             Self::Tensor(tensor) => {
                 write!(f, "{:?}[", tensor.element)?;

@@ -139,6 +139,19 @@ impl Rate {
     }
 }
 
+/// As written where that is short; of what was measured or divided, five digits.
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const LETTERS_MAX: usize = 9;
+        let exact = self.0.to_string();
+        if exact.len() <= LETTERS_MAX {
+            return f.write_str(&exact);
+        }
+        let rounded: f64 = format!("{:.4e}", self.0).parse().expect("a number as Rust writes it");
+        write!(f, "{rounded}")
+    }
+}
+
 /// Where the samples of a stream lie in time, independent of how the stream is
 /// cut into frames.
 ///
@@ -309,6 +322,15 @@ mod tests {
         grid.enter(Timestamp::from_nanos(1_000_000_001), 10);
 
         assert_eq!(grid.time_of(1), Timestamp::from_nanos(1_004_000_001));
+    }
+
+    #[test]
+    fn a_rate_is_written_with_the_digits_that_count() {
+        let written = [250.0, 16_000.0, 128.125, 204.799_987_669_615_04, 1e6 / 7.0, 1.0 / 3.0, 1e9];
+        let written = written.map(|hz| Rate::new(hz).expect("possible").to_string());
+
+        let short = ["250", "16000", "128.125", "204.8", "142860", "0.33333", "1000000000"];
+        assert_eq!(written, short);
     }
 
     #[test]

@@ -50,14 +50,14 @@ impl Node<'_> {
     }
 
     fn above_nyquist(&self, name: &str, hz: f64, port: &str, choose: &str) -> Diagnostic {
-        let rate_hz = self.rate_hz(port);
-        let limit_hz = rate_hz / 2.0;
+        let rate = self.signal(port).rate;
+        let limit_hz = rate.hz() / 2.0;
         let input = self.inputs().iter().find(|input| input.port == port);
         let label = input.map_or(port, |input| input.label.as_str());
         let is = if hz == limit_hz { "not below" } else { "above" };
         let message =
             format!("`{name}` = {hz:?} is {is} half the sample rate of `{label}` ({limit_hz:?})");
-        let hint = format!("the rate of `{label}` is {rate_hz} Hz; choose {choose} {limit_hz:?}");
+        let hint = format!("the rate of `{label}` is {rate} Hz; choose {choose} {limit_hz:?}");
         self.problem(Code::AboveNyquist, name, message).hint(hint)
     }
 

@@ -181,12 +181,12 @@ impl Plan {
             let usual = usual.map_or(String::new(), |ns| format!("usually {} ms, ", millis(ns)));
             let most = millis(node.look_back_ns);
             format!(
-                "`{name}` {usual}at most {most} ms after the moment itself (`afferent explain {kind}`)"
+                "`{name}` {usual}at most {most} ms after the moment itself, besides the delay \
+                 (`afferent explain {kind}`)"
             )
         });
-        let deciders: Vec<String> = deciders.take(NAMES_MAX).collect();
-        if !deciders.is_empty() {
-            line("decision", format!("{}, besides the delay", deciders.join("; ")));
+        for decider in deciders.take(NAMES_MAX) {
+            line("decision", decider);
         }
         if let Some(deadline_ns) = self.deadline_ns {
             let ms = millis(deadline_ns);
