@@ -3,7 +3,7 @@
 //! The filter and its phases are those of [`crate::math::resampling`]. A sum has eight parts, of
 //! every eighth product, and one of the last few, which are added in one order, so every machine gives
 //! the same bits. Where every so many-th sample is kept, there is one phase: then outputs are summed
-//! beside each other, as [`decimate`](super::decimate) does.
+//! beside each other, as [`decimate`] does.
 
 use std::sync::Arc;
 
