@@ -141,6 +141,8 @@ impl SourceState {
     }
 }
 
+/// In larger stages a frame touches but a part, and asking for all would take longer than it.
+const WARM_SLOTS_MAX: usize = 64;
 /// So much of a frame that waits is asked for.
 const HELD_LINES: usize = 16;
 /// Calls of one source that send nothing before it is given up as broken.
@@ -316,6 +318,9 @@ impl Stage {
 
     /// Asks for the memory that the frames of this source will touch, all at once.
     fn warm(&self, source: usize) {
+        if self.slots.len() > WARM_SLOTS_MAX {
+            return;
+        }
         for slot in &self.slots {
             prefetch::bytes(slot, slot::HOT_BYTES);
         }
