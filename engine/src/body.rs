@@ -211,7 +211,8 @@ pub trait Operator: Send {
     /// Takes up a state saved by a body of the same kind and parameters.
     ///
     /// # Errors
-    /// If the bytes are of another version or length; the body is then as `reset` leaves it.
+    /// If the bytes are of another version or length. The runtime calls `reset` then: what was half taken
+    /// up is forgotten.
     fn load(&mut self, _from: &[u8]) -> Result<(), Fault> {
         Err(Fault::new("this kind saves no state"))
     }

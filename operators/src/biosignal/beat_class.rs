@@ -265,8 +265,7 @@ impl Operator for Classifier {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `beat_class`", 1, from, |state| self.visit(state));
-        loaded.inspect_err(|_| self.reset())
+        load("is no state of `beat_class`", 1, from, |state| self.visit(state))
     }
 }
 

@@ -245,8 +245,7 @@ impl Operator for Judge {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `ecg_quality`", 1, from, |state| self.visit(state));
-        loaded.inspect_err(|_| self.reset())
+        load("is no state of `ecg_quality`", 1, from, |state| self.visit(state))
     }
 }
 

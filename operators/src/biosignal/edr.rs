@@ -321,8 +321,7 @@ impl Operator for Derived {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `edr`", 1, from, |state| self.visit(state));
-        loaded.inspect_err(|_| self.reset())
+        load("is no state of `edr`", 1, from, |state| self.visit(state))
     }
 }
 

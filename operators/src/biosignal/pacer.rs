@@ -286,8 +286,7 @@ impl Operator for Guide {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `pacer`", 2, from, |state| self.loaded(state));
-        loaded.inspect_err(|_| self.reset())
+        load("is no state of `pacer`", 2, from, |state| self.loaded(state))
     }
 }
 

@@ -506,11 +506,7 @@ impl Operator for Reject {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let refused = "is no state of `reject`";
-        let loaded = bodies::load(refused, VERSION, from, |state| self.load_all(state));
-        if loaded.is_err() {
-            self.reset();
-        }
-        loaded
+        bodies::load(refused, VERSION, from, |state| self.load_all(state))
     }
 }
 

@@ -300,10 +300,7 @@ impl Operator for Rhythm {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
-        self.loaded(from).map_err(|error| {
-            self.reset();
-            Fault::new("is no state of `rhythm`").because(error)
-        })
+        self.loaded(from).map_err(|error| Fault::new("is no state of `rhythm`").because(error))
     }
 }
 

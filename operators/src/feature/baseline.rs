@@ -206,7 +206,7 @@ impl Operator for Baseline {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `baseline`", 1, from, |state| {
+        load("is no state of `baseline`", 1, from, |state| {
             for rest in &mut self.rests {
                 let mut len = 0;
                 state.u64(&mut len)?;
@@ -221,8 +221,7 @@ impl Operator for Baseline {
                 }
             }
             Ok(())
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

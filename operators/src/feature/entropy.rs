@@ -234,7 +234,7 @@ impl Operator for Entropy {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.forget();
-        let loaded = load("is no state of `entropy`", 1, from, |state| {
+        load("is no state of `entropy`", 1, from, |state| {
             self.counted.load(state)?;
             state.u64(&mut self.seen)?;
             let len = self.len;
@@ -250,8 +250,7 @@ impl Operator for Entropy {
                     .for_each(|stretch| permutations.enter(stretch));
             }
             Ok(())
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

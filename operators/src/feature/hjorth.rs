@@ -141,10 +141,9 @@ impl Operator for Hjorth {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `hjorth`", 1, from, |state| {
+        load("is no state of `hjorth`", 1, from, |state| {
             self.0.iter_mut().try_for_each(|channel| channel.load(state))
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

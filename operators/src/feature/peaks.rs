@@ -156,14 +156,13 @@ impl Operator for Found {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `peaks`", 1, from, |state| {
+        load("is no state of `peaks`", 1, from, |state| {
             self.counted.load(state)?;
             let mut told = None;
             state.time(&mut told)?;
             self.told = told.map(Timestamp::from_nanos);
             self.peaks.load(state)
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

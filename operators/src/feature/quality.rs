@@ -182,13 +182,12 @@ impl Operator for Judge {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `quality`", 1, from, |state| {
+        load("is no state of `quality`", 1, from, |state| {
             self.counted.load(state)?;
             state.u64(&mut self.until)?;
             state.demand((1..=self.every).contains(&self.until))?;
             self.channels.iter_mut().try_for_each(|(_, quality)| quality.load(state))
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

@@ -144,14 +144,13 @@ impl Operator for Trained {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `adaptive_threshold`", 1, from, |state| {
+        load("is no state of `adaptive_threshold`", 1, from, |state| {
             state.u64(&mut self.seen)?;
             self.goals.iter_mut().try_for_each(|goal| {
                 state.f64(&mut goal.threshold)?;
                 goal.past.load(state)
             })
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

@@ -142,11 +142,10 @@ impl Operator for Colour {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `colour`", 1, from, |state| {
+        load("is no state of `colour`", 1, from, |state| {
             state.f64(&mut self.last_deg)?;
             self.ticks.load(state)
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

@@ -163,14 +163,13 @@ impl Operator for OfSignal {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `dwell`", 1, from, |state| {
+        load("is no state of `dwell`", 1, from, |state| {
             self.channels.iter_mut().try_for_each(|channel| {
                 state.bool(&mut channel.is_on)?;
                 state.bool(&mut channel.is_wanted)?;
                 state.u64(&mut channel.since)
             })
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 
@@ -233,12 +232,11 @@ impl Operator for OfEvents {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `dwell`", 1, from, |state| {
+        load("is no state of `dwell`", 1, from, |state| {
             state.bool(&mut self.state.0)?;
             state.bool(&mut self.state.2)?;
             state.time(&mut self.state.1)
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

@@ -212,13 +212,12 @@ impl Operator for Reward {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         let Progress { rewards, successes, since, is_above } = &mut self.progress;
-        let loaded = load("is no state of `reward`", 1, from, |state| {
+        load("is no state of `reward`", 1, from, |state| {
             state.bool(is_above)?;
             state.u64(rewards)?;
             state.u64(successes)?;
             state.time(since)
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

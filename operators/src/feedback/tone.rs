@@ -144,11 +144,10 @@ impl Operator for Tone {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = load("is no state of `tone`", 1, from, |state| {
+        load("is no state of `tone`", 1, from, |state| {
             state.f64(&mut self.last_hz)?;
             self.ticks.load(state)
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

@@ -136,14 +136,10 @@ impl Operator for Adaptive {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        let loaded = bodies::load("is no state of `nlms`", VERSION, from, |state| {
+        bodies::load("is no state of `nlms`", VERSION, from, |state| {
             self.past.load(state)?;
             self.filters.iter_mut().try_for_each(|filter| filter.load(state))
-        });
-        if loaded.is_err() {
-            self.reset();
-        }
-        loaded
+        })
     }
 }
 

@@ -212,14 +212,13 @@ impl Operator for Complementary {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
-        let loaded = load("is no state of `complementary`", 1, from, |state| {
+        load("is no state of `complementary`", 1, from, |state| {
             state.time(&mut self.now)?;
             self.states.iter_mut().try_for_each(|follower| {
                 state.f64(&mut follower.y)?;
                 state.time(&mut follower.measured)
             })
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

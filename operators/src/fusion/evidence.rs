@@ -209,16 +209,16 @@ impl Operator for Weigher {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let mut due = None;
-        let loaded = load("is no state of `evidence`", 1, from, |state| {
+        load("is no state of `evidence`", 1, from, |state| {
             let mut log_odds = 0.0;
             state.time(&mut self.now)?;
             state.time(&mut due)?;
             state.f64(&mut log_odds)?;
             self.evidence.set_log_odds(log_odds);
             self.signs.iter_mut().try_for_each(|sign| state.bool(&mut sign.is_seen))
-        });
+        })?;
         self.due = due.map(Timestamp::from_nanos);
-        loaded.inspect_err(|_| self.reset())
+        Ok(())
     }
 }
 

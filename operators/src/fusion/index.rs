@@ -291,12 +291,12 @@ impl Operator for Index {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let mut due = None;
-        let loaded = load("is no state of `index`", 1, from, |state| {
+        load("is no state of `index`", 1, from, |state| {
             state.time(&mut due)?;
             self.features.iter_mut().try_for_each(|feature| seen(&mut feature.seen, state))
-        });
+        })?;
         self.due = due.map(Timestamp::from_nanos);
-        loaded.inspect_err(|_| self.reset())
+        Ok(())
     }
 }
 

@@ -368,7 +368,7 @@ impl Operator for Join {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
-        let loaded = load("is no state of `join`", 1, from, |state| {
+        load("is no state of `join`", 1, from, |state| {
             let mut count = 0;
             state.u64(&mut count)?;
             for _ in 0..count {
@@ -378,7 +378,6 @@ impl Operator for Join {
                 With::Events(events) => events.load(state),
                 With::Samples(samples) => samples.load(state),
             }
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }

@@ -261,8 +261,7 @@ impl Track {
             }
             Ok(())
         };
-        let loaded = load("is no state of `kalman`", 2, from, read);
-        loaded.inspect_err(|_| self.reset())
+        load("is no state of `kalman`", 2, from, read)
     }
 }
 

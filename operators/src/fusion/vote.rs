@@ -277,7 +277,7 @@ impl Operator for Vote {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
-        let loaded = load("is no state of `vote`", 1, from, |state| {
+        load("is no state of `vote`", 1, from, |state| {
             for voter in &mut self.voters {
                 state.optional(&mut voter.ballot, |state, ballot| ballot.pass(state))?;
             }
@@ -286,8 +286,7 @@ impl Operator for Vote {
             state.demand(count <= DECISIONS as u64)?;
             self.decided.resize(count as usize, Ballot::default());
             self.decided.iter_mut().try_for_each(|decided| decided.pass(state))
-        });
-        loaded.inspect_err(|_| self.reset())
+        })
     }
 }
 

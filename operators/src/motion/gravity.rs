@@ -210,11 +210,7 @@ impl Operator for Gravity {
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
         let refused = "is no state of `gravity`";
-        let loaded = bodies::load(refused, VERSION, from, |state| self.pass(state));
-        if loaded.is_err() {
-            self.reset();
-        }
-        loaded
+        bodies::load(refused, VERSION, from, |state| self.pass(state))
     }
 }
 

@@ -277,14 +277,10 @@ impl Operator for Watch {
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
         self.reset();
-        let loaded = bodies::load("is no state of `posture`", VERSION, from, |state| {
+        bodies::load("is no state of `posture`", VERSION, from, |state| {
             self.counted.load(state)?;
             self.pass(state)
-        });
-        if loaded.is_err() {
-            self.reset();
-        }
-        loaded
+        })
     }
 }
 

@@ -295,10 +295,7 @@ impl Operator for Regrid {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.take_up(from).map_err(|error| {
-            self.reset();
-            Fault::new("is no state of this grid").because(error)
-        })
+        self.take_up(from).map_err(|error| Fault::new("is no state of this grid").because(error))
     }
 }
 

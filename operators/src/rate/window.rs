@@ -101,11 +101,7 @@ impl Operator for Window {
             state.end()
         };
         let told = |error: StateError| Fault::new("is no state of this window").because(error);
-        let loaded = read().map_err(told);
-        if loaded.is_err() {
-            self.reset();
-        }
-        loaded
+        read().map_err(told)
     }
 }
 

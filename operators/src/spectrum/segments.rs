@@ -277,9 +277,7 @@ impl<A: Analyse> Operator for Segmented<A> {
     }
 
     fn load(&mut self, from: &[u8]) -> Result<(), Fault> {
-        self.take_up(from).map_err(|error| {
-            self.reset();
-            Fault::new("is no state of this operator").because(error)
-        })
+        self.take_up(from)
+            .map_err(|error| Fault::new("is no state of this operator").because(error))
     }
 }

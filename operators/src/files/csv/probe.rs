@@ -70,9 +70,11 @@ pub(super) struct Pace {
     pub(super) longest_ns: f64,
 }
 
-/// A step so many times as far from the usual one as half of them are is no jitter: six standard
-/// deviations, if steps are distributed normally.
-const JITTER: f64 = 9.0;
+/// A step so many times as far from the usual one as half of them are is no jitter, nor one so many times
+/// as far from the mean as all but one in twenty are: six standard deviations each, if steps are
+/// distributed normally. The first is nothing where most stamps are even, the second little where they
+/// are merely coarse.
+const JITTER: [f64; 2] = [9.0, 3.0];
 
 impl Probe {
     /// How often rows come, by their times; `None` where there are no two. `Err` where times
@@ -89,9 +91,7 @@ impl Probe {
         // Coarse stamps make the median coarse: 256 per second in whole milliseconds are steps of
         // 4. The mean of the steps that are near it is not, and knows nothing of gaps.
         // Where stamps tremble, a long step is made up for by short ones, and all count.
-        let mut off: Vec<i64> = steps.iter().map(|step| (step - median_ns).abs()).collect();
-        off.sort_unstable();
-        let trembles_ns = JITTER * off[off.len() / 2] as f64;
+        let trembles_ns = trembles_ns(&steps, median_ns);
         let median = median_ns as f64;
         let reach_ns = (0.5 * median).max(trembles_ns);
         let is_near = |step: i64| step > 0 && (step as f64 - median).abs() < reach_ns;
@@ -111,6 +111,19 @@ impl Probe {
         let spread_ns = self::spread_ns(&by_time, period_ns, longest_ns);
         Ok(Some(Pace { rate_hz, spread_ns, longest_ns }))
     }
+}
+
+/// How far steps may be off before they are gaps, where stamps tremble.
+fn trembles_ns(steps: &[i64], median_ns: i64) -> f64 {
+    let usual = || steps.iter().copied().filter(|&step| step > 0 && step < 3 * median_ns);
+    let count = usual().count();
+    let mean_ns = usual().map(|step| step as f64).sum::<f64>() / count as f64;
+    let mut off: Vec<i64> = usual().map(|step| (step - median_ns).abs()).collect();
+    let mut from_mean: Vec<f64> = usual().map(|step| (step as f64 - mean_ns).abs()).collect();
+    off.sort_unstable();
+    from_mean.sort_unstable_by(f64::total_cmp);
+    let [of_half, of_most] = JITTER;
+    (of_half * off[count / 2] as f64).min(of_most * from_mean[(count - 1) * 19 / 20])
 }
 
 /// How far rows lie from a grid of this period, from the earliest to the latest of those without a
@@ -172,6 +185,17 @@ mod tests {
             assert!((pace.rate_hz / 250.0 - 1.0).abs() < 5.0 * share / 2e3, "{share}: {pace:?}");
             let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().expect("steps");
             assert!((longest as f64) < pace.longest_ns, "{share}: {longest} {pace:?}");
+        }
+    }
+
+    #[test]
+    fn coarse_stamps_do_not_hide_that_a_row_is_missing() {
+        for hz in [60.0, 128.0, 300.0, 360.0, 400.0] {
+            let stamp = |n: i32| (f64::from(n) * 1e3 / hz).round() as i64 * 1_000_000;
+            let pace = pace((0..2_000).map(stamp));
+            // The least that two periods are in whole milliseconds.
+            let two_ms = (2e3 / hz).floor();
+            assert!(pace.longest_ns < two_ms * 1e6, "{hz} Hz: {pace:?}");
         }
     }
 
