@@ -19,11 +19,12 @@
 //!
 //! Cubic is the Catmull–Rom spline: it passes through the samples with a steady slope and is exact for
 //! parabolas; where a neighbour is missing (at the ends), it is taken from the straight line. There is
-//! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a value waits for the sample behind it (cubic: the second), four
-//! periods at most each, which are its look-back. Beyond the last sample its value holds for one period. After a gap, which is also
-//! what lies between samples more than four periods apart, there are values again from the first
-//! multiple on. **NaN** reaches the values between it and its neighbours
-//! (cubic: and the next ones). **Cost**: some ten operations a value and channel.
+//! no filter against aliases: for a lower rate put `resample` or a low-pass in front. **Delay**: none, but a
+//! value waits for the sample behind it (cubic: the second), four periods at most each, which are its
+//! look-back. Beyond the last sample its value holds for one period. After a gap, which is also what lies
+//! between samples more than four periods apart, there are values again from the first multiple on.
+//! **NaN** reaches the values between it and its neighbours (cubic: and the next ones). **Cost**: some ten
+//! operations a value and channel.
 
 use engine::{
     Body, Fault, Format, GapNotice, Io, Kind, Operator, Outline, Param, Port, Rate, SignalFormat,
@@ -41,8 +42,8 @@ pub static KIND: Kind = Kind {
           line between the samples on both sides; \"cubic\": on the Catmull-Rom spline through four \
           samples, exact for parabolas. No filter against aliases: for a lower rate put `resample` in \
           front. Delay: none; a value waits for the sample behind it (cubic: the second), four periods \
-          at most each, which are the look-back. Beyond the last sample its value holds for one period. More than four periods from one \
-          sample to the next are a gap. NaN: reaches the values \
+          at most each, which are the look-back. Beyond the last sample its value holds for one period. \
+          More than four periods from one sample to the next are a gap. NaN: reaches the values \
           between it and its neighbours (cubic: and the next ones). Cost: some ten operations a value \
           and channel. Source: Catmull and Rom 1974, in Computer Aided Geometric Design, 317-326.",
     example: "rate_hz = 100.0",

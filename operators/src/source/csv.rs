@@ -9,7 +9,7 @@
 //! | `out` | one channel per column, with the unit its name has  |
 //!
 //! Times come from the column, where there is one: a step of more than one and a half periods is a
-//! gap, where stamps tremble one of more than nine times as much as half of the first steps are off. The rate is found from the first rows. No sample's time is off what the column says by more
+//! gap, where stamps tremble one beyond six standard deviations of the first steps. The rate is found from the first rows. No sample's time is off what the column says by more
 //! than the stamps themselves are uneven there, or by a hundredth of a period if they are even; a row
 //! that would be begins a frame of its own, at the column's time. That is decided row by row,
 //! wherever frames end. An empty cell is NaN. What is skipped is told at the end.
@@ -43,8 +43,8 @@ pub static KIND: Kind = Kind {
           both, the column is the truth and rate_hz is only checked against it, to 1 %. No sample \
           is off the column's time by more than the first rows are uneven, or by a hundredth of a \
           period. Zero of the time line is the first row (`zero = \"first_row\"`) or that of the \
-          column (\"column\"). A step of more than one and a half periods is a gap (where stamps tremble, one further off \
-          than nine times what half of the first rows' steps are, so that jitter is none); a cell that is \
+          column (\"column\"). A step of more than one and a half periods is a gap (where stamps tremble, one beyond six \
+          standard deviations of the first rows' steps, so that jitter is none); a cell that is \
           empty or says -, ?, NA, n/a, null, none or missing is NaN, and a row may lack cells \
           behind those that are read; a channel without a name that counts rows is left out; of \
           columns of one name the second is called NAME_2; rows whose time runs backward are \
