@@ -102,7 +102,8 @@ impl Paced {
 /// A thread that sleeps until each moment is due, a ring, and a thread that parks, on two
 /// processors if the system leaves them there.
 fn bare(frames: usize) -> Paced {
-    let (mut into, mut out) = rtrb::RingBuffer::new(16);
+    // Room for all: where the machine stands still for a while, frames are late, none is in the way.
+    let (mut into, mut out) = rtrb::RingBuffer::new(frames);
     let over = AtomicBool::new(false);
     let (began, cpu_before) = (bench_ns(), process::cpu_s("self"));
     std::thread::scope(|scope| {
