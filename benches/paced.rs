@@ -4,12 +4,14 @@
 //! the door (`entered`, stamped when the source is released) to the sink, as in the rivals'
 //! harnesses. Processor time is that of the whole process, control threads included.
 //!
-//! Beside them the least that a frame can do which crosses cores: one thread sleeps until it is due
-//! and hands it on by a bare ring, the other parks. What that takes is the machine's part.
+//! Beside them what takes part of the time whatever is built on it: a bare thread that sleeps until a
+//! frame is due and takes it through eight boxed operators; and the least that a frame can do which
+//! crosses cores: one thread sleeps until it is due and hands it on by a bare ring, the other parks.
 
 mod support;
 
 use std::{
+    hint::black_box,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -18,25 +20,35 @@ use engine::RunOptions;
 use support::{
     Bench,
     graph::{Chain, assert_whole, clock_offset, halves, planned, uncut},
-    kinds::ends::{bench_ns, seen},
+    kinds::{
+        ends::{bench_ns, seen},
+        work::add_one,
+    },
     process, quantile,
 };
 
 const OPERATORS: usize = 8;
+const SAMPLES: usize = 64;
 /// Frames that warm the caches up and are not counted.
 const WARM: usize = 200;
 
 fn main() {
     let bench = Bench::start("paced");
     let frames = bench.scale(2_000, 300) + WARM;
-    let [one, two, bare] = bench.interleaved([
-        ("one core", &mut || paced(frames, false)),
-        ("two cores", &mut || paced(frames, true)),
-        ("two bare threads that park", &mut || bare(frames)),
+    let names = [
+        "one core",
+        "two cores",
+        "a bare thread and boxed operators",
+        "two bare threads that park",
+    ];
+    let runs = bench.interleaved([
+        (names[0], &mut || paced(frames, false)),
+        (names[1], &mut || paced(frames, true)),
+        (names[2], &mut || alone(frames)),
+        (names[3], &mut || bare(frames)),
     ]);
-    let runs = [("one core", one), ("two cores", two), ("two bare threads that park", bare)];
-    for (variant, runs) in runs {
-        let operators = if variant.contains("bare") { 0 } else { OPERATORS };
+    for (variant, runs) in names.into_iter().zip(runs) {
+        let operators = if variant.contains("two bare") { 0 } else { OPERATORS };
         bench.report(
             "chain_paced_1khz",
             &[("variant", variant), ("stages", &operators.to_string())],
@@ -99,6 +111,52 @@ impl Paced {
     }
 }
 
+trait Operator {
+    fn block(&mut self, input: &[f32], output: &mut [f32]);
+}
+
+struct Add;
+
+impl Operator for Add {
+    #[inline(never)]
+    fn block(&mut self, input: &[f32], output: &mut [f32]) {
+        add_one(input, output);
+    }
+}
+
+/// A thread that sleeps until each moment is due and does what the graph on one core does, without
+/// a graph.
+fn alone(frames: usize) -> Paced {
+    let mut operators: Vec<Box<dyn Operator>> =
+        black_box((0..OPERATORS).map(|_| Box::new(Add) as Box<dyn Operator>).collect());
+    let (mut one, mut two) = (vec![0.0; SAMPLES], vec![0.0; SAMPLES]);
+    let mut ages = Vec::with_capacity(frames);
+    let (began, cpu_before) = (bench_ns(), process::cpu_s("self"));
+    for n in 1..=frames as i64 {
+        sleep_until(began + n * 1_000_000);
+        let entered = bench_ns();
+        one.fill(n as f32);
+        for operator in &mut operators {
+            operator.block(&one, &mut two);
+            std::mem::swap(&mut one, &mut two);
+        }
+        assert_eq!(black_box(&one)[SAMPLES - 1], (n + OPERATORS as i64) as f32);
+        ages.push(bench_ns() - entered);
+    }
+    let lasted_s = (bench_ns() - began) as f64 / 1e9;
+    Paced::of(ages, (process::cpu_s("self") - cpu_before) / lasted_s)
+}
+
+fn sleep_until(due: i64) {
+    loop {
+        let wait = due - bench_ns();
+        if wait <= 0 {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_nanos(wait as u64));
+    }
+}
+
 /// A thread that sleeps until each moment is due, a ring, and a thread that parks, on two
 /// processors if the system leaves them there.
 fn bare(frames: usize) -> Paced {
@@ -121,14 +179,7 @@ fn bare(frames: usize) -> Paced {
             (ages, cpu_s)
         });
         for n in 1..=frames as i64 {
-            let due = began + n * 1_000_000;
-            loop {
-                let wait = due - bench_ns();
-                if wait <= 0 {
-                    break;
-                }
-                std::thread::park_timeout(Duration::from_nanos(wait as u64));
-            }
+            sleep_until(began + n * 1_000_000);
             into.push(bench_ns()).expect("there is room");
             consumer.thread().unpark();
         }
