@@ -8,9 +8,12 @@ use engine::{Catalog, Kind};
 /// else happens, and the same for everybody.
 static OWN: OnceLock<Vec<&'static Kind>> = OnceLock::new();
 
+/// The kinds of every crate that supplies some, in the order of the manual.
+const BUILT_IN: &[&[&Kind]] = &[operators::CATALOG, model::CATALOG];
+
 /// Adds kinds for good.
 pub(crate) fn add(own: &[&'static Kind]) {
-    let built_in = Catalog::new(&[operators::CATALOG]);
+    let built_in = Catalog::new(BUILT_IN);
     for (number, kind) in own.iter().enumerate() {
         let name = kind.name;
         let is_taken = built_in.find(name).is_some()
@@ -22,5 +25,6 @@ pub(crate) fn add(own: &[&'static Kind]) {
 
 /// Every kind, in the order of the manual; one's own come last.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::new(&[operators::CATALOG, OWN.get().map_or(&[], Vec::as_slice)])
+    let own = OWN.get().map_or(&[][..], Vec::as_slice);
+    Catalog::new(&[BUILT_IN, &[own]].concat())
 }

@@ -1,31 +1,63 @@
 //! [`Call`]: a node that asks something asynchronous and gives answers in order.
 //!
-//! A call ends its stage: frames reach it by ring, its answers leave by ring.
-//! Between the two at most `in_flight` questions are open, each asked as soon as
-//! it comes; answers leave in the order of the questions, whichever came first,
-//! and the bound behind the call is the oldest question still open.
+//! ```text
+//! frames ─ring─▶ process ─▶ questions ─▶ ask ─▶ (a worker, a service) ─▶ Reply ─▶ answers, in order
+//! ```
+//!
+//! A call stands on a data core and never waits: it hands a question out with a [`Reply`], and
+//! whoever has the answer gives it to that, from whatever thread; it wakes the core. At most
+//! `in_flight` questions are open, each asked as soon as it may be; answers leave in the order
+//! of the questions, whichever came first, and the bound behind the call is the oldest question still
+//! open.
 //!
 //! | What happens | Then |
 //! |---|---|
 //! | no answer at the deadline | the fallback, else `dropped(late)` |
-//! | the answer is a fault, or panics | asked again, `retries` times at most (none unless the node says so) and not beyond the deadline; then the fallback, else `dropped(poison)` |
-//! | the call itself faults or panics | the question is `dropped(poison)`, the body put in anew behind a gap `restart`; if that happens too often, `on_fault` decides, as for every body |
+//! | the answer is a fault, or will never come | asked again, `retries` times at most (none unless the node says so) and not beyond the deadline; then the fallback, else `dropped(poison)` |
+//! | the call itself faults or panics | the question is `dropped(poison)`, the body put in anew behind a gap `restart`; if that happens too often, `on_fault` decides, as for every body. What was asked before is answered still |
 
-use std::{future::Future, pin::Pin, time::Duration};
+mod reply;
 
-use crate::{fault::Fault, frame::Frame};
+use std::time::Duration;
 
-/// An answer on its way: the payload for the output port, or a fault.
-pub type Answer = Pin<Box<dyn Future<Output = Result<Frame, Fault>> + Send>>;
+use smallvec::{SmallVec, smallvec};
+
+use crate::{body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node};
+
+pub use reply::Reply;
+pub(crate) use reply::{Letter, Letters};
 
 /// Asks something asynchronous: a model, a remote service.
 pub trait Call: Send {
-    /// Asks about one frame. Must not wait; what waits is the answer. The runtime gives the
-    /// answer the question's time, tag and clock.
+    /// Makes questions of a frame, or of the aligned frames of one moment: whatever it sends, on
+    /// port 0, is asked about, in that order. Unless said otherwise the frame itself is the question.
+    ///
+    /// # Errors
+    /// A [`Fault`] if it cannot go on; the frame counts as poison, the body is rebuilt.
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        let frame = io.take();
+        io.send(0, frame);
+        Ok(())
+    }
+
+    /// Content is missing before the next frame. Does nothing unless said otherwise; the answer to the
+    /// next question says so in any case.
+    fn gap(&mut self, _gap: &GapNotice) {}
+
+    /// The input has ended; sends the questions that are left. Called once.
+    ///
+    /// # Errors
+    /// As `process`.
+    fn flush(&mut self, _io: &mut Io<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Asks about one question. Must not wait: the answer goes to `reply`. The runtime gives it
+    /// the question's time, tag and clock.
     ///
     /// # Errors
     /// A [`Fault`] if it cannot even ask.
-    fn ask(&mut self, question: Frame) -> Result<Answer, Fault>;
+    fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault>;
 
     /// Most questions open at once; further frames wait in the ring. Looked at with every question.
     fn in_flight(&self) -> usize {
@@ -38,7 +70,45 @@ pub trait Call: Send {
     }
 
     /// What stands in for an answer that did not come in time or failed.
-    fn fallback(&mut self, _question: &Frame) -> Option<Frame> {
+    fn fallback(&mut self, _question: &Frame) -> Option<Answer> {
         None
+    }
+
+    /// Changes live parameters between frames.
+    ///
+    /// # Errors
+    /// If the parameter cannot be changed to that; nothing has changed then.
+    fn retune(&mut self, _node: &Node<'_>) -> Result<(), Fault> {
+        Err(Fault::new("none of its parameters can change while it runs"))
+    }
+
+    /// What to tell the user once at the end, such as how many answers were missing.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+}
+
+/// What is said to one question: payloads for output ports, mostly one for the first.
+#[derive(Clone, Debug, Default)]
+pub struct Answer(pub(crate) SmallVec<[(usize, Buffer); 1]>);
+
+impl Answer {
+    /// No frame at all: there is nothing to say, as where a picture shows nobody.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// The same, and a frame on `port`.
+    #[must_use]
+    pub fn and(mut self, port: usize, buffer: Buffer) -> Self {
+        self.0.push((port, buffer));
+        self
+    }
+}
+
+impl From<Buffer> for Answer {
+    /// One frame on the first port.
+    fn from(buffer: Buffer) -> Self {
+        Self(smallvec![(0, buffer)])
     }
 }

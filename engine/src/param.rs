@@ -236,6 +236,28 @@ impl ParamType for &'static [f64] {
     }
 }
 
+impl ParamType for &'static [&'static str] {
+    const TYPE: &'static str = "a list of texts";
+    type Read<'a> = Vec<&'a str>;
+
+    fn read(value: &Value) -> Option<Vec<&str>> {
+        let Value::List(items) = value else { return None };
+        items.iter().map(|item| item.value.as_text()).collect()
+    }
+
+    fn default_read<'a>(default: Self) -> Self::Read<'a> {
+        default.to_vec()
+    }
+
+    fn show(self) -> String {
+        format!("{self:?}")
+    }
+
+    fn numbers(_: &Value) -> Vec<f64> {
+        Vec::new()
+    }
+}
+
 /// What the planner, `explain` and the laws need to know of any parameter.
 pub trait AnyParam: Sync {
     /// The key in a graph file.

@@ -17,7 +17,7 @@ use crate::{
     ring::{Wake, ring},
     stage::{Ends, Pace, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
-    tasks::{CallTask, LiveTask, SinkTask, TaskWake},
+    tasks::{LiveTask, SinkTask, TaskWake},
     time::Clock,
 };
 
@@ -131,7 +131,6 @@ pub(crate) struct Session {
     pub(crate) commands: Vec<Arc<CommandLine>>,
     pub(crate) sinks: Vec<SinkTask>,
     pub(crate) lives: Vec<LiveTask>,
-    pub(crate) calls: Vec<CallTask>,
     pub(crate) counts: Arc<Counts>,
     /// How tasks of the I/O runtime are woken, by node.
     pub(crate) wakes: Vec<Arc<TaskWake>>,
@@ -206,7 +205,6 @@ impl Session {
             commands: Vec::with_capacity(plan.stages.len()),
             sinks: Vec::new(),
             lives: Vec::new(),
-            calls: Vec::new(),
             counts: counts.clone(),
             wakes: wakes.clone(),
         };
@@ -215,7 +213,8 @@ impl Session {
             let members = &plan.stages[stage].nodes;
             let own = members.iter().map(|&node| bodies[node].take().expect("one stage a node"));
             let own = own.collect();
-            let built = Stage::wire(wiring, stage, &mut ends, own);
+            let wake: Arc<dyn Wake> = door.clone();
+            let built = Stage::wire(wiring, stage, &mut ends, own, &wake);
             let (commands, consumer) = CommandLine::new(door);
             this.cells.push(Arc::new(Cell::new(
                 built,
@@ -236,9 +235,6 @@ impl Session {
                 }
                 Some(Body::Live(live)) => {
                     this.lives.push(LiveTask::new(wiring, node, live, &mut ends, wake.clone()));
-                }
-                Some(Body::Call(call)) => {
-                    this.calls.push(CallTask::new(wiring, node, call, &mut ends, wake.clone()));
                 }
                 Some(_) => unreachable!("checked when it was built"),
             }
@@ -270,8 +266,8 @@ pub(crate) fn build_body(
         catch_unwind(build).unwrap_or_else(|payload| Err(Fault::panic(payload.as_ref()).into()))?;
     let computes = matches!(body, Body::Source(_) | Body::Operator(_) | Body::Block(_));
     let fits = match planned.home {
-        Home::Stage(_) => computes || matches!(body, Body::Sink(_)),
-        Home::Io => !computes,
+        Home::Stage(_) => computes || matches!(body, Body::Sink(_) | Body::Call(_)),
+        Home::Io => matches!(body, Body::Sink(_) | Body::Live(_)),
     };
     if fits { Ok(body) } else { Err(Fault::new("the kind built another sort of body").into()) }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use engine::{
-    Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Rate, ReadSeek,
-    Services, Shape, SignalFormat, Timestamp, Unit,
+    Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Placement, Rate,
+    ReadSeek, Services, Shape, SignalFormat, Timestamp, Unit,
     testing::{Bench, MemoryFiles, Refused},
 };
 use operators::{
@@ -61,13 +61,15 @@ pub(crate) struct Heard {
 pub(crate) fn every_kind() -> impl Iterator<Item = &'static Kind> {
     let only = std::env::var("AFFERENT_KIND").ok();
     let is_asked = move |kind: &&Kind| only.as_ref().is_none_or(|only| only == kind.name);
-    CATALOG.iter().flat_map(|kind| [Some(*kind), kind.when_fed]).flatten().filter(is_asked)
+    let kinds = CATALOG.iter().chain(model::CATALOG);
+    kinds.flat_map(|kind| [Some(*kind), kind.when_fed]).flatten().filter(is_asked)
 }
 
 /// Every kind with its example; operators that take anything once with events and once with a
-/// signal.
+/// signal. Without those that ask: what they answer is not theirs to say. See `tests/models`.
 pub(crate) fn everyone() -> impl Iterator<Item = Subject> {
-    every_kind().flat_map(|kind| [Some(Subject::new(kind)), Subject::of_a_signal(kind)]).flatten()
+    let tried = every_kind().filter(|kind| kind.placement != Placement::Asks);
+    tried.flat_map(|kind| [Some(Subject::new(kind)), Subject::of_a_signal(kind)]).flatten()
 }
 
 /// Operators alone.

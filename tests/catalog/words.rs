@@ -6,10 +6,12 @@ use engine::Shape;
 
 use crate::subject::{every_kind, everyone};
 
-/// The files of `operators` that hold a catalog entry: name of the file and text.
+/// The files that hold a catalog entry: name of the file and text.
 fn entries() -> Vec<(String, String)> {
     let mut entries = Vec::new();
-    let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/operators/src"))];
+    let crates = ["operators", "model"].map(|name| PathBuf::from(name).join("src"));
+    let mut folders =
+        crates.map(|src| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(src)).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the source tree") {
             let path = entry.expect("readable").path();

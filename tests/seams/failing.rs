@@ -13,7 +13,7 @@ use std::{
 
 use engine::{
     Answer, Body, BuildError, Call, Fault, Format, Frame, Gap, Kind, LiveIo, LiveSource, Node,
-    Outline, Param, Placement, Port, Rate, Sink, Timestamp, Unit, Waiting,
+    Outline, Param, Placement, Port, Rate, Reply, Sink, Timestamp, Unit, Waiting,
 };
 
 /// Every kind of this file.
@@ -77,7 +77,7 @@ static FAILING_CALL: Kind = Kind {
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
     params: &[&PLACE, &AT, &TIMES, &IN_FLIGHT, &DELAY_MS, &UNBUILT],
-    placement: Placement::Waits,
+    placement: Placement::Asks,
     plan: |node| {
         let delay_ns = (node.get(&DELAY_MS)? * 1e6) as i64;
         Ok(Outline::of([node.input("in").clone()]).delayed(delay_ns))
@@ -101,17 +101,17 @@ struct FailingCall {
 }
 
 impl Call for FailingCall {
-    fn ask(&mut self, question: Frame) -> Result<Answer, Fault> {
+    fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        assert!(!self.plot.fails("ask", &question), "on purpose");
-        if self.plot.fails("refuses", &question) {
+        assert!(!self.plot.fails("ask", question), "on purpose");
+        if self.plot.fails("refuses", question) {
             return Err(Fault::new("on purpose"));
         }
-        let fails = self.plot.fails("answer", &question) || self.plot.place == "fallback";
+        let fails = self.plot.fails("answer", question) || self.plot.place == "fallback";
         let waits = self.plot.place == "waits" && question.samples()[0] < 90.0;
         self.last = Some(question.clone());
-        let asked = self.asked.clone();
-        Ok(Box::pin(async move {
+        let (asked, question) = (self.asked.clone(), question.clone());
+        reply.spawn(async move {
             poll_fn(|context| {
                 if !waits || asked.load(Ordering::Relaxed) > number + 1 {
                     return Poll::Ready(());
@@ -120,8 +120,9 @@ impl Call for FailingCall {
                 Poll::Pending
             })
             .await;
-            if fails { Err(Fault::new("on purpose")) } else { Ok(question) }
-        }))
+            if fails { Err(Fault::new("on purpose")) } else { Ok(question.buffer().clone().into()) }
+        });
+        Ok(())
     }
 
     fn in_flight(&self) -> usize {
@@ -130,9 +131,9 @@ impl Call for FailingCall {
         self.in_flight
     }
 
-    fn fallback(&mut self, question: &Frame) -> Option<Frame> {
+    fn fallback(&mut self, question: &Frame) -> Option<Answer> {
         assert!(!self.plot.fails("fallback", question), "on purpose");
-        (self.plot.place == "fallback").then(|| question.clone())
+        (self.plot.place == "fallback").then(|| question.buffer().clone().into())
     }
 }
 

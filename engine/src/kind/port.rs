@@ -9,6 +9,8 @@ pub enum Placement {
     Fused,
     /// On a data core, in a stage of its own: a turn of it takes long.
     Own,
+    /// On a data core, in a stage of its own: a [`Call`](crate::Call), which hands its questions out.
+    Asks,
     /// On the I/O runtime: it waits.
     Waits,
 }

@@ -1,12 +1,14 @@
 //! [`ManualRun`]: a whole graph driven by hand, on manual time, on one thread.
 //!
 //! The same stages, rings, policies and sinks as in a live run; only the
-//! threads and actors are missing. Live sources and calls, which wait for the
-//! world, cannot be driven this way.
+//! threads and actors are missing. Live sources, which wait for the
+//! world, cannot be driven this way. Answers to calls come from other threads: time stands still
+//! until they are there.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -24,6 +26,11 @@ use crate::{
 };
 
 use super::opened::Knobs;
+
+/// How often to look whether an answer has come.
+const LOOK_EVERY: Duration = Duration::from_micros(50);
+/// How long to wait for the next answer: then time goes on, and what is late is late.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Remembers what happened in cells until the driver looks.
 #[derive(Default)]
@@ -100,12 +107,23 @@ impl ManualRun {
     /// Runs until nothing can be done before the clock moves; says when that is worth it:
     /// the next moment something is due, or `None` if the graph has ended or waits for ever.
     pub fn settle(&mut self) -> Option<Timestamp> {
+        let mut waited = Duration::ZERO;
         loop {
             let (busy, next) = self.round();
-            if !busy {
+            if busy {
+                waited = Duration::ZERO;
+            } else if self.is_asking() && waited < PATIENCE {
+                std::thread::sleep(LOOK_EVERY);
+                waited += LOOK_EVERY;
+            } else {
                 return next.filter(|_| !self.has_ended());
             }
         }
+    }
+
+    /// Whether some call waits for an answer.
+    fn is_asking(&self) -> bool {
+        self.session.cells.iter().any(|cell| cell.with_stage(|stage| stage.questions() > 0))
     }
 
     /// Lets every core and every sink that waits have one turn; says whether more can be done

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! program ── Running ──▶ Supervisor ──▶ stage actors ──command ring──▶ cells on cores
-//!                          ▲    ├────▶ source and call actors (I/O runtime)
+//!                          ▲    ├────▶ source actors (I/O runtime)
 //!               events ────┘    └────▶ sink actors (a runtime per sink, for it may block)
 //! ```
 

@@ -97,8 +97,7 @@ pub(super) fn build(
     let core = old.door.core.clone();
     let number = core.number().ok_or(Fault::new("the core holds as many stages as it can"))?;
     let door = Arc::new(Door { core, number });
-    let (mut ends, rewires) =
-        new_rings(plan, open, stage, &door).inspect_err(|_| door.core.place(door.number, None))?;
+    let (mut ends, rewires) = new_rings(plan, open, stage, &door);
     // What was on edges inside the stage is lost with it.
     for (edge, planned) in plan.edges.iter().enumerate() {
         let inside = plan.nodes[planned.to.0].home == Home::Stage(stage) && planned.ring.is_none();
@@ -117,7 +116,8 @@ pub(super) fn build(
         pace: Pace { start, speed: shared.speed },
         epoch: open.epoch,
     };
-    let mut built = Stage::wire(wiring, stage, &mut ends, bodies);
+    let wake: Arc<dyn Wake> = door.clone();
+    let mut built = Stage::wire(wiring, stage, &mut ends, bodies, &wake);
     let released = old.mark.released();
     built.succeed(&old.saves(), &released);
     let (commands, consumer) = CommandLine::new(&door);
@@ -134,7 +134,7 @@ fn new_rings(
     open: &OpenSession,
     stage: usize,
     door: &Arc<Door>,
-) -> Result<(Ends, Vec<Rewire>), Fault> {
+) -> (Ends, Vec<Rewire>) {
     let mut ends = Ends {
         senders: plan.edges.iter().map(|_| None).collect(),
         receivers: plan.edges.iter().map(|_| None).collect(),
@@ -173,11 +173,10 @@ fn new_rings(
                         end: NewEnd::Receiver { ring: receiver, slot, line, admitted },
                     }
                 }
-                Home::Io if plan.nodes[to].kind.is_sink() => {
+                Home::Io => {
                     let rewire = RewireSink { line, ring: receiver, admitted };
                     Rewire::Sink { node: to, rewire }
                 }
-                Home::Io => return Err(Fault::new("a turn never ended, and a call hangs on it")),
             });
         } else {
             ends.receivers[edge] = Some(receiver);
@@ -188,12 +187,9 @@ fn new_rings(
                     let end = NewEnd::Sender { ring: sender, counts: counts.clone() };
                     Rewire::Stage { stage, edge, end }
                 }
-                Home::Io if plan.nodes[from].kind.is_source() => {
-                    Rewire::Live { node: from, port, at, edge, ring: sender }
-                }
-                Home::Io => return Err(Fault::new("a turn never ended, and a call feeds it")),
+                Home::Io => Rewire::Live { node: from, port, at, edge, ring: sender },
             });
         }
     }
-    Ok((ends, rewires))
+    (ends, rewires)
 }

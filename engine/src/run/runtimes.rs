@@ -11,7 +11,7 @@ const SINK_RUNTIMES_MAX: usize = 16;
 /// Bodies that may be built, or dropped, at the same time.
 const BUILDS_MAX: usize = 8;
 
-/// Runtimes for what waits: one for live sources and calls, which wait without blocking, and one
+/// Runtimes for what waits: one for live sources, which wait without blocking, and one
 /// for each sink, which may block. So a sink on a full pipe holds up no device, nor another sink.
 pub(super) fn io_runtimes(plan: &Plan) -> (Vec<Runtime>, [BTreeMap<usize, Handle>; 2]) {
     let waits = plan.nodes.iter().enumerate().filter(|(_, node)| node.home == Home::Io);

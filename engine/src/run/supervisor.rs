@@ -46,7 +46,7 @@ pub(crate) struct Supervisor {
 pub(crate) struct Args {
     pub(crate) shared: Arc<Shared>,
     pub(crate) happened: mpsc::UnboundedReceiver<Happened>,
-    /// Where live sources and calls wait.
+    /// Where live sources wait.
     pub(crate) io: Option<Handle>,
     /// Where sinks wait, by node.
     pub(crate) sinks: BTreeMap<usize, Handle>,

@@ -14,14 +14,15 @@ use crate::{
     io::{Line, Outlet as PortOutlet, Ports},
     kind::BuildError,
     plan::{Home, Plan, PlanNode},
-    ring::{Receiver, Sender},
+    ring::{Receiver, Sender, Wake},
     session::Counts,
     ticks::Stopwatch,
     time::{Clock, Grid, Timestamp},
 };
 
 use super::{
-    Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage, slot::SlotParts,
+    Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage, ask::Asking,
+    slot::SlotParts,
 };
 
 /// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
@@ -52,17 +53,19 @@ impl Wiring<'_> {
 
 impl Stage {
     /// Wires bodies, one per node of the stage in its order.
+    /// `wake` is called when something that a call has asked for is there.
     pub(crate) fn wire(
         wiring: Wiring<'_>,
         stage: usize,
         ends: &mut Ends,
         bodies: Vec<Body>,
+        wake: &Arc<dyn Wake>,
     ) -> Self {
         let plan = wiring.plan;
         let members = &plan.stages[stage].nodes;
         let slot_of = |node: usize| members.iter().position(|&member| member == node);
         let (mut inlets, mut outlets, mut sources) = (Vec::new(), Vec::new(), Vec::new());
-        let mut slots = Vec::with_capacity(members.len());
+        let (mut slots, mut asking) = (Vec::with_capacity(members.len()), Vec::new());
         for (at, (&node, body)) in members.iter().zip(bodies).enumerate() {
             let planned = &plan.nodes[node];
             for (line, &edge) in planned.in_edges.iter().enumerate() {
@@ -95,8 +98,12 @@ impl Stage {
                 }
                 routes.push(port_routes.into_boxed_slice());
             }
-            if matches!(body, Body::Source(_)) {
-                sources.push((at, node));
+            match body {
+                Body::Source(_) => sources.push((at, node)),
+                Body::Call(_) => {
+                    asking.push(Asking::new(at, planned.retries.unwrap_or(0), wake.clone()));
+                }
+                _ => {}
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
         }
@@ -132,6 +139,7 @@ impl Stage {
             slots: slots.into(),
             mark: Mark::new(sources.len()),
             sources,
+            asking,
             sinks,
             inlets,
             outlets,
@@ -202,7 +210,8 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
     debug_assert!(matches!(planned.home, Home::Stage(_)));
     let in_edges = || planned.in_edges.iter().map(|&edge| &plan.edges[edge]);
     // Blocks and sinks never ask when a sample happened.
-    let counts_samples = matches!(body, Body::Operator(_)) || planned.align.is_some();
+    let asks_when = matches!(body, Body::Operator(_) | Body::Call(_));
+    let counts_samples = asks_when || planned.align.is_some();
     let port_of = |n: usize| {
         let name = planned.inputs[n].port;
         planned.kind.inputs.iter().position(|port| port.name == name).unwrap_or(0) as u16

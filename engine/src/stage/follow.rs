@@ -134,7 +134,10 @@ impl Stage {
                     self.current = None;
                     return Ok(());
                 }
+                SlotBody::Call(_) => return self.process_questions(slot, line, true),
                 SlotBody::Bypass => {
+                    self.gap_without_question(slot);
+                    let here = &mut self.slots[slot];
                     here.line_counts[line].taken.add(1);
                     let mut frame = self.current.take().expect("a chain carries a frame");
                     here.stamp(0, &mut frame.header);
@@ -142,7 +145,8 @@ impl Stage {
                     return Ok(());
                 }
                 SlotBody::HoldLast(_) => {
-                    here.line_counts[line].taken.add(1);
+                    self.gap_without_question(slot);
+                    self.slots[slot].line_counts[line].taken.add(1);
                     let cause = self.current.take().expect("a chain carries a frame").header;
                     self.say_again(slot, cause);
                     return Ok(());
@@ -264,6 +268,14 @@ impl Stage {
             SlotBody::Block(block) => {
                 self.mark.slot.store(slot as u32, Ordering::Relaxed);
                 block.reset();
+            }
+            SlotBody::Call(call) => {
+                let notice = GapNotice { reason, until: frame.header.time };
+                frame.header.gap = MaybeGap::NONE;
+                self.mark.slot.store(slot as u32, Ordering::Relaxed);
+                call.gap(&notice);
+                self.gap_before_question(slot, reason);
+                return Ok(());
             }
             SlotBody::Operator(_) => {
                 let notice = GapNotice { reason, until: frame.header.time };

@@ -12,6 +12,7 @@
 //! places. The next input is taken only when the work list is empty and no
 //! outlet has a backlog.
 
+mod ask;
 mod audit;
 mod build;
 mod follow;
@@ -88,6 +89,8 @@ struct Work {
 pub(crate) struct Stage {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) sources: Vec<SourceState>,
+    /// What is kept for calls.
+    asking: Vec<ask::Asking>,
     /// The slots that keep a latency.
     sinks: Box<[usize]>,
     pub(crate) inlets: Vec<Inlet>,

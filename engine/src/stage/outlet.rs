@@ -122,7 +122,9 @@ impl Stage {
                 let counts = &self.slots[slot].line_counts[line];
                 let held = self.work.iter().filter(|w| w.slot == slot && w.line == line).count();
                 let aligner = self.slots[slot].aligner.as_ref();
-                let inside = held + aligner.map_or(0, |aligner| aligner.waiting(line));
+                let asked: usize =
+                    self.asking.iter().map(|asking| asking.open_from(slot, line)).sum();
+                let inside = held + asked + aligner.map_or(0, |aligner| aligner.waiting(line));
                 counts.lost(admitted, inside as u64);
             }
             NewEnd::Sender { ring, counts } => {

@@ -10,10 +10,15 @@ impl Stage {
                 SlotBody::Source(source) => source.remark(),
                 SlotBody::Operator(operator) => operator.remark(),
                 SlotBody::Block(block) => block.remark(),
+                SlotBody::Call(call) => call.remark(),
                 _ => None,
             };
             Some((slot.node, told?))
         };
-        self.slots.iter().filter_map(remark).collect()
+        let answers = self
+            .asking
+            .iter()
+            .filter_map(|asking| Some((self.slots[asking.slot()].node, asking.remark()?)));
+        self.slots.iter().filter_map(remark).chain(answers).collect()
     }
 }

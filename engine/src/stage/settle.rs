@@ -33,14 +33,15 @@ impl Stage {
             if here.aligner.is_some() && !self.join(slot)? {
                 return Ok(());
             }
-            let bound = self.slots[slot].in_bound();
+            let bound = self.slots[slot].input_bound();
             if self.slots[slot].has_timers && !self.fire_until(slot, bound)? {
                 return Ok(());
             }
             if bound == Timestamp::MAX && !self.slots[slot].line_bounds.is_empty() {
                 self.flush(slot)?;
             }
-            self.pass_bounds(slot, bound);
+            self.hold_back(slot);
+            self.pass_bounds(slot, self.slots[slot].in_bound());
         }
         self.settled = true;
         Ok(())
@@ -114,6 +115,9 @@ impl Stage {
                     let now = self.watch.now(&self.clock);
                     latency.record(now.since(frame.header.entered));
                 }
+            }
+            SlotBody::Call(_) => {
+                self.process_questions(slot, line, false)?;
             }
             SlotBody::HoldLast(_) => {
                 let cause = frame.header;
@@ -266,6 +270,13 @@ impl Stage {
                 let done = sink.finish();
                 self.mark.check();
                 done
+            }
+            SlotBody::Call(call) => {
+                let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+                let done = call.flush(&mut io);
+                self.mark.check();
+                done?;
+                self.question(slot, None)
             }
             _ => Ok(()),
         }

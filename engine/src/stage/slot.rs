@@ -8,6 +8,7 @@ use crate::{
     align::{Aligner, HELD_FRAMES_MAX},
     body::{Block, Operator, Sink, Source},
     buffer::Buffer,
+    call::Call,
     frame::{Frame, Gap, Header, MaybeGap},
     io::{Ports, Sent},
     stats::{EdgeCounts, Histogram, NodeCounts, Tally},
@@ -22,6 +23,7 @@ pub(crate) enum SlotBody {
     Operator(Box<dyn Operator>),
     Block(Box<dyn Block>),
     Sink(Box<dyn Sink>),
+    Call(Box<dyn Call>),
     /// The node failed too often; its input passes unchanged.
     Bypass,
     /// The node failed too often; it says again what it said last.
@@ -72,6 +74,8 @@ pub(crate) struct Slot {
     /// Why the next frame of a port follows missing content.
     gaps: Box<[Option<Gap>]>,
     pub(crate) look_back_ns: i64,
+    /// Of a call: what is said to the oldest open question will be about this moment.
+    pub(crate) held: Timestamp,
     /// The grid of a line as it was before the frame that is let in, where that follows a gap.
     pub(super) before_gap: Option<Grid>,
     /// Of a join: where the signals stand with what has come, per line; the body sees where they
@@ -133,6 +137,7 @@ impl Slot {
             out_bounds: smallvec![Timestamp::MIN; ports],
             seqs: smallvec![0; ports],
             gaps: vec![None; ports].into(),
+            held: Timestamp::MAX,
             before_gap: None,
             arriving,
             last: parts.keeps_last.then(|| vec![None; ports].into()),
@@ -219,9 +224,14 @@ impl Slot {
         self.counts.timed_ns.add(ended.since(began).max(0) as u64);
     }
 
-    /// The least of what the inputs promise, and of what waits here to be joined: it will come
-    /// out with its own time, however far the inputs are by then.
+    /// The least of what the inputs promise, and of what waits here to be joined or answered: it will
+    /// come out with its own time, however far the inputs are by then.
     pub(crate) fn in_bound(&self) -> Timestamp {
+        self.input_bound().min(self.held)
+    }
+
+    /// The same without what waits to be answered.
+    pub(crate) fn input_bound(&self) -> Timestamp {
         let promised = self.line_bounds.iter().copied().min().unwrap_or(Timestamp::MAX);
         let waits = self.aligner.as_ref().and_then(Aligner::oldest_to_come);
         waits.map_or(promised, |waits| promised.min(waits))

@@ -339,6 +339,7 @@ impl Stage {
                 SlotBody::Operator(body) => prefetch::line(&raw const **body),
                 SlotBody::Block(body) => prefetch::line(&raw const **body),
                 SlotBody::Sink(body) => prefetch::line(&raw const **body),
+                SlotBody::Call(body) => prefetch::line(&raw const **body),
                 SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {}
             }
         }

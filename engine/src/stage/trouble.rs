@@ -35,7 +35,7 @@ impl Poison {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, node: usize, frame: Frame) {
+    pub(super) fn keep(&self, node: usize, frame: Frame) {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some((node, frame));
     }
 }
@@ -62,6 +62,7 @@ impl Stage {
             here.ports.aligned.fill(None);
             self.poison.keep(here.node, frame);
         }
+        self.lose_question(slot);
         self.counts.set_state(StageState::Trouble);
         self.trouble = Some(Trouble { slot, fault, told: false });
     }
@@ -81,7 +82,9 @@ impl Stage {
             _ => here.counts.restarts.add(1),
         }
         here.body = body;
-        here.gap(Gap::Restart);
+        if !self.restart_before_question(slot) {
+            self.slots[slot].gap(Gap::Restart);
+        }
         if self.trouble.as_ref().is_some_and(|trouble| trouble.slot == slot) {
             self.trouble = None;
         }
@@ -188,6 +191,7 @@ impl Slot {
             SlotBody::Operator(operator) => operator.retune(node),
             SlotBody::Block(block) => block.retune(node),
             SlotBody::Source(source) => source.retune(node),
+            SlotBody::Call(call) => call.retune(node),
             SlotBody::Sink(_) | SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {
                 Err(Fault::new("none of its parameters can change while it runs"))
             }
@@ -203,7 +207,8 @@ impl SlotBody {
             Body::Operator(operator) => Self::Operator(operator),
             Body::Block(block) => Self::Block(block),
             Body::Sink(sink) => Self::Sink(sink),
-            Body::Live(_) | Body::Call(_) => panic!("a body that waits cannot stand in a stage"),
+            Body::Call(call) => Self::Call(call),
+            Body::Live(_) => panic!("a body that waits cannot stand in a stage"),
         }
     }
 }

@@ -82,6 +82,9 @@ impl Stage {
         if !self.settled {
             self.settle()?;
         }
+        if !self.asking.is_empty() {
+            self.take_answers(now)?;
+        }
         if self.any_patience {
             self.drain_inlets_in_step()?;
         } else {
@@ -90,7 +93,17 @@ impl Stage {
         if self.is_blocked {
             return Ok(Turn::Idle);
         }
-        let until = if self.sources.is_empty() { Turn::Idle } else { self.pull_sources(now)? };
+        let mut until = Turn::Idle;
+        if !self.sources.is_empty() && !self.is_asked_enough() {
+            until = self.pull_sources(now)?;
+        }
+        if let Some(late) = self.patience_ends() {
+            until = match until {
+                Turn::Idle => Turn::Until(late),
+                Turn::Until(at) => Turn::Until(at.min(late)),
+                other => other,
+            };
+        }
         if self.is_blocked {
             return Ok(Turn::Idle);
         }
@@ -169,7 +182,7 @@ impl Stage {
     /// those of another input.
     fn is_held_up(&self, inlet: usize) -> bool {
         let feeds = &self.inlets[inlet].feeds;
-        !feeds.is_empty() && slot::are_full(&self.slots, feeds)
+        self.is_asked_enough() || (!feeds.is_empty() && slot::are_full(&self.slots, feeds))
     }
 
     /// Asks for the bounds that something here waits for; says whether one is there already.
@@ -195,6 +208,7 @@ impl Stage {
         self.ending
             && self.slots.iter().all(|slot| slot.flushed)
             && self.sources.iter().all(SourceState::has_ended)
+            && self.questions() == 0
             && !self.is_blocked
     }
 

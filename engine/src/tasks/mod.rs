@@ -1,11 +1,10 @@
-//! Bodies that wait: sinks, live sources and calls, each a task of the I/O runtime.
+//! Bodies that wait: sinks and live sources, each a task of the I/O runtime.
 //!
 //! [`SinkTask::turn`] is plain, like a core's turn, so whole graphs can be
 //! driven by hand; the actors around the tasks (see `run`) repeat it. Live
-//! sources and calls are one future each, which never unwinds: whatever a body
+//! sources are one future each, which never unwinds: whatever a body
 //! does comes back as a [`Fault`].
 
-mod call;
 mod live;
 mod sink;
 
@@ -25,7 +24,6 @@ use crate::{
     stage::{Ends, build_body},
 };
 
-pub(crate) use call::CallTask;
 pub(crate) use live::LiveTask;
 pub(crate) use sink::{SinkTask, TaskTurn};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     body::Body,
-    call::{Answer, Call},
+    call::{Answer, Call, Reply},
     fault::Fault,
     frame::Frame,
     kind::{Kind, Node, Placement, Port},
@@ -59,12 +59,12 @@ impl Default for MockCall {
 }
 
 impl Call for MockCall {
-    fn ask(&mut self, question: Frame) -> Result<Answer, Fault> {
+    fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
         let planned = self.answers[self.asked % self.answers.len().max(1)];
         self.asked += 1;
         let open = self.service.as_ref().map(MockService::ask);
-        let gain = self.gain;
-        Ok(Box::pin(async move {
+        let (gain, question) = (self.gain, question.clone());
+        reply.spawn(async move {
             let _open = open;
             match planned {
                 MockAnswer::After(after) => {
@@ -77,7 +77,8 @@ impl Call for MockCall {
                 }
                 MockAnswer::Never => std::future::pending().await,
             }
-        }))
+        });
+        Ok(())
     }
 
     fn in_flight(&self) -> usize {
@@ -88,7 +89,7 @@ impl Call for MockCall {
         self.deadline
     }
 
-    fn fallback(&mut self, question: &Frame) -> Option<Frame> {
+    fn fallback(&mut self, question: &Frame) -> Option<Answer> {
         self.fallback.map(|sample| each_sample(question, |_| sample))
     }
 }
@@ -99,12 +100,12 @@ async fn wait(span: Duration) {
     }
 }
 
-fn each_sample(frame: &Frame, change: impl Fn(f32) -> f32) -> Frame {
+fn each_sample(frame: &Frame, change: impl Fn(f32) -> f32) -> Answer {
     let mut buffer = frame.buffer().copied();
     for sample in buffer.floats_mut().expect("a copy has one holder") {
         *sample = change(*sample);
     }
-    Frame::new(frame.header, buffer)
+    buffer.into()
 }
 
 /// [`MockCall`] as a kind, for whole graphs.
@@ -117,7 +118,7 @@ pub static MOCK_CALL: Kind = Kind {
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
     params: &[&AFTER_MS, &FAILS_EVERY, &GAIN, &IN_FLIGHT, &WITHIN_MS, &FALLBACK, &SERVICE],
-    placement: Placement::Waits,
+    placement: Placement::Asks,
     build: |node| Ok(Body::call(planned(node)?)),
     ..Kind::BASE
 };

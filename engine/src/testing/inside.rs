@@ -10,7 +10,7 @@ use crate::{
     graph::{Diagnostics, GraphSpec, OnFull, SourceText},
     kind::{BuildError, Catalog, Kind, Outline, Placement, Port},
     plan::{Home, Plan, PlanOptions},
-    ring::{Nobody, Receiver, Sender, ring},
+    ring::{Nobody, Receiver, Sender, Wake, ring},
     service::Services,
     session::{Counts, latencies},
     stage::{Ends, Pace, SlotBody, Stage, Wiring, build_body},
@@ -155,10 +155,12 @@ impl Inside {
         };
         let place = match (plan.nodes[node].home, body) {
             (Home::Stage(stage), body) => {
-                Place::Stage(Box::new(Stage::wire(wiring, stage, &mut ends, vec![body])))
+                let wake: Arc<dyn Wake> = Arc::new(Nobody);
+                let stage = Stage::wire(wiring, stage, &mut ends, vec![body], &wake);
+                Place::Stage(Box::new(stage))
             }
             (Home::Io, Body::Sink(sink)) => Place::Sink(sink),
-            (Home::Io, _) => panic!("sources and calls that wait for the world need a real run"),
+            (Home::Io, _) => panic!("sources that wait for the world need a real run"),
         };
         Self { place, feeds, taps }
     }
@@ -178,6 +180,7 @@ impl Inside {
                         Ok(Body::Block(block))
                     }
                     SlotBody::Sink(sink) => Ok(Body::Sink(sink)),
+                    SlotBody::Call(call) => Ok(Body::Call(call)),
                     _ => Err(Fault::new("the body has failed")),
                 }
             }

@@ -1,4 +1,4 @@
-//! Runs a live source or a call.
+//! Runs a live source.
 
 use std::{
     pin::Pin,
@@ -20,7 +20,7 @@ use crate::{
     run::{Happened, What},
 };
 
-/// Runs one live source or call on the I/O runtime, as one future.
+/// Runs one live source on the I/O runtime, as one future.
 pub(crate) struct FutureActor {
     running: AbortHandle,
     paused: Option<Arc<AtomicBool>>,

@@ -1,4 +1,4 @@
-//! The actors around stages, sinks, live sources and calls. They carry control; frames never
+//! The actors around stages, sinks and live sources. They carry control; frames never
 //! travel in a mailbox.
 
 mod future;

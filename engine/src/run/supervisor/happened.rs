@@ -23,9 +23,9 @@ pub(crate) enum What {
         /// What bodies have to say about it, by node.
         remarks: Vec<(usize, String)>,
     },
-    /// A sink, live source or call has ended.
+    /// A sink or live source has ended.
     TaskDone,
-    /// A sink, live source or call has failed for good.
+    /// A sink or live source has failed for good.
     TaskFailed { node: usize, fault: Fault },
     /// A body never returned; its cell was given up.
     Wedged { stage: usize, node: Option<usize> },

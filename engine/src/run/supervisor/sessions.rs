@@ -65,8 +65,8 @@ impl Supervisor {
     }
 
     fn start(&mut self, session: Session, course: Course) {
-        let Session { number, cells, commands, sinks, lives, calls, counts, wakes } = session;
-        let left = cells.len() + sinks.len() + lives.len() + calls.len();
+        let Session { number, cells, commands, sinks, lives, counts, wakes } = session;
+        let left = cells.len() + sinks.len() + lives.len();
         let events = &self.shared.events;
         let mut open = OpenSession {
             stages: commands.into_iter().map(stage_actor).collect(),
@@ -95,12 +95,6 @@ impl Supervisor {
         }
         let _io = self.io.as_ref().map(Handle::enter);
         let spawn = |args| FutureActor::spawn_with_mailbox(args, mailbox::unbounded());
-        for call in calls {
-            let (node, future) = (call.node, Box::pin(call.run()));
-            let args =
-                FutureArgs { node, session: number, future, paused: None, events: events.clone() };
-            open.tasks.push(spawn(args));
-        }
         for live in lives {
             open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
             let (node, paused) = (live.node, Some(live.paused.clone()));

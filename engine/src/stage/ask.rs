@@ -1,0 +1,429 @@
+//! Calls in a stage: questions go out, answers come back in order.
+//!
+//! ```text
+//! process ─▶ [ asked … asked │ waiting … ] ─▶ ask, while fewer than `in_flight` are asked
+//!              ▲ oldest: the bound behind the call; its answer is sent next
+//! ```
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
+
+use crate::{
+    call::{Answer, Letter, Letters},
+    fault::Fault,
+    frame::{Frame, Gap, MaybeGap},
+    io::{Io, Sent},
+    ring::Wake,
+    time::Timestamp,
+};
+
+use super::{Slot, SlotBody, Stage, Step};
+
+/// What a stage keeps for one of its calls.
+pub(crate) struct Asking {
+    slot: usize,
+    open: VecDeque<Question>,
+    /// So many of the open questions, the oldest, have been asked.
+    asked: usize,
+    /// Most questions asked at once, as the body said last.
+    in_flight: usize,
+    /// Times a question may be asked again if its answer fails.
+    retries: u32,
+    /// The question the body is dealing with, should it die on it, and its place in the row.
+    at: Option<(usize, Question)>,
+    /// The body has died on a question, and the next one says so.
+    is_told: bool,
+    /// Why the next question follows missing content.
+    gap: MaybeGap,
+    letters: Letters,
+    missed: Missed,
+}
+
+/// Answers that did not come.
+#[derive(Default)]
+struct Missed {
+    late: u64,
+    failed: u64,
+    /// Why the last one failed.
+    fault: Option<Fault>,
+}
+
+struct Question {
+    /// What is asked; its gap is what the answer says.
+    frame: Frame,
+    /// The input by which the frame came that it accounts for: that is in flight until it is settled.
+    line: Option<usize>,
+    /// Not later than this; counts from when it was asked first.
+    until: Option<Timestamp>,
+    retries: u32,
+    letter: Option<Arc<Letter>>,
+}
+
+/// Why there is no answer.
+enum Missing {
+    Late,
+    Failed(Fault),
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if let Some(letter) = self.letter.take() {
+            letter.refuse();
+        }
+    }
+}
+
+impl Asking {
+    pub(super) fn new(slot: usize, retries: u32, wake: Arc<dyn Wake>) -> Self {
+        Self {
+            slot,
+            open: VecDeque::new(),
+            asked: 0,
+            in_flight: 1,
+            retries,
+            at: None,
+            is_told: false,
+            gap: MaybeGap::NONE,
+            letters: Letters::new(wake),
+            missed: Missed::default(),
+        }
+    }
+
+    /// The slot of the call.
+    pub(super) const fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// What to tell the user about the answers that did not come.
+    pub(super) fn remark(&self) -> Option<String> {
+        let Missed { late, failed, fault } = &self.missed;
+        let questions = |count: &u64| match count {
+            1 => "1 question was".to_owned(),
+            count => format!("{count} questions were"),
+        };
+        let late = (*late > 0).then(|| format!("{} not answered in time", questions(late)));
+        let failed = (*failed > 0).then(|| {
+            let why = fault.as_ref().map(|fault| format!("; the last one: {fault}"));
+            format!("{} not answered{}", questions(failed), why.unwrap_or_default())
+        });
+        match (late, failed) {
+            (Some(late), Some(failed)) => Some(format!("{late}, {failed}")),
+            (late, failed) => late.or(failed),
+        }
+    }
+
+    /// Questions that account for a frame of an input.
+    pub(super) fn open_from(&self, slot: usize, line: usize) -> usize {
+        let open = self.open.iter().filter(|question| question.line == Some(line));
+        if self.slot == slot { open.count() } else { 0 }
+    }
+
+    /// The moment of the oldest question: what is said to it will be about that.
+    fn oldest(&self) -> Timestamp {
+        self.open.iter().map(|question| question.frame.header.time).min().unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl Stage {
+    /// Questions that are open in the calls of the stage.
+    pub(crate) fn questions(&self) -> usize {
+        self.asking.iter().map(|asking| asking.open.len()).sum()
+    }
+
+    /// Whether no frame should be taken in: some call has enough questions open, or what stands in for it
+    /// would overtake the answers that are still to come.
+    pub(super) fn is_asked_enough(&self) -> bool {
+        self.asking.iter().any(|asking| match self.slots[asking.slot].body {
+            SlotBody::Call(_) => asking.open.len() >= asking.in_flight,
+            _ => !asking.open.is_empty(),
+        })
+    }
+
+    /// Notes how far the answers of a call may still be behind its input.
+    pub(super) fn hold_back(&mut self, slot: usize) {
+        if let Some(asking) = self.asking.iter().find(|asking| asking.slot == slot) {
+            self.slots[slot].held = asking.oldest();
+        }
+    }
+
+    /// When the next answer will be too late.
+    pub(super) fn patience_ends(&self) -> Option<Timestamp> {
+        self.asking.iter().filter_map(|asking| asking.open.front()?.until).min()
+    }
+
+    /// Takes what a call's `process` or `flush` has sent as questions, and asks what may be asked.
+    /// `line` is that of the frame they are about, which the last of them accounts for.
+    pub(super) fn question(&mut self, slot: usize, line: Option<usize>) -> Step {
+        let number = self.asking_of(slot);
+        let asking = &mut self.asking[number];
+        let mut left = self.out.len();
+        for Sent { mut frame, .. } in self.out.drain(..) {
+            left -= 1;
+            frame.header.gap = asking.gap.take().into();
+            asking.open.push_back(Question {
+                frame,
+                line: line.filter(|_| left == 0),
+                until: None,
+                retries: asking.retries,
+                letter: None,
+            });
+        }
+        // From here on it is the question that counts.
+        self.current = None;
+        self.ask_more(number)
+    }
+
+    /// Notes that the body of a call was put in anew, unless the question it died on has told so. What
+    /// was asked before is answered still. Says no if there is no call.
+    pub(super) fn restart_before_question(&mut self, slot: usize) -> bool {
+        let Some(asking) = self.asking.iter_mut().find(|asking| asking.slot == slot) else {
+            return false;
+        };
+        if !std::mem::take(&mut asking.is_told) {
+            asking.gap = asking.gap.or(Gap::Restart.into());
+        }
+        true
+    }
+
+    /// Notes that content is missing before the next question.
+    pub(super) fn gap_before_question(&mut self, slot: usize, reason: Gap) {
+        let number = self.asking_of(slot);
+        let gap = &mut self.asking[number].gap;
+        *gap = gap.or(reason.into());
+    }
+
+    /// What is missing before the next question is missing before the next frame: nothing is asked any
+    /// more.
+    pub(super) fn gap_without_question(&mut self, slot: usize) {
+        if let Some(asking) = self.asking.iter_mut().find(|asking| asking.slot == slot)
+            && let Some(reason) = asking.gap.take()
+        {
+            self.slots[slot].gap(reason);
+        }
+    }
+
+    /// Sends the answers that have come, in the order of their questions, and asks what may be
+    /// asked in their place.
+    pub(super) fn take_answers(&mut self, now: Timestamp) -> Step {
+        for number in 0..self.asking.len() {
+            let mut any = false;
+            while self.left > 0 && !self.is_blocked {
+                let Some(answered) = self.answered(number, now) else { break };
+                any = true;
+                self.left -= 1;
+                self.mark.step();
+                self.deal_with(number, answered, now)?;
+                self.run_work()?;
+            }
+            // A new body may find questions that were not asked yet.
+            self.ask_more(number)?;
+            if any && (self.any_watched || self.ending) {
+                self.settle()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of the oldest question of a call, if that is known.
+    fn answered(&mut self, number: usize, now: Timestamp) -> Option<Result<Answer, Missing>> {
+        let asking = &self.asking[number];
+        let oldest = asking.open.front()?;
+        if asking.asked == 0 {
+            // What was not asked before the call failed for good is asked by nobody.
+            let is_over =
+                matches!(self.slots[asking.slot].body, SlotBody::Bypass | SlotBody::HoldLast(_));
+            let nobody = || Err(Missing::Failed(Fault::new("nobody is left to ask")));
+            return is_over.then(nobody);
+        }
+        match oldest.letter.as_ref()?.take() {
+            Some(Ok(answer)) => Some(Ok(answer)),
+            Some(Err(fault)) => Some(Err(Missing::Failed(fault))),
+            None if oldest.until.is_some_and(|until| until <= now) => Some(Err(Missing::Late)),
+            None => None,
+        }
+    }
+
+    /// Settles the oldest question.
+    fn deal_with(
+        &mut self,
+        number: usize,
+        answered: Result<Answer, Missing>,
+        now: Timestamp,
+    ) -> Step {
+        let asking = &mut self.asking[number];
+        let slot = asking.slot;
+        let mut question = asking.open.pop_front().expect("it was answered");
+        asking.asked = asking.asked.saturating_sub(1);
+        if let Some(letter) = question.letter.take() {
+            letter.refuse();
+            asking.letters.put_back(letter);
+        }
+        let missing = match answered {
+            Ok(answer) => {
+                self.say(number, &question, answer);
+                return self.ask_more(number);
+            }
+            Err(missing) => missing,
+        };
+        let is_in_time = question.until.is_none_or(|until| now < until);
+        let is_there = matches!(self.slots[slot].body, SlotBody::Call(_));
+        let has_failed = matches!(missing, Missing::Failed(_));
+        if has_failed && question.retries > 0 && is_in_time && is_there {
+            question.retries -= 1;
+            return self.ask(number, question, 0);
+        }
+        let missed = &mut self.asking[number].missed;
+        let reason = match missing {
+            Missing::Late => {
+                missed.late += 1;
+                Gap::Late
+            }
+            Missing::Failed(fault) => {
+                missed.failed += 1;
+                missed.fault = Some(fault);
+                Gap::Poison
+            }
+        };
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let here = &mut self.slots[slot];
+        let stands_in = match &mut here.body {
+            SlotBody::Call(call) => {
+                let (_, question) = self.asking[number].at.insert((0, question));
+                let stands_in = call.fallback(&question.frame);
+                self.mark.check();
+                stands_in
+            }
+            _ => {
+                self.asking[number].at = Some((0, question));
+                None
+            }
+        };
+        let (_, question) = self.asking[number].at.take().expect("put there before the call");
+        match stands_in {
+            Some(answer) => self.say(number, &question, answer),
+            None => self.miss_answer(number, &question, reason),
+        }
+        self.ask_more(number)
+    }
+
+    /// Sends the answer to a question.
+    fn say(&mut self, number: usize, question: &Question, answer: Answer) {
+        let slot = self.asking[number].slot;
+        let header = &question.frame.header;
+        self.entered = header.entered;
+        let here = &mut self.slots[slot];
+        if let Some(reason) = header.gap.get() {
+            here.gap(reason);
+        }
+        for (port, buffer) in answer.0 {
+            let frame = Frame::new(header.causes(header.time), buffer);
+            self.out.push(Sent { port, frame });
+        }
+        if let Some(line) = question.line {
+            here.line_counts[line].taken.add(1);
+        }
+        self.send_out(slot);
+        self.settled &= !(self.any_watched || self.ending);
+    }
+
+    /// Counts a question without an answer; the next answer says so.
+    fn miss_answer(&mut self, number: usize, question: &Question, reason: Gap) {
+        let slot = self.asking[number].slot;
+        let here = &mut self.slots[slot];
+        if reason == Gap::Poison {
+            here.counts.poison.add(1);
+            self.poison.keep(here.node, question.frame.clone());
+        }
+        if let Some(line) = question.line {
+            here.line_counts[line].dropped(reason, 1);
+        }
+        here.gap(question.frame.header.gap.get().unwrap_or(reason));
+        self.settled &= !(self.any_watched || self.ending);
+    }
+
+    /// Asks the questions that wait, as far as so many may be open.
+    fn ask_more(&mut self, number: usize) -> Step {
+        loop {
+            let asking = &mut self.asking[number];
+            let at = asking.asked;
+            let is_there = matches!(self.slots[asking.slot].body, SlotBody::Call(_));
+            if at >= asking.open.len() || at >= asking.in_flight || !is_there {
+                break;
+            }
+            let question = asking.open.remove(at).expect("it is there");
+            self.ask(number, question, at)?;
+        }
+        Ok(())
+    }
+
+    /// Asks one question, which stands `at` this place in the row from then on.
+    fn ask(&mut self, number: usize, question: Question, at: usize) -> Step {
+        let slot = self.asking[number].slot;
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
+        let SlotBody::Call(call) = &mut self.slots[slot].body else {
+            unreachable!("only calls are asked")
+        };
+        let asking = &mut self.asking[number];
+        // Should the body die on it, it is the question that is lost.
+        let (_, question) = asking.at.insert((at, question));
+        asking.in_flight = call.in_flight().max(1);
+        if question.until.is_none()
+            && let Some(limit) = call.deadline()
+        {
+            let limit = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
+            question.until = Some(self.clock.now().plus_nanos(limit));
+        }
+        let (letter, reply) = asking.letters.open();
+        question.letter = Some(letter);
+        call.ask(&question.frame, reply)?;
+        self.mark.check();
+        let (at, question) = asking.at.take().expect("put there before the call");
+        asking.open.insert(at, question);
+        asking.asked += 1;
+        Ok(())
+    }
+
+    /// The call at work has failed over a question: that is lost, and the next one says so.
+    pub(super) fn lose_question(&mut self, slot: usize) {
+        let Some(number) = self.asking.iter().position(|asking| asking.slot == slot) else {
+            return;
+        };
+        let asking = &mut self.asking[number];
+        let Some((at, question)) = asking.at.take() else { return };
+        let here: &mut Slot = &mut self.slots[slot];
+        here.counts.poison.add(1);
+        if let Some(line) = question.line {
+            here.line_counts[line].dropped(Gap::Poison, 1);
+        }
+        let next = asking.open.get_mut(at).map(|next| &mut next.frame.header.gap);
+        let next = next.unwrap_or(&mut asking.gap);
+        *next = next.or(question.frame.header.gap).or(Gap::Restart.into());
+        asking.is_told = true;
+        self.poison.keep(here.node, question.frame.clone());
+    }
+
+    /// Lets a call make questions of the frame in `current`. They account for it if it `counts`: a
+    /// join has counted its own.
+    pub(super) fn process_questions(&mut self, slot: usize, line: usize, counts: bool) -> Step {
+        let here = &mut self.slots[slot];
+        let SlotBody::Call(call) = &mut here.body else { unreachable!("only calls ask") };
+        let frame = self.current.as_ref().expect("a chain carries a frame");
+        here.ports.line = line;
+        here.ports.cause = frame.header;
+        let mut io = Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
+        let done = call.process(&mut io);
+        self.mark.check();
+        done?;
+        if counts && self.out.is_empty() {
+            here.line_counts[line].taken.add(1);
+        }
+        self.question(slot, counts.then_some(line))
+    }
+
+    fn asking_of(&self, slot: usize) -> usize {
+        let number = self.asking.iter().position(|asking| asking.slot == slot);
+        number.expect("a call has its questions")
+    }
+}

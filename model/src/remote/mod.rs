@@ -1,0 +1,6 @@
+//! Services of others: asked over HTTP.
+
+mod answer;
+mod cache;
+pub mod http_call;
+mod question;
