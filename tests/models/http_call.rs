@@ -10,7 +10,7 @@ use engine::{EventFormat, EventReader, Field, FieldValue, Frame, Gap};
 
 use crate::{
     edge, run,
-    server::{Request, serve},
+    server::{Request, serve, wait},
     try_plan,
 };
 
@@ -60,7 +60,7 @@ fn raw_questions_come_back_in_order_as_a_signal() {
     // Every third answer takes longer than those behind it.
     let (url, asked) = serve(|request| {
         if request.number % 3 == 0 {
-            std::thread::sleep(Duration::from_millis(5));
+            wait(Duration::from_millis(5));
         }
         assert_eq!(request.header("afferent-type"), Some("f32"));
         assert_eq!(request.header("afferent-shape"), Some("1,10"));
@@ -164,7 +164,7 @@ fn nobody_there_is_no_end_of_the_run() {
 fn what_takes_too_long_is_late() {
     let (url, _) = serve(|request| {
         if request.number % 2 == 1 {
-            std::thread::sleep(Duration::from_millis(400));
+            wait(Duration::from_millis(400));
         }
         Some((200, twice(request)))
     });

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// What was asked: headers in lower case, and the body.
@@ -43,6 +44,14 @@ pub(crate) fn serve(
         }
     });
     (url, asked)
+}
+
+/// Lets the service take its time.
+pub(crate) fn wait(span: Duration) {
+    let until = Instant::now() + span;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
 }
 
 /// One connection, as long as its other side keeps it.

@@ -27,8 +27,8 @@ use crate::{
 
 use super::opened::Knobs;
 
-/// How often to look whether an answer has come.
-const LOOK_EVERY: Duration = Duration::from_micros(50);
+/// How often to look whether an answer has come to another core than the first.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How long to wait for the next answer: then time goes on, and what is late is late.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,12 +113,20 @@ impl ManualRun {
             if busy {
                 waited = Duration::ZERO;
             } else if self.is_asking() && waited < PATIENCE {
-                std::thread::sleep(LOOK_EVERY);
+                self.wait_for_answer();
                 waited += LOOK_EVERY;
             } else {
                 return next.filter(|_| !self.has_ended());
             }
         }
+    }
+
+    /// Waits until an answer has come, or a moment.
+    fn wait_for_answer(&self) {
+        let any = || self.cores.iter().any(|core| core.shared.has_work());
+        let parker = &self.cores[0].shared.parker;
+        parker.adopt(|| true);
+        parker.park(Some(LOOK_EVERY), any);
     }
 
     /// Whether some call waits for an answer.

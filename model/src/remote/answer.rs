@@ -76,7 +76,10 @@ impl Reading {
                     .map_err(|error| Fault::data("the answer is no JSON").because(error))?;
                 event(format, &value)
             }
-            Self::Floats { count } => floats(bytes, count.unwrap_or(asked.0 * asked.1), asked.1),
+            Self::Floats { count } => {
+                let (channels, len) = count.map_or(asked, |count| (1, count));
+                floats(bytes, channels, len)
+            }
         }
     }
 
@@ -117,7 +120,8 @@ impl StandIn {
     }
 }
 
-fn floats(bytes: &[u8], count: usize, len: usize) -> Result<Buffer, Fault> {
+fn floats(bytes: &[u8], channels: usize, len: usize) -> Result<Buffer, Fault> {
+    let count = channels * len;
     if bytes.len() != 4 * count {
         let got = bytes.len();
         return Err(Fault::data(format!(
@@ -125,8 +129,7 @@ fn floats(bytes: &[u8], count: usize, len: usize) -> Result<Buffer, Fault> {
             4 * count
         )));
     }
-    let mut buffer =
-        Buffer::with_bytes(bytes.len(), if count % len.max(1) == 0 { len } else { count });
+    let mut buffer = Buffer::with_bytes(bytes.len(), len);
     buffer.bytes_mut().expect("fresh").copy_from_slice(bytes);
     Ok(buffer)
 }
