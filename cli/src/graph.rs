@@ -1,6 +1,7 @@
 //! From a graph file to a plan.
 
 use std::{
+    cell::OnceCell,
     ffi::OsStr,
     fs::File,
     io::{self, ErrorKind, Read, Write},
@@ -10,8 +11,9 @@ use std::{
 
 use engine::{
     Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
-    PlanOptions, nearest,
+    PlanOptions, Services, nearest,
 };
+use model::section::ModelServices;
 
 use crate::{
     arguments::GraphArguments,
@@ -27,6 +29,8 @@ pub(crate) struct Graph {
     /// The path as it was given.
     name: String,
     forgotten: Vec<Forgotten>,
+    /// The models it describes, opened when it is planned first, and what is wrong with them.
+    models: OnceCell<(Services, Diagnostics)>,
 }
 
 impl Graph {
@@ -43,7 +47,7 @@ impl Graph {
         let name = path.to_string_lossy().into_owned();
         let bytes = read(path, &name)?;
         let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
-        Ok(Self { spec, name, forgotten: Vec::new() })
+        Ok(Self { spec, name, forgotten: Vec::new(), models: OnceCell::new() })
     }
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
@@ -55,8 +59,9 @@ impl Graph {
     pub(crate) fn plan_with(
         &self,
         cores: usize,
-        others: Vec<Diagnostic>,
+        mut others: Vec<Diagnostic>,
     ) -> Result<Arc<Plan>, Failure> {
+        others.extend_from_slice(&self.models().1.0);
         let mut said = String::new();
         for Forgotten { node, old_op, new_op, params } in &self.forgotten {
             let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();
@@ -103,9 +108,17 @@ impl Graph {
         most.min(crate::arguments::CORES_MAX as usize)
     }
 
+    fn models(&self) -> &(Services, Diagnostics) {
+        self.models.get_or_init(|| {
+            let kind = ModelServices::new(Arc::new(Disk), Some(self.name.clone()));
+            Services::open_sound(&kind, &self.spec.models)
+        })
+    }
+
     fn options(&self, cores: usize) -> PlanOptions {
         PlanOptions {
             graph_file: Some(self.name.clone()),
+            services: self.models().0.clone(),
             cores,
             ..PlanOptions::new(Arc::new(Disk))
         }

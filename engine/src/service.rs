@@ -1,9 +1,14 @@
 //! [`Service`]: what lives once per host and is shared by all sessions: models, later caches
 //! and stores.
 
-use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
-use crate::graph::{Diagnostics, SectionSpec};
+use crate::graph::{Code, Diagnostic, Diagnostics, SectionSpec};
 
 /// A kind of service: the implementation behind `[model.*]` sections.
 pub trait ServiceKind: Send + Sync {
@@ -31,44 +36,58 @@ pub trait Service: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Services {
     by_name: Arc<BTreeMap<String, Arc<dyn Service>>>,
+    /// Sections whose problems have been told.
+    broken: Arc<BTreeSet<String>>,
 }
 
 impl Services {
     /// These services.
     pub fn new(services: impl IntoIterator<Item = (String, Arc<dyn Service>)>) -> Self {
-        Self { by_name: Arc::new(services.into_iter().collect()) }
+        Self { by_name: Arc::new(services.into_iter().collect()), broken: Arc::default() }
     }
 
     /// Opens every section with `kind`; sections of one identity share an instance.
     ///
     /// # Errors
-    /// All problems of all sections, or the fault of the first that would not open.
+    /// All problems of all sections.
     pub fn open(
         kind: &dyn ServiceKind,
         sections: &[SectionSpec],
     ) -> Result<Self, crate::BuildError> {
+        let (services, problems) = Self::open_sound(kind, sections);
+        if problems.has_errors() { Err(crate::BuildError::Graph(problems)) } else { Ok(services) }
+    }
+
+    /// As [`Services::open`], leaving out the sections with problems, so that those are told together
+    /// with the rest of the graph's.
+    pub fn open_sound(kind: &dyn ServiceKind, sections: &[SectionSpec]) -> (Self, Diagnostics) {
         let mut problems = Vec::new();
-        let mut identities = Vec::new();
+        let mut running: BTreeMap<String, Arc<dyn Service>> = BTreeMap::new();
+        let (mut by_name, mut broken) = (BTreeMap::new(), BTreeSet::new());
         for section in sections {
-            match kind.plan(section) {
-                Ok(identity) => identities.push(identity),
-                Err(found) => problems.extend(found.0),
+            let name = &section.name.value;
+            let opened = kind.plan(section).and_then(|identity| {
+                if let Some(service) = running.get(&identity) {
+                    return Ok(service.clone());
+                }
+                let service = kind.open(section).map_err(|fault| {
+                    let message = format!("model `{name}` cannot be used: {fault}");
+                    let problem = Diagnostic::error(Code::BadFile, message);
+                    let place = section.param("file").map_or(&section.name.place, |f| &f.place);
+                    Diagnostics::from(problem.at(place).of(format!("model `{name}`")))
+                })?;
+                running.insert(identity, service.clone());
+                Ok(service)
+            });
+            match opened {
+                Ok(service) => drop(by_name.insert(name.clone(), service)),
+                Err(found) => {
+                    problems.extend(found.0);
+                    broken.insert(name.clone());
+                }
             }
         }
-        if !problems.is_empty() {
-            return Err(crate::BuildError::Graph(Diagnostics(problems)));
-        }
-        let mut running: BTreeMap<String, Arc<dyn Service>> = BTreeMap::new();
-        let mut by_name = BTreeMap::new();
-        for (section, identity) in sections.iter().zip(identities) {
-            let service = match running.get(&identity) {
-                Some(service) => service.clone(),
-                None => kind.open(section)?,
-            };
-            running.insert(identity, service.clone());
-            by_name.insert(section.name.value.clone(), service);
-        }
-        Ok(Self { by_name: Arc::new(by_name) })
+        (Self { by_name: Arc::new(by_name), broken: Arc::new(broken) }, Diagnostics(problems))
     }
 
     /// The same services and one more.
@@ -76,7 +95,17 @@ impl Services {
     pub(crate) fn with(&self, name: &str, service: Arc<dyn Service>) -> Self {
         let mut by_name = BTreeMap::clone(&self.by_name);
         by_name.insert(name.to_owned(), service);
-        Self { by_name: Arc::new(by_name) }
+        Self { by_name: Arc::new(by_name), broken: self.broken.clone() }
+    }
+
+    /// Names of all, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Whether the section of that name has problems that have been told.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
     }
 
     /// The service called `name`, if it is a `T`.

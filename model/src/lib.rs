@@ -2,14 +2,25 @@
 //!
 //! Each kind is one file with its catalogue entry, documentation and tests; [`CATALOG`] lists them.
 
+pub mod backend;
+pub mod host;
+pub mod kinds;
+pub mod onnx;
 pub mod remote;
+pub mod section;
 
 mod names;
+pub mod signature;
 
 use engine::Kind;
 
 /// Every kind of this crate, in the order of the manual.
 pub static CATALOG: &[&Kind] = &[
+    // kinds
+    &kinds::infer::KIND,
+    &kinds::classify::KIND,
+    &kinds::embed::KIND,
+    &kinds::detect::KIND,
     // remote
     &remote::http_call::KIND,
 ];

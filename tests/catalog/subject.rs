@@ -129,8 +129,9 @@ impl Subject {
     /// The same with one parameter written, in place of the example's.
     pub(crate) fn with(mut self, param: &str, value: &str) -> Self {
         let others = self.params.lines().filter(|line| !line.starts_with(&format!("{param} =")));
-        self.params = others.map(|line| format!("{line}\n")).collect();
-        self.params += &format!("{param} = {value}\n");
+        let others: String = others.map(|line| format!("{line}\n")).collect();
+        // In front, as an example may end with a table of its own.
+        self.params = format!("{param} = {value}\n{others}");
         self
     }
 

@@ -111,6 +111,8 @@ fn quantities_end_in_their_unit() {
         "deviation_max",
         "turn",
         "exponent",
+        "min_score",
+        "overlap",
     ];
     for kind in every_kind() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {

@@ -1,5 +1,7 @@
 //! What a person reads: help, `check`, `draw`, `list`, `explain`, `test`.
 
+use afferent_suite::onnx;
+
 use crate::program::{Ended, Folder, HEART, afferent};
 
 fn shown(folder: &Folder, arguments: &[&str]) -> String {
@@ -95,6 +97,12 @@ fn every_example_that_explain_prints_can_be_pasted_and_passes() {
     let table = "t_s,ecg\n0,0.1\n0.004,0.2\n0.008,0.1\n0.012,0.2\n";
     let folder =
         Folder::with(&[("table.csv", table), ("100.hea", header), ("100.dat", "12345678")]);
+    let boxes = onnx::model(&[("Relu", "boxes"), ("Relu", "scores")], &[None, Some(3), Some(4)]);
+    for (name, model) in
+        [("model.onnx", onnx::unary("Relu", &[None, Some(2)])), ("detector.onnx", boxes)]
+    {
+        std::fs::write(folder.0.join(name), model).expect("there is room");
+    }
     let list = shown(&folder, &["list"]);
     let kinds = list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
 

@@ -1,29 +1,67 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
+mod backends;
 mod http_call;
+mod kinds;
+mod sections;
 mod server;
+mod troubles;
 
 use std::{sync::Arc, time::Duration};
 
-use afferent_suite::kinds;
+use afferent_suite::kinds as suite;
 use engine::{
     Catalog, Diagnostics, Disk, EdgeReport, GraphSpec, Outcome, Plan, PlanOptions, RunOptions,
-    Running, SourceText,
+    Running, Service, Services, SourceText,
+};
+use model::{
+    backend::Loaded,
+    host::{Model, ModelService, Workers},
+    section::ModelServices,
 };
 
 /// Longer than any of these takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Plans with the models that the graph's sections describe.
 fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
-    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, kinds::KINDS]);
-    spec.plan(&catalog, &PlanOptions::new(Arc::new(Disk))).map(Arc::new)
+    let kind = ModelServices::new(Arc::new(Disk), None);
+    let (services, problems) = Services::open_sound(&kind, &spec.models);
+    let planned = plan_of(&spec, services);
+    match planned {
+        Ok(plan) if problems.0.is_empty() => Ok(plan),
+        Ok(_) => Err(problems),
+        Err(others) => Err(Diagnostics([problems.0, others.0].concat())),
+    }
+}
+
+fn plan_of(spec: &GraphSpec, services: Services) -> Result<Arc<Plan>, Diagnostics> {
+    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS]);
+    let options = PlanOptions { services, ..PlanOptions::new(Arc::new(Disk)) };
+    spec.plan(&catalog, &options).map(Arc::new)
+}
+
+/// Plans with one model, called `m`.
+fn plan_with(text: &str, model: &Arc<Model>) -> Result<Arc<Plan>, Diagnostics> {
+    let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
+    let service = ModelService { model: model.clone(), fixed: Vec::new() };
+    let service: Arc<dyn Service> = Arc::new(service);
+    plan_of(&spec, Services::new([("m".to_owned(), service)]))
+}
+
+/// A model on threads of its own.
+fn model(loaded: impl Loaded + 'static, batch_max: usize, workers: &Workers) -> Arc<Model> {
+    Model::new("m", Arc::new(loaded), batch_max, workers)
 }
 
 /// Runs to the end and checks that every frame is accounted for.
 fn run(text: &str) -> (Running, Outcome) {
-    let plan = try_plan(text).unwrap_or_else(|problems| panic!("{problems}"));
-    let options = RunOptions { speed: None, ..RunOptions::default() };
+    run_plan(&try_plan(text).unwrap_or_else(|problems| panic!("{problems}")), 1)
+}
+
+fn run_plan(plan: &Arc<Plan>, sessions: u32) -> (Running, Outcome) {
+    let options = RunOptions { speed: None, sessions, ..RunOptions::default() };
     let running = plan.start(&options).expect("bodies can be built");
     let outcome = running.wait_for(LIMIT).expect("ends");
     assert_eq!(outcome.fault, None);

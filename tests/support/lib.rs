@@ -10,6 +10,7 @@ pub mod allocations;
 pub mod data;
 pub mod kinds;
 pub mod motion;
+pub mod onnx;
 pub mod record;
 pub mod score;
 pub mod waiting;

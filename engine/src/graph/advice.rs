@@ -196,6 +196,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "op = \"bandpas\"           # bandpass",
         "Choose one that `afferent list` prints.",
     ),
+    (
+        Code::UnknownModel,
+        "model = \"hart\"          # [model.heart]",
+        "Describe the model in a section of its own, with its `file`, and name that section.",
+    ),
     (Code::UnknownNode, "from = \"egc\"             # ecg", "Name a node of this graph."),
     (
         Code::UnknownPort,

@@ -70,6 +70,7 @@ codes! {
     UnknownHost "unknown-host" "A host is named that the graph does not describe."
     UnknownKey "unknown-key" "A key is not one of those its table knows."
     UnknownKind "unknown-kind" "An `op` is not in the catalogue."
+    UnknownModel "unknown-model" "A node names a model that the graph has no section for."
     UnknownNode "unknown-node" "A node is named that the graph does not have."
     UnknownPort "unknown-port" "A port is named that the kind does not have."
     UnusedOutput "unused-output" "Nothing takes what a node delivers."

@@ -7,7 +7,8 @@ use super::place::Spanned;
 use super::source::SourceRef;
 use super::test::TestSpec;
 use super::value::Value;
-use super::{Diagnostic, Diagnostics};
+use super::{Code, Diagnostic, Diagnostics, nearest};
+use crate::param::{AnyParam, Params, missing};
 
 /// A graph as written.
 ///
@@ -138,6 +139,44 @@ impl SectionSpec {
     /// What is written for a key.
     pub fn param(&self, name: &str) -> Option<&Spanned<Value>> {
         self.params.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
+    }
+
+    /// The section's parameters, if they are all among `known`, fit, and lack none that must be.
+    ///
+    /// # Errors
+    /// Every problem, at its place.
+    pub fn checked(&self, known: &[&'static dyn AnyParam]) -> Result<Params, Diagnostics> {
+        let mut problems = Vec::new();
+        let names = || known.iter().map(|param| param.name());
+        for (key, value) in &self.params {
+            match known.iter().find(|param| param.name() == key.value) {
+                Some(param) => problems.extend(param.check(value)),
+                None => {
+                    let message = format!("a model has no parameter `{}`", key.value);
+                    let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.place);
+                    let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+                    let problem = problem.hint(format!("its parameters are {}", all.join(", ")));
+                    problems.push(problem.did_you_mean(nearest(&key.value, names())));
+                }
+            }
+        }
+        for param in known.iter().filter(|param| param.is_required()) {
+            let is_written = self.param(param.name()).is_some()
+                || self
+                    .params
+                    .iter()
+                    .any(|(key, _)| nearest(&key.value, names()) == Some(param.name()));
+            if !is_written {
+                problems.push(missing(param.name(), param.doc()).at(&self.name.place));
+            }
+        }
+        if !problems.is_empty() {
+            let origin = format!("model `{}`", self.name.value);
+            let of = |problem: Diagnostic| problem.of(origin.as_str());
+            return Err(Diagnostics(problems.into_iter().map(of).collect()));
+        }
+        let written = self.params.iter();
+        Ok(Params::new(written.map(|(key, value)| (key.value.clone(), value.clone()))))
     }
 }
 

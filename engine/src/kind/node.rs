@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     files::{Files, unwritable},
     format::{Format, SignalFormat},
-    graph::{Code, Diagnostic, Place},
+    graph::{Code, Diagnostic, Diagnostics, Place, nearest},
     param::{Param, ParamType, Params},
     service::Services,
     time::Rate,
@@ -178,6 +178,26 @@ impl<'a> Node<'a> {
     /// The file system.
     pub const fn files(&self) -> &'a Arc<dyn Files> {
         self.files
+    }
+
+    /// The service that a parameter names.
+    ///
+    /// # Errors
+    /// If there is none of that name, or it is of another sort. Nothing, where its section has
+    /// problems that are told already.
+    pub fn service<T: 'static>(&self, param: &Param<&'static str>) -> Result<&'a T, Diagnostics> {
+        let name = self.get(param)?;
+        if let Some(service) = self.services.find(name) {
+            return Ok(service);
+        }
+        if self.services.is_broken(name) {
+            return Err(Diagnostics::default());
+        }
+        let message =
+            format!("`{}` = {name:?}, but the graph has no `[model.{name}]`", param.name());
+        let problem = self.problem(Code::UnknownModel, param.name(), message);
+        let problem = problem.hint(format!("describe it: [model.{name}] with file = \"….onnx\""));
+        Err(problem.did_you_mean(nearest(name, self.services.names())).into())
     }
 
     /// The services of the host, such as models.

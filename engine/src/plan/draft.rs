@@ -159,8 +159,11 @@ impl<'a> Draft<'a> {
         Self { spec, nodes, edges: Vec::new(), problems }
     }
 
+    /// Whether it cannot become a plan: of a node whose model has problems that are told elsewhere,
+    /// nothing more is told here.
     pub(super) fn has_errors(&self) -> bool {
-        self.problems.iter().any(|problem| problem.level == crate::graph::Level::Error)
+        self.nodes.iter().any(|node| node.outline.is_none())
+            || self.problems.iter().any(|problem| problem.level == crate::graph::Level::Error)
     }
 
     fn finish(self, options: &PlanOptions, homes: Homes, rings: Vec<Option<RingPlan>>) -> Plan {

@@ -1,0 +1,144 @@
+//! Questions side by side in one run, and the answers apart again.
+
+use engine::Fault;
+
+use crate::{
+    backend::{Array, Runner, Values},
+    signature::{Element, Signature, Slot},
+};
+
+use super::model::{Asked, Row};
+
+/// Memory for the runs of one model on one thread.
+pub(super) struct Batch {
+    runner: Box<dyn Runner>,
+    inputs: Vec<Array>,
+    outputs: Vec<Vec<f32>>,
+}
+
+impl Batch {
+    pub(super) fn new(runner: Box<dyn Runner>, signature: &Signature) -> Self {
+        Self { runner, inputs: Vec::new(), outputs: vec![Vec::new(); signature.outputs.len()] }
+    }
+
+    /// Runs questions of one shape together.
+    pub(super) fn run(&mut self, signature: &Signature, asked: &[Asked]) -> Result<(), Fault> {
+        let way = &asked[0].way;
+        self.inputs.resize_with(signature.inputs.len(), || Array {
+            shape: Vec::new(),
+            values: Values::F32(Vec::new()),
+        });
+        for (number, (slot, array)) in signature.inputs.iter().zip(&mut self.inputs).enumerate() {
+            let axis = slot.batch_axis();
+            let question = if number == way.input { way.shape() } else { &way.others[number] };
+            array.shape.clear();
+            array.shape.extend(shape_with(slot, question, axis, asked.len()));
+            if number == way.input {
+                gather(slot, axis, question, asked, &mut array.values);
+            } else {
+                let count: usize = array.shape.iter().product();
+                fill(slot, way.fixed[number], count, &mut array.values);
+            }
+        }
+        for output in &mut self.outputs {
+            output.clear();
+        }
+        self.runner.run(&self.inputs, &mut self.outputs)
+    }
+
+    /// What the model gave to the question `row` of `rows`.
+    pub(super) fn row(
+        &self,
+        signature: &Signature,
+        row: usize,
+        rows: usize,
+    ) -> Result<Row<'_>, Fault> {
+        let mut parts = Vec::with_capacity(self.outputs.len());
+        for (output, slot) in self.outputs.iter().zip(&signature.outputs) {
+            if slot.batch_axis().is_some_and(|axis| axis > 0) && rows > 1 {
+                return Err(Fault::new("an output counts its questions in an inner dimension"));
+            }
+            if rows > 0 && output.len() % rows == 0 {
+                let len = output.len() / rows;
+                parts.push(&output[row * len..(row + 1) * len]);
+            } else {
+                let (len, name) = (output.len(), &slot.name);
+                return Err(Fault::new(format!(
+                    "output `{name}` has {len} numbers, which {rows} questions cannot share"
+                )));
+            }
+        }
+        if let Some(at) = parts.iter().position(|part| part.iter().any(|value| value.is_nan())) {
+            let name = &signature.outputs[at].name;
+            return Err(Fault::data(format!("the model gave NaN in `{name}`")));
+        }
+        Ok(Row { outputs: parts })
+    }
+}
+
+/// The shape of an input with so many questions.
+fn shape_with(slot: &Slot, question: &[usize], axis: Option<usize>, rows: usize) -> Vec<usize> {
+    let mut shape = question.to_vec();
+    match axis {
+        Some(axis) => shape.insert(axis.min(shape.len()), rows),
+        None if slot.shape.first() == Some(&Some(1)) && shape.len() + 1 == slot.shape.len() => {
+            shape.insert(0, 1);
+        }
+        None => {}
+    }
+    shape
+}
+
+/// Puts the questions beside each other along the dimension that counts them.
+fn gather(
+    slot: &Slot,
+    axis: Option<usize>,
+    question: &[usize],
+    asked: &[Asked],
+    into: &mut Values,
+) {
+    let outer: usize = question[..axis.unwrap_or(0).min(question.len())].iter().product();
+    let inner: usize = question[axis.unwrap_or(0).min(question.len())..].iter().product();
+    let samples = (0..outer).flat_map(|part| {
+        asked.iter().flat_map(move |asked| &asked.samples()[part * inner..(part + 1) * inner])
+    });
+    match slot.element {
+        Element::Whole => {
+            let values = whole(into);
+            values.extend(samples.map(|&sample| sample as i64));
+        }
+        _ => {
+            let values = floats(into);
+            if outer == 1 {
+                asked.iter().for_each(|asked| values.extend_from_slice(asked.samples()));
+            } else {
+                values.extend(samples);
+            }
+        }
+    }
+}
+
+fn fill(slot: &Slot, value: f64, count: usize, into: &mut Values) {
+    match slot.element {
+        Element::Whole => whole(into).resize(count, value as i64),
+        _ => floats(into).resize(count, value as f32),
+    }
+}
+
+fn floats(values: &mut Values) -> &mut Vec<f32> {
+    if !matches!(values, Values::F32(_)) {
+        *values = Values::F32(Vec::new());
+    }
+    let Values::F32(floats) = values else { unreachable!("just made so") };
+    floats.clear();
+    floats
+}
+
+fn whole(values: &mut Values) -> &mut Vec<i64> {
+    if !matches!(values, Values::Whole(_)) {
+        *values = Values::Whole(Vec::new());
+    }
+    let Values::Whole(whole) = values else { unreachable!("just made so") };
+    whole.clear();
+    whole
+}

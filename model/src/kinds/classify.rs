@@ -1,0 +1,239 @@
+//! `classify`: which of several classes a model finds in pieces of a signal, tensors or pictures.
+//!
+//! | field    | meaning                                                                      |
+//! |----------|------------------------------------------------------------------------------|
+//! | `label`  | name of the likeliest class; `unknown` where its score is below `min_score`   |
+//! | `index`  | its number, from 0                                                            |
+//! | `score`  | its score, 0 to 1                                                             |
+//! | `margin` | by how much it is ahead of the second                                         |
+//! | `scores` | of all classes, with `all_scores`                                              |
+//!
+//! Scores are the softmax of what the model gives, unless that is scores already.
+
+use std::sync::Arc;
+
+use engine::{
+    Answer, Body, BuildError, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
+    Format, Kind, Node, Outline, Param, Placement, Port,
+};
+
+use crate::host::{Row, Rowwise};
+
+use super::{
+    asking::{
+        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+    },
+    infer::named,
+    labels::{LABELS, LABELS_FILE, labels},
+};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "classify",
+    summary: "Which of several classes a model finds in what it is asked about.",
+    doc: "An event for every question: `label`, the likeliest class by name (its number without \
+          `labels`), `index`, `score` from 0 to 1, and `margin`, by how much it is ahead of the second. \
+          Where the score is below `min_score` the label is \"unknown\". With `all_scores` also \
+          `scores`, a list. `activation` says what turns the model's numbers into scores: \"softmax\", \
+          \"sigmoid\" for classes that do not exclude each other, \"none\"; \"auto\" takes them as \
+          they are where all lie in 0 to 1 and add up to 1 (one alone: where it lies in 0 to 1), else the softmax (one alone: the sigmoid). Questions \
+          are made as by `infer`: pieces of a signal, tensors, pictures, with `normalize`. The event \
+          has the moment of its piece's first sample and the piece's length: the look-back. What is \
+          not answered within `within_ms`, or fails, is dropped, counted and told at the end. NaN goes \
+          into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, \
+          on threads of its own.",
+    example: "model = \"m\"\nlabels = [\"calm\", \"tense\"]\n\n[model.m]\nfile = \"model.onnx\"",
+    inputs: &[Port::any("in")],
+    outputs: &[Port::event("out")],
+    params: &[
+        &MODEL,
+        &INPUT,
+        &OUTPUT,
+        &LABELS,
+        &LABELS_FILE,
+        &MIN_SCORE,
+        &ACTIVATION,
+        &ALL_SCORES,
+        &WINDOW_S,
+        &HOP_S,
+        &LAYOUT,
+        &NORMALIZE,
+        &MEAN,
+        &STD,
+        &WITHIN_MS,
+        &IN_FLIGHT,
+    ],
+    placement: Placement::Asks,
+    plan: |node| {
+        let planned = Planned::of(node)?;
+        let classify = Classify::of(node, &planned)?;
+        let format = Format::Event(classify.format);
+        Ok(Outline::of([format]).looking_back(planned.span_ns))
+    },
+    build: |node| {
+        let planned = Planned::of(node).map_err(BuildError::Graph)?;
+        let classify = Classify::of(node, &planned).map_err(BuildError::Graph)?;
+        Ok(Body::call(planned.call(node, Box::new(classify))?))
+    },
+    ..Kind::BASE
+};
+
+const OUTPUT: Param<&str> =
+    Param::optional("output", "The model's output with the scores; the first unless written.");
+const MIN_SCORE: Param<f64> =
+    Param::with_default("min_score", 0.0, "Below this score the label is \"unknown\".")
+        .within(0.0, 1.0);
+const ACTIVATION: Param<&str> = Param::with_default(
+    "activation",
+    "auto",
+    "What turns the model's numbers into scores: \"softmax\", \"sigmoid\", \"none\", or \"auto\".",
+)
+.one_of(&["auto", "softmax", "sigmoid", "none"]);
+const ALL_SCORES: Param<bool> =
+    Param::with_default("all_scores", false, "Whether the scores of all classes are told as well.");
+
+/// Longest name of a class, in bytes.
+const LABEL_BYTES_MAX: usize = 128;
+/// Most classes whose scores are all told.
+const CLASSES_MAX: usize = 4 << 10;
+const UNKNOWN: &str = "unknown";
+
+/// What turns a model's numbers into scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activation {
+    Auto,
+    Softmax,
+    Sigmoid,
+    None,
+}
+
+impl Activation {
+    /// As written in a graph.
+    pub(super) fn named(name: &str) -> Self {
+        match name {
+            "softmax" => Self::Softmax,
+            "sigmoid" => Self::Sigmoid,
+            "none" => Self::None,
+            _ => Self::Auto,
+        }
+    }
+
+    /// The scores of these numbers.
+    pub(super) fn scores(self, numbers: &[f32]) -> Vec<f64> {
+        let numbers: Vec<f64> = numbers.iter().map(|&number| f64::from(number)).collect();
+        let is_single = numbers.len() == 1;
+        let known = match self {
+            Self::Auto if are_scores(&numbers) => Self::None,
+            Self::Auto if is_single => Self::Sigmoid,
+            Self::Auto => Self::Softmax,
+            known => known,
+        };
+        match known {
+            Self::None | Self::Auto => numbers,
+            Self::Sigmoid => numbers.iter().map(|number| 1.0 / (1.0 + (-number).exp())).collect(),
+            Self::Softmax => softmax(&numbers),
+        }
+    }
+}
+
+/// exp(x − max) / Σ exp(x − max), which does not overflow.
+fn softmax(numbers: &[f64]) -> Vec<f64> {
+    let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let parts: Vec<f64> = numbers.iter().map(|number| (number - most).exp()).collect();
+    let sum: f64 = parts.iter().sum();
+    parts.into_iter().map(|part| part / sum).collect()
+}
+
+/// Whether these are scores already. A sum of rounded half-precision scores is off by some 1e-3.
+fn are_scores(numbers: &[f64]) -> bool {
+    let all_lie_in = numbers.iter().all(|number| (0.0..=1.0).contains(number));
+    all_lie_in && (numbers.len() == 1 || (numbers.iter().sum::<f64>() - 1.0).abs() < 2e-3)
+}
+
+struct Classify {
+    output: usize,
+    labels: Vec<String>,
+    activation: Activation,
+    min_score: f64,
+    all_scores: bool,
+    format: Arc<EventFormat>,
+    span_ns: i64,
+}
+
+impl Classify {
+    fn of(node: &Node<'_>, planned: &Planned) -> Result<Self, Diagnostics> {
+        let outputs = planned.outputs();
+        let output = match node.get_optional(&OUTPUT)? {
+            Some(name) => named(node, &OUTPUT, name, outputs)?,
+            None => 0,
+        };
+        let Some(classes) = outputs.get(output).and_then(crate::signature::Slot::count) else {
+            let message = "the model does not say how many classes it has";
+            let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);
+            let hint = "name the output with one number a class: `output`";
+            return Err(problem.hint(hint).into());
+        };
+        let mut fields = vec![
+            Field::text("label", LABEL_BYTES_MAX),
+            Field::i64("index"),
+            Field::f64("score"),
+            Field::f64("margin"),
+        ];
+        let all_scores = node.get(&ALL_SCORES)?;
+        if all_scores {
+            fields.push(Field { name: "scores", kind: FieldKind::Floats { max: CLASSES_MAX } });
+        }
+        Ok(Self {
+            output,
+            labels: labels(node, classes)?,
+            activation: Activation::named(node.get(&ACTIVATION)?),
+            min_score: node.get(&MIN_SCORE)?,
+            all_scores,
+            format: Arc::new(EventFormat { fields, rate_max: planned.rate_max }),
+            span_ns: planned.span_ns,
+        })
+    }
+}
+
+impl Rowwise for Classify {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        let numbers = row.output(self.output);
+        if numbers.len() != self.labels.len() {
+            let (got, wanted) = (numbers.len(), self.labels.len());
+            return Err(Fault::data(format!("the model gave {got} scores, not {wanted}")));
+        }
+        let scores = self.activation.scores(numbers);
+        let best =
+            (0..scores.len()).fold(0, |best, n| if scores[n] > scores[best] { n } else { best });
+        let others = (0..scores.len()).filter(|&n| n != best).map(|n| scores[n]);
+        let second = others.fold(0.0, f64::max);
+        let score = scores[best];
+        let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
+        let mut event = EventWriter::new(&self.format)
+            .duration_ns(self.span_ns)
+            .text(0, label)
+            .i64(1, best as i64)
+            .f64(2, score)
+            .f64(3, score - second);
+        if self.all_scores {
+            let scores: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
+            event = event.floats(4, &scores);
+        }
+        Ok(event.finish().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_taken_as_they_are_and_others_made() {
+        assert_eq!(Activation::Auto.scores(&[0.25, 0.75]), [0.25, 0.75]);
+        let made = Activation::Auto.scores(&[0.0, 0.0, f32::MIN]);
+        assert_eq!(made, [0.5, 0.5, 0.0]);
+        assert_eq!(Activation::Auto.scores(&[0.0]), [0.0]);
+        assert_eq!(Activation::Sigmoid.scores(&[0.0]), [0.5]);
+        assert!(Activation::Auto.scores(&[1e30, -1e30]).iter().all(|score| score.is_finite()));
+    }
+}

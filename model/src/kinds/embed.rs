@@ -1,0 +1,100 @@
+//! `embed`: a vector that stands for what a model was asked about, to be compared with others.
+//!
+//! | port  | carries                                          |
+//! |-------|--------------------------------------------------|
+//! | `in`  | a signal, tensors of f32, or pictures              |
+//! | `out` | a tensor of f32 with one dimension                 |
+//!
+//! With `unit` a vector has length 1, so that the product of two is the cosine between them.
+
+use engine::{
+    Answer, Body, BuildError, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node,
+    Outline, Param, Placement, Port, TensorFormat,
+};
+
+use crate::host::{Row, Rowwise};
+
+use super::{
+    asking::{
+        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+    },
+    infer::{copied, named},
+};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "embed",
+    summary: "A vector that stands for what a model was asked about.",
+    doc: "A tensor of f32 with one dimension for every question: all numbers of `output`, and with `unit` \
+          divided by their length, so that the product of two is the cosine between them; a vector of \
+          zeros stays. Questions are made as by `infer`: pieces of a signal, tensors, pictures, with \
+          `normalize`. The vector has the moment of its piece's first sample: the look-back is the \
+          piece's length. What is not answered within `within_ms`, or fails, is dropped, counted and \
+          told at the end. NaN goes into the model as it is; a model that gives NaN has failed. Delay: \
+          none. Cost: the model's, on threads of its own.",
+    example: "model = \"m\"\n\n[model.m]\nfile = \"model.onnx\"",
+    inputs: &[Port::any("in")],
+    outputs: &[Port::tensor("out")],
+    params: &[
+        &MODEL, &INPUT, &OUTPUT, &UNIT, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
+        &WITHIN_MS, &IN_FLIGHT,
+    ],
+    placement: Placement::Asks,
+    plan: |node| {
+        let planned = Planned::of(node)?;
+        let embed = Embed::of(node, &planned)?;
+        let shape = vec![Dimension::Fixed(embed.len)];
+        let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
+        Ok(Outline::of([format]).looking_back(planned.span_ns))
+    },
+    build: |node| {
+        let planned = Planned::of(node).map_err(BuildError::Graph)?;
+        let embed = Embed::of(node, &planned).map_err(BuildError::Graph)?;
+        Ok(Body::call(planned.call(node, Box::new(embed))?))
+    },
+    ..Kind::BASE
+};
+
+const OUTPUT: Param<&str> =
+    Param::optional("output", "The model's output with the vector; the first unless written.");
+const UNIT: Param<bool> =
+    Param::with_default("unit", true, "Whether vectors are brought to length 1.");
+
+struct Embed {
+    output: usize,
+    len: usize,
+    unit: bool,
+}
+
+impl Embed {
+    fn of(node: &Node<'_>, planned: &Planned) -> Result<Self, Diagnostics> {
+        let outputs = planned.outputs();
+        let output = match node.get_optional(&OUTPUT)? {
+            Some(name) => named(node, &OUTPUT, name, outputs)?,
+            None => 0,
+        };
+        let Some(len) = outputs.get(output).and_then(crate::signature::Slot::count) else {
+            let message = "the model does not say how long its vectors are";
+            let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);
+            return Err(problem.hint("name an output of fixed length: `output`").into());
+        };
+        Ok(Self { output, len, unit: node.get(&UNIT)? })
+    }
+}
+
+impl Rowwise for Embed {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        let numbers = row.output(self.output);
+        if numbers.len() != self.len {
+            let got = numbers.len();
+            return Err(Fault::data(format!("the model gave {got} numbers, not {}", self.len)));
+        }
+        let mut vector = copied(numbers, self.len);
+        let square = numbers.iter().map(|&number| f64::from(number).powi(2)).sum::<f64>();
+        if self.unit && square > 0.0 {
+            let factor = (1.0 / square.sqrt()) as f32;
+            vector.floats_mut().expect("fresh").iter_mut().for_each(|number| *number *= factor);
+        }
+        Ok(vector.into())
+    }
+}

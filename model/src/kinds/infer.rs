@@ -1,0 +1,171 @@
+//! `infer`: ask a model about pieces of a signal, tensors or pictures.
+//!
+//! | port  | carries                                                                     |
+//! |-------|-----------------------------------------------------------------------------|
+//! | `in`  | a signal, tensors of f32, or pictures                                         |
+//! | `out` | what the model gives: a tensor of f32, or with `fields` an event of numbers     |
+//!
+//! Of a signal the model gets pieces, each with the samples of every channel. An answer has the moment of its piece's first sample, and
+//! an event the piece's length; that is the look-back. Answers come in order, though many may be asked
+//! at once, of all sessions together.
+
+use std::sync::Arc;
+
+use engine::{
+    Answer, Body, Buffer, Code, Diagnostic, Diagnostics, Dimension, Element, EventFormat,
+    EventWriter, Fault, Field, FieldKind, Format, Kind, Node, Outline, Param, Placement, Port,
+    TensorFormat,
+};
+
+use crate::{
+    host::{Row, Rowwise},
+    names::kept,
+    signature::Slot,
+};
+
+use super::asking::{
+    HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+};
+
+/// The catalog entry.
+pub static KIND: Kind = Kind {
+    name: "infer",
+    summary: "Ask a model about pieces of a signal, tensors or pictures.",
+    doc: "Gives what the model gives: the numbers of `output` as a tensor of f32, or with `fields` as an \
+          event of numbers with these names. Of a signal the model gets pieces of window_s, a new one \
+          every hop_s, from the first sample on and from the first behind a gap; a last one that is not \
+          full is left out. Without window_s a piece is as long as the model takes. Tensors, such as \
+          those of `window`, `epoch` and `stft`, are asked about whole; of pictures each channel goes \
+          from 0 to 1. The shape is checked against the model's. `normalize` scales each channel of a \
+          question by itself, with \"given\" by `mean` and `std`. An answer has the moment of its \
+          piece's first sample, an event the piece's length: the look-back. Questions of all sessions \
+          are run together, up to `batch_max` of the model; answers come in order. What is not \
+          answered within `within_ms`, or fails, is dropped, counted and told at the end. NaN goes \
+          into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, on \
+          threads of its own.",
+    example: "model = \"m\"\n\n[model.m]\nfile = \"model.onnx\"",
+    inputs: &[Port::any("in")],
+    outputs: &[Port::any("out")],
+    params: &[
+        &MODEL, &INPUT, &OUTPUT, &FIELDS, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
+        &WITHIN_MS, &IN_FLIGHT,
+    ],
+    placement: Placement::Asks,
+    plan: |node| {
+        let planned = Planned::of(node)?;
+        let output = output(node, planned.outputs())?;
+        let format = format(node, &planned, &planned.outputs()[output])?;
+        Ok(Outline::of([format]).looking_back(planned.span_ns))
+    },
+    build: |node| {
+        let planned = Planned::of(node).map_err(engine::BuildError::Graph)?;
+        let output = output(node, planned.outputs())?;
+        let slot = &planned.outputs()[output];
+        let read: Box<dyn Rowwise> = match format(node, &planned, slot) {
+            Err(problems) => return Err(engine::BuildError::Graph(problems)),
+            Ok(Format::Event(format)) => {
+                Box::new(Numbers { output, format, span_ns: planned.span_ns })
+            }
+            Ok(_) => {
+                let len = slot.question().last().copied().flatten().unwrap_or(1);
+                Box::new(Whole { output, len })
+            }
+        };
+        Ok(Body::call(planned.call(node, read)?))
+    },
+    ..Kind::BASE
+};
+
+const OUTPUT: Param<&str> =
+    Param::optional("output", "The model's output that is given; the first unless written.");
+const FIELDS: Param<&[&str]> =
+    Param::optional("fields", "Names of the output's numbers; it is an event then.");
+
+/// The number of the output that a node gives.
+pub(super) fn output(node: &Node<'_>, outputs: &[Slot]) -> Result<usize, Diagnostic> {
+    let Some(name) = node.get_optional(&OUTPUT)? else { return Ok(0) };
+    named(node, &OUTPUT, name, outputs)
+}
+
+/// The number of the output that a parameter names.
+pub(super) fn named(
+    node: &Node<'_>,
+    param: &Param<&'static str>,
+    name: &str,
+    outputs: &[Slot],
+) -> Result<usize, Diagnostic> {
+    let known = || outputs.iter().map(|slot| slot.name.as_str());
+    known().position(|known| known == name).ok_or_else(|| {
+        let message = format!("the model has no output `{name}`");
+        let problem = node.problem(Code::UnknownPort, param.name(), message);
+        let all: Vec<&str> = known().collect();
+        let problem = problem.hint(format!("its outputs are `{}`", all.join("`, `")));
+        problem.did_you_mean(engine::nearest(name, known()))
+    })
+}
+
+fn format(node: &Node<'_>, planned: &Planned, slot: &Slot) -> Result<Format, Diagnostics> {
+    if let Some(names) = node.get_optional(&FIELDS)? {
+        if slot.count().is_some_and(|count| count != names.len()) || names.len() > 64 {
+            let message =
+                format!("`fields` has {} names for the model's output `{slot}`", names.len());
+            let problem = node.problem(Code::OutOfRange, FIELDS.name(), message);
+            return Err(problem.hint("name each of its numbers once, 64 at most").into());
+        }
+        let field = |name: &&str| Field { name: kept(name), kind: FieldKind::F64 };
+        return Ok(Format::event(names.iter().map(field).collect(), planned.rate_max));
+    }
+    let lens: Option<Vec<usize>> = slot.question().into_iter().collect();
+    let Some(lens) = lens else {
+        let message = format!("the model does not say how long its output `{slot}` is");
+        let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);
+        return Err(problem
+            .hint("export the model with fixed lengths, or name its numbers with `fields`")
+            .into());
+    };
+    let shape = lens.into_iter().map(Dimension::Fixed).collect();
+    Ok(Format::Tensor(TensorFormat { element: Element::F32, shape }.into()))
+}
+
+/// Gives an output as it is.
+struct Whole {
+    output: usize,
+    len: usize,
+}
+
+impl Rowwise for Whole {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        Ok(copied(row.output(self.output), self.len).into())
+    }
+}
+
+/// Numbers as a payload whose innermost dimension has this length.
+pub(super) fn copied(numbers: &[f32], len: usize) -> Buffer {
+    let mut buffer = Buffer::with_bytes(4 * numbers.len(), len);
+    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
+    buffer
+}
+
+/// Gives an output as an event of numbers.
+struct Numbers {
+    output: usize,
+    format: Arc<EventFormat>,
+    span_ns: i64,
+}
+
+impl Rowwise for Numbers {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        let numbers = row.output(self.output);
+        let wanted = self.format.fields.len();
+        if numbers.len() != wanted {
+            return Err(Fault::data(format!(
+                "the model gave {} numbers, not {wanted}",
+                numbers.len()
+            )));
+        }
+        let empty = EventWriter::new(&self.format).duration_ns(self.span_ns);
+        let numbers = numbers.iter().enumerate();
+        let event = numbers.fold(empty, |event, (n, &number)| event.f64(n, number.into()));
+        Ok(event.finish().into())
+    }
+}

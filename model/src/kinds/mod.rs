@@ -1,0 +1,9 @@
+//! Kinds that ask a model of the graph: `[model.NAME]` describes it, a node's `model = "NAME"` asks it.
+
+mod asking;
+pub mod classify;
+mod cut;
+pub mod detect;
+pub mod embed;
+pub mod infer;
+mod labels;

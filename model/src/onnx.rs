@@ -1,0 +1,200 @@
+//! Whether the bytes of a file can be an ONNX model: walked once before anybody loads them.
+//!
+//! Loaders trust a file more than they should: one of them loops for ever over a number that does not
+//! end. Here every number, length and nesting is checked; what the operators mean is the loaders'
+//! business. Fields as in [onnx.proto](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+
+use engine::Fault;
+
+/// Graphs in graphs and what is in them, at most.
+const DEPTH_MAX: usize = 64;
+
+/// The messages of a model that hold others, or lists of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    SparseTensor,
+    ValueInfo,
+    Type,
+    TensorType,
+    /// A type of something that holds values of another type.
+    TypeOfTypes,
+    Shape,
+    Function,
+    /// Numbers and texts only.
+    Flat,
+}
+
+/// What a field with a length holds.
+enum Holds {
+    Message(Message),
+    /// Whole numbers, one after the other.
+    Numbers,
+    /// Text, or bytes that mean something else.
+    Bytes,
+}
+
+impl Message {
+    fn holds(self, field: u64) -> Holds {
+        use Holds::{Bytes, Message as Of, Numbers};
+        match (self, field) {
+            (Self::Model, 7) | (Self::Attribute, 6 | 11) => Of(Self::Graph),
+            (Self::Model, 8 | 14) | (Self::Function, 9) | (Self::Shape, 1) => Of(Self::Flat),
+            (Self::Model, 25) => Of(Self::Function),
+            (Self::Graph, 1) | (Self::Function, 7) => Of(Self::Node),
+            (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => {
+                Of(Self::Tensor)
+            }
+            (Self::Graph, 11..=13) => Of(Self::ValueInfo),
+            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Of(Self::SparseTensor),
+            (Self::Node, 5) | (Self::Function, 11) => Of(Self::Attribute),
+            (Self::ValueInfo, 2) | (Self::Attribute, 14 | 15) => Of(Self::Type),
+            (Self::Type, 1 | 8) => Of(Self::TensorType),
+            (Self::Type, 4 | 5 | 9) => Of(Self::TypeOfTypes),
+            (Self::TypeOfTypes, 1 | 2) => Of(Self::Type),
+            (Self::TensorType, 2) => Of(Self::Shape),
+            (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7 | 11) | (Self::SparseTensor, 3) => {
+                Numbers
+            }
+            (Self::Tensor, 3 | 13) => Of(Self::Flat),
+            _ => Bytes,
+        }
+    }
+}
+
+/// Checks that the bytes are put together as those of a model.
+///
+/// # Errors
+/// Where and how they are not.
+pub fn check(bytes: &[u8]) -> Result<(), Fault> {
+    let mut has_graph = false;
+    walk(bytes, 0, Message::Model, 0, &mut |message, field| {
+        has_graph |= message == Message::Model && field == 7;
+    })
+    .map_err(|(at, what)| {
+        let len = bytes.len();
+        Fault::data(format!(
+            "the file is no ONNX model, or cut short: {what} at byte {at} of {len}"
+        ))
+    })?;
+    if has_graph { Ok(()) } else { Err(Fault::data("the file is no ONNX model: it has no graph")) }
+}
+
+/// Where something is wrong, and what.
+type Wrong = (usize, &'static str);
+
+fn walk(
+    bytes: &[u8],
+    offset: usize,
+    message: Message,
+    depth: usize,
+    seen: &mut impl FnMut(Message, u64),
+) -> Result<(), Wrong> {
+    if depth > DEPTH_MAX {
+        return Err((offset, "graphs are nested too deeply"));
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        let began = offset + at;
+        let key = number(bytes, &mut at).ok_or((began, "a number does not end"))?;
+        let field = key >> 3;
+        seen(message, field);
+        let skip = match key & 7 {
+            0 => {
+                number(bytes, &mut at).ok_or((began, "a number does not end"))?;
+                0
+            }
+            1 => 8,
+            5 => 4,
+            2 => {
+                let len = number(bytes, &mut at).ok_or((began, "a number does not end"))?;
+                let end = usize::try_from(len).ok().and_then(|len| at.checked_add(len));
+                let end = end.filter(|&end| end <= bytes.len());
+                let end = end.ok_or((began, "a part is longer than the rest of the file"))?;
+                let part = &bytes[at..end];
+                match message.holds(field) {
+                    Holds::Message(inner) => walk(part, offset + at, inner, depth + 1, seen)?,
+                    Holds::Numbers => {
+                        let mut inner = 0;
+                        while inner < part.len() {
+                            let place = offset + at + inner;
+                            number(part, &mut inner).ok_or((place, "a number does not end"))?;
+                        }
+                    }
+                    Holds::Bytes => {}
+                }
+                end - at
+            }
+            _ => return Err((began, "a field is of no known type")),
+        };
+        at += skip;
+        if field == 0 || at > bytes.len() {
+            return Err((began, "a field is not what it says"));
+        }
+    }
+    Ok(())
+}
+
+/// A number of 7 bits a byte, 64 in all.
+fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(bytes: &[u8]) -> String {
+        check(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_without_end_and_parts_without_room_are_found() {
+        assert!(said(&[0xff; 64]).contains("a number does not end at byte 0 of 64"));
+        assert!(said(&[7 << 3 | 2, 0x7f, 1]).contains("longer than the rest"));
+        assert!(said(b"not a model").contains("no ONNX model"));
+        assert!(said(&[]).contains("has no graph"));
+        // A graph with a node with an attribute with a list of numbers without end.
+        let numbers = [[8 << 3 | 2, 11].as_slice(), &[0xff; 11]].concat();
+        let wrap = |field: u8, inner: &[u8]| [&[field << 3 | 2, inner.len() as u8], inner].concat();
+        let model = wrap(7, &wrap(1, &wrap(5, &numbers)));
+        assert!(said(&model).contains("a number does not end at byte 8"), "{}", said(&model));
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        // An attribute's graph in a node in a graph in … each two bytes of wrapping, long ones more.
+        let mut inner = Vec::new();
+        let wrap = |field: u8, inner: &[u8]| {
+            let mut len = inner.len();
+            let mut out = vec![field << 3 | 2];
+            while len >= 0x80 {
+                out.push(len as u8 | 0x80);
+                len >>= 7;
+            }
+            out.push(len as u8);
+            [out, inner.to_vec()].concat()
+        };
+        for _ in 0..40 {
+            inner = wrap(1, &wrap(5, &wrap(6, &inner)));
+        }
+        assert!(said(&wrap(7, &inner)).contains("nested too deeply"));
+    }
+}

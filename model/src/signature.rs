@@ -1,0 +1,113 @@
+//! [`Signature`]: what a model takes and gives, as its file says.
+
+use std::fmt;
+
+/// The names, types and shapes of a model's inputs and outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// What it takes.
+    pub inputs: Vec<Slot>,
+    /// What it gives; lengths may be unknown.
+    pub outputs: Vec<Slot>,
+}
+
+/// One input or output of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// Its name in the file.
+    pub name: String,
+    /// Type of its numbers.
+    pub element: Element,
+    /// Lengths of its dimensions, outermost first; none where a dimension is open.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// Type of the numbers of an input or output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// Whole numbers of 64 or 32 bits, or truth values.
+    Whole,
+    /// Something that is not taken or given here: text, half floats, sequences.
+    Other,
+}
+
+impl Slot {
+    /// The dimension that counts the questions of a batch: the first open one, if there is one.
+    pub fn batch_axis(&self) -> Option<usize> {
+        self.shape.iter().position(Option::is_none)
+    }
+
+    /// The shape of one question: without the dimension that counts questions, which where it is fixed
+    /// must be the first and one.
+    pub fn question(&self) -> Vec<Option<usize>> {
+        let mut shape = self.shape.clone();
+        match self.batch_axis() {
+            Some(axis) => drop(shape.remove(axis)),
+            None if shape.first() == Some(&Some(1)) => drop(shape.remove(0)),
+            None => {}
+        }
+        shape
+    }
+
+    /// Numbers of one question, where no further dimension is open.
+    pub fn count(&self) -> Option<usize> {
+        self.question().into_iter().product()
+    }
+}
+
+impl Signature {
+    /// Whether several questions can be asked at once.
+    pub fn batches(&self) -> bool {
+        self.inputs.iter().any(|input| input.batch_axis().is_some())
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let element = match self.element {
+            Element::F32 => "f32",
+            Element::Whole => "i64",
+            Element::Other => "?",
+        };
+        write!(f, "{} {element}[", self.name)?;
+        for (n, len) in self.shape.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            match len {
+                Some(len) => write!(f, "{comma}{len}")?,
+                None => write!(f, "{comma}?")?,
+            }
+        }
+        f.write_str("]")
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list =
+            |slots: &[Slot]| slots.iter().map(Slot::to_string).collect::<Vec<_>>().join(", ");
+        write!(f, "{} → {}", list(&self.inputs), list(&self.outputs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(shape: &[i64]) -> Slot {
+        let shape = shape.iter().map(|&len| usize::try_from(len).ok()).collect();
+        Slot { name: "x".to_owned(), element: Element::F32, shape }
+    }
+
+    #[test]
+    fn a_question_is_one_of_a_batch() {
+        assert_eq!(slot(&[-1, 1, 256]).question(), [Some(1), Some(256)]);
+        assert_eq!(slot(&[1, 3, 8, 8]).question(), [Some(3), Some(8), Some(8)]);
+        assert_eq!(slot(&[2, -1, 128]).question(), [Some(2), Some(128)]);
+        assert_eq!(slot(&[2, -1, 128]).batch_axis(), Some(1));
+        assert_eq!(slot(&[-1, -1]).count(), None);
+        assert_eq!(slot(&[-1, 4, 2]).count(), Some(8));
+        assert_eq!(slot(&[-1, 4]).to_string(), "x f32[?, 4]");
+    }
+}
