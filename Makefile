@@ -3,6 +3,8 @@
 
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
+# ONNX Runtime, where `setup` has put it, unless somebody says where it is.
+ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
@@ -13,15 +15,17 @@ test: setup lint doc
 	$(CARGO) build --profile test --locked -p afferent-cli
 	$(CARGO) build --profile test --locked -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)
-	$(CARGO) nextest run --workspace --locked
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked
 else
-	$(CARGO) test --workspace --locked --lib --bins --tests
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked --lib --bins --tests
 endif
 	$(CARGO) test --workspace --locked --doc
 	$(MAKE) loom
 	$(CARGO) bench --profile test --locked -p afferent-suite -- --test
 	@test -e "$(DATA)/README.md" || echo "test: SKIPPED all tests on recordings:" \
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
+	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
+	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
 
 setup:
 	@sh tests/setup.sh

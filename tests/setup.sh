@@ -27,6 +27,22 @@ for component in rustfmt clippy; do
     fi
 done
 
+# ONNX Runtime, from its Python wheel: models are tried on it, too. Without it those tests say that
+# they skip.
+ort=target/onnxruntime
+if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -d "$ort/onnxruntime" ]; then
+    if python3 -m pip --version >/dev/null 2>&1; then
+        mkdir -p "$ort"
+        if python3 -m pip download --quiet --no-deps --only-binary=:all: -d "$ort" onnxruntime; then
+            (cd "$ort" && python3 -m zipfile -e onnxruntime-*.whl . && rm -f onnxruntime-*.whl)
+        else
+            echo "setup: ONNX Runtime cannot be fetched; set ORT_DYLIB_PATH to its library" >&2
+        fi
+    else
+        echo "setup: without pip ONNX Runtime is not fetched; set ORT_DYLIB_PATH to its library" >&2
+    fi
+fi
+
 # What makes it quicker or checks more, and is done without where it is absent.
 optional=""
 cargo nextest --version >/dev/null 2>&1 || optional="$optional cargo-nextest"

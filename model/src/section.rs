@@ -18,6 +18,16 @@ use crate::{
     host::{Model, ModelService, Workers},
 };
 
+/// What a section is, for the manual.
+pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
+    `classify`, `embed`, `detect`. It is loaded once for all sessions of a host, and what they ask is \
+    run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
+    the model that no node feeds get a number each: `fixed = { sr = 16000 }`. `afferent check` says what \
+    does not fit.";
+/// A section, for the manual.
+pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
+    from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
+
 /// The parameters of a section, in the order of the manual.
 pub static PARAMS: &[&dyn AnyParam] = &[&FILE, &BACKEND, &PROVIDER, &BATCH_MAX];
 

@@ -1,6 +1,7 @@
 //! `afferent explain`: one kind in full, or what the code of a diagnostic means.
 
 use engine::{AnyParam, Catalog, Code, Format, Key, KeyTable, Kind, Policy, Port, nearest};
+use model::section;
 
 use crate::{
     arguments::ExplainArguments,
@@ -28,6 +29,8 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         page.code(*code);
     } else if let Some(table) = KeyTable::ALL.iter().find(|table| table.name == what) {
         page.table(table);
+    } else if what == MODEL {
+        page.model();
     } else if let Some(found) = keys_called(what) {
         for (n, (table, key)) in found.into_iter().enumerate() {
             if n > 0 {
@@ -38,11 +41,12 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     } else {
         let codes = Code::ALL.iter().map(|code| code.name());
         let keys = KeyTable::ALL.iter().flat_map(|table| table.names().chain([table.name]));
+        let keys = keys.chain([MODEL]);
         let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
-                     diagnostic, `graph`, `node`, `test`, or one of their keys"
+                     diagnostic, `graph`, `node`, `model`, `test`, or one of their keys"
                 .to_owned(),
         };
         let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
@@ -51,6 +55,9 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     print(&page.text)?;
     Ok(Exit::Done)
 }
+
+/// What to ask for about `[model.NAME]`.
+const MODEL: &str = "model";
 
 /// The keys of this name, each with its table.
 fn keys_called(name: &str) -> Option<Vec<(&'static KeyTable, &'static Key)>> {
@@ -90,6 +97,16 @@ impl Page {
                 self.line(&format!("  {}", table.header));
                 keys.for_each(|key| self.line(&format!("  {key}")));
             }
+        }
+    }
+
+    fn model(&mut self) {
+        let Ink { bold, off, .. } = self.ink;
+        self.paragraph(&format!("{bold}[model.NAME]{off}: {}", section::DOC), "");
+        self.params(section::PARAMS);
+        self.title("Example");
+        for line in section::EXAMPLE.lines() {
+            self.line(format!("  {line}").trim_end());
         }
     }
 
