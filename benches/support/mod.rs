@@ -7,6 +7,7 @@
 
 #![allow(dead_code, reason = "every bench uses its own part of this")]
 
+pub(crate) mod batching;
 pub(crate) mod graph;
 pub(crate) mod kinds;
 pub(crate) mod process;

@@ -3,6 +3,7 @@
 //! Each kind is one file with its catalogue entry, documentation and tests; [`CATALOG`] lists them.
 
 pub mod backend;
+pub mod batch;
 pub mod host;
 pub mod kinds;
 pub mod onnx;

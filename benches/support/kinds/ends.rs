@@ -167,6 +167,22 @@ pub(crate) static FINAL: Kind = Kind {
     ..Kind::BASE
 };
 
+/// Takes whatever comes, on the core.
+pub(crate) static TAKEN: Kind = Kind {
+    name: "bench_taken",
+    inputs: &[Port::any("in")],
+    build: |_| Ok(Body::sink(Taken)),
+    ..Kind::BASE
+};
+
+struct Taken;
+
+impl Sink for Taken {
+    fn take(&mut self, _: usize, _: &Frame) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct Final {
     frames: u64,

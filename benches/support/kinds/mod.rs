@@ -13,6 +13,7 @@ pub(crate) static KINDS: &[&Kind] = &[
     &ends::SAME,
     &ends::SOUND,
     &ends::FINAL,
+    &ends::TAKEN,
     &ends::LATENCY,
     &work::NOISE,
     &work::ADD,
