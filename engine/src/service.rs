@@ -74,7 +74,10 @@ impl Services {
                     let message = format!("model `{name}` cannot be used: {fault}");
                     let problem = Diagnostic::error(Code::BadFile, message);
                     let place = section.param("file").map_or(&section.name.place, |f| &f.place);
-                    Diagnostics::from(problem.at(place).of(format!("model `{name}`")))
+                    let hint = "name a whole ONNX file; where an operator is missing, try another \
+                                `backend`: `afferent explain model`";
+                    let problem = problem.at(place).of(format!("model `{name}`")).hint(hint);
+                    Diagnostics::from(problem)
                 })?;
                 running.insert(identity, service.clone());
                 Ok(service)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use afferent_suite::kinds::{tallied, tally};
-use engine::{EventFormat, EventReader, Field, FieldValue, Frame};
+use engine::{EventFormat, EventReader, Field, FieldValue, Frame, ManualRun, Timestamp};
 use model::{
     backend::mock::{Behaviour, Cost, Mock},
     host::Workers,
@@ -146,5 +146,22 @@ fn a_vector_has_length_one() {
     for (_, frame) in frames {
         let square: f32 = frame.samples().iter().map(|x| x * x).sum();
         assert!((square - 1.0).abs() < 1e-6, "{square}");
+    }
+}
+
+#[test]
+fn on_manual_time_the_clock_waits_for_answers() {
+    let cost = Cost { first: Duration::from_millis(2), more: Duration::ZERO };
+    let asked = model(Mock::new(20, cost, Behaviour::Doubles), 4, &Workers::new(1));
+    let text = graph("manual", "op = \"infer\"\nwithin_ms = 1.0");
+    let plan = plan_with(&text, &asked).expect("a plan");
+    let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
+
+    // Each answer takes twice the time it has, on a clock that stands still meanwhile.
+    assert!(run.run_until(Timestamp::from_nanos(1_000_000_000)), "it ends");
+    assert_eq!(tally("manual").len(), 20);
+    assert!(run.faults.is_empty() && run.remarks.is_empty(), "{:?}", run.remarks);
+    for (from, to, frames) in run.edges() {
+        assert_eq!((frames.in_flight, frames.dropped_in_all()), (0, 0), "{from} → {to}");
     }
 }
