@@ -1,8 +1,8 @@
 //! Whether the bytes of a file can be an ONNX model: walked once before anybody loads them.
 //!
 //! Loaders trust a file more than they should: one of them loops for ever over a number that does not
-//! end. Here every number, length and nesting is checked; what the operators mean is the loaders'
-//! business. Fields as in [onnx.proto](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+//! end. Here the numbers, lengths and nesting of all that describes the graph are checked; what the operators
+//! mean is the loaders' business, and what is only for training is passed over. Fields as in [onnx.proto](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 
 use engine::Fault;
 
@@ -43,13 +43,14 @@ impl Message {
         use Holds::{Bytes, Message as Of, Numbers};
         match (self, field) {
             (Self::Model, 7) | (Self::Attribute, 6 | 11) => Of(Self::Graph),
-            (Self::Model, 8 | 14) | (Self::Function, 9) | (Self::Shape, 1) => Of(Self::Flat),
+            (Self::Model, 8 | 14) | (Self::Function, 9 | 14) | (Self::Shape, 1) => Of(Self::Flat),
+            (Self::Graph, 14 | 16) | (Self::Node, 9 | 10) | (Self::ValueInfo, 4) => Of(Self::Flat),
             (Self::Model, 25) => Of(Self::Function),
             (Self::Graph, 1) | (Self::Function, 7) => Of(Self::Node),
             (Self::Graph, 5) | (Self::Attribute, 5 | 10) | (Self::SparseTensor, 1 | 2) => {
                 Of(Self::Tensor)
             }
-            (Self::Graph, 11..=13) => Of(Self::ValueInfo),
+            (Self::Graph, 11..=13) | (Self::Function, 12) => Of(Self::ValueInfo),
             (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Of(Self::SparseTensor),
             (Self::Node, 5) | (Self::Function, 11) => Of(Self::Attribute),
             (Self::ValueInfo, 2) | (Self::Attribute, 14 | 15) => Of(Self::Type),
@@ -60,7 +61,7 @@ impl Message {
             (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7 | 11) | (Self::SparseTensor, 3) => {
                 Numbers
             }
-            (Self::Tensor, 3 | 13) => Of(Self::Flat),
+            (Self::Tensor, 3 | 13 | 16) => Of(Self::Flat),
             _ => Bytes,
         }
     }

@@ -53,14 +53,16 @@ impl Slot {
 
     /// Numbers of one question, where no further dimension is open.
     pub fn count(&self) -> Option<usize> {
-        self.question().into_iter().product()
+        let lens: Option<Vec<usize>> = self.question().into_iter().collect();
+        lens?.into_iter().try_fold(1_usize, usize::checked_mul)
     }
 }
 
 impl Signature {
-    /// Whether several questions can be asked at once.
+    /// Whether several questions can be asked at once: every output counts them in its first dimension.
     pub fn batches(&self) -> bool {
         self.inputs.iter().any(|input| input.batch_axis().is_some())
+            && self.outputs.iter().all(|output| output.batch_axis() == Some(0))
     }
 }
 

@@ -1,15 +1,25 @@
 //! `infer`, `classify`, `embed` and `detect` over a model whose answers are known.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use afferent_suite::kinds::{tallied, tally};
-use engine::{EventFormat, EventReader, Field, FieldValue, Frame, ManualRun, Timestamp};
+use afferent_suite::{
+    kinds::{tallied, tally},
+    onnx,
+};
+use engine::{
+    EventFormat, EventReader, Field, FieldValue, Frame, GraphSpec, ManualRun, Service, Services,
+    SourceText, Timestamp,
+};
 use model::{
-    backend::mock::{Behaviour, Cost, Mock},
-    host::Workers,
+    backend::{
+        Options,
+        mock::{Behaviour, Cost, Mock},
+        rten,
+    },
+    host::{Model, ModelService, Workers},
 };
 
-use crate::{edge, model, plan_with, run_plan};
+use crate::{edge, model, plan_of, plan_with, run_plan};
 
 fn graph(name: &str, node: &str) -> String {
     format!(
@@ -164,4 +174,47 @@ fn on_manual_time_the_clock_waits_for_answers() {
     for (from, to, frames) in run.edges() {
         assert_eq!((frames.in_flight, frames.dropped_in_all()), (0, 0), "{from} → {to}");
     }
+}
+
+#[test]
+fn nodes_that_feed_different_inputs_are_not_run_together() {
+    // A model of two inputs, of which each node feeds one: had they been mixed, some answers would be
+    // the other node's.
+    let bytes = onnx::subtract(&[None, Some(10)]);
+    let loaded = rten::load(bytes, &Options::default()).expect("a model");
+    let subtract = Model::new("m", loaded, 32, &Workers::new(1));
+    let text = r#"
+        [graph]
+        name = "asks"
+        [node.count]
+        op = "count"
+        samples = 4_000
+        [node.plus]
+        op = "infer"
+        from = "count"
+        model = "m"
+        input = "a"
+        in_flight = 32
+        [node.minus]
+        op = "infer"
+        from = "count"
+        model = "m"
+        input = "b"
+        in_flight = 32
+        [node.plain]
+        op = "tally"
+        from = "plus"
+        [node.negative]
+        op = "tally"
+        from = "minus"
+        "#;
+    let fixed = ["a", "b"].map(|name| (name.to_owned(), 0.0)).to_vec();
+    let service: Arc<dyn Service> = Arc::new(ModelService { model: subtract, fixed });
+    let spec = GraphSpec::parse(&SourceText::new("models.toml", text)).expect("a graph");
+    let services = Services::new([("m".to_owned(), service)]);
+    run_plan(&plan_of(&spec, services).expect("a plan"), 1);
+
+    let want = (0..4_000).map(|n| n as f32);
+    assert_eq!(tallied("plain").0, want.clone().collect::<Vec<_>>());
+    assert_eq!(tallied("negative").0, want.map(|n| 0.0 - n).collect::<Vec<_>>());
 }

@@ -61,6 +61,21 @@ pub fn model(outputs: &[(&str, &str)], shape: &[Option<usize>]) -> Vec<u8> {
     [whole_field(1, 8), bytes_field(7, &graph), opset].concat()
 }
 
+/// A model of two inputs, `a` and `b`, and their difference `y`, all of this shape.
+pub fn subtract(shape: &[Option<usize>]) -> Vec<u8> {
+    let node =
+        [bytes_field(1, b"a"), bytes_field(1, b"b"), bytes_field(2, b"y"), bytes_field(4, b"Sub")];
+    let graph = [
+        bytes_field(1, &node.concat()),
+        bytes_field(2, b"tiny"),
+        bytes_field(11, &value("a", shape)),
+        bytes_field(11, &value("b", shape)),
+        bytes_field(12, &value("y", shape)),
+    ];
+    let opset = bytes_field(8, &[bytes_field(1, b""), whole_field(2, 17)].concat());
+    [whole_field(1, 8), bytes_field(7, &graph.concat()), opset].concat()
+}
+
 /// The numbers of a `TensorProto` of f32, and its shape.
 pub fn tensor(bytes: &[u8]) -> Option<(Vec<usize>, Vec<f32>)> {
     let (mut shape, mut floats, mut is_f32) = (Vec::new(), Vec::new(), false);

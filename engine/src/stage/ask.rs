@@ -237,7 +237,11 @@ impl Stage {
             let nobody = || Err(Missing::Failed(Fault::new("nobody is left to ask")));
             return is_over.then(nobody);
         }
+        let ports = self.slots[asking.slot].routes.len();
         match oldest.letter.as_ref()?.take() {
+            Some(Ok(answer)) if answer.0.iter().any(|(port, _)| *port >= ports) => {
+                Some(Err(Missing::Failed(Fault::new("it answers on a port that there is not"))))
+            }
             Some(Ok(answer)) => Some(Ok(answer)),
             Some(Err(fault)) => Some(Err(Missing::Failed(fault))),
             None if oldest.until.is_some_and(|until| until <= now) => Some(Err(Missing::Late)),
@@ -311,6 +315,7 @@ impl Stage {
     /// Sends the answer to a question.
     fn say(&mut self, number: usize, question: &Question, answer: Answer) {
         let slot = self.asking[number].slot;
+        self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let header = &question.frame.header;
         self.entered = header.entered;
         let here = &mut self.slots[slot];
@@ -418,6 +423,11 @@ impl Stage {
         done?;
         if counts && self.out.is_empty() {
             here.line_counts[line].taken.add(1);
+        }
+        if !counts {
+            // Counted before anything is asked: what the body dies on then is its question.
+            self.count_joined(slot, line);
+            self.slots[slot].ports.aligned.fill(None);
         }
         self.question(slot, counts.then_some(line))
     }

@@ -116,9 +116,7 @@ impl Stage {
                     latency.record(now.since(frame.header.entered));
                 }
             }
-            SlotBody::Call(_) => {
-                self.process_questions(slot, line, false)?;
-            }
+            SlotBody::Call(_) => return self.process_questions(slot, line, false),
             SlotBody::HoldLast(_) => {
                 let cause = frame.header;
                 self.say_again(slot, cause);
@@ -138,7 +136,7 @@ impl Stage {
 
     /// Counts what a join has dealt with: its own frame, and those of the other lines that no
     /// later sample can need.
-    fn count_joined(&mut self, slot: usize, line: usize) {
+    pub(super) fn count_joined(&mut self, slot: usize, line: usize) {
         let here = &mut self.slots[slot];
         here.line_counts[line].taken.add(1);
         if let Some(aligner) = &mut here.aligner {

@@ -109,6 +109,16 @@ impl Way {
         Ok(Self { input, shape, others, fixed: values, read })
     }
 
+    /// Whether questions of both can be in one run: put to the same input, beside the same numbers.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        std::ptr::eq(self, other)
+            || (self.input == other.input
+                && self.shape == other.shape
+                && self.others == other.others
+                && bits(&self.fixed) == bits(&other.fixed))
+    }
+
     pub(super) fn shape(&self) -> &[usize] {
         &self.shape
     }

@@ -1,7 +1,7 @@
 //! The questions that wait for one model, and when to run which of them. A state machine: it is told
 //! the time.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use super::model::Asked;
 
@@ -24,11 +24,16 @@ impl Queue {
         Ok(())
     }
 
+    /// Takes out all.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Asked> + use<> {
+        std::mem::take(&mut self.waiting).into_iter()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Takes out the oldest questions of one shape, at most `most`, and drops those nobody waits for
+    /// Takes out the oldest questions that go together, at most `most`, and drops those nobody waits for
     /// any more.
     pub(super) fn take(&mut self, most: usize, into: &mut Vec<Asked>) {
         let mut passed = 0;
@@ -36,9 +41,7 @@ impl Queue {
             let next = &self.waiting[passed];
             if !next.reply.is_wanted() {
                 drop(self.waiting.remove(passed));
-            } else if into.first().is_none_or(|first: &Asked| {
-                Arc::ptr_eq(&first.way, &next.way) || first.way.shape() == next.way.shape()
-            }) {
+            } else if into.first().is_none_or(|first: &Asked| first.way.goes_with(&next.way)) {
                 into.extend(self.waiting.remove(passed));
             } else {
                 passed += 1;

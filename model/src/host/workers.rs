@@ -46,7 +46,10 @@ struct State {
     models: Vec<Seat>,
     /// Where to look first: models take turns.
     next: usize,
+    /// Workers that sleep and that nobody has woken.
     idle: usize,
+    /// Workers that were woken and have not come yet.
+    woken: usize,
     started: usize,
     busy: Vec<Busy>,
     ended: bool,
@@ -109,6 +112,7 @@ impl Workers {
         let shared = &self.0.0;
         let mut state = shared.lock();
         let now = Instant::now();
+        state.give_up_stuck(now, shared.stuck);
         if let Err((asked, why)) = state.admit(seat, asked, now) {
             if let Some(model) = state.models[seat].model.upgrade() {
                 model.counts.refused.fetch_add(1, Ordering::Relaxed);
@@ -118,11 +122,11 @@ impl Workers {
             return;
         }
         if state.idle > 0 {
+            state.wake_one();
             drop(state);
             shared.work.notify_one();
             return;
         }
-        state.give_up_stuck(now, shared.stuck);
         if state.started < shared.threads {
             let worker = state.started;
             state.started += 1;
@@ -157,11 +161,20 @@ impl State {
         seat.queue.push(asked).map_err(|asked| (asked, "too many questions wait for the model"))
     }
 
-    /// Frees the places of workers whose run does not end; the models they run are not asked again.
+    fn wake_one(&mut self) {
+        self.idle -= 1;
+        self.woken += 1;
+    }
+
+    /// Frees the places of workers whose run does not end; the models they run are not asked again, and
+    /// what waits for them has failed.
     fn give_up_stuck(&mut self, now: Instant, limit: Duration) {
         let stuck = |busy: &Busy| now.duration_since(busy.since) > limit;
         for busy in self.busy.extract_if(.., |busy| stuck(busy)) {
-            self.models[busy.seat].stuck = true;
+            let seat = &mut self.models[busy.seat];
+            seat.stuck = true;
+            let never = "a run of the model never ended; it is not asked any more";
+            seat.queue.clear().for_each(|asked| asked.reply.fail(Fault::new(never)));
             self.started -= 1;
         }
     }
@@ -171,7 +184,7 @@ impl State {
         let count = self.models.len();
         for turn in 0..count {
             let seat = (self.next + turn) % count;
-            if self.models[seat].queue.len() == 0 {
+            if self.models[seat].stuck || self.models[seat].queue.len() == 0 {
                 continue;
             }
             let Some(model) = self.models[seat].model.upgrade() else {
@@ -187,6 +200,13 @@ impl State {
             return Some((seat, model));
         }
         None
+    }
+
+    /// Another run of the same questions begins.
+    fn begins_again(&mut self, worker: usize) {
+        if let Some(busy) = self.busy.iter_mut().find(|busy| busy.worker == worker) {
+            busy.since = Instant::now();
+        }
     }
 
     /// Notes how a run ended. Says no if the worker was given up meanwhile.
@@ -227,7 +247,7 @@ fn fresh_number() -> usize {
 }
 
 /// Runs what waits, until the workers end or this one is given up.
-fn work(shared: &Shared) {
+fn work(shared: &Arc<Shared>) {
     let worker = fresh_number();
     let mut batches: HashMap<usize, Batch> = HashMap::new();
     let mut asked = Vec::new();
@@ -238,17 +258,41 @@ fn work(shared: &Shared) {
         }
         let Some((seat, model)) = state.take(worker, &mut asked) else {
             state.idle += 1;
-            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            if state.busy.is_empty() {
+                state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                // Somebody must see that a run does not end, though nobody asks.
+                let waited = shared.work.wait_timeout(state, shared.stuck);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state.give_up_stuck(Instant::now(), shared.stuck);
+            }
+            // Woken by nobody, it is its own.
+            if state.woken > 0 {
+                state.woken -= 1
+            } else {
+                state.idle -= 1
+            }
             continue;
         };
         // What waits beside it is for another worker.
-        let more = state.idle > 0 && state.models.iter().any(|seat| seat.queue.len() > 0);
+        let waits = state.models.iter().any(|seat| !seat.stuck && seat.queue.len() > 0);
+        let (more, fresh) =
+            (waits && state.idle > 0, waits && state.idle == 0 && state.started < shared.threads);
+        if more {
+            state.wake_one();
+        }
+        if fresh {
+            state.started += 1;
+        }
         drop(state);
         if more {
             shared.work.notify_one();
         }
-        let failed = run(&model, seat, &mut batches, &mut asked);
+        if fresh {
+            start(shared, worker);
+        }
+        let again = || shared.lock().begins_again(worker);
+        let failed = run(&model, seat, &mut batches, &mut asked, &again);
         drop(model);
         state = shared.lock();
         if !state.ran(worker, seat, failed, Instant::now()) {
@@ -264,6 +308,7 @@ fn run(
     seat: usize,
     batches: &mut HashMap<usize, Batch>,
     asked: &mut Vec<Asked>,
+    again: &dyn Fn(),
 ) -> bool {
     let outcome = run_once(model, seat, batches, asked);
     if let Err(fault) = outcome {
@@ -274,7 +319,8 @@ fn run(
         }
         let mut all_failed = true;
         for one in std::mem::take(asked) {
-            all_failed &= run(model, seat, batches, &mut vec![one]);
+            again();
+            all_failed &= run(model, seat, batches, &mut vec![one], again);
         }
         return all_failed;
     }
@@ -305,9 +351,13 @@ fn run_once(
     batches: &mut HashMap<usize, Batch>,
     asked: &[Asked],
 ) -> Result<(), Fault> {
+    let made = || model.loaded().runner().map(|runner| Batch::new(runner, model.signature()));
     let batch = match batches.entry(seat) {
         Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(new) => new.insert(Batch::new(model.loaded().runner()?, model.signature())),
+        Entry::Vacant(new) => {
+            let made = catch_unwind(AssertUnwindSafe(made));
+            new.insert(made.unwrap_or_else(|_| Err(Fault::new("the model panicked")))?)
+        }
     };
     model.counts.runs.fetch_add(1, Ordering::Relaxed);
     let ran = catch_unwind(AssertUnwindSafe(|| batch.run(model.signature(), asked)));

@@ -60,6 +60,9 @@ pub(super) const WITHIN_MS: Param<f64> =
 pub(super) const IN_FLIGHT: Param<i64> =
     Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0);
 
+/// Numbers of a question, at most.
+const NUMBERS_MAX: usize = 64 << 20;
+
 /// A node's questions, checked against its model.
 pub(super) struct Planned {
     pub(super) service: ModelService,
@@ -219,7 +222,8 @@ fn whole(node: &Node<'_>, param: &'static str, samples: f64) -> Result<usize, Di
 
 /// Samples of each channel that the model takes at once.
 fn len_of(node: &Node<'_>, slot: &Slot, channels: usize) -> Result<usize, Diagnostic> {
-    let count = slot.count().filter(|&count| count > 0 && count.is_multiple_of(channels));
+    let is_length = |&count: &usize| count > 0 && count.is_multiple_of(channels);
+    let count = slot.count().filter(|&count| count <= NUMBERS_MAX).filter(is_length);
     count.map(|count| count / channels).ok_or_else(|| match slot.count() {
         Some(count) => {
             let what = format!("the model's input `{slot}` takes {count} numbers, which {channels} channels cannot share");
@@ -276,7 +280,9 @@ fn shape(
 ) -> Result<Vec<usize>, Diagnostic> {
     let count = channels * len;
     let question = slot.question();
-    let known: usize = question.iter().flatten().product();
+    let known = question.iter().flatten().try_fold(1_usize, |known, &len| known.checked_mul(len));
+    // Too many to be counted are more than any question has.
+    let known = known.unwrap_or(usize::MAX);
     let open = question.iter().filter(|len| len.is_none()).count();
     let fits = match open {
         0 => known == count,

@@ -206,8 +206,11 @@ impl Rowwise for Classify {
         let best =
             (0..scores.len()).fold(0, |best, n| if scores[n] > scores[best] { n } else { best });
         let others = (0..scores.len()).filter(|&n| n != best).map(|n| scores[n]);
-        let second = others.fold(0.0, f64::max);
+        let second = others.reduce(f64::max).unwrap_or(0.0);
         let score = scores[best];
+        if !score.is_finite() {
+            return Err(Fault::data("the model gave scores that are not finite"));
+        }
         let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
         let mut event = EventWriter::new(&self.format)
             .duration_ns(self.span_ns)

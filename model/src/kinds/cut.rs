@@ -118,7 +118,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(channels: usize, len: usize, hop: usize) -> Self {
-        let held = vec![Vec::with_capacity(2 * len.max(hop)); channels];
+        let held = vec![Vec::new(); channels];
         Self { len, hop, held, skip: 0 }
     }
 

@@ -68,7 +68,7 @@ pub static KIND: Kind = Kind {
             }
             Ok(_) => {
                 let len = slot.question().last().copied().flatten().unwrap_or(1);
-                Box::new(Whole { output, len })
+                Box::new(Whole { output, len, count: slot.count() })
             }
         };
         Ok(Body::call(planned.call(node, read)?))
@@ -131,11 +131,18 @@ fn format(node: &Node<'_>, planned: &Planned, slot: &Slot) -> Result<Format, Dia
 struct Whole {
     output: usize,
     len: usize,
+    /// As many numbers as the format says.
+    count: Option<usize>,
 }
 
 impl Rowwise for Whole {
     fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
-        Ok(copied(row.output(self.output), self.len).into())
+        let numbers = row.output(self.output);
+        if self.count.is_some_and(|count| count != numbers.len()) {
+            let (got, wanted) = (numbers.len(), self.count.unwrap_or(0));
+            return Err(Fault::data(format!("the model gave {got} numbers, not {wanted}")));
+        }
+        Ok(copied(numbers, self.len).into())
     }
 }
 

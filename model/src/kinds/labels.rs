@@ -9,11 +9,18 @@ pub(super) const LABELS: Param<&[&str]> =
 pub(super) const LABELS_FILE: Param<&str> =
     Param::optional("labels_file", "A text file with the name of one class a line.");
 
+/// Most classes of a model.
+const CLASSES_MAX: usize = 1 << 16;
 /// Longest file of names.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The names of so many classes: as written, else their numbers.
 pub(super) fn labels(node: &Node<'_>, classes: usize) -> Result<Vec<String>, Diagnostic> {
+    if classes == 0 || classes > CLASSES_MAX {
+        let message = format!("the model's output has {classes} classes, not 1 to {CLASSES_MAX}");
+        let problem = Diagnostic::error(Code::FormatMismatch, message);
+        return Err(problem.hint("name the output with one number a class"));
+    }
     let (names, param) = if let Some(written) = node.get_optional(&LABELS)? {
         (written.into_iter().map(str::to_owned).collect::<Vec<_>>(), LABELS.name())
     } else if node.get_optional(&LABELS_FILE)?.is_some() {

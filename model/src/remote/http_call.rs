@@ -250,6 +250,8 @@ struct HttpCall {
 struct Service {
     client: Client,
     url: Url,
+    /// Without name and password.
+    shown: Url,
     headers: HeaderMap,
     reading: Reading,
 }
@@ -262,9 +264,14 @@ impl HttpCall {
         }
         let entries = node.get(&CACHE_ENTRIES)? as usize;
         let lasts = Duration::from_secs_f64(node.get(&CACHE_S)?);
+        let mut shown = asked.url.clone();
+        // What stands in messages is read by others.
+        let _ = shown.set_password(None);
+        let _ = shown.set_username("");
         let service = Service {
             client: client(&asked.url)?,
             url: asked.url,
+            shown,
             headers,
             reading: asked.reading,
         };
@@ -408,7 +415,7 @@ impl Service {
             let said = String::from_utf8_lossy(&bytes);
             let said: String = said.trim().chars().take(200).collect();
             let text = if said.is_empty() { String::new() } else { format!(": {said}") };
-            return Err(Fault::data(format!("`{}` answered {status}{text}", self.url)));
+            return Err(Fault::data(format!("`{}` answered {status}{text}", self.shown)));
         }
         self.reading.read(&bytes, asked)
     }
@@ -427,7 +434,7 @@ impl Service {
         while let Some(inner) = reason.source() {
             reason = inner;
         }
-        Fault::data(format!("cannot ask `{}`: {reason}", self.url))
+        Fault::data(format!("cannot ask `{}`: {reason}", self.shown))
     }
 }
 
