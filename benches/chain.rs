@@ -7,12 +7,10 @@
 
 mod support;
 
-use std::hint::black_box;
-
 use support::{
     Bench,
     graph::{Chain, at_max, planned, run_to_end, uncut},
-    kinds::{ends::ran, work::add_one},
+    kinds::{ends::ran, work::Boxed},
     process::thread_cpu_s,
 };
 
@@ -60,32 +58,12 @@ fn engine(frames: usize) -> f64 {
     ran.cpu_s
 }
 
-trait Operator {
-    fn block(&mut self, input: &[f32], output: &mut [f32]);
-}
-
-struct Add;
-
-impl Operator for Add {
-    #[inline(never)]
-    fn block(&mut self, input: &[f32], output: &mut [f32]) {
-        add_one(input, output);
-    }
-}
-
 fn boxed(frames: usize) -> f64 {
-    let mut operators: Vec<Box<dyn Operator>> =
-        black_box((0..OPERATORS).map(|_| Box::new(Add) as Box<dyn Operator>).collect());
-    let (mut one, mut two) = (vec![0.0; SAMPLES], vec![0.0; SAMPLES]);
+    let mut boxed = Boxed::new(OPERATORS, SAMPLES);
     let mut last = 0.0;
     let began = thread_cpu_s();
     for n in 0..frames {
-        one.fill(n as f32);
-        for operator in &mut operators {
-            operator.block(&one, &mut two);
-            std::mem::swap(&mut one, &mut two);
-        }
-        last = black_box(&one)[SAMPLES - 1];
+        last = boxed.run(n as f32);
     }
     let cpu_s = thread_cpu_s() - began;
     assert_eq!(last, (frames - 1 + OPERATORS) as f32);

@@ -11,7 +11,6 @@
 mod support;
 
 use std::{
-    hint::black_box,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -22,7 +21,7 @@ use support::{
     graph::{Chain, assert_whole, clock_offset, halves, planned, uncut},
     kinds::{
         ends::{bench_ns, seen},
-        work::add_one,
+        work::Boxed,
     },
     process, quantile,
 };
@@ -111,36 +110,16 @@ impl Paced {
     }
 }
 
-trait Operator {
-    fn block(&mut self, input: &[f32], output: &mut [f32]);
-}
-
-struct Add;
-
-impl Operator for Add {
-    #[inline(never)]
-    fn block(&mut self, input: &[f32], output: &mut [f32]) {
-        add_one(input, output);
-    }
-}
-
 /// A thread that sleeps until each moment is due and does what the graph on one core does, without
 /// a graph.
 fn alone(frames: usize) -> Paced {
-    let mut operators: Vec<Box<dyn Operator>> =
-        black_box((0..OPERATORS).map(|_| Box::new(Add) as Box<dyn Operator>).collect());
-    let (mut one, mut two) = (vec![0.0; SAMPLES], vec![0.0; SAMPLES]);
+    let mut boxed = Boxed::new(OPERATORS, SAMPLES);
     let mut ages = Vec::with_capacity(frames);
     let (began, cpu_before) = (bench_ns(), process::cpu_s("self"));
     for n in 1..=frames as i64 {
         sleep_until(began + n * 1_000_000);
         let entered = bench_ns();
-        one.fill(n as f32);
-        for operator in &mut operators {
-            operator.block(&one, &mut two);
-            std::mem::swap(&mut one, &mut two);
-        }
-        assert_eq!(black_box(&one)[SAMPLES - 1], (n + OPERATORS as i64) as f32);
+        assert_eq!(boxed.run(n as f32), (n + OPERATORS as i64) as f32);
         ages.push(bench_ns() - entered);
     }
     let lasted_s = (bench_ns() - began) as f64 / 1e9;

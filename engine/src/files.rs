@@ -2,9 +2,12 @@
 
 mod disk;
 
-use std::io::{Read, Seek};
+use std::{
+    io::{Read, Seek},
+    path::Path,
+};
 
-use crate::graph::{Code, Diagnostic};
+use crate::graph::{Code, Diagnostic, Place};
 
 pub use disk::Disk;
 
@@ -39,6 +42,17 @@ pub trait Files: Send + Sync {
     /// a device. Without knowledge of the system: the path without its detours.
     fn identity(&self, path: &str) -> Option<String> {
         Some(without_detours(path))
+    }
+}
+
+/// The path that is written at `place`. A relative one starts from the folder of the graph file if it
+/// stands there, or from the current folder when given on the command line.
+pub fn path_from(written: &str, place: &Option<Place>, graph_file: Option<&str>) -> String {
+    let in_graph = |graph: &&str| place.as_ref().is_some_and(|place| *graph == place.file.name());
+    let folder = graph_file.filter(in_graph).and_then(|graph| Path::new(graph).parent());
+    match folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => folder.join(written).to_string_lossy().into_owned(),
+        None => written.to_owned(),
     }
 }
 

@@ -49,7 +49,7 @@ pub use call::{Answer, Call, Reply};
 pub use carrier::{Carrier, CutEdge};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
-pub use files::{Disk, Files, ReadSeek};
+pub use files::{Disk, Files, ReadSeek, path_from};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
     SignalFormat, TensorFormat, Unit,

@@ -1,15 +1,10 @@
 //! `[model.NAME]` in a graph file: which model, who runs it, on what.
 
-use std::{
-    collections::BTreeMap,
-    io::Read,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{io::Read, sync::Arc};
 
 use engine::{
     AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, Service,
-    ServiceKind, Value,
+    ServiceKind, Value, path_from,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -58,28 +53,17 @@ pub struct ModelServices {
     files: Arc<dyn Files>,
     graph_file: Option<String>,
     workers: Workers,
-    /// What was read while a section was planned, by path, for when it is opened.
-    read: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl ModelServices {
     /// Models from `files`, relative paths from the folder of the graph file.
     pub fn new(files: Arc<dyn Files>, graph_file: Option<String>) -> Self {
-        Self { files, graph_file, workers: Workers::of_machine(), read: Mutex::default() }
+        Self { files, graph_file, workers: Workers::of_machine() }
     }
 
-    fn path(&self, section: &SectionSpec, written: &str) -> String {
-        let is_of_graph = section.param(FILE.name()).and_then(|file| file.place.as_ref());
-        let is_of_graph = is_of_graph.is_some_and(|place| {
-            self.graph_file.as_ref().is_some_and(|graph| *graph == place.file.name())
-        });
-        let folder = self.graph_file.as_ref().filter(|_| is_of_graph).and_then(|graph| {
-            Path::new(graph).parent().filter(|folder| !folder.as_os_str().is_empty())
-        });
-        match folder {
-            Some(folder) => folder.join(written).to_string_lossy().into_owned(),
-            None => written.to_owned(),
-        }
+    fn path(&self, section: &SectionSpec, params: &Params) -> Result<String, Diagnostic> {
+        let place = section.param(FILE.name()).and_then(|file| file.place.clone());
+        Ok(path_from(params.read(&FILE)?, &place, self.graph_file.as_deref()))
     }
 
     fn bytes(&self, path: &str) -> std::io::Result<Vec<u8>> {
@@ -117,7 +101,7 @@ fn settings(section: &SectionSpec) -> Result<Settings, Diagnostics> {
 impl ServiceKind for ModelServices {
     fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
         let Settings { params, fixed } = settings(section)?;
-        let path = self.path(section, params.read(&FILE)?);
+        let path = self.path(section, &params)?;
         let bytes = self.bytes(&path).map_err(|error| {
             let message = format!("cannot read `{path}`: {error}");
             let problem = Diagnostic::error(Code::of_io(&error), message);
@@ -132,7 +116,6 @@ impl ServiceKind for ModelServices {
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
         );
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(path, bytes);
         Ok(identity)
     }
 
@@ -140,12 +123,8 @@ impl ServiceKind for ModelServices {
         let unplanned = |_| Fault::new("its section is wrong");
         let Settings { params, fixed } = settings(section).map_err(unplanned)?;
         let refused = |problem: Diagnostic| Fault::new(problem.message);
-        let path = self.path(section, params.read(&FILE).map_err(refused)?);
-        let kept = self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
-        let bytes = match kept {
-            Some(bytes) => bytes,
-            None => self.bytes(&path).map_err(|error| Fault::io("it cannot be read", error))?,
-        };
+        let path = self.path(section, &params).map_err(refused)?;
+        let bytes = self.bytes(&path).map_err(|error| Fault::io("it cannot be read", error))?;
         let providers = params.read(&PROVIDER).map_err(refused)?;
         let options = Options { providers: providers.into_iter().map(str::to_owned).collect() };
         let loaded = backend::load(params.read(&BACKEND).map_err(refused)?, bytes, &options)?;

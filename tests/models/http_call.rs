@@ -14,25 +14,9 @@ use crate::{
     try_plan,
 };
 
-/// Forty frames of ten samples, each asked about.
+/// Each frame is asked about.
 fn graph(name: &str, url: &str, params: &str) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "asks"
-        [node.count]
-        op = "count"
-        samples = 400
-        [node.ask]
-        op = "http_call"
-        from = "count"
-        url = "{url}"
-        {params}
-        [node.{name}]
-        op = "tally"
-        from = "ask"
-        "#
-    )
+    crate::graph(name, "", &format!("op = \"http_call\"\nurl = {url:?}\n{params}"))
 }
 
 fn twice(request: &Request) -> Vec<u8> {

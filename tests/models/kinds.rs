@@ -22,22 +22,7 @@ use model::{
 use crate::{edge, model, plan_of, plan_with, run_plan};
 
 fn graph(name: &str, node: &str) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "asks"
-        [node.count]
-        op = "count"
-        samples = 400
-        [node.ask]
-        from = "count"
-        model = "m"
-        {node}
-        [node.{name}]
-        op = "tally"
-        from = "ask"
-        "#
-    )
+    crate::graph(name, "", &format!("model = \"m\"\n{node}"))
 }
 
 const FREE: Cost = Cost { first: Duration::ZERO, more: Duration::ZERO };

@@ -23,6 +23,26 @@ use model::{
 /// Longer than any of these takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Forty frames of ten samples, a node `ask` behind them, and a tally of what it says under `name`.
+fn graph(name: &str, sections: &str, ask: &str) -> String {
+    format!(
+        r#"
+        [graph]
+        name = "asks"
+        {sections}
+        [node.count]
+        op = "count"
+        samples = 400
+        [node.ask]
+        from = "count"
+        {ask}
+        [node.{name}]
+        op = "tally"
+        from = "ask"
+        "#
+    )
+}
+
 /// Plans with the models that the graph's sections describe.
 fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;

@@ -16,23 +16,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn graph(section: &str, node: &str) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "asks"
-        {section}
-        [node.count]
-        op = "count"
-        samples = 400
-        [node.ask]
-        op = "infer"
-        from = "count"
-        {node}
-        [node.answers]
-        op = "tally"
-        from = "ask"
-        "#
-    )
+    crate::graph("answers", section, &format!("op = \"infer\"\n{node}"))
 }
 
 fn said(section: &str, node: &str) -> String {

@@ -12,23 +12,7 @@ use model::{
 use crate::{edge, model, plan_with, run_plan};
 
 fn graph(name: &str, params: &str) -> String {
-    format!(
-        r#"
-        [graph]
-        name = "asks"
-        [node.count]
-        op = "count"
-        samples = 400
-        [node.ask]
-        op = "infer"
-        from = "count"
-        model = "m"
-        {params}
-        [node.{name}]
-        op = "tally"
-        from = "ask"
-        "#
-    )
+    crate::graph(name, "", &format!("op = \"infer\"\nmodel = \"m\"\n{params}"))
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Operators that do the least that can be told from nothing, and a way to see every bit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use engine::{Block, Body, Fault, Flow, Frame, Io, Kind, Port, Rate, Sink, Source, Timestamp};
 
@@ -30,6 +33,43 @@ impl Block for Add {
 pub(crate) fn add_one(input: &[f32], output: &mut [f32]) {
     for (x, y) in input.iter().zip(output) {
         *y = x + 1.0;
+    }
+}
+
+trait Operator {
+    fn block(&mut self, input: &[f32], output: &mut [f32]);
+}
+
+impl Operator for Add {
+    #[inline(never)]
+    fn block(&mut self, input: &[f32], output: &mut [f32]) {
+        add_one(input, output);
+    }
+}
+
+/// As many boxed operators as a chain has, and nothing around them: a control without an engine.
+pub(crate) struct Boxed {
+    operators: Vec<Box<dyn Operator>>,
+    one: Vec<f32>,
+    two: Vec<f32>,
+}
+
+impl Boxed {
+    pub(crate) fn new(operators: usize, samples: usize) -> Self {
+        let operators = (0..operators).map(|_| Box::new(Add) as Box<dyn Operator>).collect();
+        Self { operators: black_box(operators), one: vec![0.0; samples], two: vec![0.0; samples] }
+    }
+
+    /// Takes a frame of `value` through all of them; the last sample that comes out.
+    #[inline]
+    pub(crate) fn run(&mut self, value: f32) -> f32 {
+        let Self { operators, one, two } = self;
+        one.fill(value);
+        for operator in operators {
+            operator.block(one, two);
+            std::mem::swap(one, two);
+        }
+        black_box(&one)[one.len() - 1]
     }
 }
 

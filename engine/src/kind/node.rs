@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    files::{Files, unwritable},
+    files::{Files, path_from, unwritable},
     format::{Format, SignalFormat},
     graph::{Code, Diagnostic, Diagnostics, Place, nearest},
     param::{Param, ParamType, Params},
@@ -148,18 +148,7 @@ impl<'a> Node<'a> {
     /// # Errors
     /// If the parameter is missing.
     pub fn path(&self, param: &Param<&'static str>) -> Result<String, Diagnostic> {
-        let written = self.get(param)?;
-        let from_file = self
-            .place(param.name())
-            .as_ref()
-            .is_some_and(|place| self.graph_file.is_some_and(|graph| graph == place.file.name()));
-        let folder = self.graph_file.filter(|_| from_file).and_then(|graph| {
-            std::path::Path::new(graph).parent().filter(|folder| !folder.as_os_str().is_empty())
-        });
-        Ok(match folder {
-            Some(folder) => folder.join(written).to_string_lossy().into_owned(),
-            None => written.to_owned(),
-        })
+        Ok(path_from(self.get(param)?, self.place(param.name()), self.graph_file))
     }
 
     /// Creates the file at `path`, which `param` names.

@@ -53,26 +53,19 @@ impl Batch {
         row: usize,
         rows: usize,
     ) -> Result<Row<'_>, Fault> {
-        let mut parts = Vec::with_capacity(self.outputs.len());
-        for (output, slot) in self.outputs.iter().zip(&signature.outputs) {
-            if slot.batch_axis().is_some_and(|axis| axis > 0) && rows > 1 {
-                return Err(Fault::new("an output counts its questions in an inner dimension"));
-            }
-            if rows > 0 && output.len() % rows == 0 {
-                let len = output.len() / rows;
-                parts.push(&output[row * len..(row + 1) * len]);
-            } else {
-                let (len, name) = (output.len(), &slot.name);
+        let whole = Row { outputs: &self.outputs, row, rows };
+        for (number, slot) in signature.outputs.iter().enumerate() {
+            let (len, name) = (self.outputs[number].len(), &slot.name);
+            if len % rows != 0 {
                 return Err(Fault::new(format!(
                     "output `{name}` has {len} numbers, which {rows} questions cannot share"
                 )));
             }
+            if whole.output(number).iter().any(|value| value.is_nan()) {
+                return Err(Fault::data(format!("the model gave NaN in `{name}`")));
+            }
         }
-        if let Some(at) = parts.iter().position(|part| part.iter().any(|value| value.is_nan())) {
-            let name = &signature.outputs[at].name;
-            return Err(Fault::data(format!("the model gave NaN in `{name}`")));
-        }
-        Ok(Row { outputs: parts })
+        Ok(whole)
     }
 }
 

@@ -55,13 +55,18 @@ pub trait Rowwise: Send + Sync {
 /// What a model gave to one question: numbers per output.
 #[derive(Debug)]
 pub struct Row<'a> {
-    pub(super) outputs: Vec<&'a [f32]>,
+    /// Of all questions of the run.
+    pub(super) outputs: &'a [Vec<f32>],
+    pub(super) row: usize,
+    pub(super) rows: usize,
 }
 
 impl<'a> Row<'a> {
     /// The numbers of an output.
     pub fn output(&self, number: usize) -> &'a [f32] {
-        self.outputs[number]
+        let numbers = &self.outputs[number];
+        let len = numbers.len() / self.rows;
+        &numbers[self.row * len..(self.row + 1) * len]
     }
 }
 
@@ -111,12 +116,15 @@ impl Way {
 
     /// Whether questions of both can be in one run: put to the same input, beside the same numbers.
     pub(super) fn goes_with(&self, other: &Self) -> bool {
-        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         std::ptr::eq(self, other)
             || (self.input == other.input
                 && self.shape == other.shape
                 && self.others == other.others
-                && bits(&self.fixed) == bits(&other.fixed))
+                && self
+                    .fixed
+                    .iter()
+                    .map(|x| x.to_bits())
+                    .eq(other.fixed.iter().map(|x| x.to_bits())))
     }
 
     pub(super) fn shape(&self) -> &[usize] {

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::Builder,
     time::{Duration, Instant},
 };
@@ -58,6 +61,7 @@ struct State {
 /// A model and its questions.
 struct Seat {
     model: Weak<Model>,
+    batch_max: usize,
     queue: Queue,
     failures: u32,
     rests_until: Option<Instant>,
@@ -99,6 +103,7 @@ impl Workers {
         let model = Arc::new(make(state.models.len()));
         state.models.push(Seat {
             model: Arc::downgrade(&model),
+            batch_max: model.batch_max(),
             queue: Queue::default(),
             failures: 0,
             rests_until: None,
@@ -128,10 +133,9 @@ impl Workers {
             return;
         }
         if state.started < shared.threads {
-            let worker = state.started;
             state.started += 1;
             drop(state);
-            start(shared, worker);
+            start(shared);
         }
     }
 }
@@ -187,14 +191,17 @@ impl State {
             if self.models[seat].stuck || self.models[seat].queue.len() == 0 {
                 continue;
             }
-            let Some(model) = self.models[seat].model.upgrade() else {
-                self.models[seat].queue = Queue::default();
-                continue;
-            };
-            self.models[seat].queue.take(model.batch_max(), into);
+            let here = &mut self.models[seat];
+            here.queue.take(here.batch_max, into);
             if into.is_empty() {
                 continue;
             }
+            // Given back, never dropped here: the last handle on a model may end the workers, which takes
+            // the lock that is held now.
+            let Some(model) = here.model.upgrade() else {
+                into.clear();
+                continue;
+            };
             self.next = seat + 1;
             self.busy.push(Busy { worker, seat, since: Instant::now() });
             return Some((seat, model));
@@ -230,11 +237,11 @@ impl Shared {
     }
 }
 
-fn start(shared: &Arc<Shared>, worker: usize) {
-    let own = shared.clone();
+fn start(shared: &Arc<Shared>) {
+    let (own, worker) = (shared.clone(), fresh_number());
     let thread = Builder::new().name(format!("afferent-model-{worker}"));
     // The loop runs where the pure-Rust backend runs its models, so that it hands them to nobody.
-    let spawned = thread.spawn(move || rten::on_own_thread(move || work(&own)));
+    let spawned = thread.spawn(move || rten::on_own_thread(move || work(&own, worker)));
     if spawned.is_err() {
         shared.lock().started -= 1;
     }
@@ -242,13 +249,12 @@ fn start(shared: &Arc<Shared>, worker: usize) {
 
 /// A number for every worker there ever was.
 fn fresh_number() -> usize {
-    static NUMBERS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    static NUMBERS: AtomicUsize = AtomicUsize::new(0);
     NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Runs what waits, until the workers end or this one is given up.
-fn work(shared: &Arc<Shared>) {
-    let worker = fresh_number();
+fn work(shared: &Arc<Shared>, worker: usize) {
     let mut batches: HashMap<usize, Batch> = HashMap::new();
     let mut asked = Vec::new();
     let mut state = shared.lock();
@@ -258,20 +264,13 @@ fn work(shared: &Arc<Shared>) {
         }
         let Some((seat, model)) = state.take(worker, &mut asked) else {
             state.idle += 1;
-            if state.busy.is_empty() {
-                state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                // Somebody must see that a run does not end, though nobody asks.
-                let waited = shared.work.wait_timeout(state, shared.stuck);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                state.give_up_stuck(Instant::now(), shared.stuck);
-            }
+            // Somebody must see that a run does not end, though nobody asks.
+            let waited = shared.work.wait_timeout(state, shared.stuck);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.give_up_stuck(Instant::now(), shared.stuck);
             // Woken by nobody, it is its own.
-            if state.woken > 0 {
-                state.woken -= 1
-            } else {
-                state.idle -= 1
-            }
+            let counted = if state.woken > 0 { &mut state.woken } else { &mut state.idle };
+            *counted -= 1;
             continue;
         };
         // What waits beside it is for another worker.
@@ -289,7 +288,7 @@ fn work(shared: &Arc<Shared>) {
             shared.work.notify_one();
         }
         if fresh {
-            start(shared, worker);
+            start(shared);
         }
         let again = || shared.lock().begins_again(worker);
         let failed = run(&model, seat, &mut batches, &mut asked, &again);

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use engine::{
-    Answer, Call, Code, Diagnostic, Diagnostics, Dimension, Fault, Format, Frame, GapNotice, Io,
-    Node, Param, Reply,
+    Call, Code, Diagnostic, Diagnostics, Dimension, Fault, Format, Frame, GapNotice, Io, Node,
+    Param, Reply,
 };
 
 use crate::{
@@ -54,9 +54,12 @@ pub(super) const STD: Param<&[f64]> = Param::with_default(
     "With \"given\": what each channel is divided by; the last holds for all further ones.",
 )
 .within(1e-12, 1e12);
-pub(super) const WITHIN_MS: Param<f64> =
-    Param::optional("within_ms", "How long an answer may take; else it is dropped as late.")
-        .within(0.01, 600_000.0);
+pub(super) const WITHIN_MS: Param<f64> = Param::with_default(
+    "within_ms",
+    60_000.0,
+    "How long an answer may take; else it is dropped as late.",
+)
+.within(0.01, 600_000.0);
 pub(super) const IN_FLIGHT: Param<i64> =
     Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0);
 
@@ -73,7 +76,7 @@ pub(super) struct Planned {
     cut: Cut,
     order: Order,
     in_flight: usize,
-    within: Option<Duration>,
+    within: Duration,
     /// Questions a second to expect.
     pub(super) rate_max: f64,
 }
@@ -84,7 +87,8 @@ impl Planned {
         let input = input(node, &service)?;
         let slot = service.model.signature().inputs[input].clone();
         let scale = scale(node)?;
-        let (channels, len, cut, span_ns, rate_max) = match node.input("in") {
+        // What a question is made of, its lengths in the order of the frames.
+        let (lens, cut, span_ns, rate_max) = match node.input("in") {
             Format::Signal(signal) => {
                 let channels = signal.channels.len();
                 let rate = signal.rate;
@@ -97,7 +101,8 @@ impl Planned {
                     None => len,
                 };
                 let pieces = Cut::Pieces(Pieces::new(channels, len, hop));
-                (channels, len, pieces, rate.span_ns(len as i64), rate.hz() / hop as f64)
+                let rate_max = rate.hz() / hop as f64;
+                (vec![channels, len], pieces, rate.span_ns(len as i64), rate_max)
             }
             Format::Tensor(tensor) => {
                 let fixed = |dimension: &Dimension| match dimension {
@@ -109,16 +114,15 @@ impl Planned {
                     let what = format!("a model takes f32 of one shape, not {}", node.input("in"));
                     return Err(misfit(node, what, "give it pieces of one length").into());
                 };
-                let channels = if shape.len() > 1 { shape[0] } else { 1 };
-                let len = shape.iter().product::<usize>() / channels.max(1);
-                (channels, len, Cut::Tensor, 0, node.input("in").frames_per_second())
+                let lens = if shape.len() > 1 { shape } else { [vec![1], shape].concat() };
+                (lens, Cut::Tensor, 0, node.input("in").frames_per_second())
             }
             Format::Image(image) => {
                 let channels = match image.pixel {
                     engine::Pixel::Gray8 => 1,
                     engine::Pixel::Rgb8 => 3,
                 };
-                (channels, image.width * image.height, Cut::Picture, 0, image.rate.hz())
+                (vec![channels, image.height, image.width], Cut::Picture, 0, image.rate.hz())
             }
             Format::Event(_) => {
                 let what = "a model takes signals, tensors or pictures, not events".to_owned();
@@ -126,9 +130,9 @@ impl Planned {
                 return Err(misfit(node, what, hint).into());
             }
         };
+        let (channels, len) = (lens[0], lens[1..].iter().product());
         let layout = layout(node, &slot, channels, len)?;
-        let shape = shape(node, &slot, channels, len, layout)?;
-        let within = node.get_optional(&WITHIN_MS)?;
+        let shape = shape(node, &slot, &lens, layout)?;
         Ok(Self {
             service,
             span_ns,
@@ -137,12 +141,12 @@ impl Planned {
             cut,
             order: Order { channels, layout, scale },
             in_flight: node.get(&IN_FLIGHT)? as usize,
-            within: within.map(|ms| Duration::from_secs_f64(ms / 1e3)),
+            within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
             rate_max,
         })
     }
 
-    /// The numbers of output `number` for one question, if that is known.
+    /// What the model gives.
     pub(super) fn outputs(&self) -> &[Slot] {
         &self.service.model.signature().outputs
     }
@@ -225,6 +229,10 @@ fn len_of(node: &Node<'_>, slot: &Slot, channels: usize) -> Result<usize, Diagno
     let is_length = |&count: &usize| count > 0 && count.is_multiple_of(channels);
     let count = slot.count().filter(|&count| count <= NUMBERS_MAX).filter(is_length);
     count.map(|count| count / channels).ok_or_else(|| match slot.count() {
+        Some(count) if count > NUMBERS_MAX => {
+            let what = format!("the model's input `{slot}` takes more than {NUMBERS_MAX} numbers");
+            misfit(node, what, "export the model with a shorter input")
+        }
         Some(count) => {
             let what = format!("the model's input `{slot}` takes {count} numbers, which {channels} channels cannot share");
             misfit(node, what, "pick the channels it was made for, as in `from = \"ecg[MLII]\"`")
@@ -245,80 +253,87 @@ fn misfit(node: &Node<'_>, what: String, hint: &str) -> Diagnostic {
         .hint(hint.to_owned())
 }
 
-/// Lengths of more than one, as far as they are known.
-fn long(lens: &[Option<usize>]) -> Vec<Option<usize>> {
-    lens.iter().copied().filter(|len| *len != Some(1)).collect()
-}
-
 fn layout(node: &Node<'_>, slot: &Slot, channels: usize, len: usize) -> Result<Layout, Diagnostic> {
     Ok(match node.get(&LAYOUT)? {
         "channels_first" => Layout::ChannelsFirst,
         "channels_last" => Layout::ChannelsLast,
         _ => {
-            // Only where the last length can be the channels, and the first cannot.
-            let question = slot.question();
-            let fits = |known: Option<&Option<usize>>, len: usize| {
-                known.is_some_and(|known| known.is_none_or(|known| known == len))
-            };
-            let is_last = channels > 1
-                && question.len() > 1
-                && fits(question.last(), channels)
-                && !(fits(question.first(), channels) && question.first() != question.last())
-                && (question.first() != question.last() || channels != len);
+            let is_last = are_channels_last(&slot.question(), channels, len);
             if is_last { Layout::ChannelsLast } else { Layout::ChannelsFirst }
         }
     })
+}
+
+/// Whether so many channels of so many numbers can only lie moment by moment in this shape.
+fn are_channels_last(question: &[Option<usize>], channels: usize, len: usize) -> bool {
+    let [first, .., last] = question else { return false };
+    let is_there = *last == Some(channels) || (last.is_none() && *first == Some(len));
+    channels > 1 && *first != Some(channels) && is_there
 }
 
 /// The shape of a question for that input, if it fits.
 fn shape(
     node: &Node<'_>,
     slot: &Slot,
-    channels: usize,
-    len: usize,
+    lens: &[usize],
     layout: Layout,
 ) -> Result<Vec<usize>, Diagnostic> {
-    let count = channels * len;
-    let question = slot.question();
-    let known = question.iter().flatten().try_fold(1_usize, |known, &len| known.checked_mul(len));
-    // Too many to be counted are more than any question has.
-    let known = known.unwrap_or(usize::MAX);
-    let open = question.iter().filter(|len| len.is_none()).count();
-    let fits = match open {
-        0 => known == count,
-        1 => known > 0 && count.is_multiple_of(known),
-        // Two lengths that are open are the two that are there.
-        _ => long(&question).len() == 2 && known == 1,
+    let (channels, rest) = (lens[0], &lens[1..]);
+    let given = match layout {
+        Layout::ChannelsFirst => lens.to_vec(),
+        Layout::ChannelsLast => [rest, &[channels]].concat(),
     };
-    let (first, last) = match layout {
-        Layout::ChannelsFirst => (channels, len),
-        Layout::ChannelsLast => (len, channels),
-    };
-    if !fits {
-        let got = if channels == 1 { format!("{len}") } else { format!("{first} × {last}") };
-        let what = format!("the model's input `{slot}` does not take {got} numbers a question");
-        let hint = match (slot.count(), node.input("in")) {
-            (Some(want), Format::Signal(signal)) if want.is_multiple_of(channels) => {
-                let want = want / channels;
-                let seconds = want as f64 / signal.rate.hz();
-                format!(
-                    "it wants {want} samples of each channel: `window_s = {seconds:?}` at this rate, or bring the signal to the model's rate with `resample`"
-                )
-            }
-            (Some(want), _) => format!("it wants {want} numbers"),
-            (None, _) => "change `window_s`, or the channels".to_owned(),
-        };
-        return Err(misfit(node, what, &hint));
+    if let Some(shape) = fitted(&slot.question(), &given) {
+        return Ok(shape);
     }
-    let mut opens = [first, last].into_iter();
-    Ok(question
-        .iter()
-        .map(|known_len| match (known_len, open) {
-            (Some(len), _) => *len,
-            (None, 1) => count / known,
-            (None, _) => opens.next().expect("two are open"),
-        })
-        .collect())
+    let got: Vec<String> = given.iter().filter(|&&len| len != 1).map(usize::to_string).collect();
+    let got = if got.is_empty() { "1".to_owned() } else { got.join(" × ") };
+    let what = format!("the model's input `{slot}` does not take {got} numbers a question");
+    let hint = match (slot.count(), node.input("in")) {
+        (Some(want), Format::Signal(signal)) if want.is_multiple_of(channels) => {
+            let want = want / channels;
+            let seconds = want as f64 / signal.rate.hz();
+            format!(
+                "it wants {want} samples of each channel: `window_s = {seconds:?}` at this rate, or bring the signal to the model's rate with `resample`"
+            )
+        }
+        (Some(want), Format::Signal(_)) => format!("it wants {want} numbers"),
+        _ => "bring it to the lengths of the model, in their order".to_owned(),
+    };
+    Err(misfit(node, what, &hint))
+}
+
+/// The lengths of a question for an input of this shape, if what is given has them: the same one after the other
+/// but for those of one, or, for an input with one length or a signal of one channel, as many numbers.
+fn fitted(question: &[Option<usize>], given: &[usize]) -> Option<Vec<usize>> {
+    let count = given.iter().try_fold(1_usize, |count, &len| count.checked_mul(len))?;
+    let wanted = question.iter().filter(|len| **len != Some(1)).count();
+    let long: Vec<usize> = given.iter().copied().filter(|&len| len != 1).collect();
+    if wanted > 1 && long.len() > 1 {
+        let mut next = long.iter().copied();
+        let lens = question.iter().map(|known| match known {
+            Some(1) => Some(1),
+            Some(known) => next.next().filter(|len| len == known),
+            None => next.next(),
+        });
+        let lens: Vec<usize> = lens.collect::<Option<_>>()?;
+        return next.next().is_none().then_some(lens);
+    }
+    let known =
+        question.iter().flatten().try_fold(1_usize, |known, &len| known.checked_mul(len))?;
+    let open = question.iter().filter(|len| len.is_none()).count();
+    let is_whole = known > 0 && count.is_multiple_of(known);
+    match open {
+        0 if known == count => {}
+        1 if is_whole => {}
+        // Of two open lengths the first is that of the channels.
+        2 if known == 1 && given.len() == 2 => {
+            let mut next = given.iter().copied();
+            return question.iter().map(|known| known.or_else(|| next.next())).collect();
+        }
+        _ => return None,
+    }
+    Some(question.iter().map(|len| len.unwrap_or(count / known)).collect())
 }
 
 /// Asks a model.
@@ -328,7 +343,7 @@ pub(super) struct ModelCall {
     cut: Cut,
     order: Order,
     in_flight: usize,
-    within: Option<Duration>,
+    within: Duration,
 }
 
 impl Call for ModelCall {
@@ -351,10 +366,48 @@ impl Call for ModelCall {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.within
+        Some(self.within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_fit_one_after_the_other() {
+        let fit = |question: &[i64], given: &[usize]| {
+            let question: Vec<_> = question.iter().map(|&n| usize::try_from(n).ok()).collect();
+            fitted(&question, given)
+        };
+        assert_eq!(fit(&[1, 3, 250], &[3, 250]), Some(vec![1, 3, 250]));
+        assert_eq!(fit(&[3, -1], &[3, 250]), Some(vec![3, 250]));
+        assert_eq!(fit(&[-1, -1], &[1, 250]), Some(vec![1, 250]));
+        assert_eq!(fit(&[1, 1, 64, 128], &[64, 128]), Some(vec![1, 1, 64, 128]));
+        // All in one row, or one channel as the model likes it.
+        assert_eq!(fit(&[750], &[3, 250]), Some(vec![750]));
+        assert_eq!(fit(&[16, 16], &[1, 256]), Some(vec![16, 16]));
+        // As many numbers in another order are others.
+        assert_eq!(fit(&[3, 240, 320], &[3, 320, 240]), None);
+        assert_eq!(fit(&[250, 3], &[3, 250]), None);
+        assert_eq!(fit(&[3, 250, 2], &[3, 250]), None);
+        assert_eq!(fit(&[i64::MAX, 4], &[1, 250]), None);
     }
 
-    fn fallback(&mut self, _: &Frame) -> Option<Answer> {
-        None
+    #[test]
+    fn the_layout_goes_by_the_shape() {
+        let last = |question: &[i64], channels, len| {
+            let question: Vec<_> = question.iter().map(|&n| usize::try_from(n).ok()).collect();
+            are_channels_last(&question, channels, len)
+        };
+        assert!(last(&[250, 3], 3, 250));
+        assert!(last(&[-1, 3], 3, 250));
+        assert!(last(&[250, -1], 3, 250));
+        assert!(last(&[240, 320, 3], 3, 76_800));
+        // The frames' own order, also where both would do.
+        for question in [&[3, 250][..], &[3, -1], &[-1, 250], &[3, 3], &[750], &[3, 240, 320]] {
+            assert!(!last(question, 3, 250), "{question:?}");
+        }
+        assert!(!last(&[250, 1], 1, 250));
     }
 }

@@ -23,7 +23,7 @@ use super::{
     asking::{
         HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
     },
-    infer::named,
+    infer::output,
     labels::{LABELS, LABELS_FILE, labels},
 };
 
@@ -163,10 +163,7 @@ struct Classify {
 impl Classify {
     fn of(node: &Node<'_>, planned: &Planned) -> Result<Self, Diagnostics> {
         let outputs = planned.outputs();
-        let output = match node.get_optional(&OUTPUT)? {
-            Some(name) => named(node, &OUTPUT, name, outputs)?,
-            None => 0,
-        };
+        let output = output(node, &OUTPUT, outputs)?;
         let Some(classes) = outputs.get(output).and_then(crate::signature::Slot::count) else {
             let message = "the model does not say how many classes it has";
             let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);

@@ -18,7 +18,7 @@ use super::{
     asking::{
         HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
     },
-    infer::{copied, named},
+    infer::{copied, output},
 };
 
 /// The catalog entry.
@@ -69,10 +69,7 @@ struct Embed {
 impl Embed {
     fn of(node: &Node<'_>, planned: &Planned) -> Result<Self, Diagnostics> {
         let outputs = planned.outputs();
-        let output = match node.get_optional(&OUTPUT)? {
-            Some(name) => named(node, &OUTPUT, name, outputs)?,
-            None => 0,
-        };
+        let output = output(node, &OUTPUT, outputs)?;
         let Some(len) = outputs.get(output).and_then(crate::signature::Slot::count) else {
             let message = "the model does not say how long its vectors are";
             let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);

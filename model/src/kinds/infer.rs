@@ -53,13 +53,13 @@ pub static KIND: Kind = Kind {
     placement: Placement::Asks,
     plan: |node| {
         let planned = Planned::of(node)?;
-        let output = output(node, planned.outputs())?;
+        let output = output(node, &OUTPUT, planned.outputs())?;
         let format = format(node, &planned, &planned.outputs()[output])?;
         Ok(Outline::of([format]).looking_back(planned.span_ns))
     },
     build: |node| {
         let planned = Planned::of(node).map_err(engine::BuildError::Graph)?;
-        let output = output(node, planned.outputs())?;
+        let output = output(node, &OUTPUT, planned.outputs())?;
         let slot = &planned.outputs()[output];
         let read: Box<dyn Rowwise> = match format(node, &planned, slot) {
             Err(problems) => return Err(engine::BuildError::Graph(problems)),
@@ -81,10 +81,14 @@ const OUTPUT: Param<&str> =
 const FIELDS: Param<&[&str]> =
     Param::optional("fields", "Names of the output's numbers; it is an event then.");
 
-/// The number of the output that a node gives.
-pub(super) fn output(node: &Node<'_>, outputs: &[Slot]) -> Result<usize, Diagnostic> {
-    let Some(name) = node.get_optional(&OUTPUT)? else { return Ok(0) };
-    named(node, &OUTPUT, name, outputs)
+/// The number of the output that a parameter names; the first where it is not written.
+pub(super) fn output(
+    node: &Node<'_>,
+    param: &Param<&'static str>,
+    outputs: &[Slot],
+) -> Result<usize, Diagnostic> {
+    let Some(name) = node.get_optional(param)? else { return Ok(0) };
+    named(node, param, name, outputs)
 }
 
 /// The number of the output that a parameter names.
