@@ -12,7 +12,7 @@
 //!
 //! | What happens | Then |
 //! |---|---|
-//! | no answer at the deadline | the fallback, else `dropped(late)` |
+//! | no answer at the deadline, or whoever is asked gives up before ([`Reply::give_up`]) | the fallback, else `dropped(late)` |
 //! | the answer is a fault, or will never come | asked again, `retries` times at most (none unless the node says so) and not beyond the deadline; then the fallback, else `dropped(poison)` |
 //! | the call itself faults or panics | the question is `dropped(poison)`, the body put in anew behind a gap `restart`; if that happens too often, `on_fault` decides, as for every body. What was asked before is answered still |
 
@@ -25,7 +25,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::{body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node};
 
 pub use reply::Reply;
-pub(crate) use reply::{Letter, Letters};
+pub(crate) use reply::{Letter, Letters, Missing};
 
 /// Asks something asynchronous: a model, a remote service.
 pub trait Call: Send {

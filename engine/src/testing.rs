@@ -23,6 +23,7 @@ mod carrier;
 mod files;
 mod inside;
 mod refused;
+mod reply;
 mod service;
 
 pub use bench::{Bench, Seen};
@@ -30,4 +31,5 @@ pub use call::{MOCK_CALL, MockAnswer, MockCall};
 pub use carrier::LoopbackCarrier;
 pub use files::MemoryFiles;
 pub use refused::Refused;
+pub use reply::{Awaited, Outcome, reply};
 pub use service::{MockService, MockServiceKind};

@@ -241,6 +241,11 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// Whether it stands still until somebody sets it.
+    pub const fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual(_))
+    }
+
     /// The system's clock, zero now.
     pub fn system() -> Self {
         Self::System(Instant::now())

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     backend::{self, Options},
-    host::{Model, ModelService, Workers},
+    host::{Manner, Model, ModelService, Workers},
 };
 
 /// What a section is, for the manual.
@@ -58,7 +58,7 @@ pub struct ModelServices {
 impl ModelServices {
     /// Models from `files`, relative paths from the folder of the graph file.
     pub fn new(files: Arc<dyn Files>, graph_file: Option<String>) -> Self {
-        Self { files, graph_file, workers: Workers::of_machine() }
+        Self { files, graph_file, workers: Workers::with(Manner::default()) }
     }
 
     fn path(&self, section: &SectionSpec, params: &Params) -> Result<String, Diagnostic> {

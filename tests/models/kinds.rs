@@ -16,10 +16,10 @@ use model::{
         mock::{Behaviour, Cost, Mock},
         rten,
     },
-    host::{Model, ModelService, Workers},
+    host::{Model, ModelService},
 };
 
-use crate::{edge, model, plan_of, plan_with, run_plan};
+use crate::{cold, edge, model, plan_of, plan_with, run_plan};
 
 fn graph(name: &str, node: &str) -> String {
     crate::graph(name, "", &format!("model = \"m\"\n{node}"))
@@ -32,7 +32,7 @@ fn pieces_of_a_signal_come_back_in_order_and_together() {
     // A run takes so long that others have come by then.
     let cost = Cost { first: Duration::from_millis(1), more: Duration::ZERO };
     let mock = Mock::new(20, cost, Behaviour::Doubles);
-    let asked = model(mock.clone(), 8, &Workers::new(1));
+    let asked = model(mock.clone(), 8, &cold(1));
     let text = graph("pieces", "op = \"infer\"\nin_flight = 16");
     let (running, _) = run_plan(&plan_with(&text, &asked).expect("a plan"), 1);
 
@@ -49,7 +49,7 @@ fn pieces_of_a_signal_come_back_in_order_and_together() {
 #[test]
 fn pieces_may_overlap_or_leave_something_out() {
     for (hop_s, firsts) in [(0.01, 39), (0.05, 8)] {
-        let asked = model(Mock::new(20, FREE, Behaviour::Doubles), 4, &Workers::new(1));
+        let asked = model(Mock::new(20, FREE, Behaviour::Doubles), 4, &cold(1));
         let name = format!("hop_{firsts}");
         let text = graph(&name, &format!("op = \"infer\"\nhop_s = {hop_s}"));
         run_plan(&plan_with(&text, &asked).expect("a plan"), 1);
@@ -70,19 +70,20 @@ fn pieces_may_overlap_or_leave_something_out() {
 fn sessions_share_a_model_and_keep_apart() {
     let mock =
         Mock::new(10, Cost { first: Duration::from_micros(200), ..FREE }, Behaviour::Doubles);
-    let asked = model(mock.clone(), 16, &Workers::new(2));
+    let asked = model(mock.clone(), 16, &cold(2));
     let text = graph("shared", "op = \"infer\"");
     run_plan(&plan_with(&text, &asked).expect("a plan"), 8);
 
     assert_eq!(mock.questions(), 8 * 40);
     assert!(mock.runs() < 8 * 40, "{} runs", mock.runs());
-    let [runs, answered, failed, refused] = asked.counts();
-    assert_eq!((runs, answered, failed, refused), (mock.runs() as u64, 320, 0, 0));
+    let tally = asked.tally();
+    assert_eq!((tally.runs, tally.answered), (mock.runs() as u64, 320));
+    assert_eq!((tally.failed, tally.refused, tally.late), (0, 0, 0));
 }
 
 #[test]
 fn numbers_can_be_named() {
-    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &Workers::new(1));
+    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &cold(1));
     let text = graph("named", "op = \"infer\"\nfields = [\"one\", \"two\"]\nhop_s = 0.1");
     run_plan(&plan_with(&text, &asked).expect("a plan"), 1);
 
@@ -114,7 +115,7 @@ fn class(frame: &Frame) -> (String, i64, f64) {
 
 #[test]
 fn the_likeliest_class_is_told_by_name() {
-    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &Workers::new(1));
+    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &cold(1));
     let node = "op = \"classify\"\nlabels = [\"low\", \"high\"]\nhop_s = 0.1";
     run_plan(&plan_with(&graph("likeliest", node), &asked).expect("a plan"), 1);
     // The softmax of x and x + 2, however large x is.
@@ -132,7 +133,7 @@ fn the_likeliest_class_is_told_by_name() {
 
 #[test]
 fn a_vector_has_length_one() {
-    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &Workers::new(1));
+    let asked = model(Mock::new(2, FREE, Behaviour::Doubles), 4, &cold(1));
     let node = "op = \"embed\"\nhop_s = 0.1";
     run_plan(&plan_with(&graph("unit", node), &asked).expect("a plan"), 1);
 
@@ -147,7 +148,7 @@ fn a_vector_has_length_one() {
 #[test]
 fn on_manual_time_the_clock_waits_for_answers() {
     let cost = Cost { first: Duration::from_millis(2), more: Duration::ZERO };
-    let asked = model(Mock::new(20, cost, Behaviour::Doubles), 4, &Workers::new(1));
+    let asked = model(Mock::new(20, cost, Behaviour::Doubles), 4, &cold(1));
     let text = graph("manual", "op = \"infer\"\nwithin_ms = 1.0");
     let plan = plan_with(&text, &asked).expect("a plan");
     let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
@@ -167,7 +168,7 @@ fn nodes_that_feed_different_inputs_are_not_run_together() {
     // the other node's.
     let bytes = onnx::subtract(&[None, Some(10)]);
     let loaded = rten::load(bytes, &Options::default()).expect("a model");
-    let subtract = Model::new("m", loaded, 32, &Workers::new(1));
+    let subtract = Model::new("m", loaded, 32, &cold(1));
     let text = r#"
         [graph]
         name = "asks"

@@ -1,6 +1,7 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
 mod backends;
+mod host;
 mod http_call;
 mod kinds;
 mod sections;
@@ -16,7 +17,7 @@ use engine::{
 };
 use model::{
     backend::Loaded,
-    host::{Model, ModelService, Workers},
+    host::{Manner, Model, ModelService, Workers},
     section::ModelServices,
 };
 
@@ -68,6 +69,11 @@ fn plan_with(text: &str, model: &Arc<Model>) -> Result<Arc<Plan>, Diagnostics> {
     let service = ModelService { model: model.clone(), fixed: Vec::new() };
     let service: Arc<dyn Service> = Arc::new(service);
     plan_of(&spec, Services::new([("m".to_owned(), service)]))
+}
+
+/// Threads that run models when they are asked, and not before.
+fn cold(threads: usize) -> Workers {
+    Workers::with(Manner { threads, warms_up: false, ..Manner::default() })
 }
 
 /// A model on threads of its own.

@@ -6,10 +6,10 @@ use afferent_suite::kinds::tally;
 use engine::Gap;
 use model::{
     backend::mock::{Behaviour, Cost, Mock},
-    host::Workers,
+    host::{Manner, Workers},
 };
 
-use crate::{edge, model, plan_with, run_plan};
+use crate::{cold, edge, model, plan_with, run_plan};
 
 fn graph(name: &str, params: &str) -> String {
     crate::graph(name, "", &format!("op = \"infer\"\nmodel = \"m\"\n{params}"))
@@ -23,7 +23,7 @@ fn what_fails_is_counted_and_told_with_its_reason() {
         ("panics", Behaviour::Panics, "the model panicked"),
     ];
     for (name, behaviour, why) in troubles {
-        let asked = model(Mock::new(10, Cost::default(), behaviour), 4, &Workers::new(1));
+        let asked = model(Mock::new(10, Cost::default(), behaviour), 4, &cold(1));
         let (running, _) = run_plan(&plan_with(&graph(name, ""), &asked).expect("a plan"), 1);
 
         let frames = edge(&running, "count", "ask").frames;
@@ -43,17 +43,18 @@ fn what_fails_is_counted_and_told_with_its_reason() {
 #[test]
 fn a_model_that_fails_again_and_again_is_left_alone() {
     let mock = Mock::new(10, Cost::default(), Behaviour::Fails);
-    let asked = model(mock.clone(), 1, &Workers::new(1));
+    let asked = model(mock.clone(), 1, &cold(1));
     run_plan(&plan_with(&graph("alone", "in_flight = 1"), &asked).expect("a plan"), 1);
 
     assert!((8..40).contains(&mock.runs()), "{} runs", mock.runs());
-    let [_, answered, failed, refused] = asked.counts();
-    assert_eq!((answered, failed + refused), (0, 40));
+    let tally = asked.tally();
+    assert_eq!((tally.answered, tally.failed + tally.refused), (0, 40));
 }
 
 #[test]
 fn a_run_that_never_ends_holds_up_no_other_model() {
-    let workers = Workers::with_patience(1, Duration::from_millis(200));
+    let stuck = Duration::from_millis(1_500);
+    let workers = Workers::with(Manner { threads: 1, stuck, warms_up: false, ..Manner::default() });
     let stuck = model(Mock::new(10, Cost::default(), Behaviour::NeverReturns(0)), 4, &workers);
     let sound = model(Mock::new(10, Cost::default(), Behaviour::Doubles), 4, &workers);
 

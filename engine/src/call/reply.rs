@@ -1,12 +1,14 @@
 //! [`Reply`]: where the answer to one question goes.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     future::Future,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -24,6 +26,7 @@ use super::Answer;
 #[derive(Debug)]
 pub struct Reply {
     letter: Option<Arc<Letter>>,
+    left: Option<Duration>,
 }
 
 impl Reply {
@@ -34,7 +37,13 @@ impl Reply {
 
     /// Says that there will be no answer.
     pub fn fail(mut self, fault: Fault) {
-        self.close(Err(fault));
+        self.close(Err(Missing::Failed(fault)));
+    }
+
+    /// Says that there will be no answer in time, and why, as a fragment: counts as one whose deadline has
+    /// passed, but nobody waits until then.
+    pub fn give_up(mut self, why: impl Into<Cow<'static, str>>) {
+        self.close(Err(Missing::Late(Some(Fault::new(why)))));
     }
 
     /// Gives the answer of a future, which runs on the runtime that all calls of the process share, and
@@ -56,12 +65,25 @@ impl Reply {
         }
     }
 
+    /// How long the answer may take, as of when the question was asked; nothing where it may take as long as
+    /// it likes, as on manual time.
+    pub const fn left(&self) -> Option<Duration> {
+        self.left
+    }
+
+    /// Notes how long the answer may take.
+    #[must_use]
+    pub(crate) const fn within(mut self, left: Option<Duration>) -> Self {
+        self.left = left;
+        self
+    }
+
     /// Whether somebody still waits: not after the deadline, nor once the session is over.
     pub fn is_wanted(&self) -> bool {
         self.letter.as_ref().is_some_and(|letter| letter.wanted.load(Ordering::Relaxed))
     }
 
-    fn close(&mut self, answer: Result<Answer, Fault>) {
+    fn close(&mut self, answer: Result<Answer, Missing>) {
         if let Some(letter) = self.letter.take() {
             letter.fill(answer);
         }
@@ -70,8 +92,17 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.close(Err(Fault::new("the question was given up")));
+        self.close(Err(Missing::Failed(Fault::new("the question was given up"))));
     }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Missing {
+    /// It would come too late, or has not come in time.
+    Late(Option<Fault>),
+    /// It will never come.
+    Failed(Fault),
 }
 
 /// What lies between the one who asked and the one who answers.
@@ -79,7 +110,7 @@ pub(crate) struct Letter {
     /// Set after the answer is there.
     done: AtomicBool,
     wanted: AtomicBool,
-    answer: Mutex<Option<Result<Answer, Fault>>>,
+    answer: Mutex<Option<Result<Answer, Missing>>>,
     /// The future that has it, if there is one.
     task: Mutex<Option<AbortHandle>>,
     wake: Arc<dyn Wake>,
@@ -92,7 +123,7 @@ impl std::fmt::Debug for Letter {
 }
 
 impl Letter {
-    fn fill(&self, answer: Result<Answer, Fault>) {
+    fn fill(&self, answer: Result<Answer, Missing>) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         // Pairs with the Acquire in `take`.
         self.done.store(true, Ordering::Release);
@@ -100,7 +131,7 @@ impl Letter {
     }
 
     /// The answer, once it is there.
-    pub(crate) fn take(&self) -> Option<Result<Answer, Fault>> {
+    pub(crate) fn take(&self) -> Option<Result<Answer, Missing>> {
         if !self.done.load(Ordering::Acquire) {
             return None;
         }
@@ -147,7 +178,7 @@ impl Letters {
                 wake: self.wake.clone(),
             })
         });
-        let reply = Reply { letter: Some(letter.clone()) };
+        let reply = Reply { letter: Some(letter.clone()), left: None };
         (letter, reply)
     }
 

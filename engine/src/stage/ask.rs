@@ -8,10 +8,11 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use crate::{
-    call::{Answer, Letter, Letters},
+    call::{Answer, Letter, Letters, Missing},
     fault::Fault,
     frame::{Frame, Gap, MaybeGap},
     io::{Io, Sent},
@@ -48,6 +49,8 @@ struct Missed {
     failed: u64,
     /// Why the last one failed.
     fault: Option<Fault>,
+    /// Why the last late one was not waited for.
+    hopeless: Option<Fault>,
 }
 
 struct Question {
@@ -59,12 +62,6 @@ struct Question {
     until: Option<Timestamp>,
     retries: u32,
     letter: Option<Arc<Letter>>,
-}
-
-/// Why there is no answer.
-enum Missing {
-    Late,
-    Failed(Fault),
 }
 
 impl Drop for Question {
@@ -98,16 +95,18 @@ impl Asking {
 
     /// What to tell the user about the answers that did not come.
     pub(super) fn remark(&self) -> Option<String> {
-        let Missed { late, failed, fault } = &self.missed;
+        let Missed { late, failed, fault, hopeless } = &self.missed;
         let questions = |count: &u64| match count {
             1 => "1 question was".to_owned(),
             count => format!("{count} questions were"),
         };
-        let late = (*late > 0).then(|| format!("{} not answered in time", questions(late)));
-        let failed = (*failed > 0).then(|| {
-            let why = fault.as_ref().map(|fault| format!("; the last one: {fault}"));
-            format!("{} not answered{}", questions(failed), why.unwrap_or_default())
-        });
+        let because = |fault: &Option<Fault>| {
+            fault.as_ref().map(|fault| format!("; the last one: {fault}")).unwrap_or_default()
+        };
+        let late = (*late > 0)
+            .then(|| format!("{} not answered in time{}", questions(late), because(hopeless)));
+        let failed =
+            (*failed > 0).then(|| format!("{} not answered{}", questions(failed), because(fault)));
         match (late, failed) {
             (Some(late), Some(failed)) => Some(format!("{late}, {failed}")),
             (late, failed) => late.or(failed),
@@ -243,8 +242,10 @@ impl Stage {
                 Some(Err(Missing::Failed(Fault::new("it answers on a port that there is not"))))
             }
             Some(Ok(answer)) => Some(Ok(answer)),
-            Some(Err(fault)) => Some(Err(Missing::Failed(fault))),
-            None if oldest.until.is_some_and(|until| until <= now) => Some(Err(Missing::Late)),
+            Some(Err(missing)) => Some(Err(missing)),
+            None if oldest.until.is_some_and(|until| until <= now) => {
+                Some(Err(Missing::Late(None)))
+            }
             None => None,
         }
     }
@@ -280,8 +281,9 @@ impl Stage {
         }
         let missed = &mut self.asking[number].missed;
         let reason = match missing {
-            Missing::Late => {
+            Missing::Late(why) => {
                 missed.late += 1;
+                missed.hopeless = why.or(missed.hopeless.take());
                 Gap::Late
             }
             Missing::Failed(fault) => {
@@ -380,9 +382,12 @@ impl Stage {
             let limit = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
             question.until = Some(self.clock.now().plus_nanos(limit));
         }
+        // A clock that is set waits for answers.
+        let until = question.until.filter(|_| !self.clock.is_manual());
+        let left = until.map(|until| until.since(self.clock.now()).max(0) as u64);
         let (letter, reply) = asking.letters.open();
         question.letter = Some(letter);
-        call.ask(&question.frame, reply)?;
+        call.ask(&question.frame, reply.within(left.map(Duration::from_nanos)))?;
         self.mark.check();
         let (at, question) = asking.at.take().expect("put there before the call");
         asking.open.insert(at, question);

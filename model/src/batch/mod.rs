@@ -31,11 +31,13 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Lets a question wait. Cheap where deadlines come in order.
-    pub fn push(&mut self, question: Waiting) {
+    /// Lets a question wait, and says at which place. Cheap where deadlines come in order.
+    pub fn push(&mut self, question: Waiting) -> usize {
         let behind =
             self.waiting.iter().rev().take_while(|w| w.deadline > question.deadline).count();
-        self.waiting.insert(self.waiting.len() - behind, question);
+        let place = self.waiting.len() - behind;
+        self.waiting.insert(place, question);
+        place
     }
 
     /// How many wait.
@@ -66,6 +68,11 @@ impl Queue {
     /// Takes the `count` most urgent out, to be run.
     pub fn take(&mut self, count: usize, into: &mut Vec<Waiting>) {
         into.extend(self.waiting.drain(..count.min(self.waiting.len())));
+    }
+
+    /// Takes the `count` most urgent out, as [`Queue::take`].
+    pub fn skip(&mut self, count: usize) {
+        self.waiting.drain(..count.min(self.waiting.len()));
     }
 
     /// What was dropped since the last time.

@@ -7,7 +7,7 @@ use crate::{
     signature::{Element, Signature, Slot},
 };
 
-use super::model::{Asked, Row};
+use super::way::{Row, Way};
 
 /// Memory for the runs of one model on one thread.
 pub(super) struct Batch {
@@ -21,9 +21,14 @@ impl Batch {
         Self { runner, inputs: Vec::new(), outputs: vec![Vec::new(); signature.outputs.len()] }
     }
 
-    /// Runs questions of one shape together.
-    pub(super) fn run(&mut self, signature: &Signature, asked: &[Asked]) -> Result<(), Fault> {
-        let way = &asked[0].way;
+    /// Runs `rows` questions put that way together, whose numbers `samples` gives.
+    pub(super) fn run<'a>(
+        &mut self,
+        signature: &Signature,
+        way: &Way,
+        rows: usize,
+        samples: impl Fn(usize) -> &'a [f32] + Copy,
+    ) -> Result<(), Fault> {
         self.inputs.resize_with(signature.inputs.len(), || Array {
             shape: Vec::new(),
             values: Values::F32(Vec::new()),
@@ -32,9 +37,9 @@ impl Batch {
             let axis = slot.batch_axis();
             let question = if number == way.input { way.shape() } else { &way.others[number] };
             array.shape.clear();
-            array.shape.extend(shape_with(slot, question, axis, asked.len()));
+            array.shape.extend(shape_with(slot, question, axis, rows));
             if number == way.input {
-                gather(slot, axis, question, asked, &mut array.values);
+                gather(slot, axis, question, rows, samples, &mut array.values);
             } else {
                 let count: usize = array.shape.iter().product();
                 fill(slot, way.fixed[number], count, &mut array.values);
@@ -52,8 +57,9 @@ impl Batch {
         signature: &Signature,
         row: usize,
         rows: usize,
+        exit: usize,
     ) -> Result<Row<'_>, Fault> {
-        let whole = Row { outputs: &self.outputs, row, rows };
+        let whole = Row { outputs: &self.outputs, row, rows, exit };
         for (number, slot) in signature.outputs.iter().enumerate() {
             let (len, name) = (self.outputs[number].len(), &slot.name);
             if len % rows != 0 {
@@ -83,29 +89,30 @@ fn shape_with(slot: &Slot, question: &[usize], axis: Option<usize>, rows: usize)
 }
 
 /// Puts the questions beside each other along the dimension that counts them.
-fn gather(
+fn gather<'a>(
     slot: &Slot,
     axis: Option<usize>,
     question: &[usize],
-    asked: &[Asked],
+    rows: usize,
+    samples: impl Fn(usize) -> &'a [f32] + Copy,
     into: &mut Values,
 ) {
     let outer: usize = question[..axis.unwrap_or(0).min(question.len())].iter().product();
     let inner: usize = question[axis.unwrap_or(0).min(question.len())..].iter().product();
-    let samples = (0..outer).flat_map(|part| {
-        asked.iter().flat_map(move |asked| &asked.samples()[part * inner..(part + 1) * inner])
+    let parts = (0..outer).flat_map(|part| {
+        (0..rows).flat_map(move |row| &samples(row)[part * inner..(part + 1) * inner])
     });
     match slot.element {
         Element::Whole => {
             let values = whole(into);
-            values.extend(samples.map(|&sample| sample as i64));
+            values.extend(parts.map(|&sample| sample as i64));
         }
         _ => {
             let values = floats(into);
             if outer == 1 {
-                asked.iter().for_each(|asked| values.extend_from_slice(asked.samples()));
+                (0..rows).for_each(|row| values.extend_from_slice(samples(row)));
             } else {
-                values.extend(samples);
+                values.extend(parts);
             }
         }
     }

@@ -1,15 +1,30 @@
-//! What serves the models of a host: questions wait in a queue per model, worker threads run them in
-//! batches and give each its answer.
+//! What serves the models of a host: questions wait in lanes, worker threads run them in batches and
+//! give each its answer.
 //!
 //! ```text
-//! calls ─ ask ─▶ queue of a model ─┐
-//! calls ─ ask ─▶ queue of a model ─┴─ policy ─▶ workers, one per processor ─▶ replies
+//! call ─ door ─▶ lane of a way ──┐                     ┌─ sure: reply
+//! call ─ door ─▶ lane of a way ──┴─ policy ─▶ worker ──┤
+//!                lane of segment 2 ◀───────────────────┴─ not sure
 //! ```
 
+mod asked;
 mod batch;
+mod chain;
+mod exits;
+mod lane;
 mod model;
-mod queue;
+mod run;
+mod seat;
+mod state;
+mod version;
+mod warm;
+mod way;
 mod workers;
 
-pub use model::{Asked, Model, ModelService, Row, Rowwise, Way};
-pub use workers::Workers;
+pub use asked::{Priority, Terms};
+pub use chain::Chain;
+pub use exits::{Exits, Head, Signal};
+pub use model::{Door, Model, ModelService, Tally};
+pub use version::Trial;
+pub use way::{Row, Rowwise, Way};
+pub use workers::{Manner, Workers};

@@ -1,21 +1,23 @@
-//! [`Model`]: one loaded model, shared by all sessions of a host.
+//! [`Model`]: one loaded model, shared by all sessions of a host; [`Door`]: where a node asks it.
 
 use std::{
     any::Any,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64, atomic::Ordering},
 };
 
-use engine::{Answer, Buffer, Fault, Reply, Service};
+use engine::{Buffer, Reply, Service};
 
 use crate::{backend::Loaded, signature::Signature};
 
-use super::workers::Workers;
+use super::{asked::Terms, chain::Chain, version::Trial, way::Way, workers::Workers};
 
 /// A loaded model that can be asked.
 pub struct Model {
     name: String,
-    loaded: Arc<dyn Loaded>,
-    batch_max: usize,
+    backend: &'static str,
+    signature: Signature,
+    segments: usize,
+    pub(super) batch_max: usize,
     workers: Workers,
     /// Its number among the workers' models.
     pub(super) number: usize,
@@ -29,131 +31,58 @@ pub(super) struct Counts {
     pub(super) answered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) late: AtomicU64,
+    /// Questions that left, by segment.
+    pub(super) exits: Box<[AtomicU64]>,
 }
 
-/// How the questions of one node are put to the model and its answers read.
-pub struct Way {
-    /// The input that questions are put to.
-    pub(super) input: usize,
-    shape: Vec<usize>,
-    /// Shapes of the other inputs of one question, by number; that of `input` is empty.
-    pub(super) others: Vec<Vec<usize>>,
-    /// What stands in the other inputs.
-    pub(super) fixed: Vec<f64>,
-    read: Box<dyn Rowwise>,
-}
-
-/// Reads what a model gave to one question.
-pub trait Rowwise: Send + Sync {
-    /// The answer.
-    ///
-    /// # Errors
-    /// If that is no answer.
-    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault>;
-}
-
-/// What a model gave to one question: numbers per output.
-#[derive(Debug)]
-pub struct Row<'a> {
-    /// Of all questions of the run.
-    pub(super) outputs: &'a [Vec<f32>],
-    pub(super) row: usize,
-    pub(super) rows: usize,
-}
-
-impl<'a> Row<'a> {
-    /// The numbers of an output.
-    pub fn output(&self, number: usize) -> &'a [f32] {
-        let numbers = &self.outputs[number];
-        let len = numbers.len() / self.rows;
-        &numbers[self.row * len..(self.row + 1) * len]
-    }
-}
-
-/// A question that waits.
-pub struct Asked {
-    pub(super) way: Arc<Way>,
-    samples: Buffer,
-    pub(super) reply: Reply,
-}
-
-impl Asked {
-    pub(super) fn samples(&self) -> &[f32] {
-        self.samples.floats()
-    }
-}
-
-impl Way {
-    /// Questions of `shape` put to input number `input`; what stands in the other inputs is `fixed`,
-    /// by name.
-    ///
-    /// # Errors
-    /// If another input has no fixed value, or an open dimension besides that of the batch.
-    pub fn new(
-        signature: &Signature,
-        input: usize,
-        shape: Vec<usize>,
-        fixed: &[(String, f64)],
-        read: Box<dyn Rowwise>,
-    ) -> Result<Self, String> {
-        let (mut others, mut values) = (Vec::new(), Vec::new());
-        for (number, slot) in signature.inputs.iter().enumerate() {
-            if number == input {
-                others.push(Vec::new());
-                values.push(0.0);
-                continue;
-            }
-            let value = fixed.iter().find(|(name, _)| *name == slot.name);
-            let Some((_, value)) = value else {
-                return Err(format!("nothing is said about its input `{slot}`"));
-            };
-            let shape: Option<Vec<usize>> = slot.question().into_iter().collect();
-            others.push(shape.ok_or_else(|| format!("its input `{slot}` has an open length"))?);
-            values.push(*value);
-        }
-        Ok(Self { input, shape, others, fixed: values, read })
-    }
-
-    /// Whether questions of both can be in one run: put to the same input, beside the same numbers.
-    pub(super) fn goes_with(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-            || (self.input == other.input
-                && self.shape == other.shape
-                && self.others == other.others
-                && self
-                    .fixed
-                    .iter()
-                    .map(|x| x.to_bits())
-                    .eq(other.fixed.iter().map(|x| x.to_bits())))
-    }
-
-    pub(super) fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    pub(super) fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
-        self.read.read(row)
-    }
+/// What became of the questions to a model so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Runs of a segment.
+    pub runs: u64,
+    /// Questions answered.
+    pub answered: u64,
+    /// Questions whose run failed, or whose answer could not be read.
+    pub failed: u64,
+    /// Questions refused at the door.
+    pub refused: u64,
+    /// Questions given up as they would have been answered too late.
+    pub late: u64,
+    /// Questions answered, by the segment at whose end they left.
+    pub exits: Vec<u64>,
 }
 
 impl Model {
-    /// A model called `name` that `workers` run, at most `batch_max` questions at once.
+    /// A model in one piece called `name` that `workers` run, at most `batch_max` questions at once.
     pub fn new(
         name: &str,
         loaded: Arc<dyn Loaded>,
         batch_max: usize,
         workers: &Workers,
     ) -> Arc<Self> {
-        let batches = loaded.signature().batches();
-        let make = |number| Self {
+        Self::chained(name, Chain::one(loaded), batch_max, workers)
+    }
+
+    /// A model of segments.
+    pub fn chained(name: &str, chain: Chain, batch_max: usize, workers: &Workers) -> Arc<Self> {
+        let segments = chain.segments();
+        let own = workers.clone();
+        let batch_max = if chain.batches() { batch_max.max(1) } else { 1 };
+        let (backend, signature) = (chain.backend(), chain.signature().clone());
+        workers.enrol(chain, |number| Self {
             name: name.to_owned(),
-            loaded,
-            batch_max: if batches { batch_max.max(1) } else { 1 },
-            workers: workers.clone(),
+            backend,
+            signature,
+            segments,
+            batch_max,
+            workers: own,
             number,
-            counts: Counts::default(),
-        };
-        workers.enrol(make)
+            counts: Counts {
+                exits: (0..segments).map(|_| AtomicU64::new(0)).collect(),
+                ..Counts::default()
+            },
+        })
     }
 
     /// Its name in the graph.
@@ -163,32 +92,104 @@ impl Model {
 
     /// Who runs it.
     pub fn backend(&self) -> &'static str {
-        self.loaded.backend()
+        self.backend
     }
 
     /// What it takes and gives.
     pub fn signature(&self) -> &Signature {
-        self.loaded.signature()
+        &self.signature
     }
 
-    pub(super) fn loaded(&self) -> &dyn Loaded {
-        self.loaded.as_ref()
+    /// How many segments it has.
+    pub fn segments(&self) -> usize {
+        self.segments
     }
 
-    pub(super) const fn batch_max(&self) -> usize {
-        self.batch_max
+    /// Where questions put that way are asked; what later segments get besides is `fixed`. The model is run
+    /// without a question meanwhile, so that the first one need not wait for memory, and the cost of runs
+    /// is known.
+    ///
+    /// # Errors
+    /// If a later segment cannot be fed.
+    pub fn door(
+        self: &Arc<Self>,
+        way: Way,
+        terms: Terms,
+        fixed: &[(String, f64)],
+    ) -> Result<Door, String> {
+        let way = Arc::new(way);
+        let lane = self.workers.open(self.number, &way, fixed)?;
+        if let Some(within) = terms.within {
+            self.workers.promise(terms.priority, within);
+        }
+        Ok(Door { model: self.clone(), way, lane, terms })
     }
 
-    /// Asks: `samples` are as many as the way's shape says.
-    pub fn ask(&self, way: &Arc<Way>, samples: Buffer, reply: Reply) {
-        self.workers.ask(self.number, Asked { way: way.clone(), samples, reply });
+    /// Has another version take its place once it has proved itself; until then it is asked a share of
+    /// the questions beside this one.
+    ///
+    /// # Errors
+    /// If it takes or gives something else.
+    pub fn offer(&self, chain: Chain, trial: Trial) -> Result<(), String> {
+        self.workers.offer(self.number, chain, trial)
     }
 
-    /// Runs so far, questions answered, failed, and refused at the door.
-    pub fn counts(&self) -> [u64; 4] {
-        let Counts { runs, answered, failed, refused } = &self.counts;
-        [runs, answered, failed, refused]
-            .map(|count| count.load(std::sync::atomic::Ordering::Relaxed))
+    /// So many sizes of runs whose cost is known, of the questions that came first by a door of that
+    /// number.
+    pub fn costs_known(&self, lane: usize) -> usize {
+        self.workers.costs_known(self.number, lane)
+    }
+
+    /// The version that serves, counted from 1.
+    pub fn version(&self) -> u32 {
+        self.workers.version(self.number)
+    }
+
+    /// What became of questions.
+    pub fn tally(&self) -> Tally {
+        let Counts { runs, answered, failed, refused, late, exits } = &self.counts;
+        let value = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Tally {
+            runs: value(runs),
+            answered: value(answered),
+            failed: value(failed),
+            refused: value(refused),
+            late: value(late),
+            exits: exits.iter().map(value).collect(),
+        }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.workers.leave(self.number);
+    }
+}
+
+/// Where one node asks a model.
+#[derive(Clone)]
+pub struct Door {
+    model: Arc<Model>,
+    way: Arc<Way>,
+    lane: usize,
+    terms: Terms,
+}
+
+impl Door {
+    /// Asks: `samples` are as many as the way's shape says. Its answer is due when the reply says so.
+    pub fn ask(&self, samples: Buffer, reply: Reply) {
+        let Self { model, way, lane, terms } = self;
+        model.workers.ask(model.number, *lane, way, samples, reply, terms.priority);
+    }
+
+    /// Other terms from now on.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 }
 

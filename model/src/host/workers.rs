@@ -1,240 +1,260 @@
 //! [`Workers`]: the threads that run models, shared by all models of a host.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread::Builder,
     time::{Duration, Instant},
 };
 
-use engine::Fault;
+use engine::{Buffer, Fault, Reply};
 
 use crate::backend::rten;
 
 use super::{
-    batch::Batch,
-    model::{Asked, Model},
-    queue::Queue,
+    asked::{Asked, Priority},
+    chain::Chain,
+    model::Model,
+    run::Runners,
+    seat::{Refusal, Seat},
+    state::{Busy, State},
+    version::Trial,
+    warm::Warmth,
+    way::Way,
 };
 
-/// A run that takes longer never ends, unless somebody says otherwise.
-const STUCK: Duration = Duration::from_secs(10);
-/// Failed runs in a row after which a model is left alone for a while.
-const FAILURES_MAX: u32 = 8;
-/// How long it is left alone.
-const REST: Duration = Duration::from_secs(5);
+/// How the threads that run models are to be.
+#[derive(Clone)]
+pub struct Manner {
+    /// How many; they start when there is something to do.
+    pub threads: usize,
+    /// A run that takes longer never ends: another thread takes the worker's place, and the model is
+    /// not asked any more.
+    pub stuck: Duration,
+    /// Whether models are run before anybody asks them.
+    pub warms_up: bool,
+    /// Hears what a person should know, in whole sentences.
+    pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+}
 
-/// Threads that run models: as many as there are processors, or as said. They sleep while nothing
-/// waits, and end with the last handle.
+impl Default for Manner {
+    /// As many threads as the machine has processors, 10 s of patience, silent.
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            stuck: Duration::from_secs(10),
+            warms_up: true,
+            tell: Arc::new(|_| ()),
+        }
+    }
+}
+
+/// Threads that run models. They sleep while nothing waits, and end with the last handle.
 #[derive(Clone)]
 pub struct Workers(Arc<Handle>);
 
 struct Handle(Arc<Shared>);
 
-struct Shared {
+pub(super) struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    threads: usize,
-    /// A run that takes longer never ends: another thread takes the worker's place, and the model is
-    /// not asked any more.
-    stuck: Duration,
-}
-
-#[derive(Default)]
-struct State {
-    models: Vec<Seat>,
-    /// Where to look first: models take turns.
-    next: usize,
-    /// Workers that sleep and that nobody has woken.
-    idle: usize,
-    /// Workers that were woken and have not come yet.
-    woken: usize,
-    started: usize,
-    busy: Vec<Busy>,
-    ended: bool,
-}
-
-/// A model and its questions.
-struct Seat {
-    model: Weak<Model>,
-    batch_max: usize,
-    queue: Queue,
-    failures: u32,
-    rests_until: Option<Instant>,
-    /// A run of it never ended.
-    stuck: bool,
-}
-
-/// A worker in a run.
-struct Busy {
-    worker: usize,
-    seat: usize,
-    since: Instant,
+    ended: Condvar,
+    manner: Manner,
+    /// Zero of the workers' clock.
+    began: Instant,
 }
 
 impl Workers {
-    /// As many threads as the machine has processors.
-    pub fn of_machine() -> Self {
-        Self::new(std::thread::available_parallelism().map_or(1, usize::from))
-    }
-
-    /// So many threads, started when the first question comes.
+    /// So many threads.
     pub fn new(threads: usize) -> Self {
-        Self::with_patience(threads, STUCK)
+        Self::with(Manner { threads, ..Manner::default() })
     }
 
-    /// As [`Workers::new`]; a run that takes longer than `stuck` counts as one that never ends.
-    pub fn with_patience(threads: usize, stuck: Duration) -> Self {
+    /// Threads of that manner.
+    pub fn with(manner: Manner) -> Self {
+        let manner = Manner { threads: manner.threads.max(1), ..manner };
         Self(Arc::new(Handle(Arc::new(Shared {
             state: Mutex::default(),
             work: Condvar::new(),
-            threads: threads.max(1),
-            stuck,
+            ended: Condvar::new(),
+            manner,
+            began: Instant::now(),
         }))))
     }
 
     /// Takes up a model, which is made with its number.
-    pub(super) fn enrol(&self, make: impl FnOnce(usize) -> Model) -> Arc<Model> {
+    pub(super) fn enrol(&self, chain: Chain, make: impl FnOnce(usize) -> Model) -> Arc<Model> {
         let mut state = self.0.0.lock();
-        let model = Arc::new(make(state.models.len()));
-        state.models.push(Seat {
-            model: Arc::downgrade(&model),
-            batch_max: model.batch_max(),
-            queue: Queue::default(),
-            failures: 0,
-            rests_until: None,
-            stuck: false,
-        });
+        let model = Arc::new(make(state.seats.len()));
+        state.seats.push(Seat::new(&model, chain));
         model
     }
 
-    /// Lets a question wait for its model, or refuses it.
-    pub(super) fn ask(&self, seat: usize, asked: Asked) {
+    /// Where questions put that way wait.
+    pub(super) fn open(
+        &self,
+        seat: usize,
+        way: &Arc<Way>,
+        fixed: &[(String, f64)],
+    ) -> Result<usize, String> {
         let shared = &self.0.0;
         let mut state = shared.lock();
-        let now = Instant::now();
-        state.give_up_stuck(now, shared.stuck);
-        if let Err((asked, why)) = state.admit(seat, asked, now) {
-            if let Some(model) = state.models[seat].model.upgrade() {
-                model.counts.refused.fetch_add(1, Ordering::Relaxed);
-            }
-            drop(state);
-            asked.reply.fail(Fault::new(why));
-            return;
+        let (lane, is_new) = state.seats[seat].open(way, fixed)?;
+        if is_new && shared.manner.warms_up {
+            shared.warm_up(state);
         }
-        if state.idle > 0 {
-            state.wake_one();
-            drop(state);
-            shared.work.notify_one();
-            return;
-        }
-        if state.started < shared.threads {
-            state.started += 1;
-            drop(state);
-            start(shared);
+        Ok(lane)
+    }
+
+    /// Notes that somebody wants answers within a time: what is less urgent must leave room for it.
+    pub(super) fn promise(&self, priority: Priority, within: Duration) {
+        if priority != Priority::Low {
+            let mut state = self.0.0.lock();
+            state.patience_ns = state.patience_ns.min(nanos(within) / 2);
         }
     }
+
+    /// Lets a question wait for its model, or refuses it.
+    pub(super) fn ask(
+        &self,
+        seat: usize,
+        lane: usize,
+        way: &Arc<Way>,
+        samples: Buffer,
+        reply: Reply,
+        priority: Priority,
+    ) {
+        let shared = &self.0.0;
+        let now = shared.now();
+        let left = reply.left();
+        let asked = Asked {
+            way: way.clone(),
+            question: samples.clone(),
+            samples,
+            reply,
+            priority,
+            arrived: now,
+            deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
+        };
+        let mut state = shared.lock();
+        if let Err((asked, refusal)) = state.seats[seat].admit(now, lane, asked) {
+            state.seats[seat].count(|counts| &counts.refused);
+            drop(state);
+            match refusal {
+                Refusal::Late(why) => asked.reply.give_up(why),
+                Refusal::Closed(why) => asked.reply.fail(Fault::new(why)),
+            }
+            return;
+        }
+        shared.call(state, 1);
+    }
+
+    /// See [`Model::offer`].
+    pub(super) fn offer(&self, seat: usize, chain: Chain, terms: Trial) -> Result<(), String> {
+        let shared = &self.0.0;
+        let told = shared.lock().seats[seat].offer(chain, terms)?;
+        (shared.manner.tell)(&told);
+        if shared.manner.warms_up {
+            shared.warm_up(shared.lock());
+        }
+        Ok(())
+    }
+
+    /// See [`Model::costs_known`].
+    pub(super) fn costs_known(&self, seat: usize, lane: usize) -> usize {
+        self.0.0.lock().seats[seat].lanes.get(lane).map_or(0, super::lane::Lane::costs_known)
+    }
+
+    /// The version of a model that serves.
+    pub(super) fn version(&self, seat: usize) -> u32 {
+        self.0.0.lock().seats[seat].serving.number
+    }
+
+    /// A model is gone: its weights are let go of, and workers forget what they keep for it.
+    pub(super) fn leave(&self, seat: usize) {
+        let shared = &self.0.0;
+        let mut state = shared.lock();
+        let weights = state.seats[seat].leave();
+        state.cold += 1;
+        let sleep = std::mem::take(&mut state.idle);
+        state.woken += sleep;
+        drop(state);
+        shared.work.notify_all();
+        drop(weights);
+    }
+}
+
+fn nanos(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.work.notify_all();
-    }
-}
-
-impl State {
-    /// Lets a question wait, or says why not.
-    fn admit(
-        &mut self,
-        seat: usize,
-        asked: Asked,
-        now: Instant,
-    ) -> Result<(), (Asked, &'static str)> {
-        let seat = &mut self.models[seat];
-        if seat.stuck {
-            return Err((asked, "a run of the model never ended; it is not asked any more"));
-        }
-        if seat.rests_until.is_some_and(|until| now < until) {
-            return Err((asked, "the model failed again and again and is left alone for 5 s"));
-        }
-        seat.queue.push(asked).map_err(|asked| (asked, "too many questions wait for the model"))
-    }
-
-    fn wake_one(&mut self) {
-        self.idle -= 1;
-        self.woken += 1;
-    }
-
-    /// Frees the places of workers whose run does not end; the models they run are not asked again, and
-    /// what waits for them has failed.
-    fn give_up_stuck(&mut self, now: Instant, limit: Duration) {
-        let stuck = |busy: &Busy| now.duration_since(busy.since) > limit;
-        for busy in self.busy.extract_if(.., |busy| stuck(busy)) {
-            let seat = &mut self.models[busy.seat];
-            seat.stuck = true;
-            let never = "a run of the model never ended; it is not asked any more";
-            seat.queue.clear().for_each(|asked| asked.reply.fail(Fault::new(never)));
-            self.started -= 1;
-        }
-    }
-
-    /// The next questions to run, of one model.
-    fn take(&mut self, worker: usize, into: &mut Vec<Asked>) -> Option<(usize, Arc<Model>)> {
-        let count = self.models.len();
-        for turn in 0..count {
-            let seat = (self.next + turn) % count;
-            if self.models[seat].stuck || self.models[seat].queue.len() == 0 {
-                continue;
-            }
-            let here = &mut self.models[seat];
-            here.queue.take(here.batch_max, into);
-            if into.is_empty() {
-                continue;
-            }
-            // Given back, never dropped here: the last handle on a model may end the workers, which takes
-            // the lock that is held now.
-            let Some(model) = here.model.upgrade() else {
-                into.clear();
-                continue;
-            };
-            self.next = seat + 1;
-            self.busy.push(Busy { worker, seat, since: Instant::now() });
-            return Some((seat, model));
-        }
-        None
-    }
-
-    /// Another run of the same questions begins.
-    fn begins_again(&mut self, worker: usize) {
-        if let Some(busy) = self.busy.iter_mut().find(|busy| busy.worker == worker) {
-            busy.since = Instant::now();
-        }
-    }
-
-    /// Notes how a run ended. Says no if the worker was given up meanwhile.
-    fn ran(&mut self, worker: usize, seat: usize, failed: bool, now: Instant) -> bool {
-        let Some(at) = self.busy.iter().position(|busy| busy.worker == worker) else {
-            return false;
-        };
-        self.busy.swap_remove(at);
-        let seat = &mut self.models[seat];
-        seat.failures = if failed { seat.failures + 1 } else { 0 };
-        if seat.failures >= FAILURES_MAX {
-            (seat.failures, seat.rests_until) = (0, Some(now + REST));
-        }
-        true
+        self.0.ended.notify_all();
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    pub(super) fn now(&self) -> i64 {
+        nanos(self.began.elapsed())
+    }
+
+    /// Wakes or starts so many workers, as far as there are any.
+    fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>, count: usize) {
+        let wakes = count.min(state.idle);
+        let starts = (count - wakes).min(self.manner.threads.saturating_sub(state.started));
+        state.idle -= wakes;
+        state.woken += wakes;
+        state.started += starts;
+        let is_first = starts > 0 && !std::mem::replace(&mut state.is_watched, true);
+        drop(state);
+        if is_first {
+            watch(self);
+        }
+        (0..wakes).for_each(|_| self.work.notify_one());
+        (0..starts).for_each(|_| start(self));
+    }
+
+    /// Has every worker run what it has not run yet.
+    fn warm_up(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        state.cold += 1;
+        self.call(state, self.manner.threads);
+    }
+
+    fn give_up_stuck(&self, state: &mut State, now: i64) {
+        for told in state.give_up_stuck(now, nanos(self.manner.stuck)) {
+            (self.manner.tell)(&told);
+        }
+    }
+}
+
+/// Looks now and then whether some run does not end: all workers may be in such.
+fn watch(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    let thread = Builder::new().name("afferent-models".to_owned()).stack_size(128 << 10);
+    let spawned = thread.spawn(move || {
+        let step = shared.manner.stuck / 4;
+        let mut state = shared.lock();
+        while !state.ended {
+            state =
+                shared.ended.wait_timeout(state, step).unwrap_or_else(PoisonError::into_inner).0;
+            shared.give_up_stuck(&mut state, shared.now());
+            if state.has_work() {
+                shared.call(state, 1);
+                state = shared.lock();
+            }
+        }
+    });
+    // Without it a run that does not end is only noticed by those who wait.
+    drop(spawned);
 }
 
 fn start(shared: &Arc<Shared>) {
@@ -255,114 +275,113 @@ fn fresh_number() -> usize {
 
 /// Runs what waits, until the workers end or this one is given up.
 fn work(shared: &Arc<Shared>, worker: usize) {
-    let mut batches: HashMap<usize, Batch> = HashMap::new();
-    let mut asked = Vec::new();
+    let mut runners = Runners::default();
+    let mut warmth = Warmth::default();
+    let (mut asked, mut late) = (Vec::new(), Vec::new());
     let mut state = shared.lock();
     loop {
         if state.ended {
             return;
         }
-        let Some((seat, model)) = state.take(worker, &mut asked) else {
-            state.idle += 1;
-            // Somebody must see that a run does not end, though nobody asks.
-            let waited = shared.work.wait_timeout(state, shared.stuck);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            state.give_up_stuck(Instant::now(), shared.stuck);
-            // Woken by nobody, it is its own.
-            let counted = if state.woken > 0 { &mut state.woken } else { &mut state.idle };
-            *counted -= 1;
+        let (job, until) = state.take(worker, shared.now(), &mut asked, &mut late);
+        if job.is_none() && late.is_empty() {
+            let stale = warmth.stale(&state, &mut runners);
+            if !stale.is_empty() {
+                drop(state);
+                drop(stale);
+                state = shared.lock();
+                continue;
+            }
+            state = match warmth.next(&state) {
+                Some(cold) => match warmth.warm(shared, state, worker, cold, &mut runners) {
+                    Some(state) => state,
+                    None => return,
+                },
+                None => sleep(shared, state, until),
+            };
             continue;
-        };
+        }
         // What waits beside it is for another worker.
-        let waits = state.models.iter().any(|seat| !seat.stuck && seat.queue.len() > 0);
-        let (more, fresh) =
-            (waits && state.idle > 0, waits && state.idle == 0 && state.started < shared.threads);
-        if more {
-            state.wake_one();
-        }
-        if fresh {
-            state.started += 1;
-        }
-        drop(state);
-        if more {
-            shared.work.notify_one();
-        }
-        if fresh {
-            start(shared);
-        }
-        let again = || shared.lock().begins_again(worker);
-        let failed = run(&model, seat, &mut batches, &mut asked, &again);
-        drop(model);
-        state = shared.lock();
-        if !state.ran(worker, seat, failed, Instant::now()) {
-            return;
+        let more = usize::from(state.has_work());
+        shared.call(state, more);
+        give_up(&mut late);
+        if let Some(job) = job {
+            let (rows, began) = (asked.len(), shared.now());
+            let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
+            let kept: Vec<Buffer> = match &job.trial {
+                Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
+                None => Vec::new(),
+            };
+            let again = || shared.lock().begins_again(worker, shared.now(), None);
+            let served = runners.serve(&job, &mut asked, &again);
+            let ended = shared.now();
+            state = shared.lock();
+            let ran = Ran { rows, took_ns: ended - began, late: usize::from(first < ended) };
+            if !state.ran(worker, &job, served, ran, ended, &*shared.manner.tell) {
+                return;
+            }
+            if let Some((trial, ways)) = &job.trial {
+                state.busy.push(Busy::new(worker, job.seat, trial.number, ended));
+                drop(state);
+                let compared = runners.compare(&job, trial, ways, &kept);
+                state = shared.lock();
+                if !state.done(worker) {
+                    return;
+                }
+                let (agreed, fault) = match compared {
+                    Ok(agreed) => (agreed, None),
+                    Err(fault) => (0, Some(fault.to_string())),
+                };
+                let seat = &mut state.seats[job.seat];
+                if let Some(told) =
+                    seat.tried(trial.number, kept.len() as u64, agreed, fault.as_deref())
+                {
+                    (shared.manner.tell)(&told);
+                }
+            }
+            // The last handle on a model may end the workers, which takes the lock.
+            drop(state);
+            drop(job);
+            state = shared.lock();
+        } else {
+            state = shared.lock();
         }
     }
 }
 
-/// Runs questions and answers them. Where a run of several fails, each is run by itself, so that one
-/// that cannot be run harms no other. Says whether all failed.
-fn run(
-    model: &Model,
-    seat: usize,
-    batches: &mut HashMap<usize, Batch>,
-    asked: &mut Vec<Asked>,
-    again: &dyn Fn(),
-) -> bool {
-    let outcome = run_once(model, seat, batches, asked);
-    if let Err(fault) = outcome {
-        if asked.len() == 1 {
-            model.counts.failed.fetch_add(1, Ordering::Relaxed);
-            asked.drain(..).for_each(|asked| asked.reply.fail(Fault::new(fault.to_string())));
-            return true;
-        }
-        let mut all_failed = true;
-        for one in std::mem::take(asked) {
-            again();
-            all_failed &= run(model, seat, batches, &mut vec![one], again);
-        }
-        return all_failed;
-    }
-    let Some(batch) = batches.get(&seat) else { return true };
-    let rows = asked.len();
-    for (n, Asked { way, reply, .. }) in asked.drain(..).enumerate() {
-        let answer =
-            catch_unwind(AssertUnwindSafe(|| way.read(&batch.row(model.signature(), n, rows)?)));
-        let answer =
-            answer.unwrap_or_else(|_| Err(Fault::new("what the model gave cannot be read")));
-        match answer {
-            Ok(answer) => {
-                model.counts.answered.fetch_add(1, Ordering::Relaxed);
-                reply.answer(answer);
-            }
-            Err(fault) => {
-                model.counts.failed.fetch_add(1, Ordering::Relaxed);
-                reply.fail(fault);
-            }
-        }
-    }
-    false
+/// A run as far as costs go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    pub(super) rows: usize,
+    pub(super) took_ns: i64,
+    pub(super) late: usize,
 }
 
-fn run_once(
-    model: &Model,
-    seat: usize,
-    batches: &mut HashMap<usize, Batch>,
-    asked: &[Asked],
-) -> Result<(), Fault> {
-    let made = || model.loaded().runner().map(|runner| Batch::new(runner, model.signature()));
-    let batch = match batches.entry(seat) {
-        Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(new) => {
-            let made = catch_unwind(AssertUnwindSafe(made));
-            new.insert(made.unwrap_or_else(|_| Err(Fault::new("the model panicked")))?)
+/// Says of each that it would be answered too late.
+fn give_up(late: &mut Vec<Asked>) {
+    for asked in late.drain(..) {
+        asked.reply.give_up("too much else waited for the model");
+    }
+}
+
+/// Waits until there may be something to do.
+fn sleep<'a>(
+    shared: &'a Shared,
+    mut state: MutexGuard<'a, State>,
+    until: Option<i64>,
+) -> MutexGuard<'a, State> {
+    state.idle += 1;
+    let mut state = match until {
+        Some(until) => {
+            let limit = Duration::from_nanos((until - shared.now()).max(0) as u64);
+            shared.work.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
         }
+        None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
     };
-    model.counts.runs.fetch_add(1, Ordering::Relaxed);
-    let ran = catch_unwind(AssertUnwindSafe(|| batch.run(model.signature(), asked)));
-    ran.unwrap_or_else(|_| {
-        // What a panic has left behind is not run again.
-        batches.remove(&seat);
-        Err(Fault::new("the model panicked"))
-    })
+    // Woken by nobody, it is its own.
+    let state_counts = &mut *state;
+    let counted =
+        if state_counts.woken > 0 { &mut state_counts.woken } else { &mut state_counts.idle };
+    *counted -= 1;
+    state
 }

@@ -1,6 +1,6 @@
 //! What all kinds that ask a model share: its input, how questions are cut, how long to wait.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use engine::{
     Call, Code, Diagnostic, Diagnostics, Dimension, Fault, Format, Frame, GapNotice, Io, Node,
@@ -8,7 +8,7 @@ use engine::{
 };
 
 use crate::{
-    host::{ModelService, Rowwise, Way},
+    host::{Door, ModelService, Priority, Rowwise, Terms, Way},
     signature::{Element, Slot},
 };
 
@@ -60,6 +60,13 @@ pub(super) const WITHIN_MS: Param<f64> = Param::with_default(
     "How long an answer may take; else it is dropped as late.",
 )
 .within(0.01, 600_000.0);
+pub(super) const PRIORITY: Param<&str> = Param::with_default(
+    "priority",
+    "normal",
+    "Which questions go first: \"high\", \"normal\" or \"low\", which waits for all others, or rides in their \
+     runs where that costs nothing.",
+)
+.one_of(Priority::NAMES);
 pub(super) const IN_FLIGHT: Param<i64> =
     Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0);
 
@@ -77,6 +84,7 @@ pub(super) struct Planned {
     order: Order,
     in_flight: usize,
     within: Duration,
+    priority: Priority,
     /// Questions a second to expect.
     pub(super) rate_max: f64,
 }
@@ -142,6 +150,7 @@ impl Planned {
             order: Order { channels, layout, scale },
             in_flight: node.get(&IN_FLIGHT)? as usize,
             within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
+            priority: Priority::named(node.get(&PRIORITY)?),
             rate_max,
         })
     }
@@ -158,15 +167,16 @@ impl Planned {
         read: Box<dyn Rowwise>,
     ) -> Result<ModelCall, Diagnostic> {
         let signature = self.service.model.signature();
-        let way = Way::new(signature, self.input, self.shape, &self.service.fixed, read);
-        let way = way.map_err(|why| {
+        let ModelService { model, fixed } = &self.service;
+        let way = Way::new(signature, self.input, self.shape, fixed, read);
+        let terms = Terms { within: Some(self.within), priority: self.priority };
+        let door = way.and_then(|way| model.door(way, terms, fixed)).map_err(|why| {
             let message = format!("`{}` cannot be asked: {why}", self.service.model.name());
             let problem = node.problem(Code::MissingParameter, MODEL.name(), message);
             problem.hint("write such as `fixed = { sr = 16000 }` in its section")
         })?;
         Ok(ModelCall {
-            service: self.service,
-            way: Arc::new(way),
+            door,
             cut: self.cut,
             order: self.order,
             in_flight: self.in_flight,
@@ -338,8 +348,7 @@ fn fitted(question: &[Option<usize>], given: &[usize]) -> Option<Vec<usize>> {
 
 /// Asks a model.
 pub(super) struct ModelCall {
-    service: ModelService,
-    way: Arc<Way>,
+    door: Door,
     cut: Cut,
     order: Order,
     in_flight: usize,
@@ -357,7 +366,7 @@ impl Call for ModelCall {
     }
 
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
-        self.service.model.ask(&self.way, question.buffer().clone(), reply);
+        self.door.ask(question.buffer().clone(), reply);
         Ok(())
     }
 

@@ -21,7 +21,8 @@ use crate::host::{Row, Rowwise};
 
 use super::{
     asking::{
-        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
+        WITHIN_MS,
     },
     infer::output,
     labels::{LABELS, LABELS_FILE, labels},
@@ -61,6 +62,7 @@ pub static KIND: Kind = Kind {
         &MEAN,
         &STD,
         &WITHIN_MS,
+        &PRIORITY,
         &IN_FLIGHT,
     ],
     placement: Placement::Asks,

@@ -16,7 +16,8 @@ use crate::host::{Row, Rowwise};
 
 use super::{
     asking::{
-        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
+        WITHIN_MS,
     },
     infer::{copied, output},
 };
@@ -37,7 +38,7 @@ pub static KIND: Kind = Kind {
     outputs: &[Port::tensor("out")],
     params: &[
         &MODEL, &INPUT, &OUTPUT, &UNIT, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
-        &WITHIN_MS, &IN_FLIGHT,
+        &WITHIN_MS, &PRIORITY, &IN_FLIGHT,
     ],
     placement: Placement::Asks,
     plan: |node| {

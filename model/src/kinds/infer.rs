@@ -24,7 +24,8 @@ use crate::{
 };
 
 use super::asking::{
-    HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
+    HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
+    WITHIN_MS,
 };
 
 /// The catalog entry.
@@ -48,7 +49,7 @@ pub static KIND: Kind = Kind {
     outputs: &[Port::any("out")],
     params: &[
         &MODEL, &INPUT, &OUTPUT, &FIELDS, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
-        &WITHIN_MS, &IN_FLIGHT,
+        &WITHIN_MS, &PRIORITY, &IN_FLIGHT,
     ],
     placement: Placement::Asks,
     plan: |node| {

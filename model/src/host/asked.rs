@@ -1,0 +1,57 @@
+//! [`Asked`]: a question on its way through the host, and what is said about its urgency.
+
+use std::{sync::Arc, time::Duration};
+
+use engine::{Buffer, Reply};
+
+use super::way::Way;
+
+/// Which questions go first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Before all others.
+    High,
+    /// Unless said otherwise.
+    #[default]
+    Normal,
+    /// When nothing else waits, or beside it where that costs nothing.
+    Low,
+}
+
+impl Priority {
+    pub(super) const COUNT: usize = 3;
+    /// As written in a graph.
+    pub const NAMES: &[&str] = &["high", "normal", "low"];
+
+    /// The priority of that name; the normal one where there is none.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "high" => Self::High,
+            "low" => Self::Low,
+            _ => Self::Normal,
+        }
+    }
+}
+
+/// How urgent the questions of a node are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// How long answers may take as a rule: so long, less urgent work may not be in the way.
+    pub within: Option<Duration>,
+    /// Which questions go first.
+    pub priority: Priority,
+}
+
+/// A question that waits.
+pub(super) struct Asked {
+    pub(super) way: Arc<Way>,
+    /// What was asked.
+    pub(super) question: Buffer,
+    /// What the segment it waits for is fed: the question itself at first.
+    pub(super) samples: Buffer,
+    pub(super) reply: Reply,
+    pub(super) priority: Priority,
+    /// When it came, and when its answer is too late: nanoseconds of the workers' clock.
+    pub(super) arrived: i64,
+    pub(super) deadline: i64,
+}

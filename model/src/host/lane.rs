@@ -1,0 +1,171 @@
+//! [`Lane`]: the questions that wait for one model and go together in a run, and when to run which.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::batch::{Decision, Policy, Queue, Waiting, Window};
+
+use super::{
+    asked::{Asked, Priority},
+    way::Way,
+};
+
+/// The questions that go together, the most urgent first. A state machine: it is told the time.
+pub(super) struct Lane {
+    /// How they are put.
+    pub(super) way: Arc<Way>,
+    /// Which part of the model they are put to.
+    pub(super) segment: usize,
+    /// Where those wait that go on into the next.
+    pub(super) next: Option<usize>,
+    /// By priority, the highest first.
+    rows: [Row; Priority::COUNT],
+    policy: Window,
+    /// Somebody finds out what runs of each size cost.
+    pub(super) is_explored: bool,
+}
+
+#[derive(Default)]
+struct Row {
+    queue: Queue,
+    /// In the order of the queue.
+    asked: VecDeque<Asked>,
+}
+
+/// What a lane has for a free worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A batch was taken out.
+    Batch,
+    /// There may be more at this moment.
+    At(i64),
+    /// Nothing waits.
+    Nothing,
+}
+
+impl Lane {
+    pub(super) fn new(way: Arc<Way>, segment: usize, batch_max: usize) -> Self {
+        Self {
+            way,
+            segment,
+            next: None,
+            rows: Default::default(),
+            policy: Window::new(batch_max),
+            is_explored: false,
+        }
+    }
+
+    /// Most questions of a run.
+    pub(super) fn most(&self) -> usize {
+        self.policy.costs().most()
+    }
+
+    /// So many sizes have been run.
+    pub(super) fn costs_known(&self) -> usize {
+        let costs = self.policy.costs();
+        (1..=costs.most()).filter(|&rows| costs.knows(rows)).count()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.iter().map(|row| row.asked.len()).sum()
+    }
+
+    /// The most urgent question: its priority and deadline.
+    pub(super) fn head(&self) -> Option<(usize, i64)> {
+        let heads = self.rows.iter().enumerate();
+        heads.filter_map(|(rank, row)| Some((rank, row.queue.at(0)?.deadline))).next()
+    }
+
+    /// Lets a question wait, or gives it back with the reason why it would wait in vain.
+    pub(super) fn admit(&mut self, now: i64, asked: Asked) -> Result<(), (Asked, String)> {
+        let row = &self.rows[asked.priority as usize];
+        let waiting = Waiting { id: 0, arrived: asked.arrived, deadline: asked.deadline };
+        if !self.policy.admits(now, &waiting, &row.queue) {
+            let left = (asked.deadline - now).max(0) as f64 / 1e6;
+            let takes = self.policy.costs().upper(1) as f64 / 1e6;
+            let why = format!("a run takes {takes:.2} ms, and {left:.2} ms were left");
+            return Err((asked, why));
+        }
+        self.push(asked);
+        Ok(())
+    }
+
+    /// Lets a question wait.
+    pub(super) fn push(&mut self, asked: Asked) {
+        let row = &mut self.rows[asked.priority as usize];
+        let waiting = Waiting { id: 0, arrived: asked.arrived, deadline: asked.deadline };
+        let place = row.queue.push(waiting);
+        row.asked.insert(place, asked);
+    }
+
+    /// Takes the next batch out, and what will not be answered in time. Work of low priority begins only
+    /// if it is done within `patience_ns`; beside more urgent work it goes as far as it costs nothing.
+    pub(super) fn next(
+        &mut self,
+        now: i64,
+        patience_ns: i64,
+        into: &mut Vec<Asked>,
+        late: &mut Vec<Asked>,
+    ) -> Next {
+        for rank in 0..self.rows.len() {
+            while !self.rows[rank].asked.is_empty() {
+                let row = &mut self.rows[rank];
+                let decision = self.policy.decide(now, &mut row.queue);
+                let dropped = row.queue.take_dropped().count();
+                late.extend(row.asked.drain(..dropped));
+                let rows = match decision {
+                    Decision::Run(rows) if rank == Priority::Low as usize => {
+                        self.gentle(rows, patience_ns)
+                    }
+                    Decision::Run(rows) => rows,
+                    Decision::Wait(at) => return Next::At(at),
+                    Decision::Idle => break,
+                };
+                self.take(rank, rows, into);
+                if !into.is_empty() {
+                    self.fill(now, rank, into);
+                    return Next::Batch;
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Takes out the most urgent of a priority that somebody still waits for.
+    fn take(&mut self, rank: usize, count: usize, into: &mut Vec<Asked>) {
+        let Row { queue, asked } = &mut self.rows[rank];
+        let count = count.min(asked.len());
+        queue.skip(count);
+        into.extend(asked.drain(..count).filter(|asked| asked.reply.is_wanted()));
+    }
+
+    /// As many of `rows` as run within the patience, but one at least.
+    fn gentle(&self, rows: usize, patience_ns: i64) -> usize {
+        let costs = self.policy.costs();
+        (1..=rows).rev().find(|&rows| costs.upper(rows) <= patience_ns).unwrap_or(1)
+    }
+
+    /// Lets less urgent questions ride where the run has room for them.
+    fn fill(&mut self, now: i64, rank: usize, into: &mut Vec<Asked>) {
+        if self.rows[rank + 1..].iter().all(|row| row.asked.is_empty()) {
+            return;
+        }
+        let first = into.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
+        let room = self.policy.room(now, into.len(), first);
+        for rank in rank + 1..self.rows.len() {
+            while into.len() < room && !self.rows[rank].asked.is_empty() {
+                self.take(rank, room - into.len(), into);
+            }
+        }
+    }
+
+    /// Learns that a run took so long.
+    pub(super) fn ran(&mut self, rows: usize, took_ns: i64, late: usize) {
+        self.policy.ran(rows, took_ns, late);
+    }
+
+    /// Takes out all.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Asked> + use<> {
+        let rows = std::mem::take(&mut self.rows);
+        rows.into_iter().flat_map(|row| row.asked)
+    }
+}

@@ -1,0 +1,259 @@
+//! What a worker does with a batch: runs it, gives each question its answer or passes it on.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+};
+
+use engine::{Answer, Buffer, Fault};
+
+use super::{
+    asked::Asked,
+    batch::Batch,
+    chain::Feed,
+    model::Model,
+    version::{Version, agree},
+    way::Way,
+};
+
+/// A worker's own means of running models: by seat and version, one for each segment.
+#[derive(Default)]
+pub(super) struct Runners(HashMap<(usize, u32), Kept>);
+
+/// Memory and sessions for the segments of one version.
+pub(super) type Kept = Vec<Option<Batch>>;
+
+/// A batch that a worker has taken out.
+pub(super) struct Job {
+    pub(super) seat: usize,
+    pub(super) lane: usize,
+    pub(super) segment: usize,
+    pub(super) way: Arc<Way>,
+    /// Where what is not sure goes on.
+    pub(super) next: Option<usize>,
+    pub(super) model: Arc<Model>,
+    pub(super) version: Arc<Version>,
+    /// The version that takes over should this one fail.
+    pub(super) before: Option<Arc<Version>>,
+    /// A version that is asked as well, and the ways of all segments.
+    pub(super) trial: Option<(Arc<Version>, Vec<Arc<Way>>)>,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+pub(super) struct Served {
+    /// Nothing could be answered.
+    pub(super) failed: bool,
+    /// Go on into the next segment.
+    pub(super) further: Vec<Asked>,
+    /// Must begin again, as the version that began with them has been taken back.
+    pub(super) again: Vec<Asked>,
+    /// Why this version is to be taken back.
+    pub(super) faulty: Option<String>,
+}
+
+impl Runners {
+    /// Takes out those that are not kept.
+    pub(super) fn take_unless(&mut self, mut keeps: impl FnMut(usize, u32) -> bool) -> Vec<Kept> {
+        self.0.extract_if(|&(seat, version), _| !keeps(seat, version)).map(|(_, own)| own).collect()
+    }
+
+    /// Runs a segment once.
+    pub(super) fn run<'a>(
+        &mut self,
+        seat: usize,
+        version: &Version,
+        segment: usize,
+        way: &Way,
+        rows: usize,
+        samples: impl Fn(usize) -> &'a [f32] + Copy,
+    ) -> Result<&Batch, Fault> {
+        let segments = &version.chain.segments;
+        let own = self.0.entry((seat, version.number)).or_default();
+        own.resize_with(segments.len(), || None);
+        let (place, loaded) = (&mut own[segment], &segments[segment].loaded);
+        let panicked = || Fault::new("the model panicked");
+        if place.is_none() {
+            let make = || loaded.runner().map(|runner| Batch::new(runner, loaded.signature()));
+            let made = catch_unwind(AssertUnwindSafe(make));
+            *place = Some(made.unwrap_or_else(|_| Err(panicked()))?);
+        }
+        let batch = place.as_mut().expect("just made");
+        let run = || batch.run(loaded.signature(), way, rows, samples);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(ran) => ran?,
+            Err(_) => {
+                // What a panic has left behind is not run again.
+                *place = None;
+                return Err(panicked());
+            }
+        }
+        Ok(place.as_ref().expect("it has run"))
+    }
+
+    /// What the last segment of a version gives to questions, none of which leaves early.
+    fn whole(
+        &mut self,
+        seat: usize,
+        version: &Version,
+        ways: &[Arc<Way>],
+        questions: &[Buffer],
+    ) -> Result<Vec<Vec<f32>>, Fault> {
+        let mut samples: Vec<Buffer> = questions.to_vec();
+        for (segment, way) in ways.iter().enumerate() {
+            let fed = &samples;
+            let batch =
+                self.run(seat, version, segment, way, fed.len(), |row| fed[row].floats())?;
+            let signature = version.chain.segments[segment].loaded.signature();
+            let rows: Vec<_> = (0..questions.len())
+                .map(|row| batch.row(signature, row, questions.len(), segment))
+                .collect::<Result<_, _>>()?;
+            match version.chain.segments.get(segment + 1).map(|next| next.feed) {
+                None => {
+                    let all = 0..signature.outputs.len();
+                    let of = |row: &super::way::Row<'_>| {
+                        all.clone().flat_map(|n| row.output(n).to_vec()).collect()
+                    };
+                    return Ok(rows.iter().map(of).collect());
+                }
+                Some(Feed::Question) => samples = questions.to_vec(),
+                Some(Feed::Output(output)) => {
+                    samples = rows.iter().map(|row| copied(row.output(output))).collect();
+                }
+            }
+        }
+        Err(Fault::new("it has no segments"))
+    }
+
+    /// Asks both versions the same questions: how many answers agree.
+    pub(super) fn compare(
+        &mut self,
+        job: &Job,
+        trial: &Version,
+        ways: &[Arc<Way>],
+        questions: &[Buffer],
+    ) -> Result<u64, Fault> {
+        let new = self.whole(job.seat, trial, ways, questions)?;
+        // Where the one that serves fails, there is nothing to compare with.
+        let Ok(old) = self.whole(job.seat, &job.version, ways, questions) else { return Ok(0) };
+        Ok(old.iter().zip(&new).filter(|(old, new)| agree(old, new)).count() as u64)
+    }
+
+    /// Runs a batch and answers what can be answered. Where a run of several fails, each is run by
+    /// itself, so that one that cannot be run harms no other; `again` is told before each.
+    pub(super) fn serve(&mut self, job: &Job, asked: &mut Vec<Asked>, again: &dyn Fn()) -> Served {
+        let mut served = Served::default();
+        if let Err(fault) = self.serve_with(job, &job.version, asked, &mut served) {
+            match &job.before {
+                Some(before) => {
+                    served.faulty = Some(fault.to_string());
+                    if job.segment > 0 {
+                        served.again = std::mem::take(asked);
+                        return served;
+                    }
+                    again();
+                    if self.serve_with(job, before, asked, &mut served).is_err() {
+                        self.serve_each(job, before, asked, &mut served, again);
+                    }
+                }
+                None => self.serve_each(job, &job.version, asked, &mut served, again),
+            }
+        }
+        served
+    }
+
+    fn serve_each(
+        &mut self,
+        job: &Job,
+        version: &Version,
+        asked: &mut Vec<Asked>,
+        served: &mut Served,
+        again: &dyn Fn(),
+    ) {
+        let all = std::mem::take(asked);
+        let (count, mut failed) = (all.len(), 0);
+        for one in all {
+            asked.push(one);
+            if count > 1 {
+                again();
+            }
+            if let Err(fault) = self.serve_with(job, version, asked, served) {
+                failed += 1;
+                job.model.counts.failed.fetch_add(1, Ordering::Relaxed);
+                let why = fault.to_string();
+                asked.drain(..).for_each(|asked| asked.reply.fail(Fault::new(why.clone())));
+            }
+        }
+        served.failed = failed == count;
+    }
+
+    /// Runs a batch with one version; on a fault of the run nothing has been answered.
+    fn serve_with(
+        &mut self,
+        job: &Job,
+        version: &Version,
+        asked: &mut Vec<Asked>,
+        served: &mut Served,
+    ) -> Result<(), Fault> {
+        let Job { seat, segment, way, next, model, .. } = job;
+        let rows = asked.len();
+        model.counts.runs.fetch_add(1, Ordering::Relaxed);
+        let questions = &*asked;
+        let batch =
+            self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())?;
+        let signature = version.chain.segments[*segment].loaded.signature();
+        let may_fail = job.before.is_some() && version.number == job.version.number;
+        if may_fail || rows == 1 {
+            // One of them stands for all: a new version that gives nonsense is taken back.
+            for row in 0..rows {
+                batch.row(signature, row, rows, *segment)?;
+            }
+        }
+        let onward = version.chain.segments.get(segment + 1).map(|next| next.feed);
+        for (n, mut asked) in asked.drain(..).enumerate() {
+            let row = match batch.row(signature, n, rows, *segment) {
+                Ok(row) => row,
+                Err(fault) => {
+                    fail(model, asked, fault);
+                    continue;
+                }
+            };
+            if let (Some(feed), Some(_)) = (onward, next)
+                && !version.chain.exits.leaves(*segment, row.output(0))
+            {
+                asked.samples = match feed {
+                    Feed::Question => asked.question.clone(),
+                    Feed::Output(output) => copied(row.output(output)),
+                };
+                served.further.push(asked);
+                continue;
+            }
+            let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
+            let unread = || Err(Fault::new("what the model gave cannot be read"));
+            match answer.unwrap_or_else(|_| unread()) {
+                Ok(answer) => succeed(model, *segment, asked, answer),
+                Err(fault) => fail(model, asked, fault),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
+    model.counts.answered.fetch_add(1, Ordering::Relaxed);
+    model.counts.exits[segment].fetch_add(1, Ordering::Relaxed);
+    asked.reply.answer(answer);
+}
+
+fn fail(model: &Model, asked: Asked, fault: Fault) {
+    model.counts.failed.fetch_add(1, Ordering::Relaxed);
+    asked.reply.fail(fault);
+}
+
+/// Numbers for the next segment.
+fn copied(numbers: &[f32]) -> Buffer {
+    let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
+    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
+    buffer
+}

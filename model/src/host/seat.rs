@@ -1,0 +1,295 @@
+//! [`Seat`]: a model among the workers: its questions, its versions, and how it behaves.
+
+use std::{
+    cmp::Reverse,
+    sync::{Arc, Weak, atomic::Ordering},
+};
+
+use super::{
+    asked::Asked,
+    chain::Chain,
+    lane::{Lane, Next},
+    model::Model,
+    version::{OnTrial, Standing, Trial, Version},
+    way::Way,
+};
+
+/// Questions of one kind that may wait; more are refused at once.
+const WAITING_MAX: usize = 16 << 10;
+/// Failed runs in a row after which a model is left alone for a while.
+const FAILURES_MAX: u32 = 8;
+/// How long it is left alone.
+const REST_NS: i64 = 5_000_000_000;
+/// Runs in which a new version may still be taken back.
+const PROBATION: u32 = 1_000;
+
+/// What is said where a run does not end.
+pub(super) const NEVER: &str = "a run of the model never ended; it is not asked any more";
+
+/// A model and its questions.
+pub(super) struct Seat {
+    pub(super) model: Weak<Model>,
+    name: String,
+    batch_max: usize,
+    pub(super) lanes: Vec<Lane>,
+    failures: u32,
+    rests_until: i64,
+    /// A run of it never ended.
+    pub(super) stuck: bool,
+    pub(super) serving: Arc<Version>,
+    /// The version before, as long as it may have to come back, and runs until then.
+    before: Option<(Arc<Version>, u32)>,
+    pub(super) trial: Option<OnTrial>,
+    versions: u32,
+}
+
+/// Why a question is not taken.
+pub(super) enum Refusal {
+    /// It would be answered too late.
+    Late(String),
+    /// The model is not asked now.
+    Closed(&'static str),
+}
+
+impl Seat {
+    pub(super) fn new(model: &Arc<Model>, chain: Chain) -> Self {
+        Self {
+            model: Arc::downgrade(model),
+            name: model.name().to_owned(),
+            batch_max: model.batch_max,
+            lanes: Vec::new(),
+            failures: 0,
+            rests_until: 0,
+            stuck: false,
+            serving: Arc::new(Version { number: 1, chain }),
+            before: None,
+            trial: None,
+            versions: 1,
+        }
+    }
+
+    /// The lane for questions put that way; says whether it is new.
+    pub(super) fn open(
+        &mut self,
+        way: &Arc<Way>,
+        fixed: &[(String, f64)],
+    ) -> Result<(usize, bool), String> {
+        let first = self.lane(way, 0);
+        let (mut at, mut fresh) = first;
+        for segment in 1..self.serving.chain.segments() {
+            let further = self.serving.chain.further(segment, way, fixed)?;
+            let (next, is_new) = self.lane(&Arc::new(further), segment);
+            self.lanes[at].next = Some(next);
+            (at, fresh) = (next, fresh || is_new);
+        }
+        Ok((first.0, fresh))
+    }
+
+    fn lane(&mut self, way: &Arc<Way>, segment: usize) -> (usize, bool) {
+        let fits = |lane: &Lane| lane.segment == segment && lane.way.goes_with(way);
+        if let Some(known) = self.lanes.iter().position(fits) {
+            return (known, false);
+        }
+        self.lanes.push(Lane::new(way.clone(), segment, self.batch_max));
+        (self.lanes.len() - 1, true)
+    }
+
+    /// Lets a question wait, or says why not.
+    pub(super) fn admit(
+        &mut self,
+        now: i64,
+        lane: usize,
+        asked: Asked,
+    ) -> Result<(), (Asked, Refusal)> {
+        let closed = |asked, why| Err((asked, Refusal::Closed(why)));
+        if self.stuck {
+            return closed(asked, NEVER);
+        }
+        if now < self.rests_until {
+            return closed(asked, "the model failed again and again and is left alone for 5 s");
+        }
+        if self.lanes[lane].len() >= WAITING_MAX {
+            return closed(asked, "too many questions wait for the model");
+        }
+        self.lanes[lane].admit(now, asked).map_err(|(asked, why)| (asked, Refusal::Late(why)))
+    }
+
+    /// Whether anything waits that can be run.
+    pub(super) fn has_work(&self) -> bool {
+        !self.stuck && self.lanes.iter().any(|lane| lane.len() > 0)
+    }
+
+    /// The highest priority of what waits.
+    pub(super) fn rank(&self) -> Option<usize> {
+        let heads = self.lanes.iter().filter(|_| !self.stuck).filter_map(Lane::head);
+        heads.map(|(rank, _)| rank).min()
+    }
+
+    /// Takes the next batch out, and says of which lane.
+    pub(super) fn next(
+        &mut self,
+        now: i64,
+        patience_ns: i64,
+        into: &mut Vec<Asked>,
+        late: &mut Vec<Asked>,
+    ) -> (usize, Next) {
+        loop {
+            let heads = self.lanes.iter().enumerate().filter_map(|(number, lane)| {
+                let (rank, deadline) = lane.head()?;
+                Some(((rank, deadline, Reverse(lane.segment)), number))
+            });
+            let Some((_, lane)) = heads.min() else { return (0, Next::Nothing) };
+            match self.lanes[lane].next(now, patience_ns, into, late) {
+                // All that waited there has been dropped.
+                Next::Nothing => {}
+                next => return (lane, next),
+            }
+        }
+    }
+
+    /// Notes how a run went.
+    pub(super) fn ran(&mut self, now: i64, failed: bool) {
+        self.failures = if failed { self.failures + 1 } else { 0 };
+        if self.failures >= FAILURES_MAX {
+            (self.failures, self.rests_until) = (0, now + REST_NS);
+        }
+        if let Some((_, runs)) = &mut self.before {
+            *runs -= 1;
+            if *runs == 0 {
+                self.before = None;
+            }
+        }
+    }
+
+    /// The version that comes back if the one that serves fails.
+    pub(super) fn before(&self) -> Option<Arc<Version>> {
+        self.before.as_ref().map(|(version, _)| version.clone())
+    }
+
+    /// Its model is gone. Gives what was loaded, to be dropped by whoever holds no lock.
+    pub(super) fn leave(&mut self) -> Vec<Arc<Version>> {
+        self.lanes.clear();
+        let none = Arc::new(Version { number: 0, chain: Chain::none() });
+        let versions = [
+            Some(std::mem::replace(&mut self.serving, none)),
+            self.before.take().map(|(version, _)| version),
+            self.trial.take().map(|trial| trial.version),
+        ];
+        versions.into_iter().flatten().collect()
+    }
+
+    /// Whether a version serves, may have to, or is on trial.
+    pub(super) fn keeps(&self, version: u32) -> bool {
+        self.serving.number == version
+            || self.before.as_ref().is_some_and(|(before, _)| before.number == version)
+            || self.trial.as_ref().is_some_and(|trial| trial.version.number == version)
+    }
+
+    /// Puts a version on trial, in the place of one that is.
+    pub(super) fn offer(&mut self, chain: Chain, terms: Trial) -> Result<String, String> {
+        if !chain.is_like(&self.serving.chain) {
+            return Err("it takes or gives something else than the one that serves".to_owned());
+        }
+        self.versions += 1;
+        let version = Arc::new(Version { number: self.versions, chain });
+        self.trial = Some(OnTrial::new(version, terms));
+        let (new, old) = (self.versions, self.serving.number);
+        Ok(format!(
+            "model `{}`: version {new} is compared with version {old} on {} questions",
+            self.name, terms.questions
+        ))
+    }
+
+    /// Takes note of what a trial showed; `fault` says that it did not answer. Says what became of it.
+    pub(super) fn tried(
+        &mut self,
+        version: u32,
+        compared: u64,
+        agreed: u64,
+        fault: Option<&str>,
+    ) -> Option<String> {
+        let trial = self.trial.as_mut().filter(|trial| trial.version.number == version)?;
+        let standing = trial.compared(compared, agreed);
+        let told = trial.told();
+        let name = &self.name;
+        match (fault, standing) {
+            (Some(fault), _) => {
+                self.trial = None;
+                Some(format!("model `{name}`: version {version} is refused: {fault}"))
+            }
+            (None, Standing::Failed) => {
+                self.trial = None;
+                Some(format!("model `{name}`: version {version} is refused: {told}"))
+            }
+            (None, Standing::Passed) => {
+                let new = self.trial.take().expect("it is there").version;
+                let old = std::mem::replace(&mut self.serving, new);
+                self.before = Some((old, PROBATION));
+                let told = format!("model `{name}`: version {version} serves from now on: {told}");
+                self.begin_again();
+                Some(told)
+            }
+            (None, Standing::Goes) => None,
+        }
+    }
+
+    /// Takes a new version back that has failed.
+    pub(super) fn roll_back(&mut self, version: u32, why: &str) -> Option<String> {
+        if self.serving.number != version {
+            return None;
+        }
+        let (before, _) = self.before.take()?;
+        let told = format!(
+            "model `{}`: version {version} is taken back, version {} serves again: {why}",
+            self.name, before.number
+        );
+        self.serving = before;
+        self.begin_again();
+        Some(told)
+    }
+
+    /// What another version has begun is begun again.
+    fn begin_again(&mut self) {
+        for lane in 0..self.lanes.len() {
+            if self.lanes[lane].segment == 0 {
+                continue;
+            }
+            for asked in self.lanes[lane].clear().collect::<Vec<_>>() {
+                self.put_back(asked);
+            }
+        }
+    }
+
+    /// Lets a question begin again with the first segment.
+    pub(super) fn put_back(&mut self, mut asked: Asked) {
+        asked.samples = asked.question.clone();
+        let first = |lane: &&mut Lane| lane.segment == 0 && lane.way.goes_with(&asked.way);
+        if let Some(lane) = self.lanes.iter_mut().find(first) {
+            lane.push(asked);
+        }
+    }
+
+    /// A run of this version never ended. Says what waits in vain, and what to tell.
+    pub(super) fn wedged(&mut self, version: u32) -> (Vec<Asked>, Option<String>) {
+        let why = "a run of it never ended";
+        if let Some(told) = self.tried(version, 0, 0, Some(why)) {
+            return (Vec::new(), Some(told));
+        }
+        if let Some(told) = self.roll_back(version, why) {
+            return (Vec::new(), Some(told));
+        }
+        self.stuck = true;
+        (self.lanes.iter_mut().flat_map(Lane::clear).collect(), None)
+    }
+
+    /// Counts something of its model.
+    pub(super) fn count(
+        &self,
+        of: impl Fn(&super::model::Counts) -> &std::sync::atomic::AtomicU64,
+    ) {
+        // Whoever asks holds the model.
+        if let Some(model) = self.model.upgrade() {
+            of(&model.counts).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! [`State`]: what the workers know together, under one lock.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use engine::Fault;
+
+use super::{
+    asked::Asked,
+    lane::Next,
+    run::{Job, Served},
+    seat::{NEVER, Seat},
+    workers::Ran,
+};
+
+/// What the workers know together.
+pub(super) struct State {
+    pub(super) seats: Vec<Seat>,
+    /// Where to look first: models take turns.
+    next: usize,
+    /// Workers that sleep and that nobody has woken.
+    pub(super) idle: usize,
+    /// Workers that were woken and have not come yet.
+    pub(super) woken: usize,
+    pub(super) started: usize,
+    pub(super) busy: Vec<Busy>,
+    pub(super) ended: bool,
+    /// Somebody looks whether runs end.
+    pub(super) is_watched: bool,
+    /// Runs of low priority may take so long at most: half of the shortest time that was promised.
+    pub(super) patience_ns: i64,
+    /// Counts what there is to warm up or to forget.
+    pub(super) cold: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            seats: Vec::new(),
+            next: 0,
+            idle: 0,
+            woken: 0,
+            started: 0,
+            busy: Vec::new(),
+            ended: false,
+            is_watched: false,
+            patience_ns: i64::MAX,
+            cold: 0,
+        }
+    }
+}
+
+/// A worker in a run.
+pub(super) struct Busy {
+    worker: usize,
+    seat: usize,
+    version: u32,
+    since: i64,
+}
+
+impl Busy {
+    pub(super) const fn new(worker: usize, seat: usize, version: u32, since: i64) -> Self {
+        Self { worker, seat, version, since }
+    }
+}
+
+impl State {
+    /// Whether anything waits.
+    pub(super) fn has_work(&self) -> bool {
+        self.seats.iter().any(Seat::has_work)
+    }
+
+    /// The next batch, of one model, the most urgent priority first; else when to look again.
+    pub(super) fn take(
+        &mut self,
+        worker: usize,
+        now: i64,
+        into: &mut Vec<Asked>,
+        late: &mut Vec<Asked>,
+    ) -> (Option<Job>, Option<i64>) {
+        let mut until = None;
+        loop {
+            let count = self.seats.len();
+            let ranked = (0..count).filter_map(|turn| {
+                let number = (self.next + turn) % count;
+                Some((self.seats[number].rank()?, turn, number))
+            });
+            let Some((_, _, number)) = ranked.min() else { return (None, until) };
+            let dropped = late.len();
+            let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
+            if let Some(model) = self.seats[number].model.upgrade() {
+                model.counts.late.fetch_add((late.len() - dropped) as u64, Ordering::Relaxed);
+                if next == Next::Batch {
+                    self.next = number + 1;
+                    return (Some(self.job(worker, number, lane, model, now, into.len())), None);
+                }
+                // Whoever asked holds it.
+                drop(model);
+            } else {
+                into.clear();
+            }
+            if let Next::At(at) = next {
+                until = Some(at);
+                return (None, until);
+            }
+        }
+    }
+
+    fn job(
+        &mut self,
+        worker: usize,
+        number: usize,
+        lane: usize,
+        model: Arc<super::model::Model>,
+        now: i64,
+        rows: usize,
+    ) -> Job {
+        let seat = &mut self.seats[number];
+        let version = seat.serving.clone();
+        self.busy.push(Busy::new(worker, number, version.number, now));
+        let here = &seat.lanes[lane];
+        let (way, segment, next) = (here.way.clone(), here.segment, here.next);
+        let is_due = segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(rows));
+        let trial = seat.trial.as_ref().filter(|_| is_due).map(|trial| {
+            let mut ways = vec![way.clone()];
+            let mut at = next;
+            while let Some(lane) = at {
+                ways.push(seat.lanes[lane].way.clone());
+                at = seat.lanes[lane].next;
+            }
+            (trial.version.clone(), ways)
+        });
+        Job { seat: number, lane, segment, way, next, model, version, before: seat.before(), trial }
+    }
+
+    /// Frees the places of workers whose run does not end; the versions they run are taken back, or their
+    /// models not asked again, and what waits for those has failed. Gives what to tell.
+    pub(super) fn give_up_stuck(&mut self, now: i64, limit: i64) -> Vec<String> {
+        let mut told = Vec::new();
+        for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
+            let (waited, news) = self.seats[busy.seat].wedged(busy.version);
+            waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            told.extend(news);
+            self.started -= 1;
+        }
+        told
+    }
+
+    /// Another run begins within the same piece of work.
+    pub(super) fn begins_again(&mut self, worker: usize, now: i64, version: Option<u32>) {
+        if let Some(busy) = self.busy.iter_mut().find(|busy| busy.worker == worker) {
+            busy.since = now;
+            busy.version = version.unwrap_or(busy.version);
+        }
+    }
+
+    /// A worker is out of its run. Says no if it was given up meanwhile.
+    pub(super) fn done(&mut self, worker: usize) -> bool {
+        let at = self.busy.iter().position(|busy| busy.worker == worker);
+        at.map(|at| self.busy.swap_remove(at)).is_some()
+    }
+
+    /// Notes how a run ended. Says no if the worker was given up meanwhile.
+    pub(super) fn ran(
+        &mut self,
+        worker: usize,
+        job: &Job,
+        served: Served,
+        ran: Ran,
+        now: i64,
+        tell: &dyn Fn(&str),
+    ) -> bool {
+        let here = self.done(worker);
+        let seat = &mut self.seats[job.seat];
+        let Served { failed, further, again, faulty } = served;
+        if seat.stuck {
+            further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            return here;
+        }
+        seat.ran(now, failed);
+        if faulty.is_none() && !failed {
+            seat.lanes[job.lane].ran(ran.rows, ran.took_ns, ran.late);
+        }
+        if let Some(why) = faulty
+            && let Some(told) = seat.roll_back(job.version.number, &why)
+        {
+            tell(&told);
+        }
+        // What another version has begun is begun again.
+        let is_same = seat.serving.number == job.version.number;
+        for asked in further {
+            match job.next.filter(|_| is_same) {
+                Some(next) => seat.lanes[next].push(asked),
+                None => seat.put_back(asked),
+            }
+        }
+        again.into_iter().for_each(|asked| seat.put_back(asked));
+        here
+    }
+}
