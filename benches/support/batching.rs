@@ -3,6 +3,8 @@
 //! Each follows what its system does for one model on one executor, as far as the system's own source or
 //! paper says; defaults are the published ones, and a grid around them is tried as well.
 
+use std::collections::VecDeque;
+
 use model::batch::{Costs, Decision, Policy, Queue, Waiting};
 
 /// Every rival with every setting of its grid: name of the system, setting, and how to make it for runs
@@ -291,6 +293,41 @@ pub(crate) fn play(policy: &mut dyn Policy, arrivals: &[i64], cost: &[i64], limi
             },
         }
     }
+}
+
+/// How many questions can be answered in time at most by one executor that knows what will come.
+///
+/// Batches are of neighbours, as one left out in between could stand for the first; so the earliest end
+/// of `n` answered among the first `j` follows from those of fewer. Time: questions × answered × sizes.
+pub(crate) fn oracle(arrivals: &[i64], cost: &[i64], limit: i64) -> usize {
+    // Earliest ends by number answered, of the last beginnings a batch can have.
+    let mut ends: VecDeque<Vec<i64>> = VecDeque::from([vec![0]]);
+    for (j, &last) in arrivals.iter().enumerate() {
+        let mut best = ends.back().expect("one is there").clone();
+        for (rows, takes) in (1..=j + 1).zip(cost) {
+            let (before, due) = (&ends[ends.len() - rows], arrivals[j + 1 - rows] + limit);
+            if last + takes > due {
+                break;
+            }
+            for (answered, end) in before.iter().enumerate() {
+                if end + takes > due {
+                    break;
+                }
+                let (place, end) = (answered + rows, (*end).max(last) + takes);
+                best.resize(best.len().max(place + 1), i64::MAX);
+                best[place] = best[place].min(end);
+            }
+        }
+        // Fewer are answered no later.
+        for place in (1..best.len()).rev() {
+            best[place - 1] = best[place - 1].min(best[place]);
+        }
+        ends.push_back(best);
+        if ends.len() > cost.len() {
+            ends.pop_front();
+        }
+    }
+    ends.back().expect("one is there").len() - 1
 }
 
 /// A generator of uniform numbers, the same for ever.

@@ -188,42 +188,6 @@ fn what_is_urgent_goes_first_and_low_priority_last() {
 }
 
 #[test]
-fn low_priority_rides_in_runs_that_have_room() {
-    // Sixteen cost what one costs: the warm-up has found that out.
-    let workers = Workers::new(1);
-    let (gate, seen) = (Arc::new(Gate::default()), Arc::new(Mutex::new(Vec::new())));
-    let (own, noted, asks) = (gate.clone(), seen.clone(), Arc::new(AtomicBool::new(false)));
-    let serious = asks.clone();
-    let made = Made::new(("x", 1), &[("y", 1)], move |_, x| {
-        if serious.load(Ordering::SeqCst) {
-            own.pass();
-            noted.lock().expect("whole").push(x.to_vec());
-        } else {
-            let began = Instant::now();
-            while began.elapsed() < Duration::from_millis(3) {}
-        }
-        Ok(vec![x.to_vec()])
-    });
-    let model = Model::new("m", Arc::new(made), 16, &workers);
-    let [normal, low] = [Priority::Normal, Priority::Low].map(|p| door(&model, terms(p)));
-    // One of the next normal questions comes after the warm-up.
-    answer(&ask(&normal, &[0.0]));
-    while model.costs_known(0) < 5 {
-        std::thread::yield_now();
-    }
-    asks.store(true, Ordering::SeqCst);
-    let first = ask(&normal, &[0.0]);
-    gate.wait_for_one();
-    let waiting: Vec<Awaited> =
-        [&low, &low, &normal].iter().map(|door| ask(door, &[1.0])).collect();
-    gate.open();
-    answer(&first);
-    waiting.iter().for_each(|waiting| drop(answer(waiting)));
-    let sizes: Vec<usize> = seen.lock().expect("whole").iter().map(Vec::len).collect();
-    assert_eq!(sizes, [1, 3], "they ride with the one that is urgent");
-}
-
-#[test]
 fn what_nobody_could_answer_in_time_is_refused_with_the_reason() {
     let workers = cold(1);
     let made = Made::new(("x", 1), &[("y", 1)], |_, x| {

@@ -5,6 +5,7 @@
 //! Moments are nanoseconds on any clock that does not run backward.
 
 mod cost;
+mod rules;
 mod window;
 
 use std::collections::VecDeque;

@@ -2,28 +2,47 @@
 //!
 //! A free executor takes what waits, as many as the most urgent of them can bear: waiting for more pays only
 //! where a run costs nearly the same with one question more, and then only as long as nothing is late. Where more
-//! waits than can be answered in time, the batch is the one with which most of the row is answered per
-//! time, and what is in its way is dropped at once rather than answered too late.
+//! waits than can be answered in time, a rule says what is left out, at once rather than answered too
+//! late; which rule, what came lately decides.
 
-use super::{Costs, Decision, Policy, Queue, Waiting};
+use super::{
+    Costs, Decision, Policy, Queue, Waiting,
+    rules::{Came, Deadlines, Rule, bearable, cost, judge},
+};
 
-/// Beginnings of a batch that are compared where not everything can be answered.
-const BEGINNINGS: usize = 12;
-/// Dropping what is in the way must answer so many more per time.
-const GAIN: f64 = 1.02;
-/// What a wake-up may add to a run: one part in so many.
-const SLACK_SHARE: i64 = 50;
+/// Questions between two judgements of the rules, and looked at in one.
+const JUDGED: usize = 2_048;
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Window {
     costs: Costs,
+    rule: Rule,
+    /// What came since the last judgement.
+    came: Vec<Came>,
+    /// Something was left out since.
+    has_dropped: bool,
+}
+
+impl Deadlines for Queue {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn at(&self, place: usize) -> i64 {
+        Self::at(self, place).map_or(i64::MAX, |waiting| waiting.deadline)
+    }
 }
 
 impl Window {
     /// For runs of at most `most` questions.
     pub fn new(most: usize) -> Self {
-        Self { costs: Costs::new(most) }
+        Self {
+            costs: Costs::new(most),
+            rule: Rule::PerTime,
+            came: Vec::with_capacity(JUDGED),
+            has_dropped: false,
+        }
     }
 
     /// What it has learned.
@@ -38,85 +57,38 @@ impl Window {
         let fits = |&more: &usize| self.costs.upper(more) <= limit;
         (rows + 1..=self.costs.most()).take_while(fits).last().unwrap_or(rows)
     }
-
-    /// A run of so many, with what a wake-up may add.
-    fn cost(&self, rows: usize) -> i64 {
-        let cost = self.costs.upper(rows);
-        cost + cost / SLACK_SHARE
-    }
-
-    /// As many of the row from `from` on as end in time for the first of them; 0 where not even that one does.
-    fn bearable(&self, now: i64, queue: &Queue, from: usize) -> usize {
-        let Some(first) = queue.at(from) else { return 0 };
-        let most = (queue.len() - from).min(self.costs.most());
-        let left = first.deadline - now;
-        if self.cost(most) <= left {
-            return most;
-        }
-        // The curve rises: halve what is left of the range.
-        let (mut fits, mut too_many) = (0, most);
-        while too_many - fits > 1 {
-            let middle = usize::midpoint(fits, too_many);
-            if self.cost(middle) <= left {
-                fits = middle;
-            } else {
-                too_many = middle;
-            }
-        }
-        fits
-    }
-
-    /// How many of the row are answered in time, and when, if a batch begins at `from` and what then
-    /// cannot be answered is left out.
-    fn drained(&self, mut now: i64, queue: &Queue, mut from: usize) -> (usize, i64) {
-        let mut answered = 0;
-        while from < queue.len() {
-            let batch = self.bearable(now, queue, from);
-            if batch == 0 {
-                from += 1;
-                continue;
-            }
-            now += self.cost(batch);
-            answered += batch;
-            from += batch;
-        }
-        (answered, now)
-    }
 }
 
 impl Policy for Window {
     fn admits(&mut self, now: i64, question: &Waiting, _: &Queue) -> bool {
-        now + self.cost(1) <= question.deadline
+        if self.came.len() == JUDGED {
+            if std::mem::take(&mut self.has_dropped) {
+                self.rule = judge(self.rule, &self.costs, &self.came);
+            }
+            self.came.clear();
+        }
+        self.came.push((now, question.deadline));
+        now + cost(&self.costs, 1) <= question.deadline
     }
 
     fn decide(&mut self, now: i64, queue: &mut Queue) -> Decision {
         // What is too late already helps nobody.
-        let late = queue.iter().take_while(|w| now + self.cost(1) > w.deadline).count();
+        let one = cost(&self.costs, 1);
+        let late = queue.iter().take_while(|w| now + one > w.deadline).count();
         queue.drop_first(late);
         if queue.is_empty() {
+            self.has_dropped |= late > 0;
             return Decision::Idle;
         }
-        let most = self.bearable(now, queue, 0).max(1);
-        if most >= queue.len() {
-            return Decision::Run(most);
+        let most = bearable(&self.costs, now, queue, 0);
+        if most >= queue.len() || queue.len() > JUDGED {
+            self.has_dropped |= late > 0;
+            return Decision::Run(most.max(1));
         }
-        // Not all can go at once. Is everything answered all the same?
-        let (answered, ends) = self.drained(now, queue, 0);
-        if answered == queue.len() {
-            return Decision::Run(most);
-        }
-        let rate = |answered: usize, ends: i64| answered as f64 / (ends - now).max(1) as f64;
-        let (mut best, mut best_rate) = (0, rate(answered, ends));
-        let step = (queue.len() / BEGINNINGS).max(1);
-        for from in (1..queue.len()).step_by(step).take(BEGINNINGS) {
-            let (answered, ends) = self.drained(now, queue, from);
-            let rate = rate(answered, ends);
-            if rate > best_rate * GAIN {
-                (best, best_rate) = (from, rate);
-            }
-        }
-        queue.drop_first(best);
-        Decision::Run(self.bearable(now, queue, 0).max(1))
+        let (drop, run) = self.rule.apply(&self.costs, now, queue);
+        queue.drop_first(drop);
+        self.has_dropped |= late + drop > 0;
+        Decision::Run(run)
     }
 
     fn ran(&mut self, rows: usize, took: i64, _: usize) {

@@ -59,12 +59,6 @@ impl Lane {
         self.policy.costs().most()
     }
 
-    /// So many sizes have been run.
-    pub(super) fn costs_known(&self) -> usize {
-        let costs = self.policy.costs();
-        (1..=costs.most()).filter(|&rows| costs.knows(rows)).count()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.rows.iter().map(|row| row.asked.len()).sum()
     }
@@ -167,5 +161,108 @@ impl Lane {
     pub(super) fn clear(&mut self) -> impl Iterator<Item = Asked> + use<> {
         let rows = std::mem::take(&mut self.rows);
         rows.into_iter().flat_map(|row| row.asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine::{
+        Answer, Buffer, Fault,
+        testing::{Awaited, reply},
+    };
+
+    use super::*;
+    use crate::{
+        backend::{Loaded, mock},
+        host::{Row, Rowwise},
+    };
+
+    struct Mute;
+
+    impl Rowwise for Mute {
+        fn read(&self, _: &Row<'_>) -> Result<Answer, Fault> {
+            Ok(Answer::nothing())
+        }
+    }
+
+    /// A lane that knows what runs cost, and a way to ask.
+    fn lane(costs: &[(usize, i64)]) -> (Lane, Arc<Way>) {
+        let mock = mock::Mock::new(1, mock::Cost::default(), mock::Behaviour::Doubles);
+        let way = Way::new(mock.signature(), 0, vec![1], &[], Box::new(Mute)).expect("a way");
+        let way = Arc::new(way);
+        let mut lane = Lane::new(way.clone(), 0, 16);
+        costs.iter().for_each(|&(rows, took)| lane.ran(rows, took, 0));
+        (lane, way)
+    }
+
+    fn ask(lane: &mut Lane, way: &Arc<Way>, priority: Priority, deadline: i64) -> Awaited {
+        let (reply, awaited) = reply(Some(Duration::ZERO));
+        let samples = Buffer::with_bytes(4, 1);
+        let (question, way) = (samples.clone(), way.clone());
+        lane.push(Asked { way, question, samples, reply, priority, arrived: 0, deadline });
+        awaited
+    }
+
+    fn next(lane: &mut Lane, now: i64, patience: i64) -> (Next, usize, usize) {
+        let (mut into, mut late) = (Vec::new(), Vec::new());
+        let next = lane.next(now, patience, &mut into, &mut late);
+        (next, into.len(), late.len())
+    }
+
+    #[test]
+    fn low_priority_rides_where_a_run_has_room() {
+        use Priority::{Low, Normal};
+        // Up to eight cost what one costs.
+        let (mut lane, way) = lane(&[(1, 100), (8, 102), (16, 200)]);
+        let _asked: Vec<_> = [Low, Low, Normal, Low]
+            .map(|priority| ask(&mut lane, &way, priority, 10_000))
+            .into_iter()
+            .collect();
+        assert_eq!(lane.head(), Some((1, 10_000)));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 4, 0));
+        assert_eq!(lane.len(), 0);
+
+        let _asked: Vec<_> = (0..12).map(|_| ask(&mut lane, &way, Low, 10_000)).collect();
+        let _urgent = ask(&mut lane, &way, Normal, 10_000);
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 8, 0));
+        // Alone they go as far as whoever is urgent can wait.
+        assert_eq!(next(&mut lane, 0, 100), (Next::Batch, 4, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Nothing, 0, 0));
+    }
+
+    #[test]
+    fn low_priority_makes_nobody_late() {
+        let (mut lane, way) = lane(&[(1, 1_000), (16, 1_040)]);
+        let _urgent = ask(&mut lane, &way, Priority::Normal, 1_025);
+        let _asked: Vec<_> = (0..15).map(|_| ask(&mut lane, &way, Priority::Low, 9_000)).collect();
+        // 1000 + 40 (n − 1) / 15 ≤ 1025.
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 10, 0));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_run() {
+        let (mut lane, way) = lane(&[(1, 100), (16, 1_600)]);
+        let gone = ask(&mut lane, &way, Priority::Normal, 10_000);
+        let _kept = ask(&mut lane, &way, Priority::Normal, 10_000);
+        gone.forget();
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Nothing, 0, 0));
+    }
+
+    #[test]
+    fn what_is_too_late_is_given_back() {
+        let (mut lane, way) = lane(&[(1, 100), (16, 1_600)]);
+        let _late = ask(&mut lane, &way, Priority::High, 50);
+        let _good = ask(&mut lane, &way, Priority::Normal, 10_000);
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 1));
+        let (reply, _awaited) = reply(None);
+        let samples = Buffer::with_bytes(4, 1);
+        let (question, priority) = (samples.clone(), Priority::Normal);
+        let asked = Asked { way, question, samples, reply, priority, arrived: 0, deadline: 60 };
+        let (_, why) = lane.admit(0, asked).expect_err("it cannot be answered in time");
+        assert_eq!(why, "a run takes 0.00 ms, and 0.00 ms were left");
     }
 }

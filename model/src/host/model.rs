@@ -134,12 +134,6 @@ impl Model {
         self.workers.offer(self.number, chain, trial)
     }
 
-    /// So many sizes of runs whose cost is known, of the questions that came first by a door of that
-    /// number.
-    pub fn costs_known(&self, lane: usize) -> usize {
-        self.workers.costs_known(self.number, lane)
-    }
-
     /// The version that serves, counted from 1.
     pub fn version(&self) -> u32 {
         self.workers.version(self.number)

@@ -162,11 +162,6 @@ impl Workers {
         Ok(())
     }
 
-    /// See [`Model::costs_known`].
-    pub(super) fn costs_known(&self, seat: usize, lane: usize) -> usize {
-        self.0.0.lock().seats[seat].lanes.get(lane).map_or(0, super::lane::Lane::costs_known)
-    }
-
     /// The version of a model that serves.
     pub(super) fn version(&self, seat: usize) -> u32 {
         self.0.0.lock().seats[seat].serving.number
