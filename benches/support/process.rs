@@ -98,6 +98,17 @@ pub(crate) fn cpu_s(process: &str) -> f64 {
     tasks.filter_map(Result::ok).filter_map(of).sum::<f64>() / 1e9
 }
 
+/// How often threads of a process have given the processor up, to be woken later.
+pub(crate) fn wake_ups(process: &str) -> f64 {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else { return 0.0 };
+    let of = |task: std::fs::DirEntry| {
+        let text = read(task.path().join("status").to_str()?);
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<f64>().ok()
+    };
+    tasks.filter_map(Result::ok).filter_map(of).sum()
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }

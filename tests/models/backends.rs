@@ -191,3 +191,34 @@ fn a_provider_that_is_missing_is_named() {
         assert!(unknown.contains("`quantum` is none of"), "{unknown}");
     }
 }
+
+#[test]
+fn sessions_that_share_their_constants_give_what_one_alone_gives() {
+    // Constants of 64 KiB each, above what is worth sharing.
+    let bytes = onnx::layers(3, 128);
+    let numbers = noise(2 * 128);
+    let shifted: Vec<f32> =
+        (0..256).map(|n| numbers[n / 128 * 128 + (n % 128 + 3) % 128]).collect();
+    let inputs = [Array { shape: vec![2, 128], values: Values::F32(numbers) }];
+    for backend in ["rten", "onnxruntime"] {
+        if backend == "onnxruntime" && !onnxruntime::is_there() {
+            eprintln!("SKIPPED: no ONNX Runtime (set ORT_DYLIB_PATH)");
+            continue;
+        }
+        let loaded = load(backend, bytes.clone(), &Options::default()).expect("it loads");
+        let first = answer(&*loaded, &inputs).expect("it runs");
+        assert_eq!(first, [shifted.clone()], "{backend}");
+        std::thread::scope(|scope| {
+            let others = [0; 3].map(|_| scope.spawn(|| answer(&*loaded, &inputs)));
+            for other in others {
+                assert_eq!(other.join().expect("whole").as_ref(), Ok(&first), "{backend}");
+            }
+        });
+        // What they share outlives the model that they came from.
+        let mut runner = loaded.runner().expect("a runner");
+        drop(loaded);
+        let mut outputs = vec![Vec::new()];
+        runner.run(&inputs, &mut outputs).expect("it runs");
+        assert_eq!(outputs, first, "{backend}");
+    }
+}

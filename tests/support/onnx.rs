@@ -76,6 +76,45 @@ pub fn subtract(shape: &[Option<usize>]) -> Vec<u8> {
     [whole_field(1, 8), bytes_field(7, &graph.concat()), opset].concat()
 }
 
+/// A model of `count` dense layers without bias, from `x` to `y`, [N, `size`]; each shifts by one place:
+/// `y[j]` is `x[j + count]`, counted round. 4 · `count` · `size`² bytes of constants.
+pub fn layers(count: usize, size: usize) -> Vec<u8> {
+    let mut weights = vec![0.0_f32; size * size];
+    (0..size).for_each(|column| weights[(column + 1) % size * size + column] = 1.0);
+    let raw: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    let mut graph = Vec::new();
+    for layer in 0..count {
+        let name = |number: usize| match number {
+            0 => "x".to_owned(),
+            number if number == count => "y".to_owned(),
+            number => format!("h{number}"),
+        };
+        let weight = format!("w{layer}");
+        let node = [
+            bytes_field(1, name(layer).as_bytes()),
+            bytes_field(1, weight.as_bytes()),
+            bytes_field(2, name(layer + 1).as_bytes()),
+            bytes_field(4, b"MatMul"),
+        ];
+        graph.extend(bytes_field(1, &node.concat()));
+    }
+    graph.extend(bytes_field(2, b"layers"));
+    for layer in 0..count {
+        let tensor = [
+            whole_field(1, size as u64),
+            whole_field(1, size as u64),
+            whole_field(2, 1),
+            bytes_field(8, format!("w{layer}").as_bytes()),
+            bytes_field(9, &raw),
+        ];
+        graph.extend(bytes_field(5, &tensor.concat()));
+    }
+    graph.extend(bytes_field(11, &value("x", &[None, Some(size)])));
+    graph.extend(bytes_field(12, &value("y", &[None, Some(size)])));
+    let opset = bytes_field(8, &[bytes_field(1, b""), whole_field(2, 17)].concat());
+    [whole_field(1, 8), bytes_field(7, &graph), opset].concat()
+}
+
 /// The numbers of a `TensorProto` of f32, and its shape.
 pub fn tensor(bytes: &[u8]) -> Option<(Vec<usize>, Vec<f32>)> {
     let (mut shape, mut floats, mut is_f32) = (Vec::new(), Vec::new(), false);

@@ -4,6 +4,7 @@
 pub mod mock;
 pub mod onnxruntime;
 pub mod rten;
+mod weights;
 
 use std::sync::Arc;
 

@@ -2,7 +2,9 @@
 //!
 //! Looked for in `ORT_DYLIB_PATH`, then where systems keep libraries, then in the Python wheel
 //! `onnxruntime` of the Python in the path. One thread a session, no spinning (on: two sessions that
-//! wait take a whole processor), no arena, no memory patterns, which would grow with every shape.
+//! wait take a whole processor), no arena, no memory patterns, which would grow with every shape. Each worker
+//! has a session of its own, as one is not safe to be run by several; they share the large constants, packed
+//! as the kernels like them.
 
 use std::{
     collections::BTreeMap,
@@ -16,13 +18,16 @@ use engine::Fault;
 use ort::{
     environment::Environment,
     ep::{self, ExecutionProviderDispatch},
-    session::{IoBinding, Session},
-    value::{DynTensor, Tensor, TensorElementType, ValueType},
+    session::{IoBinding, Session, builder::PrepackedWeights},
+    value::{DynTensor, DynValue, Tensor, TensorElementType, ValueType},
 };
 
 use crate::signature::{Element, Signature, Slot};
 
-use super::{Array, Loaded, Options, Runner, Values};
+use super::{
+    Array, Loaded, Options, Runner, Values,
+    weights::{self, Weight},
+};
 
 /// Shapes of batches a runner keeps memory for.
 const SHAPES_MAX: usize = 16;
@@ -40,12 +45,12 @@ pub fn is_there() -> bool {
 pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault> {
     let environment = environment()?;
     let provider = provider(&options.providers)?;
-    let bytes: Arc<[u8]> = bytes.into();
-    let session = session(environment, &bytes, &provider)?;
+    let shared = Shared::new(bytes, provider)?;
+    let session = session(environment, &shared)?;
     let slots = |outlets: &[ort::value::Outlet]| outlets.iter().map(slot).collect();
     let signature =
         Signature { inputs: slots(session.inputs()), outputs: slots(session.outputs()) };
-    Ok(Arc::new(Ort { bytes, provider, signature, first: Mutex::new(Some(session)) }))
+    Ok(Arc::new(Ort { shared, signature, first: Mutex::new(Some(session)) }))
 }
 
 fn slot(outlet: &ort::value::Outlet) -> Slot {
@@ -182,7 +187,51 @@ fn tell_once(text: &str) {
     }
 }
 
-fn session(environment: &Environment, bytes: &[u8], provider: &Provider) -> Result<Session, Fault> {
+/// Constants of at least so many bytes are shared between sessions.
+const SHARED_BYTES_MIN: usize = 16 << 10;
+
+/// What the sessions of a model share.
+struct Shared {
+    bytes: Vec<u8>,
+    provider: Provider,
+    /// Constants by name.
+    weights: Vec<(String, Arc<DynValue>)>,
+    packed: PrepackedWeights,
+}
+
+impl Shared {
+    fn new(bytes: Vec<u8>, provider: Provider) -> Result<Self, Fault> {
+        let mut shared =
+            Self { bytes, provider, weights: Vec::new(), packed: PrepackedWeights::new() };
+        // Elsewhere than on the processor each session has to have its own.
+        if shared.provider.name == "cpu" {
+            for (weight, lens) in weights::weights(&shared.bytes, SHARED_BYTES_MIN) {
+                let value = value(&weight, lens).map_err(|error| {
+                    Fault::data("ONNX Runtime cannot take its constants").because(error)
+                })?;
+                shared.weights.push((weight.name.to_owned(), Arc::new(value)));
+            }
+        }
+        Ok(shared)
+    }
+}
+
+fn value(weight: &Weight<'_>, lens: Vec<usize>) -> ort::Result<DynValue> {
+    Ok(match weight.kind {
+        weights::Kind::F32 => {
+            let numbers = weight.raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+            Tensor::from_array((lens, numbers.collect::<Vec<_>>()))?.into_dyn()
+        }
+        weights::Kind::I8 => {
+            let numbers = weight.raw.iter().map(|&byte| i8::from_le_bytes([byte]));
+            Tensor::from_array((lens, numbers.collect::<Vec<_>>()))?.into_dyn()
+        }
+        weights::Kind::U8 => Tensor::from_array((lens, weight.raw.to_vec()))?.into_dyn(),
+    })
+}
+
+fn session(environment: &Environment, shared: &Shared) -> Result<Session, Fault> {
+    let Shared { bytes, provider, weights, packed } = shared;
     let refused = |error: ort::Error| Fault::data("ONNX Runtime cannot load it").because(error);
     let builder = Session::builder(environment)
         .and_then(|builder| Ok(builder.with_intra_threads(1)?))
@@ -193,13 +242,17 @@ fn session(environment: &Environment, bytes: &[u8], provider: &Provider) -> Resu
         .map_err(|error| {
             Fault::new(format!("the provider `{}` does not start", provider.name)).because(error)
         })?;
-    let mut builder = builder;
+    let mut builder =
+        builder.with_prepacked_weights(packed).map_err(|error| refused(error.into()))?;
+    for (name, weight) in weights {
+        let with = builder.with_initializer(name, weight.clone());
+        builder = with.map_err(|error| refused(error.into()))?;
+    }
     builder.commit_from_memory(bytes).map_err(refused)
 }
 
 struct Ort {
-    bytes: Arc<[u8]>,
-    provider: Provider,
+    shared: Shared,
     signature: Signature,
     /// The session that was made to see whether the model loads, until somebody wants it.
     first: Mutex<Option<Session>>,
@@ -218,7 +271,7 @@ impl Loaded for Ort {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         let session = match first {
             Some(session) => session,
-            None => session(environment()?, &self.bytes, &self.provider)?,
+            None => session(environment()?, &self.shared)?,
         };
         Ok(Box::new(OrtRunner {
             session,

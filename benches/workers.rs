@@ -1,0 +1,277 @@
+//! What the threads that run models cost: memory for weights they share, wake-ups while nobody asks, two
+//! of them against two processes, and what it takes to decide what to run next.
+//!
+//! Memory, wake-ups and throughput are those of processes of their own, which this program starts as itself.
+
+mod support;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use afferent_suite::onnx;
+use engine::{
+    Answer, Buffer, Fault,
+    testing::{Awaited, Outcome, reply},
+};
+use model::{
+    backend::{Options, load, onnxruntime},
+    batch::{Decision, Policy, Queue, Waiting, Window},
+    host::{Door, Manner, Model, Row, Rowwise, Terms, Way, Workers},
+};
+use support::{Bench, Spread, process};
+
+/// Counts what is allocated.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[expect(unsafe_code, reason = "an allocator that counts, and leaves the work to the system's")]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Set in a process that is measured: what it is to do.
+const CHILD: &str = "AFFERENT_BENCH_WORKERS";
+const MIB: f64 = 1_048_576.0;
+
+fn main() {
+    if let Ok(task) = std::env::var(CHILD) {
+        return child(&task);
+    }
+    let bench = Bench::start("workers");
+    decisions(&bench);
+    let backends: &[&str] =
+        if onnxruntime::is_there() { &["rten", "onnxruntime"] } else { &["rten"] };
+    if backends.len() < 2 {
+        eprintln!("  SKIPPED ONNX Runtime: set ORT_DYLIB_PATH");
+    }
+    // 25 layers of 4 MiB.
+    let (layers, size) = if bench.test { (3, 256) } else { (25, 1_024) };
+    for backend in backends {
+        let memory =
+            |workers: usize| ask_child(&format!("memory {backend} {workers} {layers} {size}"))[0];
+        let [one, four] = bench.interleaved([
+            ("memory, one worker", &mut || memory(1)),
+            ("memory, four workers", &mut || memory(4)),
+        ]);
+        let (one, four) = (one.of(|&mb| mb), four.of(|&mb| mb));
+        bench.report("memory", &[("backend", backend)], &[("one_mb", &one), ("four_mb", &four)]);
+        bench.verdict(
+            &format!("{backend}: memory of four workers, times one"),
+            &four.over(&one),
+            1.3,
+        );
+        let span_ms = bench.scale(2_000, 100);
+        let [together, apart] = bench.interleaved([
+            ("two workers", &mut || ask_child(&format!("answers {backend} 2 {span_ms}"))[0]),
+            ("two processes", &mut || {
+                let task = format!("answers {backend} 1 {span_ms}");
+                let both = [start_child(&task), start_child(&task)];
+                both.into_iter().map(|child| numbers_of(child)[0]).sum()
+            }),
+        ]);
+        let (together, apart) = (together.of(|&rate| rate), apart.of(|&rate| rate));
+        bench.report(
+            "answers a second",
+            &[("backend", backend)],
+            &[("two_workers", &together), ("two_processes", &apart)],
+        );
+        let promise = format!("{backend}: two workers, times two processes");
+        bench.verdict_least(&promise, &together.over(&apart), 0.9);
+    }
+    let span_ms = bench.scale(5_000, 100);
+    let [idle] = bench.interleaved([("eight models idle", &mut || {
+        ask_child(&format!("idle rten 2 {span_ms}"))[0]
+    })]);
+    let idle = idle.of(|&wakes| wakes);
+    bench.report("eight models idle", &[], &[("wake_ups_per_s", &idle)]);
+    bench.verdict("eight models idle, wake-ups a second", &idle, 10.0);
+}
+
+/// What it costs to let a question wait and to decide about it, of a policy that knows its costs.
+fn decisions(bench: &Bench) {
+    let count = bench.scale(2_000_000, 5_000);
+    let mut allocated = 0.0_f64;
+    let [ns] = bench.interleaved([("decision", &mut || {
+        let mut policy = Window::new(32);
+        (1..=32).for_each(|rows| policy.ran(rows, 1_000 + rows as i64, 0));
+        let mut queue = Queue::default();
+        // Memory for the queue is there after the first questions.
+        let (mut now, mut asked, mut run) = (0, 0, 0);
+        let mut before = 0;
+        let mut began = Instant::now();
+        while run < count {
+            // Two come for each decision.
+            for _ in 0..2 {
+                let question = Waiting { id: asked, arrived: now, deadline: now + 1_000_000 };
+                assert!(policy.admits(now, &question, &queue));
+                queue.push(question);
+                asked += 1;
+            }
+            now += 100;
+            match policy.decide(now, &mut queue) {
+                Decision::Run(rows) => {
+                    queue.skip(rows);
+                    run += rows;
+                }
+                decision => panic!("{decision:?} with questions waiting"),
+            }
+            if run == 64 {
+                (before, began) = (ALLOCATIONS.load(Ordering::Relaxed), Instant::now());
+            }
+        }
+        let took = began.elapsed().as_secs_f64();
+        allocated = allocated.max((ALLOCATIONS.load(Ordering::Relaxed) - before) as f64);
+        assert_eq!(asked as usize, run, "every question is run once");
+        1e9 * took / (run - 64) as f64
+    })]);
+    let ns = ns.of(|&ns| ns);
+    let allocated = Spread::one(allocated);
+    bench.report("decision", &[], &[("ns_a_question", &ns), ("allocations", &allocated)]);
+    bench.verdict("a question admitted and decided about, ns", &ns, 300.0);
+}
+
+fn start_child(task: &str) -> std::process::Child {
+    let this = std::env::current_exe().expect("a bench is a program");
+    let child = Command::new(this).env(CHILD, task).stdout(Stdio::piped()).spawn();
+    child.expect("it can be started again")
+}
+
+fn numbers_of(child: std::process::Child) -> Vec<f64> {
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "the measured process failed");
+    let text = String::from_utf8(output.stdout).expect("numbers");
+    text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
+}
+
+fn ask_child(task: &str) -> Vec<f64> {
+    numbers_of(start_child(task))
+}
+
+/// What a process that is measured does; it prints what it measured.
+fn child(task: &str) {
+    let words: Vec<&str> = task.split_whitespace().collect();
+    let number = |at: usize| words[at].parse::<usize>().expect("a number");
+    let (backend, threads) = (words[1], number(2));
+    let workers = Workers::with(Manner { threads, ..Manner::default() });
+    let measured = match words[0] {
+        "memory" => memory(backend, threads, &workers, number(3), number(4)),
+        "answers" => answers(backend, threads, &workers, number(3)),
+        _ => idle(backend, &workers, number(3)),
+    };
+    println!("{measured}");
+}
+
+/// Gives an output as it is.
+struct Whole;
+
+impl Rowwise for Whole {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        Ok(buffer(row.output(0)).into())
+    }
+}
+
+fn buffer(numbers: &[f32]) -> Buffer {
+    let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
+    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
+    buffer
+}
+
+fn door(backend: &str, workers: &Workers, layers: usize, size: usize) -> (Arc<Model>, Door) {
+    let loaded = load(backend, onnx::layers(layers, size), &Options::default()).expect("it loads");
+    let model = Model::new("layers", loaded, 1, workers);
+    let way = Way::new(model.signature(), 0, vec![size], &[], Box::new(Whole)).expect("a way");
+    let door = model.door(way, Terms::default(), &[]).expect("a door");
+    (model, door)
+}
+
+fn ask(door: &Door, numbers: &Buffer) -> Awaited {
+    let (reply, awaited) = reply(None);
+    door.ask(numbers.clone(), reply);
+    awaited
+}
+
+/// Waits for an answer, which must be the question shifted by so many places.
+fn check(awaited: &Awaited, question: &Buffer, shift: usize) {
+    let Outcome::Answer(Some(answer)) = awaited.wait(Duration::from_secs(60)) else {
+        panic!("no answer")
+    };
+    let (got, asked) = (answer.floats(), question.floats());
+    assert!((0..asked.len()).all(|n| got[n] == asked[(n + shift) % asked.len()]));
+}
+
+/// MB of this process once every worker has run the model.
+fn memory(backend: &str, threads: usize, workers: &Workers, layers: usize, size: usize) -> f64 {
+    let (_model, door) = door(backend, workers, layers, size);
+    let question = buffer(&(0..size).map(|n| n as f32).collect::<Vec<_>>());
+    check(&ask(&door, &question), &question, layers);
+    // Workers run the model by themselves when they start; they have once nothing runs any more.
+    let mut before = process::cpu_s("self");
+    let began = Instant::now();
+    while process::threads("self") < threads + 1 || began.elapsed() < Duration::from_millis(300) {
+        process::let_run(Duration::from_millis(20));
+    }
+    loop {
+        process::let_run(Duration::from_millis(200));
+        let now = process::cpu_s("self");
+        if now - before < 0.002 {
+            break;
+        }
+        before = now;
+    }
+    process::rss_bytes("self") / MIB
+}
+
+/// Answers a second with two questions open for each worker.
+fn answers(backend: &str, threads: usize, workers: &Workers, span_ms: usize) -> f64 {
+    const SIZE: usize = 256;
+    let (_model, door) = door(backend, workers, 4, SIZE);
+    let question = buffer(&(0..SIZE).map(|n| n as f32).collect::<Vec<_>>());
+    check(&ask(&door, &question), &question, 4);
+    process::let_run(Duration::from_millis(100));
+    let mut open: std::collections::VecDeque<Awaited> =
+        (0..2 * threads).map(|_| ask(&door, &question)).collect();
+    let (mut answered, began) = (0_u64, Instant::now());
+    while began.elapsed() < Duration::from_millis(span_ms as u64) {
+        check(&open.pop_front().expect("some are open"), &question, 4);
+        open.push_back(ask(&door, &question));
+        answered += 1;
+    }
+    answered as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Times that a thread of this process woke up, a second, with eight models loaded and nobody asking.
+fn idle(backend: &str, workers: &Workers, span_ms: usize) -> f64 {
+    let doors: Vec<_> = (0..8).map(|n| door(backend, workers, 2, 64 + n)).collect();
+    for (n, (_, door)) in doors.iter().enumerate() {
+        let question = buffer(&(0..64 + n).map(|n| n as f32).collect::<Vec<_>>());
+        check(&ask(door, &question), &question, 2);
+    }
+    process::let_run(Duration::from_millis(500));
+    let before = process::wake_ups("self");
+    let began = Instant::now();
+    process::let_run(Duration::from_millis(span_ms as u64));
+    // This thread woke up once itself.
+    let woken = (process::wake_ups("self") - before - 1.0).max(0.0);
+    woken / began.elapsed().as_secs_f64()
+}
