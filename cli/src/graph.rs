@@ -110,7 +110,10 @@ impl Graph {
 
     fn models(&self) -> &(Services, Diagnostics) {
         self.models.get_or_init(|| {
-            let kind = ModelServices::new(Arc::new(Disk), Some(self.name.clone()));
+            let kind = ModelServices::telling(Arc::new(Disk), Some(self.name.clone()), |news| {
+                // Where stderr is closed there is nobody to tell.
+                let _ = writeln!(std::io::stderr(), "afferent: {news}");
+            });
             Services::open_sound(&kind, &self.spec.models)
         })
     }

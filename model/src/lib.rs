@@ -9,6 +9,7 @@ pub mod kinds;
 pub mod onnx;
 pub mod remote;
 pub mod section;
+pub mod sidecar;
 
 mod names;
 pub mod signature;

@@ -1,8 +1,20 @@
 //! `[model.NAME]`: what is wrong with it is told with its place and what to do, together with the rest.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use afferent_suite::{kinds::tallied, onnx};
+use engine::{
+    Answer, Buffer, Disk, Fault, GraphSpec, Services, SourceText,
+    testing::{Outcome, reply},
+};
+use model::{
+    host::{ModelService, Row, Rowwise, Terms, Way},
+    section::ModelServices,
+};
 
 use crate::{run, try_plan};
 
@@ -86,4 +98,129 @@ fn a_question_that_does_not_fit_is_told_with_what_would() {
     let text = said(&section, "model = \"m\"");
     assert!(text.contains("takes pieces of any length"), "{text}");
     assert!(text.contains("say which: `window_s`"), "{text}");
+}
+
+/// A model that multiplies by itself so often, and one that does nothing: alike, but not the same.
+fn shifting(count: usize) -> Vec<u8> {
+    onnx::layers(count, 20)
+}
+
+#[test]
+fn a_model_of_segments_is_left_early() {
+    // Each of the two gives its answer; without an output of that name the second takes what was asked.
+    let small = file("small.onnx", &onnx::unary("Relu", &[None, Some(20)]));
+    let large = file("large.onnx", &onnx::unary("Neg", &[None, Some(20)]));
+    let section = |more: &str| {
+        format!("[model.m]\nsegments = [{small:?}, {large:?}]\nbackend = \"rten\"\n{more}")
+    };
+    let answers = |name: &str, more: &str| {
+        let text = graph(&section(more), "model = \"m\"\nnormalize = \"given\"\nmean = [200.0]");
+        run(&text.replace("answers", name));
+        tallied(name).0
+    };
+    // Of 20 numbers in a row, one apart, the largest has a score of 0.63; below 200 all are 0 to the first.
+    let early = answers("early", "thresholds = [0.6]");
+    assert_eq!(early[390], 190.0, "sure enough");
+    assert_eq!(early[10], 190.0, "not sure, and asked again");
+    let never = answers("never", "");
+    assert_eq!((never[390], never[10]), (-190.0, 190.0));
+    let exits = file("exits.toml", b"[[exit]]\ntemperature = 10.0\nthreshold = 0.6\n");
+    let hot = answers("hot", &format!("exits = {exits:?}"));
+    assert_eq!((hot[390], hot[10]), (-190.0, 190.0));
+}
+
+#[test]
+fn segments_and_exits_that_make_no_sense_are_told() {
+    let relu = file("relu_s.onnx", &onnx::unary("Relu", &[None, Some(20)]));
+    let other = file("other_s.onnx", &onnx::unary("Relu", &[None, Some(30)]));
+    let told = |section: String| {
+        said(&format!("[model.m]\nbackend = \"rten\"\n{section}"), "model = \"m\"")
+    };
+    let text = told(format!("file = {relu:?}\nsegments = [{relu:?}]"));
+    assert!(text.contains("`file` and `segments` exclude each other"), "{text}");
+    let text = told("segments = []".to_owned());
+    assert!(text.contains("`segments` is empty"), "{text}");
+    let text = told(format!("file = {relu:?}\nthresholds = [0.5]"));
+    assert!(text.contains("`thresholds` needs `segments`"), "{text}");
+    let text = told(format!("segments = [{relu:?}, {relu:?}]\nthresholds = [0.5, 0.6]"));
+    assert!(text.contains("`thresholds` has 2 numbers for 1 early exits"), "{text}");
+    let text = told(format!("segments = [{relu:?}, {other:?}]"));
+    assert!(text.contains("segment 2 answers with `y f32[?, 30]`"), "{text}");
+    let text = told(format!("segments = [{relu:?}, \"no/such.onnx\"]"));
+    assert!(text.contains("cannot read `no/such.onnx`"), "{text}");
+    let exits = |content: &str| {
+        let path = file("odd.toml", content.as_bytes());
+        told(format!("segments = [{relu:?}, {relu:?}]\nexits = {path:?}"))
+    };
+    let text = exits("[[exit]]\nthreshold = true");
+    assert!(text.contains("exit 1: `threshold` is a number"), "{text}");
+    let text = exits("weights = \"00\"\n[[exit]]\nthreshold = 0.5");
+    assert!(text.contains("made for other weights; run `afferent calibrate` again"), "{text}");
+    let text = exits("[[exit]]\nthreshold = 0.5\n[[exit]]\nthreshold = 0.5");
+    assert!(text.contains("it has 2 exits for 2 segments"), "{text}");
+}
+
+#[test]
+fn a_changed_file_becomes_a_new_version_or_is_refused() {
+    let path = file("changes.onnx", &shifting(1));
+    let text = format!(
+        "[model.m]\nfile = {path:?}\nbackend = \"rten\"\nreload = true\ntrial_questions = 20"
+    );
+    let spec = GraphSpec::parse(&SourceText::new("models.toml", &graph(&text, "model = \"m\"")))
+        .expect("a graph");
+    let news = Arc::new(Mutex::new(Vec::new()));
+    let own = news.clone();
+    let kind = ModelServices::telling(Arc::new(Disk), None, move |text| {
+        own.lock().expect("whole").push(text.to_owned());
+    });
+    let services = Services::open(&kind, &spec.models).expect("it loads");
+    let service = services.find::<ModelService>("m").expect("a model");
+    let way =
+        Way::new(service.model.signature(), 0, vec![20], &[], Box::new(First)).expect("a way");
+    let door = service.model.door(way, Terms::default(), &[]).expect("a door");
+    // The first number of an answer says how far a version shifts.
+    let ask = || {
+        let (reply, awaited) = reply(None);
+        let mut numbers = Buffer::with_bytes(80, 20);
+        let places = numbers.floats_mut().expect("fresh");
+        // The largest stands where all three versions agree about it, or not.
+        (0..20).for_each(|n| places[n] = n as f32);
+        door.ask(numbers, reply);
+        match awaited.wait(crate::LIMIT) {
+            Outcome::Answer(Some(answer)) => answer.floats()[0],
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ask(), 1.0);
+    let until = |told: &str| {
+        let began = std::time::Instant::now();
+        while !news.lock().expect("whole").iter().any(|news| news.contains(told)) {
+            assert!(began.elapsed() < crate::LIMIT, "{:?}", news.lock().expect("whole"));
+            assert_eq!(ask(), 1.0, "nobody notices");
+        }
+    };
+    // What is no model, what is another, and what says something else.
+    fs::write(&path, b"half a model").expect("room");
+    until("version 1 serves on: the file is no ONNX model");
+    fs::write(&path, onnx::layers(1, 30)).expect("room");
+    until("version 1 serves on: it takes or gives something else");
+    fs::write(&path, shifting(2)).expect("room");
+    until("version 2 is refused: 0.0 % of");
+    // Of the same effect, in twenty-one layers.
+    fs::write(&path, shifting(21)).expect("room");
+    until("version 3 serves from now on: 100.0 % of");
+    assert_eq!((service.model.version(), ask()), (3, 1.0));
+    assert_eq!(service.model.tally().failed, 0);
+}
+
+/// Gives the first output as it is.
+struct First;
+
+impl Rowwise for First {
+    fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
+        let numbers = row.output(0);
+        let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
+        buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
+        Ok(buffer.into())
+    }
 }

@@ -1,0 +1,204 @@
+//! `[model.NAME]` in a graph file: which model, who runs it, on what.
+
+mod parts;
+mod reload;
+
+use std::sync::Arc;
+
+use engine::{
+    AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, Service,
+    ServiceKind, Value,
+};
+
+use crate::{
+    backend::{self, Options},
+    host::{Manner, Model, ModelService, Trial, Workers},
+};
+
+use parts::{EXITS, FILE, Paths, SEGMENTS, THRESHOLDS};
+use reload::Reload;
+
+pub use parts::weights_of;
+
+/// What a section is, for the manual.
+pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
+    `classify`, `embed`, `detect`. It is loaded once for all sessions of a host, and what they ask is \
+    run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
+    the model that no node feeds get a number each: `fixed = { sr = 16000 }`. A model of `segments` is \
+    left early by questions it is sure about: `exits` says when. With `reload` a new version takes over \
+    while the graph runs, once it has proved itself. `afferent check` says what does not fit.";
+/// A section, for the manual.
+pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
+    from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
+
+/// The parameters of a section, in the order of the manual.
+pub static PARAMS: &[&dyn AnyParam] = &[
+    &FILE,
+    &SEGMENTS,
+    &EXITS,
+    &THRESHOLDS,
+    &BACKEND,
+    &PROVIDER,
+    &BATCH_MAX,
+    &RELOAD,
+    &AGREEMENT,
+    &TRIAL_QUESTIONS,
+];
+
+const BACKEND: Param<&str> = Param::with_default(
+    "backend",
+    "auto",
+    "Who runs it: \"rten\", always there, or \"onnxruntime\", faster, where it is installed; \"auto\" \
+     takes the faster one that is there.",
+)
+.one_of(backend::NAMES);
+const PROVIDER: Param<&[&str]> = Param::with_default(
+    "provider",
+    &["cpu"] as &[&str],
+    "Where to run, the first that is there: \"cuda\", \"coreml\", \"cpu\".",
+);
+const BATCH_MAX: Param<i64> =
+    Param::with_default("batch_max", 32, "Most questions to run at once.").within(1.0, 1_024.0);
+const RELOAD: Param<bool> = Param::with_default(
+    "reload",
+    false,
+    "Whether a changed file becomes a new version while the graph runs: first a tenth of the questions is \
+     put to it as well; if its answers agree with those of the version that serves, it takes over, \
+     without a question lost; if it fails within the next 1000 runs, the old one comes back.",
+);
+const AGREEMENT: Param<f64> = Param::with_default(
+    "agreement",
+    0.95,
+    "Share of the answers of a new version that must agree: the same class, or numbers within 5 %.",
+)
+.within(0.0, 1.0);
+const TRIAL_QUESTIONS: Param<i64> = Param::with_default(
+    "trial_questions",
+    200,
+    "Of how many questions the answers of a new version are compared.",
+)
+.within(1.0, 1e9);
+/// A table, which no parameter type holds: checked here.
+const FIXED: &str = "fixed";
+
+/// Opens the models that graphs describe. Sections of one content and settings share a model, and all
+/// share the workers.
+pub struct ModelServices {
+    files: Arc<dyn Files>,
+    graph_file: Option<String>,
+    workers: Workers,
+    tell: Tell,
+}
+
+/// Hears what a person should know, in whole sentences.
+type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl ModelServices {
+    /// Models from `files`, relative paths from the folder of the graph file. Silent about new versions.
+    pub fn new(files: Arc<dyn Files>, graph_file: Option<String>) -> Self {
+        Self::telling(files, graph_file, |_| ())
+    }
+
+    /// As [`ModelServices::new`]; `tell` hears what becomes of new versions, in whole sentences.
+    pub fn telling(
+        files: Arc<dyn Files>,
+        graph_file: Option<String>,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        let tell: Tell = Arc::new(tell);
+        let workers = Workers::with(Manner { tell: tell.clone(), ..Manner::default() });
+        Self { files, graph_file, workers, tell }
+    }
+}
+
+/// A section's settings, checked.
+struct Settings {
+    params: Params,
+    fixed: Vec<(String, f64)>,
+}
+
+fn settings(section: &SectionSpec) -> Result<Settings, Diagnostics> {
+    let mut plain = section.clone();
+    plain.params.retain(|(key, _)| key.value != FIXED);
+    let is_named = |(key, _): &(engine::Spanned<String>, _)| {
+        let names = PARAMS.iter().map(|param| param.name());
+        let meant = engine::nearest(&key.value, names).unwrap_or(&key.value);
+        [FILE.name(), SEGMENTS.name()].contains(&meant)
+    };
+    let is_missing = !plain.params.iter().any(is_named);
+    let params = plain.checked(PARAMS).map_err(|mut problems| {
+        problems.0.extend(is_missing.then(|| parts::missing(section)));
+        problems
+    })?;
+    let mut fixed = Vec::new();
+    if let Some(written) = section.param(FIXED) {
+        let wrong = || {
+            let message = "`fixed` takes a table of numbers by the name of the input";
+            let problem = Diagnostic::error(Code::WrongType, message).at(&written.place);
+            problem.hint("write such as `fixed = { sr = 16000 }`")
+        };
+        let Value::Table(entries) = &written.value else { return Err(wrong().into()) };
+        for (name, value) in entries {
+            fixed.push((name.value.clone(), value.value.as_number().ok_or_else(wrong)?));
+        }
+    }
+    Ok(Settings { params, fixed })
+}
+
+impl ServiceKind for ModelServices {
+    fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
+        let Settings { params, fixed } = settings(section)?;
+        let paths = Paths::of(section, &params, self.graph_file.as_deref())?;
+        let parts = paths.read(&*self.files).map_err(|(path, error)| {
+            let message = format!("cannot read `{path}`: {error}");
+            let problem = Diagnostic::error(Code::of_io(&error), message);
+            let written = if paths.exits.as_ref() == Some(&path) {
+                EXITS.name()
+            } else if paths.segments.len() > 1 {
+                SEGMENTS.name()
+            } else {
+                FILE.name()
+            };
+            let place = section.param(written).and_then(|file| file.place.clone());
+            let problem = problem.at(&place).of(format!("model `{}`", section.name.value));
+            problem.hint("check the path; it starts from the folder of the graph file")
+        })?;
+        // One that is loaded anew is nobody else's.
+        let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
+        let identity = format!(
+            "{} {} {:?} {} {fixed:?} {own}",
+            parts.content,
+            params.read(&BACKEND)?,
+            params.read(&PROVIDER)?,
+            params.read(&BATCH_MAX)?,
+        );
+        Ok(identity)
+    }
+
+    fn open(&self, section: &SectionSpec) -> Result<Arc<dyn Service>, Fault> {
+        let unplanned = |_| Fault::new("its section is wrong");
+        let Settings { params, fixed } = settings(section).map_err(unplanned)?;
+        let refused = |problem: Diagnostic| Fault::new(problem.message);
+        let unreadable = |(_, error)| Fault::io("it cannot be read", error);
+        let paths = Paths::of(section, &params, self.graph_file.as_deref()).map_err(unplanned)?;
+        let parts = paths.read(&*self.files).map_err(unreadable)?;
+        let content = parts.content.clone();
+        let providers = params.read(&PROVIDER).map_err(refused)?;
+        let options = Options { providers: providers.into_iter().map(str::to_owned).collect() };
+        let backend = params.read(&BACKEND).map_err(refused)?;
+        let chain = parts.load(backend, &options)?;
+        let batch_max = params.read(&BATCH_MAX).map_err(refused)? as usize;
+        let model = Model::chained(&section.name.value, chain, batch_max, &self.workers);
+        if params.read(&RELOAD).map_err(refused)? {
+            let trial = Trial {
+                questions: params.read(&TRIAL_QUESTIONS).map_err(refused)? as u64,
+                agreement: params.read(&AGREEMENT).map_err(refused)?,
+                ..Trial::default()
+            };
+            let (files, tell) = (self.files.clone(), self.tell.clone());
+            let backend = backend.to_owned();
+            Reload { paths, backend, options, trial, files, content, tell }.start(&model);
+        }
+        Ok(Arc::new(ModelService { model, fixed }))
+    }
+}
