@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod batch;
+pub mod calibrate;
 pub mod host;
 pub mod kinds;
 pub mod onnx;
