@@ -10,6 +10,7 @@ pub mod kinds;
 pub mod onnx;
 pub mod remote;
 pub mod section;
+pub mod tools;
 
 mod names;
 pub mod signature;
