@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
+use crate::command::ModelArguments;
+
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
 #[command(name = "afferent", version, after_help = EXAMPLES, max_term_width = 100)]
@@ -23,8 +25,8 @@ Examples:
   afferent explain node                                the keys that every node has
 
 Exit codes:
-  0 done · 1 fault while running, or a test failed · 2 usage · 70 defect in afferent ·
-  74 file, device or pipe · 78 wrong graph";
+  0 done · 1 fault while running, a test failed, or a model refused · 2 usage ·
+  70 defect in afferent · 74 file, device or pipe · 78 wrong graph";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Mode {
@@ -40,6 +42,9 @@ pub(crate) enum Mode {
     Explain(ExplainArguments),
     /// Draw a graph as a Mermaid flowchart
     Draw(GraphArguments),
+    /// Measure a model, or make a smaller one of it
+    #[command(arg_required_else_help = true)]
+    Model(ModelArguments),
 }
 
 /// A graph file, and what is changed in it.

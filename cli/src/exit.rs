@@ -14,7 +14,7 @@ use crate::terminal;
 pub(crate) enum Exit {
     /// All is done.
     Done = 0,
-    /// Something went wrong while the graph ran, or a test failed.
+    /// Something went wrong while the graph ran, a test failed, or a model was refused.
     Fault = 1,
     /// The command line is wrong; clap ends with this code, too.
     Usage = 2,

@@ -25,6 +25,18 @@ pub(crate) struct Interrupts {
     count: u32,
 }
 
+/// A flag that the first signal raises, for work that has nothing to finish; a second one ends the
+/// process where it is.
+pub(crate) fn flag() -> io::Result<Arc<AtomicBool>> {
+    let raised = Arc::<AtomicBool>::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag down.
+        flag::register_conditional_shutdown(signal, Exit::Fault as i32, raised.clone())?;
+        flag::register(signal, raised.clone())?;
+    }
+    Ok(raised)
+}
+
 /// What the newest signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {

@@ -89,6 +89,7 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::Draw(asked) => command::draw(asked),
         Mode::Explain(asked) => command::explain(asked),
         Mode::List => command::list(),
+        Mode::Model(asked) => command::model(asked),
         Mode::Run(asked) => command::run(asked),
         Mode::Test(asked) => command::test(asked),
     });

@@ -4,12 +4,14 @@
 
 pub mod backend;
 pub mod batch;
+pub mod calibrate;
 pub mod host;
 pub mod kinds;
 pub mod onnx;
 pub mod remote;
 pub mod section;
 pub mod sidecar;
+pub mod tools;
 
 mod names;
 pub mod signature;

@@ -5,6 +5,7 @@ mod draw;
 mod example;
 mod explain;
 mod list;
+mod model;
 mod run;
 mod test;
 
@@ -12,5 +13,6 @@ pub(crate) use check::check;
 pub(crate) use draw::draw;
 pub(crate) use explain::explain;
 pub(crate) use list::list;
+pub(crate) use model::{ModelArguments, model};
 pub(crate) use run::run;
 pub(crate) use test::test;

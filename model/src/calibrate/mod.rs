@@ -1,0 +1,38 @@
+//! When a chain of models may answer early: thresholds with a promise about what that costs in accuracy.
+//!
+//! A chain has an exit behind each segment. A sample leaves at the first exit that is confident enough; the last
+//! one takes the rest. [`calibrate`] finds how confident is enough, from samples for which every exit was
+//! asked:
+//!
+//! 1. Samples are split by a seed: some tune, the others certify. What tunes never certifies.
+//! 2. One temperature per exit makes its confidence honest ([`Temperature`]).
+//! 3. A path of thresholds is laid from *never leave early* to *always at the first exit*, the next step always where
+//!    least is risked per cost saved.
+//! 4. The path is walked on the other samples as far as the promise can be kept ([`Promise`]).
+//!
+//! The risk of a threshold is the share of samples that are answered wrong early and would have been
+//! answered right at the end (with labels), or otherwise than at the end (without). The promise holds for samples of
+//! the same kind as those given, whatever the models are like; where the data drifts it holds no
+//! more.
+//!
+//! Sources: Guo et al. 2017, *On Calibration of Modern Neural Networks* (temperature, expected calibration error);
+//! Angelopoulos, Bates et al. 2021, *Learn then Test*, arXiv 2110.01052 (fixed-sequence tests, Hoeffding–Bentkus
+//! p-value); Angelopoulos, Bates et al. 2022, *Conformal Risk Control*, arXiv 2208.02814; Jazbec et al. 2024, *Fast yet
+//! Safe: Early-Exiting with Risk Control*, arXiv 2405.20915 (both, for exits).
+
+mod bound;
+mod chain;
+mod choose;
+#[cfg(test)]
+mod laws;
+mod path;
+mod signal;
+mod split;
+mod temperature;
+
+pub use bound::{binomial_tail, clopper_pearson, hoeffding_bentkus};
+pub use chain::{Chain, Loss, Unfit};
+pub use choose::{Calibrated, CurvePoint, Options, Promise, calibrate, certify};
+pub use path::{Table, path};
+pub use signal::Signal;
+pub use temperature::{Temperature, expected_calibration_error};

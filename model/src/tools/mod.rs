@@ -1,0 +1,32 @@
+//! What the commands `afferent model …` do: measure models, and make smaller ones of them.
+//!
+//! ```text
+//! model file ─┬─▶ profile ───────────▶ tables, JSON, NAME.profile.toml
+//! data ───────┤      ▲
+//!             └─▶ quantize ─▶ Python: onnxruntime.quantization ─▶ a variant, if it is faster and right enough
+//! ```
+
+mod accuracy;
+mod data;
+mod feed;
+mod latency;
+mod machine;
+mod npy;
+mod profile;
+mod python;
+mod quantize;
+mod sidecar;
+mod subject;
+mod trouble;
+mod watch;
+
+pub use accuracy::{Agreement, Answers, Score};
+pub use data::{Column, Dataset, Truth};
+pub use feed::{Feed, Given};
+pub use latency::{Latency, Ratio};
+pub use machine::Machine;
+pub use profile::{ProfileOptions, Weigh, batching, profile, weigh};
+pub use quantize::{Calibration, Mode, QuantizeOptions, Quantized, quantize, save, sidecar_of};
+pub use sidecar::{Accuracy, Against, Memory, Point, Profile};
+pub use trouble::{Blame, Trouble};
+pub use watch::Watch;
