@@ -13,6 +13,7 @@ use crate::{
     event::EventWriter,
     format::Format,
     frame::{Frame, Gap, Header},
+    losses::Losses,
     ring::Sender,
     stats::{EdgeCounts, NodeCounts},
     tasks::TaskWake,
@@ -65,6 +66,20 @@ impl LivePorts {
         sender.publish(port.bound);
     }
 
+    async fn room(&self, port: usize, wake: &TaskWake) {
+        loop {
+            // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
+            let mut free = true;
+            for (sender, _) in &self.lock()[port].edges {
+                free &= sender.wait_for_room();
+            }
+            if free {
+                return;
+            }
+            wake.0.notified().await;
+        }
+    }
+
     /// Ends every stream, or hands the edges over to the next body if it goes on.
     pub(crate) fn end(&self) {
         for port in self.lock().iter_mut() {
@@ -81,6 +96,32 @@ impl LivePort {
         grid.enter(time, len);
         let after_last = grid.time_of(len as i64 - 1).plus_nanos(1);
         after_last.plus_nanos(-i64::from(uncertainty_ns)).max(time)
+    }
+
+    /// Sends on every edge; says whether one was full.
+    fn put(&mut self, header: Header, buffer: &Buffer) -> bool {
+        let mut is_full = false;
+        self.seq += 1;
+        for (sender, counts) in &mut self.edges {
+            counts.sent.add(1);
+            if sender.push(Frame::new(header, buffer.clone())).is_err() {
+                // A `block` edge behind a live source: the device goes first.
+                counts.dropped(Gap::Full, 1);
+                is_full = true;
+            }
+            sender.publish(self.bound);
+        }
+        is_full
+    }
+
+    /// Counts a frame as sent while the source is paused.
+    fn pass_over(&mut self) {
+        for (_, counts) in &self.edges {
+            counts.sent.add(1);
+            counts.dropped(Gap::Paused, 1);
+        }
+        self.seq += 1;
+        self.gap = Some(Gap::Paused);
     }
 
     fn raise(&mut self, bound: Timestamp) {
@@ -103,6 +144,7 @@ pub struct LiveIo {
     pub(crate) paused: Arc<AtomicBool>,
     /// Called when a ring that was full has room.
     pub(crate) wake: Arc<TaskWake>,
+    pub(crate) losses: Arc<Losses>,
 }
 
 impl LiveIo {
@@ -150,17 +192,7 @@ impl LiveIo {
     /// Waits until every edge of a port has room, for content that can wait where it comes from: a
     /// link with credit. A device cannot, and does not ask.
     pub async fn room(&self, port: usize) {
-        loop {
-            // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
-            let mut free = true;
-            for (sender, _) in &self.ports.lock()[port].edges {
-                free &= sender.wait_for_room();
-            }
-            if free {
-                return;
-            }
-            self.wake.0.notified().await;
-        }
+        self.ports.room(port, &self.wake).await;
     }
 
     /// Sends content that happened at `time`, not older than anything sent on this port before.
@@ -179,12 +211,7 @@ impl LiveIo {
         }
         here.bound = here.bound.max(here.bound_behind(time, uncertainty_ns, buffer.count()));
         if paused {
-            for (_, counts) in &here.edges {
-                counts.sent.add(1);
-                counts.dropped(Gap::Paused, 1);
-            }
-            here.seq += 1;
-            here.gap = Some(Gap::Paused);
+            here.pass_over();
             return;
         }
         let header = Header {
@@ -196,15 +223,26 @@ impl LiveIo {
             gap: here.gap.take().into(),
             ..Header::at(time)
         };
-        here.seq += 1;
-        for (sender, counts) in &mut here.edges {
-            counts.sent.add(1);
-            if sender.push(Frame::new(header, buffer.clone())).is_err() {
-                // A `block` edge behind a live source: the device goes first.
-                counts.dropped(Gap::Full, 1);
-            }
-            sender.publish(here.bound);
+        here.put(header, &buffer);
+    }
+
+    /// A way in for whoever brings content, on whatever thread.
+    pub fn entrance(&self) -> Entrance {
+        Entrance {
+            ports: self.ports.clone(),
+            clock: self.clock.clone(),
+            start: self.start,
+            source: self.source,
+            paused: self.paused.clone(),
+            wake: self.wake.clone(),
         }
+    }
+
+    /// Lets `heard` know of every frame with a tag of this source that is dropped on the way to a sink
+    /// that answers: its tag, and why. It is called where that happens, on data cores too, and must
+    /// not wait. What is lost with a body that never returned is not told.
+    pub fn on_loss(&self, heard: impl Fn(u64, Gap) + Send + Sync + 'static) {
+        self.losses.listen(self.source, Arc::new(heard));
     }
 
     /// Promises that nothing older than `bound` will be sent on `port`.
@@ -212,6 +250,92 @@ impl LiveIo {
         let mut ports = self.ports.lock();
         ports[port].heard = self.clock.now();
         ports[port].raise(bound);
+    }
+}
+
+/// A way into the graph through a live source, for content that many bring at once, each on a thread of
+/// its own: requests, connections. It takes none once the source has ended. Cheap to clone.
+#[derive(Clone)]
+pub struct Entrance {
+    ports: Arc<LivePorts>,
+    clock: Clock,
+    start: Timestamp,
+    source: u32,
+    paused: Arc<AtomicBool>,
+    wake: Arc<TaskWake>,
+}
+
+impl Entrance {
+    /// As [`LiveIo::room`]; for one who waits at a time.
+    pub async fn room(&self, port: usize) {
+        self.ports.room(port, &self.wake).await;
+    }
+
+    /// Sends content that came now, under `tag`, which the runtime copies to whatever it causes. Never
+    /// waits. Its time is now, or just behind what was sent before if that is later: a piece of a signal
+    /// may last longer than it takes the next one to come. With a `gap` nothing is said to be
+    /// missing less than that; without, a signal goes on where it ended.
+    ///
+    /// Gives the moment behind it.
+    ///
+    /// # Errors
+    /// Why it did not get in: the source has ended (`Closed`) or is paused, or an edge that does not
+    /// drop is full.
+    pub fn enter(
+        &self,
+        port: usize,
+        tag: u64,
+        gap: Option<Gap>,
+        buffer: Buffer,
+    ) -> Result<Timestamp, Gap> {
+        let mut ports = self.ports.lock();
+        let here = &mut ports[port];
+        if here.bound == Timestamp::MAX {
+            return Err(Gap::Closed);
+        }
+        let entered = self.clock.now();
+        here.heard = entered;
+        if self.paused.load(Ordering::Relaxed) {
+            here.pass_over();
+            return Err(Gap::Paused);
+        }
+        let now = Timestamp::from_nanos(entered.since(self.start));
+        let len = buffer.count();
+        if let Some(counts) = &here.measured {
+            counts.samples.add(len as u64);
+        }
+        let gap = gap.or(here.gap.take());
+        let time = match here.grid.as_mut().filter(|_| len > 0) {
+            Some(grid) => {
+                let goes_on = grid.end() != Timestamp::MIN && gap.is_none();
+                let time = if goes_on { grid.end() } else { now.max(grid.end()) };
+                grid.enter(time, len);
+                here.bound = here.bound.max(grid.end());
+                time
+            }
+            None => {
+                let time = now.max(here.bound);
+                here.bound = time.plus_nanos(1);
+                time
+            }
+        };
+        let seq = here.seq;
+        let source = self.source;
+        let header = Header { seq, entered, tag, source, gap: gap.into(), ..Header::at(time) };
+        if here.put(header, &buffer) { Err(Gap::Full) } else { Ok(here.bound) }
+    }
+
+    /// Promises that nothing older than now will be sent on `port`.
+    pub fn promise_now(&self, port: usize) {
+        let mut ports = self.ports.lock();
+        let entered = self.clock.now();
+        ports[port].heard = entered;
+        ports[port].raise(Timestamp::from_nanos(entered.since(self.start)));
+    }
+
+    /// Now on the session's time line.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock.now().since(self.start))
     }
 }
 
