@@ -9,6 +9,7 @@ pub mod kinds;
 pub mod onnx;
 pub mod remote;
 pub mod section;
+pub mod serve;
 
 mod names;
 pub mod signature;
@@ -24,4 +25,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::detect::KIND,
     // remote
     &remote::http_call::KIND,
+    // serve
+    &serve::http::KIND,
+    &serve::websocket::KIND,
 ];
