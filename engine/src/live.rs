@@ -408,4 +408,90 @@ mod tests {
         ports.end();
         assert_eq!(rewired().bound(), Timestamp::MAX);
     }
+
+    /// A way in through a port with one edge of two frames, and its other end.
+    fn entrance(on_full: OnFull, grid: Option<Grid>) -> (Entrance, Receiver, Arc<EdgeCounts>) {
+        let counts = Arc::new(EdgeCounts::default());
+        let (sender, receiver) = ring(2, on_full, &counts, Arc::new(Nobody), Arc::new(Nobody));
+        let edges = vec![(sender, counts.clone())];
+        let ports = Arc::new(LivePorts(Mutex::new(vec![LivePort { edges, grid, ..port() }])));
+        let clock = Clock::system();
+        let entrance = Entrance {
+            start: clock.now(),
+            ports,
+            clock,
+            source: 3,
+            paused: Arc::default(),
+            wake: Arc::default(),
+        };
+        (entrance, receiver, counts)
+    }
+
+    #[test]
+    fn what_enters_is_stamped_in_order_and_the_bound_lies_behind_it() {
+        let (way, mut out, _) = entrance(OnFull::Block, None);
+
+        let first = way.enter(0, 7, None, Buffer::signal(1, 1)).expect("room");
+        let second = way.enter(0, 8, None, Buffer::signal(1, 1)).expect("room");
+        let [one, two] = [(); 2].map(|()| out.pop().expect("sent").header);
+        assert_eq!((one.tag, two.tag, one.seq, two.seq, one.source), (7, 8, 0, 1, 3));
+        assert_eq!((one.time.plus_nanos(1), two.time.plus_nanos(1)), (first, second));
+        assert!(one.time < two.time);
+        assert_eq!(out.bound(), second);
+    }
+
+    #[test]
+    fn a_signal_goes_on_where_it_ended_unless_something_is_missing() {
+        let grid = Grid::new(Rate::new(1_000.0).expect("a rate"));
+        let (way, mut out, _) = entrance(OnFull::DropOldest, Some(grid));
+
+        // A second each, though they come at once.
+        let end = way.enter(0, 1, None, Buffer::signal(1, 1_000)).expect("room");
+        assert_eq!(way.enter(0, 2, None, Buffer::signal(1, 1_000)), Ok(end.plus_nanos(1_000_000_000)));
+        let [one, two] = [(); 2].map(|()| out.pop().expect("sent").header);
+        assert_eq!((two.time, two.gap.get()), (end, None));
+        assert!(one.gap.is_none());
+
+        way.enter(0, 3, Some(Gap::Source), Buffer::signal(1, 1_000)).expect("room");
+        let three = out.pop().expect("sent").header;
+        assert_eq!(three.gap.get(), Some(Gap::Source));
+        assert!(three.time >= end.plus_nanos(1_000_000_000), "pieces never overlap");
+    }
+
+    #[test]
+    fn what_does_not_get_in_is_told_why_and_counted() {
+        let (way, out, counts) = entrance(OnFull::Block, None);
+        let enter = || way.enter(0, 1, None, Buffer::signal(1, 1)).map(drop);
+
+        assert_eq!([(); 3].map(|()| enter()), [Ok(()), Ok(()), Err(Gap::Full)]);
+        way.paused.store(true, Ordering::Relaxed);
+        assert_eq!(enter(), Err(Gap::Paused));
+        way.paused.store(false, Ordering::Relaxed);
+        way.ports.end();
+        assert_eq!(enter(), Err(Gap::Closed));
+        // What comes after the end was never sent.
+        assert_eq!((counts.sent.value(), out.len()), (4, 2));
+        assert_eq!((counts.dropped_for(Gap::Full), counts.dropped_for(Gap::Paused)), (1, 1));
+    }
+
+    #[test]
+    fn losses_are_told_to_the_source_that_set_the_tag() {
+        let heard: Arc<Mutex<Vec<(u64, Gap)>>> = Arc::default();
+        let losses = Arc::<Losses>::default();
+        let hears = heard.clone();
+        losses.listen(3, Arc::new(move |tag, gap| hears.lock().expect("whole").push((tag, gap))));
+        let counts = Arc::new(EdgeCounts::telling(Some(losses)));
+        let (mut sender, receiver) =
+            ring(1, OnFull::DropOldest, &counts, Arc::new(Nobody), Arc::new(Nobody));
+
+        for (tag, source) in [(5, 3), (0, 3), (6, 4), (7, 3), (8, 3)] {
+            let header = Header { tag, source, ..Header::at(Timestamp::ZERO) };
+            sender.push(Frame::new(header, Buffer::signal(1, 1))).expect("it overwrites");
+        }
+        drop(receiver);
+        sender.publish(Timestamp::MAX);
+        // Without a tag, and of others, nothing is told; each drop is counted.
+        assert_eq!(*heard.lock().expect("whole"), [(5, Gap::Full), (7, Gap::Full)]);
+        assert_eq!(counts.dropped_for(Gap::Full), 4);
+    }
 }

@@ -4,6 +4,7 @@ mod backends;
 mod http_call;
 mod kinds;
 mod sections;
+mod serve;
 mod server;
 mod troubles;
 

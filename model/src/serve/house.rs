@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::{Entrance, Format, Frame, Gap};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{hall::Door, visit::Porch};
 
@@ -162,6 +162,8 @@ pub(super) struct Room {
     outbox: Mutex<Option<mpsc::Sender<(Arc<Speech>, Frame)>>>,
     /// The visitor was too slow.
     pub(super) is_slow: AtomicBool,
+    /// Told when it was found to be.
+    pub(super) slowed: Notify,
 }
 
 impl Room {

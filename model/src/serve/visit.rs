@@ -327,11 +327,17 @@ impl Conversation {
 
     /// Sends a message; says no if the reader is gone, or too slow to be waited for.
     async fn send(&self, out: &mut SplitSink<WebSocket, Message>, message: Message) -> bool {
-        let sent = tokio::time::timeout(self.route.bounds.patience, out.send(message)).await;
-        if sent.is_err() {
+        let sent = tokio::time::timeout(self.route.bounds.patience, out.send(message));
+        let sent = tokio::select! {
+            biased;
+            sent = sent => sent.ok(),
+            // While this one waits, too many others have come to wait behind it.
+            () = self.room.slowed.notified() => None,
+        };
+        if sent.is_none() {
             self.hall.house.tally.count(&self.hall.house.tally.slow);
         }
-        matches!(sent, Ok(Ok(())))
+        matches!(sent, Some(Ok(())))
     }
 }
 

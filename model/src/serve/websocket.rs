@@ -185,6 +185,7 @@ impl Sink for Speaks {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.room.is_slow.store(true, Ordering::Relaxed);
+                self.room.slowed.notify_one();
                 self.room.be_silent();
                 self.outbox = None;
             }
