@@ -304,11 +304,16 @@ impl Entrance {
         if let Some(counts) = &here.measured {
             counts.samples.add(len as u64);
         }
-        let gap = gap.or(here.gap.take());
+        let mut gap = gap.or(here.gap.take());
         let time = match here.grid.as_mut().filter(|_| len > 0) {
             Some(grid) => {
-                let goes_on = grid.end() != Timestamp::MIN && gap.is_none();
-                let time = if goes_on { grid.end() } else { now.max(grid.end()) };
+                let end = grid.end();
+                if end != Timestamp::MIN && end < here.bound {
+                    // Nothing so old was to come: the signal cannot go on there.
+                    gap = gap.or(Some(Gap::Source));
+                }
+                let goes_on = end != Timestamp::MIN && gap.is_none();
+                let time = if goes_on { end } else { now.max(end).max(here.bound) };
                 grid.enter(time, len);
                 here.bound = here.bound.max(grid.end());
                 time
@@ -325,12 +330,12 @@ impl Entrance {
         if here.put(header, &buffer) { Err(Gap::Full) } else { Ok(here.bound) }
     }
 
-    /// Promises that nothing older than now will be sent on `port`.
-    pub fn promise_now(&self, port: usize) {
+    /// Promises that nothing older than `bound`, which may lie ahead, will be sent on `port`: what
+    /// enters before is stamped with it.
+    pub fn promise(&self, port: usize, bound: Timestamp) {
         let mut ports = self.ports.lock();
-        let entered = self.clock.now();
-        ports[port].heard = entered;
-        ports[port].raise(Timestamp::from_nanos(entered.since(self.start)));
+        ports[port].heard = self.clock.now();
+        ports[port].raise(bound);
     }
 
     /// Now on the session's time line.
@@ -447,7 +452,10 @@ mod tests {
 
         // A second each, though they come at once.
         let end = way.enter(0, 1, None, Buffer::signal(1, 1_000)).expect("room");
-        assert_eq!(way.enter(0, 2, None, Buffer::signal(1, 1_000)), Ok(end.plus_nanos(1_000_000_000)));
+        assert_eq!(
+            way.enter(0, 2, None, Buffer::signal(1, 1_000)),
+            Ok(end.plus_nanos(1_000_000_000))
+        );
         let [one, two] = [(); 2].map(|()| out.pop().expect("sent").header);
         assert_eq!((two.time, two.gap.get()), (end, None));
         assert!(one.gap.is_none());

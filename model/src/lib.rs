@@ -26,6 +26,6 @@ pub static CATALOG: &[&Kind] = &[
     // remote
     &remote::http_call::KIND,
     // serve
-    &serve::http::KIND,
-    &serve::websocket::KIND,
+    &serve::source::http::KIND,
+    &serve::source::websocket::KIND,
 ];

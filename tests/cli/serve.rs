@@ -27,7 +27,9 @@ from = "ask"
 fn ask(address: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let length = body.len();
-    let head = format!("POST /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     stream.write_all((head + body).as_bytes()).expect("it is heard");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("the answer is text");
@@ -69,7 +71,11 @@ fn a_port_that_is_taken_is_told_before_anything_runs() {
 
     let ended = afferent(&folder, &["run", "echo.toml", "--set", &format!("ask.port={port}")]);
     assert_eq!(ended.code, Some(74), "{}", ended.stderr);
-    assert!(ended.stderr.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("cannot listen on 127.0.0.1:{port}")),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("choose another `port`"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
 }

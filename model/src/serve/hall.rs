@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    house::House, http::HttpRoute, limits::Token, params::Place, refusal::Refusal, takes::describe,
+    ask::HttpRoute, house::House, limits::Token, params::Place, refusal::Refusal, takes::describe,
     visit::SocketRoute,
 };
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Entrance, Format, Frame, Gap};
+use engine::{Entrance, Format, Frame, Gap, Timestamp};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{hall::Door, visit::Porch};
@@ -215,13 +215,13 @@ impl Room {
         guard(&self.ways).retain(|(other, _)| *other != number);
     }
 
-    /// Says at all other ways in that nothing older than now will come there: what joins them with the
-    /// one that was just entered need not wait for them.
-    pub(super) fn promise_at_others(&self, number: usize) {
+    /// Says at all other ways in that nothing older than `bound` will come there: what joins them with
+    /// the one that was just entered need not wait for them.
+    pub(super) fn promise_at_others(&self, number: usize, bound: Timestamp) {
         let ways = guard(&self.ways);
         if ways.len() > 1 {
             for (_, way) in ways.iter().filter(|(other, _)| *other != number) {
-                way.promise_now(0);
+                way.promise(0, bound);
             }
         }
     }

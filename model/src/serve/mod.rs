@@ -10,16 +10,17 @@
 //! ring of its question's edge, and its answer from the data core straight back to whoever
 //! waits: no other thread is woken for it.
 
+mod ask;
 mod gives;
 mod hall;
 mod house;
-pub mod http;
 mod limits;
 mod params;
 mod refusal;
+pub mod sink;
+pub mod source;
 mod takes;
 mod visit;
-pub mod websocket;
 
 use std::time::Duration;
 

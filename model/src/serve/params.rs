@@ -22,8 +22,8 @@ pub(super) const TOKEN_ENV: Param<&str> =
     Param::optional("token_env", "The environment variable with the bearer token to ask for.");
 pub(super) const TOKEN_FILE: Param<&str> =
     Param::optional("token_file", "The file with the bearer token to ask for.");
-pub(super) const PER_SECOND: Param<f64> = Param::optional(
-    "per_second",
+pub(super) const QUESTIONS_PER_S: Param<f64> = Param::optional(
+    "questions_per_s",
     "Most questions in a second from one address, on average; as many at once.",
 )
 .within(0.01, 1e6);
@@ -86,7 +86,7 @@ impl Bounds {
         Ok(Self {
             bytes_max: bytes_max.map_or_else(|| takes.bytes_max(), |bytes| bytes as usize),
             patience: Duration::from_secs_f64(node.get(&PATIENCE_S)?),
-            per_second: node.get_optional(&PER_SECOND)?,
+            per_second: node.get_optional(&QUESTIONS_PER_S)?,
         })
     }
 }

@@ -32,8 +32,8 @@ use super::{
     limits::{Rates, Token},
     params::{Bounds, token},
     refusal::Refusal,
+    source::websocket::{QUEUE, SESSIONS_MAX},
     takes::Takes,
-    websocket::{QUEUE, SESSIONS_MAX},
 };
 
 /// A silence after which the next piece of a signal does not go on where the one before it ended.
@@ -253,7 +253,8 @@ impl Conversation {
                         self.hall.house.tally.count(&self.hall.house.tally.slow);
                         break Some((close_code::POLICY, "slow reader: too many answers wait"));
                     }
-                    None if has_left && self.ended.is_some() => {
+                    // It has not said its last word: it is the graph that ends.
+                    None if self.ended.is_some() => {
                         break Some((close_code::AWAY, "the graph is ending"));
                     }
                     None => break Some((close_code::NORMAL, "the stream has ended")),

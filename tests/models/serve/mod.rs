@@ -53,8 +53,7 @@ fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let kind = ModelServices::new(Arc::new(Disk), None);
     let (services, problems) = Services::open_sound(&kind, &spec.models);
     assert!(problems.0.is_empty(), "{problems}");
-    let catalog =
-        Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS, kinds::KINDS]);
+    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS, kinds::KINDS]);
     let options = PlanOptions { services, ..PlanOptions::new(Arc::new(Disk)) };
     spec.plan(&catalog, &options).map(Arc::new)
 }

@@ -41,10 +41,11 @@ fn what_one_branch_drops_another_may_answer() {
         "[node.beside]\nop = \"picky\"\nfrom = \"ask\"\n[node.beside_tally]\nop = \"tally\"\n\
          from = \"beside\"\n[node.answer]",
     );
-    let serving = serve(&text.replace("from = \"picky\"", "from = \"ask\"").replace(
-        "[node.picky]\n        op = \"picky\"\n        from = \"ask\"",
-        "",
-    ));
+    let serving = serve(
+        &text
+            .replace("from = \"picky\"", "from = \"ask\"")
+            .replace("[node.picky]\n        op = \"picky\"\n        from = \"ask\"", ""),
+    );
 
     // `beside` dies on it, the oracle does not.
     let said = serving.ask_floats("ask", &[-4.0, 1.0, 2.0, 3.0]);
@@ -115,7 +116,8 @@ fn without_the_token_nothing_is_told() {
 
     let body = bytes(&[0.0; 4]);
     let raw = "content-type: application/octet-stream";
-    for header in ["x: y", "authorization: Bearer wrong", "authorization: Basic s3cret-of-this-test"]
+    for header in
+        ["x: y", "authorization: Bearer wrong", "authorization: Basic s3cret-of-this-test"]
     {
         let said = serving.ask("ask", &body, &[raw, header]);
         assert_eq!(said.status, 401, "{header}");
@@ -133,7 +135,7 @@ fn without_the_token_nothing_is_told() {
 
 #[test]
 fn too_long_and_too_often_are_refused() {
-    let serving = serve(&oracle("bytes_max = 100\nper_second = 0.5", ""));
+    let serving = serve(&oracle("bytes_max = 100\nquestions_per_s = 0.5", ""));
 
     let said = serving.ask("ask", &[b' '; 101], &[]);
     assert_eq!(said.status, 413, "{}", said.text());
@@ -185,7 +187,9 @@ fn problems(text: &str) -> String {
 #[test]
 fn graphs_that_cannot_answer_are_refused() {
     let base = |ask: &str| {
-        format!("[graph]\nname = \"g\"\n[node.ask]\nop = \"http\"\n{ask}\n[node.out]\nop = \"jsonl\"\nfrom = \"ask\"\n")
+        format!(
+            "[graph]\nname = \"g\"\n[node.ask]\nop = \"http\"\n{ask}\n[node.out]\nop = \"jsonl\"\nfrom = \"ask\"\n"
+        )
     };
     let answered = |ask: &str| base(ask).replace("jsonl", "http");
 

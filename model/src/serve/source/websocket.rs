@@ -6,29 +6,24 @@
 //! | binary              | a frame, from f32 little-endian, channel after channel       |
 //! | empty text          | the end of the stream: what is inside is finished and sent    |
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use engine::{
-    Body, BuildError, Fault, Format, Frame, Kind, LiveIo, LiveSource, Node, Outline, Param,
-    Placement, Port, Sink, Waiting,
-};
-use tokio::sync::{mpsc, oneshot};
+use engine::{Body, Kind, LiveIo, LiveSource, Outline, Param, Placement, Port, Waiting};
+use tokio::sync::oneshot;
 
-use super::{
+use crate::serve::{
     hall::{Door, Route},
-    house::{Answerer, House, Room, Speech},
+    house::{House, Room},
     params::{
-        ADDRESS, BYTES_MAX, Bounds, PATH, PATIENCE_S, PER_SECOND, PORT, Place, TOKEN_ENV,
+        ADDRESS, BYTES_MAX, Bounds, PATH, PATIENCE_S, PORT, Place, QUESTIONS_PER_S, TOKEN_ENV,
         TOKEN_FILE, open_to_all,
     },
+    sink,
     takes::{CHANNELS, FIELDS, RATE_HZ, SAMPLES_MAX, SHAPE, Takes},
     visit::{Seat, SocketRoute},
 };
 
-/// The catalog entry of the source.
+/// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "websocket",
     summary: "A session of the graph for each websocket; frames go out where it has a `from`.",
@@ -57,14 +52,14 @@ pub static KIND: Kind = Kind {
         &SESSIONS_MAX,
         &QUEUE,
         &BYTES_MAX,
-        &PER_SECOND,
+        &QUESTIONS_PER_S,
         &PATIENCE_S,
         &TOKEN_ENV,
         &TOKEN_FILE,
     ],
     placement: Placement::Waits,
     live: true,
-    when_fed: Some(&OUT),
+    when_fed: Some(&sink::websocket::KIND),
     door: Some(|node, opener| {
         let (house, place) = (node.common::<House>(), Place::of(node)?);
         let door = Door::at(&house, &place, Duration::from_secs_f64(node.get(&PATIENCE_S)?))?;
@@ -89,24 +84,9 @@ pub static KIND: Kind = Kind {
     ..Kind::BASE
 };
 
-/// The catalog entry of the sink.
-pub static OUT: Kind = Kind {
-    name: "websocket",
-    summary: "Send frames to the websocket of the session.",
-    doc: "Every frame is a message: JSON, as `jsonl` writes it, or with `send = \"raw\"` f32 little-endian, \
-          channel after channel; events are always JSON. See the source of the same name.",
-    inputs: &[Port::any("in").variadic()],
-    params: &[&SEND],
-    answers: true,
-    build: |node| Ok(Body::sink(Speaks::new(node)?)),
-    ..Kind::BASE
-};
-
-const SEND: Param<&str> =
-    Param::with_default("send", "json", "How frames are sent.").one_of(&["json", "raw"]);
-pub(super) const SESSIONS_MAX: Param<i64> =
+pub(in crate::serve) const SESSIONS_MAX: Param<i64> =
     Param::with_default("sessions_max", 256, "Most connections at once.").within(1.0, 65_536.0);
-pub(super) const QUEUE: Param<i64> = Param::with_default(
+pub(in crate::serve) const QUEUE: Param<i64> = Param::with_default(
     "queue",
     1_024,
     "Most answers that may wait for their reader, before it is dropped.",
@@ -138,68 +118,5 @@ impl LiveSource for Hears {
             }
             Ok(())
         })
-    }
-}
-
-/// Sends frames, in one session. Stands on a data core and waits for nobody.
-struct Speaks {
-    room: Arc<Room>,
-    answerer: Option<Answerer>,
-    outbox: Option<mpsc::Sender<(Arc<Speech>, Frame)>>,
-    /// By the number of the edge.
-    speeches: Vec<Arc<Speech>>,
-}
-
-impl Speaks {
-    fn new(node: &Node<'_>) -> Result<Self, BuildError> {
-        let house = node.common::<House>();
-        let wants_raw = node.get(&SEND)? == "raw";
-        let speech = |format: &Format| {
-            let is_raw = match format {
-                Format::Event(_) => false,
-                Format::Image(_) => true,
-                Format::Signal(_) | Format::Tensor(_) => wants_raw,
-            };
-            Arc::new(Speech { format: format.clone(), is_raw })
-        };
-        for input in node.inputs() {
-            house.give(&input.label, &input.format);
-        }
-        let room = house.room(node.session());
-        Ok(Self {
-            answerer: Some(room.answerer()),
-            room,
-            outbox: None,
-            speeches: node.inputs().iter().map(|input| speech(&input.format)).collect(),
-        })
-    }
-}
-
-impl Sink for Speaks {
-    fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
-        if self.outbox.is_none() {
-            self.outbox = self.room.outbox();
-        }
-        let Some(outbox) = &self.outbox else { return Ok(()) };
-        match outbox.try_send((self.speeches[line].clone(), frame.clone())) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.room.is_slow.store(true, Ordering::Relaxed);
-                self.room.slowed.notify_one();
-                self.room.be_silent();
-                self.outbox = None;
-            }
-            // The visitor has gone, which ends the session in good order.
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                self.room.be_silent();
-                self.outbox = None;
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), Fault> {
-        (self.answerer, self.outbox) = (None, None);
-        Ok(())
     }
 }
