@@ -108,6 +108,16 @@ impl Graph {
         most.min(crate::arguments::CORES_MAX as usize)
     }
 
+    /// Whether sessions come and go at the door of a node.
+    pub(crate) fn has_door(&self) -> bool {
+        let catalog = catalog();
+        let has_door = |node: &engine::NodeSpec| {
+            let kind = catalog.find(&node.op.value);
+            node.from.is_empty() && kind.is_some_and(|kind| kind.door.is_some())
+        };
+        self.spec.nodes.iter().any(has_door)
+    }
+
     fn models(&self) -> &(Services, Diagnostics) {
         self.models.get_or_init(|| {
             let kind = ModelServices::telling(Arc::new(Disk), Some(self.name.clone()), |news| {

@@ -12,6 +12,7 @@ use crate::{
     fault::Fault,
     graph::{Diagnostic, Diagnostics},
     param::AnyParam,
+    run::Opener,
 };
 
 pub use catalog::Catalog;
@@ -43,6 +44,13 @@ pub struct Kind {
     pub timers: bool,
     /// Whether its source follows a clock that cannot be made to wait.
     pub live: bool,
+    /// Whether a source asks and waits for answers, or a sink answers: what reaches the sink settles what
+    /// the source asked, which hears of it when a frame with its tag is dropped on the way there. A source
+    /// that asks needs such a sink behind it.
+    pub answers: bool,
+    /// For sources: sessions come and go at its door. It is opened once, when the run starts; the run
+    /// begins without a session and goes on without one until it is drained. The door is dropped then.
+    pub door: Option<OpenDoor>,
     /// For sources: the kind that takes this one's place where a node has a `from`, so that a
     /// file format has one name in both directions.
     pub when_fed: Option<&'static Kind>,
@@ -53,6 +61,10 @@ pub struct Kind {
     /// For kinds made at run time: what their `build` finds by [`Node::kind`].
     pub data: Option<&'static (dyn Any + Send + Sync)>,
 }
+
+/// Opens the door of a node: begins to listen for whoever wants a session, and gives what must be kept
+/// as long as it shall.
+pub type OpenDoor = fn(&Node<'_>, Opener) -> Result<Box<dyn Any + Send>, BuildError>;
 
 impl Kind {
     /// A kind without anything, to be completed: `Kind { name: …, ..Kind::BASE }`.
@@ -68,6 +80,8 @@ impl Kind {
         policy: Policy::Merge,
         timers: false,
         live: false,
+        answers: false,
+        door: None,
         when_fed: None,
         plan: Outline::like_ports,
         build: |_| Err(BuildError::Fault(Fault::new("this kind has no body"))),

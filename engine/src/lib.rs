@@ -15,6 +15,7 @@ mod buffer;
 mod call;
 mod carrier;
 mod cell;
+mod common;
 mod core;
 mod event;
 mod fault;
@@ -25,6 +26,7 @@ mod graph;
 mod io;
 mod kind;
 mod live;
+mod losses;
 mod param;
 mod plan;
 mod prefetch;
@@ -63,15 +65,15 @@ pub use graph::{
 };
 pub use io::Io;
 pub use kind::{
-    BuildError, Catalog, Input, Kind, Node, Outline, Passed, Placement, Policy, Port, Shape, Use,
-    Used,
+    BuildError, Catalog, Input, Kind, Node, OpenDoor, Outline, Passed, Placement, Policy, Port,
+    Shape, Use, Used,
 };
-pub use live::LiveIo;
+pub use live::{Entrance, LiveIo};
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{
-    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Outcome, Report, RunOptions,
-    Running, SinkReport, Snapshot, StageReport,
+    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Opener, Outcome, Report,
+    RunOptions, Running, SinkReport, Snapshot, StageReport,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

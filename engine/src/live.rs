@@ -13,6 +13,7 @@ use crate::{
     event::EventWriter,
     format::Format,
     frame::{Frame, Gap, Header},
+    losses::Losses,
     ring::Sender,
     stats::{EdgeCounts, NodeCounts},
     tasks::TaskWake,
@@ -65,6 +66,20 @@ impl LivePorts {
         sender.publish(port.bound);
     }
 
+    async fn room(&self, port: usize, wake: &TaskWake) {
+        loop {
+            // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
+            let mut free = true;
+            for (sender, _) in &self.lock()[port].edges {
+                free &= sender.wait_for_room();
+            }
+            if free {
+                return;
+            }
+            wake.0.notified().await;
+        }
+    }
+
     /// Ends every stream, or hands the edges over to the next body if it goes on.
     pub(crate) fn end(&self) {
         for port in self.lock().iter_mut() {
@@ -81,6 +96,32 @@ impl LivePort {
         grid.enter(time, len);
         let after_last = grid.time_of(len as i64 - 1).plus_nanos(1);
         after_last.plus_nanos(-i64::from(uncertainty_ns)).max(time)
+    }
+
+    /// Sends on every edge; says whether one was full.
+    fn put(&mut self, header: Header, buffer: &Buffer) -> bool {
+        let mut is_full = false;
+        self.seq += 1;
+        for (sender, counts) in &mut self.edges {
+            counts.sent.add(1);
+            if sender.push(Frame::new(header, buffer.clone())).is_err() {
+                // A `block` edge behind a live source: the device goes first.
+                counts.dropped(Gap::Full, 1);
+                is_full = true;
+            }
+            sender.publish(self.bound);
+        }
+        is_full
+    }
+
+    /// Counts a frame as sent while the source is paused.
+    fn pass_over(&mut self) {
+        for (_, counts) in &self.edges {
+            counts.sent.add(1);
+            counts.dropped(Gap::Paused, 1);
+        }
+        self.seq += 1;
+        self.gap = Some(Gap::Paused);
     }
 
     fn raise(&mut self, bound: Timestamp) {
@@ -103,6 +144,7 @@ pub struct LiveIo {
     pub(crate) paused: Arc<AtomicBool>,
     /// Called when a ring that was full has room.
     pub(crate) wake: Arc<TaskWake>,
+    pub(crate) losses: Arc<Losses>,
 }
 
 impl LiveIo {
@@ -150,17 +192,7 @@ impl LiveIo {
     /// Waits until every edge of a port has room, for content that can wait where it comes from: a
     /// link with credit. A device cannot, and does not ask.
     pub async fn room(&self, port: usize) {
-        loop {
-            // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
-            let mut free = true;
-            for (sender, _) in &self.ports.lock()[port].edges {
-                free &= sender.wait_for_room();
-            }
-            if free {
-                return;
-            }
-            self.wake.0.notified().await;
-        }
+        self.ports.room(port, &self.wake).await;
     }
 
     /// Sends content that happened at `time`, not older than anything sent on this port before.
@@ -179,12 +211,7 @@ impl LiveIo {
         }
         here.bound = here.bound.max(here.bound_behind(time, uncertainty_ns, buffer.count()));
         if paused {
-            for (_, counts) in &here.edges {
-                counts.sent.add(1);
-                counts.dropped(Gap::Paused, 1);
-            }
-            here.seq += 1;
-            here.gap = Some(Gap::Paused);
+            here.pass_over();
             return;
         }
         let header = Header {
@@ -196,15 +223,26 @@ impl LiveIo {
             gap: here.gap.take().into(),
             ..Header::at(time)
         };
-        here.seq += 1;
-        for (sender, counts) in &mut here.edges {
-            counts.sent.add(1);
-            if sender.push(Frame::new(header, buffer.clone())).is_err() {
-                // A `block` edge behind a live source: the device goes first.
-                counts.dropped(Gap::Full, 1);
-            }
-            sender.publish(here.bound);
+        here.put(header, &buffer);
+    }
+
+    /// A way in for whoever brings content, on whatever thread.
+    pub fn entrance(&self) -> Entrance {
+        Entrance {
+            ports: self.ports.clone(),
+            clock: self.clock.clone(),
+            start: self.start,
+            source: self.source,
+            paused: self.paused.clone(),
+            wake: self.wake.clone(),
         }
+    }
+
+    /// Lets `heard` know of every frame with a tag of this source that is dropped on the way to a sink
+    /// that answers: its tag, and why. It is called where that happens, on data cores too, and must
+    /// not wait. What is lost with a body that never returned is not told.
+    pub fn on_loss(&self, heard: impl Fn(u64, Gap) + Send + Sync + 'static) {
+        self.losses.listen(self.source, Arc::new(heard));
     }
 
     /// Promises that nothing older than `bound` will be sent on `port`.
@@ -212,6 +250,97 @@ impl LiveIo {
         let mut ports = self.ports.lock();
         ports[port].heard = self.clock.now();
         ports[port].raise(bound);
+    }
+}
+
+/// A way into the graph through a live source, for content that many bring at once, each on a thread of
+/// its own: requests, connections. It takes none once the source has ended. Cheap to clone.
+#[derive(Clone)]
+pub struct Entrance {
+    ports: Arc<LivePorts>,
+    clock: Clock,
+    start: Timestamp,
+    source: u32,
+    paused: Arc<AtomicBool>,
+    wake: Arc<TaskWake>,
+}
+
+impl Entrance {
+    /// As [`LiveIo::room`]; for one who waits at a time.
+    pub async fn room(&self, port: usize) {
+        self.ports.room(port, &self.wake).await;
+    }
+
+    /// Sends content that came now, under `tag`, which the runtime copies to whatever it causes. Never
+    /// waits. Its time is now, or just behind what was sent before if that is later: a piece of a signal
+    /// may last longer than it takes the next one to come. With a `gap` nothing is said to be
+    /// missing less than that; without, a signal goes on where it ended.
+    ///
+    /// Gives the moment behind it.
+    ///
+    /// # Errors
+    /// Why it did not get in: the source has ended (`Closed`) or is paused, or an edge that does not
+    /// drop is full.
+    pub fn enter(
+        &self,
+        port: usize,
+        tag: u64,
+        gap: Option<Gap>,
+        buffer: Buffer,
+    ) -> Result<Timestamp, Gap> {
+        let mut ports = self.ports.lock();
+        let here = &mut ports[port];
+        if here.bound == Timestamp::MAX {
+            return Err(Gap::Closed);
+        }
+        let entered = self.clock.now();
+        here.heard = entered;
+        if self.paused.load(Ordering::Relaxed) {
+            here.pass_over();
+            return Err(Gap::Paused);
+        }
+        let now = Timestamp::from_nanos(entered.since(self.start));
+        let len = buffer.count();
+        if let Some(counts) = &here.measured {
+            counts.samples.add(len as u64);
+        }
+        let mut gap = gap.or(here.gap.take());
+        let time = match here.grid.as_mut().filter(|_| len > 0) {
+            Some(grid) => {
+                let end = grid.end();
+                if end != Timestamp::MIN && end < here.bound {
+                    // Nothing so old was to come: the signal cannot go on there.
+                    gap = gap.or(Some(Gap::Source));
+                }
+                let goes_on = end != Timestamp::MIN && gap.is_none();
+                let time = if goes_on { end } else { now.max(end).max(here.bound) };
+                grid.enter(time, len);
+                here.bound = here.bound.max(grid.end());
+                time
+            }
+            None => {
+                let time = now.max(here.bound);
+                here.bound = time.plus_nanos(1);
+                time
+            }
+        };
+        let seq = here.seq;
+        let source = self.source;
+        let header = Header { seq, entered, tag, source, gap: gap.into(), ..Header::at(time) };
+        if here.put(header, &buffer) { Err(Gap::Full) } else { Ok(here.bound) }
+    }
+
+    /// Promises that nothing older than `bound`, which may lie ahead, will be sent on `port`: what
+    /// enters before is stamped with it.
+    pub fn promise(&self, port: usize, bound: Timestamp) {
+        let mut ports = self.ports.lock();
+        ports[port].heard = self.clock.now();
+        ports[port].raise(bound);
+    }
+
+    /// Now on the session's time line.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock.now().since(self.start))
     }
 }
 
@@ -283,5 +412,94 @@ mod tests {
         assert_eq!(rewired().bound(), at_ms(30));
         ports.end();
         assert_eq!(rewired().bound(), Timestamp::MAX);
+    }
+
+    /// A way in through a port with one edge of two frames, and its other end.
+    fn entrance(on_full: OnFull, grid: Option<Grid>) -> (Entrance, Receiver, Arc<EdgeCounts>) {
+        let counts = Arc::new(EdgeCounts::default());
+        let (sender, receiver) = ring(2, on_full, &counts, Arc::new(Nobody), Arc::new(Nobody));
+        let edges = vec![(sender, counts.clone())];
+        let ports = Arc::new(LivePorts(Mutex::new(vec![LivePort { edges, grid, ..port() }])));
+        let clock = Clock::system();
+        let entrance = Entrance {
+            start: clock.now(),
+            ports,
+            clock,
+            source: 3,
+            paused: Arc::default(),
+            wake: Arc::default(),
+        };
+        (entrance, receiver, counts)
+    }
+
+    #[test]
+    fn what_enters_is_stamped_in_order_and_the_bound_lies_behind_it() {
+        let (way, mut out, _) = entrance(OnFull::Block, None);
+
+        let first = way.enter(0, 7, None, Buffer::signal(1, 1)).expect("room");
+        let second = way.enter(0, 8, None, Buffer::signal(1, 1)).expect("room");
+        let [one, two] = [(); 2].map(|()| out.pop().expect("sent").header);
+        assert_eq!((one.tag, two.tag, one.seq, two.seq, one.source), (7, 8, 0, 1, 3));
+        assert_eq!((one.time.plus_nanos(1), two.time.plus_nanos(1)), (first, second));
+        assert!(one.time < two.time);
+        assert_eq!(out.bound(), second);
+    }
+
+    #[test]
+    fn a_signal_goes_on_where_it_ended_unless_something_is_missing() {
+        let grid = Grid::new(Rate::new(1_000.0).expect("a rate"));
+        let (way, mut out, _) = entrance(OnFull::DropOldest, Some(grid));
+
+        // A second each, though they come at once.
+        let end = way.enter(0, 1, None, Buffer::signal(1, 1_000)).expect("room");
+        assert_eq!(
+            way.enter(0, 2, None, Buffer::signal(1, 1_000)),
+            Ok(end.plus_nanos(1_000_000_000))
+        );
+        let [one, two] = [(); 2].map(|()| out.pop().expect("sent").header);
+        assert_eq!((two.time, two.gap.get()), (end, None));
+        assert!(one.gap.is_none());
+
+        way.enter(0, 3, Some(Gap::Source), Buffer::signal(1, 1_000)).expect("room");
+        let three = out.pop().expect("sent").header;
+        assert_eq!(three.gap.get(), Some(Gap::Source));
+        assert!(three.time >= end.plus_nanos(1_000_000_000), "pieces never overlap");
+    }
+
+    #[test]
+    fn what_does_not_get_in_is_told_why_and_counted() {
+        let (way, out, counts) = entrance(OnFull::Block, None);
+        let enter = || way.enter(0, 1, None, Buffer::signal(1, 1)).map(drop);
+
+        assert_eq!([(); 3].map(|()| enter()), [Ok(()), Ok(()), Err(Gap::Full)]);
+        way.paused.store(true, Ordering::Relaxed);
+        assert_eq!(enter(), Err(Gap::Paused));
+        way.paused.store(false, Ordering::Relaxed);
+        way.ports.end();
+        assert_eq!(enter(), Err(Gap::Closed));
+        // What comes after the end was never sent.
+        assert_eq!((counts.sent.value(), out.len()), (4, 2));
+        assert_eq!((counts.dropped_for(Gap::Full), counts.dropped_for(Gap::Paused)), (1, 1));
+    }
+
+    #[test]
+    fn losses_are_told_to_the_source_that_set_the_tag() {
+        let heard: Arc<Mutex<Vec<(u64, Gap)>>> = Arc::default();
+        let losses = Arc::<Losses>::default();
+        let hears = heard.clone();
+        losses.listen(3, Arc::new(move |tag, gap| hears.lock().expect("whole").push((tag, gap))));
+        let counts = Arc::new(EdgeCounts::telling(Some(losses)));
+        let (mut sender, receiver) =
+            ring(1, OnFull::DropOldest, &counts, Arc::new(Nobody), Arc::new(Nobody));
+
+        for (tag, source) in [(5, 3), (0, 3), (6, 4), (7, 3), (8, 3)] {
+            let header = Header { tag, source, ..Header::at(Timestamp::ZERO) };
+            sender.push(Frame::new(header, Buffer::signal(1, 1))).expect("it overwrites");
+        }
+        drop(receiver);
+        sender.publish(Timestamp::MAX);
+        // Without a tag, and of others, nothing is told; each drop is counted.
+        assert_eq!(*heard.lock().expect("whole"), [(5, Gap::Full), (7, Gap::Full)]);
+        assert_eq!(counts.dropped_for(Gap::Full), 4);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     fault::Fault,
     frame::Gap,
     kind::BuildError,
+    losses::{Losses, lead_to_answers},
     param::Params,
     plan::{Home, Plan, PlanNode},
     ring::{Wake, ring},
@@ -23,6 +24,7 @@ use crate::{
 
 /// What one session counts.
 pub(crate) struct Counts {
+    pub(crate) losses: Arc<Losses>,
     pub(crate) edges: Vec<Arc<EdgeCounts>>,
     pub(crate) nodes: Vec<Arc<NodeCounts>>,
     pub(crate) stages: Vec<Arc<StageCounts>>,
@@ -48,8 +50,11 @@ pub(crate) fn latencies(plan: &Plan) -> Latencies {
 impl Counts {
     pub(crate) fn new(plan: &Plan, latency: &Latencies) -> Self {
         let stage = |latency| Arc::new(StageCounts::new(latency));
+        let losses = Arc::<Losses>::default();
+        let edge = |leads: bool| Arc::new(EdgeCounts::telling(leads.then(|| losses.clone())));
         Self {
-            edges: plan.edges.iter().map(|_| Arc::default()).collect(),
+            edges: lead_to_answers(plan).into_iter().map(edge).collect(),
+            losses: losses.clone(),
             nodes: plan.nodes.iter().map(|_| Arc::default()).collect(),
             stages: latency.stages.iter().map(stage).collect(),
             latency: latency.sinks.clone(),

@@ -9,7 +9,10 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering},
 };
 
-use crate::frame::Gap;
+use crate::{
+    frame::{Gap, Header},
+    losses::Losses,
+};
 
 /// A counter with one writer.
 #[derive(Debug, Default)]
@@ -43,13 +46,30 @@ pub struct EdgeCounts {
     /// Frames the consumer has dealt with.
     pub taken: Counter,
     dropped: [Counter; Gap::ALL.len()],
+    /// Who is told of frames that are dropped, where somebody wants to know.
+    losses: Option<Arc<Losses>>,
 }
 
 impl EdgeCounts {
+    /// Counts that tell `losses`, if there are any to be told.
+    pub(crate) fn telling(losses: Option<Arc<Losses>>) -> Self {
+        Self { losses, ..Self::default() }
+    }
+
     /// Counts dropped frames; both ends may.
     pub(crate) fn dropped(&self, reason: Gap, frames: u64) {
         if frames > 0 {
             self.dropped[reason.index()].add_shared(frames);
+        }
+    }
+
+    /// Counts one dropped frame, and tells whoever waits for what it causes.
+    pub(crate) fn lose(&self, reason: Gap, header: &Header) {
+        self.dropped(reason, 1);
+        if header.tag != 0
+            && let Some(losses) = &self.losses
+        {
+            losses.tell(header, reason);
         }
     }
 

@@ -10,6 +10,7 @@ pub mod kinds;
 pub mod onnx;
 pub mod remote;
 pub mod section;
+pub mod serve;
 pub mod sidecar;
 pub mod tools;
 
@@ -27,4 +28,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::detect::KIND,
     // remote
     &remote::http_call::KIND,
+    // serve
+    &serve::source::http::KIND,
+    &serve::source::websocket::KIND,
 ];

@@ -9,6 +9,7 @@
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
+//! | `serve`    | graphs that answer over HTTP                                  |
 //!
 //! The binary lies beside the folder of the test programs: `make test` builds it first, and
 //! `cargo build` does for `cargo test`.
@@ -21,3 +22,4 @@ mod readme;
 mod recordings;
 mod scrape;
 mod screens;
+mod serve;

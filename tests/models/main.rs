@@ -5,6 +5,7 @@ mod host;
 mod http_call;
 mod kinds;
 mod sections;
+mod serve;
 mod server;
 mod troubles;
 

@@ -41,11 +41,25 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen().map_err(|error| {
         Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
     })?;
+    let served = model::serve::served(&plan);
+    for at in &served {
+        screen.say(&format!("`{}` answers at {}", at.node, at.url));
+    }
     let _server = listener.map(|listener| metrics::serve(listener, &plan, &running, &screen));
 
-    let mut watch =
-        Watch { plan: &plan, running: &running, screen: &screen, speed: asked.speed.0, wish: None };
+    let mut watch = Watch {
+        plan: &plan,
+        running: &running,
+        screen: &screen,
+        speed: asked.speed.0,
+        waits: !served.is_empty(),
+        wish: None,
+    };
     let outcome = watch.until_it_ends(&vitals, &mut interrupts);
+    if !served.is_empty() {
+        // What was answered last may still be on its way to the sockets.
+        model::serve::settle(&plan, GOODBYES);
+    }
     let ending = match (watch.wish, &outcome.fault) {
         (Some(Wish::Stop), _) => Ending::Stopped,
         (_, Some(_)) => Ending::Failed,
@@ -80,7 +94,8 @@ fn cores(asked: &RunArguments, graph: &Graph) -> usize {
         return cores;
     }
     let useful = match asked.sessions {
-        1 => 1,
+        1 if !graph.has_door() => 1,
+        1 => processors,
         sessions => processors.min(sessions as usize),
     };
     useful.max(graph.cores())
@@ -97,12 +112,17 @@ struct Watch<'a> {
     running: &'a Running,
     screen: &'a Screen,
     speed: Option<f64>,
+    /// It waits for somebody to ask, however long that takes.
+    waits: bool,
     /// What was asked last.
     wish: Option<Wish>,
 }
 
 /// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long answers may take to reach those who asked, once all are given.
+const GOODBYES: Duration = Duration::from_secs(2);
 
 /// Looks without a frame after which that is told: three seconds.
 const FIRST_LOOKS: u64 = 30;
@@ -115,7 +135,7 @@ impl Watch<'_> {
         let mut meter = Meter::new(self.plan);
         let (ink, unicode) = (Ink::of_stderr(), terminal::speaks_unicode());
         let mut wedged = 0;
-        let mut waits_for_first = true;
+        let mut waits_for_first = !self.waits;
         for look in 0_u64.. {
             if let Some(outcome) = self.running.wait_for(LOOK) {
                 return outcome;

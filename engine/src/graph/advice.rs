@@ -68,6 +68,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Give the input that waits room for as long as the other is late (`capacity_ms`).",
     ),
     (
+        Code::DoorClash,
+        "[node.live]\nop = \"websocket\"         # a session for each of its connections\n\n[node.ask]\nop = \"http\"              # and who answers while there is none?",
+        "Make two graphs of them, each with a port of its own.",
+    ),
+    (
         Code::DuplicateName,
         "GraphSpec::new(\"g\").node(\"ecg\", …).node(\"ecg\", …)",
         "Give one of them another name.",
@@ -129,11 +134,21 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "[node.ecg]\nop   = \"wfdb\"\nfile = \"100.hea\"         # sought beside the graph file",
         "Check the name and the folder. A path in a graph file starts from the folder of that file, one in `--set` from the current folder; `~` is not expanded.",
     ),
+    (
+        Code::NobodyAnswers,
+        "[node.ask]\nop    = \"http\"\nshape = [1, 250]         # and no `op = \"http\"` with a `from`",
+        "Add a sink that answers: a node of the same kind whose `from` is what the answer shall be.",
+    ),
     (Code::NotText, "a graph file saved as UTF-16", "Save it as UTF-8."),
     (
         Code::NothingLeaves,
         "[node.ecg]\nop = \"ecg\"              # and no node with `op = \"jsonl\"` or another sink",
         "Add a sink, or nothing will be seen.",
+    ),
+    (
+        Code::OpenToAll,
+        "[node.ask]\nop      = \"http\"\naddress = \"0.0.0.0\"      # and no `token_env`",
+        "Name a token with `token_env` or `token_file`, or leave `address` out.",
     ),
     (
         Code::OutOfRange,

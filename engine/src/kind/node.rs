@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    common::Common,
     files::{Files, path_from, unwritable},
     format::{Format, SignalFormat},
     graph::{Code, Diagnostic, Diagnostics, Place, nearest},
@@ -24,6 +25,7 @@ pub struct Node<'a> {
     pub(crate) frame_ms: Option<f64>,
     pub(crate) files: &'a Arc<dyn Files>,
     pub(crate) services: &'a Services,
+    pub(crate) common: &'a Common,
     pub(crate) session: u32,
     /// Where the graph file stands, which relative paths in it start from.
     pub(crate) graph_file: Option<&'a str>,
@@ -192,6 +194,12 @@ impl<'a> Node<'a> {
     /// The services of the host, such as models.
     pub const fn services(&self) -> &'a Services {
         self.services
+    }
+
+    /// The `T` that all bodies of the plan share, in whatever session; made when first asked for. Where
+    /// a source that takes questions and the sink that answers them find each other.
+    pub fn common<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.common.of()
     }
 
     /// Number of the session, from 0.

@@ -19,6 +19,8 @@ pub struct Outline {
     pub look_back_ns: i64,
     /// How far it mostly is, where that says more than the farthest: for people, no promise.
     pub look_back_usual_ns: Option<i64>,
+    /// Frames a source may send at once: the rings that lead from it hold at least so many.
+    pub burst: usize,
     /// How long a source delivers, where that is known: for progress.
     pub duration_ns: Option<i64>,
     /// How the inputs meet, where that depends on parameters; see [`Node::join`](crate::Node::join). Without it,

@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     align::AlignSpec,
+    common::Common,
     format::{Format, SignalFormat},
     graph::{ChannelRef, Code, Diagnostic, Diagnostics, Place, Spanned, nearest},
     kind::{Input, Kind, Node, Outline, Passed, Policy, Port, Shape},
@@ -131,6 +132,8 @@ impl Draft<'_> {
         let draft = &self.nodes[number];
         let kind = draft.kind.expect("only known kinds are planned");
         let (name, op_place) = (&draft.spec.name.value, &draft.spec.op.place);
+        // Nothing is shared before a plan is made.
+        let common = Common::default();
         let node = Node {
             name,
             kind,
@@ -140,6 +143,7 @@ impl Draft<'_> {
             frame_ms: draft.spec.options.frame_ms.as_ref().map(|ms| ms.value),
             files: &options.files,
             services: &options.services,
+            common: &common,
             session: 0,
             graph_file: options.graph_file.as_deref(),
             op_place,

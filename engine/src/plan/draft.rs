@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::{
     carrier::Carrier,
+    common::Common,
     files::Files,
     format::Format,
     graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFault},
@@ -203,6 +204,7 @@ impl<'a> Draft<'a> {
             stages: homes.stages,
             files: options.files.clone(),
             services: options.services.clone(),
+            common: Common::default(),
             graph_file: options.graph_file.clone(),
             spec: Arc::new(self.spec.clone()),
             warnings: self.problems,

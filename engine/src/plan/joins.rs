@@ -5,7 +5,7 @@ use crate::{
     align::{AlignSpec, HELD_FRAMES_MAX as HELD_FRAMES},
     format::Format,
     graph::{Code, Diagnostic, OnFull, Spanned},
-    kind::Policy,
+    kind::{Kind, Policy},
 };
 
 use super::{RingPlan, draft::Draft, rings::FRAMES_MAX, words::millis};
@@ -23,6 +23,8 @@ impl Draft<'_> {
                 self.check_room(number, align, &late_ns, rings, &mut problems);
             }
         }
+        self.check_answers(&mut problems);
+        self.check_doors(&mut problems);
         self.check_budgets(&mut problems);
         self.problems.extend(problems);
     }
@@ -60,6 +62,47 @@ impl Draft<'_> {
                 let problem = Diagnostic::warning(Code::UnusedOutput, message);
                 let problem = problem.at(&node.spec.name.place).of_node(name);
                 problems.push(problem.hint("feed a node from it, or write `enabled = false`"));
+            }
+        }
+    }
+
+    /// Where sessions come and go at a node, each belongs to a visitor of that node: others find none.
+    fn check_doors(&self, problems: &mut Vec<Diagnostic>) {
+        let has_door = |kind: &&Kind| kind.door.is_some();
+        let door = self.nodes.iter().position(|node| node.kind.as_ref().is_some_and(has_door));
+        let Some(door) = door else { return };
+        for (number, node) in self.nodes.iter().enumerate() {
+            let waits = |kind: &&Kind| kind.is_source() && (kind.door.is_some() || kind.answers);
+            if number == door || !node.kind.as_ref().is_some_and(waits) {
+                continue;
+            }
+            let name = &node.spec.name.value;
+            let message = format!(
+                "`{name}` waits for visitors, but sessions come and go with those of `{}`",
+                self.name(door)
+            );
+            let problem = Diagnostic::error(Code::DoorClash, message).at(&node.spec.op.place);
+            let hint = "make two graphs of them, each with a port of its own";
+            problems.push(problem.of_node(name).hint(hint));
+        }
+    }
+
+    /// What nobody answers is asked in vain.
+    fn check_answers(&self, problems: &mut Vec<Diagnostic>) {
+        let answers = |number: usize| self.nodes[number].kind.is_some_and(|kind| kind.answers);
+        let mut leads = vec![false; self.nodes.len()];
+        for number in (0..self.nodes.len()).rev() {
+            let node = &self.nodes[number];
+            let mut next = node.out_edges.iter().map(|&edge| self.edges[edge].to.0);
+            let is_source = node.kind.is_some_and(|kind| kind.is_source());
+            leads[number] = (answers(number) && !is_source) || next.any(|next| leads[next]);
+            if is_source && answers(number) && !leads[number] {
+                let (name, op) = (&node.spec.name.value, &node.spec.op.value);
+                let message = format!("nobody answers what `{name}` asks");
+                let problem = Diagnostic::error(Code::NobodyAnswers, message);
+                let problem = problem.at(&node.spec.op.place).of_node(name);
+                let hint = format!("add a node with `op = {op:?}` and `from` = what the answer is");
+                problems.push(problem.hint(hint));
             }
         }
     }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use crate::{
     align::AlignSpec,
+    common::Common,
     files::Files,
     format::Format,
     graph::{Diagnostic, GraphSpec, OnFault, OnFull, Place},
@@ -52,6 +53,7 @@ pub struct Plan {
     pub(crate) stages: Vec<PlanStage>,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) services: Services,
+    pub(crate) common: Common,
     pub(crate) graph_file: Option<String>,
     pub(crate) spec: Arc<GraphSpec>,
     /// What is worth telling but keeps nothing from starting.
@@ -171,6 +173,16 @@ impl Plan {
         self.stages.len()
     }
 
+    /// The `T` that all bodies of the plan share; see [`Node::common`].
+    pub fn common<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.common.of()
+    }
+
+    /// Whether sessions come and go at the door of a node, rather than being there from the start.
+    pub fn has_door(&self) -> bool {
+        self.nodes.iter().any(|node| node.kind.door.is_some())
+    }
+
     /// The spec it was made from.
     pub fn spec(&self) -> &GraphSpec {
         &self.spec
@@ -188,6 +200,7 @@ impl Plan {
             frame_ms: planned.frame_ms,
             files: &self.files,
             services: &self.services,
+            common: &self.common,
             session,
             graph_file: self.graph_file.as_deref(),
             op_place: &planned.op_place,

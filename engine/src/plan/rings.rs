@@ -69,6 +69,8 @@ impl Draft<'_> {
         let per_second = format.frames_per_second();
         let frames = (capacity_ms * per_second / 1e3 - 1e-9).ceil().max(0.0);
         let least = if matches!(format, Format::Image(_)) { IMAGES_MIN } else { FRAMES_MIN };
+        let from = self.nodes[edge.from.0].outline.as_ref();
+        let least = least.max(from.map_or(0, |outline| outline.burst)).min(FRAMES_MAX);
         match written {
             Some(written) if frames > FRAMES_MAX as f64 => {
                 let name = &self.nodes[edge.to.0].spec.name.value;

@@ -150,8 +150,9 @@ impl Shared {
     /// nothing is overlooked, and the lock gives every frame to one of them.
     fn sweep(&self, reason: Gap, counts: &EdgeCounts) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let dropped = left.iter_mut().flat_map(|queue| std::iter::from_fn(|| queue.pop())).count();
-        counts.dropped(reason, dropped as u64);
+        for frame in left.iter_mut().flat_map(|queue| std::iter::from_fn(|| queue.pop())) {
+            counts.lose(reason, &frame.header);
+        }
     }
 }
 
@@ -170,7 +171,7 @@ impl Sender {
     #[inline]
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
         if let Some(reason) = self.refused {
-            self.counts.dropped(reason, 1);
+            self.counts.lose(reason, &frame.header);
             return Ok(());
         }
         match &mut self.queue {
@@ -178,14 +179,14 @@ impl Sender {
                 if let Err(rtrb::PushError::Full(frame)) = queue.push(frame) {
                     let full = self.drops.then_some(Gap::Full);
                     let Some(reason) = self.look().or(full) else { return Err(frame) };
-                    self.counts.dropped(reason, 1);
+                    self.counts.lose(reason, &frame.header);
                     return Ok(());
                 }
             }
             In::Overwriting(queue) => {
-                if queue.force_push(frame).is_some() {
+                if let Some(oldest) = queue.force_push(frame) {
                     let reason = self.look().unwrap_or(Gap::Full);
-                    self.counts.dropped(reason, 1);
+                    self.counts.lose(reason, &oldest.header);
                 }
             }
         }

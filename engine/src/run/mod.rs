@@ -8,6 +8,7 @@
 
 mod actors;
 mod control;
+mod door;
 mod error;
 mod leaving;
 mod manual;
@@ -23,6 +24,7 @@ mod supervisor;
 mod threads;
 mod watchdog;
 
+pub use door::Opener;
 pub use error::ControlError;
 pub use manual::ManualRun;
 pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport, StageReport};

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,7 @@ use crate::{
 use super::{
     ControlError, Happened, Health, Report, Shared, Supervisor, What,
     control::{self, Question},
+    door::Doors,
     report,
     runtimes::{io_runtimes, runtime},
     supervisor::Args,
@@ -45,7 +46,7 @@ pub struct RunOptions {
     pub speed: Option<f64>,
     /// Data cores, each a thread.
     pub cores: usize,
-    /// Sessions opened at once.
+    /// Sessions opened at once. None where sessions come and go at the door of a node.
     pub sessions: u32,
 }
 
@@ -73,6 +74,7 @@ pub struct Running {
     io: Vec<Runtime>,
     threads: Arc<Threads>,
     watchdog: Option<Watchdog>,
+    doors: Mutex<Doors>,
 }
 
 impl Plan {
@@ -104,7 +106,14 @@ impl Running {
             control: Some(control),
             io,
             threads,
+            doors: Mutex::default(),
         };
+        if plan.has_door() {
+            let doors = Doors::open(plan, &this.supervisor)?;
+            *this.doors.lock().unwrap_or_else(PoisonError::into_inner) = doors;
+            let _ = this.shared.events.send(Happened { session: None, what: What::DoorsOpen });
+            return Ok(this);
+        }
         for _ in 0..options.sessions {
             match this.open() {
                 Ok(_) => {}
@@ -184,11 +193,13 @@ impl Running {
 
     /// Ends all sources; what is inside is finished. [`Running::wait`] returns when it is.
     pub fn drain(&self) {
+        self.close_doors();
         let _ = self.shared.events.send(Happened { session: None, what: What::DrainAll });
     }
 
     /// Ends now. What is inside is dropped and counted as `closed`.
     pub fn stop(&self) {
+        self.close_doors();
         let _ = self.shared.events.send(Happened { session: None, what: What::HaltAll });
     }
 
@@ -227,6 +238,12 @@ impl Running {
     /// The time on the run's clock, zero at its start.
     pub fn clock_now(&self) -> Timestamp {
         self.shared.clock.now()
+    }
+
+    fn close_doors(&self) {
+        // Dropped outside the lock: what closes a door may take a moment.
+        let doors = std::mem::take(&mut *self.doors.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(doors);
     }
 
     fn ask<M>(&self, message: M) -> Result<M::Ok, ControlError>

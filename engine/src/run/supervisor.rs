@@ -37,6 +37,8 @@ pub(crate) struct Supervisor {
     /// Sessions whose bodies are being built.
     building: u32,
     asked: Asked,
+    /// Sessions may come yet, though none is there.
+    expects: bool,
     /// The sessions a run begins with are open; before, an empty house means nothing.
     opened: bool,
     fault: Option<(String, String, FaultClass)>,
@@ -67,6 +69,7 @@ impl Actor for Supervisor {
             next: 0,
             building: 0,
             asked: Asked::default(),
+            expects: false,
             opened: false,
             fault: None,
         })
@@ -106,12 +109,17 @@ impl Supervisor {
                 self.opened = true;
                 self.end_if_empty(true);
             }
+            What::DoorsOpen => (self.opened, self.expects) = (true, true),
             What::DrainAll => {
                 self.asked.drains += 1;
                 self.sessions.values_mut().for_each(OpenSession::drain);
+                if std::mem::take(&mut self.expects) {
+                    self.end_if_empty(self.building == 0);
+                }
             }
             What::HaltAll => {
                 self.asked.halts += 1;
+                self.expects = false;
                 for session in self.sessions.keys().copied().collect::<Vec<_>>() {
                     self.finish(session);
                 }
@@ -165,7 +173,7 @@ impl Supervisor {
                     cell.door.core.place(cell.door.number, Some(cell.clone()));
                 }
             }
-            What::Opened | What::DrainAll | What::HaltAll => {}
+            What::Opened | What::DoorsOpen | What::DrainAll | What::HaltAll => {}
         }
     }
 
@@ -192,7 +200,7 @@ impl Supervisor {
 
     pub(super) fn end_if_empty(&mut self, even_unopened: bool) {
         let to_come = self.next == 0 || self.building > 0;
-        if self.sessions.is_empty() && self.opened && (even_unopened || !to_come) {
+        if self.sessions.is_empty() && self.opened && !self.expects && (even_unopened || !to_come) {
             self.shared.end(Outcome { fault: self.fault.clone() });
         }
     }

@@ -344,7 +344,7 @@ impl Stage {
             self.poison.keep(here.node, question.frame.clone());
         }
         if let Some(line) = question.line {
-            here.line_counts[line].dropped(reason, 1);
+            here.line_counts[line].lose(reason, &question.frame.header);
         }
         here.gap(question.frame.header.gap.get().unwrap_or(reason));
         self.settled &= !(self.any_watched || self.ending);
@@ -405,7 +405,7 @@ impl Stage {
         let here: &mut Slot = &mut self.slots[slot];
         here.counts.poison.add(1);
         if let Some(line) = question.line {
-            here.line_counts[line].dropped(Gap::Poison, 1);
+            here.line_counts[line].lose(Gap::Poison, &question.frame.header);
         }
         let next = asking.open.get_mut(at).map(|next| &mut next.frame.header.gap);
         let next = next.unwrap_or(&mut asking.gap);

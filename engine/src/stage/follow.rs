@@ -240,8 +240,8 @@ impl Stage {
                 grid.enter(frame.header.time, frame.buffer().count());
             }
             let frame = self.current.take().expect("a chain carries a frame");
-            if aligner.enter(line, frame, grid.as_ref()).is_some() {
-                here.line_counts[line].dropped(Gap::Late, 1);
+            if let Some(late) = aligner.enter(line, frame, grid.as_ref()) {
+                here.line_counts[line].lose(Gap::Late, &late.header);
             }
             self.settled = false;
             return false;

@@ -55,7 +55,7 @@ impl Stage {
             && !here.line_counts.is_empty()
         {
             here.counts.poison.add(1);
-            here.line_counts[self.current_line].dropped(Gap::Poison, 1);
+            here.line_counts[self.current_line].lose(Gap::Poison, &frame.header);
             if let Some(aligner) = &mut here.aligner {
                 aligner.used_up(|line, frames| here.line_counts[line].dropped(Gap::Poison, frames));
             }

@@ -77,6 +77,7 @@ impl LiveTask {
             tag: 0,
             paused: paused.clone(),
             wake,
+            losses: wiring.counts.losses.clone(),
         };
         Self {
             node,

@@ -249,8 +249,8 @@ impl SinkTask {
         if let Some(grid) = &mut self.grids[line] {
             grid.enter(frame.header.time, frame.buffer().count());
         }
-        if aligner.enter(line, frame, self.grids[line].as_ref()).is_some() {
-            self.edges[line].dropped(Gap::Late, 1);
+        if let Some(late) = aligner.enter(line, frame, self.grids[line].as_ref()) {
+            self.edges[line].lose(Gap::Late, &late.header);
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl SinkTask {
 
     fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
         let Some(sink) = &mut self.sink else {
-            self.edges[line].dropped(Gap::Poison, 1);
+            self.edges[line].lose(Gap::Poison, &frame.header);
             return Ok(());
         };
         let taken = caught(|| sink.take(line, frame));
@@ -282,7 +282,7 @@ impl SinkTask {
             Err(fault) => {
                 let reason = lost_to(fault);
                 self.counts.poison.add(u64::from(reason == Gap::Poison));
-                self.edges[line].dropped(reason, 1);
+                self.edges[line].lose(reason, &frame.header);
             }
         }
         taken

@@ -12,7 +12,7 @@ const NUMBERS_MAX: usize = 4 << 10;
 const FIELDS_MAX: usize = 64;
 
 /// The words for types of fields.
-pub(super) const TYPES: &str = "number, integer, text, bool or numbers";
+pub(crate) const TYPES: &str = "number, integer, text, bool or numbers";
 
 /// The field that `label: text` declares, or what is wrong with it.
 fn field(written: &str) -> Result<Field, String> {
@@ -33,7 +33,7 @@ fn field(written: &str) -> Result<Field, String> {
 }
 
 /// The fields that are declared, or what is wrong with them.
-pub(super) fn fields(written: &[&str]) -> Result<Vec<Field>, String> {
+pub(crate) fn fields(written: &[&str]) -> Result<Vec<Field>, String> {
     if written.is_empty() || written.len() > FIELDS_MAX {
         return Err(format!("`fields` has {} entries, not 1 to {FIELDS_MAX}", written.len()));
     }
@@ -74,7 +74,7 @@ impl Reading {
             Self::Event(format) => {
                 let value: Value = serde_json::from_slice(bytes)
                     .map_err(|error| Fault::data("the answer is no JSON").because(error))?;
-                event(format, &value)
+                event(format, &value, "the answer")
             }
             Self::Floats { count } => {
                 let (channels, len) = count.map_or(asked, |count| (1, count));
@@ -88,7 +88,7 @@ impl Reading {
         let value: Value = serde_json::from_str(written)
             .map_err(|error| format!("`fallback` is no JSON: {error}"))?;
         match self {
-            Self::Event(format) => event(format, &value)
+            Self::Event(format) => event(format, &value, "the answer")
                 .map(StandIn::Event)
                 .map_err(|fault| format!("`fallback` does not fit `fields`: {fault}")),
             Self::Floats { count } => value
@@ -134,19 +134,17 @@ fn floats(bytes: &[u8], channels: usize, len: usize) -> Result<Buffer, Fault> {
     Ok(buffer)
 }
 
-fn event(format: &EventFormat, value: &Value) -> Result<Buffer, Fault> {
+/// The event that an object means; `whose` it is stands in what is wrong with it.
+pub(crate) fn event(format: &EventFormat, value: &Value, whose: &str) -> Result<Buffer, Fault> {
     let Value::Object(object) = value else {
-        return Err(Fault::data(format!("the answer is {}, not an object", word(value))));
+        return Err(Fault::data(format!("{whose} is {}, not an object", word(value))));
     };
     let mut event = EventWriter::new(format);
     for (n, field) in format.fields.iter().enumerate() {
         let Some(value) = object.get(field.name).filter(|value| !value.is_null()) else { continue };
         let wrong = || {
             let (name, is) = (field.name, word(value));
-            Fault::data(format!(
-                "field `{name}` of the answer is {is}, not {}",
-                type_of(field.kind)
-            ))
+            Fault::data(format!("field `{name}` of {whose} is {is}, not {}", type_of(field.kind)))
         };
         event = match field.kind {
             FieldKind::F64 => event.f64(n, value.as_f64().ok_or_else(wrong)?),
@@ -165,7 +163,7 @@ fn event(format: &EventFormat, value: &Value) -> Result<Buffer, Fault> {
     Ok(event.finish())
 }
 
-const fn type_of(kind: FieldKind) -> &'static str {
+pub(crate) const fn type_of(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Bool => "true or false",
         FieldKind::I64 => "a whole number",
@@ -176,7 +174,7 @@ const fn type_of(kind: FieldKind) -> &'static str {
     }
 }
 
-const fn word(value: &Value) -> &'static str {
+pub(crate) const fn word(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

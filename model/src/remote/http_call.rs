@@ -22,7 +22,7 @@ use engine::{
 };
 use reqwest::{
     Client, Response, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    header::{ACCEPT, HeaderMap, HeaderName, HeaderValue},
 };
 
 use super::{
@@ -309,7 +309,7 @@ fn client(url: &Url) -> Result<Client, Fault> {
 impl Call for HttpCall {
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
         let asked = self.size(question);
-        let (body, headers) = written(&self.format, question, self.is_json)?;
+        let (body, headers) = question::written(&self.format, question, self.is_json)?;
         let kept = self.answers.clone().map(|answers| {
             let key = Answers::key(&cache_key(&self.format, question, &headers));
             (answers, key)
@@ -345,48 +345,6 @@ impl Call for HttpCall {
     }
 }
 
-/// Body and headers of a question.
-fn written(format: &Format, frame: &Frame, is_json: bool) -> Result<(Vec<u8>, HeaderMap), Fault> {
-    let mut headers = HeaderMap::new();
-    if is_json {
-        let value = question::json(format, frame)
-            .ok_or(Fault::new("the frame is not of the shape of its format"))?;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        return Ok((value.to_string().into_bytes(), headers));
-    }
-    let (element, shape) = match format {
-        Format::Signal(signal) => ("f32", vec![signal.channels.len(), frame.len()]),
-        Format::Image(image) => {
-            let bytes = frame.buffer().bytes_len() / (image.width * image.height).max(1);
-            ("u8", vec![image.height, image.width, bytes])
-        }
-        Format::Tensor(tensor) => {
-            let shape = question::shape(tensor, frame)
-                .ok_or(Fault::new("the frame is not of the shape of its format"))?;
-            let element = match tensor.element {
-                Element::F32 => "f32",
-                Element::I64 => "i64",
-                Element::U8 => "u8",
-            };
-            (element, shape)
-        }
-        Format::Event(_) => return Err(Fault::new("events are sent as JSON only")),
-    };
-    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let mut say = |name: &'static str, value: &str| {
-        let value = HeaderValue::from_str(value).expect("digits and commas");
-        headers.insert(HeaderName::from_static(name), value);
-    };
-    say("afferent-type", element);
-    say("afferent-shape", &shape.join(","));
-    say("afferent-time-ns", &frame.header.time.nanos().to_string());
-    if let Some(rate) = format.rate() {
-        say("afferent-rate-hz", &rate.hz().to_string());
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    Ok((frame.buffer().bytes().to_vec(), headers))
-}
-
 /// What makes two questions the same: everything but when.
 fn cache_key(format: &Format, frame: &Frame, headers: &HeaderMap) -> Vec<u8> {
     let timeless = Frame::new(Header::at(engine::Timestamp::ZERO), frame.buffer().clone());
@@ -407,7 +365,12 @@ impl Service {
         asked: (usize, usize),
     ) -> Result<engine::Buffer, Fault> {
         let request = self.client.post(self.url.clone());
-        let request = request.headers(headers).headers(self.headers.clone()).body(body);
+        let accept = match &self.reading {
+            Reading::Event(_) => "application/json",
+            Reading::Floats { .. } => "application/octet-stream",
+        };
+        let request = request.header(ACCEPT, accept).headers(headers);
+        let request = request.headers(self.headers.clone()).body(body);
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         let bytes = body_of(answer, self.bytes_max(asked)).await?;

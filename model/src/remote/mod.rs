@@ -1,6 +1,6 @@
 //! Services of others: asked over HTTP.
 
-mod answer;
+pub(crate) mod answer;
 mod cache;
 pub mod http_call;
-mod question;
+pub(crate) mod question;

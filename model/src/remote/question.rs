@@ -1,14 +1,15 @@
-//! What a frame looks like to a service: JSON, or the numbers as they lie in memory.
+//! What a frame looks like outside a graph: JSON, or the numbers as they lie in memory.
 
 use engine::{
-    Dimension, Element, EventFormat, EventReader, FieldValue, Format, Frame, SignalFormat,
+    Dimension, Element, EventFormat, EventReader, Fault, FieldValue, Format, Frame, SignalFormat,
     TensorFormat,
 };
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Number, Value, json};
 
 /// A frame as one object: as `jsonl` writes it, without `node`. None for pictures, whose pixels go raw
 /// only.
-pub(super) fn json(format: &Format, frame: &Frame) -> Option<Value> {
+pub(crate) fn json(format: &Format, frame: &Frame) -> Option<Value> {
     let mut object = Map::new();
     object.insert("t_s".to_owned(), seconds(frame.header.time.nanos()));
     match format {
@@ -18,6 +19,52 @@ pub(super) fn json(format: &Format, frame: &Frame) -> Option<Value> {
         Format::Image(_) => return None,
     }
     Some(Value::Object(object))
+}
+
+/// Body and headers of a message that a frame becomes.
+pub(crate) fn written(
+    format: &Format,
+    frame: &Frame,
+    is_json: bool,
+) -> Result<(Vec<u8>, HeaderMap), Fault> {
+    let mut headers = HeaderMap::new();
+    if is_json {
+        let value =
+            json(format, frame).ok_or(Fault::new("the frame is not of the shape of its format"))?;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        return Ok((value.to_string().into_bytes(), headers));
+    }
+    let (element, shape) = match format {
+        Format::Signal(signal) => ("f32", vec![signal.channels.len(), frame.len()]),
+        Format::Image(image) => {
+            let bytes = frame.buffer().bytes_len() / (image.width * image.height).max(1);
+            ("u8", vec![image.height, image.width, bytes])
+        }
+        Format::Tensor(tensor) => {
+            let shape = shape(tensor, frame)
+                .ok_or(Fault::new("the frame is not of the shape of its format"))?;
+            let element = match tensor.element {
+                Element::F32 => "f32",
+                Element::I64 => "i64",
+                Element::U8 => "u8",
+            };
+            (element, shape)
+        }
+        Format::Event(_) => return Err(Fault::new("events are sent as JSON only")),
+    };
+    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let mut say = |name: &'static str, value: &str| {
+        let value = HeaderValue::from_str(value).expect("digits and commas");
+        headers.insert(HeaderName::from_static(name), value);
+    };
+    say("afferent-type", element);
+    say("afferent-shape", &shape.join(","));
+    say("afferent-time-ns", &frame.header.time.nanos().to_string());
+    if let Some(rate) = format.rate() {
+        say("afferent-rate-hz", &rate.hz().to_string());
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    Ok((frame.buffer().bytes().to_vec(), headers))
 }
 
 fn event(format: &EventFormat, frame: &Frame, object: &mut Map<String, Value>) {
@@ -65,7 +112,7 @@ fn tensor(format: &TensorFormat, frame: &Frame, object: &mut Map<String, Value>)
 }
 
 /// The shape of the tensor in a frame, where one dimension at most is open.
-pub(super) fn shape(format: &TensorFormat, frame: &Frame) -> Option<Vec<usize>> {
+pub(crate) fn shape(format: &TensorFormat, frame: &Frame) -> Option<Vec<usize>> {
     let bytes = match format.element {
         Element::F32 => 4,
         Element::I64 => 8,

@@ -39,6 +39,8 @@ pub(crate) enum What {
     Built(NewSession),
     /// The sessions a run begins with are open.
     Opened,
+    /// Sessions come and go from now on; none is there yet.
+    DoorsOpen,
     /// End all sources.
     DrainAll,
     /// End everything now.

@@ -24,6 +24,13 @@ use super::{
 impl Supervisor {
     /// Begins to build a session; who asked is answered when it is open.
     pub(in crate::run) fn build(&mut self, reply: Option<ReplySender<Result<u32, ControlError>>>) {
+        if self.plan().has_door() && !self.expects && self.asked.drains > 0 {
+            // Whoever came to the door just as it was closed would keep the run from ending.
+            if let Some(reply) = reply {
+                reply.send(Err(ControlError::Ended));
+            }
+            return;
+        }
         let (session, asked) = (self.next, self.asked);
         self.next += 1;
         self.building += 1;

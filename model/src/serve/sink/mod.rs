@@ -1,0 +1,4 @@
+//! Where answers go out.
+
+pub mod http;
+pub mod websocket;

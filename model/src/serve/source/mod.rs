@@ -1,0 +1,4 @@
+//! Where questions come in.
+
+pub mod http;
+pub mod websocket;
