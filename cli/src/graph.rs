@@ -13,7 +13,7 @@ use engine::{
     Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
     PlanOptions, Services, nearest,
 };
-use model::section::ModelServices;
+use model::section;
 
 use crate::{
     arguments::GraphArguments,
@@ -29,7 +29,7 @@ pub(crate) struct Graph {
     /// The path as it was given.
     name: String,
     forgotten: Vec<Forgotten>,
-    /// The models it describes, opened when it is planned first, and what is wrong with them.
+    /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
 
@@ -109,10 +109,8 @@ impl Graph {
     }
 
     fn models(&self) -> &(Services, Diagnostics) {
-        self.models.get_or_init(|| {
-            let kind = ModelServices::new(Arc::new(Disk), Some(self.name.clone()));
-            Services::open_sound(&kind, &self.spec.models)
-        })
+        self.models
+            .get_or_init(|| section::services(&self.spec, Arc::new(Disk), Some(self.name.clone())))
     }
 
     fn options(&self, cores: usize) -> PlanOptions {

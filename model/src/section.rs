@@ -3,20 +3,24 @@
 use std::{io::Read, sync::Arc};
 
 use engine::{
-    AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, Service,
-    ServiceKind, Value, path_from,
+    AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, GraphSpec, Param, Params, SectionSpec,
+    Service, ServiceKind, Services, Value, path_from,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     backend::{self, Options},
+    cache::{
+        Cache,
+        section::{CacheServices, PREFIX, find},
+    },
     host::{Model, ModelService, Workers},
 };
 
 /// What a section is, for the manual.
 pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
     `classify`, `embed`, `detect`. It is loaded once for all sessions of a host, and what they ask is \
-    run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
+    run together, on threads of its own. With `cache` what was asked before is not asked again. A relative `file` starts from the folder of the graph. Inputs of \
     the model that no node feeds get a number each: `fixed = { sr = 16000 }`. `afferent check` says what \
     does not fit.";
 /// A section, for the manual.
@@ -24,7 +28,7 @@ pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\n
     from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
 
 /// The parameters of a section, in the order of the manual.
-pub static PARAMS: &[&dyn AnyParam] = &[&FILE, &BACKEND, &PROVIDER, &BATCH_MAX];
+pub static PARAMS: &[&dyn AnyParam] = &[&FILE, &BACKEND, &PROVIDER, &BATCH_MAX, &CACHE];
 
 const FILE: Param<&str> = Param::required("file", "The model: an ONNX file.");
 const BACKEND: Param<&str> = Param::with_default(
@@ -41,6 +45,8 @@ const PROVIDER: Param<&[&str]> = Param::with_default(
 );
 const BATCH_MAX: Param<i64> =
     Param::with_default("batch_max", 32, "Most questions to run at once.").within(1.0, 1_024.0);
+const CACHE: Param<&str> =
+    Param::optional("cache", "Where its answers are kept, as in `[cache.NAME]`.");
 /// A table, which no parameter type holds: checked here.
 const FIXED: &str = "fixed";
 
@@ -52,13 +58,48 @@ const FILE_BYTES_MAX: u64 = 2 << 30;
 pub struct ModelServices {
     files: Arc<dyn Files>,
     graph_file: Option<String>,
+    caches: Services,
     workers: Workers,
+}
+
+/// The services that a graph describes: its caches, and its models, which use them. And what is wrong with
+/// them; those are left out.
+pub fn services(
+    spec: &GraphSpec,
+    files: Arc<dyn Files>,
+    graph_file: Option<String>,
+) -> (Services, Diagnostics) {
+    let (caches, mut problems) = Services::open_sound(&CacheServices, &spec.caches);
+    let models = ModelServices::new(files, graph_file).with_caches(caches.clone());
+    let (models, others) = Services::open_sound(&models, &spec.models);
+    problems.0.extend(others.0);
+    (models.beside(PREFIX, &caches), problems)
 }
 
 impl ModelServices {
     /// Models from `files`, relative paths from the folder of the graph file.
     pub fn new(files: Arc<dyn Files>, graph_file: Option<String>) -> Self {
-        Self { files, graph_file, workers: Workers::of_machine() }
+        Self { files, graph_file, caches: Services::default(), workers: Workers::of_machine() }
+    }
+
+    /// The same; models find these caches by their names.
+    #[must_use]
+    pub fn with_caches(mut self, caches: Services) -> Self {
+        self.caches = caches;
+        self
+    }
+
+    /// The cache that a section names, if it names one whose section has no problems.
+    fn cache(
+        &self,
+        section: &SectionSpec,
+        params: &Params,
+    ) -> Result<Option<Arc<Cache>>, Diagnostic> {
+        let Some(name) = params.read_optional(&CACHE)? else { return Ok(None) };
+        find(&self.caches, "", name).map_err(|problem| {
+            let place = section.param(CACHE.name()).and_then(|cache| cache.place.clone());
+            problem.at(&place).of(format!("model `{}`", section.name.value))
+        })
     }
 
     fn path(&self, section: &SectionSpec, params: &Params) -> Result<String, Diagnostic> {
@@ -110,11 +151,13 @@ impl ServiceKind for ModelServices {
             problem.hint("check the path; it starts from the folder of the graph file")
         })?;
         let content = xxh3_128(&bytes);
+        self.cache(section, &params)?;
         let identity = format!(
-            "{content:032x} {} {:?} {} {fixed:?}",
+            "{content:032x} {} {:?} {} {fixed:?} {:?}",
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
+            params.read_optional(&CACHE)?,
         );
         Ok(identity)
     }
@@ -125,11 +168,17 @@ impl ServiceKind for ModelServices {
         let refused = |problem: Diagnostic| Fault::new(problem.message);
         let path = self.path(section, &params).map_err(refused)?;
         let bytes = self.bytes(&path).map_err(|error| Fault::io("it cannot be read", error))?;
+        let content = xxh3_128(&bytes);
+        let cache = self.cache(section, &params).map_err(refused)?;
         let providers = params.read(&PROVIDER).map_err(refused)?;
         let options = Options { providers: providers.into_iter().map(str::to_owned).collect() };
         let loaded = backend::load(params.read(&BACKEND).map_err(refused)?, bytes, &options)?;
         let batch_max = params.read(&BATCH_MAX).map_err(refused)? as usize;
         let model = Model::new(&section.name.value, loaded, batch_max, &self.workers);
-        Ok(Arc::new(ModelService { model, fixed }))
+        let service = ModelService::new(model, fixed);
+        Ok(match cache {
+            Some(cache) => Arc::new(service.cached(content, cache)),
+            None => Arc::new(service),
+        })
     }
 }

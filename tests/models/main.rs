@@ -1,11 +1,17 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
 mod backends;
+mod cache;
+mod detect;
 mod http_call;
 mod kinds;
+mod live;
+mod redis;
 mod sections;
 mod server;
+mod stand_ins;
 mod troubles;
+mod unchanged;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +23,7 @@ use engine::{
 use model::{
     backend::Loaded,
     host::{Model, ModelService, Workers},
-    section::ModelServices,
+    section,
 };
 
 /// Longer than any of these takes on a busy machine.
@@ -46,8 +52,7 @@ fn graph(name: &str, sections: &str, ask: &str) -> String {
 /// Plans with the models that the graph's sections describe.
 fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
-    let kind = ModelServices::new(Arc::new(Disk), None);
-    let (services, problems) = Services::open_sound(&kind, &spec.models);
+    let (services, problems) = section::services(&spec, Arc::new(Disk), None);
     let planned = plan_of(&spec, services);
     match planned {
         Ok(plan) if problems.0.is_empty() => Ok(plan),
@@ -57,7 +62,8 @@ fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
 }
 
 fn plan_of(spec: &GraphSpec, services: Services) -> Result<Arc<Plan>, Diagnostics> {
-    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS]);
+    let own: &[&'static engine::Kind] = &[&detect::PICTURE];
+    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS, own]);
     let options = PlanOptions { services, ..PlanOptions::new(Arc::new(Disk)) };
     spec.plan(&catalog, &options).map(Arc::new)
 }
@@ -65,8 +71,7 @@ fn plan_of(spec: &GraphSpec, services: Services) -> Result<Arc<Plan>, Diagnostic
 /// Plans with one model, called `m`.
 fn plan_with(text: &str, model: &Arc<Model>) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
-    let service = ModelService { model: model.clone(), fixed: Vec::new() };
-    let service: Arc<dyn Service> = Arc::new(service);
+    let service: Arc<dyn Service> = Arc::new(ModelService::new(model.clone(), Vec::new()));
     plan_of(&spec, Services::new([("m".to_owned(), service)]))
 }
 

@@ -23,10 +23,43 @@ use super::Answer;
 /// One that is dropped without an answer is a failed question.
 #[derive(Debug)]
 pub struct Reply {
-    letter: Option<Arc<Letter>>,
+    to: To,
+}
+
+enum To {
+    /// The stage that asked.
+    Stage(Arc<Letter>),
+    Relay(Arc<dyn Relay>),
+    /// It is answered.
+    Nobody,
+}
+
+impl std::fmt::Debug for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stage(letter) => letter.fmt(f),
+            Self::Relay(_) => f.write_str("Relay"),
+            Self::Nobody => f.write_str("Nobody"),
+        }
+    }
+}
+
+/// Takes an answer for others: for all who ask the same at once, or to keep it.
+pub trait Relay: Send + Sync {
+    /// What became of the question. Called once, on whatever thread; must neither wait nor ask
+    /// anything: whoever answers may hold a lock.
+    fn pass_on(&self, answer: Result<Answer, Fault>);
+
+    /// Whether somebody still waits. Once it says no it is never asked again.
+    fn is_wanted(&self) -> bool;
 }
 
 impl Reply {
+    /// A reply that `relay` takes.
+    pub fn through(relay: Arc<dyn Relay>) -> Self {
+        Self { to: To::Relay(relay) }
+    }
+
     /// Gives the answer.
     pub fn answer(mut self, answer: impl Into<Answer>) {
         self.close(Ok(answer.into()));
@@ -38,12 +71,16 @@ impl Reply {
     }
 
     /// Gives the answer of a future, which runs on the runtime that all calls of the process share, and
-    /// is dropped once nobody waits for the answer any more. A panic in it is a failed question.
+    /// is dropped once nobody waits for the answer any more, unless a [`Relay`] takes it: then it runs to
+    /// its end. A panic in it is a failed question.
     pub fn spawn<F>(self, answer: F)
     where
         F: Future<Output = Result<Answer, Fault>> + Send + 'static,
     {
-        let letter = self.letter.clone();
+        let letter = match &self.to {
+            To::Stage(letter) => Some(letter.clone()),
+            To::Relay(_) | To::Nobody => None,
+        };
         let task = runtime().spawn(async move {
             let reply = self;
             match answer.await {
@@ -58,19 +95,27 @@ impl Reply {
 
     /// Whether somebody still waits: not after the deadline, nor once the session is over.
     pub fn is_wanted(&self) -> bool {
-        self.letter.as_ref().is_some_and(|letter| letter.wanted.load(Ordering::Relaxed))
+        match &self.to {
+            To::Stage(letter) => letter.wanted.load(Ordering::Relaxed),
+            To::Relay(relay) => relay.is_wanted(),
+            To::Nobody => false,
+        }
     }
 
     fn close(&mut self, answer: Result<Answer, Fault>) {
-        if let Some(letter) = self.letter.take() {
-            letter.fill(answer);
+        match std::mem::replace(&mut self.to, To::Nobody) {
+            To::Stage(letter) => letter.fill(answer),
+            To::Relay(relay) => relay.pass_on(answer),
+            To::Nobody => {}
         }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.close(Err(Fault::new("the question was given up")));
+        if !matches!(self.to, To::Nobody) {
+            self.close(Err(Fault::new("the question was given up")));
+        }
     }
 }
 
@@ -147,7 +192,7 @@ impl Letters {
                 wake: self.wake.clone(),
             })
         });
-        let reply = Reply { letter: Some(letter.clone()) };
+        let reply = Reply { to: To::Stage(letter.clone()) };
         (letter, reply)
     }
 

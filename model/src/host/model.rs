@@ -7,7 +7,7 @@ use std::{
 
 use engine::{Answer, Buffer, Fault, Reply, Service};
 
-use crate::{backend::Loaded, signature::Signature};
+use crate::{backend::Loaded, cache::Cache, signature::Signature};
 
 use super::workers::Workers;
 
@@ -199,6 +199,24 @@ pub struct ModelService {
     pub model: Arc<Model>,
     /// What stands in inputs that no node feeds, by name.
     pub fixed: Vec<(String, f64)>,
+    /// A hash of the model's file, which tells its answers from those of others.
+    pub content: u128,
+    /// Where its answers are kept, if they are.
+    pub cache: Option<Arc<Cache>>,
+}
+
+impl ModelService {
+    /// A model whose answers are not kept.
+    pub fn new(model: Arc<Model>, fixed: Vec<(String, f64)>) -> Self {
+        Self { model, fixed, content: 0, cache: None }
+    }
+
+    /// The same; answers of the model with this content are kept there.
+    #[must_use]
+    pub fn cached(mut self, content: u128, cache: Arc<Cache>) -> Self {
+        (self.content, self.cache) = (content, Some(cache));
+        self
+    }
 }
 
 impl Service for ModelService {
