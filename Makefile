@@ -26,6 +26,8 @@ endif
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
+	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
+	    "there is no redis-server" >&2
 
 setup:
 	@sh tests/setup.sh

@@ -86,7 +86,7 @@ fn planned(frames: usize, batch_max: usize, node: &str) -> Arc<Plan> {
     let spec = GraphSpec::parse(&SourceText::new("asking.toml", text)).expect("a graph");
     let workers = Workers::new(1);
     let model = Model::new("m", Arc::new(mock()), batch_max, &workers);
-    let service: Arc<dyn Service> = Arc::new(ModelService { model, fixed: Vec::new() });
+    let service: Arc<dyn Service> = Arc::new(ModelService::new(model, Vec::new()));
     let services = Services::new([("m".to_owned(), service)]);
     let options = PlanOptions { services, ..PlanOptions::new(Arc::new(NoFiles)) };
     let catalog = Catalog::new(&[KINDS, operators::CATALOG, model::CATALOG]);

@@ -5,6 +5,8 @@ set -eu
 
 missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc"
+# The second level of caches is tested against a real one.
+command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
 
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

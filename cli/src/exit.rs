@@ -37,7 +37,7 @@ impl Exit {
     pub(crate) const fn of_fault(class: FaultClass) -> Self {
         match class {
             FaultClass::Closed => Self::Done,
-            FaultClass::Body => Self::Fault,
+            FaultClass::Body | FaultClass::Late => Self::Fault,
             FaultClass::Io => Self::Io,
             // Operators are part of this program.
             FaultClass::Panic => Self::Internal,

@@ -13,7 +13,7 @@ use engine::{
     Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
     PlanOptions, Services, nearest,
 };
-use model::section::ModelServices;
+use model::section;
 
 use crate::{
     arguments::GraphArguments,
@@ -29,7 +29,7 @@ pub(crate) struct Graph {
     /// The path as it was given.
     name: String,
     forgotten: Vec<Forgotten>,
-    /// The models it describes, opened when it is planned first, and what is wrong with them.
+    /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
 
@@ -120,11 +120,10 @@ impl Graph {
 
     fn models(&self) -> &(Services, Diagnostics) {
         self.models.get_or_init(|| {
-            let kind = ModelServices::telling(Arc::new(Disk), Some(self.name.clone()), |news| {
+            section::services(&self.spec, Arc::new(Disk), Some(self.name.clone()), |news| {
                 // Where stderr is closed there is nobody to tell.
-                let _ = writeln!(std::io::stderr(), "afferent: {news}");
-            });
-            Services::open_sound(&kind, &self.spec.models)
+                let _ = writeln!(io::stderr(), "afferent: {news}");
+            })
         })
     }
 

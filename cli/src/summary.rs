@@ -54,6 +54,13 @@ pub(crate) fn summary(
     for (node, remark) in &report.remarks {
         page.row("note", &format!("`{node}`: {remark}"));
     }
+    for (name, remark) in &report.services {
+        let (what, name) = match name.strip_prefix(model::cache::PREFIX) {
+            Some(name) => ("cache", name),
+            None => ("model", name.as_str()),
+        };
+        page.row(what, &format!("`{name}`: {remark}"));
+    }
     if vitals.unseen() > 0 {
         let lines = counted(vitals.unseen(), "line");
         page.row("lines", &format!("{lines} not shown; `--json` prints them, `> FILE` keeps them"));
@@ -269,6 +276,7 @@ mod tests {
             edges,
             sinks,
             remarks: Vec::new(),
+            services: Vec::new(),
             stages: Vec::new(),
             lasted_ns: 1_000_000_000,
         }

@@ -24,8 +24,8 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::{body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node};
 
-pub use reply::Reply;
-pub(crate) use reply::{Letter, Letters, Missing};
+pub(crate) use reply::{Letter, Letters};
+pub use reply::{Relay, Reply};
 
 /// Asks something asynchronous: a model, a remote service.
 pub trait Call: Send {
@@ -103,6 +103,11 @@ impl Answer {
     pub fn and(mut self, port: usize, buffer: Buffer) -> Self {
         self.0.push((port, buffer));
         self
+    }
+
+    /// The frames' payloads, each with its port.
+    pub fn payloads(&self) -> &[(usize, Buffer)] {
+        &self.0
     }
 }
 

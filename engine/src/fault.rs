@@ -23,6 +23,8 @@ pub enum FaultClass {
     Closed,
     /// A panic: a defect in the body.
     Panic,
+    /// Of an answer: it would come too late.
+    Late,
 }
 
 impl Fault {
@@ -44,6 +46,11 @@ impl Fault {
     /// A fault of outside data, such as a recording that cannot be read on.
     pub fn data(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), cause: None, class: FaultClass::Io }
+    }
+
+    /// An answer would come too late.
+    pub fn late(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: text.into(), cause: None, class: FaultClass::Late }
     }
 
     /// A panic, told by its message.

@@ -47,7 +47,7 @@ pub mod testing;
 pub use align::AlignSpec;
 pub use body::{Block, Body, Flow, GapNotice, LiveSource, Map, Operator, Sink, Source, Waiting};
 pub use buffer::Buffer;
-pub use call::{Answer, Call, Reply};
+pub use call::{Answer, Call, Relay, Reply};
 pub use carrier::{Carrier, CutEdge};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};

@@ -1,5 +1,4 @@
-//! [`Service`]: what lives once per host and is shared by all sessions: models, later caches
-//! and stores.
+//! [`Service`]: what lives once per host and is shared by all sessions: models, caches, later stores.
 
 use std::{
     any::Any,
@@ -10,7 +9,7 @@ use std::{
 
 use crate::graph::{Code, Diagnostic, Diagnostics, SectionSpec};
 
-/// A kind of service: the implementation behind `[model.*]` sections.
+/// A kind of service: the implementation behind `[model.*]` or `[cache.*]` sections.
 pub trait ServiceKind: Send + Sync {
     /// Checks the section and says what identifies the service: sections of equal identity
     /// (kind, content and settings) share one instance.
@@ -30,6 +29,11 @@ pub trait ServiceKind: Send + Sync {
 pub trait Service: Send + Sync {
     /// The service as its own type.
     fn as_any(&self) -> &dyn Any;
+
+    /// What it tells the user of a run so far, such as how often it was asked.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The services of a host, by name in the graph. Cheap to clone.
@@ -99,6 +103,24 @@ impl Services {
         let mut by_name = BTreeMap::clone(&self.by_name);
         by_name.insert(name.to_owned(), service);
         Self { by_name: Arc::new(by_name), broken: self.broken.clone() }
+    }
+
+    /// The same services and those of another sort, each under its name behind `prefix`, so that a model
+    /// and a cache may have one name.
+    #[must_use]
+    pub fn beside(&self, prefix: &str, others: &Self) -> Self {
+        let (mut by_name, mut broken) =
+            (BTreeMap::clone(&self.by_name), BTreeSet::clone(&self.broken));
+        let named = |name: &str| format!("{prefix}{name}");
+        by_name.extend(others.by_name.iter().map(|(name, it)| (named(name), it.clone())));
+        broken.extend(others.broken.iter().map(|name| named(name)));
+        Self { by_name: Arc::new(by_name), broken: Arc::new(broken) }
+    }
+
+    /// What the services tell the user of a run so far, by name.
+    pub fn remarks(&self) -> Vec<(String, String)> {
+        let told = self.by_name.iter();
+        told.filter_map(|(name, service)| Some((name.clone(), service.remark()?))).collect()
     }
 
     /// Names of all, in order.

@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod batch;
+pub mod cache;
 pub mod calibrate;
 pub mod host;
 pub mod kinds;

@@ -169,6 +169,8 @@ fn the_same_question_is_asked_once() {
             r#"
             [graph]
             name = "asks"
+            [cache.answers]
+            entries = 100
             [node.sine]
             op = "sine"
             seconds = 2.0
@@ -189,13 +191,32 @@ fn the_same_question_is_asked_once() {
             "#
         )
     };
-    run(&text("cache_entries = 100"));
+    let (running, _) = run(&text("cache = \"answers\""));
 
     let (samples, _) = tallied("same");
     assert_eq!(samples, vec![6.0; 200]);
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let told = running.report().services[0].1.clone();
+    assert!(told.starts_with("20 questions, 95.0 % not asked: 19 in memory"), "{told}");
+    run(&text("skip_unchanged = 0.0"));
+    assert_eq!(tallied("same").0, vec![6.0; 200]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
     run(&text(""));
-    assert_eq!(asked.load(Ordering::SeqCst), 21);
+    assert_eq!(asked.load(Ordering::SeqCst), 22);
+}
+
+#[test]
+fn a_slow_service_is_asked_once_by_many_sessions() {
+    let (url, asked) = serve(|request| {
+        wait(Duration::from_millis(100));
+        Some((200, twice(request)))
+    });
+    let text = graph("flocked", &url, "send = \"raw\"\ncache = \"answers\"\nin_flight = 40");
+    let text = text.replace("[node.count]", "[cache.answers]\n[node.count]");
+    crate::run_plan(&try_plan(&text).expect("a plan"), 8);
+
+    assert_eq!(tallied("flocked").0.len(), 8 * 400);
+    assert_eq!(asked.load(Ordering::SeqCst), 40);
 }
 
 #[test]
@@ -223,6 +244,7 @@ fn a_wrong_call_is_refused_with_place_and_remedy() {
     assert!(said("fields = [\"a\"]\nfallback = \"{\"").contains("`fallback` is no JSON"));
     assert!(said("fields = [\"a\"]\nfallback = '{\"a\":\"x\"}'").contains("does not fit"));
     assert!(said("headers = [\"nothing\"]").contains("is no header"));
+    assert!(said("cache = \"answers\"").contains("the graph has no `[cache.answers]`"));
     let text = graph("wrong", "127.0.0.1:1/", "");
     let said = try_plan(&text).map(|_| ()).unwrap_err().to_string();
     assert!(said.contains("is no address") || said.contains("neither http"), "{said}");

@@ -195,7 +195,7 @@ fn nodes_that_feed_different_inputs_are_not_run_together() {
         from = "minus"
         "#;
     let fixed = ["a", "b"].map(|name| (name.to_owned(), 0.0)).to_vec();
-    let service: Arc<dyn Service> = Arc::new(ModelService { model: subtract, fixed });
+    let service: Arc<dyn Service> = Arc::new(ModelService::new(subtract, fixed));
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text)).expect("a graph");
     let services = Services::new([("m".to_owned(), service)]);
     run_plan(&plan_of(&spec, services).expect("a plan"), 1);

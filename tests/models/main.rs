@@ -1,13 +1,19 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
 mod backends;
+mod cache;
+mod detect;
 mod host;
 mod http_call;
 mod kinds;
+mod live;
+mod redis;
 mod sections;
 mod serve;
 mod server;
+mod stand_ins;
 mod troubles;
+mod unchanged;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +25,7 @@ use engine::{
 use model::{
     backend::Loaded,
     host::{Manner, Model, ModelService, Workers},
-    section::ModelServices,
+    section,
 };
 
 /// Longer than any of these takes on a busy machine.
@@ -48,8 +54,7 @@ fn graph(name: &str, sections: &str, ask: &str) -> String {
 /// Plans with the models that the graph's sections describe.
 fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
-    let kind = ModelServices::new(Arc::new(Disk), None);
-    let (services, problems) = Services::open_sound(&kind, &spec.models);
+    let (services, problems) = section::services(&spec, Arc::new(Disk), None, |_| ());
     let planned = plan_of(&spec, services);
     match planned {
         Ok(plan) if problems.0.is_empty() => Ok(plan),
@@ -59,7 +64,8 @@ fn try_plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
 }
 
 fn plan_of(spec: &GraphSpec, services: Services) -> Result<Arc<Plan>, Diagnostics> {
-    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS]);
+    let own: &[&'static engine::Kind] = &[&detect::PICTURE];
+    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, suite::KINDS, own]);
     let options = PlanOptions { services, ..PlanOptions::new(Arc::new(Disk)) };
     spec.plan(&catalog, &options).map(Arc::new)
 }
@@ -67,8 +73,7 @@ fn plan_of(spec: &GraphSpec, services: Services) -> Result<Arc<Plan>, Diagnostic
 /// Plans with one model, called `m`.
 fn plan_with(text: &str, model: &Arc<Model>) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse(&SourceText::new("models.toml", text))?;
-    let service = ModelService { model: model.clone(), fixed: Vec::new() };
-    let service: Arc<dyn Service> = Arc::new(service);
+    let service: Arc<dyn Service> = Arc::new(ModelService::new(model.clone(), Vec::new()));
     plan_of(&spec, Services::new([("m".to_owned(), service)]))
 }
 

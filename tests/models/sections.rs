@@ -19,7 +19,7 @@ use model::{
 use crate::{run, try_plan};
 
 /// A file of this test run, with this content.
-fn file(name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("afferent-models-{}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for temporary files");
     let path = folder.join(name);

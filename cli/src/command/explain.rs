@@ -1,7 +1,7 @@
 //! `afferent explain`: one kind in full, or what the code of a diagnostic means.
 
 use engine::{AnyParam, Catalog, Code, Format, Key, KeyTable, Kind, Policy, Port, nearest};
-use model::section;
+use model::{cache::section as cache, section};
 
 use crate::{
     arguments::ExplainArguments,
@@ -30,7 +30,9 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     } else if let Some(table) = KeyTable::ALL.iter().find(|table| table.name == what) {
         page.table(table);
     } else if what == MODEL {
-        page.model();
+        page.section(MODEL, section::DOC, section::PARAMS, section::EXAMPLE);
+    } else if what == CACHE {
+        page.section(CACHE, cache::DOC, cache::PARAMS, cache::EXAMPLE);
     } else if let Some(found) = keys_called(what) {
         for (n, (table, key)) in found.into_iter().enumerate() {
             if n > 0 {
@@ -41,12 +43,12 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     } else {
         let codes = Code::ALL.iter().map(|code| code.name());
         let keys = KeyTable::ALL.iter().flat_map(|table| table.names().chain([table.name]));
-        let keys = keys.chain([MODEL]);
+        let keys = keys.chain([MODEL, CACHE]);
         let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
-                     diagnostic, `graph`, `node`, `model`, `test`, or one of their keys"
+                     diagnostic, `graph`, `node`, `model`, `cache`, `test`, or one of their keys"
                 .to_owned(),
         };
         let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
@@ -58,6 +60,8 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
 
 /// What to ask for about `[model.NAME]`.
 const MODEL: &str = "model";
+/// What to ask for about `[cache.NAME]`.
+const CACHE: &str = "cache";
 
 /// The keys of this name, each with its table.
 fn keys_called(name: &str) -> Option<Vec<(&'static KeyTable, &'static Key)>> {
@@ -100,12 +104,12 @@ impl Page {
         }
     }
 
-    fn model(&mut self) {
+    fn section(&mut self, name: &str, doc: &str, params: &[&dyn AnyParam], example: &str) {
         let Ink { bold, off, .. } = self.ink;
-        self.paragraph(&format!("{bold}[model.NAME]{off}: {}", section::DOC), "");
-        self.params(section::PARAMS);
+        self.paragraph(&format!("{bold}[{name}.NAME]{off}: {doc}"), "");
+        self.params(params);
         self.title("Example");
-        for line in section::EXAMPLE.lines() {
+        for line in example.lines() {
             self.line(format!("  {line}").trim_end());
         }
     }

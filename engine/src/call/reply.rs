@@ -25,11 +25,44 @@ use super::Answer;
 /// One that is dropped without an answer is a failed question.
 #[derive(Debug)]
 pub struct Reply {
-    letter: Option<Arc<Letter>>,
+    to: To,
     left: Option<Duration>,
 }
 
+enum To {
+    /// The stage that asked.
+    Stage(Arc<Letter>),
+    Relay(Arc<dyn Relay>),
+    /// It is answered.
+    Nobody,
+}
+
+impl std::fmt::Debug for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stage(letter) => letter.fmt(f),
+            Self::Relay(_) => f.write_str("Relay"),
+            Self::Nobody => f.write_str("Nobody"),
+        }
+    }
+}
+
+/// Takes an answer for others: for all who ask the same at once, or to keep it.
+pub trait Relay: Send + Sync {
+    /// What became of the question. Called once, on whatever thread; must neither wait nor ask
+    /// anything: whoever answers may hold a lock.
+    fn pass_on(&self, answer: Result<Answer, Fault>);
+
+    /// Whether somebody still waits. Once it says no it is never asked again.
+    fn is_wanted(&self) -> bool;
+}
+
 impl Reply {
+    /// A reply that `relay` takes.
+    pub fn through(relay: Arc<dyn Relay>) -> Self {
+        Self { to: To::Relay(relay), left: None }
+    }
+
     /// Gives the answer.
     pub fn answer(mut self, answer: impl Into<Answer>) {
         self.close(Ok(answer.into()));
@@ -37,22 +70,26 @@ impl Reply {
 
     /// Says that there will be no answer.
     pub fn fail(mut self, fault: Fault) {
-        self.close(Err(Missing::Failed(fault)));
+        self.close(Err(fault));
     }
 
     /// Says that there will be no answer in time, and why, as a fragment: counts as one whose deadline has
     /// passed, but nobody waits until then.
     pub fn give_up(mut self, why: impl Into<Cow<'static, str>>) {
-        self.close(Err(Missing::Late(Some(Fault::new(why)))));
+        self.close(Err(Fault::late(why)));
     }
 
     /// Gives the answer of a future, which runs on the runtime that all calls of the process share, and
-    /// is dropped once nobody waits for the answer any more. A panic in it is a failed question.
+    /// is dropped once nobody waits for the answer any more, unless a [`Relay`] takes it: then it runs to
+    /// its end. A panic in it is a failed question.
     pub fn spawn<F>(self, answer: F)
     where
         F: Future<Output = Result<Answer, Fault>> + Send + 'static,
     {
-        let letter = self.letter.clone();
+        let letter = match &self.to {
+            To::Stage(letter) => Some(letter.clone()),
+            To::Relay(_) | To::Nobody => None,
+        };
         let task = runtime().spawn(async move {
             let reply = self;
             match answer.await {
@@ -71,38 +108,37 @@ impl Reply {
         self.left
     }
 
-    /// Notes how long the answer may take.
+    /// The same, for an answer that may take so long.
     #[must_use]
-    pub(crate) const fn within(mut self, left: Option<Duration>) -> Self {
+    pub const fn within(mut self, left: Option<Duration>) -> Self {
         self.left = left;
         self
     }
 
     /// Whether somebody still waits: not after the deadline, nor once the session is over.
     pub fn is_wanted(&self) -> bool {
-        self.letter.as_ref().is_some_and(|letter| letter.wanted.load(Ordering::Relaxed))
+        match &self.to {
+            To::Stage(letter) => letter.wanted.load(Ordering::Relaxed),
+            To::Relay(relay) => relay.is_wanted(),
+            To::Nobody => false,
+        }
     }
 
-    fn close(&mut self, answer: Result<Answer, Missing>) {
-        if let Some(letter) = self.letter.take() {
-            letter.fill(answer);
+    fn close(&mut self, answer: Result<Answer, Fault>) {
+        match std::mem::replace(&mut self.to, To::Nobody) {
+            To::Stage(letter) => letter.fill(answer),
+            To::Relay(relay) => relay.pass_on(answer),
+            To::Nobody => {}
         }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.close(Err(Missing::Failed(Fault::new("the question was given up"))));
+        if !matches!(self.to, To::Nobody) {
+            self.close(Err(Fault::new("the question was given up")));
+        }
     }
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum Missing {
-    /// It would come too late, or has not come in time.
-    Late(Option<Fault>),
-    /// It will never come.
-    Failed(Fault),
 }
 
 /// What lies between the one who asked and the one who answers.
@@ -110,7 +146,7 @@ pub(crate) struct Letter {
     /// Set after the answer is there.
     done: AtomicBool,
     wanted: AtomicBool,
-    answer: Mutex<Option<Result<Answer, Missing>>>,
+    answer: Mutex<Option<Result<Answer, Fault>>>,
     /// The future that has it, if there is one.
     task: Mutex<Option<AbortHandle>>,
     wake: Arc<dyn Wake>,
@@ -123,7 +159,7 @@ impl std::fmt::Debug for Letter {
 }
 
 impl Letter {
-    fn fill(&self, answer: Result<Answer, Missing>) {
+    fn fill(&self, answer: Result<Answer, Fault>) {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         // Pairs with the Acquire in `take`.
         self.done.store(true, Ordering::Release);
@@ -131,7 +167,7 @@ impl Letter {
     }
 
     /// The answer, once it is there.
-    pub(crate) fn take(&self) -> Option<Result<Answer, Missing>> {
+    pub(crate) fn take(&self) -> Option<Result<Answer, Fault>> {
         if !self.done.load(Ordering::Acquire) {
             return None;
         }
@@ -178,7 +214,7 @@ impl Letters {
                 wake: self.wake.clone(),
             })
         });
-        let reply = Reply { letter: Some(letter.clone()), left: None };
+        let reply = Reply { to: To::Stage(letter.clone()), left: None };
         (letter, reply)
     }
 

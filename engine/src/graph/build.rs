@@ -26,6 +26,7 @@ impl GraphSpec {
             doc: None,
             nodes: Vec::new(),
             models: Vec::new(),
+            caches: Vec::new(),
             hosts: Vec::new(),
             includes: Vec::new(),
             tests: Vec::new(),
@@ -53,6 +54,12 @@ impl GraphSpec {
     /// Adds a `[model.NAME]`.
     pub fn model(mut self, name: &str, describe: impl FnOnce(SectionSpec) -> SectionSpec) -> Self {
         self.models.push(describe(SectionSpec::new(name)));
+        self
+    }
+
+    /// Adds a `[cache.NAME]`.
+    pub fn cache(mut self, name: &str, describe: impl FnOnce(SectionSpec) -> SectionSpec) -> Self {
+        self.caches.push(describe(SectionSpec::new(name)));
         self
     }
 

@@ -140,7 +140,7 @@ impl GraphSpec {
         let is_node = self.find(&first.value).is_some();
         match (first.value.as_str(), rest) {
             ("graph", []) => self.assign(second, value),
-            ("model" | "host" | "include", [key, rest @ ..]) if !is_node => {
+            ("model" | "cache" | "host" | "include", [key, rest @ ..]) if !is_node => {
                 if let Some(section) = self.section_of(&first.value, second) {
                     let old = section.param(&key.value).cloned();
                     if let Some(value) = within(old, rest, value, &mut self.problems) {
@@ -176,6 +176,7 @@ impl GraphSpec {
     fn section_of(&mut self, what: &str, name: &Spanned<String>) -> Option<&mut SectionSpec> {
         let sections = match what {
             "model" => &mut self.models,
+            "cache" => &mut self.caches,
             "host" => &mut self.hosts,
             _ => &mut self.includes,
         };

@@ -20,7 +20,7 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// Most `[table]` headers in a file. A hostile order of them costs the square of their number.
 const HEADERS_MAX: usize = 25_000;
 
-const TABLES: &[&str] = &["graph", "node", "model", "host", "test", "include"];
+const TABLES: &[&str] = &["graph", "node", "model", "cache", "host", "test", "include"];
 
 impl GraphSpec {
     /// Reads a graph file. An error means that the text is no TOML; everything else that is wrong
@@ -70,9 +70,12 @@ impl GraphSpec {
             problems.push(problem.hint("write a table `[node.NAME]` for each node"));
         }
         name_problems(self.nodes.iter().map(|node| &node.name), "node", &mut problems);
-        for (what, sections) in
-            [("model", &self.models), ("host", &self.hosts), ("include", &self.includes)]
-        {
+        for (what, sections) in [
+            ("model", &self.models),
+            ("cache", &self.caches),
+            ("host", &self.hosts),
+            ("include", &self.includes),
+        ] {
             name_problems(sections.iter().map(|section| &section.name), what, &mut problems);
         }
         problems
@@ -104,6 +107,7 @@ impl GraphSpec {
                 );
             }
             "model" => self.models = self.sections(name, value),
+            "cache" => self.caches = self.sections(name, value),
             "host" => self.hosts = self.sections(name, value),
             "include" => self.includes = self.sections(name, value),
             "test" => self.read_tests(value),

@@ -26,6 +26,8 @@ pub struct GraphSpec {
     pub nodes: Vec<NodeSpec>,
     /// `[model.NAME]`
     pub models: Vec<SectionSpec>,
+    /// `[cache.NAME]`
+    pub caches: Vec<SectionSpec>,
     /// `[host.NAME]`
     pub hosts: Vec<SectionSpec>,
     /// `[include.NAME]`; kept as written, nothing is expanded here.
@@ -126,7 +128,7 @@ pub struct InputSpec {
     pub capacity_ms: Option<Spanned<f64>>,
 }
 
-/// A `[model.NAME]`, `[host.NAME]` or `[include.NAME]`, as written.
+/// A `[model.NAME]`, `[cache.NAME]`, `[host.NAME]` or `[include.NAME]`, as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SectionSpec {
     /// The `NAME`.
@@ -141,18 +143,31 @@ impl SectionSpec {
         self.params.iter().find(|(key, _)| key.value == name).map(|(_, value)| value)
     }
 
-    /// The section's parameters, if they are all among `known`, fit, and lack none that must be.
+    /// The parameters of a model's section, as [`SectionSpec::checked_as`].
     ///
     /// # Errors
     /// Every problem, at its place.
     pub fn checked(&self, known: &[&'static dyn AnyParam]) -> Result<Params, Diagnostics> {
+        self.checked_as("model", known)
+    }
+
+    /// The section's parameters, if they are all among `known`, fit, and lack none that must be. Problems
+    /// call it a `what`, such as "model".
+    ///
+    /// # Errors
+    /// Every problem, at its place.
+    pub fn checked_as(
+        &self,
+        what: &str,
+        known: &[&'static dyn AnyParam],
+    ) -> Result<Params, Diagnostics> {
         let mut problems = Vec::new();
         let names = || known.iter().map(|param| param.name());
         for (key, value) in &self.params {
             match known.iter().find(|param| param.name() == key.value) {
                 Some(param) => problems.extend(param.check(value)),
                 None => {
-                    let message = format!("a model has no parameter `{}`", key.value);
+                    let message = format!("a {what} has no parameter `{}`", key.value);
                     let problem = Diagnostic::error(Code::UnknownKey, message).at(&key.place);
                     let all: Vec<String> = names().map(|name| format!("`{name}`")).collect();
                     let problem = problem.hint(format!("its parameters are {}", all.join(", ")));
@@ -171,7 +186,7 @@ impl SectionSpec {
             }
         }
         if !problems.is_empty() {
-            let origin = format!("model `{}`", self.name.value);
+            let origin = format!("{what} `{}`", self.name.value);
             let of = |problem: Diagnostic| problem.of(origin.as_str());
             return Err(Diagnostics(problems.into_iter().map(of).collect()));
         }

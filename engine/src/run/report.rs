@@ -120,6 +120,8 @@ pub struct Report {
     pub sinks: Vec<SinkReport>,
     /// What bodies had to say at their end: node and what, such as a recording cut short.
     pub remarks: Vec<(String, String)>,
+    /// What services tell, by name in the graph; those of a cache begin with `cache.`.
+    pub services: Vec<(String, String)>,
     /// Nanoseconds the run has lasted on its clock.
     pub lasted_ns: i64,
 }
@@ -322,6 +324,7 @@ fn assemble(
             .collect(),
         stages: Vec::new(),
         remarks: Vec::new(),
+        services: plan.services.remarks(),
         lasted_ns: shared.clock.now().nanos(),
     }
 }

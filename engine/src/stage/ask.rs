@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    call::{Answer, Letter, Letters, Missing},
-    fault::Fault,
+    call::{Answer, Letter, Letters},
+    fault::{Fault, FaultClass},
     frame::{Frame, Gap, MaybeGap},
     io::{Io, Sent},
     ring::Wake,
@@ -62,6 +62,14 @@ struct Question {
     until: Option<Timestamp>,
     retries: u32,
     letter: Option<Arc<Letter>>,
+}
+
+/// Why there is no answer.
+enum Missing {
+    /// It has not come in time, or would not.
+    Late(Option<Fault>),
+    /// It will never come.
+    Failed(Fault),
 }
 
 impl Drop for Question {
@@ -242,7 +250,10 @@ impl Stage {
                 Some(Err(Missing::Failed(Fault::new("it answers on a port that there is not"))))
             }
             Some(Ok(answer)) => Some(Ok(answer)),
-            Some(Err(missing)) => Some(Err(missing)),
+            Some(Err(fault)) if fault.class() == FaultClass::Late => {
+                Some(Err(Missing::Late(Some(fault))))
+            }
+            Some(Err(fault)) => Some(Err(Missing::Failed(fault))),
             None if oldest.until.is_some_and(|until| until <= now) => {
                 Some(Err(Missing::Late(None)))
             }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Buffer,
-    call::{Answer, Letter, Letters, Missing, Reply},
+    Buffer, FaultClass,
+    call::{Answer, Letter, Letters, Reply},
     ring::Wake,
 };
 
@@ -61,10 +61,8 @@ impl Awaited {
                 let first = payloads.into_iter().find(|(port, _)| *port == 0);
                 Outcome::Answer(first.map(|(_, buffer)| buffer))
             }
-            Some(Err(Missing::Late(why))) => {
-                Outcome::Late(why.map(|why| why.to_string()).unwrap_or_default())
-            }
-            Some(Err(Missing::Failed(why))) => Outcome::Failed(why.to_string()),
+            Some(Err(why)) if why.class() == FaultClass::Late => Outcome::Late(why.to_string()),
+            Some(Err(why)) => Outcome::Failed(why.to_string()),
             None => Outcome::Nothing,
         }
     }

@@ -32,6 +32,8 @@ pub enum Behaviour {
     GivesNan,
     /// Does not run.
     Fails,
+    /// Does not run every so many times.
+    FailsEvery(usize),
     /// Panics.
     Panics,
     /// Never returns, from the run of this number on.
@@ -105,6 +107,9 @@ impl Runner for Mock {
         outputs[0].clear();
         match self.behaviour {
             Behaviour::Fails => return Err(Fault::new("the mock fails, as planned")),
+            Behaviour::FailsEvery(times) if (number + 1).is_multiple_of(times) => {
+                return Err(Fault::new("the mock fails this time, as planned"));
+            }
             Behaviour::Panics => panic!("the mock panics, as planned"),
             Behaviour::NeverReturns(from) if number >= from => loop {
                 std::thread::park();

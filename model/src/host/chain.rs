@@ -21,6 +21,8 @@ pub struct Chain {
     pub(super) exits: Exits,
     /// What it takes and gives as a whole.
     signature: Signature,
+    /// Tells its answers from those of others.
+    content: u64,
 }
 
 /// A part of a model.
@@ -44,14 +46,14 @@ impl Chain {
     /// No model at all.
     pub(super) fn none() -> Self {
         let signature = Signature { inputs: Vec::new(), outputs: Vec::new() };
-        Self { segments: Vec::new(), exits: Exits::default(), signature }
+        Self { segments: Vec::new(), exits: Exits::default(), signature, content: 0 }
     }
 
     /// A model in one piece.
     pub fn one(loaded: Arc<dyn Loaded>) -> Self {
         let signature = loaded.signature().clone();
         let segment = Segment { loaded, input: 0, feed: Feed::Question };
-        Self { segments: vec![segment], exits: Exits::default(), signature }
+        Self { segments: vec![segment], exits: Exits::default(), signature, content: 0 }
     }
 
     /// A model of segments, each with its answer as first output. A segment takes the output of the one
@@ -101,7 +103,19 @@ impl Chain {
         }
         let outputs = vec![first.signature().outputs[0].clone()];
         let signature = Signature { inputs: first.signature().inputs.clone(), outputs };
-        Ok(Self { segments: chain, exits, signature })
+        Ok(Self { segments: chain, exits, signature, content: 0 })
+    }
+
+    /// The same, made of files with this hash: its answers are kept apart from those of others.
+    #[must_use]
+    pub fn with_content(mut self, content: u64) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// The hash of what it was made of; 0 where nobody said.
+    pub fn content(&self) -> u64 {
+        self.content
     }
 
     /// What it takes and gives as a whole.

@@ -7,7 +7,7 @@ use std::{
 
 use engine::{Buffer, Reply, Service};
 
-use crate::{backend::Loaded, signature::Signature};
+use crate::{backend::Loaded, cache::Cache, signature::Signature};
 
 use super::{asked::Terms, chain::Chain, version::Trial, way::Way, workers::Workers};
 
@@ -22,6 +22,8 @@ pub struct Model {
     /// Its number among the workers' models.
     pub(super) number: usize,
     pub(super) counts: Counts,
+    /// The content of the version that serves.
+    pub(super) content: Arc<AtomicU64>,
 }
 
 /// What became of questions.
@@ -70,6 +72,7 @@ impl Model {
         let own = workers.clone();
         let batch_max = if chain.batches() { batch_max.max(1) } else { 1 };
         let (backend, signature) = (chain.backend(), chain.signature().clone());
+        let content = Arc::new(AtomicU64::new(chain.content()));
         workers.enrol(chain, |number| Self {
             name: name.to_owned(),
             backend,
@@ -78,6 +81,7 @@ impl Model {
             batch_max,
             workers: own,
             number,
+            content,
             counts: Counts {
                 exits: (0..segments).map(|_| AtomicU64::new(0)).collect(),
                 ..Counts::default()
@@ -139,6 +143,11 @@ impl Model {
         self.workers.version(self.number)
     }
 
+    /// The hash of what the version that serves was made of; 0 where nobody said.
+    pub fn content(&self) -> u64 {
+        self.content.load(Ordering::Relaxed)
+    }
+
     /// What became of questions.
     pub fn tally(&self) -> Tally {
         let Counts { runs, answered, failed, refused, late, exits } = &self.counts;
@@ -194,6 +203,22 @@ pub struct ModelService {
     pub model: Arc<Model>,
     /// What stands in inputs that no node feeds, by name.
     pub fixed: Vec<(String, f64)>,
+    /// Where its answers are kept, if they are.
+    pub cache: Option<Arc<Cache>>,
+}
+
+impl ModelService {
+    /// A model whose answers are not kept.
+    pub fn new(model: Arc<Model>, fixed: Vec<(String, f64)>) -> Self {
+        Self { model, fixed, cache: None }
+    }
+
+    /// The same; its answers are kept there.
+    #[must_use]
+    pub fn cached(mut self, cache: Arc<Cache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
 }
 
 impl Service for ModelService {

@@ -2,7 +2,10 @@
 
 use std::{
     cmp::Reverse,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{
@@ -30,6 +33,8 @@ pub(super) const NEVER: &str = "a run of the model never ended; it is not asked 
 pub(super) struct Seat {
     pub(super) model: Weak<Model>,
     name: String,
+    /// The content of the version that serves, for whoever keeps answers.
+    content: Arc<AtomicU64>,
     batch_max: usize,
     pub(super) lanes: Vec<Lane>,
     failures: u32,
@@ -56,6 +61,7 @@ impl Seat {
         Self {
             model: Arc::downgrade(model),
             name: model.name().to_owned(),
+            content: model.content.clone(),
             batch_max: model.batch_max,
             lanes: Vec::new(),
             failures: 0,
@@ -250,6 +256,7 @@ impl Seat {
 
     /// What another version has begun is begun again.
     fn begin_again(&mut self) {
+        self.content.store(self.serving.chain.content(), Ordering::Relaxed);
         for lane in 0..self.lanes.len() {
             if self.lanes[lane].segment == 0 {
                 continue;

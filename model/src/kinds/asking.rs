@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{
-    Call, Code, Diagnostic, Diagnostics, Dimension, Fault, Format, Frame, GapNotice, Io, Node,
-    Param, Reply,
-};
+use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Param};
 
 use crate::{
-    host::{Door, ModelService, Priority, Rowwise, Terms, Way},
+    host::{ModelService, Priority},
     signature::{Element, Slot},
 };
 
@@ -35,6 +32,12 @@ pub(super) const LAYOUT: Param<&str> = Param::with_default(
      shape.",
 )
 .one_of(&["auto", "channels_first", "channels_last"]);
+pub(super) const COLOURS: Param<&str> = Param::with_default(
+    "colours",
+    "rgb",
+    "Order of a picture's colours in a question: \"rgb\", or \"bgr\", as OpenCV has them.",
+)
+.one_of(&["rgb", "bgr"]);
 pub(super) const NORMALIZE: Param<&str> = Param::with_default(
     "normalize",
     "none",
@@ -59,16 +62,18 @@ pub(super) const WITHIN_MS: Param<f64> = Param::with_default(
     60_000.0,
     "How long an answer may take; else it is dropped as late.",
 )
-.within(0.01, 600_000.0);
+.within(0.01, 600_000.0)
+.live();
 pub(super) const PRIORITY: Param<&str> = Param::with_default(
     "priority",
     "normal",
     "Which questions go first: \"high\", \"normal\" or \"low\", which waits for all others, or rides in their \
      runs where that costs nothing.",
 )
-.one_of(Priority::NAMES);
+.one_of(Priority::NAMES)
+.live();
 pub(super) const IN_FLIGHT: Param<i64> =
-    Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0);
+    Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0).live();
 
 /// Numbers of a question, at most.
 const NUMBERS_MAX: usize = 64 << 20;
@@ -78,13 +83,14 @@ pub(super) struct Planned {
     pub(super) service: ModelService,
     /// Nanoseconds of signal in a question; 0 for tensors and pictures.
     pub(super) span_ns: i64,
-    input: usize,
-    shape: Vec<usize>,
-    cut: Cut,
-    order: Order,
-    in_flight: usize,
-    within: Duration,
-    priority: Priority,
+    pub(super) input: usize,
+    /// Lengths of a question, in the model's order.
+    pub(super) shape: Vec<usize>,
+    pub(super) cut: Cut,
+    pub(super) order: Order,
+    pub(super) in_flight: usize,
+    pub(super) within: Duration,
+    pub(super) priority: Priority,
     /// Questions a second to expect.
     pub(super) rate_max: f64,
 }
@@ -147,7 +153,7 @@ impl Planned {
             input,
             shape,
             cut,
-            order: Order { channels, layout, scale },
+            order: Order { channels, layout, scale, is_bgr: node.get(&COLOURS)? == "bgr" },
             in_flight: node.get(&IN_FLIGHT)? as usize,
             within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
             priority: Priority::named(node.get(&PRIORITY)?),
@@ -155,33 +161,18 @@ impl Planned {
         })
     }
 
+    /// Height and width of a question that is a picture, or laid out like one.
+    pub(super) fn size(&self) -> Option<(usize, usize)> {
+        match (self.order.layout, &self.shape[..]) {
+            (Layout::ChannelsFirst, [.., height, width])
+            | (Layout::ChannelsLast, [.., height, width, _]) => Some((*height, *width)),
+            _ => None,
+        }
+    }
+
     /// What the model gives.
     pub(super) fn outputs(&self) -> &[Slot] {
         &self.service.model.signature().outputs
-    }
-
-    /// The call, which reads answers like this.
-    pub(super) fn call(
-        self,
-        node: &Node<'_>,
-        read: Box<dyn Rowwise>,
-    ) -> Result<ModelCall, Diagnostic> {
-        let signature = self.service.model.signature();
-        let ModelService { model, fixed } = &self.service;
-        let way = Way::new(signature, self.input, self.shape, fixed, read);
-        let terms = Terms { within: Some(self.within), priority: self.priority };
-        let door = way.and_then(|way| model.door(way, terms, fixed)).map_err(|why| {
-            let message = format!("`{}` cannot be asked: {why}", self.service.model.name());
-            let problem = node.problem(Code::MissingParameter, MODEL.name(), message);
-            problem.hint("write such as `fixed = { sr = 16000 }` in its section")
-        })?;
-        Ok(ModelCall {
-            door,
-            cut: self.cut,
-            order: self.order,
-            in_flight: self.in_flight,
-            within: self.within,
-        })
     }
 }
 
@@ -344,39 +335,6 @@ fn fitted(question: &[Option<usize>], given: &[usize]) -> Option<Vec<usize>> {
         _ => return None,
     }
     Some(question.iter().map(|len| len.unwrap_or(count / known)).collect())
-}
-
-/// Asks a model.
-pub(super) struct ModelCall {
-    door: Door,
-    cut: Cut,
-    order: Order,
-    in_flight: usize,
-    within: Duration,
-}
-
-impl Call for ModelCall {
-    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
-        self.cut.process(io, &self.order);
-        Ok(())
-    }
-
-    fn gap(&mut self, gap: &GapNotice) {
-        self.cut.gap(gap);
-    }
-
-    fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
-        self.door.ask(question.buffer().clone(), reply);
-        Ok(())
-    }
-
-    fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        Some(self.within)
-    }
 }
 
 #[cfg(test)]

@@ -13,19 +13,24 @@
 use std::sync::Arc;
 
 use engine::{
-    Answer, Body, BuildError, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
+    Answer, Body, Buffer, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
     Format, Kind, Node, Outline, Param, Placement, Port,
 };
 
-use crate::host::{Row, Rowwise};
+use crate::{
+    cache::unchanged::{SKIP_UNCHANGED, UNCHANGED},
+    host::{Row, Rowwise},
+};
 
 use super::{
     asking::{
-        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
-        WITHIN_MS,
+        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
+        WINDOW_S, WITHIN_MS,
     },
+    call::Asks,
     infer::output,
     labels::{LABELS, LABELS_FILE, labels},
+    stand_in::FALLBACK,
 };
 
 /// The catalog entry.
@@ -40,7 +45,8 @@ pub static KIND: Kind = Kind {
           they are where all lie in 0 to 1 and add up to 1 (one alone: where it lies in 0 to 1), else the softmax (one alone: the sigmoid). Questions \
           are made as by `infer`: pieces of a signal, tensors, pictures, with `normalize`. The event \
           has the moment of its piece's first sample and the piece's length: the look-back. What is \
-          not answered within `within_ms`, or fails, is dropped, counted and told at the end. NaN goes \
+          not answered within `within_ms`, or fails, gets `fallback`, a label with score 0 (number −1 \
+          where it is \"unknown\"), else it is dropped, counted and told at the end. NaN goes \
           into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, \
           on threads of its own.",
     example: "model = \"m\"\nlabels = [\"calm\", \"tense\"]\n\n[model.m]\nfile = \"model.onnx\"",
@@ -58,33 +64,47 @@ pub static KIND: Kind = Kind {
         &WINDOW_S,
         &HOP_S,
         &LAYOUT,
+        &COLOURS,
         &NORMALIZE,
         &MEAN,
         &STD,
         &WITHIN_MS,
         &PRIORITY,
         &IN_FLIGHT,
+        &FALLBACK,
+        &SKIP_UNCHANGED,
+        &UNCHANGED,
     ],
     placement: Placement::Asks,
     plan: |node| {
         let planned = Planned::of(node)?;
+        ASKS.stand_in_of(node, &planned)?;
         let classify = Classify::of(node, &planned)?;
         let format = Format::Event(classify.format);
         Ok(Outline::of([format]).looking_back(planned.span_ns))
     },
-    build: |node| {
-        let planned = Planned::of(node).map_err(BuildError::Graph)?;
-        let classify = Classify::of(node, &planned).map_err(BuildError::Graph)?;
-        Ok(Body::call(planned.call(node, Box::new(classify))?))
-    },
+    build: |node| Ok(Body::call(ASKS.call(node)?)),
     ..Kind::BASE
+};
+
+static ASKS: Asks = Asks {
+    read: |node, planned| Ok(Box::new(Classify::of(node, planned)?)),
+    stand_in: |node, planned, written| {
+        let classify = Classify::of(node, planned)?;
+        let index = classify.labels.iter().position(|label| label == written);
+        let is_known = index.is_some() || written == UNKNOWN;
+        let index = index.map_or(-1, |index| index as i64);
+        Ok(is_known.then(|| classify.event(written, index, (0.0, 0.0), &[]).into()))
+    },
+    stand_ins: "one of the labels, or \"unknown\"",
 };
 
 const OUTPUT: Param<&str> =
     Param::optional("output", "The model's output with the scores; the first unless written.");
 const MIN_SCORE: Param<f64> =
     Param::with_default("min_score", 0.0, "Below this score the label is \"unknown\".")
-        .within(0.0, 1.0);
+        .within(0.0, 1.0)
+        .live();
 const ACTIVATION: Param<&str> = Param::with_default(
     "activation",
     "auto",
@@ -152,6 +172,7 @@ fn are_scores(numbers: &[f64]) -> bool {
     all_lie_in && (numbers.len() == 1 || (numbers.iter().sum::<f64>() - 1.0).abs() < 2e-3)
 }
 
+#[derive(Debug)]
 struct Classify {
     output: usize,
     labels: Vec<String>,
@@ -192,6 +213,20 @@ impl Classify {
             span_ns: planned.span_ns,
         })
     }
+
+    fn event(&self, label: &str, index: i64, (score, margin): (f64, f64), all: &[f64]) -> Buffer {
+        let event = EventWriter::new(&self.format)
+            .duration_ns(self.span_ns)
+            .text(0, label)
+            .i64(1, index)
+            .f64(2, score)
+            .f64(3, margin);
+        if !self.all_scores {
+            return event.finish();
+        }
+        let all: Vec<f32> = all.iter().map(|&score| score as f32).collect();
+        event.floats(4, &all).finish()
+    }
 }
 
 impl Rowwise for Classify {
@@ -211,17 +246,7 @@ impl Rowwise for Classify {
             return Err(Fault::data("the model gave scores that are not finite"));
         }
         let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
-        let mut event = EventWriter::new(&self.format)
-            .duration_ns(self.span_ns)
-            .text(0, label)
-            .i64(1, best as i64)
-            .f64(2, score)
-            .f64(3, score - second);
-        if self.all_scores {
-            let scores: Vec<f32> = scores.iter().map(|&score| score as f32).collect();
-            event = event.floats(4, &scores);
-        }
-        Ok(event.finish().into())
+        Ok(self.event(label, best as i64, (score, score - second), &scores).into())
     }
 }
 

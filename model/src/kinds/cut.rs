@@ -70,6 +70,8 @@ pub(super) struct Order {
     pub(super) channels: usize,
     pub(super) layout: Layout,
     pub(super) scale: Scale,
+    /// Whether the planes of a picture go from blue to red.
+    pub(super) is_bgr: bool,
 }
 
 impl Order {
@@ -99,7 +101,9 @@ impl Order {
         let len = bytes.len() / self.channels.max(1);
         let mut planes = vec![0.0; bytes.len()];
         for (at, &byte) in bytes.iter().enumerate() {
-            planes[at % self.channels * len + at / self.channels] = f32::from(byte) / 255.0;
+            let channel = at % self.channels;
+            let plane = if self.is_bgr { self.channels - 1 - channel } else { channel };
+            planes[plane * len + at / self.channels] = f32::from(byte) / 255.0;
         }
         self.question(&planes)
     }
@@ -186,7 +190,7 @@ mod tests {
     use super::*;
 
     fn order(layout: Layout, scale: Scale) -> Order {
-        Order { channels: 2, layout, scale }
+        Order { channels: 2, layout, scale, is_bgr: false }
     }
 
     #[test]
@@ -216,5 +220,7 @@ mod tests {
     fn a_picture_becomes_planes_of_zero_to_one() {
         let question = order(Layout::ChannelsFirst, Scale::None).picture(&[0, 255, 51, 0]);
         assert_eq!(question.floats(), [0.0, 0.2, 1.0, 0.0]);
+        let turned = Order { is_bgr: true, ..order(Layout::ChannelsFirst, Scale::None) };
+        assert_eq!(turned.picture(&[0, 255, 51, 0]).floats(), [1.0, 0.0, 0.0, 0.2]);
     }
 }

@@ -8,18 +8,23 @@
 //! With `unit` a vector has length 1, so that the product of two is the cosine between them.
 
 use engine::{
-    Answer, Body, BuildError, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node,
-    Outline, Param, Placement, Port, TensorFormat,
+    Answer, Body, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node, Outline, Param,
+    Placement, Port, TensorFormat,
 };
 
-use crate::host::{Row, Rowwise};
+use crate::{
+    cache::unchanged::{SKIP_UNCHANGED, UNCHANGED},
+    host::{Row, Rowwise},
+};
 
 use super::{
     asking::{
-        HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
-        WITHIN_MS,
+        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
+        WINDOW_S, WITHIN_MS,
     },
+    call::Asks,
     infer::{copied, output},
+    stand_in::FALLBACK,
 };
 
 /// The catalog entry.
@@ -30,30 +35,51 @@ pub static KIND: Kind = Kind {
           divided by their length, so that the product of two is the cosine between them; a vector of \
           zeros stays. Questions are made as by `infer`: pieces of a signal, tensors, pictures, with \
           `normalize`. The vector has the moment of its piece's first sample: the look-back is the \
-          piece's length. What is not answered within `within_ms`, or fails, is dropped, counted and \
-          told at the end. NaN goes into the model as it is; a model that gives NaN has failed. Delay: \
+          piece's length. What is not answered within `within_ms`, or fails, gets `fallback`, \
+          else it is dropped, counted and told at the end. NaN goes into the model as it is; a model that gives NaN has failed. Delay: \
           none. Cost: the model's, on threads of its own.",
     example: "model = \"m\"\n\n[model.m]\nfile = \"model.onnx\"",
     inputs: &[Port::any("in")],
     outputs: &[Port::tensor("out")],
     params: &[
-        &MODEL, &INPUT, &OUTPUT, &UNIT, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
-        &WITHIN_MS, &PRIORITY, &IN_FLIGHT,
+        &MODEL,
+        &INPUT,
+        &OUTPUT,
+        &UNIT,
+        &WINDOW_S,
+        &HOP_S,
+        &LAYOUT,
+        &COLOURS,
+        &NORMALIZE,
+        &MEAN,
+        &STD,
+        &WITHIN_MS,
+        &PRIORITY,
+        &IN_FLIGHT,
+        &FALLBACK,
+        &SKIP_UNCHANGED,
+        &UNCHANGED,
     ],
     placement: Placement::Asks,
     plan: |node| {
         let planned = Planned::of(node)?;
+        ASKS.stand_in_of(node, &planned)?;
         let embed = Embed::of(node, &planned)?;
         let shape = vec![Dimension::Fixed(embed.len)];
         let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
         Ok(Outline::of([format]).looking_back(planned.span_ns))
     },
-    build: |node| {
-        let planned = Planned::of(node).map_err(BuildError::Graph)?;
-        let embed = Embed::of(node, &planned).map_err(BuildError::Graph)?;
-        Ok(Body::call(planned.call(node, Box::new(embed))?))
-    },
+    build: |node| Ok(Body::call(ASKS.call(node)?)),
     ..Kind::BASE
+};
+
+static ASKS: Asks = Asks {
+    read: |node, planned| Ok(Box::new(Embed::of(node, planned)?)),
+    stand_in: |node, planned, written| {
+        let len = Embed::of(node, planned)?.len;
+        Ok((written == "zeros").then(|| copied(&vec![0.0; len], len).into()))
+    },
+    stand_ins: "\"zeros\"",
 };
 
 const OUTPUT: Param<&str> =
@@ -61,6 +87,7 @@ const OUTPUT: Param<&str> =
 const UNIT: Param<bool> =
     Param::with_default("unit", true, "Whether vectors are brought to length 1.");
 
+#[derive(Debug)]
 struct Embed {
     output: usize,
     len: usize,

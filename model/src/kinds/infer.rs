@@ -18,14 +18,19 @@ use engine::{
 };
 
 use crate::{
+    cache::unchanged::{SKIP_UNCHANGED, UNCHANGED},
     host::{Row, Rowwise},
     names::kept,
     signature::Slot,
 };
 
-use super::asking::{
-    HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD, WINDOW_S,
-    WITHIN_MS,
+use super::{
+    asking::{
+        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
+        WINDOW_S, WITHIN_MS,
+    },
+    call::Asks,
+    stand_in::FALLBACK,
 };
 
 /// The catalog entry.
@@ -41,40 +46,76 @@ pub static KIND: Kind = Kind {
           question by itself, with \"given\" by `mean` and `std`. An answer has the moment of its \
           piece's first sample, an event the piece's length: the look-back. Questions of all sessions \
           are run together, up to `batch_max` of the model; answers come in order. What is not \
-          answered within `within_ms`, or fails, is dropped, counted and told at the end. NaN goes \
+          answered within `within_ms`, or fails, gets `fallback`, else it is dropped, counted and told at \
+          the end. NaN goes \
           into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, on \
           threads of its own.",
     example: "model = \"m\"\n\n[model.m]\nfile = \"model.onnx\"",
     inputs: &[Port::any("in")],
     outputs: &[Port::any("out")],
     params: &[
-        &MODEL, &INPUT, &OUTPUT, &FIELDS, &WINDOW_S, &HOP_S, &LAYOUT, &NORMALIZE, &MEAN, &STD,
-        &WITHIN_MS, &PRIORITY, &IN_FLIGHT,
+        &MODEL,
+        &INPUT,
+        &OUTPUT,
+        &FIELDS,
+        &WINDOW_S,
+        &HOP_S,
+        &LAYOUT,
+        &COLOURS,
+        &NORMALIZE,
+        &MEAN,
+        &STD,
+        &WITHIN_MS,
+        &PRIORITY,
+        &IN_FLIGHT,
+        &FALLBACK,
+        &SKIP_UNCHANGED,
+        &UNCHANGED,
     ],
     placement: Placement::Asks,
     plan: |node| {
         let planned = Planned::of(node)?;
+        ASKS.stand_in_of(node, &planned)?;
         let output = output(node, &OUTPUT, planned.outputs())?;
         let format = format(node, &planned, &planned.outputs()[output])?;
         Ok(Outline::of([format]).looking_back(planned.span_ns))
     },
-    build: |node| {
-        let planned = Planned::of(node).map_err(engine::BuildError::Graph)?;
+    build: |node| Ok(Body::call(ASKS.call(node)?)),
+    ..Kind::BASE
+};
+
+static ASKS: Asks = Asks {
+    read: |node, planned| {
         let output = output(node, &OUTPUT, planned.outputs())?;
         let slot = &planned.outputs()[output];
-        let read: Box<dyn Rowwise> = match format(node, &planned, slot) {
-            Err(problems) => return Err(engine::BuildError::Graph(problems)),
-            Ok(Format::Event(format)) => {
-                Box::new(Numbers { output, format, span_ns: planned.span_ns })
-            }
-            Ok(_) => {
+        Ok(match format(node, planned, slot)? {
+            Format::Event(format) => Box::new(Numbers { output, format, span_ns: planned.span_ns }),
+            _ => {
                 let len = slot.question().last().copied().flatten().unwrap_or(1);
                 Box::new(Whole { output, len, count: slot.count() })
             }
-        };
-        Ok(Body::call(planned.call(node, read)?))
+        })
     },
-    ..Kind::BASE
+    stand_in: |node, planned, written| {
+        let Some(number) = written.trim().parse().ok().filter(|number: &f64| number.is_finite())
+        else {
+            return Ok(None);
+        };
+        let output = output(node, &OUTPUT, planned.outputs())?;
+        let slot = &planned.outputs()[output];
+        Ok(match format(node, planned, slot)? {
+            Format::Event(format) => {
+                let empty = EventWriter::new(&format).duration_ns(planned.span_ns);
+                let fields = 0..format.fields.len();
+                Some(fields.fold(empty, |event, n| event.f64(n, number)).finish().into())
+            }
+            _ => {
+                let len = slot.question().last().copied().flatten().unwrap_or(1);
+                Some(copied(&vec![number as f32; slot.count().unwrap_or(len)], len).into())
+            }
+        })
+    },
+    stand_ins: "one number for all that the model gives, such as \"0\"",
 };
 
 const OUTPUT: Param<&str> =
@@ -133,6 +174,7 @@ fn format(node: &Node<'_>, planned: &Planned, slot: &Slot) -> Result<Format, Dia
 }
 
 /// Gives an output as it is.
+#[derive(Debug)]
 struct Whole {
     output: usize,
     len: usize,
@@ -159,6 +201,7 @@ pub(super) fn copied(numbers: &[f32], len: usize) -> Buffer {
 }
 
 /// Gives an output as an event of numbers.
+#[derive(Debug)]
 struct Numbers {
     output: usize,
     format: Arc<EventFormat>,

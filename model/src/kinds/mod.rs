@@ -1,9 +1,11 @@
 //! Kinds that ask a model of the graph: `[model.NAME]` describes it, a node's `model = "NAME"` asks it.
 
 mod asking;
+mod call;
 pub mod classify;
 mod cut;
 pub mod detect;
 pub mod embed;
 pub mod infer;
 mod labels;
+mod stand_in;

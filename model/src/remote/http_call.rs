@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use engine::{
     Answer, Body, BuildError, Call, Code, Diagnostic, Dimension, Element, Fault, Format, Frame,
-    Header, Kind, Node, Outline, Param, Placement, Port, Reply, TensorFormat,
+    GapNotice, Header, Kind, Node, Outline, Param, Placement, Port, Reply, TensorFormat,
 };
 use reqwest::{
     Client, Response, Url,
@@ -27,8 +27,12 @@ use reqwest::{
 
 use super::{
     answer::{Reading, StandIn, fields},
-    cache::Answers,
     question,
+};
+use crate::cache::{
+    Cache, Fit, Identity, Key, Question,
+    section::of_node,
+    unchanged::{SKIP_UNCHANGED, UNCHANGED, Unchanged},
 };
 
 /// The catalog entry.
@@ -46,8 +50,9 @@ pub static KIND: Kind = Kind {
           than `within_ms` from when it was asked first. What then has no answer gets `fallback` \
           (JSON: an object with the fields, or one number for every sample), else it is dropped, \
           counted and told at the end with the reason. At most `in_flight` questions are open; \
-          further frames wait in the ring. With `cache_entries` the same question within `cache_s` \
-          is answered from memory; for that JSON questions leave out the time of the frame. `token_env` names an environment variable with a bearer token. NaN is \
+          further frames wait in the ring. With `cache` the same question to the same \
+          service is answered by `[cache.NAME]`; for that JSON questions leave out the time of the frame. \
+          `skip_unchanged` does not ask about numbers that have hardly changed. `token_env` names an environment variable with a bearer token. NaN is \
           null in JSON. Delay: none; the answer has the time of its frame. Cost: some 50 us of \
           processor time a question.",
     example: "url = \"http://127.0.0.1:8000/predict\"\nfields = [\"label: text\", \"score: number\"]",
@@ -61,14 +66,16 @@ pub static KIND: Kind = Kind {
         &WITHIN_MS,
         &IN_FLIGHT,
         &FALLBACK,
-        &CACHE_ENTRIES,
-        &CACHE_S,
+        &CACHE,
+        &SKIP_UNCHANGED,
+        &UNCHANGED,
         &HEADERS,
         &TOKEN_ENV,
     ],
     placement: Placement::Asks,
     plan: |node| {
         let asked = Asked::of(node)?;
+        of_node(node, &CACHE)?;
         Ok(Outline::of([asked.output]))
     },
     build: |node| Ok(Body::call(HttpCall::new(node, Asked::of(node)?)?)),
@@ -90,22 +97,23 @@ const WITHIN_MS: Param<f64> = Param::with_default(
     1_000.0,
     "How long an answer may take from when it was asked for first.",
 )
-.within(1.0, 600_000.0);
+.within(1.0, 600_000.0)
+.live();
 const IN_FLIGHT: Param<i64> =
-    Param::with_default("in_flight", 4, "Most questions open at once.").within(1.0, 1_024.0);
+    Param::with_default("in_flight", 4, "Most questions open at once.").within(1.0, 1_024.0).live();
 const FALLBACK: Param<&str> = Param::optional(
     "fallback",
     "What stands in for an answer, as JSON: an object with `fields`, else a number.",
 );
-const CACHE_ENTRIES: Param<i64> =
-    Param::with_default("cache_entries", 0, "Answers to keep; 0 for none.").within(0.0, 1e6);
-const CACHE_S: Param<f64> =
-    Param::with_default("cache_s", 60.0, "How long a kept answer holds.").within(0.001, 1e6);
+const CACHE: Param<&str> =
+    Param::optional("cache", "Where answers are kept, as in `[cache.NAME]`.");
 const HEADERS: Param<&[&str]> =
     Param::with_default("headers", &[] as &[&str], "Further headers, as \"name: value\".");
 const TOKEN_ENV: Param<&str> =
     Param::optional("token_env", "The environment variable with the bearer token.");
 
+/// How long a request goes on when whoever asked first waits no more.
+const GRACE: Duration = Duration::from_secs(1);
 /// Longest answer in JSON.
 const JSON_BYTES_MAX: usize = 1 << 20;
 /// Most numbers of a tensor that is answered.
@@ -130,6 +138,17 @@ impl Asked {
             let problem =
                 node.problem(Code::OutOfRange, SEND.name(), "pictures are not sent as JSON");
             return Err(problem.hint("write `send = \"raw\"`"));
+        }
+        let is_f32 = match &input {
+            Format::Signal(_) => true,
+            Format::Tensor(tensor) => tensor.element == Element::F32,
+            Format::Event(_) | Format::Image(_) => false,
+        };
+        if node.get_optional(&SKIP_UNCHANGED)?.is_some() && !is_f32 {
+            let message =
+                "`skip_unchanged` compares numbers, and what is asked about here has none";
+            let problem = node.problem(Code::OutOfRange, SKIP_UNCHANGED.name(), message);
+            return Err(problem.hint("leave it out, or give the node a signal or tensors of f32"));
         }
         let (output, count) = output(node, &input)?;
         let reading = Reading::of(&output, count);
@@ -244,7 +263,11 @@ struct HttpCall {
     in_flight: usize,
     within: Duration,
     fallback: Option<StandIn>,
-    answers: Option<Arc<Answers>>,
+    cache: Option<Arc<Cache>>,
+    /// Who is asked and how, for the cache.
+    identity: Identity,
+    fit: Arc<Fit>,
+    unchanged: Option<Unchanged>,
 }
 
 struct Service {
@@ -262,8 +285,6 @@ impl HttpCall {
         if let Some(token) = token(node)? {
             headers.insert(reqwest::header::AUTHORIZATION, token);
         }
-        let entries = node.get(&CACHE_ENTRIES)? as usize;
-        let lasts = Duration::from_secs_f64(node.get(&CACHE_S)?);
         let mut shown = asked.url.clone();
         // What stands in messages is read by others.
         let _ = shown.set_password(None);
@@ -276,13 +297,16 @@ impl HttpCall {
             reading: asked.reading,
         };
         Ok(Self {
+            identity: identity(&service, &asked.input, asked.is_json),
             service: Arc::new(service),
             is_json: asked.is_json,
             format: asked.input,
             in_flight: node.get(&IN_FLIGHT)? as usize,
-            within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
+            within: within(node)?,
             fallback: asked.fallback,
-            answers: (entries > 0).then(|| Answers::new(entries, lasts)),
+            cache: of_node(node, &CACHE).map_err(BuildError::Graph)?,
+            fit: Arc::new(Fit::of(vec![asked.output])),
+            unchanged: Unchanged::of(node)?,
         })
     }
 
@@ -291,6 +315,20 @@ impl HttpCall {
         let len = question.len();
         (question.buffer().bytes_len() / 4 / len.max(1), len)
     }
+}
+
+fn within(node: &Node<'_>) -> Result<Duration, Diagnostic> {
+    Ok(Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3))
+}
+
+/// Everything that decides an answer besides the frame: where it is asked, as whom, and how it is read.
+fn identity(service: &Service, input: &Format, is_json: bool) -> Identity {
+    let way = format!("{is_json} {input:?} {:?}", service.reading);
+    let mut parts = vec![&b"http"[..], service.url.as_str().as_bytes(), way.as_bytes()];
+    for (name, value) in &service.headers {
+        parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
+    }
+    Identity::of(&parts)
 }
 
 /// A client that keeps its connections.
@@ -308,27 +346,52 @@ fn client(url: &Url) -> Result<Client, Fault> {
 
 impl Call for HttpCall {
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
-        let asked = self.size(question);
+        let reply = match &mut self.unchanged {
+            None => reply,
+            Some(unchanged) => match unchanged.meet(question.buffer(), reply) {
+                Some(reply) => reply,
+                None => return Ok(()),
+            },
+        };
+        let (asked, within) = (self.size(question), self.within);
         let (body, headers) = question::written(&self.format, question, self.is_json)?;
-        let kept = self.answers.clone().map(|answers| {
-            let key = Answers::key(&cache_key(&self.format, question, &headers));
-            (answers, key)
-        });
-        if let Some((answers, key)) = &kept
-            && let Some(answer) = answers.get(*key)
-        {
-            reply.answer(answer);
-            return Ok(());
-        }
         let service = self.service.clone();
-        reply.spawn(async move {
-            let answer = service.ask(body, headers, asked).await?;
-            if let Some((answers, key)) = kept {
-                answers.put(key, answer.clone());
-            }
-            Ok(answer.into())
-        });
+        let ask = move |reply: Reply| {
+            reply.spawn(async move { Ok(service.ask(body, headers, asked, within).await?.into()) });
+        };
+        let Some(cache) = &self.cache else {
+            ask(reply);
+            return Ok(());
+        };
+        let written = what(&self.format, question);
+        let question = Question {
+            key: Key::of(self.identity, &written),
+            bytes: written.len(),
+            patience: self.within,
+            fit: &self.fit,
+        };
+        cache.ask(question, reply, || ask);
         Ok(())
+    }
+
+    fn gap(&mut self, _: &GapNotice) {
+        if let Some(unchanged) = &mut self.unchanged {
+            unchanged.forget();
+        }
+    }
+
+    fn retune(&mut self, node: &Node<'_>) -> Result<(), Fault> {
+        let wrong = |problem: Diagnostic| Fault::new(problem.message);
+        let (in_flight, within) =
+            (node.get(&IN_FLIGHT).map_err(wrong)?, within(node).map_err(wrong)?);
+        let unchanged = Unchanged::of(node).map_err(wrong)?;
+        (self.in_flight, self.within) = (in_flight as usize, within);
+        self.unchanged = unchanged.map(|it| it.after(self.unchanged.take()));
+        Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.unchanged.as_ref()?.remark()
     }
 
     fn in_flight(&self) -> usize {
@@ -345,15 +408,23 @@ impl Call for HttpCall {
     }
 }
 
-/// What makes two questions the same: everything but when.
-fn cache_key(format: &Format, frame: &Frame, headers: &HeaderMap) -> Vec<u8> {
+/// What makes two questions the same: everything but when. As many numbers may be of several shapes.
+fn what(format: &Format, frame: &Frame) -> Vec<u8> {
     let timeless = Frame::new(Header::at(engine::Timestamp::ZERO), frame.buffer().clone());
-    let shape = headers.get("afferent-shape").map_or(&b""[..], HeaderValue::as_bytes);
     match format {
         // Two events of equal fields need not be equal in every byte of their buffers.
         Format::Event(_) => question::json(format, &timeless)
             .map_or(Vec::new(), |json| json.to_string().into_bytes()),
-        _ => [shape, b"|", frame.buffer().bytes()].concat(),
+        Format::Signal(_) | Format::Tensor(_) | Format::Image(_) => {
+            let shape = match format {
+                Format::Tensor(tensor) => question::shape(tensor, frame).unwrap_or_default(),
+                _ => vec![frame.len()],
+            };
+            let lens = shape.iter().flat_map(|len| (*len as u64).to_le_bytes());
+            let mut bytes: Vec<u8> = lens.collect();
+            bytes.extend_from_slice(frame.buffer().bytes());
+            bytes
+        }
     }
 }
 
@@ -363,6 +434,7 @@ impl Service {
         body: Vec<u8>,
         headers: HeaderMap,
         asked: (usize, usize),
+        within: Duration,
     ) -> Result<engine::Buffer, Fault> {
         let request = self.client.post(self.url.clone());
         let accept = match &self.reading {
@@ -371,6 +443,9 @@ impl Service {
         };
         let request = request.header(ACCEPT, accept).headers(headers);
         let request = request.headers(self.headers.clone()).body(body);
+        // Others may wait for the answer when whoever asked first does no more: this ends it for all, a
+        // little later, so that for whoever asked it is late and has not failed.
+        let request = request.timeout(within.saturating_add(GRACE));
         let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         let bytes = body_of(answer, self.bytes_max(asked)).await?;

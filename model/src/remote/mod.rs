@@ -1,6 +1,5 @@
 //! Services of others: asked over HTTP.
 
 pub(crate) mod answer;
-mod cache;
 pub mod http_call;
 pub(crate) mod question;

@@ -6,12 +6,16 @@ mod reload;
 use std::sync::Arc;
 
 use engine::{
-    AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, Service,
-    ServiceKind, Value,
+    AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, GraphSpec, Param, Params, SectionSpec,
+    Service, ServiceKind, Services, Value,
 };
 
 use crate::{
     backend::{self, Options},
+    cache::{
+        Cache,
+        section::{CacheServices, PREFIX, find},
+    },
     host::{Manner, Model, ModelService, Trial, Workers},
 };
 
@@ -25,7 +29,8 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     `classify`, `embed`, `detect`. It is loaded once for all sessions of a host, and what they ask is \
     run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
     the model that no node feeds get a number each: `fixed = { sr = 16000 }`. A model of `segments` is \
-    left early by questions it is sure about: `exits` says when. With `reload` a new version takes over \
+    left early by questions it is sure about: `exits` says when. With `cache` what was asked before is not \
+    asked again. With `reload` a new version takes over \
     while the graph runs, once it has proved itself. `afferent check` says what does not fit.";
 /// A section, for the manual.
 pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
@@ -40,6 +45,7 @@ pub static PARAMS: &[&dyn AnyParam] = &[
     &BACKEND,
     &PROVIDER,
     &BATCH_MAX,
+    &CACHE,
     &RELOAD,
     &AGREEMENT,
     &TRIAL_QUESTIONS,
@@ -59,6 +65,8 @@ const PROVIDER: Param<&[&str]> = Param::with_default(
 );
 const BATCH_MAX: Param<i64> =
     Param::with_default("batch_max", 32, "Most questions to run at once.").within(1.0, 1_024.0);
+const CACHE: Param<&str> =
+    Param::optional("cache", "Where its answers are kept, as in `[cache.NAME]`.");
 const RELOAD: Param<bool> = Param::with_default(
     "reload",
     false,
@@ -86,12 +94,28 @@ const FIXED: &str = "fixed";
 pub struct ModelServices {
     files: Arc<dyn Files>,
     graph_file: Option<String>,
+    caches: Services,
     workers: Workers,
     tell: Tell,
 }
 
 /// Hears what a person should know, in whole sentences.
 type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The services that a graph describes: its caches, and its models, which use them. And what is wrong with
+/// them; those are left out. `tell` hears what becomes of new versions of models.
+pub fn services(
+    spec: &GraphSpec,
+    files: Arc<dyn Files>,
+    graph_file: Option<String>,
+    tell: impl Fn(&str) + Send + Sync + 'static,
+) -> (Services, Diagnostics) {
+    let (caches, mut problems) = Services::open_sound(&CacheServices, &spec.caches);
+    let models = ModelServices::telling(files, graph_file, tell).with_caches(caches.clone());
+    let (models, others) = Services::open_sound(&models, &spec.models);
+    problems.0.extend(others.0);
+    (models.beside(PREFIX, &caches), problems)
+}
 
 impl ModelServices {
     /// Models from `files`, relative paths from the folder of the graph file. Silent about new versions.
@@ -107,7 +131,27 @@ impl ModelServices {
     ) -> Self {
         let tell: Tell = Arc::new(tell);
         let workers = Workers::with(Manner { tell: tell.clone(), ..Manner::default() });
-        Self { files, graph_file, workers, tell }
+        Self { files, graph_file, caches: Services::default(), workers, tell }
+    }
+
+    /// The same; models find these caches by their names.
+    #[must_use]
+    pub fn with_caches(mut self, caches: Services) -> Self {
+        self.caches = caches;
+        self
+    }
+
+    /// The cache that a section names, if it names one whose section has no problems.
+    fn cache(
+        &self,
+        section: &SectionSpec,
+        params: &Params,
+    ) -> Result<Option<Arc<Cache>>, Diagnostic> {
+        let Some(name) = params.read_optional(&CACHE)? else { return Ok(None) };
+        find(&self.caches, "", name).map_err(|problem| {
+            let place = section.param(CACHE.name()).and_then(|cache| cache.place.clone());
+            problem.at(&place).of(format!("model `{}`", section.name.value))
+        })
     }
 }
 
@@ -164,13 +208,15 @@ impl ServiceKind for ModelServices {
             problem.hint("check the path; it starts from the folder of the graph file")
         })?;
         // One that is loaded anew is nobody else's.
+        self.cache(section, &params)?;
         let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
         let identity = format!(
-            "{} {} {:?} {} {fixed:?} {own}",
+            "{} {} {:?} {} {fixed:?} {:?} {own}",
             parts.content,
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
+            params.read_optional(&CACHE)?,
         );
         Ok(identity)
     }
@@ -199,6 +245,10 @@ impl ServiceKind for ModelServices {
             let backend = backend.to_owned();
             Reload { paths, backend, options, trial, files, content, tell }.start(&model);
         }
-        Ok(Arc::new(ModelService { model, fixed }))
+        let service = ModelService::new(model, fixed);
+        Ok(match self.cache(section, &params).map_err(refused)? {
+            Some(cache) => Arc::new(service.cached(cache)),
+            None => Arc::new(service),
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::{io::Read, sync::Arc};
 
 use engine::{Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, path_from};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::{
     backend::{self, Options},
@@ -171,7 +171,7 @@ pub fn weights_of(segments: &[Vec<u8>]) -> String {
 impl Parts {
     /// Loads the model.
     pub(super) fn load(self, backend: &str, options: &Options) -> Result<Chain, Fault> {
-        let Self { segments, exits, .. } = self;
+        let Self { segments, exits, content } = self;
         let count = segments.len();
         let load = |(number, bytes): (usize, Vec<u8>)| {
             backend::load(backend, bytes, options).map_err(|fault| {
@@ -183,6 +183,7 @@ impl Parts {
         };
         let loaded: Vec<_> =
             segments.into_iter().enumerate().map(load).collect::<Result<Vec<Arc<_>>, _>>()?;
-        Chain::new(loaded, exits).map_err(Fault::data)
+        let chain = Chain::new(loaded, exits).map_err(Fault::data)?;
+        Ok(chain.with_content(xxh3_64(content.as_bytes())))
     }
 }

@@ -24,7 +24,9 @@ impl SinkTask {
             // A full disk or a closed pipe is not mended by another body, and opening
             // the file again would destroy what was written.
             FaultClass::Io | FaultClass::Closed => Verdict::Stop,
-            FaultClass::Body | FaultClass::Panic => self.record.fault(self.clock.now()),
+            FaultClass::Body | FaultClass::Late | FaultClass::Panic => {
+                self.record.fault(self.clock.now())
+            }
         };
         match verdict {
             Verdict::Restart(at) => self.state = State::Rests(at),

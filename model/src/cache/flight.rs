@@ -1,0 +1,156 @@
+//! A question that runs, and all who wait for its answer.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use engine::{Answer, Fault, FaultClass, Relay, Reply};
+
+use super::{Key, counts::Counts, memory::Kept, shared::Cache};
+
+/// Parts of the table, each with a lock of its own.
+const PARTS: usize = 16;
+
+/// The questions that run.
+#[derive(Default)]
+pub(super) struct Flights([Mutex<HashMap<Key, Arc<Flight>>>; PARTS]);
+
+/// A question that runs.
+pub(super) struct Flight {
+    cache: Arc<Cache>,
+    key: Key,
+    pub(super) began: Instant,
+    /// Bytes of the question.
+    bytes: u64,
+    /// Who waits; none once it is answered, or nobody waits any more.
+    waiting: Mutex<Option<Vec<Reply>>>,
+}
+
+/// What became of somebody who asks.
+pub(super) enum Joined {
+    /// The question runs; its answer will be theirs.
+    Waits,
+    /// It has just been answered.
+    Answered(Reply, Kept),
+    /// It does not run: this is to be asked.
+    First(Arc<Flight>),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Flights {
+    /// Lets somebody wait for the question, which begins with the first. One that has run for longer
+    /// than `patience` is waited for no more: whoever has it may never answer.
+    pub(super) fn join(
+        &self,
+        cache: &Arc<Cache>,
+        (key, bytes): (Key, u64),
+        reply: Reply,
+        patience: Duration,
+        answered: impl Fn() -> Option<Kept>,
+    ) -> Joined {
+        let now = Instant::now();
+        let mut table = lock(&self.0[key.part(PARTS)]);
+        if let Some(flight) = table.get(&key)
+            && now.duration_since(flight.began) < patience
+            && let Some(waiting) = &mut *lock(&flight.waiting)
+        {
+            waiting.push(reply);
+            return Joined::Waits;
+        }
+        // An answer is in memory before its flight is over.
+        if let Some(kept) = answered() {
+            return Joined::Answered(reply, kept);
+        }
+        let waiting = Mutex::new(Some(vec![reply]));
+        let flight = Arc::new(Flight { cache: cache.clone(), key, began: now, bytes, waiting });
+        table.insert(key, flight.clone());
+        Joined::First(flight)
+    }
+
+    /// Takes a question out that runs no more, unless another has taken its place.
+    fn remove(&self, flight: &Flight) {
+        let mut table = lock(&self.0[flight.key.part(PARTS)]);
+        if let Entry::Occupied(entry) = table.entry(flight.key)
+            && std::ptr::eq(Arc::as_ptr(entry.get()), flight)
+        {
+            entry.remove();
+        }
+    }
+}
+
+impl Flight {
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.cache.counts
+    }
+
+    /// Gives all who wait an answer that was found elsewhere.
+    pub(super) fn found(&self, kept: &Kept) {
+        self.cache.memory.put(self.key, kept.clone());
+        let Some(waiting) = self.land() else { return };
+        let counts = &self.cache.counts;
+        counts.redis_hits.add(1);
+        // Those who waited with the first were counted when they came.
+        self.cache.count_spared(waiting.len() as u64, kept, self.bytes);
+        waiting.into_iter().for_each(|reply| reply.answer(kept.answer.clone()));
+    }
+
+    /// Ends it: nobody can join from now on.
+    fn land(&self) -> Option<Vec<Reply>> {
+        let waiting = lock(&self.waiting).take();
+        if waiting.is_some() {
+            self.cache.flights.remove(self);
+        }
+        waiting
+    }
+}
+
+impl Relay for Flight {
+    fn pass_on(&self, answer: Result<Answer, Fault>) {
+        match answer {
+            Ok(answer) => {
+                let kept = self.cache.keep(&self.key, &answer, self.began);
+                let Some(waiting) = self.land() else { return };
+                let others = waiting.len().saturating_sub(1) as u64;
+                self.cache.count_spared(others, &kept, self.bytes);
+                waiting.into_iter().for_each(|reply| reply.answer(answer.clone()));
+            }
+            Err(fault) => {
+                let Some(waiting) = self.land() else { return };
+                self.cache.counts.failed.add(waiting.len() as u64);
+                waiting.into_iter().for_each(|reply| reply.fail(again(&fault)));
+            }
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let mut waiting = lock(&self.waiting);
+        if waiting.as_ref().is_some_and(|all| all.iter().any(Reply::is_wanted)) {
+            return true;
+        }
+        // Whoever asks from now on asks anew: this one may be dropped on the strength of the no.
+        let nobody = waiting.take();
+        drop(waiting);
+        if nobody.is_some() {
+            self.cache.flights.remove(self);
+        }
+        false
+    }
+}
+
+/// The same fault, for another who waits.
+pub(super) fn again(fault: &Fault) -> Fault {
+    match fault.class() {
+        FaultClass::Io | FaultClass::Closed => Fault::data(fault.to_string()),
+        FaultClass::Late => Fault::late(fault.to_string()),
+        FaultClass::Body | FaultClass::Panic => Fault::new(fault.to_string()),
+    }
+}
