@@ -26,6 +26,8 @@ endif
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
+	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
+	    echo "test: SKIPPED quantising models: no Python with onnx and onnxruntime; set AFFERENT_PYTHON" >&2
 
 setup:
 	@sh tests/setup.sh

@@ -23,7 +23,7 @@ mod watch;
 pub use accuracy::{Agreement, Answers, Score};
 pub use data::{Column, Dataset, Truth};
 pub use feed::{Feed, Given};
-pub use latency::{Latency, Ratio};
+pub use latency::{Latency, Ratio, span};
 pub use machine::Machine;
 pub use profile::{ProfileOptions, Weigh, batching, profile, weigh};
 pub use quantize::{Calibration, Mode, QuantizeOptions, Quantized, quantize, save, sidecar_of};

@@ -19,6 +19,7 @@ use super::{
     accuracy::{Agreement, Score},
     data::Dataset,
     feed::Feed,
+    latency::span,
     machine::Machine,
     profile::{Judge, ProfileOptions, load_all},
     python,
@@ -32,6 +33,8 @@ const SCRIPT: &str = include_str!("quantize.py");
 
 /// Questions that calibrate at most; more change little and take memory.
 const CALIBRATION_ROWS: usize = 512;
+/// Shares of whole counts differ by so much in how they are rounded.
+const ROUNDING: f64 = 1e-9;
 /// Questions in a run of the calibration.
 const CALIBRATION_AT_ONCE: usize = 16;
 /// What dynamic quantisation makes int8: operators for which every backend has int8 kernels. Convolutions want
@@ -181,6 +184,13 @@ pub fn quantize(options: &QuantizeOptions, watch: &Watch<'_>) -> Result<Quantize
         profile.accuracy = Some(accuracy(asked, data, new.as_ref(), score)?);
     }
     let is_judged = scored.is_some();
+    if let Some(data) = scored.as_ref().filter(|data| (data.rows as f64) * options.loss < 1.0) {
+        let (rows, one) = (data.rows, 100.0 / data.rows as f64);
+        profile.notes.push(format!(
+            "of {rows} questions one is {one:.1} %: a loss of {:.2} % wants more of them to be told",
+            100.0 * options.loss
+        ));
+    }
     let reasons =
         reasons(&profile, options.loss, is_judged, new_score.as_ref(), old_score.as_ref());
     let mut quantized = Quantized {
@@ -343,7 +353,10 @@ fn make(
         let all = said.get(key).and_then(Json::as_object).into_iter().flatten();
         all.map(|(op, count)| (op.clone(), count.as_u64().unwrap_or(0))).collect()
     };
-    let is_int8 = |op: &str| ["Integer", "Quant", "QLinear"].iter().any(|part| op.contains(part));
+    let is_int8 = |op: &str| {
+        let op = op.to_ascii_lowercase();
+        ["integer", "quant", "qlinear"].iter().any(|part| op.contains(part))
+    };
     let made: Vec<(String, u64)> =
         counts("made").into_iter().filter(|(op, _)| is_int8(op)).collect();
     if made.is_empty() {
@@ -460,14 +473,14 @@ fn reasons(
             format!("{} questions", ratio.batch)
         };
         reasons.push(format!(
-            "it is slower: a run of {rows} takes {:.2} times as long ({:.2} to {:.2}; {:.1} µs, not {:.1} µs) in {}",
-            ratio.median, ratio.low, ratio.high, ratio.new_us, ratio.old_us, against.backend
+            "it is slower: a run of {rows} takes {:.2} times as long ({:.2} to {:.2}; {}, not {}) in {}",
+            ratio.median, ratio.low, ratio.high, span(ratio.new_us), span(ratio.old_us), against.backend
         ));
     }
     match (new, old) {
         (Some(new), Some(old)) => {
             let loss = old.top1() - new.top1();
-            if loss > loss_max {
+            if loss > loss_max + ROUNDING {
                 reasons.push(format!(
                     "it is too inaccurate: {:.2} % of {} answers are right, not {:.2} %: {:.2} points less, {:.2} are allowed",
                     100.0 * new.top1(), new.rows, 100.0 * old.top1(), 100.0 * loss, 100.0 * loss_max
@@ -476,7 +489,7 @@ fn reasons(
         }
         _ if is_judged => {
             let other = 1.0 - against.same;
-            if other > loss_max {
+            if other > loss_max + ROUNDING {
                 reasons.push(format!(
                     "it is too inaccurate: {:.2} % of {} answers are other than the model's own, {:.2} % are allowed",
                     100.0 * other, against.rows, 100.0 * loss_max
