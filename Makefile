@@ -28,6 +28,8 @@ endif
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
+	    echo "test: SKIPPED quantising models: no Python with onnx and onnxruntime; set AFFERENT_PYTHON" >&2
 
 setup:
 	@sh tests/setup.sh

@@ -45,6 +45,14 @@ if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -d "$ort/onnxruntime" ]; then
     fi
 fi
 
+# A Python that can quantise models. Without it those tests say that they skip.
+python=target/python
+if [ -z "${AFFERENT_PYTHON:-}" ] && ! "$python/bin/python" -c "import onnx, onnxruntime" 2>/dev/null; then
+    if ! { python3 -m venv "$python" && "$python/bin/python" -m pip install --quiet onnx onnxruntime; }; then
+        echo "setup: no Python with onnx and onnxruntime; name one that has both in AFFERENT_PYTHON" >&2
+    fi
+fi
+
 # What makes it quicker or checks more, and is done without where it is absent.
 optional=""
 cargo nextest --version >/dev/null 2>&1 || optional="$optional cargo-nextest"

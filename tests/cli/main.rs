@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
+//! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
@@ -16,6 +17,7 @@
 
 mod bad;
 mod lines;
+mod models;
 mod mutants;
 mod program;
 mod readme;

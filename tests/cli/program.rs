@@ -1,6 +1,7 @@
 //! Starting `afferent` and hearing what it says.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -36,9 +37,19 @@ pub(crate) struct Ended {
 
 /// Runs `afferent` to its end in `folder`.
 pub(crate) fn afferent(folder: &Folder, arguments: &[&str]) -> Ended {
+    afferent_with(folder, arguments, &[])
+}
+
+/// As [`afferent`], with these variables in its environment.
+pub(crate) fn afferent_with(
+    folder: &Folder,
+    arguments: &[&str],
+    variables: &[(&str, &OsStr)],
+) -> Ended {
     let start = Instant::now();
-    let Output { status, stdout, stderr } =
-        command(folder, arguments).stdin(Stdio::null()).output().expect("the program starts");
+    let mut command = command(folder, arguments);
+    command.envs(variables.iter().copied()).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
     Ended {
         code: status.code(),
         stdout: String::from_utf8(stdout).expect("stdout is text"),

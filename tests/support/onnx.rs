@@ -115,6 +115,35 @@ pub fn layers(count: usize, size: usize) -> Vec<u8> {
     [whole_field(1, 8), bytes_field(7, &graph), opset].concat()
 }
 
+/// A model of one matrix product: `x` of any number of questions of `weights.len()` numbers, `y` with as many as a row
+/// of the weights has.
+pub fn product(weights: &[Vec<f32>]) -> Vec<u8> {
+    let (rows, columns) = (weights.len(), weights[0].len());
+    let node = [
+        bytes_field(1, b"x"),
+        bytes_field(1, b"w"),
+        bytes_field(2, b"y"),
+        bytes_field(4, b"MatMul"),
+    ];
+    let raw: Vec<u8> = weights.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
+    let tensor = [
+        whole_field(1, rows as u64),
+        whole_field(1, columns as u64),
+        whole_field(2, 1),
+        bytes_field(8, b"w"),
+        bytes_field(9, &raw),
+    ];
+    let graph = [
+        bytes_field(1, &node.concat()),
+        bytes_field(2, b"tiny"),
+        bytes_field(5, &tensor.concat()),
+        bytes_field(11, &value("x", &[None, Some(rows)])),
+        bytes_field(12, &value("y", &[None, Some(columns)])),
+    ];
+    let opset = bytes_field(8, &[bytes_field(1, b""), whole_field(2, 17)].concat());
+    [whole_field(1, 8), bytes_field(7, &graph.concat()), opset].concat()
+}
+
 /// The numbers of a `TensorProto` of f32, and its shape.
 pub fn tensor(bytes: &[u8]) -> Option<(Vec<usize>, Vec<f32>)> {
     let (mut shape, mut floats, mut is_f32) = (Vec::new(), Vec::new(), false);

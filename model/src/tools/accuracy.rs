@@ -96,7 +96,8 @@ pub(super) fn answers(
             }
             if let Some(at) = given.iter().position(|value| !value.is_finite()) {
                 let (row, value) = (first + at / len, given[at]);
-                let message = format!("the model gives {value} in `{slot}` to question {row}");
+                let name = &slot.name;
+                let message = format!("the model gives {value} in `{name}` to question {row}");
                 return Err(Trouble::file(
                     message,
                     "look at that question, or at the model's weights",

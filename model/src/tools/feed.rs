@@ -313,9 +313,10 @@ mod tests {
             trouble.contains("the shape [4], but the input `x f32[?, 3]` takes [3]"),
             "{trouble}"
         );
-        assert!(
-            said(Some(&four), &[("state", 0.0)], &[("state", vec![4])]).contains("`--fixed sr=0`")
-        );
+        let three = data(&[3], Values::F32(vec![0.0; 6]), 2);
+        let trouble = said(Some(&three), &[("state", 0.0)], &[("state", vec![4])]);
+        assert!(trouble.contains("nothing for the input `sr i64[]`"), "{trouble}");
+        assert!(trouble.contains("`--fixed sr=0`"), "{trouble}");
         assert!(said(None, &[], &[("state", vec![usize::MAX])]).contains("smaller `--shape`"));
     }
 }

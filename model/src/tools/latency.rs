@@ -100,6 +100,17 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
+/// A span of so many microseconds as people read it: `2.1 µs`, `234 µs`, `3.21 ms`, `43.2 ms`, `2.00 s`.
+pub fn span(us: f64) -> String {
+    match us {
+        us if us >= 1e6 => format!("{:.2} s", us / 1e6),
+        us if us >= 1e4 => format!("{:.1} ms", us / 1e3),
+        us if us >= 1e3 => format!("{:.2} ms", us / 1e3),
+        us if us >= 100.0 => format!("{us:.0} µs"),
+        us => format!("{us:.1} µs"),
+    }
+}
+
 /// How long one model takes beside another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
@@ -199,6 +210,12 @@ fn ratio(batch: usize, took: &[[f64; 2]]) -> Ratio {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_have_about_three_digits() {
+        assert_eq!([span(1.23), span(234.5), span(3_210.0)], ["1.2 µs", "234 µs", "3.21 ms"]);
+        assert_eq!([span(43_210.0), span(2e6)], ["43.2 ms", "2.00 s"]);
+    }
 
     #[test]
     fn quantiles_are_values_that_were_measured() {

@@ -97,6 +97,9 @@ impl Header {
         }
         let descr = value("descr")?.strip_prefix('\'').and_then(|text| text.split_once('\''));
         let (descr, _) = descr.ok_or("it has cells of several numbers, which are not read here")?;
+        if descr.ends_with('O') {
+            return Err("it holds Python objects; save numbers or text instead".to_owned());
+        }
         let [order, kind, size @ ..] = descr.as_bytes() else {
             return Err(format!("its type `{descr}` is not read here"));
         };
@@ -151,9 +154,6 @@ impl Header {
                     letters.collect::<String>().trim_end_matches('\0').to_owned()
                 });
                 Cells::Texts(texts.collect())
-            }
-            (b'O', _) => {
-                return Err("it holds Python objects; save numbers or text instead".to_owned());
             }
             (kind, size) => {
                 let bits = 8 * size;

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{RecvTimeoutError, channel},
     thread,
@@ -77,7 +77,7 @@ impl Drop for Guarded {
 
 /// Runs a script that takes a JSON object on stdin and gives one on stdout.
 pub(super) fn run(
-    python: &PathBuf,
+    python: &Path,
     script: &str,
     asked: &Value,
     watch: &Watch<'_>,

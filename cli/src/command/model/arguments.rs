@@ -138,7 +138,8 @@ pub(super) struct QuantizeArguments {
     pub(super) ops: Vec<String>,
 
     /// Share of answers that may become wrong or, where nobody says what is right, other
-    #[arg(long, value_name = "PERCENT", default_value = "0.5%", value_parser = ValueParser::new(percent))]
+    #[arg(long, value_name = "PERCENT", default_value = "0.5%", allow_negative_numbers = true)]
+    #[arg(value_parser = ValueParser::new(percent))]
     pub(super) loss: f64,
 
     /// Most questions in a run, as `batch_max` of the section `[model.NAME]`

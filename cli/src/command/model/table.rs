@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use model::tools::{Accuracy, Against, Point, Profile, Ratio, batching};
+use model::tools::{Accuracy, Against, Point, Profile, Ratio, batching, span};
 
 use crate::{
     page::Page,
@@ -71,8 +71,8 @@ fn latency(page: &mut Page, profile: &Profile) {
             point.backend,
             point.workers,
             point.batch,
-            micros(point.p50_us),
-            micros(point.p99_us),
+            span(point.p50_us),
+            span(point.p99_us),
             point.per_s,
             gain,
             point.economy
@@ -143,8 +143,8 @@ pub(super) fn against(page: &mut Page, profile: &Profile, against: &Against) {
     for Ratio { batch, pairs, old_us, new_us, median, low, high } in &against.latency {
         page.line(&format!(
             "  {batch:>5}    {:>9}  {:>9}   {median:.3} ({low:.3} to {high:.3}), {pairs} pairs in {}",
-            micros(*old_us),
-            micros(*new_us),
+            span(*old_us),
+            span(*new_us),
             against.backend
         ));
     }
@@ -169,17 +169,6 @@ pub(super) fn bytes(count: u64) -> String {
     }
 }
 
-/// Microseconds as people read them.
-fn micros(us: f64) -> String {
-    match us {
-        us if us >= 1e6 => format!("{:.2} s", us / 1e6),
-        us if us >= 1e4 => format!("{:.1} ms", us / 1e3),
-        us if us >= 1e3 => format!("{:.2} ms", us / 1e3),
-        us if us >= 100.0 => format!("{us:.0} µs"),
-        us => format!("{us:.1} µs"),
-    }
-}
-
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.write_fmt(arguments).expect("writing to a String cannot fail");
 }
@@ -189,9 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_times_have_about_three_digits() {
+    fn sizes_have_about_three_digits() {
         assert_eq!([bytes(12), bytes(48_211), bytes(2_423_224)], ["12 B", "48.2 kB", "2.4 MB"]);
-        assert_eq!([micros(1.23), micros(234.5), micros(3_210.0)], ["1.2 µs", "234 µs", "3.21 ms"]);
-        assert_eq!([micros(43_210.0), micros(2e6)], ["43.2 ms", "2.00 s"]);
     }
 }
