@@ -149,6 +149,12 @@ pub(super) struct Speech {
     pub(super) is_raw: bool,
 }
 
+/// A frame on its way to a visitor.
+pub(super) struct Said {
+    pub(super) speech: Arc<Speech>,
+    pub(super) frame: Frame,
+}
+
 /// What the bodies of one session share.
 #[derive(Default)]
 pub(super) struct Room {
@@ -159,7 +165,7 @@ pub(super) struct Room {
     /// The ways in of all nodes that take questions.
     ways: Mutex<Vec<(usize, Entrance)>>,
     /// Where the answers of a visit go.
-    outbox: Mutex<Option<mpsc::Sender<(Arc<Speech>, Frame)>>>,
+    outbox: Mutex<Option<mpsc::Sender<Said>>>,
     /// The visitor was too slow.
     pub(super) is_slow: AtomicBool,
     /// Told when it was found to be.
@@ -190,11 +196,11 @@ impl Room {
     }
 
     /// Lets answers go to a visitor.
-    pub(super) fn speak_to(&self, outbox: mpsc::Sender<(Arc<Speech>, Frame)>) {
+    pub(super) fn speak_to(&self, outbox: mpsc::Sender<Said>) {
         *guard(&self.outbox) = Some(outbox);
     }
 
-    pub(super) fn outbox(&self) -> Option<mpsc::Sender<(Arc<Speech>, Frame)>> {
+    pub(super) fn outbox(&self) -> Option<mpsc::Sender<Said>> {
         guard(&self.outbox).clone()
     }
 

@@ -28,7 +28,7 @@ use crate::remote::question::written;
 
 use super::{
     hall::{Hall, Shown, runtime},
-    house::{Room, Speech},
+    house::{Room, Said, Speech},
     limits::{Rates, Token},
     params::{Bounds, token},
     refusal::Refusal,
@@ -54,7 +54,7 @@ pub(super) struct SocketRoute {
 /// Somebody at the door, with no session yet.
 pub(super) struct Visit {
     number: u64,
-    pub(super) outbox: mpsc::Sender<(Arc<Speech>, Frame)>,
+    pub(super) outbox: mpsc::Sender<Said>,
     pub(super) seat: oneshot::Sender<Result<Seat, String>>,
 }
 
@@ -88,10 +88,7 @@ impl Porch {
         }
     }
 
-    fn come(
-        &self,
-        outbox: mpsc::Sender<(Arc<Speech>, Frame)>,
-    ) -> (u64, oneshot::Receiver<Result<Seat, String>>) {
+    fn come(&self, outbox: mpsc::Sender<Said>) -> (u64, oneshot::Receiver<Result<Seat, String>>) {
         let (seat, seated) = oneshot::channel();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let visit = Visit { number, outbox, seat };
@@ -160,11 +157,7 @@ impl SocketRoute {
         Ok(upgrade.on_upgrade(converse).into_response())
     }
 
-    async fn open(
-        &self,
-        hall: &Arc<Hall>,
-        outbox: mpsc::Sender<(Arc<Speech>, Frame)>,
-    ) -> Result<Seat, Refusal> {
+    async fn open(&self, hall: &Arc<Hall>, outbox: mpsc::Sender<Said>) -> Result<Seat, Refusal> {
         let (number, seated) = hall.house.porch.come(outbox);
         let (opener, house) = (self.opener.clone(), hall.house.clone());
         // By itself: a caller that hangs up now must leave no session behind that waits for it.
@@ -213,7 +206,7 @@ impl Conversation {
         Self { route, hall, way, room, ended, leaves, rates, messages: 0, end: None, _place: place }
     }
 
-    async fn run(mut self, socket: WebSocket, mut said: mpsc::Receiver<(Arc<Speech>, Frame)>) {
+    async fn run(mut self, socket: WebSocket, mut said: mpsc::Receiver<Said>) {
         let _open = self.hall.house.connection();
         let (mut out, mut heard) = socket.split();
         let patience = self.route.bounds.patience;
@@ -243,7 +236,7 @@ impl Conversation {
                     }
                 }
                 frame = said.recv() => match frame {
-                    Some((speech, frame)) => {
+                    Some(Said { speech, frame }) => {
                         let Some(message) = message(&speech, &frame) else { continue };
                         if !self.send(&mut out, message).await {
                             break None;

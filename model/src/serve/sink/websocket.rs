@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use engine::{Body, BuildError, Fault, Format, Frame, Kind, Node, Param, Port, Sink};
 use tokio::sync::mpsc;
 
-use crate::serve::house::{Answerer, House, Room, Speech};
+use crate::serve::house::{Answerer, House, Room, Said, Speech};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -28,7 +28,7 @@ const SEND: Param<&str> =
 struct Speaks {
     room: Arc<Room>,
     answerer: Option<Answerer>,
-    outbox: Option<mpsc::Sender<(Arc<Speech>, Frame)>>,
+    outbox: Option<mpsc::Sender<Said>>,
     /// By the number of the edge.
     speeches: Vec<Arc<Speech>>,
 }
@@ -64,7 +64,7 @@ impl Sink for Speaks {
             self.outbox = self.room.outbox();
         }
         let Some(outbox) = &self.outbox else { return Ok(()) };
-        match outbox.try_send((self.speeches[line].clone(), frame.clone())) {
+        match outbox.try_send(Said { speech: self.speeches[line].clone(), frame: frame.clone() }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.room.is_slow.store(true, Ordering::Relaxed);
