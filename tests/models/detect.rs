@@ -18,8 +18,11 @@ use crate::{run, sections::file, try_plan};
 
 const KEY: Param<&str> = Param::required("key", "Which picture.");
 
-/// Pictures by key: height, width, bytes of interleaved red, green and blue.
-static PICTURES: Mutex<BTreeMap<String, (usize, usize, Vec<u8>)>> = Mutex::new(BTreeMap::new());
+/// Height, width, bytes of interleaved red, green and blue.
+type Picture = (usize, usize, Vec<u8>);
+
+/// Pictures by key.
+static PICTURES: Mutex<BTreeMap<String, Picture>> = Mutex::new(BTreeMap::new());
 
 /// A source of one picture.
 pub(crate) static PICTURE: Kind = Kind {
@@ -36,7 +39,7 @@ pub(crate) static PICTURE: Kind = Kind {
     ..Kind::BASE
 };
 
-fn picture(node: &Node<'_>) -> (usize, usize, Vec<u8>) {
+fn picture(node: &Node<'_>) -> Picture {
     let key = node.get(&KEY).expect("checked");
     PICTURES.lock().expect("sound")[key].clone()
 }
@@ -68,7 +71,7 @@ enum View {
 }
 
 /// A picture of a file, as a model of this height and width sees it.
-fn load(path: &Path, height: usize, width: usize, view: View) -> (usize, usize, Vec<u8>) {
+fn load(path: &Path, height: usize, width: usize, view: View) -> Picture {
     let bytes = fs::read(path).expect("a picture");
     let mut decoder = JpegDecoder::new(ZCursor::new(bytes));
     let pixels = decoder.decode().expect("a picture");
@@ -180,7 +183,8 @@ fn overlap(one: [f64; 4], other: [f64; 4]) -> f64 {
 /// Checks that each of these boxes, in pixels of the picture it was found in, was told with its score, and no
 /// other.
 fn assert_same(told: &[Told], boxes: &[[f64; 4]], scores: &[f64], size: (f64, f64)) {
-    assert_same_boxes(told, boxes, size);
+    // Different decoders of JPEG move an edge by a fraction of a pixel; heads are 20 wide.
+    assert_same_boxes(told, boxes, size, 0.93);
     for (want, score) in boxes.iter().zip(scores) {
         let got = nearest(told, *want, size).score;
         // Different decoders of JPEG move a score by some thousandths.
@@ -188,12 +192,11 @@ fn assert_same(told: &[Told], boxes: &[[f64; 4]], scores: &[f64], size: (f64, f6
     }
 }
 
-fn assert_same_boxes(told: &[Told], boxes: &[[f64; 4]], size: (f64, f64)) {
+fn assert_same_boxes(told: &[Told], boxes: &[[f64; 4]], size: (f64, f64), least: f64) {
     assert_eq!(told.len(), boxes.len(), "{told:?}");
     for want in boxes {
         let got = pixels(nearest(told, *want, size), size);
-        // Different decoders of JPEG move an edge by a fraction of a pixel; heads are 20 wide.
-        assert!(overlap(got, *want) > 0.92, "{want:?}: {got:?}");
+        assert!(overlap(got, *want) > least, "{want:?}: {got:?}");
     }
 }
 
@@ -262,8 +265,9 @@ fn yunet_finds_faces_and_their_landmarks() {
     let node = "labels = [\"face\"]\nmin_score = 0.6\noverlap = 0.3\ncolours = \"bgr\"\n\
                 normalize = \"given\"\nstd = [0.00392156862745098]";
     let model = "ShiqiYu+libfacedetection.train/onnx/yunet_n_320_320.onnx";
-    // The reference looked at the whole picture at its own size; of that the model's square, from column 64
-    // on, has all four. What is missing beside it moves their scores, one by 0.03, and hardly their places.
+    // The reference looked at the whole picture at another scale; here the model's square, from column 64
+    // on, has all four faces. Of heads 20 pixels wide the two differ by a pixel; being wrong by half a cell
+    // would be 4, an overlap below 0.6.
     const COLUMN: f64 = 64.0;
     let size = (320, 320, View::From(COLUMN as usize));
     let Some(told) = detected("yunet", size, model, node) else { return };
@@ -272,7 +276,7 @@ fn yunet_finds_faces_and_their_landmarks() {
             .expect("it was there");
     let boxes: Vec<[f64; 4]> =
         boxes.into_iter().map(|[a, b, c, d]| [a - COLUMN, b, c - COLUMN, d]).collect();
-    assert_same_boxes(&told, &boxes, (320.0, 320.0));
+    assert_same_boxes(&told, &boxes, (320.0, 320.0), 0.75);
     assert!(told.iter().all(|told| told.score > 0.8), "{told:?}");
 
     for landmarks in all["landmarks"].as_array().expect("of each") {
@@ -280,8 +284,7 @@ fn yunet_finds_faces_and_their_landmarks() {
             numbers(landmarks).chunks(2).flat_map(|at| [at[0] - COLUMN, at[1]]).collect();
         let is_near = |told: &&Told| {
             let got = told.landmarks.iter().map(|place| 320.0 * f64::from(*place));
-            // A pixel: the pictures were decoded by different libraries.
-            got.zip(&want).all(|(got, want)| (got - want).abs() < 1.0)
+            got.zip(&want).all(|(got, want)| (got - want).abs() < 2.0)
         };
         let told = told.iter().find(is_near);
         assert!(told.is_some_and(|told| told.landmarks.len() == 10), "{want:?}");
