@@ -266,8 +266,8 @@ fn yunet_finds_faces_and_their_landmarks() {
                 normalize = \"given\"\nstd = [0.00392156862745098]";
     let model = "ShiqiYu+libfacedetection.train/onnx/yunet_n_320_320.onnx";
     // The reference looked at the whole picture at another scale; here the model's square, from column 64
-    // on, has all four faces. Of heads 20 pixels wide the two differ by a pixel; being wrong by half a cell
-    // would be 4, an overlap below 0.6.
+    // on, has all four faces. Of heads 20 pixels wide the two differ by one to three pixels; being wrong by half
+    // a cell would be 4, an overlap below 0.6.
     const COLUMN: f64 = 64.0;
     let size = (320, 320, View::From(COLUMN as usize));
     let Some(told) = detected("yunet", size, model, node) else { return };
@@ -284,7 +284,7 @@ fn yunet_finds_faces_and_their_landmarks() {
             numbers(landmarks).chunks(2).flat_map(|at| [at[0] - COLUMN, at[1]]).collect();
         let is_near = |told: &&Told| {
             let got = told.landmarks.iter().map(|place| 320.0 * f64::from(*place));
-            got.zip(&want).all(|(got, want)| (got - want).abs() < 2.0)
+            got.zip(&want).all(|(got, want)| (got - want).abs() < 3.0)
         };
         let told = told.iter().find(is_near);
         assert!(told.is_some_and(|told| told.landmarks.len() == 10), "{want:?}");
