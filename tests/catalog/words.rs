@@ -113,6 +113,7 @@ fn quantities_end_in_their_unit() {
         "exponent",
         "min_score",
         "overlap",
+        "skip_unchanged",
     ];
     for kind in every_kind() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {

@@ -106,6 +106,15 @@ impl Server {
         said.split(|&byte| byte == b'\n').nth(2).expect("a name").trim_ascii_end().to_vec()
     }
 
+    /// Waits until something else than this value is there: answers are written when they are.
+    fn until_rewritten(&self, name: &[u8], before: &[u8]) {
+        let began = Instant::now();
+        while self.says(&[b"GET", name]) == before {
+            assert!(began.elapsed() < LIMIT, "no answer was written");
+            wait(Duration::from_millis(2));
+        }
+    }
+
     fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill is there").success());
@@ -196,10 +205,12 @@ fn what_is_foreign_or_damaged_is_refused_and_asked_anew() {
         [("bent", bent), ("cut", cut), ("text", b"hello".to_vec()), ("long", endless)]
     {
         assert_eq!(server.says(&[b"SET", &name, &value]), b"+OK\r\n", "{what}");
+        let before = server.says(&[b"GET", &name]);
         let asker = Asker::new(&server.cache(), doubles());
         assert_eq!(asker.hear(1.0), Ok(vec![2.0; LEN]), "{what}");
         let counts = asker.cache.counts();
         assert_eq!((counts.redis_refused, counts.misses), (1, 1), "{what}: {counts:?}");
+        server.until_rewritten(&name, &before);
     }
     // The answer to another question, whole.
     let other = String::from_utf8(name.clone()).expect("text");
@@ -209,9 +220,11 @@ fn what_is_foreign_or_damaged_is_refused_and_asked_anew() {
     let nine = server.only_key();
     assert_ne!(nine, other.as_bytes());
     assert!(server.says(&[b"RENAME", &nine, &name]).starts_with(b"+OK"));
+    let before = server.says(&[b"GET", &name]);
     let asker = Asker::new(&server.cache(), doubles());
     assert_eq!(asker.hear(1.0), Ok(vec![2.0; LEN]));
     assert_eq!(asker.cache.counts().redis_refused, 1);
+    server.until_rewritten(&name, &before);
     // Something that is no value at all.
     server.says(&[b"FLUSHALL"]);
     assert_eq!(server.says(&[b"RPUSH", &name, b"a", b"b"]), b":2\r\n");

@@ -15,7 +15,9 @@ use std::{
 };
 
 use engine::{Fault, Relay, Reply};
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult, aio::MultiplexedConnection,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -317,10 +319,14 @@ impl Line {
         // Of a value longer than any of ours no more than shows it is read.
         let mut pipe = redis::pipe();
         pipe.cmd("GETRANGE").arg(&name).arg(0).arg(wire::VALUE_BYTES_MAX);
-        pipe.cmd("PTTL").arg(&name);
-        let (value, left_ms): (Vec<u8>, i64) = match pipe.query_async(&mut connection).await {
-            Ok(both) => both,
-            Err(error) if error.code() == Some("WRONGTYPE") => return Found::Refused,
+        pipe.cmd("PTTL").arg(&name).ignore_errors();
+        let said: RedisResult<(RedisResult<Vec<u8>>, i64)> =
+            pipe.query_async(&mut connection).await;
+        let (value, left_ms) = match said {
+            Ok((Ok(value), left_ms)) => (value, left_ms),
+            // A list, a set: somebody else's.
+            Ok((Err(error), _)) if error.code() == Some("WRONGTYPE") => return Found::Refused,
+            Ok((Err(_), _)) => return Found::Failed,
             Err(error) => {
                 if error.is_unrecoverable_error() || error.is_connection_dropped() {
                     self.hang_up();

@@ -17,10 +17,13 @@ use super::{
     stand_in::{FALLBACK, LAST, StandIn},
 };
 
+/// Makes something of what a node says.
+type OfNode<T> = fn(&Node<'_>, &Planned) -> Result<T, Diagnostics>;
+
 /// What a kind adds to the asking that all share.
 pub(super) struct Asks {
     /// Makes what reads its answers, as the node says.
-    pub(super) read: fn(&Node<'_>, &Planned) -> Result<Box<dyn Reads>, Diagnostics>,
+    pub(super) read: OfNode<Box<dyn Reads>>,
     /// The answer that a `fallback` other than "last" means, if it means one.
     pub(super) stand_in: fn(&Node<'_>, &Planned, &str) -> Result<Option<Answer>, Diagnostics>,
     /// What such a `fallback` may be, for the hint.

@@ -7,7 +7,7 @@
 //! | `x0` `y0` `x1` `y1` | corners of the box in shares of width and height; of a list of boxes as the model gives them |
 //! | `landmarks`         | of faces, where the model gives them: x and y of both eyes, nose and both corners of the mouth, in shares |
 //!
-//! What a model's numbers mean, [`decode`] says. Of boxes of one class that overlap by more than `overlap`
+//! What a model's numbers mean, `decode` says. Of boxes of one class that overlap by more than `overlap`
 //! (intersection over union), the likeliest stays.
 
 mod decode;
