@@ -24,7 +24,7 @@ fn main() {
         data::ANNOTATED.map(|record| {
             let file = folder.join(record).with_extension("hea");
             let file = format!("ecg.file={}", file.display());
-            plan_with("biofeedback.toml", GRAPH, &["ecg.op=wfdb", &file, out], 1)
+            plan_with("graphs/biofeedback.toml", GRAPH, &["ecg.op=wfdb", &file, out], 1)
         })
     };
     let (silent, told) =

@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     backend::{self, Options},
     host::{Model, ModelService, Workers},
+    kinds::absent::AbsentModel,
 };
 
 /// What a section is, for the manual.
@@ -24,7 +25,7 @@ pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\n
     from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
 
 /// The parameters of a section, in the order of the manual.
-pub static PARAMS: &[&dyn AnyParam] = &[&FILE, &BACKEND, &PROVIDER, &BATCH_MAX];
+pub static PARAMS: &[&dyn AnyParam] = &[&FILE, &BACKEND, &PROVIDER, &BATCH_MAX, &OPTIONAL];
 
 const FILE: Param<&str> = Param::required("file", "The model: an ONNX file.");
 const BACKEND: Param<&str> = Param::with_default(
@@ -41,6 +42,12 @@ const PROVIDER: Param<&[&str]> = Param::with_default(
 );
 const BATCH_MAX: Param<i64> =
     Param::with_default("batch_max", 32, "Most questions to run at once.").within(1.0, 1_024.0);
+const OPTIONAL: Param<bool> = Param::with_default(
+    "optional",
+    false,
+    "Whether the graph also runs where the model cannot be used: what would be asked then passes as \
+     events without fields, and stderr says so once.",
+);
 /// A table, which no parameter type holds: checked here.
 const FIXED: &str = "fixed";
 
@@ -102,7 +109,11 @@ impl ServiceKind for ModelServices {
     fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
         let Settings { params, fixed } = settings(section)?;
         let path = self.path(section, &params)?;
-        let bytes = self.bytes(&path).map_err(|error| {
+        let bytes = self.bytes(&path);
+        if let (Err(error), true) = (&bytes, params.read(&OPTIONAL)?) {
+            return Ok(format!("absent {path} {error}"));
+        }
+        let bytes = bytes.map_err(|error| {
             let message = format!("cannot read `{path}`: {error}");
             let problem = Diagnostic::error(Code::of_io(&error), message);
             let place = section.param(FILE.name()).and_then(|file| file.place.clone());
@@ -111,10 +122,11 @@ impl ServiceKind for ModelServices {
         })?;
         let content = xxh3_128(&bytes);
         let identity = format!(
-            "{content:032x} {} {:?} {} {fixed:?}",
+            "{content:032x} {} {:?} {} {} {fixed:?}",
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
+            params.read(&OPTIONAL)?,
         );
         Ok(identity)
     }
@@ -123,13 +135,27 @@ impl ServiceKind for ModelServices {
         let unplanned = |_| Fault::new("its section is wrong");
         let Settings { params, fixed } = settings(section).map_err(unplanned)?;
         let refused = |problem: Diagnostic| Fault::new(problem.message);
-        let path = self.path(section, &params).map_err(refused)?;
-        let bytes = self.bytes(&path).map_err(|error| Fault::io("it cannot be read", error))?;
+        match self.load(section, &params) {
+            Ok(model) => Ok(Arc::new(ModelService { model, fixed })),
+            Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {
+                Ok(Arc::new(AbsentModel { why: fault.to_string() }))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl ModelServices {
+    fn load(&self, section: &SectionSpec, params: &Params) -> Result<Arc<Model>, Fault> {
+        let refused = |problem: Diagnostic| Fault::new(problem.message);
+        let path = self.path(section, params).map_err(refused)?;
+        let bytes = self
+            .bytes(&path)
+            .map_err(|error| Fault::io(format!("`{path}` cannot be read"), error))?;
         let providers = params.read(&PROVIDER).map_err(refused)?;
         let options = Options { providers: providers.into_iter().map(str::to_owned).collect() };
         let loaded = backend::load(params.read(&BACKEND).map_err(refused)?, bytes, &options)?;
         let batch_max = params.read(&BATCH_MAX).map_err(refused)? as usize;
-        let model = Model::new(&section.name.value, loaded, batch_max, &self.workers);
-        Ok(Arc::new(ModelService { model, fixed }))
+        Ok(Model::new(&section.name.value, loaded, batch_max, &self.workers))
     }
 }

@@ -1,10 +1,12 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
+mod accuracy;
 mod backends;
 mod http_call;
 mod kinds;
 mod sections;
 mod server;
+mod shipped;
 mod troubles;
 
 use std::{sync::Arc, time::Duration};

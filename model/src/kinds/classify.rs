@@ -13,13 +13,14 @@
 use std::sync::Arc;
 
 use engine::{
-    Answer, Body, BuildError, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
-    Format, Kind, Node, Outline, Param, Placement, Port,
+    Answer, Body, BuildError, Code, Diagnostic, Diagnostics, EventFormat, EventWriter, Fault,
+    Field, FieldKind, Format, Kind, Node, Param, Placement, Port,
 };
 
 use crate::host::{Row, Rowwise};
 
 use super::{
+    absent,
     asking::{
         HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
     },
@@ -40,8 +41,8 @@ pub static KIND: Kind = Kind {
           are made as by `infer`: pieces of a signal, tensors, pictures, with `normalize`. The event \
           has the moment of its piece's first sample and the piece's length: the look-back. What is \
           not answered within `within_ms`, or fails, is dropped, counted and told at the end. NaN goes \
-          into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, \
-          on threads of its own.",
+          into the model as it is; a model that gives NaN has failed. Without a model that is `optional` \
+          the events have no fields. Delay: none. Cost: the model's, on threads of its own.",
     example: "model = \"m\"\nlabels = [\"calm\", \"tense\"]\n\n[model.m]\nfile = \"model.onnx\"",
     inputs: &[Port::any("in")],
     outputs: &[Port::event("out")],
@@ -65,12 +66,18 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        let events = |rate_max| Ok(Some(Format::event(fields(node)?, rate_max)));
+        if let Some(outline) = absent::outline(node, events)? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
-        let classify = Classify::of(node, &planned)?;
-        let format = Format::Event(classify.format);
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        let format = Format::Event(Classify::of(node, &planned)?.format);
+        Ok(planned.outline(format))
     },
     build: |node| {
+        if let Some(body) = absent::body(node, false).map_err(BuildError::Graph)? {
+            return Ok(body);
+        }
         let planned = Planned::of(node).map_err(BuildError::Graph)?;
         let classify = Classify::of(node, &planned).map_err(BuildError::Graph)?;
         Ok(Body::call(planned.call(node, Box::new(classify))?))
@@ -170,26 +177,29 @@ impl Classify {
             let hint = "name the output with one number a class: `output`";
             return Err(problem.hint(hint).into());
         };
-        let mut fields = vec![
-            Field::text("label", LABEL_BYTES_MAX),
-            Field::i64("index"),
-            Field::f64("score"),
-            Field::f64("margin"),
-        ];
-        let all_scores = node.get(&ALL_SCORES)?;
-        if all_scores {
-            fields.push(Field { name: "scores", kind: FieldKind::Floats { max: CLASSES_MAX } });
-        }
         Ok(Self {
             output,
             labels: labels(node, classes)?,
             activation: Activation::named(node.get(&ACTIVATION)?),
             min_score: node.get(&MIN_SCORE)?,
-            all_scores,
-            format: Arc::new(EventFormat { fields, rate_max: planned.rate_max }),
+            all_scores: node.get(&ALL_SCORES)?,
+            format: Arc::new(EventFormat { fields: fields(node)?, rate_max: planned.rate_max }),
             span_ns: planned.span_ns,
         })
     }
+}
+
+fn fields(node: &Node<'_>) -> Result<Vec<Field>, Diagnostic> {
+    let mut fields = vec![
+        Field::text("label", LABEL_BYTES_MAX),
+        Field::i64("index"),
+        Field::f64("score"),
+        Field::f64("margin"),
+    ];
+    if node.get(&ALL_SCORES)? {
+        fields.push(Field { name: "scores", kind: FieldKind::Floats { max: CLASSES_MAX } });
+    }
+    Ok(fields)
 }
 
 impl Rowwise for Classify {

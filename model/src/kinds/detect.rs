@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use engine::{
     Answer, Body, BuildError, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, Format,
-    Kind, Node, Outline, Param, Placement, Port,
+    Kind, Node, Param, Placement, Port,
 };
 
 use crate::host::{Row, Rowwise};
 
 use super::{
+    absent,
     asking::{
         HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
     },
@@ -71,12 +72,18 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        let events = |rate_max| Ok(Some(Format::event(fields(), rate_max)));
+        if let Some(outline) = absent::outline(node, events)? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
-        let detect = Detect::of(node, &planned)?;
-        let format = Format::Event(detect.format);
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        let format = Format::Event(Detect::of(node, &planned)?.format);
+        Ok(planned.outline(format))
     },
     build: |node| {
+        if let Some(body) = absent::body(node, true).map_err(BuildError::Graph)? {
+            return Ok(body);
+        }
         let planned = Planned::of(node).map_err(BuildError::Graph)?;
         let detect = Detect::of(node, &planned).map_err(BuildError::Graph)?;
         Ok(Body::call(planned.call(node, Box::new(detect))?))
@@ -107,6 +114,11 @@ const ACTIVATION: Param<&str> = Param::with_default(
     "What turns the model's numbers into scores: \"softmax\", \"sigmoid\", \"none\", or \"auto\".",
 )
 .one_of(&["none", "auto", "softmax", "sigmoid"]);
+
+fn fields() -> Vec<Field> {
+    let numbers = ["score", "x0", "y0", "x1", "y1"].map(Field::f64);
+    [Field::text("label", 128)].into_iter().chain(numbers).collect()
+}
 
 struct Detect {
     boxes: usize,
@@ -163,8 +175,6 @@ impl Detect {
             let problem = node.problem(Code::FormatMismatch, MODEL.name(), message);
             return Err(problem.hint("take `infer` for models that give something else").into());
         };
-        let fields = ["score", "x0", "y0", "x1", "y1"].map(Field::f64);
-        let fields: Vec<Field> = [Field::text("label", 128)].into_iter().chain(fields).collect();
         Ok(Self {
             boxes,
             scores,
@@ -175,7 +185,7 @@ impl Detect {
             overlap: node.get(&OVERLAP)?,
             most: node.get(&MOST)? as usize,
             activation: Activation::named(node.get(&ACTIVATION)?),
-            format: Arc::new(EventFormat { fields, rate_max: planned.rate_max }),
+            format: Arc::new(EventFormat { fields: fields(), rate_max: planned.rate_max }),
             span_ns: planned.span_ns,
         })
     }

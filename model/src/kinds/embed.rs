@@ -9,12 +9,13 @@
 
 use engine::{
     Answer, Body, BuildError, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node,
-    Outline, Param, Placement, Port, TensorFormat,
+    Param, Placement, Port, TensorFormat,
 };
 
 use crate::host::{Row, Rowwise};
 
 use super::{
+    absent,
     asking::{
         HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, Planned, STD, WINDOW_S, WITHIN_MS,
     },
@@ -41,11 +42,14 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        if let Some(outline) = absent::outline(node, |_| Ok(None))? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
         let embed = Embed::of(node, &planned)?;
         let shape = vec![Dimension::Fixed(embed.len)];
         let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        Ok(planned.outline(format))
     },
     build: |node| {
         let planned = Planned::of(node).map_err(BuildError::Graph)?;

@@ -127,23 +127,39 @@ pub(super) fn exp_of_negative(x: f64) -> f64 {
 /// `main` wave points down: each as seconds from that middle, height and shape.
 pub(super) fn peak(beats: impl Iterator<Item = (f64, f64, Shape)> + Clone, main: Wave) -> f64 {
     let width_s = main.width_s;
-    // Newton's method for the zero of the slope. It starts within a tenth of a width, where the R
-    // wave is close to a parabola: three steps reach rounding, six are taken.
-    let mut at_s = 0.0;
-    for _ in 0..6 {
-        let (mut slope, mut bend) = (0.0, 0.0);
+    // Value, slope and bend of the sum.
+    let sum = |at_s: f64| {
+        let (mut value, mut slope, mut bend) = (0.0, 0.0, 0.0);
         for (middle_s, height_mv, shape) in beats.clone() {
             for wave in shape.waves.iter().filter(|wave| wave.height != 0.0) {
                 let widths = (at_s - middle_s - wave.offset_s) / wave.width_s;
-                let value = height_mv * wave.height * (-0.5 * widths * widths).exp();
-                slope -= value * widths / wave.width_s;
-                bend += value * (widths * widths - 1.0) / (wave.width_s * wave.width_s);
+                let here = height_mv * wave.height * (-0.5 * widths * widths).exp();
+                value += here;
+                slope -= here * widths / wave.width_s;
+                bend += here * (widths * widths - 1.0) / (wave.width_s * wave.width_s);
             }
         }
-        if bend * main.height >= 0.0 {
-            return 0.0;
+        (main.height.signum() * value, slope, bend)
+    };
+    // A notch may pull the top of a drawn wave by most of its width; that of the textbook's is in the
+    // middle to a hundredth.
+    let (mut from_s, mut most) = (0.0, sum(0.0).0);
+    for step in (-10..=10).filter(|step| *step != 0) {
+        let (at_s, value) =
+            (0.1 * f64::from(step) * width_s, sum(0.1 * f64::from(step) * width_s).0);
+        if value > most {
+            (from_s, most) = (at_s, value);
         }
-        at_s = (at_s - slope / bend).clamp(-0.5 * width_s, 0.5 * width_s);
+    }
+    // Newton's method for the zero of the slope. It starts within a tenth of a width, where the wave is
+    // close to a parabola: three steps reach rounding, six are taken.
+    let mut at_s = from_s;
+    for _ in 0..6 {
+        let (_, slope, bend) = sum(at_s);
+        if bend * main.height >= 0.0 {
+            return from_s;
+        }
+        at_s = (at_s - slope / bend).clamp(from_s - 0.2 * width_s, from_s + 0.2 * width_s);
     }
     at_s
 }
