@@ -100,11 +100,16 @@ class Pieces(CalibrationDataReader):
         return next(self.left, None)
 
 
-def int8(file, name, pieces):
-    """`FILE.int8.onnx`: weights and what flows between layers in eight bits, scaled by these pieces."""
+def int8(file, name, pieces, but_first=False):
+    """`FILE.int8.onnx`: weights and what flows between layers in eight bits, scaled by these pieces.
+
+    With `but_first` the first layer stays as it is: its inputs may be of sizes that no one scale fits.
+    """
     out = file.with_suffix(".int8.onnx")
+    layers = [node.name for node in onnx.load(file).graph.node if node.op_type in ("Conv", "Gemm")]
     quantize_static(file, out, Pieces(name, pieces), quant_format=QuantFormat.QDQ, per_channel=True,
-                    activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+                    activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                    nodes_to_exclude=layers[:1] if but_first else [])
     model = onnx.load(out)
     # The quantiser's own notes say when and where it ran.
     del model.metadata_props[:]
@@ -123,20 +128,30 @@ def run(file, name, pieces):
 
 
 def guard(file):
-    """Makes scores NaN where the input has one: a rectifier would make a number of it, and that a class."""
+    """Makes all scores equal where the input has a NaN: a rectifier would make a number of it, and that a class.
+
+    What a segment hands on becomes NaN then, so that the next says the same.
+    """
     model = onnx.load(file)
-    graph, source = model.graph, model.graph.input[0].name
-    if any(name == "guard_sum" for node in graph.node for name in node.output):
+    graph, source = model.graph, model.graph.input[0]
+    if any(node.name.startswith("guard") for node in graph.node):
         return
+    outputs = [output.name for output in graph.output]
     for node in graph.node:
-        node.output[:] = ["scores" if name == "logits" else name for name in node.output]
+        node.output[:] = [f"{name}_unguarded" if name in outputs else name for name in node.output]
+        node.input[:] = [f"{name}_unguarded" if name in outputs else name for name in node.input]
+    rank = len(source.type.tensor_type.shape.dim)
+    add = lambda op, inputs, output, **attributes: graph.node.append(
+        helper.make_node(op, inputs, [output], name=f"guard_{op}_{output}", **attributes))
+    graph.initializer.append(numpy_helper.from_array(np.arange(1, rank), "guard_axes"))
+    graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "guard_nothing"))
     # 0 of a number, NaN of all else.
-    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "guard_axes"))
-    graph.node.extend([
-        helper.make_node("Flatten", [source], ["guard_flat"], name="guard_flatten", axis=1),
-        helper.make_node("Sub", ["guard_flat", "guard_flat"], ["guard_zero"], name="guard_subtract"),
-        helper.make_node("ReduceSum", ["guard_zero", "guard_axes"], ["guard_sum"], name="guard_reduce", keepdims=1),
-        helper.make_node("Add", ["scores", "guard_sum"], ["logits"], name="guard_add"),
-    ])
+    add("Sub", [source.name, source.name], "guard_zeros")
+    add("ReduceSum", ["guard_zeros", "guard_axes"], "guard_sum", keepdims=1)
+    add("Flatten", ["guard_sum"], "guard_row", axis=1)
+    add("IsNaN", ["guard_row"], "guard_is_nan")
+    add("Where", ["guard_is_nan", "guard_nothing", "logits_unguarded"], "logits")
+    for hidden in outputs[1:]:
+        add("Add", [f"{hidden}_unguarded", "guard_sum"], hidden)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, file)

@@ -178,8 +178,10 @@ def quality_of_people(out, seed):
 
 def put(text, name, content):
     """Replaces what stands between the marks of that name."""
-    marks = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
-    return re.sub(marks, lambda found: found[1] + content + found[2], text, flags=re.S)
+    marks = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+    made, count = re.subn(marks, lambda found: f"{found[1]}{content}\n{found[2]}", text, flags=re.S)
+    assert count == 1, f"the marks of {name}"
+    return made
 
 
 def write(out, seed, beat_pieces, costs):

@@ -9,7 +9,6 @@ Everything follows from the seeds written here. Recordings of people are for the
 fitted to them.
 """
 
-import re
 import sys
 
 import numpy as np
@@ -90,7 +89,7 @@ def stress():
     weights[0][0] = (first / std[:, None], bias - (mean / std) @ first)
     doc = "calm, stressed: of heart rate, RMSSD, SDNN, strength of skin responses, pace of breath"
     for file in export.chain(OUT, "stress", weights, STRESS["segments"], x.shape[1:], 2, doc, "features"):
-        export.int8(file, "features", x[:: max(1, len(x) // 2_000)])
+        export.int8(file, "features", x[:: max(1, len(x) // 2_000)], but_first=True)
 
 
 def main(wanted):
@@ -100,8 +99,7 @@ def main(wanted):
     length = round(BEATS["before_s"] * beats_data.RATE_HZ) + round(BEATS["after_s"] * beats_data.RATE_HZ) + 1
     costs = net.multiplications(BEATS["segments"], (1, length), 3)
     for file in OUT.glob("*.onnx"):
-        if not re.search(r"\.[23]\.", file.name):
-            export.guard(file)
+        export.guard(file)
     figures.write(OUT, JUDGE, beat_pieces, costs)
 
 
