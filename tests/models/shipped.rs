@@ -54,6 +54,7 @@ fn answers(loaded: &dyn Loaded, questions: Array) -> Vec<Vec<f32>> {
 
 fn farthest(one: &[f32], other: &[f32]) -> f32 {
     assert_eq!(one.len(), other.len());
+    assert!(one.iter().chain(other).all(|number| number.is_finite()));
     one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
@@ -101,6 +102,10 @@ fn shipped_models_answer_alike_on_both_backends() {
         let asked = || questions(ours.as_ref(), 64);
         let (ours, theirs) = (answers(ours.as_ref(), asked()), answers(theirs.as_ref(), asked()));
         let off = farthest(&ours[0], &theirs[0]);
+        // Equal where nothing is asked would be no agreement.
+        let classes = ours[0].len() / 64;
+        let spread = farthest(&ours[0][..classes], &ours[0][classes..2 * classes]);
+        assert!(spread > 0.01, "{name}: one answer to all questions");
         println!("{name}: {off:e}");
         if name.ends_with(".int8.onnx") {
             // A number that lies between two steps of 1/255 may be rounded to either, layer by layer.
@@ -108,6 +113,26 @@ fn shipped_models_answer_alike_on_both_backends() {
             assert!(off < 0.1 * most, "{name}: off by {off} of {most}");
         } else {
             assert!(off < 1e-4, "{name}: off by {off:e}");
+        }
+    }
+}
+
+#[test]
+fn what_misses_a_number_is_no_class() {
+    for name in names() {
+        let loaded = with_rten(&name);
+        let mut asked = questions(loaded.as_ref(), 2);
+        let Values::F32(values) = &mut asked.values else { unreachable!("made of floats") };
+        values[3] = f32::NAN;
+        let told = answers(loaded.as_ref(), asked);
+        let (lost, whole) = told[0].split_at(told[0].len() / 2);
+        assert!(lost.iter().all(|score| *score == 0.0), "{name}: {lost:?}");
+        assert!(whole.iter().any(|score| *score != 0.0), "{name}: {whole:?}");
+        // The next segment is told that something was missing.
+        if let Some(hidden) = told.get(1) {
+            let (lost, whole) = hidden.split_at(hidden.len() / 2);
+            assert!(lost.iter().all(|number| number.is_nan()), "{name}");
+            assert!(whole.iter().all(|number| number.is_finite()), "{name}");
         }
     }
 }

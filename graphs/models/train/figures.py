@@ -69,8 +69,21 @@ def recordings():
     return table(head, rows)
 
 
+def people():
+    """Pieces and classes of all records together, as long as those that `train.py` cuts."""
+    xs, ys = [], []
+    for _, file, lead in MITDB:
+        pieces = lines(HERE / "beats.toml", {
+            "ecg.op": "wfdb", "ecg.file": DATA / file, "clean.from": f"ecg[{lead}]",
+            "level.from": f"ecg[{lead}]", "out.from": "pieces"})
+        marked = lines(HERE / "annotations.toml", {"ecg.file": DATA / file})
+        x, y, _ = beats_data.labelled(pieces + marked)
+        xs.append(x), ys.append(y)
+    return np.concatenate(xs), np.concatenate(ys)
+
+
 def exits(out, x, y, costs):
-    """Of hearts that were not trained on: each exit alone, and early exits at some scores."""
+    """Each exit alone, and early exits at some scores."""
     logits, feed = [], x
     for number in [1, 2, 3]:
         given = export.run(out / f"beats.{number}.onnx", "piece" if number == 1 else "hidden", feed)
@@ -79,18 +92,19 @@ def exits(out, x, y, costs):
     scores = [softmax(exit) for exit in logits]
     rows, spent = [], np.cumsum(costs)
     for number, score in enumerate(scores):
-        rows.append([f"exit {number + 1} alone", *recalls(y, score.argmax(1)), f"{spent[number] / 1e3:.0f}", "–"])
+        rows.append([f"exit {number + 1} alone", *recalls(y, score.argmax(1)), "–", f"{spent[number] / 1e3:.0f}", "–"])
     for least in [0.9, 0.95, 0.98]:
         leaves = [score.max(1) >= least for score in scores[:-1]]
         first = np.where(leaves[0], 0, np.where(leaves[1], 1, 2))
         p = np.choose(first, [score.argmax(1) for score in scores])
         cost = spent[first].mean()
         share = f"{100 * (1 - cost / spent[-1]):.0f} %"
-        rows.append([f"first exit with {least}", *recalls(y, p), f"{cost / 1e3:.0f}", share])
+        left = " / ".join(f"{100 * (first == exit).mean():.0f}" for exit in range(3))
+        rows.append([f"first exit with {least}", *recalls(y, p), left, f"{cost / 1e3:.0f}", share])
     for file in ["beats.onnx", "beats.int8.onnx"]:
         p = export.run(out / file, "piece", x)[0].argmax(1)
-        rows.append([f"`{file}`", *recalls(y, p), f"{spent[-1] / 1e3:.0f}", "–"])
-    head = ["", "right %", "of normal %", "of premature %", "of artefacts %", "thousand multiplications", "saved"]
+        rows.append([f"`{file}`", *recalls(y, p), "–", f"{spent[-1] / 1e3:.0f}", "–"])
+    head = ["", "right %", "of normal %", "of premature %", "of artefacts %", "left at 1 / 2 / 3 %", "thousand multiplications", "saved"]
     return table(head, rows)
 
 
@@ -195,6 +209,8 @@ def write(out, seed, beat_pieces, costs):
     text = put(text, "files", table(["file", "bytes"], sizes + [["all", sum(size for _, size in sizes)]]))
     if DATA.is_dir():
         text = put(text, "recordings", recordings())
+        x, y = people()
+        text = put(text, "exits of people", exits(out, beat_pieces(x), y, costs))
         rows, right = quality_of_people(out, seed)
         text = put(text, "noisy", rows + f"\n\nOf its three classes {right} % are right there.")
     readme.write_text(text)
