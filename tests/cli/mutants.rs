@@ -9,7 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         mpsc::{Sender, channel},
     },
     thread,
@@ -17,9 +17,10 @@ use std::{
 };
 
 use engine::{
-    Catalog, Diagnostics, FaultClass, GraphSpec, Level, Plan, PlanOptions, RunOptions,
+    Catalog, Diagnostics, FaultClass, GraphSpec, Level, Plan, PlanOptions, RunOptions, Services,
     testing::MemoryFiles,
 };
+use model::section::ModelServices;
 use operators::{
     lines::{Line, Lines},
     math::random::Random,
@@ -96,6 +97,7 @@ fn delivered() -> Vec<String> {
     let mut paths: Vec<_> = fs::read_dir(folder)
         .expect("it is there")
         .map(|entry| entry.expect("read").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
         .collect();
     paths.sort();
     paths.iter().map(|path| fs::read_to_string(path).expect("it is text")).collect()
@@ -163,6 +165,10 @@ fn mutate(text: &str, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// Models of files that are not there: the optional ones are done without, others are problems.
+static MODELS: LazyLock<ModelServices> =
+    LazyLock::new(|| ModelServices::new(Arc::new(files()), Some("g.toml".to_owned())));
+
 /// What planning makes of a file: a plan, or problems with a place each.
 fn planned(bytes: &[u8]) -> Result<Arc<Plan>, Diagnostics> {
     let spec = GraphSpec::parse_bytes("g.toml", bytes)?;
@@ -170,7 +176,17 @@ fn planned(bytes: &[u8]) -> Result<Arc<Plan>, Diagnostics> {
         graph_file: Some("g.toml".to_owned()),
         ..PlanOptions::new(Arc::new(files()))
     };
-    let plan = spec.plan(&Catalog::new(&[operators::CATALOG]), &options)?;
+    let (services, mut problems) = Services::open_sound(&*MODELS, &spec.models);
+    let options = PlanOptions { services, ..options };
+    let plan = spec.plan(&Catalog::new(&[operators::CATALOG, model::CATALOG]), &options);
+    let plan = match plan {
+        Ok(plan) if problems.0.is_empty() => plan,
+        Ok(_) => return Err(problems),
+        Err(others) => {
+            problems.0.extend(others.0);
+            return Err(problems);
+        }
+    };
     // What `check` and `draw` show.
     assert!(!plan.table_within(80).is_empty() && !plan.mermaid().is_empty());
     Ok(Arc::new(plan))

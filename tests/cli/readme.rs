@@ -41,9 +41,9 @@ fn words(command: &str) -> Vec<String> {
 /// The delivered graphs and examples, and recordings as a reader has them: `100.hea`, `mine.csv`.
 fn home() -> Folder {
     let folder = Folder::with(&[]);
-    for part in ["graphs", "examples"] {
+    for (part, ending) in [("graphs", "toml"), ("graphs/models", "onnx"), ("examples", "toml")] {
         fs::create_dir(folder.0.join(part)).expect("there is room");
-        for path in files(part, "toml") {
+        for path in files(part, ending) {
             let name = path.file_name().expect("a file has a name");
             fs::copy(&path, folder.0.join(part).join(name)).expect("there is room");
         }

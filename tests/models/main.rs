@@ -1,5 +1,6 @@
 //! Kinds that ask: models and services of others, in whole graphs and on real threads.
 
+mod accuracy;
 mod backends;
 mod cache;
 mod detect;
@@ -11,6 +12,7 @@ mod redis;
 mod sections;
 mod serve;
 mod server;
+mod shipped;
 mod stand_ins;
 mod troubles;
 mod unchanged;

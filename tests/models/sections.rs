@@ -6,9 +6,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use afferent_suite::{kinds::tallied, onnx};
+use afferent_suite::{
+    kinds::{tallied, tally},
+    onnx,
+};
 use engine::{
-    Answer, Buffer, Disk, Fault, GraphSpec, Services, SourceText,
+    Answer, Buffer, Disk, EventFormat, EventReader, Fault, Field, GraphSpec, Services, SourceText,
     testing::{Outcome, reply},
 };
 use model::{
@@ -16,7 +19,7 @@ use model::{
     section::ModelServices,
 };
 
-use crate::{run, try_plan};
+use crate::{edge, run, try_plan};
 
 /// A file of this test run, with this content.
 pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
@@ -223,4 +226,66 @@ impl Rowwise for First {
         buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
         Ok(buffer.into())
     }
+}
+/// A graph that classifies pieces of ten samples with a model that need not be there.
+fn optional(name: &str, section: &str, node: &str) -> String {
+    let section = format!("[model.m]\n{section}\noptional = true");
+    let node = format!("op = \"classify\"\nmodel = \"m\"\nlabels = [\"a\", \"b\"]\n{node}");
+    crate::graph(name, &section, &node)
+}
+
+#[test]
+fn what_an_optional_model_would_be_asked_passes_without_a_label() {
+    let broken = file("optional.onnx", b"nothing of the kind");
+    let broken = format!("file = {broken:?}");
+    for (name, section) in [("lost", "file = \"no/such.onnx\""), ("broken", broken.as_str())] {
+        let text = optional(name, section, "window_s = 0.01");
+        let plan = try_plan(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        // Once for the node, and not again for every piece.
+        let warnings: Vec<String> = plan.warnings().iter().map(|w| w.message.clone()).collect();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let says = "`ask` passes without an answer from the model `m`: ";
+        assert!(warnings[0].starts_with(says), "{warnings:?}");
+
+        let (running, _) = run(&text);
+        assert_eq!(edge(&running, "ask", name).frames.taken, 40);
+        let fields = vec![
+            Field::text("label", 128),
+            Field::i64("index"),
+            Field::f64("score"),
+            Field::f64("margin"),
+        ];
+        let format = EventFormat { fields, rate_max: 1.0 };
+        let events = tally(name);
+        for (n, (_, frame)) in events.iter().enumerate() {
+            let event = EventReader::new(&format, frame);
+            assert!((0..4).all(|field| event.field(field).is_none()), "event {n}");
+            assert_eq!(frame.header.time.nanos(), n as i64 * 10_000_000);
+            assert_eq!(event.duration_ns(), 10_000_000);
+        }
+    }
+}
+
+#[test]
+fn an_optional_model_is_asked_where_it_can_be_used() {
+    let path = file("optional_relu.onnx", &onnx::unary("Relu", &[None, Some(20)]));
+    let section =
+        format!("[model.m]\nfile = {path:?}\nbackend = \"rten\"\noptional = true\nbatch_max = 4");
+    run(&graph(&section, "model = \"m\"").replace("answers", "optional_answers"));
+    assert_eq!(tallied("optional_answers").0.len(), 400);
+}
+
+#[test]
+fn what_only_the_model_knows_is_told_where_it_is_not_there() {
+    let lost = "[model.m]\nfile = \"no/such.onnx\"\noptional = true";
+    // How long pieces are, and what comes out.
+    let text = try_plan(&optional("no_length", "file = \"no/such.onnx\"", ""));
+    let text = text.map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("say it: `window_s`"), "{text}");
+    let text = said(lost, "model = \"m\"\nwindow_s = 0.01");
+    assert!(text.contains("only the model `m` knows what comes out"), "{text}");
+    assert!(text.contains("`fields`"), "{text}");
+    // A section that is wrong is not a model that is not there.
+    let text = said("[model.m]\nfiel = \"x.onnx\"\noptional = true", "model = \"m\"");
+    assert!(text.contains("a model has no parameter `fiel`"), "{text}");
 }

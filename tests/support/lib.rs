@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use engine::{
-    Catalog, Diagnostics, Disk, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, SourceText,
+    Catalog, Diagnostics, Disk, Files, GraphSpec, Override, Plan, PlanOptions, ReadSeek, Services,
+    SourceText,
 };
+use model::section::ModelServices;
 
 pub mod allocations;
 pub mod data;
@@ -39,10 +41,11 @@ pub fn plan(text: &str) -> Result<Arc<Plan>, Diagnostics> {
     spec.plan(&Catalog::new(&[kinds::KINDS]), &options).map(Arc::new)
 }
 
-/// Plans one of the delivered graphs, or any text, with the kinds of `operators` and of the tests.
+/// Plans one of the delivered graphs, or any text, with its models and the kinds of `operators`, `model` and
+/// of the tests. What it names relatively starts from the folder of `name`.
 ///
 /// # Panics
-/// If an override or the graph is wrong.
+/// If an override, a model or the graph is wrong.
 pub fn plan_with(name: &str, text: &str, sets: &[&str], cores: usize) -> Arc<Plan> {
     let mut spec = GraphSpec::parse(&SourceText::new(name, text)).expect("a graph file");
     let overrides: Vec<_> =
@@ -50,7 +53,11 @@ pub fn plan_with(name: &str, text: &str, sets: &[&str], cores: usize) -> Arc<Pla
     spec.apply(&overrides);
     let mut options = PlanOptions::new(Arc::new(Disk));
     options.cores = cores;
-    let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS]);
+    let models = ModelServices::new(Arc::new(Disk), Some(name.to_owned()));
+    options.services =
+        Services::open(&models, &spec.models).unwrap_or_else(|problem| panic!("{problem}"));
+    options.graph_file = Some(name.to_owned());
+    let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG, kinds::KINDS]);
     let plan = spec.plan(&catalog, &options);
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }

@@ -57,8 +57,9 @@ impl Chain {
     }
 
     /// A model of segments, each with its answer as first output. A segment takes the output of the one
-    /// before that has the name of its input; else, if its input is shaped as that of the first segment,
-    /// the question itself, as in a cascade of whole models.
+    /// before that has the name of its input, or its second output if that has the shape of its input; else,
+    /// if its input is shaped as that of the first segment, the question itself, as in a cascade of whole
+    /// models.
     ///
     /// # Errors
     /// What does not fit, as a fragment.
@@ -170,11 +171,17 @@ fn fed(this: &Signature, before: &Signature, first: &Signature) -> Option<(usize
         let output = before.outputs.iter().skip(1).position(|output| output.name == slot.name)?;
         Some((input, Feed::Output(output + 1)))
     });
+    // By the place: what it gives besides its answer, if that is of one shape with an input.
+    let placed = || {
+        let hidden = before.outputs.get(1)?;
+        let same = |slot: &Slot| slot.shape.len() > 1 && slot.question() == hidden.question();
+        Some((this.inputs.iter().position(same)?, Feed::Output(1)))
+    };
     let asked = || {
         let same = |slot: &Slot| slot.shape == first.inputs[0].shape;
         Some((this.inputs.iter().position(same)?, Feed::Question))
     };
-    named.or_else(asked)
+    named.or_else(placed).or_else(asked)
 }
 
 /// Of a later segment: answers are read as the node that asked says.

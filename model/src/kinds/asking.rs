@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Param};
+use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Outline, Param};
 
 use crate::{
     host::{ModelService, Priority},
@@ -78,37 +78,32 @@ pub(super) const IN_FLIGHT: Param<i64> =
 /// Numbers of a question, at most.
 const NUMBERS_MAX: usize = 64 << 20;
 
-/// A node's questions, checked against its model.
-pub(super) struct Planned {
-    pub(super) service: ModelService,
+/// What a node's questions are made of, whoever is asked.
+pub(super) struct Made {
+    /// Channels, and the lengths of each, in the order of the frames.
+    pub(super) lens: Vec<usize>,
+    pub(super) cut: Cut,
     /// Nanoseconds of signal in a question; 0 for tensors and pictures.
     pub(super) span_ns: i64,
-    pub(super) input: usize,
-    /// Lengths of a question, in the model's order.
-    pub(super) shape: Vec<usize>,
-    pub(super) cut: Cut,
-    pub(super) order: Order,
-    pub(super) in_flight: usize,
-    pub(super) within: Duration,
-    pub(super) priority: Priority,
     /// Questions a second to expect.
     pub(super) rate_max: f64,
 }
 
-impl Planned {
-    pub(super) fn of(node: &Node<'_>) -> Result<Self, Diagnostics> {
-        let service = node.service::<ModelService>(&MODEL)?.clone();
-        let input = input(node, &service)?;
-        let slot = service.model.signature().inputs[input].clone();
-        let scale = scale(node)?;
-        // What a question is made of, its lengths in the order of the frames.
+impl Made {
+    /// For an input of a model, or for none that is there.
+    pub(super) fn of(node: &Node<'_>, slot: Option<&Slot>) -> Result<Self, Diagnostics> {
         let (lens, cut, span_ns, rate_max) = match node.input("in") {
             Format::Signal(signal) => {
                 let channels = signal.channels.len();
                 let rate = signal.rate;
-                let len = match node.get_optional(&WINDOW_S)? {
-                    Some(seconds) => whole(node, WINDOW_S.name(), seconds * rate.hz())?,
-                    None => len_of(node, &slot, channels)?,
+                let len = match (node.get_optional(&WINDOW_S)?, slot) {
+                    (Some(seconds), _) => whole(node, WINDOW_S.name(), seconds * rate.hz())?,
+                    (None, Some(slot)) => len_of(node, slot, channels)?,
+                    (None, None) => {
+                        let what =
+                            "only the model knows how long its pieces are, and it cannot be used";
+                        return Err(misfit(node, what.to_owned(), "say it: `window_s`").into());
+                    }
                 };
                 let hop = match node.get_optional(&HOP_S)? {
                     Some(seconds) => whole(node, HOP_S.name(), seconds * rate.hz())?,
@@ -128,8 +123,14 @@ impl Planned {
                     let what = format!("a model takes f32 of one shape, not {}", node.input("in"));
                     return Err(misfit(node, what, "give it pieces of one length").into());
                 };
-                let lens = if shape.len() > 1 { shape } else { [vec![1], shape].concat() };
-                (lens, Cut::Tensor, 0, node.input("in").frames_per_second())
+                let mut lens = if shape.len() > 1 { shape } else { [vec![1], shape].concat() };
+                let len: usize = lens[1..].iter().product();
+                // For a model of one channel the first counts, as for a kind that looks at one.
+                if slot.is_some_and(|slot| slot.count() == Some(len)) {
+                    lens[0] = 1;
+                }
+                let numbers = lens[0].saturating_mul(len);
+                (lens, Cut::Tensor { numbers }, 0, node.input("in").frames_per_second())
             }
             Format::Image(image) => {
                 let channels = match image.pixel {
@@ -144,6 +145,36 @@ impl Planned {
                 return Err(misfit(node, what, hint).into());
             }
         };
+        Ok(Self { lens, cut, span_ns, rate_max })
+    }
+}
+
+/// A node's questions, checked against its model.
+pub(super) struct Planned {
+    pub(super) service: ModelService,
+    /// Nanoseconds of signal in a question; 0 for tensors and pictures.
+    pub(super) span_ns: i64,
+    pub(super) input: usize,
+    /// Lengths of a question, in the model's order.
+    pub(super) shape: Vec<usize>,
+    pub(super) cut: Cut,
+    pub(super) order: Order,
+    pub(super) in_flight: usize,
+    pub(super) within: Duration,
+    pub(super) priority: Priority,
+    /// Questions a second to expect.
+    pub(super) rate_max: f64,
+    /// That of several channels one is looked at.
+    warning: Option<Diagnostic>,
+}
+
+impl Planned {
+    pub(super) fn of(node: &Node<'_>) -> Result<Self, Diagnostics> {
+        let service = node.service::<ModelService>(&MODEL)?.clone();
+        let input = input(node, &service)?;
+        let slot = service.model.signature().inputs[input].clone();
+        let scale = scale(node)?;
+        let Made { lens, cut, span_ns, rate_max } = Made::of(node, Some(&slot))?;
         let (channels, len) = (lens[0], lens[1..].iter().product());
         let layout = layout(node, &slot, channels, len)?;
         let shape = shape(node, &slot, &lens, layout)?;
@@ -158,6 +189,7 @@ impl Planned {
             within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
             priority: Priority::named(node.get(&PRIORITY)?),
             rate_max,
+            warning: of_several_rows(node, &lens),
         })
     }
 
@@ -170,10 +202,29 @@ impl Planned {
         }
     }
 
+    /// What the node gives, in this format.
+    pub(super) fn outline(self, format: Format) -> Outline {
+        let mut outline = Outline::of([format]).looking_back(self.span_ns);
+        outline.warnings.extend(self.warning);
+        outline
+    }
+
     /// What the model gives.
     pub(super) fn outputs(&self) -> &[Slot] {
         &self.service.model.signature().outputs
     }
+}
+
+/// That only the first row of tensors is looked at, if it is so.
+fn of_several_rows(node: &Node<'_>, lens: &[usize]) -> Option<Diagnostic> {
+    let Format::Tensor(tensor) = node.input("in") else { return None };
+    let [Dimension::Fixed(rows), _, ..] = tensor.shape[..] else { return None };
+    let message = format!("`{}` looks at the first of {rows} channels", node.name());
+    let place = node.inputs().first().and_then(|input| input.place.clone());
+    let warning = Diagnostic::warning(Code::NoEffect, message).at(&place);
+    let hint =
+        "the model takes one; pick it where the pieces come from, as in `from = \"ecg[MLII]\"`";
+    (lens[0] < rows).then(|| warning.hint(hint))
 }
 
 /// The model's input that a node feeds.

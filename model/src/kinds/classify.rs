@@ -13,8 +13,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Answer, Body, Buffer, Code, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
-    Format, Kind, Node, Outline, Param, Placement, Port,
+    Answer, Body, Buffer, BuildError, Code, Diagnostic, Diagnostics, EventFormat, EventWriter,
+    Fault, Field, FieldKind, Format, Kind, Node, Param, Placement, Port,
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
 };
 
 use super::{
+    absent,
     asking::{
         COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
         WINDOW_S, WITHIN_MS,
@@ -47,7 +48,8 @@ pub static KIND: Kind = Kind {
           has the moment of its piece's first sample and the piece's length: the look-back. What is \
           not answered within `within_ms`, or fails, gets `fallback`, a label with score 0 (number −1 \
           where it is \"unknown\"), else it is dropped, counted and told at the end. NaN goes \
-          into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, \
+          into the model as it is; a model that gives NaN has failed. Without a model that is `optional` \
+          the events have no fields. Delay: none. Cost: the model's, \
           on threads of its own.",
     example: "model = \"m\"\nlabels = [\"calm\", \"tense\"]\n\n[model.m]\nfile = \"model.onnx\"",
     inputs: &[Port::any("in")],
@@ -77,13 +79,21 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        let events = |rate_max| Ok(Some(Format::event(fields(node)?, rate_max)));
+        if let Some(outline) = absent::outline(node, events)? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
         ASKS.stand_in_of(node, &planned)?;
-        let classify = Classify::of(node, &planned)?;
-        let format = Format::Event(classify.format);
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        let format = Format::Event(Classify::of(node, &planned)?.format);
+        Ok(planned.outline(format))
     },
-    build: |node| Ok(Body::call(ASKS.call(node)?)),
+    build: |node| {
+        if let Some(body) = absent::body(node, false).map_err(BuildError::Graph)? {
+            return Ok(body);
+        }
+        Ok(Body::call(ASKS.call(node)?))
+    },
     ..Kind::BASE
 };
 
@@ -193,23 +203,13 @@ impl Classify {
             let hint = "name the output with one number a class: `output`";
             return Err(problem.hint(hint).into());
         };
-        let mut fields = vec![
-            Field::text("label", LABEL_BYTES_MAX),
-            Field::i64("index"),
-            Field::f64("score"),
-            Field::f64("margin"),
-        ];
-        let all_scores = node.get(&ALL_SCORES)?;
-        if all_scores {
-            fields.push(Field { name: "scores", kind: FieldKind::Floats { max: CLASSES_MAX } });
-        }
         Ok(Self {
             output,
             labels: labels(node, classes)?,
             activation: Activation::named(node.get(&ACTIVATION)?),
             min_score: node.get(&MIN_SCORE)?,
-            all_scores,
-            format: Arc::new(EventFormat { fields, rate_max: planned.rate_max }),
+            all_scores: node.get(&ALL_SCORES)?,
+            format: Arc::new(EventFormat { fields: fields(node)?, rate_max: planned.rate_max }),
             span_ns: planned.span_ns,
         })
     }
@@ -227,6 +227,19 @@ impl Classify {
         let all: Vec<f32> = all.iter().map(|&score| score as f32).collect();
         event.floats(4, &all).finish()
     }
+}
+
+fn fields(node: &Node<'_>) -> Result<Vec<Field>, Diagnostic> {
+    let mut fields = vec![
+        Field::text("label", LABEL_BYTES_MAX),
+        Field::i64("index"),
+        Field::f64("score"),
+        Field::f64("margin"),
+    ];
+    if node.get(&ALL_SCORES)? {
+        fields.push(Field { name: "scores", kind: FieldKind::Floats { max: CLASSES_MAX } });
+    }
+    Ok(fields)
 }
 
 impl Rowwise for Classify {

@@ -161,8 +161,8 @@ impl Pieces {
 pub(super) enum Cut {
     /// Pieces of a signal.
     Pieces(Pieces),
-    /// Whole tensors.
-    Tensor,
+    /// Tensors, of which so many numbers from the first on.
+    Tensor { numbers: usize },
     /// Whole pictures.
     Picture,
 }
@@ -172,7 +172,10 @@ impl Cut {
         let whole = |frame: &Frame, question: Buffer| Frame::new(frame.header, question);
         let question = match self {
             Self::Pieces(pieces) => return pieces.process(io, order),
-            Self::Tensor => whole(io.frame(), order.question(io.frame().buffer().floats())),
+            Self::Tensor { numbers } => {
+                let planes = io.frame().buffer().floats();
+                whole(io.frame(), order.question(&planes[..planes.len().min(*numbers)]))
+            }
             Self::Picture => whole(io.frame(), order.picture(io.frame().buffer().bytes())),
         };
         io.send(0, question);

@@ -19,8 +19,8 @@ mod yunet;
 use std::sync::Arc;
 
 use engine::{
-    Answer, Body, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind, Format, Kind,
-    Node, Outline, Param, Placement, Port,
+    Answer, Body, BuildError, Diagnostics, EventFormat, EventWriter, Fault, Field, FieldKind,
+    Format, Kind, Node, Param, Placement, Port,
 };
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
 };
 
 use super::{
+    absent,
     asking::{
         COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
         WINDOW_S, WITHIN_MS,
@@ -96,13 +97,21 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        let events = |rate_max| Ok(Some(Format::event(fields(), rate_max)));
+        if let Some(outline) = absent::outline(node, events)? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
         ASKS.stand_in_of(node, &planned)?;
-        let detect = Detect::of(node, &planned)?;
-        let format = Format::Event(detect.format);
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        let format = Format::Event(Detect::of(node, &planned)?.format);
+        Ok(planned.outline(format))
     },
-    build: |node| Ok(Body::call(ASKS.call(node)?)),
+    build: |node| {
+        if let Some(body) = absent::body(node, true).map_err(BuildError::Graph)? {
+            return Ok(body);
+        }
+        Ok(Body::call(ASKS.call(node)?))
+    },
     ..Kind::BASE
 };
 
@@ -124,6 +133,11 @@ const MOST: Param<i64> = Param::with_default("most", 32, "Most things told of on
     .within(1.0, 1_024.0)
     .live();
 
+fn fields() -> Vec<Field> {
+    let numbers = ["score", "x0", "y0", "x1", "y1"].map(Field::f64);
+    [Field::text("label", 128)].into_iter().chain(numbers).collect()
+}
+
 #[derive(Debug)]
 struct Detect {
     decoder: Decoder,
@@ -138,9 +152,7 @@ struct Detect {
 impl Detect {
     fn of(node: &Node<'_>, planned: &Planned) -> Result<Self, Diagnostics> {
         let decoder = Decoder::of(node, planned)?;
-        let fields = ["score", "x0", "y0", "x1", "y1"].map(Field::f64);
-        let mut fields: Vec<Field> =
-            [Field::text("label", 128)].into_iter().chain(fields).collect();
+        let mut fields = fields();
         if decoder.has_landmarks() {
             let kind = FieldKind::Floats { max: 2 * LANDMARKS };
             fields.push(Field { name: "landmarks", kind });

@@ -8,7 +8,7 @@
 //! With `unit` a vector has length 1, so that the product of two is the cosine between them.
 
 use engine::{
-    Answer, Body, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node, Outline, Param,
+    Answer, Body, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node, Param,
     Placement, Port, TensorFormat,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 };
 
 use super::{
+    absent,
     asking::{
         COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
         WINDOW_S, WITHIN_MS,
@@ -62,12 +63,15 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        if let Some(outline) = absent::outline(node, |_| Ok(None))? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
         ASKS.stand_in_of(node, &planned)?;
         let embed = Embed::of(node, &planned)?;
         let shape = vec![Dimension::Fixed(embed.len)];
         let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        Ok(planned.outline(format))
     },
     build: |node| Ok(Body::call(ASKS.call(node)?)),
     ..Kind::BASE

@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use engine::{
     Answer, Body, Buffer, Code, Diagnostic, Diagnostics, Dimension, Element, EventFormat,
-    EventWriter, Fault, Field, FieldKind, Format, Kind, Node, Outline, Param, Placement, Port,
-    TensorFormat,
+    EventWriter, Fault, Field, FieldKind, Format, Kind, Node, Param, Placement, Port, TensorFormat,
 };
 
 use crate::{
@@ -25,6 +24,7 @@ use crate::{
 };
 
 use super::{
+    absent,
     asking::{
         COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
         WINDOW_S, WITHIN_MS,
@@ -74,13 +74,21 @@ pub static KIND: Kind = Kind {
     ],
     placement: Placement::Asks,
     plan: |node| {
+        if let Some(outline) = absent::outline(node, |rate_max| events(node, rate_max))? {
+            return Ok(outline);
+        }
         let planned = Planned::of(node)?;
         ASKS.stand_in_of(node, &planned)?;
         let output = output(node, &OUTPUT, planned.outputs())?;
         let format = format(node, &planned, &planned.outputs()[output])?;
-        Ok(Outline::of([format]).looking_back(planned.span_ns))
+        Ok(planned.outline(format))
     },
-    build: |node| Ok(Body::call(ASKS.call(node)?)),
+    build: |node| {
+        if let Some(body) = absent::body(node, false).map_err(engine::BuildError::Graph)? {
+            return Ok(body);
+        }
+        Ok(Body::call(ASKS.call(node)?))
+    },
     ..Kind::BASE
 };
 
@@ -158,8 +166,7 @@ fn format(node: &Node<'_>, planned: &Planned, slot: &Slot) -> Result<Format, Dia
             let problem = node.problem(Code::OutOfRange, FIELDS.name(), message);
             return Err(problem.hint("name each of its numbers once, 64 at most").into());
         }
-        let field = |name: &&str| Field { name: kept(name), kind: FieldKind::F64 };
-        return Ok(Format::event(names.iter().map(field).collect(), planned.rate_max));
+        return Ok(named_numbers(&names, planned.rate_max));
     }
     let lens: Option<Vec<usize>> = slot.question().into_iter().collect();
     let Some(lens) = lens else {
@@ -171,6 +178,16 @@ fn format(node: &Node<'_>, planned: &Planned, slot: &Slot) -> Result<Format, Dia
     };
     let shape = lens.into_iter().map(Dimension::Fixed).collect();
     Ok(Format::Tensor(TensorFormat { element: Element::F32, shape }.into()))
+}
+
+fn named_numbers(names: &[&str], rate_max: f64) -> Format {
+    let field = |name: &&str| Field { name: kept(name), kind: FieldKind::F64 };
+    Format::event(names.iter().map(field).collect(), rate_max)
+}
+
+/// What it gives with `fields`, which need no model to be known.
+fn events(node: &Node<'_>, rate_max: f64) -> Result<Option<Format>, Diagnostics> {
+    Ok(node.get_optional(&FIELDS)?.map(|names| named_numbers(&names, rate_max)))
 }
 
 /// Gives an output as it is.

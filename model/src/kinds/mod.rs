@@ -1,5 +1,6 @@
 //! Kinds that ask a model of the graph: `[model.NAME]` describes it, a node's `model = "NAME"` asks it.
 
+pub mod absent;
 mod asking;
 mod call;
 pub mod classify;

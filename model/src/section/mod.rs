@@ -17,6 +17,7 @@ use crate::{
         section::{CacheServices, PREFIX, find},
     },
     host::{Manner, Model, ModelService, Trial, Workers},
+    kinds::absent::AbsentModel,
 };
 
 use parts::{EXITS, FILE, Paths, SEGMENTS, THRESHOLDS};
@@ -46,6 +47,7 @@ pub static PARAMS: &[&dyn AnyParam] = &[
     &PROVIDER,
     &BATCH_MAX,
     &CACHE,
+    &OPTIONAL,
     &RELOAD,
     &AGREEMENT,
     &TRIAL_QUESTIONS,
@@ -67,6 +69,12 @@ const BATCH_MAX: Param<i64> =
     Param::with_default("batch_max", 32, "Most questions to run at once.").within(1.0, 1_024.0);
 const CACHE: Param<&str> =
     Param::optional("cache", "Where its answers are kept, as in `[cache.NAME]`.");
+const OPTIONAL: Param<bool> = Param::with_default(
+    "optional",
+    false,
+    "Whether the graph also runs where the model cannot be used: what would be asked then passes as \
+     events without fields, and stderr says so once.",
+);
 const RELOAD: Param<bool> = Param::with_default(
     "reload",
     false,
@@ -193,7 +201,11 @@ impl ServiceKind for ModelServices {
     fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
         let Settings { params, fixed } = settings(section)?;
         let paths = Paths::of(section, &params, self.graph_file.as_deref())?;
-        let parts = paths.read(&*self.files).map_err(|(path, error)| {
+        let read = paths.read(&*self.files);
+        if let (Err((path, error)), true) = (&read, params.read(&OPTIONAL)?) {
+            return Ok(format!("absent {path} {error}"));
+        }
+        let parts = read.map_err(|(path, error)| {
             let message = format!("cannot read `{path}`: {error}");
             let problem = Diagnostic::error(Code::of_io(&error), message);
             let written = if paths.exits.as_ref() == Some(&path) {
@@ -211,12 +223,13 @@ impl ServiceKind for ModelServices {
         self.cache(section, &params)?;
         let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
         let identity = format!(
-            "{} {} {:?} {} {fixed:?} {:?} {own}",
+            "{} {} {:?} {} {fixed:?} {:?} {} {own}",
             parts.content,
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
             params.read_optional(&CACHE)?,
+            params.read(&OPTIONAL)?,
         );
         Ok(identity)
     }
@@ -225,8 +238,27 @@ impl ServiceKind for ModelServices {
         let unplanned = |_| Fault::new("its section is wrong");
         let Settings { params, fixed } = settings(section).map_err(unplanned)?;
         let refused = |problem: Diagnostic| Fault::new(problem.message);
-        let unreadable = |(_, error)| Fault::io("it cannot be read", error);
-        let paths = Paths::of(section, &params, self.graph_file.as_deref()).map_err(unplanned)?;
+        let service = match self.load(section, &params) {
+            Ok(model) => ModelService::new(model, fixed),
+            Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {
+                return Ok(Arc::new(AbsentModel { why: fault.to_string() }));
+            }
+            Err(fault) => return Err(fault),
+        };
+        Ok(match self.cache(section, &params).map_err(refused)? {
+            Some(cache) => Arc::new(service.cached(cache)),
+            None => Arc::new(service),
+        })
+    }
+}
+
+impl ModelServices {
+    fn load(&self, section: &SectionSpec, params: &Params) -> Result<Arc<Model>, Fault> {
+        let refused = |problem: Diagnostic| Fault::new(problem.message);
+        let unplanned = |_| Fault::new("its section is wrong");
+        let unreadable =
+            |(path, error): (String, _)| Fault::io(format!("`{path}` cannot be read"), error);
+        let paths = Paths::of(section, params, self.graph_file.as_deref()).map_err(unplanned)?;
         let parts = paths.read(&*self.files).map_err(unreadable)?;
         let content = parts.content.clone();
         let providers = params.read(&PROVIDER).map_err(refused)?;
@@ -245,10 +277,6 @@ impl ServiceKind for ModelServices {
             let backend = backend.to_owned();
             Reload { paths, backend, options, trial, files, content, tell }.start(&model);
         }
-        let service = ModelService::new(model, fixed);
-        Ok(match self.cache(section, &params).map_err(refused)? {
-            Some(cache) => Arc::new(service.cached(cache)),
-            None => Arc::new(service),
-        })
+        Ok(model)
     }
 }

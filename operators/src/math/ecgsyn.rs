@@ -22,20 +22,23 @@
 //! - RR intervals come from two noisy oscillators (Mayer waves at 0.1 Hz, respiration) that run for
 //!   ever, in place of a Fourier transform of a whole record. The spectrum's two peaks are
 //!   Lorentzian rather than Gaussian, of the same half width, 0.01 Hz.
-//! - Premature ventricular beats and four kinds of noise are added.
+//! - Premature beats of the ventricles and the atria and six kinds of noise are added.
+//! - With a `variety_share` every seed has waves of its own, in place of the textbook's.
 
 use std::collections::VecDeque;
 
 use super::sine::Sine;
 
+mod heart;
 pub(crate) mod noise;
 mod parameters;
 pub(crate) mod rhythm;
 mod wave;
 
-use noise::{Electrode, Spline, White};
+use heart::Heart;
+use noise::{Electrode, Jumps, Muscle, Spline, White};
 pub use parameters::{EcgError, EcgParameters};
-use rhythm::Rhythm;
+use rhythm::{Next, Rhythm};
 use wave::{Shape, add_wave};
 
 /// Samples computed together; they stay in the first-level cache.
@@ -49,6 +52,7 @@ const BESIDE: u64 = 3;
 pub struct Ecg {
     parameters: EcgParameters,
     rate_hz: f64,
+    heart: Heart,
     /// The next sample.
     sample: u64,
     rhythm: Rhythm,
@@ -63,7 +67,8 @@ pub struct Ecg {
 /// A beat as it truly is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EcgBeat {
-    /// When the signal without noise is highest, from sample 0 on.
+    /// When the main wave without noise is highest, or lowest where the lead sees it downwards, from
+    /// sample 0 on.
     pub time_ns: i64,
     /// Time since the R peak before, if there was one.
     pub rr_ns: Option<i64>,
@@ -76,6 +81,8 @@ pub struct EcgBeat {
 pub enum BeatClass {
     /// In the sinus node, as it should. Annotated as `N`.
     Normal,
+    /// In the atria, too early. Annotated as `S`.
+    Supraventricular,
     /// In a ventricle, too early. Annotated as `V`.
     Ventricular,
 }
@@ -100,6 +107,7 @@ impl Ecg {
         let mut ecg = Self {
             parameters,
             rate_hz,
+            heart: Heart::new(parameters.seed, parameters.variety_share),
             sample: 0,
             rhythm: Rhythm::new(parameters.seed),
             beats: VecDeque::with_capacity(32),
@@ -137,8 +145,8 @@ impl Ecg {
         self.sample
     }
 
-    /// New parameters from the next sample on. Beats that have begun keep their shape; the seed
-    /// stays.
+    /// New parameters from the next sample on. Beats that have begun keep their shape; the seed and
+    /// the shapes that are drawn from it stay.
     pub fn retune(&mut self, parameters: EcgParameters) -> Result<(), EcgError> {
         parameters.check(self.rate_hz)?;
         let sine = |frequency_hz| Sine::new(frequency_hz, self.rate_hz, 0.0);
@@ -146,7 +154,8 @@ impl Ecg {
         self.respiration =
             self.respiration.followed_by(self.sample, sine(parameters.respiration_hz));
         self.mains = self.mains.followed_by(self.sample, sine(parameters.mains_hz));
-        self.parameters = EcgParameters { seed, ..parameters };
+        let variety_share = self.parameters.variety_share;
+        self.parameters = EcgParameters { seed, variety_share, ..parameters };
         Ok(())
     }
 
@@ -166,14 +175,14 @@ impl Ecg {
     fn plan_first(&mut self) {
         let mean_s = 60.0 / self.parameters.heart_rate_bpm;
         let time_ns = (mean_s * (0.25 + 0.25 * self.rhythm.uniform()) * 1e9).round() as i64;
-        self.plan(time_ns, mean_s, BeatClass::Normal);
+        self.plan(time_ns, &Next::normal(mean_s));
     }
 
     fn plan_next(&mut self) {
         let next = self.rhythm.next_interval(&self.parameters);
         let last_ns = self.beats.back().expect("one beat is always planned").time_ns;
         let time_ns = last_ns + (next.rr_s * 1e9).round() as i64;
-        self.plan(time_ns, next.shape_rr_s, next.class);
+        self.plan(time_ns, &next);
 
         // All waves that reach the last but one are known now.
         let (before, at, behind) = self.last_three();
@@ -182,7 +191,7 @@ impl Ecg {
             .into_iter()
             .flatten()
             .map(|beat| ((beat.time_ns - at.time_ns) as f64 * 1e-9, beat.height_mv, beat.shape));
-        let peak_s = wave::peak(near, at.shape.main_width_s());
+        let peak_s = wave::peak(near, at.shape.main());
         let index = self.beats.len() - 2;
         self.beats[index].peak_ns = at.time_ns + (peak_s * 1e9).round() as i64;
     }
@@ -193,9 +202,10 @@ impl Ecg {
         (before, self.beats[count - 2], self.beats[count - 1])
     }
 
-    fn plan(&mut self, time_ns: i64, shape_rr_s: f64, class: BeatClass) {
-        let shape = Shape::new(class, shape_rr_s);
-        let height_mv = self.parameters.amplitude_mv / wave::normal_peak();
+    fn plan(&mut self, time_ns: i64, next: &Next) {
+        let Next { class, form, shape_rr_s, height, .. } = *next;
+        let shape = self.heart.shape(class, form, shape_rr_s);
+        let height_mv = height * self.parameters.amplitude_mv / self.heart.peak;
         let planned =
             Planned { time_ns, height_mv, class, shape, peak_ns: time_ns, is_told: false };
         self.beats.push_back(planned);
@@ -216,6 +226,7 @@ impl Ecg {
     fn add_noise(&self, block: &mut [f64]) {
         let EcgParameters { seed, wander_mv, mains_mv, noise_mv, electrode_mv, .. } =
             self.parameters;
+        let EcgParameters { muscle_mv, jumps_per_min, jump_mv, .. } = self.parameters;
         let first = self.sample;
         if wander_mv > 0.0 {
             self.respiration.add(first, 0.6 * wander_mv, block);
@@ -226,6 +237,12 @@ impl Ecg {
         }
         if electrode_mv > 0.0 {
             Electrode::new(seed, self.rate_hz).add(first, electrode_mv, block);
+        }
+        if muscle_mv > 0.0 {
+            Muscle::new(seed, self.rate_hz).add(first, muscle_mv, block);
+        }
+        if jumps_per_min > 0.0 && jump_mv > 0.0 {
+            Jumps::new(seed, jumps_per_min, self.rate_hz).add(first, jump_mv, block);
         }
         if noise_mv > 0.0 {
             White::new(seed).add(first, noise_mv, block);
@@ -269,6 +286,7 @@ impl BeatClass {
     pub fn mnemonic(self) -> &'static str {
         match self {
             Self::Normal => "N",
+            Self::Supraventricular => "S",
             Self::Ventricular => "V",
         }
     }

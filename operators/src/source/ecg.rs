@@ -3,8 +3,8 @@
 //! The dynamical model ECGSYN (McSharry, Clifford, Tarassenko, Smith 2003): a
 //! point runs round a circle once per beat and five Gaussian hills on the way are
 //! P, Q, R, S and T. Intervals vary with a Mayer wave near 0.1 Hz and with
-//! breathing; ectopic beats, baseline wander, mains hum, electrode motion and
-//! white noise are added as asked. See [`crate::math::ecgsyn`].
+//! breathing; ectopic beats, baseline wander, mains hum, electrode motion, muscle
+//! noise, jumps and white noise are added as asked. See [`crate::math::ecgsyn`].
 //!
 //! | port    | carries                                            |
 //! |---------|----------------------------------------------------|
@@ -24,7 +24,10 @@ pub static KIND: Kind = Kind {
     summary: "A synthetic electrocardiogram with known beats.",
     doc: "The dynamical model ECGSYN (McSharry et al. 2003): intervals vary around heart_rate_bpm \
           with a Mayer wave near 0.1 Hz and with breathing, and each beat is five Gaussian waves. \
-          Ectopic beats, baseline wander, mains hum, electrode motion and white noise as asked. \
+          Ectopic beats, baseline wander, mains hum, electrode motion, muscle noise, jumps and white noise \
+          as asked. With variety_share the waves, premature beats and pauses are drawn from the seed, so \
+          that sessions are people: slow conduction, leads that see R downwards, several forms of \
+          premature beats, pairs of them; `truth` then tells the lowest point where R points down. \
           The port `truth` tells every R peak at its true instant. Sample n is the same whatever \
           the frame length; the same seed gives the same signal; session n of a run uses seed + n. \
           Without `seconds` it never ends. Cost: about 20 ns a sample.",
@@ -38,12 +41,18 @@ pub static KIND: Kind = Kind {
         &LF_HF_RATIO,
         &RESPIRATION_HZ,
         &ECTOPIC_PER_MIN,
+        &SUPRAVENTRICULAR_PER_MIN,
+        &IRREGULAR_SHARE,
+        &VARIETY_SHARE,
         &AMPLITUDE_MV,
         &WANDER_MV,
         &MAINS_MV,
         &MAINS_HZ,
         &NOISE_MV,
         &ELECTRODE_MV,
+        &MUSCLE_MV,
+        &JUMPS_PER_MIN,
+        &JUMP_MV,
         &SEED,
     ],
     plan: |node| {
@@ -106,6 +115,26 @@ const ECTOPIC_PER_MIN: Param<f64> =
     Param::with_default("ectopic_per_min", 0.0, "Premature ventricular beats per minute.")
         .within(0.0, 60.0)
         .live();
+const SUPRAVENTRICULAR_PER_MIN: Param<f64> = Param::with_default(
+    "supraventricular_per_min",
+    0.0,
+    "Premature supraventricular beats per minute.",
+)
+.within(0.0, 60.0)
+.live();
+const IRREGULAR_SHARE: Param<f64> = Param::with_default(
+    "irregular_share",
+    0.0,
+    "Deviation of single intervals over their mean: the atria fibrillate.",
+)
+.within(0.0, 0.3)
+.live();
+const VARIETY_SHARE: Param<f64> = Param::with_default(
+    "variety_share",
+    0.0,
+    "How far waves and premature beats, drawn from the seed, stray from the textbook's to people's.",
+)
+.within(0.0, 1.0);
 const AMPLITUDE_MV: Param<f64> =
     Param::with_default("amplitude_mv", 1.0, "Height of a normal R peak.")
         .within(0.01, 10.0)
@@ -124,6 +153,18 @@ const ELECTRODE_MV: Param<f64> =
     Param::with_default("electrode_mv", 0.0, "Root mean square of electrode motion, 1 to 8 Hz.")
         .within(0.0, 10.0)
         .live();
+const MUSCLE_MV: Param<f64> =
+    Param::with_default("muscle_mv", 0.0, "Root mean square of muscle noise: white, in bursts.")
+        .within(0.0, 10.0)
+        .live();
+const JUMPS_PER_MIN: Param<f64> =
+    Param::with_default("jumps_per_min", 6.0, "Jumps of the baseline per minute.")
+        .within(0.0, 60.0)
+        .live();
+const JUMP_MV: Param<f64> =
+    Param::with_default("jump_mv", 0.0, "Deviation of their heights; they decay in 0.05 to 1 s.")
+        .within(0.0, 10.0)
+        .live();
 const SEED: Param<i64> =
     Param::with_default("seed", 1, "The same seed gives the same signal.").within(0.0, 9e15);
 
@@ -134,12 +175,18 @@ fn parameters(node: &Node<'_>) -> Result<EcgParameters, BuildError> {
         lf_hf_ratio: node.get(&LF_HF_RATIO)?,
         respiration_hz: node.get(&RESPIRATION_HZ)?,
         ectopic_per_min: node.get(&ECTOPIC_PER_MIN)?,
+        supraventricular_per_min: node.get(&SUPRAVENTRICULAR_PER_MIN)?,
+        irregular_share: node.get(&IRREGULAR_SHARE)?,
+        variety_share: node.get(&VARIETY_SHARE)?,
         amplitude_mv: node.get(&AMPLITUDE_MV)?,
         wander_mv: node.get(&WANDER_MV)?,
         mains_mv: node.get(&MAINS_MV)?,
         mains_hz: node.get(&MAINS_HZ)?,
         noise_mv: node.get(&NOISE_MV)?,
         electrode_mv: node.get(&ELECTRODE_MV)?,
+        muscle_mv: node.get(&MUSCLE_MV)?,
+        jumps_per_min: node.get(&JUMPS_PER_MIN)?,
+        jump_mv: node.get(&JUMP_MV)?,
         // People differ: sessions of one run are not copies of one heart.
         seed: node.get(&SEED)? as u64 + u64::from(node.session()),
     })

@@ -1,5 +1,6 @@
 //! What is between a heart and a number. Every value is a function of seed and sample alone.
 
+use super::wave::exp_of_negative;
 use crate::math::random::hash;
 
 /// Standard deviation of a uniform 16-bit number: √((65 536² − 1) / 12).
@@ -116,6 +117,81 @@ impl Electrode {
     }
 }
 
+/// Muscles near an electrode: white noise in bursts of some seconds, of variance 1.
+pub(crate) struct Muscle {
+    white: White,
+    burst: Spline,
+}
+
+impl Muscle {
+    pub(crate) fn new(seed: u64, rate_hz: f64) -> Self {
+        let white = White { key: key(seed, 5) };
+        Self { white, burst: Spline::new(key(seed, 6), 0.25, rate_hz) }
+    }
+
+    pub(crate) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
+        let (mut white, mut burst) = ([0.0; super::BLOCK], [0.0; super::BLOCK]);
+        let (white, burst) = (&mut white[..out.len()], &mut burst[..out.len()]);
+        self.white.add(first, deviation, white);
+        self.burst.add(first, 1.0, burst);
+        for ((out, white), burst) in out.iter_mut().zip(white).zip(burst) {
+            *out += *white * *burst;
+        }
+    }
+}
+
+/// Jumps of the baseline that decay: an electrode is touched, and an amplifier's high-pass answers.
+///
+/// Time is cut into slots, and every second one has a jump.
+pub(crate) struct Jumps {
+    key: u64,
+    slot_s: f64,
+    rate_hz: f64,
+}
+
+/// A jump, in seconds and parts of the deviation.
+struct Jump {
+    at_s: f64,
+    decay_s: f64,
+    height: f64,
+}
+
+impl Jumps {
+    /// Longest time to decay to 1/e, and so many of it until nothing is left.
+    const DECAY_S_MAX: f64 = 1.0;
+    const DECAYS: f64 = 12.0;
+
+    pub(crate) fn new(seed: u64, per_min: f64, rate_hz: f64) -> Self {
+        Self { key: key(seed, 7), slot_s: 30.0 / per_min, rate_hz }
+    }
+
+    fn of_slot(&self, slot: u64) -> Option<Jump> {
+        let what = hash(self.key.wrapping_add(2 * slot));
+        let share = |shift: u32| (what >> shift & 0xffff) as f64 / 65_536.0;
+        let height = hash(self.key.wrapping_add(2 * slot + 1));
+        let height = (sum_of_four(height) as f64 - 4.0 * MEAN_16) / (2.0 * DEVIATION_16);
+        let at_s = (slot as f64 + share(0)) * self.slot_s;
+        // Evenly spread by its logarithm, from 0.05 s on.
+        let decay_s = 0.05 * 20.0_f64.powf(share(16));
+        (share(32) < 0.5).then_some(Jump { at_s, decay_s, height })
+    }
+
+    pub(crate) fn add(&self, first: u64, deviation: f64, out: &mut [f64]) {
+        let time_s = |sample: u64| sample as f64 / self.rate_hz;
+        let reach_s = Self::DECAY_S_MAX * Self::DECAYS;
+        let from = ((time_s(first) - reach_s).max(0.0) / self.slot_s) as u64;
+        let until = (time_s(first + out.len() as u64) / self.slot_s) as u64;
+        for jump in (from..=until).filter_map(|slot| self.of_slot(slot)) {
+            for (sample, out) in (first..).zip(out.iter_mut()) {
+                let decays = (time_s(sample) - jump.at_s) / jump.decay_s;
+                if (0.0..Self::DECAYS).contains(&decays) {
+                    *out += deviation * jump.height * exp_of_negative(-decays);
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +221,36 @@ mod tests {
         }
         let (mean, deviation) = moments(&electrode);
         assert!(mean.abs() < 0.02 && (deviation - 1.0).abs() < 0.08, "{mean} {deviation}");
+    }
+
+    #[test]
+    fn muscles_are_as_loud_as_asked() {
+        let mut muscle = vec![0.0; 2_000_000];
+        for (block, first) in muscle.chunks_mut(super::super::BLOCK).zip((0..).step_by(256)) {
+            Muscle::new(5, 50.0).add(first, 1.0, block);
+        }
+        // 10 000 nodes of bursts, as for an electrode.
+        let (mean, deviation) = moments(&muscle);
+        assert!(mean.abs() < 0.02 && (deviation - 1.0).abs() < 0.08, "{mean} {deviation}");
+    }
+
+    #[test]
+    fn jumps_come_as_often_and_as_high_as_asked() {
+        let rate_hz = 100.0;
+        let mut jumps = vec![0.0; 3_600_000];
+        for (block, first) in jumps.chunks_mut(256).zip((0..).step_by(256)) {
+            Jumps::new(5, 12.0, rate_hz).add(first, 1.0, block);
+        }
+        // What rises or falls within one sample by more than a decay of 0.05 s could: 0.2 of the height
+        // before, which is hardly ever above 3.
+        let steps: Vec<f64> = jumps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let high = steps.iter().filter(|step| step.abs() > 0.6).count() as f64;
+        // 7 200 in 36 000 s, of which a normal height is beyond 0.6 of its deviation in 0.55 (and up to a
+        // fifth less after a sample of the fastest decay): 3 500 to 4 000, standard error 60.
+        assert!((3_300.0..4_300.0).contains(&high), "{high}");
+        let highest = jumps.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        // Four even numbers are at most 3.5 deviations from their mean; two may add up.
+        assert!(highest < 7.0, "{highest}");
     }
 
     #[test]

@@ -17,6 +17,14 @@ pub struct EcgParameters {
     pub respiration_hz: f64,
     /// Premature ventricular beats per minute; every second beat at most.
     pub ectopic_per_min: f64,
+    /// Premature supraventricular beats per minute; with the ventricular ones every second beat at most.
+    pub supraventricular_per_min: f64,
+    /// Deviation of single intervals from those of the rhythm, over their mean, 0 to 0.3: the atria
+    /// fibrillate.
+    pub irregular_share: f64,
+    /// How far waves, premature beats and their pauses differ from the textbook's, as drawn from the
+    /// seed: 0 not at all, 1 as those of people and leads do.
+    pub variety_share: f64,
     /// Height of a normal R peak above the baseline.
     pub amplitude_mv: f64,
     /// Amplitude of baseline wander: 0.6 of it respiration, 0.4 slow drift.
@@ -29,6 +37,12 @@ pub struct EcgParameters {
     pub noise_mv: f64,
     /// Root mean square of electrode motion: bursts of 1 to 8 Hz that resemble waves of the heart.
     pub electrode_mv: f64,
+    /// Root mean square of muscle noise: white noise in bursts of some seconds.
+    pub muscle_mv: f64,
+    /// Jumps of the baseline per minute, as of an electrode that is touched, 0 to 60.
+    pub jumps_per_min: f64,
+    /// Deviation of their heights; each decays within 0.05 to 1 s.
+    pub jump_mv: f64,
     /// The same seed gives the same signal.
     pub seed: u64,
 }
@@ -41,12 +55,18 @@ impl EcgParameters {
         lf_hf_ratio: 0.5,
         respiration_hz: 0.25,
         ectopic_per_min: 0.0,
+        supraventricular_per_min: 0.0,
+        irregular_share: 0.0,
+        variety_share: 0.0,
         amplitude_mv: 1.0,
         wander_mv: 0.0,
         mains_mv: 0.0,
         mains_hz: 50.0,
         noise_mv: 0.0,
         electrode_mv: 0.0,
+        muscle_mv: 0.0,
+        jumps_per_min: 0.0,
+        jump_mv: 0.0,
         seed: 1,
     };
 }
@@ -95,12 +115,23 @@ impl EcgParameters {
             ("lf_hf_ratio", self.lf_hf_ratio, 0.0, 100.0),
             ("respiration_hz", self.respiration_hz, 0.05, 1.0),
             ("ectopic_per_min", self.ectopic_per_min, 0.0, self.heart_rate_bpm / 2.0),
+            (
+                "supraventricular_per_min",
+                self.supraventricular_per_min,
+                0.0,
+                self.heart_rate_bpm / 2.0 - self.ectopic_per_min,
+            ),
+            ("irregular_share", self.irregular_share, 0.0, 0.3),
+            ("variety_share", self.variety_share, 0.0, 1.0),
             ("amplitude_mv", self.amplitude_mv, 0.0, 1e3),
             ("wander_mv", self.wander_mv, 0.0, 1e3),
             ("mains_mv", self.mains_mv, 0.0, 1e3),
             ("mains_hz", self.mains_hz, 1.0, hum_hz),
             ("noise_mv", self.noise_mv, 0.0, 1e3),
             ("electrode_mv", self.electrode_mv, 0.0, 1e3),
+            ("muscle_mv", self.muscle_mv, 0.0, 1e3),
+            ("jumps_per_min", self.jumps_per_min, 0.0, 60.0),
+            ("jump_mv", self.jump_mv, 0.0, 1e3),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(EcgError::Range { name, value, least, most });

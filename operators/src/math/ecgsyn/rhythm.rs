@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::{BeatClass, EcgParameters};
+use super::{BeatClass, EcgParameters, heart::FORMS};
 use crate::math::random::Random;
 
 /// Mayer waves of the blood pressure (McSharry 2003, section II-B).
@@ -20,6 +20,8 @@ pub(crate) struct Rhythm {
     last_rr_s: f64,
     /// What is left of two normal intervals after a premature beat.
     pause_s: Option<f64>,
+    /// Whether a second ventricular beat follows the first at once.
+    is_couplet: bool,
 }
 
 /// What comes next.
@@ -29,6 +31,16 @@ pub(crate) struct Next {
     /// The interval that the beat's shape follows.
     pub(crate) shape_rr_s: f64,
     pub(crate) class: BeatClass,
+    /// Which of the heart's ventricular shapes it has.
+    pub(crate) form: usize,
+    /// Over that of the others.
+    pub(crate) height: f64,
+}
+
+impl Next {
+    pub(crate) const fn normal(rr_s: f64) -> Self {
+        Self { rr_s, shape_rr_s: rr_s, class: BeatClass::Normal, form: 0, height: 1.0 }
+    }
 }
 
 impl Rhythm {
@@ -36,7 +48,7 @@ impl Rhythm {
         let mut random = Random::new(seed);
         let mayer = Oscillator::new(&mut random);
         let respiration = Oscillator::new(&mut random);
-        Self { random, mayer, respiration, last_rr_s: 0.0, pause_s: None }
+        Self { random, mayer, respiration, last_rr_s: 0.0, pause_s: None, is_couplet: false }
     }
 
     pub(crate) fn uniform(&mut self) -> f64 {
@@ -52,23 +64,79 @@ impl Rhythm {
         let swing = lf * self.mayer.real + hf * self.respiration.real;
         // `hrv_sdnn_ms` is below a third of the mean, so this cuts the distribution at least 1.2
         // standard deviations out, and four out where the heart is healthy.
-        let rr_s =
+        let mut rr_s =
             (mean_s + 1e-3 * parameters.hrv_sdnn_ms * swing).clamp(0.6 * mean_s, 1.6 * mean_s);
+        if parameters.irregular_share > 0.0 {
+            let (stray, _) = self.random.normals();
+            rr_s *= (1.0 + parameters.irregular_share * stray).clamp(0.5, 1.8);
+        }
 
         let chance = self.random.uniform();
         let coupling = 0.55 + 0.15 * self.random.uniform();
-        let next = if let Some(pause_s) = self.pause_s.take() {
-            Next { rr_s: pause_s, shape_rr_s: rr_s, class: BeatClass::Normal }
-        } else if chance < ectopic_chance(parameters.ectopic_per_min * rr_s / 60.0) {
-            // A full compensatory pause: the beat after comes when it would have come anyway.
+        let EcgParameters { ectopic_per_min, supraventricular_per_min, .. } = *parameters;
+        let early_per_min = ectopic_per_min + supraventricular_per_min;
+        let mut next = if std::mem::take(&mut self.is_couplet) {
             self.pause_s = Some((2.0 - coupling) * rr_s);
             let class = BeatClass::Ventricular;
-            Next { rr_s: coupling * rr_s, shape_rr_s: rr_s, class }
+            Next { rr_s: coupling * rr_s, class, ..Next::normal(rr_s) }
+        } else if let Some(pause_s) = self.pause_s.take() {
+            Next { rr_s: pause_s, ..Next::normal(rr_s) }
+        } else if chance < ectopic_chance(early_per_min * rr_s / 60.0) {
+            // Not drawn where there is nothing to choose.
+            let is_atrial = supraventricular_per_min > 0.0
+                && self.random.uniform() * early_per_min < supraventricular_per_min;
+            if is_atrial {
+                self.supraventricular(coupling, rr_s)
+            } else {
+                self.ventricular(coupling, rr_s, parameters.variety_share)
+            }
         } else {
-            Next { rr_s, shape_rr_s: rr_s, class: BeatClass::Normal }
+            Next::normal(rr_s)
         };
+        if parameters.variety_share > 0.0 {
+            self.vary(&mut next, parameters.variety_share);
+        }
         self.last_rr_s = next.rr_s;
         next
+    }
+
+    /// The sinus node is reached and starts anew: the next beat comes an interval later.
+    fn supraventricular(&mut self, coupling: f64, rr_s: f64) -> Next {
+        self.pause_s = Some((0.95 + 0.2 * self.random.uniform()) * rr_s);
+        // 0.55 to 0.85 of an interval.
+        let early_s = (2.0 * coupling - 0.55) * rr_s;
+        Next { rr_s: early_s, class: BeatClass::Supraventricular, ..Next::normal(rr_s) }
+    }
+
+    /// A full compensatory pause: the beat after comes when it would have come anyway. With variety
+    /// some come between two normal ones, some reset the sinus node, and some come in pairs.
+    fn ventricular(&mut self, coupling: f64, rr_s: f64, variety_share: f64) -> Next {
+        let mut coupling = coupling;
+        let mut pause = 2.0 - coupling;
+        if variety_share > 0.0 {
+            coupling += variety_share * (0.43 + 0.45 * self.random.uniform() - coupling);
+            let kind = self.random.uniform() / variety_share;
+            pause = match kind {
+                _ if kind < 0.12 && coupling < 0.6 => 1.05 - coupling,
+                _ if kind < 0.3 => 1.0 + 0.3 * self.random.uniform(),
+                _ => 2.0 - coupling,
+            };
+            self.is_couplet = self.random.uniform() < 0.1 * variety_share;
+        }
+        self.pause_s = (!self.is_couplet).then_some(pause * rr_s);
+        Next { rr_s: coupling * rr_s, class: BeatClass::Ventricular, ..Next::normal(rr_s) }
+    }
+
+    /// Breath turns the heart under the electrodes, and no beat is like another.
+    fn vary(&mut self, next: &mut Next, variety_share: f64) {
+        let (stray, _) = self.random.normals();
+        let sway = 0.06 * self.respiration.real + 0.04 * stray;
+        next.height = (1.0 + variety_share * sway).clamp(0.5, 1.5);
+        // Three quarters have the first shape.
+        let form = (self.random.uniform() - (1.0 - 0.25 * variety_share)).max(0.0);
+        if form > 0.0 {
+            next.form = 1 + (form / (0.25 * variety_share) * (FORMS - 1) as f64) as usize;
+        }
     }
 }
 

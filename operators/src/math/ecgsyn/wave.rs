@@ -1,9 +1,5 @@
 //! The waves of one beat, and where their sum is highest.
 
-use std::f64::consts::TAU;
-
-use super::BeatClass;
-
 /// A bell-shaped wave, relative to the middle of its beat's R wave.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Wave {
@@ -13,10 +9,13 @@ pub(super) struct Wave {
     pub(super) height: f64,
 }
 
-/// The five waves of a beat.
+/// Waves of a beat: five, a second hill of T, and a notch of R.
+pub(super) const WAVES: usize = 7;
+
+/// The waves of a beat; of one that is not there the height is 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shape {
-    pub(super) waves: [Wave; 5],
+    pub(super) waves: [Wave; WAVES],
 }
 
 /// Beyond this many widths a wave is below e^-18 = 1.5e-8 of its height, less than f32 resolves
@@ -33,49 +32,10 @@ pub(super) const EVENTS: [(f64, f64, f64); 5] = [
 ];
 
 impl Shape {
-    /// The shape of a beat whose interval, were it normal, would be `rr_s`.
-    pub(super) fn new(class: BeatClass, rr_s: f64) -> Self {
-        let root = rr_s.sqrt();
-        match class {
-            BeatClass::Normal => {
-                // ECGSYN multiplies angles of Q, S and all b by √(rate/60), those of P and T by its
-                // root; an angle θ stands for θ/2π of an interval.
-                let mut waves = [Wave::default(); 5];
-                for (index, (degrees, a, b)) in EVENTS.into_iter().enumerate() {
-                    let stretch = if index % 4 == 0 { rr_s.powf(0.75) } else { root };
-                    waves[index] = Wave {
-                        offset_s: degrees / 360.0 * stretch,
-                        width_s: b / TAU * root,
-                        // A wave's height is a b² / ω, and that of R the unit.
-                        height: a * b * b / (EVENTS[2].1 * EVENTS[2].2 * EVENTS[2].2),
-                    };
-                }
-                Self { waves }
-            }
-            BeatClass::Ventricular => {
-                // No P, a high and wide R, a deep S, and T against R: conduction from cell to cell
-                // takes twice as long as by the bundle.
-                let wave = |offset_s: f64, width_s: f64, height: f64| Wave {
-                    offset_s: offset_s * root,
-                    width_s: width_s * root,
-                    height,
-                };
-                let waves = [
-                    wave(0.0, 0.032, 1.3),
-                    wave(0.085, 0.035, -0.55),
-                    wave(0.29, 0.06, -0.4),
-                    Wave::default(),
-                    Wave::default(),
-                ];
-                Self { waves }
-            }
-        }
-    }
-
-    /// Width of the wave that stands at offset 0.
-    pub(super) fn main_width_s(&self) -> f64 {
-        let main = self.waves.iter().find(|wave| wave.offset_s == 0.0);
-        main.expect("every beat has an R wave").width_s
+    /// The wave that stands at offset 0.
+    pub(super) fn main(&self) -> Wave {
+        let main = self.waves.iter().find(|wave| wave.offset_s == 0.0 && wave.height != 0.0);
+        *main.expect("every beat has an R wave")
     }
 
     pub(super) fn reach_before_s(&self) -> f64 {
@@ -141,7 +101,7 @@ pub(super) fn add_wave(
 /// In place of `f64::exp` because it becomes vector instructions, four times as fast, and gives the
 /// same bits on every platform.
 #[inline]
-fn exp_of_negative(x: f64) -> f64 {
+pub(super) fn exp_of_negative(x: f64) -> f64 {
     // Adding 1.5 · 2^52 rounds to a whole number and leaves it in the low bits.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let shifted = x * std::f64::consts::LOG2_E + ROUND;
@@ -163,26 +123,43 @@ fn exp_of_negative(x: f64) -> f64 {
     series * power
 }
 
-/// Where, in seconds from the middle of a beat, the sum of beats is highest: each as seconds from
-/// that middle, height and shape.
-pub(super) fn peak(beats: impl Iterator<Item = (f64, f64, Shape)> + Clone, width_s: f64) -> f64 {
-    // Newton's method for the zero of the slope. It starts within a tenth of a width, where the R
-    // wave is close to a parabola: three steps reach rounding, six are taken.
-    let mut at_s = 0.0;
-    for _ in 0..6 {
-        let (mut slope, mut bend) = (0.0, 0.0);
+/// Where, in seconds from the middle of a beat, the sum of beats is highest, or lowest where the
+/// `main` wave points down: each as seconds from that middle, height and shape.
+pub(super) fn peak(beats: impl Iterator<Item = (f64, f64, Shape)> + Clone, main: Wave) -> f64 {
+    let width_s = main.width_s;
+    // Value, slope and bend of the sum.
+    let sum = |at_s: f64| {
+        let (mut value, mut slope, mut bend) = (0.0, 0.0, 0.0);
         for (middle_s, height_mv, shape) in beats.clone() {
             for wave in shape.waves.iter().filter(|wave| wave.height != 0.0) {
                 let widths = (at_s - middle_s - wave.offset_s) / wave.width_s;
-                let value = height_mv * wave.height * (-0.5 * widths * widths).exp();
-                slope -= value * widths / wave.width_s;
-                bend += value * (widths * widths - 1.0) / (wave.width_s * wave.width_s);
+                let here = height_mv * wave.height * (-0.5 * widths * widths).exp();
+                value += here;
+                slope -= here * widths / wave.width_s;
+                bend += here * (widths * widths - 1.0) / (wave.width_s * wave.width_s);
             }
         }
-        if bend >= 0.0 {
-            return 0.0;
+        (main.height.signum() * value, slope, bend)
+    };
+    // A notch may pull the top of a drawn wave by most of its width; that of the textbook's is in the
+    // middle to a hundredth.
+    let (mut from_s, mut most) = (0.0, sum(0.0).0);
+    for step in (-10..=10).filter(|step| *step != 0) {
+        let (at_s, value) =
+            (0.1 * f64::from(step) * width_s, sum(0.1 * f64::from(step) * width_s).0);
+        if value > most {
+            (from_s, most) = (at_s, value);
         }
-        at_s = (at_s - slope / bend).clamp(-0.5 * width_s, 0.5 * width_s);
+    }
+    // Newton's method for the zero of the slope. It starts within a tenth of a width, where the wave is
+    // close to a parabola: three steps reach rounding, six are taken.
+    let mut at_s = from_s;
+    for _ in 0..6 {
+        let (_, slope, bend) = sum(at_s);
+        if bend * main.height >= 0.0 {
+            return from_s;
+        }
+        at_s = (at_s - slope / bend).clamp(from_s - 0.2 * width_s, from_s + 0.2 * width_s);
     }
     at_s
 }
