@@ -45,8 +45,14 @@ pub fn is_there() -> bool {
 pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault> {
     let environment = environment()?;
     let provider = provider(&options.providers)?;
-    let shared = Shared::new(bytes, provider)?;
-    let session = session(environment, &shared)?;
+    let mut shared = Shared::new(bytes, provider)?;
+    let session = session(environment, &shared).or_else(|fault| {
+        // Some kernel that cannot share what it makes of its constants: each session keeps its own.
+        if std::mem::take(&mut shared.weights).is_empty() {
+            return Err(fault);
+        }
+        session(environment, &shared)
+    })?;
     let slots = |outlets: &[ort::value::Outlet]| outlets.iter().map(slot).collect();
     let signature =
         Signature { inputs: slots(session.inputs()), outputs: slots(session.outputs()) };

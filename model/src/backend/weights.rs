@@ -1,5 +1,7 @@
 //! The large constants of a model's file, so that sessions that would each keep their own can share them.
 
+use std::collections::HashSet;
+
 /// A constant of a model as its file has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Weight<'a> {
@@ -39,16 +41,37 @@ impl Kind {
 /// A constant and its lengths.
 pub(super) type Shaped<'a> = (Weight<'a>, Vec<usize>);
 
-/// The constants of a whole model of at least so many bytes. What does not add up is left out.
+/// Operators whose kernels can share what they make of a constant.
+const SHARING: [&str; 5] = ["MatMul", "Gemm", "MatMulInteger", "DynamicQuantizeMatMul", "Gather"];
+
+/// The constants of a whole model of at least so many bytes that only operators use whose kernels can share
+/// them. What does not add up is left out.
 pub(super) fn weights(model: &[u8], bytes_min: usize) -> Vec<Shaped<'_>> {
-    let mut found = Vec::new();
+    let (mut found, mut unshared) = (Vec::new(), HashSet::new());
     for (field, part) in Fields(model) {
         let (7, Part::Bytes(graph)) = (field, part) else { continue };
         for (field, part) in Fields(graph) {
-            let (5, Part::Bytes(tensor)) = (field, part) else { continue };
-            found.extend(weight(tensor).filter(|(weight, _)| weight.raw.len() >= bytes_min));
+            match (field, part) {
+                (1, Part::Bytes(node)) => {
+                    let texts = |wanted: u64| {
+                        Fields(node).filter_map(move |(field, part)| match part {
+                            Part::Bytes(text) if field == wanted => std::str::from_utf8(text).ok(),
+                            _ => None,
+                        })
+                    };
+                    if !texts(4).all(|operator| SHARING.contains(&operator)) {
+                        unshared.extend(texts(1));
+                    }
+                }
+                (5, Part::Bytes(tensor)) => {
+                    found
+                        .extend(weight(tensor).filter(|(weight, _)| weight.raw.len() >= bytes_min));
+                }
+                _ => {}
+            }
         }
     }
+    found.retain(|(weight, _)| !unshared.contains(weight.name));
     found
 }
 
@@ -142,6 +165,17 @@ mod tests {
         // Lengths in one piece.
         let packed = [field(1, &[2, 3]), vec![16, 1], field(8, b"w"), field(9, &raw)].concat();
         assert_eq!(weights(&model(&packed), 0), [(weight, vec![2, 3])]);
+    }
+
+    #[test]
+    fn what_a_kernel_packs_for_itself_is_left_out() {
+        let tensor = [vec![8, 4, 16, 1], field(8, b"w"), field(9, &[0; 16])].concat();
+        let used_by = |operator: &[u8]| {
+            let node = [field(1, b"x"), field(1, b"w"), field(4, operator)].concat();
+            weights(&field(7, &[field(1, &node), field(5, &tensor)].concat()), 0).len()
+        };
+        assert_eq!(used_by(b"MatMul"), 1);
+        assert_eq!(used_by(b"Conv"), 0);
     }
 
     #[test]

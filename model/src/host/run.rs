@@ -144,45 +144,51 @@ impl Runners {
     /// itself, so that one that cannot be run harms no other; `again` is told before each.
     pub(super) fn serve(&mut self, job: &Job, asked: &mut Vec<Asked>, again: &dyn Fn()) -> Served {
         let mut served = Served::default();
-        if let Err(fault) = self.serve_with(job, &job.version, asked, &mut served) {
-            match &job.before {
-                Some(before) => {
-                    served.faulty = Some(fault.to_string());
-                    if job.segment > 0 {
-                        served.again = std::mem::take(asked);
-                        return served;
-                    }
-                    again();
-                    if self.serve_with(job, before, asked, &mut served).is_err() {
-                        self.serve_each(job, before, asked, &mut served, again);
-                    }
-                }
-                None => self.serve_each(job, &job.version, asked, &mut served, again),
-            }
+        let Err(fault) = self.serve_with(job, &job.version, asked, &mut served) else {
+            return served;
+        };
+        let Some(before) = &job.before else {
+            self.serve_each(job, &job.version, fault, asked, &mut served, again);
+            return served;
+        };
+        served.faulty = Some(fault.to_string());
+        if job.segment > 0 {
+            served.again = std::mem::take(asked);
+            return served;
+        }
+        again();
+        if let Err(fault) = self.serve_with(job, before, asked, &mut served) {
+            self.serve_each(job, before, fault, asked, &mut served, again);
         }
         served
     }
 
+    /// Runs each question of a batch that failed by itself.
     fn serve_each(
         &mut self,
         job: &Job,
         version: &Version,
+        fault: Fault,
         asked: &mut Vec<Asked>,
         served: &mut Served,
         again: &dyn Fn(),
     ) {
         let all = std::mem::take(asked);
         let (count, mut failed) = (all.len(), 0);
+        let mut first = Some(fault).filter(|_| count == 1);
         for one in all {
             asked.push(one);
-            if count > 1 {
-                again();
-            }
-            if let Err(fault) = self.serve_with(job, version, asked, served) {
+            let outcome = match first.take() {
+                // It was by itself.
+                Some(fault) => Err(fault),
+                None => {
+                    again();
+                    self.serve_with(job, version, asked, served)
+                }
+            };
+            if let Err(fault) = outcome {
                 failed += 1;
-                job.model.counts.failed.fetch_add(1, Ordering::Relaxed);
-                let why = fault.to_string();
-                asked.drain(..).for_each(|asked| asked.reply.fail(Fault::new(why.clone())));
+                asked.drain(..).for_each(|asked| fail(&job.model, asked, again_of(&fault)));
             }
         }
         served.failed = failed == count;
@@ -249,6 +255,11 @@ fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
 fn fail(model: &Model, asked: Asked, fault: Fault) {
     model.counts.failed.fetch_add(1, Ordering::Relaxed);
     asked.reply.fail(fault);
+}
+
+/// The same fault, for another question.
+fn again_of(fault: &Fault) -> Fault {
+    Fault::new(fault.to_string())
 }
 
 /// Numbers for the next segment.

@@ -22,6 +22,10 @@ pub(super) struct State {
     /// Workers that were woken and have not come yet.
     pub(super) woken: usize,
     pub(super) started: usize,
+    /// Threads that are there and not given up.
+    pub(super) alive: usize,
+    /// Workers that were given up and have not come back.
+    lost: Vec<usize>,
     pub(super) busy: Vec<Busy>,
     pub(super) ended: bool,
     /// Somebody looks whether runs end.
@@ -40,6 +44,8 @@ impl Default for State {
             idle: 0,
             woken: 0,
             started: 0,
+            alive: 0,
+            lost: Vec::new(),
             busy: Vec::new(),
             ended: false,
             is_watched: false,
@@ -141,8 +147,18 @@ impl State {
             waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             told.extend(news);
             self.started -= 1;
+            self.alive -= 1;
+            self.lost.push(busy.worker);
         }
         told
+    }
+
+    /// A worker's thread ends.
+    pub(super) fn leave(&mut self, worker: usize) {
+        match self.lost.iter().position(|&lost| lost == worker) {
+            Some(at) => drop(self.lost.swap_remove(at)),
+            None => self.alive -= 1,
+        }
     }
 
     /// Another run begins within the same piece of work.

@@ -1,6 +1,7 @@
 //! [`Workers`]: the threads that run models, shared by all models of a host.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
+    left: Condvar,
     manner: Manner,
     /// Zero of the workers' clock.
     began: Instant,
@@ -79,6 +81,7 @@ impl Workers {
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
+            left: Condvar::new(),
             manner,
             began: Instant::now(),
         }))))
@@ -186,12 +189,30 @@ fn nanos(span: Duration) -> i64 {
 }
 
 impl Drop for Handle {
+    /// Waits for the workers, so that none is inside a library that the program's end takes apart; but not
+    /// for one whose run does not end.
     fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.work.notify_all();
-        self.0.ended.notify_all();
+        let shared = &self.0;
+        let mut state = shared.lock();
+        state.ended = true;
+        shared.work.notify_all();
+        shared.ended.notify_all();
+        // The last handle may be dropped by a worker.
+        let own = usize::from(IS_WORKER.get());
+        let busy = |state: &mut State| state.alive > own;
+        let waited = shared.left.wait_timeout_while(state, LEAVING, busy);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        drop(state);
     }
 }
+
+thread_local! {
+    /// This thread runs models.
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How long the end waits for runs that are going on.
+const LEAVING: Duration = Duration::from_secs(2);
 
 impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -255,10 +276,20 @@ fn watch(shared: &Arc<Shared>) {
 fn start(shared: &Arc<Shared>) {
     let (own, worker) = (shared.clone(), fresh_number());
     let thread = Builder::new().name(format!("afferent-model-{worker}"));
-    // The loop runs where the pure-Rust backend runs its models, so that it hands them to nobody.
-    let spawned = thread.spawn(move || rten::on_own_thread(move || work(&own, worker)));
+    shared.lock().alive += 1;
+    let spawned = thread.spawn(move || {
+        // The loop runs where the pure-Rust backend runs its models, so that it hands them to nobody.
+        rten::on_own_thread(|| {
+            IS_WORKER.set(true);
+            work(&own, worker);
+        });
+        own.lock().leave(worker);
+        own.left.notify_all();
+    });
     if spawned.is_err() {
-        shared.lock().started -= 1;
+        let mut state = shared.lock();
+        state.started -= 1;
+        state.alive -= 1;
     }
 }
 
