@@ -112,6 +112,7 @@ fn quantities_end_in_their_unit() {
         "turn",
         "exponent",
         "min_score",
+        "sure",
         "overlap",
         "skip_unchanged",
     ];

@@ -25,13 +25,13 @@ use crate::{LIMIT, cold};
 
 /// A model of one input `x` of `taken` numbers, made of a closure from the numbers of a batch to its outputs.
 #[derive(Clone)]
-struct Made {
+pub(crate) struct Made {
     signature: Signature,
     run: Arc<dyn Fn(usize, &[f32]) -> Result<Vec<Vec<f32>>, Fault> + Send + Sync>,
 }
 
 impl Made {
-    fn new(
+    pub(crate) fn new(
         input: (&str, usize),
         outputs: &[(&str, usize)],
         run: impl Fn(usize, &[f32]) -> Result<Vec<Vec<f32>>, Fault> + Send + Sync + 'static,
@@ -327,7 +327,7 @@ fn a_version_of_other_shapes_is_refused() {
 }
 
 /// Two segments: the first is sure of what is far from zero, the second sees twice the number.
-fn segments(exits: Exits) -> Chain {
+pub(crate) fn segments(exits: Exits) -> Chain {
     let first = Made::new(("x", 1), &[("logits", 2), ("hidden", 1)], |_, x| {
         let logits = x.iter().flat_map(|x| [*x, -*x]).collect();
         Ok(vec![logits, x.iter().map(|x| 2.0 * x).collect()])

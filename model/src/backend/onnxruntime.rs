@@ -56,6 +56,9 @@ pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault>
     let slots = |outlets: &[ort::value::Outlet]| outlets.iter().map(slot).collect();
     let signature =
         Signature { inputs: slots(session.inputs()), outputs: slots(session.outputs()) };
+    if signature.inputs.is_empty() || signature.outputs.is_empty() {
+        return Err(Fault::data("ONNX Runtime cannot load it: it has no inputs or no outputs"));
+    }
     Ok(Arc::new(Ort { shared, signature, first: Mutex::new(Some(session)) }))
 }
 
@@ -64,9 +67,7 @@ fn slot(outlet: &ort::value::Outlet) -> Slot {
         ValueType::Tensor { ty, shape, .. } => {
             let element = match ty {
                 TensorElementType::Float32 => Element::F32,
-                TensorElementType::Int64 | TensorElementType::Int32 | TensorElementType::Bool => {
-                    Element::Whole
-                }
+                TensorElementType::Int64 => Element::Whole,
                 _ => Element::Other,
             };
             (element, shape.iter().map(|&len| usize::try_from(len).ok()).collect())

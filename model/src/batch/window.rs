@@ -11,7 +11,9 @@ use super::{
 };
 
 /// Questions between two judgements of the rules, and looked at in one.
-const JUDGED: usize = 2_048;
+const JUDGED: usize = 1_024;
+/// After so long without a run, what one costs is found out anew, whatever it was.
+const PROBE_NS: i64 = 1_000_000_000;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Window {
     came: Vec<Came>,
     /// Something was left out since.
     has_dropped: bool,
+    /// When something was run last.
+    ran_at: Option<i64>,
 }
 
 impl Deadlines for Queue {
@@ -42,7 +46,14 @@ impl Window {
             rule: Rule::PerTime,
             came: Vec::with_capacity(JUDGED),
             has_dropped: false,
+            ran_at: None,
         }
+    }
+
+    /// What one question alone takes; nothing where that was found out too long ago to keep anybody out.
+    fn one(&self, now: i64) -> i64 {
+        let is_stale = self.ran_at.is_some_and(|ran_at| now - ran_at > PROBE_NS);
+        if is_stale { 0 } else { cost(&self.costs, 1) }
     }
 
     /// What it has learned.
@@ -68,12 +79,12 @@ impl Policy for Window {
             self.came.clear();
         }
         self.came.push((now, question.deadline));
-        now + cost(&self.costs, 1) <= question.deadline
+        now.saturating_add(self.one(now)) <= question.deadline
     }
 
     fn decide(&mut self, now: i64, queue: &mut Queue) -> Decision {
         // What is too late already helps nobody.
-        let one = cost(&self.costs, 1);
+        let one = self.one(now);
         let late = queue.iter().take_while(|w| now + one > w.deadline).count();
         queue.drop_first(late);
         if queue.is_empty() {
@@ -83,11 +94,13 @@ impl Policy for Window {
         let most = bearable(&self.costs, now, queue, 0);
         if most >= queue.len() || queue.len() > JUDGED {
             self.has_dropped |= late > 0;
+            self.ran_at = Some(now);
             return Decision::Run(most.max(1));
         }
         let (drop, run) = self.rule.apply(&self.costs, now, queue);
         queue.drop_first(drop);
         self.has_dropped |= late + drop > 0;
+        self.ran_at = Some(now);
         Decision::Run(run)
     }
 

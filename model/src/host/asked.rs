@@ -42,6 +42,17 @@ pub struct Terms {
     pub priority: Priority,
 }
 
+/// What whoever asks notes on a question, for whoever reads the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// The moment of its first sample, in nanoseconds.
+    pub time_ns: i64,
+    /// How long a signal it is made of, where that differs from question to question.
+    pub span_ns: Option<i64>,
+    /// More of the same will be asked about.
+    pub grows: bool,
+}
+
 /// A question that waits.
 pub(super) struct Asked {
     pub(super) way: Arc<Way>,
@@ -50,6 +61,7 @@ pub(super) struct Asked {
     /// What the segment it waits for is fed: the question itself at first.
     pub(super) samples: Buffer,
     pub(super) reply: Reply,
+    pub(super) note: Note,
     pub(super) priority: Priority,
     /// When it came, and when its answer is too late: nanoseconds of the workers' clock.
     pub(super) arrived: i64,

@@ -7,7 +7,10 @@ use crate::{
     signature::{Element, Signature, Slot},
 };
 
-use super::way::{Row, Way};
+use super::{
+    asked::Note,
+    way::{Row, Way},
+};
 
 /// Memory for the runs of one model on one thread.
 pub(super) struct Batch {
@@ -59,7 +62,8 @@ impl Batch {
         rows: usize,
         exit: usize,
     ) -> Result<Row<'_>, Fault> {
-        let whole = Row { outputs: &self.outputs, row, rows, exit };
+        let (question, note) = (&[][..], Note::default());
+        let whole = Row { outputs: &self.outputs, row, rows, exit, question, note };
         for (number, slot) in signature.outputs.iter().enumerate() {
             let (len, name) = (self.outputs[number].len(), &slot.name);
             if len % rows != 0 {

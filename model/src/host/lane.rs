@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{
         backend::{Loaded, mock},
-        host::{Row, Rowwise},
+        host::{Note, Row, Rowwise},
     };
 
     struct Mute;
@@ -201,7 +201,8 @@ mod tests {
         let (reply, awaited) = reply(Some(Duration::ZERO));
         let samples = Buffer::with_bytes(4, 1);
         let (question, way) = (samples.clone(), way.clone());
-        lane.push(Asked { way, question, samples, reply, priority, arrived: 0, deadline });
+        let note = Note::default();
+        lane.push(Asked { way, question, samples, reply, note, priority, arrived: 0, deadline });
         awaited
     }
 
@@ -261,7 +262,9 @@ mod tests {
         let (reply, _awaited) = reply(None);
         let samples = Buffer::with_bytes(4, 1);
         let (question, priority) = (samples.clone(), Priority::Normal);
-        let asked = Asked { way, question, samples, reply, priority, arrived: 0, deadline: 60 };
+        let note = Note::default();
+        let asked =
+            Asked { way, question, samples, reply, note, priority, arrived: 0, deadline: 60 };
         let (_, why) = lane.admit(0, asked).expect_err("it cannot be answered in time");
         assert_eq!(why, "a run takes 0.00 ms, and 0.00 ms were left");
     }

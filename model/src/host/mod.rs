@@ -21,7 +21,7 @@ mod warm;
 mod way;
 mod workers;
 
-pub use asked::{Priority, Terms};
+pub use asked::{Note, Priority, Terms};
 pub use chain::Chain;
 pub use exits::{Exits, Head, Signal};
 pub use model::{Door, Model, ModelService, Tally};

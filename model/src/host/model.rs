@@ -9,7 +9,13 @@ use engine::{Buffer, Reply, Service};
 
 use crate::{backend::Loaded, cache::Cache, signature::Signature};
 
-use super::{asked::Terms, chain::Chain, version::Trial, way::Way, workers::Workers};
+use super::{
+    asked::{Note, Terms},
+    chain::Chain,
+    version::Trial,
+    way::Way,
+    workers::Workers,
+};
 
 /// A loaded model that can be asked.
 pub struct Model {
@@ -21,7 +27,7 @@ pub struct Model {
     workers: Workers,
     /// Its number among the workers' models.
     pub(super) number: usize,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
     /// The content of the version that serves.
     pub(super) content: Arc<AtomicU64>,
 }
@@ -82,10 +88,10 @@ impl Model {
             workers: own,
             number,
             content,
-            counts: Counts {
+            counts: Arc::new(Counts {
                 exits: (0..segments).map(|_| AtomicU64::new(0)).collect(),
                 ..Counts::default()
-            },
+            }),
         })
     }
 
@@ -150,7 +156,7 @@ impl Model {
 
     /// What became of questions.
     pub fn tally(&self) -> Tally {
-        let Counts { runs, answered, failed, refused, late, exits } = &self.counts;
+        let Counts { runs, answered, failed, refused, late, exits } = &*self.counts;
         let value = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Tally {
             runs: value(runs),
@@ -181,8 +187,13 @@ pub struct Door {
 impl Door {
     /// Asks: `samples` are as many as the way's shape says. Its answer is due when the reply says so.
     pub fn ask(&self, samples: Buffer, reply: Reply) {
+        self.ask_about(samples, Note::default(), reply);
+    }
+
+    /// As [`Door::ask`], with a note for whoever reads the answer.
+    pub fn ask_about(&self, samples: Buffer, note: Note, reply: Reply) {
         let Self { model, way, lane, terms } = self;
-        model.workers.ask(model.number, *lane, way, samples, reply, terms.priority);
+        model.workers.ask(model.number, *lane, way, (samples, note), reply, terms.priority);
     }
 
     /// Other terms from now on.

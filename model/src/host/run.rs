@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
+    time::Instant,
 };
 
 use engine::{Answer, Buffer, Fault};
@@ -14,12 +15,16 @@ use super::{
     chain::Feed,
     model::Model,
     version::{Version, agree},
-    way::Way,
+    way::{Row, Way},
 };
 
 /// A worker's own means of running models: by seat and version, one for each segment.
 #[derive(Default)]
-pub(super) struct Runners(HashMap<(usize, u32), Kept>);
+pub(super) struct Runners {
+    own: HashMap<(usize, u32), Kept>,
+    /// Nanoseconds of the last run.
+    took: Option<i64>,
+}
 
 /// Memory and sessions for the segments of one version.
 pub(super) type Kept = Vec<Option<Batch>>;
@@ -51,12 +56,19 @@ pub(super) struct Served {
     pub(super) again: Vec<Asked>,
     /// Why this version is to be taken back.
     pub(super) faulty: Option<String>,
+    /// What the run took, if all ran together.
+    pub(super) took_ns: Option<i64>,
+    /// Each is run by itself.
+    each: bool,
 }
 
 impl Runners {
     /// Takes out those that are not kept.
     pub(super) fn take_unless(&mut self, mut keeps: impl FnMut(usize, u32) -> bool) -> Vec<Kept> {
-        self.0.extract_if(|&(seat, version), _| !keeps(seat, version)).map(|(_, own)| own).collect()
+        self.own
+            .extract_if(|&(seat, version), _| !keeps(seat, version))
+            .map(|(_, own)| own)
+            .collect()
     }
 
     /// Runs a segment once.
@@ -70,7 +82,7 @@ impl Runners {
         samples: impl Fn(usize) -> &'a [f32] + Copy,
     ) -> Result<&Batch, Fault> {
         let segments = &version.chain.segments;
-        let own = self.0.entry((seat, version.number)).or_default();
+        let own = self.own.entry((seat, version.number)).or_default();
         own.resize_with(segments.len(), || None);
         let (place, loaded) = (&mut own[segment], &segments[segment].loaded);
         let panicked = || Fault::new("the model panicked");
@@ -80,9 +92,12 @@ impl Runners {
             *place = Some(made.unwrap_or_else(|_| Err(panicked()))?);
         }
         let batch = place.as_mut().expect("just made");
-        let run = || batch.run(loaded.signature(), way, rows, samples);
+        let run = || {
+            let began = Instant::now();
+            batch.run(loaded.signature(), way, rows, samples).map(|()| began.elapsed())
+        };
         match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(ran) => ran?,
+            Ok(ran) => self.took = i64::try_from(ran?.as_nanos()).ok(),
             Err(_) => {
                 // What a panic has left behind is not run again.
                 *place = None;
@@ -90,6 +105,11 @@ impl Runners {
             }
         }
         Ok(place.as_ref().expect("it has run"))
+    }
+
+    /// What a segment was run with last.
+    fn last(&self, seat: usize, version: &Version, segment: usize) -> Option<&Batch> {
+        self.own.get(&(seat, version.number))?.get(segment)?.as_ref()
     }
 
     /// What the last segment of a version gives to questions, none of which leaves early.
@@ -112,9 +132,8 @@ impl Runners {
             match version.chain.segments.get(segment + 1).map(|next| next.feed) {
                 None => {
                     let all = 0..signature.outputs.len();
-                    let of = |row: &super::way::Row<'_>| {
-                        all.clone().flat_map(|n| row.output(n).to_vec()).collect()
-                    };
+                    let of =
+                        |row: &Row<'_>| all.clone().flat_map(|n| row.output(n).to_vec()).collect();
                     return Ok(rows.iter().map(of).collect());
                 }
                 Some(Feed::Question) => samples = questions.to_vec(),
@@ -126,18 +145,21 @@ impl Runners {
         Err(Fault::new("it has no segments"))
     }
 
-    /// Asks both versions the same questions: how many answers agree.
+    /// Asks both versions the same questions: how many there were, and how many answers agree.
     pub(super) fn compare(
         &mut self,
         job: &Job,
         trial: &Version,
         ways: &[Arc<Way>],
         questions: &[Buffer],
-    ) -> Result<u64, Fault> {
-        let new = self.whole(job.seat, trial, ways, questions)?;
+    ) -> Result<(u64, u64), Fault> {
         // Where the one that serves fails, there is nothing to compare with.
-        let Ok(old) = self.whole(job.seat, &job.version, ways, questions) else { return Ok(0) };
-        Ok(old.iter().zip(&new).filter(|(old, new)| agree(old, new)).count() as u64)
+        let Ok(old) = self.whole(job.seat, &job.version, ways, questions) else {
+            return Ok((0, 0));
+        };
+        let new = self.whole(job.seat, trial, ways, questions)?;
+        let agreed = old.iter().zip(&new).filter(|(old, new)| agree(old, new)).count();
+        Ok((questions.len() as u64, agreed as u64))
     }
 
     /// Runs a batch and answers what can be answered. Where a run of several fails, each is run by
@@ -151,14 +173,16 @@ impl Runners {
             self.serve_each(job, &job.version, fault, asked, &mut served, again);
             return served;
         };
-        served.faulty = Some(fault.to_string());
         if job.segment > 0 {
+            served.faulty = Some(fault.to_string());
             served.again = std::mem::take(asked);
             return served;
         }
         again();
-        if let Err(fault) = self.serve_with(job, before, asked, &mut served) {
-            self.serve_each(job, before, fault, asked, &mut served, again);
+        match self.serve_with(job, before, asked, &mut served) {
+            Ok(()) => served.faulty = Some(fault.to_string()),
+            // What neither can answer says nothing about the new one.
+            Err(fault) => self.serve_each(job, before, fault, asked, &mut served, again),
         }
         served
     }
@@ -173,6 +197,7 @@ impl Runners {
         served: &mut Served,
         again: &dyn Fn(),
     ) {
+        served.each = true;
         let all = std::mem::take(asked);
         let (count, mut failed) = (all.len(), 0);
         let mut first = Some(fault).filter(|_| count == 1);
@@ -206,11 +231,15 @@ impl Runners {
         let rows = asked.len();
         model.counts.runs.fetch_add(1, Ordering::Relaxed);
         let questions = &*asked;
-        let batch =
-            self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())?;
+        self.took = None;
+        self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())?;
+        // Runs of another version, or one by one, are no measure.
+        let is_measure = version.number == job.version.number && served.took_ns.is_none();
+        served.took_ns = self.took.filter(|_| is_measure && !served.each);
+        let batch = self.last(*seat, version, *segment).expect("it has run");
         let signature = version.chain.segments[*segment].loaded.signature();
         let may_fail = job.before.is_some() && version.number == job.version.number;
-        if may_fail || rows == 1 {
+        if may_fail {
             // One of them stands for all: a new version that gives nonsense is taken back.
             for row in 0..rows {
                 batch.row(signature, row, rows, *segment)?;
@@ -235,6 +264,7 @@ impl Runners {
                 served.further.push(asked);
                 continue;
             }
+            let row = Row { question: asked.question.floats(), note: asked.note, ..row };
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {

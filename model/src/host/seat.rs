@@ -12,7 +12,7 @@ use super::{
     asked::Asked,
     chain::Chain,
     lane::{Lane, Next},
-    model::Model,
+    model::{Counts, Model},
     version::{OnTrial, Standing, Trial, Version},
     way::Way,
 };
@@ -33,6 +33,7 @@ pub(super) const NEVER: &str = "a run of the model never ended; it is not asked 
 pub(super) struct Seat {
     pub(super) model: Weak<Model>,
     name: String,
+    pub(super) counts: Arc<Counts>,
     /// The content of the version that serves, for whoever keeps answers.
     content: Arc<AtomicU64>,
     batch_max: usize,
@@ -61,6 +62,7 @@ impl Seat {
         Self {
             model: Arc::downgrade(model),
             name: model.name().to_owned(),
+            counts: model.counts.clone(),
             content: model.content.clone(),
             batch_max: model.batch_max,
             lanes: Vec::new(),
@@ -279,6 +281,9 @@ impl Seat {
     /// A run of this version never ended. Says what waits in vain, and what to tell.
     pub(super) fn wedged(&mut self, version: u32) -> (Vec<Asked>, Option<String>) {
         let why = "a run of it never ended";
+        if let Some(trial) = &mut self.trial {
+            trial.is_asked_no_more();
+        }
         if let Some(told) = self.tried(version, 0, 0, Some(why)) {
             return (Vec::new(), Some(told));
         }
@@ -287,16 +292,5 @@ impl Seat {
         }
         self.stuck = true;
         (self.lanes.iter_mut().flat_map(Lane::clear).collect(), None)
-    }
-
-    /// Counts something of its model.
-    pub(super) fn count(
-        &self,
-        of: impl Fn(&super::model::Counts) -> &std::sync::atomic::AtomicU64,
-    ) {
-        // Whoever asks holds the model.
-        if let Some(model) = self.model.upgrade() {
-            of(&model.counts).fetch_add(1, Ordering::Relaxed);
-        }
     }
 }

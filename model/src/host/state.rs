@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) patience_ns: i64,
     /// Counts what there is to warm up or to forget.
     pub(super) cold: u64,
+    /// Workers that run something before anybody asks.
+    pub(super) warming: usize,
 }
 
 impl Default for State {
@@ -51,6 +53,7 @@ impl Default for State {
             is_watched: false,
             patience_ns: i64::MAX,
             cold: 0,
+            warming: 0,
         }
     }
 }
@@ -93,15 +96,14 @@ impl State {
             let Some((_, _, number)) = ranked.min() else { return (None, until) };
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
-            if let Some(model) = self.seats[number].model.upgrade() {
-                model.counts.late.fetch_add((late.len() - dropped) as u64, Ordering::Relaxed);
-                if next == Next::Batch {
+            let given_up = (late.len() - dropped) as u64;
+            self.seats[number].counts.late.fetch_add(given_up, Ordering::Relaxed);
+            if next == Next::Batch {
+                // Given back, never dropped here: the last handle takes the lock that is held now.
+                if let Some(model) = self.seats[number].model.upgrade() {
                     self.next = number + 1;
                     return (Some(self.job(worker, number, lane, model, now, into.len())), None);
                 }
-                // Whoever asked holds it.
-                drop(model);
-            } else {
                 into.clear();
             }
             if let Next::At(at) = next {
@@ -187,22 +189,29 @@ impl State {
     ) -> bool {
         let here = self.done(worker);
         let seat = &mut self.seats[job.seat];
-        let Served { failed, further, again, faulty } = served;
+        let Served { failed, further, again, faulty, .. } = served;
         if seat.stuck {
             further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             return here;
         }
-        seat.ran(now, failed);
-        if faulty.is_none() && !failed {
-            seat.lanes[job.lane].ran(ran.rows, ran.took_ns, ran.late);
-        }
+        let is_sound = faulty.is_none();
         if let Some(why) = faulty
             && let Some(told) = seat.roll_back(job.version.number, &why)
         {
             tell(&told);
+            self.cold += 1;
+        }
+        let had_before = seat.before().is_some();
+        seat.ran(now, failed);
+        // Its sessions are needed no more.
+        self.cold += u64::from(had_before && seat.before().is_none());
+        if let (true, Some(took_ns), Some(lane)) =
+            (is_sound, ran.took_ns, seat.lanes.get_mut(job.lane))
+        {
+            lane.ran(ran.rows, took_ns, ran.late);
         }
         // What another version has begun is begun again.
-        let is_same = seat.serving.number == job.version.number;
+        let is_same = is_sound && seat.serving.number == job.version.number;
         for asked in further {
             match job.next.filter(|_| is_same) {
                 Some(next) => seat.lanes[next].push(asked),

@@ -61,6 +61,11 @@ impl OnTrial {
         is_due
     }
 
+    /// Whoever asked it may have been given up.
+    pub(super) fn is_asked_no_more(&mut self) {
+        self.is_asked = false;
+    }
+
     /// Takes note of so many comparisons.
     pub(super) fn compared(&mut self, questions: u64, agreed: u64) -> Standing {
         self.is_asked = false;
@@ -95,7 +100,9 @@ pub(super) fn agree(one: &[f32], other: &[f32]) -> bool {
     let largest = |numbers: &[f32]| {
         (0..numbers.len()).fold(0, |best, n| if numbers[n] > numbers[best] { n } else { best })
     };
-    if one.len() > 1 && largest(one) == largest(other) {
+    // Where all are alike no class stands out.
+    let has_class = |numbers: &[f32]| numbers.iter().any(|number| *number != numbers[0]);
+    if has_class(one) && has_class(other) && largest(one) == largest(other) {
         return true;
     }
     let length =
@@ -145,6 +152,7 @@ mod tests {
     fn answers_agree_in_class_or_nearly_in_numbers() {
         assert!(agree(&[0.1, 3.0], &[-4.0, 0.2]));
         assert!(!agree(&[0.1, 3.0], &[4.0, 0.2]));
+        assert!(!agree(&[9.0, 0.0], &[0.0, 0.0]), "nothing is no class");
         assert!(agree(&[100.0], &[104.0]));
         assert!(!agree(&[100.0], &[106.0]));
         assert!(agree(&[1.0, 1.001], &[1.001, 1.0]), "a tie but for rounding");

@@ -10,7 +10,7 @@ use super::{
     state::{Busy, State},
     version::Version,
     way::Way,
-    workers::{Ran, Shared},
+    workers::Shared,
 };
 
 /// No further sizes are tried once the runs took so long.
@@ -88,6 +88,7 @@ impl Warmth {
         let most = lane.most();
         let explores = !std::mem::replace(&mut lane.is_explored, true);
         state.busy.push(Busy::new(worker, cold.seat, cold.version, shared.now()));
+        state.warming += 1;
         drop(state);
 
         let sizes = sizes(if explores { most } else { 1 });
@@ -99,8 +100,10 @@ impl Warmth {
             spent += took;
             let mut state = shared.lock();
             if explores {
-                let ran = Ran { rows, took_ns: took, late: 0 };
-                state.seats[cold.seat].lanes[cold.lane].ran(ran.rows, ran.took_ns, ran.late);
+                // The model may be gone by now.
+                if let Some(lane) = state.seats[cold.seat].lanes.get_mut(cold.lane) {
+                    lane.ran(rows, took, 0);
+                }
             }
             // Who asks need not wait for this.
             if state.has_work() || spent > BUDGET_NS || state.ended {
@@ -110,6 +113,9 @@ impl Warmth {
         }
         drop(version);
         let mut state = shared.lock();
+        state.warming -= 1;
+        // Others may have waited for their turn.
+        state = shared.wake_all(state);
         state.done(worker).then_some(state)
     }
 }

@@ -4,6 +4,8 @@ use engine::{Answer, Fault};
 
 use crate::signature::Signature;
 
+use super::asked::Note;
+
 /// How the questions of one node are put to the model and its answers read.
 pub struct Way {
     /// The input that questions are put to.
@@ -33,6 +35,8 @@ pub struct Row<'a> {
     pub(super) row: usize,
     pub(super) rows: usize,
     pub(super) exit: usize,
+    pub(super) question: &'a [f32],
+    pub(super) note: Note,
 }
 
 impl<'a> Row<'a> {
@@ -41,6 +45,16 @@ impl<'a> Row<'a> {
         let numbers = &self.outputs[number];
         let len = numbers.len() / self.rows;
         &numbers[self.row * len..(self.row + 1) * len]
+    }
+
+    /// What was asked.
+    pub const fn question(&self) -> &'a [f32] {
+        self.question
+    }
+
+    /// What was noted on the question.
+    pub const fn note(&self) -> Note {
+        self.note
     }
 
     /// The segment of the model at whose end the question left, from 0.

@@ -15,7 +15,7 @@ use engine::{Buffer, Fault, Reply};
 use crate::backend::rten;
 
 use super::{
-    asked::{Asked, Priority},
+    asked::{Asked, Note, Priority},
     chain::Chain,
     model::Model,
     run::Runners,
@@ -125,7 +125,7 @@ impl Workers {
         seat: usize,
         lane: usize,
         way: &Arc<Way>,
-        samples: Buffer,
+        (samples, note): (Buffer, Note),
         reply: Reply,
         priority: Priority,
     ) {
@@ -137,13 +137,14 @@ impl Workers {
             question: samples.clone(),
             samples,
             reply,
+            note,
             priority,
             arrived: now,
             deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
         };
         let mut state = shared.lock();
         if let Err((asked, refusal)) = state.seats[seat].admit(now, lane, asked) {
-            state.seats[seat].count(|counts| &counts.refused);
+            state.seats[seat].counts.refused.fetch_add(1, Ordering::Relaxed);
             drop(state);
             match refusal {
                 Refusal::Late(why) => asked.reply.give_up(why),
@@ -176,10 +177,7 @@ impl Workers {
         let mut state = shared.lock();
         let weights = state.seats[seat].leave();
         state.cold += 1;
-        let sleep = std::mem::take(&mut state.idle);
-        state.woken += sleep;
-        drop(state);
-        shared.work.notify_all();
+        drop(shared.wake_all(state));
         drop(weights);
     }
 }
@@ -239,6 +237,14 @@ impl Shared {
         (0..starts).for_each(|_| start(self));
     }
 
+    /// Wakes all who sleep.
+    pub(super) fn wake_all<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let asleep = std::mem::take(&mut state.idle);
+        state.woken += asleep;
+        self.work.notify_all();
+        state
+    }
+
     /// Has every worker run what it has not run yet.
     fn warm_up(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.cold += 1;
@@ -248,6 +254,7 @@ impl Shared {
     fn give_up_stuck(&self, state: &mut State, now: i64) {
         for told in state.give_up_stuck(now, nanos(self.manner.stuck)) {
             (self.manner.tell)(&told);
+            state.cold += 1;
         }
     }
 }
@@ -281,15 +288,24 @@ fn start(shared: &Arc<Shared>) {
         // The loop runs where the pure-Rust backend runs its models, so that it hands them to nobody.
         rten::on_own_thread(|| {
             IS_WORKER.set(true);
+            let _leaves = Leaves(&own, worker);
             work(&own, worker);
         });
-        own.lock().leave(worker);
-        own.left.notify_all();
     });
     if spawned.is_err() {
         let mut state = shared.lock();
         state.started -= 1;
         state.alive -= 1;
+    }
+}
+
+/// Says that a worker is gone, whatever ends it.
+struct Leaves<'a>(&'a Shared, usize);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.lock().leave(self.1);
+        self.0.left.notify_all();
     }
 }
 
@@ -318,7 +334,9 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                 state = shared.lock();
                 continue;
             }
-            state = match warmth.next(&state) {
+            // Some worker is there for those who ask meanwhile.
+            let may_warm = state.warming == 0 || state.warming + 1 < shared.manner.threads;
+            state = match warmth.next(&state).filter(|_| may_warm) {
                 Some(cold) => match warmth.warm(shared, state, worker, cold, &mut runners) {
                     Some(state) => state,
                     None => return,
@@ -332,7 +350,7 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         shared.call(state, more);
         give_up(&mut late);
         if let Some(job) = job {
-            let (rows, began) = (asked.len(), shared.now());
+            let rows = asked.len();
             let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
             let kept: Vec<Buffer> = match &job.trial {
                 Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
@@ -342,8 +360,11 @@ fn work(shared: &Arc<Shared>, worker: usize) {
             let served = runners.serve(&job, &mut asked, &again);
             let ended = shared.now();
             state = shared.lock();
-            let ran = Ran { rows, took_ns: ended - began, late: usize::from(first < ended) };
+            let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
             if !state.ran(worker, &job, served, ran, ended, &*shared.manner.tell) {
+                // The last handle on a model takes the lock.
+                drop(state);
+                drop(job);
                 return;
             }
             if let Some((trial, ways)) = &job.trial {
@@ -352,17 +373,18 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                 let compared = runners.compare(&job, trial, ways, &kept);
                 state = shared.lock();
                 if !state.done(worker) {
+                    drop(state);
+                    drop(job);
                     return;
                 }
-                let (agreed, fault) = match compared {
-                    Ok(agreed) => (agreed, None),
-                    Err(fault) => (0, Some(fault.to_string())),
+                let ((compared, agreed), fault) = match compared {
+                    Ok(compared) => (compared, None),
+                    Err(fault) => ((0, 0), Some(fault.to_string())),
                 };
                 let seat = &mut state.seats[job.seat];
-                if let Some(told) =
-                    seat.tried(trial.number, kept.len() as u64, agreed, fault.as_deref())
-                {
+                if let Some(told) = seat.tried(trial.number, compared, agreed, fault.as_deref()) {
                     (shared.manner.tell)(&told);
+                    state.cold += 1;
                 }
             }
             // The last handle on a model may end the workers, which takes the lock.
@@ -379,7 +401,8 @@ fn work(shared: &Arc<Shared>, worker: usize) {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ran {
     pub(super) rows: usize,
-    pub(super) took_ns: i64,
+    /// Nothing if it is no measure for such runs.
+    pub(super) took_ns: Option<i64>,
     pub(super) late: usize,
 }
 

@@ -1,6 +1,9 @@
 //! What all kinds that ask a model share: its input, how questions are cut, how long to wait.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Outline, Param};
 
@@ -25,6 +28,11 @@ pub(super) const WINDOW_S: Param<f64> = Param::optional(
 pub(super) const HOP_S: Param<f64> =
     Param::optional("hop_s", "From one piece to the next; a whole one unless written.")
         .within(1e-4, 86_400.0);
+pub(super) const GROW_S: Param<f64> = Param::optional(
+    "grow_s",
+    "Ask about a piece already when so much of it is there, and again for each further so much.",
+)
+.within(1e-4, 86_400.0);
 pub(super) const LAYOUT: Param<&str> = Param::with_default(
     "layout",
     "auto",
@@ -109,7 +117,19 @@ impl Made {
                     Some(seconds) => whole(node, HOP_S.name(), seconds * rate.hz())?,
                     None => len,
                 };
-                let pieces = Cut::Pieces(Pieces::new(channels, len, hop));
+                let mut pieces = Pieces::new(channels, len, hop);
+                if grows(node)? {
+                    let step = node.get_optional(&GROW_S)?.unwrap_or_default();
+                    let step = whole(node, GROW_S.name(), step * rate.hz())?;
+                    if hop < len {
+                        let message = "pieces that grow may not overlap";
+                        let problem = node.problem(Code::OutOfRange, GROW_S.name(), message);
+                        let hint = "write `hop_s` at least as long as the piece, or leave it out";
+                        return Err(problem.hint(hint).into());
+                    }
+                    pieces = pieces.growing(step);
+                }
+                let pieces = Cut::Pieces(pieces);
                 let rate_max = rate.hz() / hop as f64;
                 (vec![channels, len], pieces, rate.span_ns(len as i64), rate_max)
             }
@@ -166,6 +186,8 @@ pub(super) struct Planned {
     pub(super) rate_max: f64,
     /// That of several channels one is looked at.
     warning: Option<Diagnostic>,
+    /// The moment of the piece that was told last, where pieces are asked about as they grow.
+    pub(super) told: Option<Arc<AtomicI64>>,
 }
 
 impl Planned {
@@ -190,6 +212,7 @@ impl Planned {
             priority: Priority::named(node.get(&PRIORITY)?),
             rate_max,
             warning: of_several_rows(node, &lens),
+            told: grows(node)?.then(|| Arc::new(AtomicI64::new(i64::MIN))),
         })
     }
 
@@ -213,6 +236,20 @@ impl Planned {
     pub(super) fn outputs(&self) -> &[Slot] {
         &self.service.model.signature().outputs
     }
+}
+
+/// Whether pieces are asked about as they grow.
+fn grows(node: &Node<'_>) -> Result<bool, Diagnostic> {
+    let knows = node.kind().params.iter().any(|param| param.name() == GROW_S.name());
+    if !knows || node.get_optional(&GROW_S)?.is_none() {
+        return Ok(false);
+    }
+    if matches!(node.input("in"), Format::Signal(_)) {
+        return Ok(true);
+    }
+    let message = "only pieces of a signal grow";
+    let problem = node.problem(Code::OutOfRange, GROW_S.name(), message);
+    Err(problem.hint("leave `grow_s` out, or give the node the signal itself"))
 }
 
 /// That only the first row of tensors is looked at, if it is so.

@@ -1,14 +1,22 @@
 //! [`ModelCall`]: the body of all kinds that ask a model.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use engine::{
-    Answer, BuildError, Call, Code, Diagnostics, Fault, Frame, GapNotice, Io, Node, Reply,
+    Answer, BuildError, Call, Code, Diagnostics, Fault, Format, Frame, GapNotice, Io, Node, Rate,
+    Reply,
 };
 
 use crate::{
     cache::{Cache, Fit, Identity, Key, Question, unchanged::Unchanged},
-    host::{Door, ModelService, Rowwise, Terms, Way},
+    host::{Door, ModelService, Note, Rowwise, Terms, Way},
 };
 
 use super::{
@@ -75,12 +83,47 @@ pub(super) struct ModelCall {
     within: Duration,
     stand_in: Option<StandIn>,
     unchanged: Option<Unchanged>,
+    growing: Option<Growing>,
+}
+
+/// Pieces that are asked about as they grow: one question at a time, so that none is asked about a piece
+/// that was told.
+struct Growing {
+    told: Arc<AtomicI64>,
+    rate: Rate,
+    /// Samples of a whole piece.
+    len: usize,
+}
+
+impl Growing {
+    fn of(node: &Node<'_>, planned: &Planned) -> Option<Self> {
+        let (Format::Signal(signal), Cut::Pieces(pieces)) = (node.input("in"), &planned.cut) else {
+            return None;
+        };
+        let told = planned.told.clone()?;
+        Some(Self { told, rate: signal.rate, len: pieces.len() })
+    }
+
+    /// The note for a question; none if its piece was told.
+    fn note(&self, question: &Frame) -> Option<Note> {
+        let (time, have) = (question.header.time.nanos(), question.buffer().count());
+        // Of one piece all moments are the same, but for a rounding.
+        let apart = self.told.load(Ordering::Relaxed).saturating_sub(time).saturating_abs();
+        let is_told = apart < self.rate.span_ns(self.len as i64) / 2;
+        let span_ns = Some(self.rate.span_ns(have as i64));
+        (!is_told).then_some(Note { time_ns: time, span_ns, grows: have < self.len })
+    }
+
+    fn is_whole(&self, question: &Frame) -> bool {
+        question.buffer().count() >= self.len
+    }
 }
 
 impl ModelCall {
     fn of(node: &Node<'_>, planned: Planned, asks: &'static Asks) -> Result<Self, Diagnostics> {
         let stand_in = asks.stand_in_of(node, &planned)?;
         let unchanged = Unchanged::of(node)?;
+        let growing = Growing::of(node, &planned);
         let read = (asks.read)(node, &planned)?;
         let Planned { service, input, shape, cut, order, in_flight, within, priority, .. } =
             planned;
@@ -108,6 +151,7 @@ impl ModelCall {
             within,
             stand_in,
             unchanged,
+            growing,
         })
     }
 }
@@ -146,6 +190,13 @@ impl Call for ModelCall {
             Some(stand_in) => stand_in.watch(reply),
             None => reply,
         };
+        if let Some(growing) = &self.growing {
+            match growing.note(question) {
+                Some(note) => self.door.ask_about(samples.clone(), note, reply),
+                None => reply.answer(Answer::nothing()),
+            }
+            return Ok(());
+        }
         let Some(cache) = &self.cache else {
             self.door.ask(samples.clone(), reply);
             return Ok(());
@@ -165,14 +216,18 @@ impl Call for ModelCall {
     }
 
     fn in_flight(&self) -> usize {
-        self.in_flight
+        if self.growing.is_some() { 1 } else { self.in_flight }
     }
 
     fn deadline(&self) -> Option<Duration> {
         Some(self.within)
     }
 
-    fn fallback(&mut self, _: &Frame) -> Option<Answer> {
+    fn fallback(&mut self, question: &Frame) -> Option<Answer> {
+        if self.growing.as_ref().is_some_and(|growing| !growing.is_whole(question)) {
+            // More of the same will be asked about.
+            return Some(Answer::nothing());
+        }
         self.stand_in.as_ref()?.answer()
     }
 
@@ -190,6 +245,9 @@ impl Call for ModelCall {
             (&fresh.stand_in, &self.stand_in)
         {
             fresh.stand_in = Some(StandIn::Last(known.clone()));
+        }
+        if let (Some(fresh), Some(old)) = (&fresh.growing, &self.growing) {
+            fresh.told.store(old.told.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         *self = fresh;
         Ok(())

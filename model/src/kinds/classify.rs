@@ -10,26 +10,31 @@
 //!
 //! Scores are the softmax of what the model gives, unless that is scores already.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use engine::{
-    Answer, Body, Buffer, BuildError, Code, Diagnostic, Diagnostics, EventFormat, EventWriter,
-    Fault, Field, FieldKind, Format, Kind, Node, Param, Placement, Port,
+    Answer, Body, Buffer, BuildError, Code, Diagnostic, Diagnostics, Dimension, Element,
+    EventFormat, EventWriter, Fault, Field, FieldKind, Format, Kind, Node, Param, Placement, Port,
+    TensorFormat,
 };
 
 use crate::{
     cache::unchanged::{SKIP_UNCHANGED, UNCHANGED},
     host::{Row, Rowwise},
+    signature::Slot,
 };
 
 use super::{
     absent,
     asking::{
-        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
-        WINDOW_S, WITHIN_MS,
+        COLOURS, GROW_S, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY,
+        Planned, STD, WINDOW_S, WITHIN_MS,
     },
     call::Asks,
-    infer::output,
+    infer::{copied, named, output},
     labels::{LABELS, LABELS_FILE, labels},
     stand_in::FALLBACK,
 };
@@ -50,10 +55,16 @@ pub static KIND: Kind = Kind {
           where it is \"unknown\"), else it is dropped, counted and told at the end. NaN goes \
           into the model as it is; a model that gives NaN has failed. Without a model that is `optional` \
           the events have no fields. Delay: none. Cost: the model's, \
-          on threads of its own.",
+          on threads of its own. A model of several segments has `exit` as well, the number of the segment \
+          at whose end a question left, from 1. With `hard` what is below `min_score` leaves by that port \
+          instead, to be asked elsewhere: as it was asked (\"question\"), or what the model gave besides, by \
+          the name of its output. With `grow_s` a piece of a signal is asked about while it grows, with \
+          zeros for what is still to come, and told as soon as the score is `sure` (arXiv 2402.00857): \
+          the event has the length that it took, and the rest of the piece is not asked about; pieces must \
+          not overlap.",
     example: "model = \"m\"\nlabels = [\"calm\", \"tense\"]\n\n[model.m]\nfile = \"model.onnx\"",
     inputs: &[Port::any("in")],
-    outputs: &[Port::event("out")],
+    outputs: &[Port::event("out"), Port::tensor("hard")],
     params: &[
         &MODEL,
         &INPUT,
@@ -63,8 +74,11 @@ pub static KIND: Kind = Kind {
         &MIN_SCORE,
         &ACTIVATION,
         &ALL_SCORES,
+        &HARD,
         &WINDOW_S,
         &HOP_S,
+        &GROW_S,
+        &SURE,
         &LAYOUT,
         &COLOURS,
         &NORMALIZE,
@@ -80,13 +94,17 @@ pub static KIND: Kind = Kind {
     placement: Placement::Asks,
     plan: |node| {
         let events = |rate_max| Ok(Some(Format::event(fields(node)?, rate_max)));
-        if let Some(outline) = absent::outline(node, events)? {
+        if let Some(mut outline) = absent::outline(node, events)? {
+            outline.outputs.push(tensor(vec![1]));
             return Ok(outline);
         }
         let planned = Planned::of(node)?;
         ASKS.stand_in_of(node, &planned)?;
         let format = Format::Event(Classify::of(node, &planned)?.format);
-        Ok(planned.outline(format))
+        let hard = Hard::format(node, &planned)?;
+        let mut outline = planned.outline(format);
+        outline.outputs.push(hard);
+        Ok(outline)
     },
     build: |node| {
         if let Some(body) = absent::body(node, false).map_err(BuildError::Graph)? {
@@ -104,7 +122,8 @@ static ASKS: Asks = Asks {
         let index = classify.labels.iter().position(|label| label == written);
         let is_known = index.is_some() || written == UNKNOWN;
         let index = index.map_or(-1, |index| index as i64);
-        Ok(is_known.then(|| classify.event(written, index, (0.0, 0.0), &[]).into()))
+        let span_ns = classify.span_ns;
+        Ok(is_known.then(|| classify.event(written, index, (0.0, 0.0), &[], (span_ns, 0)).into()))
     },
     stand_ins: "one of the labels, or \"unknown\"",
 };
@@ -121,6 +140,17 @@ const ACTIVATION: Param<&str> = Param::with_default(
     "What turns the model's numbers into scores: \"softmax\", \"sigmoid\", \"none\", or \"auto\".",
 )
 .one_of(&["auto", "softmax", "sigmoid", "none"]);
+const HARD: Param<&str> = Param::optional(
+    "hard",
+    "What leaves by the port `hard` in place of \"unknown\": \"question\", or an output of the model.",
+);
+const SURE: Param<f64> = Param::with_default(
+    "sure",
+    0.9,
+    "With `grow_s`: the score from which on a piece is told before it is whole.",
+)
+.within(0.0, 1.0)
+.live();
 const ALL_SCORES: Param<bool> =
     Param::with_default("all_scores", false, "Whether the scores of all classes are told as well.");
 
@@ -190,6 +220,12 @@ struct Classify {
     min_score: f64,
     all_scores: bool,
     format: Arc<EventFormat>,
+    /// Number of the field with the exit, where there are several.
+    exit: Option<usize>,
+    hard: Option<Hard>,
+    /// From which score on a piece is told before it is whole.
+    sure: Option<f64>,
+    told: Told,
     span_ns: i64,
 }
 
@@ -209,24 +245,105 @@ impl Classify {
             activation: Activation::named(node.get(&ACTIVATION)?),
             min_score: node.get(&MIN_SCORE)?,
             all_scores: node.get(&ALL_SCORES)?,
-            format: Arc::new(EventFormat { fields: fields(node)?, rate_max: planned.rate_max }),
+            format: Arc::new(EventFormat {
+                fields: all_fields(node, planned)?,
+                rate_max: planned.rate_max,
+            }),
+            exit: (planned.service.model.segments() > 1).then(|| exit_field(node)).transpose()?,
+            hard: Hard::of(node, outputs)?,
+            sure: planned.told.is_some().then(|| node.get(&SURE)).transpose()?,
+            told: Told(planned.told.clone()),
             span_ns: planned.span_ns,
         })
     }
 
-    fn event(&self, label: &str, index: i64, (score, margin): (f64, f64), all: &[f64]) -> Buffer {
+    fn event(
+        &self,
+        label: &str,
+        index: i64,
+        (score, margin): (f64, f64),
+        all: &[f64],
+        (span_ns, exit): (i64, usize),
+    ) -> Buffer {
         let event = EventWriter::new(&self.format)
-            .duration_ns(self.span_ns)
+            .duration_ns(span_ns)
             .text(0, label)
             .i64(1, index)
             .f64(2, score)
             .f64(3, margin);
+        let event = match self.exit {
+            Some(field) => event.i64(field, exit as i64),
+            None => event,
+        };
         if !self.all_scores {
             return event.finish();
         }
         let all: Vec<f32> = all.iter().map(|&score| score as f32).collect();
         event.floats(4, &all).finish()
     }
+}
+
+/// What leaves by the second port.
+#[derive(Clone, Copy, Debug)]
+enum Hard {
+    /// What was asked.
+    Question,
+    /// This output of the model.
+    Output(usize),
+}
+
+impl Hard {
+    fn of(node: &Node<'_>, outputs: &[Slot]) -> Result<Option<Self>, Diagnostic> {
+        Ok(match node.get_optional(&HARD)? {
+            None => None,
+            Some("question") => Some(Self::Question),
+            Some(name) => Some(Self::Output(named(node, &HARD, name, outputs)?)),
+        })
+    }
+
+    /// The format of the second port.
+    fn format(node: &Node<'_>, planned: &Planned) -> Result<Format, Diagnostics> {
+        let outputs = planned.outputs();
+        let Some(Self::Output(output)) = Self::of(node, outputs)? else {
+            return Ok(tensor(planned.shape.clone()));
+        };
+        let lens: Option<Vec<usize>> = outputs[output].question().into_iter().collect();
+        lens.map(tensor).ok_or_else(|| {
+            let slot = &outputs[output];
+            let message = format!("the model does not say how long its output `{slot}` is");
+            let problem = node.problem(Code::FormatMismatch, HARD.name(), message);
+            problem.hint("export the model with fixed lengths, or write \"question\"").into()
+        })
+    }
+}
+
+fn tensor(lens: Vec<usize>) -> Format {
+    let shape = lens.into_iter().map(Dimension::Fixed).collect();
+    Format::Tensor(TensorFormat { element: Element::F32, shape }.into())
+}
+
+/// Which piece was told last; what is asked about it then is answered with nothing.
+#[derive(Clone, Default)]
+struct Told(Option<Arc<AtomicI64>>);
+
+impl std::fmt::Debug for Told {
+    /// Nothing that an answer depends on.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+/// The number of the field with the exit: the last.
+fn exit_field(node: &Node<'_>) -> Result<usize, Diagnostic> {
+    Ok(fields(node)?.len())
+}
+
+fn all_fields(node: &Node<'_>, planned: &Planned) -> Result<Vec<Field>, Diagnostic> {
+    let mut fields = fields(node)?;
+    if planned.service.model.segments() > 1 {
+        fields.push(Field::i64("exit"));
+    }
+    Ok(fields)
 }
 
 fn fields(node: &Node<'_>) -> Result<Vec<Field>, Diagnostic> {
@@ -258,8 +375,23 @@ impl Rowwise for Classify {
         if !score.is_finite() {
             return Err(Fault::data("the model gave scores that are not finite"));
         }
+        let note = row.note();
+        if let (Some(sure), Some(told)) = (self.sure, &self.told.0) {
+            if score < sure && note.grows {
+                return Ok(Answer::nothing());
+            }
+            told.store(note.time_ns, Ordering::Relaxed);
+        }
+        if let Some(hard) = self.hard.filter(|_| score < self.min_score) {
+            let numbers = match hard {
+                Hard::Question => row.question(),
+                Hard::Output(output) => row.output(output),
+            };
+            return Ok(Answer::nothing().and(1, copied(numbers, numbers.len())));
+        }
         let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
-        Ok(self.event(label, best as i64, (score, score - second), &scores).into())
+        let about = (note.span_ns.unwrap_or(self.span_ns), row.exit() + 1);
+        Ok(self.event(label, best as i64, (score, score - second), &scores, about).into())
     }
 }
 

@@ -95,6 +95,30 @@ impl Order {
         buffer
     }
 
+    /// A question with zeros behind what there is, up to so many samples of each channel. It counts the samples
+    /// there are.
+    fn padded(&self, question: Buffer, len: usize) -> Buffer {
+        let have = question.floats().len() / self.channels.max(1);
+        if have >= len {
+            return question;
+        }
+        let mut padded = Buffer::with_bytes(4 * self.channels * len, have);
+        let numbers = padded.floats_mut().expect("fresh");
+        numbers.fill(0.0);
+        match self.layout {
+            Layout::ChannelsLast => {
+                numbers[..question.floats().len()].copy_from_slice(question.floats());
+            }
+            Layout::ChannelsFirst => {
+                let channels = question.floats().chunks_exact(have.max(1));
+                for (channel, into) in channels.zip(numbers.chunks_exact_mut(len)) {
+                    into[..have].copy_from_slice(channel);
+                }
+            }
+        }
+        padded
+    }
+
     /// The numbers of a picture's question, from bytes of interleaved channels: 0 … 255 becomes 0 … 1
     /// before it is scaled.
     pub(super) fn picture(&self, bytes: &[u8]) -> Buffer {
@@ -114,6 +138,8 @@ impl Order {
 pub(super) struct Pieces {
     len: usize,
     hop: usize,
+    /// Samples between two questions about one piece that grows; the whole piece where it does not.
+    step: usize,
     /// What may still be needed, per channel.
     held: Vec<Vec<f32>>,
     /// Samples to leave out before the next piece.
@@ -123,7 +149,19 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn new(channels: usize, len: usize, hop: usize) -> Self {
         let held = vec![Vec::new(); channels];
-        Self { len, hop, held, skip: 0 }
+        Self { len, hop, step: len, held, skip: 0 }
+    }
+
+    /// The same; pieces are asked about as they grow, each time by so many samples, with zeros in place of
+    /// what is still to come. Pieces must not overlap.
+    pub(super) fn growing(mut self, step: usize) -> Self {
+        self.step = step.min(self.len);
+        self
+    }
+
+    /// Samples of a whole piece.
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn gap(&mut self, _: &GapNotice) {
@@ -140,14 +178,17 @@ impl Pieces {
             self.skip -= skipped;
             at += skipped;
             let have = self.held[0].len();
-            let taken = (self.len - have).min(frame.len() - at);
+            let asked_at = (have / self.step * self.step + self.step).min(self.len);
+            let taken = (asked_at - have).min(frame.len() - at);
             for (channel, held) in self.held.iter_mut().enumerate() {
                 held.extend_from_slice(&frame.channel(channel)[at..at + taken]);
             }
             at += taken;
+            if have + taken == asked_at {
+                let question = order.padded(order.question(&self.held.concat()), self.len);
+                io.send_buffer(0, io.time_of(at as i64 - asked_at as i64), question);
+            }
             if have + taken == self.len {
-                let question = order.question(&self.held.concat());
-                io.send_buffer(0, io.time_of(at as i64 - self.len as i64), question);
                 let gone = self.hop.min(self.len);
                 self.held.iter_mut().for_each(|held| drop(held.drain(..gone)));
                 self.skip = self.hop - gone;
