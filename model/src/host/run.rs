@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
+    time::Instant,
 };
 
 use engine::{Answer, Buffer, Fault};
@@ -204,10 +205,12 @@ impl Runners {
     ) -> Result<(), Fault> {
         let Job { seat, segment, way, next, model, .. } = job;
         let rows = asked.len();
-        model.counts.runs.fetch_add(1, Ordering::Relaxed);
         let questions = &*asked;
-        let batch =
-            self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())?;
+        let began = Instant::now();
+        let ran =
+            self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats());
+        model.counts.segments[*segment].ran(rows, began.elapsed());
+        let batch = ran?;
         let signature = version.chain.segments[*segment].loaded.signature();
         let may_fail = job.before.is_some() && version.number == job.version.number;
         if may_fail || rows == 1 {
@@ -247,13 +250,13 @@ impl Runners {
 }
 
 fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
-    model.counts.answered.fetch_add(1, Ordering::Relaxed);
-    model.counts.exits[segment].fetch_add(1, Ordering::Relaxed);
+    model.counts.answered.add(1);
+    model.counts.segments[segment].exits.add(1);
     asked.reply.answer(answer);
 }
 
 fn fail(model: &Model, asked: Asked, fault: Fault) {
-    model.counts.failed.fetch_add(1, Ordering::Relaxed);
+    model.counts.failed.add(1);
     asked.reply.fail(fault);
 }
 

@@ -1,6 +1,6 @@
 //! [`State`]: what the workers know together, under one lock.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use engine::Fault;
 
@@ -94,7 +94,8 @@ impl State {
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
             if let Some(model) = self.seats[number].model.upgrade() {
-                model.counts.late.fetch_add((late.len() - dropped) as u64, Ordering::Relaxed);
+                model.counts.late.add((late.len() - dropped) as u64);
+                model.counts.forgotten.add(self.seats[number].take_forgotten());
                 if next == Next::Batch {
                     self.next = number + 1;
                     return (Some(self.job(worker, number, lane, model, now, into.len())), None);
@@ -144,6 +145,7 @@ impl State {
         let mut told = Vec::new();
         for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
             let (waited, news) = self.seats[busy.seat].wedged(busy.version);
+            self.seats[busy.seat].counts.failed.add(waited.len() as u64);
             waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             told.extend(news);
             self.started -= 1;
@@ -189,6 +191,7 @@ impl State {
         let seat = &mut self.seats[job.seat];
         let Served { failed, further, again, faulty } = served;
         if seat.stuck {
+            seat.counts.failed.add((further.len() + again.len()) as u64);
             further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             return here;
         }
@@ -203,13 +206,17 @@ impl State {
         }
         // What another version has begun is begun again.
         let is_same = seat.serving.number == job.version.number;
-        for asked in further {
+        for mut asked in further {
+            asked.since = now;
             match job.next.filter(|_| is_same) {
                 Some(next) => seat.lanes[next].push(asked),
                 None => seat.put_back(asked),
             }
         }
-        again.into_iter().for_each(|asked| seat.put_back(asked));
+        for mut asked in again {
+            asked.since = now;
+            seat.put_back(asked);
+        }
         here
     }
 }

@@ -98,6 +98,8 @@ impl Warmth {
             };
             spent += took;
             let mut state = shared.lock();
+            // The first run of a size is for the memory.
+            state.seats[cold.seat].counts.warm_ups.add(2);
             if explores {
                 let ran = Ran { rows, took_ns: took, late: 0 };
                 state.seats[cold.seat].lanes[cold.lane].ran(ran.rows, ran.took_ns, ran.late);
