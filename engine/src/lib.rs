@@ -19,6 +19,7 @@ mod common;
 mod core;
 mod event;
 mod fault;
+mod figures;
 mod files;
 mod format;
 mod frame;
@@ -51,6 +52,7 @@ pub use call::{Answer, Call, Relay, Reply};
 pub use carrier::{Carrier, CutEdge};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
+pub use figures::{Figures, Series};
 pub use files::{Disk, Files, ReadSeek, path_from};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,

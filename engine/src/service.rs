@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::graph::{Code, Diagnostic, Diagnostics, SectionSpec};
+use crate::{
+    figures::Figures,
+    graph::{Code, Diagnostic, Diagnostics, SectionSpec},
+};
 
 /// A kind of service: the implementation behind `[model.*]` or `[cache.*]` sections.
 pub trait ServiceKind: Send + Sync {
@@ -34,6 +37,10 @@ pub trait Service: Send + Sync {
     fn remark(&self) -> Option<String> {
         None
     }
+
+    /// Tells what it has counted so far; `name` is what the graph calls it. May be asked at any time, and
+    /// must not wait long.
+    fn figures(&self, _name: &str, _to: &mut dyn Figures) {}
 }
 
 /// The services of a host, by name in the graph. Cheap to clone.
@@ -119,8 +126,20 @@ impl Services {
 
     /// What the services tell the user of a run so far, by name.
     pub fn remarks(&self) -> Vec<(String, String)> {
-        let told = self.by_name.iter();
-        told.filter_map(|(name, service)| Some((name.clone(), service.remark()?))).collect()
+        self.once().filter_map(|(name, service)| Some((name.clone(), service.remark()?))).collect()
+    }
+
+    /// Has all services tell what they count.
+    pub fn figures(&self, to: &mut dyn Figures) {
+        self.once().for_each(|(name, service)| service.figures(name, to));
+    }
+
+    /// Every service under the first of its names, so that what sections share is not told twice.
+    fn once(&self) -> impl Iterator<Item = (&String, &Arc<dyn Service>)> {
+        let is_first = |(at, (_, service)): &(usize, (&String, &Arc<dyn Service>))| {
+            !self.by_name.values().take(*at).any(|other| Arc::ptr_eq(other, service))
+        };
+        self.by_name.iter().enumerate().filter(is_first).map(|(_, named)| named)
     }
 
     /// Names of all, in order.

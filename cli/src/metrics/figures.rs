@@ -3,12 +3,14 @@
 use engine::{Gap, Health, Plan, Report, StageState};
 use metrics::{Label, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-use super::latency;
+use super::{latency, services::OfServices};
 
 /// Hands everything to the recorder of the `metrics` facade.
 ///
 /// Labels are `graph`, `edge`, `node`, `stage` and `core`: what a graph has few of. Sessions have none,
 /// however many there are; their counts are added up.
+///
+/// Services have their own: a model its name and `segment`, a cache its name.
 ///
 /// `rates` are samples per second by node.
 pub(crate) fn publish(plan: &Plan, report: &Report, rates: &[f64], health: &[Health]) {
@@ -24,6 +26,7 @@ pub(crate) fn publish(plan: &Plan, report: &Report, rates: &[f64], health: &[Hea
     sources(&graph, report, rates);
     sinks(&graph, report);
     cores(&graph, health);
+    plan.services().figures(&mut OfServices { graph: &graph });
 }
 
 const STAGE_LATENCY: &str = "afferent_stage_latency_seconds";

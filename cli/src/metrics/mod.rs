@@ -14,6 +14,7 @@ mod latency;
 mod rates;
 mod recorder;
 mod server;
+mod services;
 
 use std::{
     io::ErrorKind,

@@ -133,6 +133,11 @@ pub(crate) struct PlanStage {
 }
 
 impl Plan {
+    /// The services its nodes were made with.
+    pub const fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// The graph's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use engine::{Figures, Series};
+
 /// A counter that many threads add to.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
@@ -102,6 +104,65 @@ impl CacheCounts {
     pub fn hit_rate(&self) -> f64 {
         let spared = self.hits + self.waits + self.redis_hits;
         spared as f64 / self.questions().max(1) as f64
+    }
+}
+
+impl CacheCounts {
+    /// Tells them for Prometheus; `name` is what the graph calls the cache.
+    pub(super) fn figures(&self, name: &str, to: &mut dyn Figures) {
+        let labels = &[("cache", name)];
+        let counters = [
+            ("afferent_cache_hits_total", "Questions answered from memory.", self.hits),
+            (
+                "afferent_cache_misses_total",
+                "Questions that were asked of the model or service.",
+                self.misses,
+            ),
+            (
+                "afferent_cache_waits_total",
+                "Questions that waited for the same one, which ran.",
+                self.waits,
+            ),
+            (
+                "afferent_cache_failed_total",
+                "Questions whose answer never came, those that waited included.",
+                self.failed,
+            ),
+            (
+                "afferent_cache_saved_bytes_total",
+                "Bytes of questions and answers that did not travel.",
+                self.saved_bytes,
+            ),
+            (
+                "afferent_cache_redis_openings_total",
+                "Times Redis was left alone for a while after failures.",
+                self.redis_openings,
+            ),
+            (
+                "afferent_cache_redis_unwritten_total",
+                "Answers not written, because too many waited to be or Redis was left alone.",
+                self.redis_unwritten,
+            ),
+        ];
+        for (name, help, value) in counters {
+            to.counter(Series { name, help, labels }, value);
+        }
+        for (result, value) in [
+            ("hit", self.redis_hits),
+            ("miss", self.redis_misses),
+            ("late", self.redis_late),
+            ("failed", self.redis_failed),
+            ("refused", self.redis_refused),
+        ] {
+            let help = "What came of asking Redis: lookups, and writes that failed.";
+            let labels = &[("cache", name), ("result", result)];
+            to.counter(Series { name: "afferent_cache_redis_total", help, labels }, value);
+        }
+        let help = "What the answers that were not asked for again had taken when they were.";
+        let series = Series { name: "afferent_cache_saved_seconds", help, labels };
+        to.gauge(series, self.saved_ns as f64 / 1e9);
+        let series = Series { name: "afferent_cache_entries", help: "Answers in memory.", labels };
+        to.gauge(series, self.entries as f64);
     }
 }
 

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Answer, Fault, Reply, Service};
+use engine::{Answer, Fault, Figures, Reply, Series, Service};
 
 use super::{
-    CacheCounts, Fit, Key, RedisOptions,
+    CacheCounts, Fit, Key, PREFIX, RedisOptions,
     counts::Counts,
     flight::{Flights, Joined},
     memory::{Kept, Memory, until},
@@ -135,5 +135,14 @@ impl Service for CacheService {
     fn remark(&self) -> Option<String> {
         let counts = self.0.counts();
         (counts.questions() > 0).then(|| counts.to_string())
+    }
+
+    fn figures(&self, name: &str, to: &mut dyn Figures) {
+        let name = name.strip_prefix(PREFIX).unwrap_or(name);
+        self.0.counts().figures(name, to);
+        let help = "Bytes of memory that the answers take.";
+        let labels = &[("cache", name)];
+        let series = Series { name: "afferent_cache_bytes", help, labels };
+        to.gauge(series, self.0.bytes() as f64);
     }
 }

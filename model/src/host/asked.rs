@@ -65,5 +65,7 @@ pub(super) struct Asked {
     pub(super) priority: Priority,
     /// When it came, and when its answer is too late: nanoseconds of the workers' clock.
     pub(super) arrived: i64,
+    /// Since when it waits for the segment it waits for.
+    pub(super) since: i64,
     pub(super) deadline: i64,
 }

@@ -22,6 +22,8 @@ pub(super) struct Lane {
     policy: Window,
     /// Somebody finds out what runs of each size cost.
     pub(super) is_explored: bool,
+    /// Questions taken out that nobody waited for any more, until somebody counts them.
+    pub(super) forgotten: u64,
 }
 
 #[derive(Default)]
@@ -51,6 +53,7 @@ impl Lane {
             rows: Default::default(),
             policy: Window::new(batch_max),
             is_explored: false,
+            forgotten: 0,
         }
     }
 
@@ -129,7 +132,9 @@ impl Lane {
         let Row { queue, asked } = &mut self.rows[rank];
         let count = count.min(asked.len());
         queue.skip(count);
+        let before = into.len();
         into.extend(asked.drain(..count).filter(|asked| asked.reply.is_wanted()));
+        self.forgotten += (count - (into.len() - before)) as u64;
     }
 
     /// As many of `rows` as run within the patience, but one at least.
@@ -155,6 +160,12 @@ impl Lane {
     /// Learns that a run took so long.
     pub(super) fn ran(&mut self, rows: usize, took_ns: i64, late: usize) {
         self.policy.ran(rows, took_ns, late);
+    }
+
+    /// What a run of each size that was seen takes at most.
+    pub(super) fn costs(&self) -> impl Iterator<Item = (usize, i64)> {
+        let costs = self.policy.costs();
+        (1..=costs.most()).filter(|&rows| costs.knows(rows)).map(|rows| (rows, costs.upper(rows)))
     }
 
     /// Takes out all.
@@ -202,7 +213,17 @@ mod tests {
         let samples = Buffer::with_bytes(4, 1);
         let (question, way) = (samples.clone(), way.clone());
         let note = Note::default();
-        lane.push(Asked { way, question, samples, reply, note, priority, arrived: 0, deadline });
+        lane.push(Asked {
+            way,
+            question,
+            samples,
+            reply,
+            note,
+            priority,
+            arrived: 0,
+            since: 0,
+            deadline,
+        });
         awaited
     }
 
@@ -263,8 +284,17 @@ mod tests {
         let samples = Buffer::with_bytes(4, 1);
         let (question, priority) = (samples.clone(), Priority::Normal);
         let note = Note::default();
-        let asked =
-            Asked { way, question, samples, reply, note, priority, arrived: 0, deadline: 60 };
+        let asked = Asked {
+            way,
+            question,
+            samples,
+            reply,
+            note,
+            priority,
+            arrived: 0,
+            since: 0,
+            deadline: 60,
+        };
         let (_, why) = lane.admit(0, asked).expect_err("it cannot be answered in time");
         assert_eq!(why, "a run takes 0.00 ms, and 0.00 ms were left");
     }

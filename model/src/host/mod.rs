@@ -10,7 +10,9 @@
 mod asked;
 mod batch;
 mod chain;
+mod counts;
 mod exits;
+mod figures;
 mod lane;
 mod model;
 mod run;
@@ -23,8 +25,9 @@ mod workers;
 
 pub use asked::{Note, Priority, Terms};
 pub use chain::Chain;
+pub use counts::{Shed, Tally};
 pub use exits::{Exits, Head, Signal};
-pub use model::{Door, Model, ModelService, Tally};
+pub use model::{Door, Model, ModelService};
 pub use version::Trial;
 pub use way::{Row, Rowwise, Way};
 pub use workers::{Manner, Workers};

@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, atomic::AtomicU64, atomic::Ordering},
 };
 
-use engine::{Buffer, Reply, Service};
+use engine::{Buffer, Figures, Reply, Service};
 
 use crate::{backend::Loaded, cache::Cache, signature::Signature};
 
 use super::{
     asked::{Note, Terms},
     chain::Chain,
+    counts::{Counts, Tally},
     version::Trial,
     way::Way,
     workers::Workers,
@@ -30,35 +31,6 @@ pub struct Model {
     pub(super) counts: Arc<Counts>,
     /// The content of the version that serves.
     pub(super) content: Arc<AtomicU64>,
-}
-
-/// What became of questions.
-#[derive(Default)]
-pub(super) struct Counts {
-    pub(super) runs: AtomicU64,
-    pub(super) answered: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) late: AtomicU64,
-    /// Questions that left, by segment.
-    pub(super) exits: Box<[AtomicU64]>,
-}
-
-/// What became of the questions to a model so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Runs of a segment.
-    pub runs: u64,
-    /// Questions answered.
-    pub answered: u64,
-    /// Questions whose run failed, or whose answer could not be read.
-    pub failed: u64,
-    /// Questions refused at the door.
-    pub refused: u64,
-    /// Questions given up as they would have been answered too late.
-    pub late: u64,
-    /// Questions answered, by the segment at whose end they left.
-    pub exits: Vec<u64>,
 }
 
 impl Model {
@@ -88,10 +60,7 @@ impl Model {
             workers: own,
             number,
             content,
-            counts: Arc::new(Counts {
-                exits: (0..segments).map(|_| AtomicU64::new(0)).collect(),
-                ..Counts::default()
-            }),
+            counts: Arc::new(Counts::new(segments, batch_max)),
         })
     }
 
@@ -156,16 +125,13 @@ impl Model {
 
     /// What became of questions.
     pub fn tally(&self) -> Tally {
-        let Counts { runs, answered, failed, refused, late, exits } = &*self.counts;
-        let value = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Tally {
-            runs: value(runs),
-            answered: value(answered),
-            failed: value(failed),
-            refused: value(refused),
-            late: value(late),
-            exits: exits.iter().map(value).collect(),
-        }
+        self.counts.tally()
+    }
+
+    /// What runs cost, as learned: by segment, the sizes that were run and the nanoseconds one of that size
+    /// takes at most. Questions put in several ways cost what the longest does.
+    pub fn costs(&self) -> Vec<Vec<(usize, i64)>> {
+        self.workers.costs(self.number, self.segments)
     }
 }
 
@@ -193,6 +159,7 @@ impl Door {
     /// As [`Door::ask`], with a note for whoever reads the answer.
     pub fn ask_about(&self, samples: Buffer, note: Note, reply: Reply) {
         let Self { model, way, lane, terms } = self;
+        model.counts.asked.add(1);
         model.workers.ask(model.number, *lane, way, (samples, note), reply, terms.priority);
     }
 
@@ -235,5 +202,12 @@ impl ModelService {
 impl Service for ModelService {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+    fn remark(&self) -> Option<String> {
+        self.model.remark()
+    }
+
+    fn figures(&self, name: &str, to: &mut dyn Figures) {
+        self.model.figures(name, to);
     }
 }

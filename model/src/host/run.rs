@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use engine::{Answer, Buffer, Fault};
@@ -229,13 +229,18 @@ impl Runners {
     ) -> Result<(), Fault> {
         let Job { seat, segment, way, next, model, .. } = job;
         let rows = asked.len();
-        model.counts.runs.fetch_add(1, Ordering::Relaxed);
         let questions = &*asked;
         self.took = None;
-        self.run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())?;
+        let ran = self
+            .run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())
+            .map(drop);
+        let took = self.took.take();
+        let lasted = Duration::from_nanos(took.unwrap_or(0) as u64);
+        model.counts.segments[*segment].ran(rows, lasted);
+        ran?;
         // Runs of another version, or one by one, are no measure.
         let is_measure = version.number == job.version.number && served.took_ns.is_none();
-        served.took_ns = self.took.filter(|_| is_measure && !served.each);
+        served.took_ns = took.filter(|_| is_measure && !served.each);
         let batch = self.last(*seat, version, *segment).expect("it has run");
         let signature = version.chain.segments[*segment].loaded.signature();
         let may_fail = job.before.is_some() && version.number == job.version.number;
@@ -277,13 +282,13 @@ impl Runners {
 }
 
 fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
-    model.counts.answered.fetch_add(1, Ordering::Relaxed);
-    model.counts.exits[segment].fetch_add(1, Ordering::Relaxed);
+    model.counts.answered.add(1);
+    model.counts.segments[segment].exits.add(1);
     asked.reply.answer(answer);
 }
 
 fn fail(model: &Model, asked: Asked, fault: Fault) {
-    model.counts.failed.fetch_add(1, Ordering::Relaxed);
+    model.counts.failed.add(1);
     asked.reply.fail(fault);
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::BTreeMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -11,8 +12,9 @@ use std::{
 use super::{
     asked::Asked,
     chain::Chain,
+    counts::{Counts, Shed},
     lane::{Lane, Next},
-    model::{Counts, Model},
+    model::Model,
     version::{OnTrial, Standing, Trial, Version},
     way::Way,
 };
@@ -37,6 +39,7 @@ pub(super) struct Seat {
     /// The content of the version that serves, for whoever keeps answers.
     content: Arc<AtomicU64>,
     batch_max: usize,
+    /// Those of its model, which may be gone.
     pub(super) lanes: Vec<Lane>,
     failures: u32,
     rests_until: i64,
@@ -54,7 +57,7 @@ pub(super) enum Refusal {
     /// It would be answered too late.
     Late(String),
     /// The model is not asked now.
-    Closed(&'static str),
+    Closed(Shed, &'static str),
 }
 
 impl Seat {
@@ -62,9 +65,9 @@ impl Seat {
         Self {
             model: Arc::downgrade(model),
             name: model.name().to_owned(),
-            counts: model.counts.clone(),
             content: model.content.clone(),
             batch_max: model.batch_max,
+            counts: model.counts.clone(),
             lanes: Vec::new(),
             failures: 0,
             rests_until: 0,
@@ -109,15 +112,16 @@ impl Seat {
         lane: usize,
         asked: Asked,
     ) -> Result<(), (Asked, Refusal)> {
-        let closed = |asked, why| Err((asked, Refusal::Closed(why)));
+        let closed = |asked, shed, why| Err((asked, Refusal::Closed(shed, why)));
         if self.stuck {
-            return closed(asked, NEVER);
+            return closed(asked, Shed::Stuck, NEVER);
         }
         if now < self.rests_until {
-            return closed(asked, "the model failed again and again and is left alone for 5 s");
+            let why = "the model failed again and again and is left alone for 5 s";
+            return closed(asked, Shed::Resting, why);
         }
         if self.lanes[lane].len() >= WAITING_MAX {
-            return closed(asked, "too many questions wait for the model");
+            return closed(asked, Shed::Full, "too many questions wait for the model");
         }
         self.lanes[lane].admit(now, asked).map_err(|(asked, why)| (asked, Refusal::Late(why)))
     }
@@ -292,5 +296,24 @@ impl Seat {
         }
         self.stuck = true;
         (self.lanes.iter_mut().flat_map(Lane::clear).collect(), None)
+    }
+
+    /// Questions that nobody waited for any more, since it was asked last.
+    pub(super) fn take_forgotten(&mut self) -> u64 {
+        self.lanes.iter_mut().map(|lane| std::mem::take(&mut lane.forgotten)).sum()
+    }
+
+    /// See [`Model::costs`].
+    pub(super) fn costs(&self, segments: usize) -> Vec<Vec<(usize, i64)>> {
+        let of = |segment| {
+            let mut sizes = BTreeMap::new();
+            let lanes = self.lanes.iter().filter(|lane| lane.segment == segment);
+            for (rows, cost) in lanes.flat_map(Lane::costs) {
+                let known = sizes.entry(rows).or_insert(cost);
+                *known = cost.max(*known);
+            }
+            sizes.into_iter().collect()
+        };
+        (0..segments).map(of).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! [`State`]: what the workers know together, under one lock.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use engine::Fault;
 
@@ -97,7 +97,10 @@ impl State {
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
             let given_up = (late.len() - dropped) as u64;
-            self.seats[number].counts.late.fetch_add(given_up, Ordering::Relaxed);
+            let forgotten = self.seats[number].take_forgotten();
+            let counts = &self.seats[number].counts;
+            counts.late.add(given_up);
+            counts.forgotten.add(forgotten);
             if next == Next::Batch {
                 // Given back, never dropped here: the last handle takes the lock that is held now.
                 if let Some(model) = self.seats[number].model.upgrade() {
@@ -146,6 +149,7 @@ impl State {
         let mut told = Vec::new();
         for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
             let (waited, news) = self.seats[busy.seat].wedged(busy.version);
+            self.seats[busy.seat].counts.failed.add(waited.len() as u64);
             waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             told.extend(news);
             self.started -= 1;
@@ -191,6 +195,7 @@ impl State {
         let seat = &mut self.seats[job.seat];
         let Served { failed, further, again, faulty, .. } = served;
         if seat.stuck {
+            seat.counts.failed.add((further.len() + again.len()) as u64);
             further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             return here;
         }
@@ -212,13 +217,17 @@ impl State {
         }
         // What another version has begun is begun again.
         let is_same = is_sound && seat.serving.number == job.version.number;
-        for asked in further {
+        for mut asked in further {
+            asked.since = now;
             match job.next.filter(|_| is_same) {
                 Some(next) => seat.lanes[next].push(asked),
                 None => seat.put_back(asked),
             }
         }
-        again.into_iter().for_each(|asked| seat.put_back(asked));
+        for mut asked in again {
+            asked.since = now;
+            seat.put_back(asked);
+        }
         here
     }
 }

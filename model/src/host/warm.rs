@@ -99,6 +99,8 @@ impl Warmth {
             };
             spent += took;
             let mut state = shared.lock();
+            // The first run of a size is for the memory.
+            state.seats[cold.seat].counts.warm_ups.add(2);
             if explores {
                 // The model may be gone by now.
                 if let Some(lane) = state.seats[cold.seat].lanes.get_mut(cold.lane) {

@@ -17,6 +17,7 @@ use crate::backend::rten;
 use super::{
     asked::{Asked, Note, Priority},
     chain::Chain,
+    counts::Shed,
     model::Model,
     run::Runners,
     seat::{Refusal, Seat},
@@ -140,15 +141,19 @@ impl Workers {
             note,
             priority,
             arrived: now,
+            since: now,
             deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
         };
         let mut state = shared.lock();
         if let Err((asked, refusal)) = state.seats[seat].admit(now, lane, asked) {
-            state.seats[seat].counts.refused.fetch_add(1, Ordering::Relaxed);
+            state.seats[seat].counts.shed(match refusal {
+                Refusal::Late(_) => Shed::Late,
+                Refusal::Closed(reason, _) => reason,
+            });
             drop(state);
             match refusal {
                 Refusal::Late(why) => asked.reply.give_up(why),
-                Refusal::Closed(why) => asked.reply.fail(Fault::new(why)),
+                Refusal::Closed(_, why) => asked.reply.fail(Fault::new(why)),
             }
             return;
         }
@@ -169,6 +174,11 @@ impl Workers {
     /// The version of a model that serves.
     pub(super) fn version(&self, seat: usize) -> u32 {
         self.0.0.lock().seats[seat].serving.number
+    }
+
+    /// See [`Model::costs`].
+    pub(super) fn costs(&self, seat: usize, segments: usize) -> Vec<Vec<(usize, i64)>> {
+        self.0.0.lock().seats[seat].costs(segments)
     }
 
     /// A model is gone: its weights are let go of, and workers forget what they keep for it.
@@ -350,7 +360,9 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         shared.call(state, more);
         give_up(&mut late);
         if let Some(job) = job {
-            let rows = asked.len();
+            let (rows, began) = (asked.len(), shared.now());
+            let queue = &job.model.counts.segments[job.segment].queue;
+            asked.iter().for_each(|asked| queue.record(began - asked.since));
             let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
             let kept: Vec<Buffer> = match &job.trial {
                 Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
@@ -381,6 +393,8 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                     Ok(compared) => (compared, None),
                     Err(fault) => ((0, 0), Some(fault.to_string())),
                 };
+                job.model.counts.compared.add(compared);
+                job.model.counts.agreed.add(agreed);
                 let seat = &mut state.seats[job.seat];
                 if let Some(told) = seat.tried(trial.number, compared, agreed, fault.as_deref()) {
                     (shared.manner.tell)(&told);
