@@ -100,15 +100,16 @@ pub(super) fn svg(name: &str, loss: f64, calibration: &EarlyExits) -> String {
     let line: Vec<String> =
         points.iter().map(|[cost, share]| format!("{:.1},{:.1}", x(*cost), y(*share))).collect();
     put(format_args!("<polyline class=\"path\" points=\"{}\"/>", line.join(" ")));
-    for ([cost, share], class, label, anchor, off) in
-        [(whole, "whole", "whole model", "end", -8.0), (chosen, "chosen", "chosen", "middle", 0.0)]
-    {
+    for ([cost, share], class, label, anchor, off) in [
+        (whole, "whole", "whole model", "end", [-8.0, -10.0]),
+        (chosen, "chosen", "chosen", "start", [9.0, 16.0]),
+    ] {
         let (x, y) = (x(cost), y(share));
         put(format_args!("<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>"));
         put(format_args!(
             "<text class=\"{anchor}\" x=\"{:.1}\" y=\"{:.1}\">{label}</text>",
-            x + off,
-            y - 10.0
+            x + off[0],
+            y + off[1]
         ));
     }
     put(format_args!("</svg>"));
