@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
-use crate::command::ModelArguments;
+use crate::command::{CalibrateArguments, ModelArguments};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ pub(crate) enum Mode {
     /// Measure a model, or make a smaller one of it
     #[command(arg_required_else_help = true)]
     Model(ModelArguments),
+    /// Find when questions may leave a model in segments early, and what that promises
+    #[command(arg_required_else_help = true)]
+    Calibrate(CalibrateArguments),
 }
 
 /// A graph file, and what is changed in it.

@@ -85,6 +85,7 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
     catalog::add(own);
     let Arguments { mode } = Arguments::parse();
     let ended = catch_unwind(|| match &mode {
+        Mode::Calibrate(asked) => command::calibrate(asked),
         Mode::Check(asked) => command::check(asked),
         Mode::Draw(asked) => command::draw(asked),
         Mode::Explain(asked) => command::explain(asked),

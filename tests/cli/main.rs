@@ -3,6 +3,7 @@
 //! | module     | what belongs there                                            |
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
+//! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
@@ -16,6 +17,7 @@
 //! `cargo build` does for `cargo test`.
 
 mod bad;
+mod calibrate;
 mod lines;
 mod models;
 mod mutants;

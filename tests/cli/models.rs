@@ -31,7 +31,7 @@ fn identity() -> Vec<u8> {
 }
 
 /// An `.npy` of 32-bit floats.
-fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
+pub(crate) fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((header.len() as u16).to_le_bytes());

@@ -4,6 +4,8 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use model::{
     backend::{Array, Loaded, Options, Values, onnxruntime, rten},
+    section::weights_of,
+    sidecar::Sidecar,
     signature::Element,
 };
 
@@ -160,6 +162,23 @@ fn the_segments_are_the_chain() {
         shape.extend(slot.shape[1..].iter().flatten());
         given = Array { shape, values: Values::F32(told.swap_remove(1)) };
     }
+}
+
+#[test]
+fn the_exits_of_beats_were_made_for_these_segments() {
+    let text = String::from_utf8(file("beats.exits.toml")).expect("text");
+    let sidecar = Sidecar::parse(&text).expect("a file of exits");
+    let segments = [1, 2, 3].map(|number| file(&format!("beats.{number}.onnx")));
+    let own = weights_of(&segments);
+    assert_eq!(
+        sidecar.weights,
+        Some(own),
+        "`afferent calibrate` again, as in graphs/models/README.md"
+    );
+    assert_eq!(sidecar.exits.heads.len(), 2);
+    let promise = sidecar.promise.expect("it promises something");
+    assert_eq!((promise.loss, promise.confidence), (0.005, 0.95));
+    assert!(sidecar.cost.is_some_and(|cost| cost <= 0.4), "P8: 60 % and more are saved");
 }
 
 /// Not a claim but a measurement, for `graphs/models/README.md`.

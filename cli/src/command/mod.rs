@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod calibrate;
 mod check;
 mod draw;
 mod example;
@@ -9,6 +10,7 @@ mod model;
 mod run;
 mod test;
 
+pub(crate) use calibrate::{CalibrateArguments, calibrate};
 pub(crate) use check::check;
 pub(crate) use draw::draw;
 pub(crate) use explain::explain;

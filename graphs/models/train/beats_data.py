@@ -3,10 +3,13 @@
 import numpy as np
 
 from program import HERE, lines
+from scale import zscore
 
 RATE_HZ = 125
 BEFORE_S, AFTER_S = 2.4, 0.48
 LEN = round(BEFORE_S * RATE_HZ) + round(AFTER_S * RATE_HZ) + 1
+# What the net gets of a piece.
+NET_BEFORE_S, NET_AFTER_S = 1.6, 0.44
 CLASSES = ["normal", "premature", "artefact"]
 # A beat and its truth may be told apart by so much: the detector may follow another wave of the same beat.
 REACH_S = 0.1
@@ -91,3 +94,10 @@ def synthetic(seed, hearts):
         if len(y):
             xs.append(x), ys.append(y), hs.append(np.full(len(y), heart))
     return np.concatenate(xs), np.concatenate(ys), np.concatenate(hs)
+
+
+def for_net(x):
+    """Of the long pieces what the net gets."""
+    middle = round(BEFORE_S * RATE_HZ)
+    before, after = round(NET_BEFORE_S * RATE_HZ), round(NET_AFTER_S * RATE_HZ)
+    return zscore(x[:, middle - before : middle + after + 1])[:, None, :]

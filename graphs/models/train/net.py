@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from scale import zscore  # noqa: F401
+
 
 def init(seed, segments, shape, classes):
     """Weights, as a list of segments of lists of (weight, bias); the last of each is its head."""
@@ -128,11 +130,3 @@ def scores(weights, segments, x, batch=512):
     run = jax.jit(lambda x: [jax.nn.softmax(logits) for logits in forward(weights, segments, x)])
     parts = [run(x[at : at + batch]) for at in range(0, len(x), batch)]
     return [np.concatenate([np.asarray(part[k]) for part in parts]) for k in range(len(segments))]
-
-
-def zscore(x):
-    """Each row to mean 0 and deviation 1, as `normalize = "zscore"` does."""
-    x = x.astype(np.float64)
-    x = x - x.mean(-1, keepdims=True)
-    deviation = x.std(-1, keepdims=True)
-    return (x * np.where(deviation > 0, 1 / np.maximum(deviation, 1e-300), 0)).astype(np.float32)

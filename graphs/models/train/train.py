@@ -26,8 +26,8 @@ TRAIN, JUDGE = 1, 2
 
 BEATS = {
     "name": "beats",
-    "before_s": 1.6,
-    "after_s": 0.44,
+    "before_s": beats_data.NET_BEFORE_S,
+    "after_s": beats_data.NET_AFTER_S,
     "segments": [
         [("conv", 8, 11, 4), ("conv", 16, 5, 2)],
         [("conv", 32, 5, 1), ("conv", 32, 5, 2)],
@@ -45,12 +45,7 @@ QUALITY = {
 STRESS = {"name": "stress", "segments": [[("dense", 16), ("dense", 16)]], "bodies": 1_600, "epochs": 40}
 
 
-def beat_pieces(x):
-    """Of the long pieces what the net gets."""
-    middle = round(beats_data.BEFORE_S * beats_data.RATE_HZ)
-    before = round(BEATS["before_s"] * beats_data.RATE_HZ)
-    after = round(BEATS["after_s"] * beats_data.RATE_HZ)
-    return net.zscore(x[:, middle - before : middle + after + 1])[:, None, :]
+beat_pieces = beats_data.for_net
 
 
 def beats():

@@ -1,5 +1,7 @@
 //! [`Signal`]: how sure an exit is.
 
+use crate::host;
+
 /// How sure an exit is of its answer, from 0 to 1: what its threshold is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signal {
@@ -13,32 +15,18 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The confidence of an answer with these scores, softened by `temperature`. Does not allocate.
+    /// The confidence of an answer with these scores, softened by `temperature`: to the last bit what questions are judged
+    /// by when they run, as many may lie just at a threshold. Does not allocate.
     pub fn of(self, logits: &[f32], temperature: f64) -> f64 {
-        let largest = logits.iter().fold(f32::NEG_INFINITY, |most, &x| most.max(x));
-        let part = |&x: &f32| (f64::from(x - largest) / temperature).exp();
-        let sum: f64 = logits.iter().map(part).sum();
+        self.at_run_time().of(logits, temperature)
+    }
+
+    /// What it is called where questions run.
+    pub const fn at_run_time(self) -> host::Signal {
         match self {
-            Self::Top => 1.0 / sum,
-            Self::Margin => {
-                let mut firsts = [0.0_f64; 2];
-                for part in logits.iter().map(part) {
-                    if part > firsts[0] {
-                        firsts = [part, firsts[0]];
-                    } else {
-                        firsts[1] = firsts[1].max(part);
-                    }
-                }
-                (firsts[0] - firsts[1]) / sum
-            }
-            Self::Entropy => {
-                let part = |x: &f32| {
-                    let share = part(x) / sum;
-                    if share > 0.0 { -share * share.ln() } else { 0.0 }
-                };
-                let most = (logits.len().max(2) as f64).ln();
-                (1.0 - logits.iter().map(part).sum::<f64>() / most).clamp(0.0, 1.0)
-            }
+            Self::Top => host::Signal::Score,
+            Self::Margin => host::Signal::Margin,
+            Self::Entropy => host::Signal::Entropy,
         }
     }
 }

@@ -129,6 +129,17 @@ impl Chain {
         self.segments[0].loaded.backend()
     }
 
+    /// A segment: its model, which of its inputs is fed, and with which output of the segment before; with the question
+    /// where that is none.
+    pub(crate) fn segment(&self, number: usize) -> (&dyn Loaded, usize, Option<usize>) {
+        let Segment { loaded, input, feed } = &self.segments[number];
+        let output = match feed {
+            Feed::Question => None,
+            Feed::Output(output) => Some(*output),
+        };
+        (loaded.as_ref(), *input, output)
+    }
+
     /// How many segments it has.
     pub fn segments(&self) -> usize {
         self.segments.len()

@@ -2,6 +2,7 @@
 
 mod parts;
 mod reload;
+mod segmented;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use parts::{EXITS, FILE, Paths, SEGMENTS, THRESHOLDS};
 use reload::Reload;
 
 pub use parts::weights_of;
+pub use segmented::{Segmented, segmented};
 
 /// What a section is, for the manual.
 pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
@@ -217,7 +219,20 @@ impl ServiceKind for ModelServices {
             };
             let place = section.param(written).and_then(|file| file.place.clone());
             let problem = problem.at(&place).of(format!("model `{}`", section.name.value));
-            problem.hint("check the path; it starts from the folder of the graph file")
+            let hint = "check the path; it starts from the folder of the graph file";
+            if written == EXITS.name() && paths.segments.len() > 1 {
+                let graph = self.graph_file.as_deref().unwrap_or("GRAPH");
+                let writes = format!("`afferent calibrate {graph} --data FILE` writes it anew");
+                let hint = if error.kind() == std::io::ErrorKind::NotFound {
+                    format!(
+                        "run `afferent calibrate {graph} --data FILE`, which writes it; or {hint}"
+                    )
+                } else {
+                    writes
+                };
+                return problem.hint(hint);
+            }
+            problem.hint(hint)
         })?;
         // One that is loaded anew is nobody else's.
         self.cache(section, &params)?;

@@ -1,17 +1,23 @@
-//! What the commands `afferent model …` do: measure models, and make smaller ones of them.
+//! What the commands `afferent model …` and `afferent calibrate` do: measure models, make smaller ones of them, and find
+//! when questions may leave early.
 //!
 //! ```text
 //! model file ─┬─▶ profile ───────────▶ tables, JSON, NAME.profile.toml
 //! data ───────┤      ▲
 //!             └─▶ quantize ─▶ Python: onnxruntime.quantization ─▶ a variant, if it is faster and right enough
+//!
+//! segments, data ─▶ calibrate ─▶ NAME.exits.toml, NAME.exits.svg
 //! ```
 
 mod accuracy;
+mod calibrate;
+mod chain;
 mod data;
 mod feed;
 mod latency;
 mod machine;
 mod npy;
+mod plot;
 mod profile;
 mod python;
 mod quantize;
@@ -24,6 +30,7 @@ mod watch;
 mod write;
 
 pub use accuracy::{Agreement, Answers, Score};
+pub use calibrate::{CalibrateOptions, EarlyExits, calibrate, rows_needed};
 pub use data::{Column, Dataset, Truth};
 pub use feed::{Feed, Given};
 pub use latency::{Latency, Ratio, span};

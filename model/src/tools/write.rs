@@ -38,6 +38,15 @@ pub(super) fn writable(file: &Path, out: &Path) -> Result<(), Trouble> {
     temporary(out).map(drop)
 }
 
+/// Whether a file can be put there, before anybody waits for it.
+pub(super) fn has_room(path: &Path) -> Result<(), Trouble> {
+    if path.is_dir() {
+        let message = format!("`{}` is a folder", path.display());
+        return Err(Trouble::file(message, "name a file, with `--out`"));
+    }
+    temporary(path).map(drop)
+}
+
 pub(super) fn unwritable(path: &Path, error: &io::Error) -> Trouble {
     let message = format!("cannot write `{}`: {error}", path.display());
     Trouble::file(message, "name a place that can be written, with `--out`")

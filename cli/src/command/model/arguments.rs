@@ -212,7 +212,7 @@ fn fixed(text: &str) -> Result<(String, f64), String> {
     }
 }
 
-fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
+pub(crate) fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
     let (name, lens) = pair(text)?;
     let lens = lens.split(',').map(str::trim).filter(|len| !len.is_empty());
     let lens: Result<Vec<usize>, _> = lens.map(str::parse).collect();
@@ -222,7 +222,7 @@ fn shape(text: &str) -> Result<(String, Vec<usize>), String> {
 }
 
 /// Long enough to measure, short enough to wait for.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.001..=600.0).contains(&seconds) => Ok(seconds),
         _ => Err("write seconds from 0.001 to 600".to_owned()),
@@ -230,7 +230,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// As a share of one.
-fn percent(text: &str) -> Result<f64, String> {
+pub(crate) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     match number.parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),

@@ -16,7 +16,7 @@ use crate::{
     terminal,
 };
 
-pub(crate) use arguments::ModelArguments;
+pub(crate) use arguments::{ModelArguments, percent, seconds, shape};
 use arguments::{SubjectArguments, What};
 
 /// Does what is asked of a model.
@@ -47,7 +47,7 @@ fn options(asked: &SubjectArguments) -> ProfileOptions {
     }
 }
 
-fn failure(trouble: Trouble) -> Failure {
+pub(super) fn failure(trouble: Trouble) -> Failure {
     let Trouble { blame, message, hint } = trouble;
     let exit = match blame {
         Blame::Asked => Exit::Usage,
@@ -58,7 +58,9 @@ fn failure(trouble: Trouble) -> Failure {
 }
 
 /// Does the work of a tool: what it says it does stands in one line, if there is a terminal for it, and Ctrl-C ends it.
-fn watched<T>(work: impl FnOnce(&Watch<'_>) -> Result<T, Trouble>) -> Result<T, Failure> {
+pub(super) fn watched<T>(
+    work: impl FnOnce(&Watch<'_>) -> Result<T, Trouble>,
+) -> Result<T, Failure> {
     let interrupted = interrupt::flag().map_err(|error| {
         Failure::new(Exit::Internal, &format!("cannot listen to signals: {error}"), "")
     })?;
