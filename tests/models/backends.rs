@@ -207,7 +207,7 @@ fn sessions_that_share_their_constants_give_what_one_alone_gives() {
         }
         let loaded = load(backend, bytes.clone(), &Options::default()).expect("it loads");
         let first = answer(&*loaded, &inputs).expect("it runs");
-        assert_eq!(first, [shifted.clone()], "{backend}");
+        assert_eq!(first, std::slice::from_ref(&shifted), "{backend}");
         std::thread::scope(|scope| {
             let others = [0; 3].map(|_| scope.spawn(|| answer(&*loaded, &inputs)));
             for other in others {

@@ -23,11 +23,17 @@ use model::{
 
 use crate::{LIMIT, cold};
 
+/// Rows and their numbers to outputs.
+type Run = dyn Fn(usize, &[f32]) -> Outputs + Send + Sync;
+type Outputs = Result<Vec<Vec<f32>>, Fault>;
+/// Batches as they were run.
+type Seen = Arc<Mutex<Vec<Vec<f32>>>>;
+
 /// A model of one input `x` of `taken` numbers, made of a closure from the numbers of a batch to its outputs.
 #[derive(Clone)]
 pub(crate) struct Made {
     signature: Signature,
-    run: Arc<dyn Fn(usize, &[f32]) -> Result<Vec<Vec<f32>>, Fault> + Send + Sync>,
+    run: Arc<Run>,
 }
 
 impl Made {
@@ -146,10 +152,7 @@ impl Gate {
 }
 
 /// A model that notes what it was asked, in order, and first waits at a gate.
-fn noting(
-    batch_max: usize,
-    workers: &Workers,
-) -> (Arc<Model>, Arc<Gate>, Arc<Mutex<Vec<Vec<f32>>>>) {
+fn noting(batch_max: usize, workers: &Workers) -> (Arc<Model>, Arc<Gate>, Seen) {
     let (gate, seen) = (Arc::new(Gate::default()), Arc::new(Mutex::new(Vec::new())));
     let (own, noted) = (gate.clone(), seen.clone());
     let made = Made::new(("x", 1), &[("y", 1)], move |_, x| {

@@ -169,7 +169,7 @@ fn a_changed_file_becomes_a_new_version_or_is_refused() {
     let text = format!(
         "[model.m]\nfile = {path:?}\nbackend = \"rten\"\nreload = true\ntrial_questions = 20"
     );
-    let spec = GraphSpec::parse(&SourceText::new("models.toml", &graph(&text, "model = \"m\"")))
+    let spec = GraphSpec::parse(&SourceText::new("models.toml", graph(&text, "model = \"m\"")))
         .expect("a graph");
     let news = Arc::new(Mutex::new(Vec::new()));
     let own = news.clone();

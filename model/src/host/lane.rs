@@ -73,14 +73,14 @@ impl Lane {
     }
 
     /// Lets a question wait, or gives it back with the reason why it would wait in vain.
-    pub(super) fn admit(&mut self, now: i64, asked: Asked) -> Result<(), (Asked, String)> {
+    pub(super) fn admit(&mut self, now: i64, asked: Asked) -> Result<(), Box<(Asked, String)>> {
         let row = &self.rows[asked.priority as usize];
         let waiting = Waiting { id: 0, arrived: asked.arrived, deadline: asked.deadline };
         if !self.policy.admits(now, &waiting, &row.queue) {
             let left = (asked.deadline - now).max(0) as f64 / 1e6;
             let takes = self.policy.costs().upper(1) as f64 / 1e6;
             let why = format!("a run takes {takes:.2} ms, and {left:.2} ms were left");
-            return Err((asked, why));
+            return Err(Box::new((asked, why)));
         }
         self.push(asked);
         Ok(())
@@ -295,7 +295,8 @@ mod tests {
             since: 0,
             deadline: 60,
         };
-        let (_, why) = lane.admit(0, asked).expect_err("it cannot be answered in time");
+        let refused = lane.admit(0, asked).expect_err("it cannot be answered in time");
+        let (_, why) = *refused;
         assert_eq!(why, "a run takes 0.00 ms, and 0.00 ms were left");
     }
 }

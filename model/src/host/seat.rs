@@ -111,8 +111,8 @@ impl Seat {
         now: i64,
         lane: usize,
         asked: Asked,
-    ) -> Result<(), (Asked, Refusal)> {
-        let closed = |asked, shed, why| Err((asked, Refusal::Closed(shed, why)));
+    ) -> Result<(), Box<(Asked, Refusal)>> {
+        let closed = |asked, shed, why| Err(Box::new((asked, Refusal::Closed(shed, why))));
         if self.stuck {
             return closed(asked, Shed::Stuck, NEVER);
         }
@@ -123,7 +123,10 @@ impl Seat {
         if self.lanes[lane].len() >= WAITING_MAX {
             return closed(asked, Shed::Full, "too many questions wait for the model");
         }
-        self.lanes[lane].admit(now, asked).map_err(|(asked, why)| (asked, Refusal::Late(why)))
+        self.lanes[lane].admit(now, asked).map_err(|refused| {
+            let (asked, why) = *refused;
+            Box::new((asked, Refusal::Late(why)))
+        })
     }
 
     /// Whether anything waits that can be run.

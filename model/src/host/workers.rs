@@ -145,7 +145,8 @@ impl Workers {
             deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
         };
         let mut state = shared.lock();
-        if let Err((asked, refusal)) = state.seats[seat].admit(now, lane, asked) {
+        if let Err(refused) = state.seats[seat].admit(now, lane, asked) {
+            let (asked, refusal) = *refused;
             state.seats[seat].counts.shed(match refusal {
                 Refusal::Late(_) => Shed::Late,
                 Refusal::Closed(reason, _) => reason,
