@@ -4,6 +4,7 @@ mod accuracy;
 mod backends;
 mod cache;
 mod detect;
+mod figures;
 mod host;
 mod http_call;
 mod kinds;
