@@ -5,6 +5,7 @@ mod backends;
 mod cache;
 mod detect;
 mod early;
+mod figures;
 mod host;
 mod http_call;
 mod kinds;

@@ -46,7 +46,8 @@ impl Model {
             for (size, cost_ns) in costs.get(number).into_iter().flatten() {
                 let size = size.to_string();
                 let labels = [("model", name), ("segment", at.as_str()), ("size", size.as_str())];
-                let help = "What a run of so many questions takes, as learned: the longest of the last ten.";
+                let help = "What a run of so many questions takes, as learned: the longest of the last ten, \
+                            and no less than fewer take.";
                 let series = Series { name: "afferent_model_cost_seconds", help, labels: &labels };
                 to.gauge(series, *cost_ns as f64 / 1e9);
             }
