@@ -231,11 +231,12 @@ impl Runners {
         let rows = asked.len();
         let questions = &*asked;
         self.took = None;
+        let began = Instant::now();
         let ran = self
             .run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())
             .map(drop);
         let took = self.took.take();
-        let lasted = Duration::from_nanos(took.unwrap_or(0) as u64);
+        let lasted = took.map_or(began.elapsed(), |took| Duration::from_nanos(took as u64));
         model.counts.segments[*segment].ran(rows, lasted);
         ran?;
         // Runs of another version, or one by one, are no measure.
