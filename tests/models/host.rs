@@ -449,3 +449,23 @@ fn a_model_that_nobody_holds_lets_go_of_its_weights() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_model_that_mixes_its_questions_is_asked_one_by_one() {
+    // As one that suppresses boxes: it gives one number for every number above nought, whoever asked.
+    let made = Made::new(("x", 4), &[("found", 1)], |_, x| {
+        Ok(vec![x.iter().copied().filter(|x| *x > 0.0).collect()])
+    });
+    for workers in [cold(1), Workers::new(1)] {
+        let model = Model::new("m", Arc::new(made.clone()), 8, &workers);
+        let door = door(&model, Terms::default());
+        let numbers = |n: usize| [0.0, n as f32 + 1.0, 0.0, (n % 3) as f32 + 1.0];
+        let asked: Vec<Awaited> = (0..200).map(|n| ask(&door, &numbers(n))).collect();
+        for (n, awaited) in asked.iter().enumerate() {
+            let mut want: Vec<f32> = numbers(n).into_iter().filter(|x| *x > 0.0).collect();
+            want.push(0.0);
+            assert_eq!(answer(awaited), want, "{n}");
+        }
+        assert_eq!(model.tally().failed, 0);
+    }
+}

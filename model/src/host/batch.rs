@@ -54,6 +54,16 @@ impl Batch {
         self.runner.run(&self.inputs, &mut self.outputs)
     }
 
+    /// Whether what the model gave can be what so many questions got: outputs whose length of one answer is known
+    /// have so many of them. A model that leaves out, as one that suppresses boxes, has not.
+    pub(super) fn counts_questions(&self, signature: &Signature, rows: usize) -> bool {
+        signature
+            .outputs
+            .iter()
+            .zip(&self.outputs)
+            .all(|(slot, numbers)| slot.count().is_none_or(|count| numbers.len() == rows * count))
+    }
+
     /// What the model gave to the question `row` of `rows`.
     pub(super) fn row(
         &self,

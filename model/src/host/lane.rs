@@ -22,6 +22,8 @@ pub(super) struct Lane {
     policy: Window,
     /// Somebody finds out what runs of each size cost.
     pub(super) is_explored: bool,
+    /// Questions have to be run one by one.
+    pub(super) one_by_one: bool,
     /// Questions taken out that nobody waited for any more, until somebody counts them.
     pub(super) forgotten: u64,
 }
@@ -53,6 +55,7 @@ impl Lane {
             rows: Default::default(),
             policy: Window::new(batch_max),
             is_explored: false,
+            one_by_one: false,
             forgotten: 0,
         }
     }
@@ -110,9 +113,10 @@ impl Lane {
                 let dropped = row.queue.take_dropped().count();
                 late.extend(row.asked.drain(..dropped));
                 let rows = match decision {
-                    Decision::Run(rows) if rank == Priority::Low as usize => {
+                    Decision::Run(rows) if rank == Priority::Low as usize && !self.one_by_one => {
                         self.gentle(rows, patience_ns)
                     }
+                    Decision::Run(_) if self.one_by_one => 1,
                     Decision::Run(rows) => rows,
                     Decision::Wait(at) => return Next::At(at),
                     Decision::Idle => break,
@@ -145,7 +149,7 @@ impl Lane {
 
     /// Lets less urgent questions ride where the run has room for them.
     fn fill(&mut self, now: i64, rank: usize, into: &mut Vec<Asked>) {
-        if self.rows[rank + 1..].iter().all(|row| row.asked.is_empty()) {
+        if self.one_by_one || self.rows[rank + 1..].iter().all(|row| row.asked.is_empty()) {
             return;
         }
         let first = into.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);

@@ -60,6 +60,8 @@ pub(super) struct Served {
     pub(super) took_ns: Option<i64>,
     /// Each is run by itself.
     each: bool,
+    /// What the model gives does not tell questions apart: they have to be run one by one.
+    pub(super) mixes: bool,
 }
 
 impl Runners {
@@ -169,7 +171,7 @@ impl Runners {
         let Err(fault) = self.serve_with(job, &job.version, asked, &mut served) else {
             return served;
         };
-        let Some(before) = &job.before else {
+        let Some(before) = job.before.as_ref().filter(|_| !served.mixes) else {
             self.serve_each(job, &job.version, fault, asked, &mut served, again);
             return served;
         };
@@ -244,6 +246,10 @@ impl Runners {
         served.took_ns = took.filter(|_| is_measure && !served.each);
         let batch = self.last(*seat, version, *segment).expect("it has run");
         let signature = version.chain.segments[*segment].loaded.signature();
+        if rows > 1 && !batch.counts_questions(signature, rows) {
+            served.mixes = true;
+            return Err(Fault::new("the model does not give each question its own answer"));
+        }
         let may_fail = job.before.is_some() && version.number == job.version.number;
         if may_fail {
             // One of them stands for all: a new version that gives nonsense is taken back.

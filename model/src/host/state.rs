@@ -193,7 +193,7 @@ impl State {
     ) -> bool {
         let here = self.done(worker);
         let seat = &mut self.seats[job.seat];
-        let Served { failed, further, again, faulty, .. } = served;
+        let Served { failed, further, again, faulty, mixes: served_mixes, .. } = served;
         if seat.stuck {
             seat.counts.failed.add((further.len() + again.len()) as u64);
             further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
@@ -205,6 +205,9 @@ impl State {
         {
             tell(&told);
             self.cold += 1;
+        }
+        if served_mixes && let Some(lane) = seat.lanes.get_mut(job.lane) {
+            lane.one_by_one = true;
         }
         let had_before = seat.before().is_some();
         seat.ran(now, failed);

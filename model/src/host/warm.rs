@@ -97,8 +97,17 @@ impl Warmth {
             let Some(took) = run(runners, shared, cold.seat, &version, segment, &way, rows) else {
                 break;
             };
-            spent += took;
             let mut state = shared.lock();
+            let took = match took {
+                Cost::Ns(took) => took,
+                Cost::Mixes => {
+                    if let Some(lane) = state.seats[cold.seat].lanes.get_mut(cold.lane) {
+                        lane.one_by_one = true;
+                    }
+                    break;
+                }
+            };
+            spent += took;
             // The first run of a size is for the memory.
             state.seats[cold.seat].counts.warm_ups.add(2);
             if explores {
@@ -128,6 +137,13 @@ fn sizes(most: usize) -> impl Iterator<Item = usize> {
     powers.chain([most])
 }
 
+/// What came of a run without a question.
+enum Cost {
+    Ns(i64),
+    /// The model does not give each question its own answer.
+    Mixes,
+}
+
 /// Runs zeros twice, the first time for the memory; the nanoseconds the second took, unless it fails.
 fn run(
     runners: &mut Runners,
@@ -137,12 +153,16 @@ fn run(
     segment: usize,
     way: &Way,
     rows: usize,
-) -> Option<i64> {
+) -> Option<Cost> {
     let zeros = vec![0.0; way.count()];
-    runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;
+    let batch = runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;
+    let signature = version.chain.segments[segment].loaded.signature();
+    if rows > 1 && !batch.counts_questions(signature, rows) {
+        return Some(Cost::Mixes);
+    }
     let began = shared.now();
     runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;
-    Some(shared.now() - began)
+    Some(Cost::Ns(shared.now() - began))
 }
 
 #[cfg(test)]
