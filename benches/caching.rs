@@ -29,7 +29,7 @@ use engine::{
 use model::{
     backend::mock::{Behaviour, Cost, Mock},
     cache::{Cache, CacheOptions, Fit, Identity, Key, Question, RedisOptions},
-    host::{Model, ModelService, Workers},
+    host::{Manner, Model, ModelService, Workers},
 };
 use support::{
     Bench,
@@ -207,7 +207,12 @@ fn in_a_graph(count: usize) -> f64 {
     );
     let spec = GraphSpec::parse(&SourceText::new("caching.toml", text)).expect("a graph");
     let mock = Mock::new(LEN, Cost::default(), Behaviour::Doubles);
-    let model = Model::new("m", Arc::new(mock.clone()), 32, &Workers::new(1));
+    let model = Model::new(
+        "m",
+        Arc::new(mock.clone()),
+        32,
+        &Workers::with(Manner { threads: 1, warms_up: false, ..Manner::default() }),
+    );
     let service = ModelService::new(model, Vec::new()).cached(cache(None));
     let service: Arc<dyn Service> = Arc::new(service);
     let services = Services::new([("m".to_owned(), service)]);
