@@ -192,9 +192,7 @@ impl Rowwise for Whole {
 }
 
 fn buffer(numbers: &[f32]) -> Buffer {
-    let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
-    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
-    buffer
+    Buffer::of_floats(numbers, numbers.len())
 }
 
 fn door(backend: &str, workers: &Workers, layers: usize, size: usize) -> (Arc<Model>, Door) {

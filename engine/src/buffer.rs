@@ -109,6 +109,16 @@ impl Buffer {
         Self::with_bytes(channels * len * size_of::<f32>(), len)
     }
 
+    /// A buffer with these numbers that counts `count`.
+    ///
+    /// # Panics
+    /// Beyond 2 GiB.
+    pub fn of_floats(numbers: &[f32], count: usize) -> Self {
+        let mut buffer = Self::with_bytes(size_of_val(numbers), count);
+        buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
+        buffer
+    }
+
     /// Number of bytes in use.
     pub fn bytes_len(&self) -> usize {
         self.sizes.bytes()

@@ -74,6 +74,12 @@ impl Fault {
         self
     }
 
+    /// The same, for another whom it concerns as well.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { text: Cow::Owned(self.to_string()), cause: None, class: self.class }
+    }
+
     /// Who is to blame.
     pub const fn class(&self) -> FaultClass {
         self.class

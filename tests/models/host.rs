@@ -94,9 +94,7 @@ impl Rowwise for Plain {
 }
 
 fn buffer(numbers: &[f32]) -> Buffer {
-    let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
-    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
-    buffer
+    Buffer::of_floats(numbers, numbers.len())
 }
 
 fn door(model: &Arc<Model>, terms: Terms) -> Door {

@@ -222,9 +222,7 @@ struct First;
 impl Rowwise for First {
     fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
         let numbers = row.output(0);
-        let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
-        buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
-        Ok(buffer.into())
+        Ok(Buffer::of_floats(numbers, numbers.len()).into())
     }
 }
 /// A graph that classifies pieces of ten samples with a model that need not be there.

@@ -180,32 +180,3 @@ fn the_exits_of_beats_were_made_for_these_segments() {
     assert_eq!((promise.loss, promise.confidence), (0.005, 0.95));
     assert!(sidecar.cost.is_some_and(|cost| cost <= 0.4), "P8: 60 % and more are saved");
 }
-
-/// Not a claim but a measurement, for `graphs/models/README.md`.
-#[test]
-#[ignore = "prints microseconds a question"]
-fn what_a_question_costs() {
-    let median = |loaded: &dyn Loaded| {
-        let asked = [questions(loaded, 1)];
-        let mut outputs = vec![Vec::new(); loaded.signature().outputs.len()];
-        let mut runner = loaded.runner().expect("a runner");
-        let mut micros: Vec<f64> = (0..2_001)
-            .map(|_| {
-                let began = std::time::Instant::now();
-                runner.run(&asked, &mut outputs).expect("it runs");
-                began.elapsed().as_secs_f64() * 1e6
-            })
-            .collect();
-        micros.sort_by(f64::total_cmp);
-        micros[1_000]
-    };
-    for name in names() {
-        // As the workers do: the thread of the pool itself asks.
-        let mut ours = 0.0;
-        rten::on_own_thread(|| ours = median(with_rten(&name).as_ref()));
-        let theirs = onnxruntime::load(file(&name), &Options::default());
-        let theirs =
-            theirs.map_or("–".to_owned(), |loaded| format!("{:.1}", median(loaded.as_ref())));
-        println!("| `{name}` | {ours:.1} | {theirs} |");
-    }
-}

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Answer, Fault, FaultClass, Relay, Reply};
+use engine::{Answer, Fault, Relay, Reply};
 
 use super::{Key, counts::Counts, memory::Kept, shared::Cache};
 
@@ -126,7 +126,7 @@ impl Relay for Flight {
             Err(fault) => {
                 let Some(waiting) = self.land() else { return };
                 self.cache.counts.failed.add(waiting.len() as u64);
-                waiting.into_iter().for_each(|reply| reply.fail(again(&fault)));
+                waiting.into_iter().for_each(|reply| reply.fail(fault.again()));
             }
         }
     }
@@ -143,14 +143,5 @@ impl Relay for Flight {
             self.cache.flights.remove(self);
         }
         false
-    }
-}
-
-/// The same fault, for another who waits.
-pub(super) fn again(fault: &Fault) -> Fault {
-    match fault.class() {
-        FaultClass::Io | FaultClass::Closed => Fault::data(fault.to_string()),
-        FaultClass::Late => Fault::late(fault.to_string()),
-        FaultClass::Body | FaultClass::Panic => Fault::new(fault.to_string()),
     }
 }

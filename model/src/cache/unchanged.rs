@@ -4,8 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Answer, Buffer, Fault, Node, Param, Relay, Reply};
 
-use super::flight::again;
-
 /// A parameter of kinds that ask.
 pub(crate) const SKIP_UNCHANGED: Param<f64> = Param::optional(
     "skip_unchanged",
@@ -133,7 +131,7 @@ impl Relay for Asked {
             }
             Err(fault) => {
                 let waiting = self.land(State::Failed);
-                waiting.into_iter().for_each(|reply| reply.fail(again(&fault)));
+                waiting.into_iter().for_each(|reply| reply.fail(fault.again()));
             }
         }
     }

@@ -23,7 +23,7 @@ use super::{
 pub(super) struct Runners {
     own: HashMap<(usize, u32), Kept>,
     /// Nanoseconds of the last run.
-    took: Option<i64>,
+    pub(super) took: Option<i64>,
 }
 
 /// Memory and sessions for the segments of one version.
@@ -140,7 +140,7 @@ impl Runners {
                 }
                 Some(Feed::Question) => samples = questions.to_vec(),
                 Some(Feed::Output(output)) => {
-                    samples = rows.iter().map(|row| copied(row.output(output))).collect();
+                    samples = rows.iter().map(|row| passed(row.output(output))).collect();
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Runners {
             };
             if let Err(fault) = outcome {
                 failed += 1;
-                asked.drain(..).for_each(|asked| fail(&job.model, asked, again_of(&fault)));
+                asked.drain(..).for_each(|asked| fail(&job.model, asked, fault.again()));
             }
         }
         served.failed = failed == count;
@@ -271,7 +271,7 @@ impl Runners {
             {
                 asked.samples = match feed {
                     Feed::Question => asked.question.clone(),
-                    Feed::Output(output) => copied(row.output(output)),
+                    Feed::Output(output) => passed(row.output(output)),
                 };
                 served.further.push(asked);
                 continue;
@@ -299,14 +299,7 @@ fn fail(model: &Model, asked: Asked, fault: Fault) {
     asked.reply.fail(fault);
 }
 
-/// The same fault, for another question.
-fn again_of(fault: &Fault) -> Fault {
-    Fault::new(fault.to_string())
-}
-
 /// Numbers for the next segment.
-fn copied(numbers: &[f32]) -> Buffer {
-    let mut buffer = Buffer::with_bytes(4 * numbers.len(), numbers.len());
-    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
-    buffer
+fn passed(numbers: &[f32]) -> Buffer {
+    Buffer::of_floats(numbers, numbers.len())
 }

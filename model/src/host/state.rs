@@ -168,10 +168,9 @@ impl State {
     }
 
     /// Another run begins within the same piece of work.
-    pub(super) fn begins_again(&mut self, worker: usize, now: i64, version: Option<u32>) {
+    pub(super) fn begins_again(&mut self, worker: usize, now: i64) {
         if let Some(busy) = self.busy.iter_mut().find(|busy| busy.worker == worker) {
             busy.since = now;
-            busy.version = version.unwrap_or(busy.version);
         }
     }
 

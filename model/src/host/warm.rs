@@ -94,7 +94,7 @@ impl Warmth {
         let sizes = sizes(if explores { most } else { 1 });
         let mut spent = 0;
         for rows in sizes {
-            let Some(took) = run(runners, shared, cold.seat, &version, segment, &way, rows) else {
+            let Some(took) = run(runners, cold.seat, &version, segment, &way, rows) else {
                 break;
             };
             let mut state = shared.lock();
@@ -120,7 +120,7 @@ impl Warmth {
             if state.has_work() || spent > BUDGET_NS || state.ended {
                 break;
             }
-            state.begins_again(worker, shared.now(), None);
+            state.begins_again(worker, shared.now());
         }
         drop(version);
         let mut state = shared.lock();
@@ -147,7 +147,6 @@ enum Cost {
 /// Runs zeros twice, the first time for the memory; the nanoseconds the second took, unless it fails.
 fn run(
     runners: &mut Runners,
-    shared: &Shared,
     seat: usize,
     version: &Version,
     segment: usize,
@@ -160,9 +159,8 @@ fn run(
     if rows > 1 && !batch.counts_questions(signature, rows) {
         return Some(Cost::Mixes);
     }
-    let began = shared.now();
     runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;
-    Some(Cost::Ns(shared.now() - began))
+    runners.took.map(Cost::Ns)
 }
 
 #[cfg(test)]

@@ -369,7 +369,7 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                 Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
                 None => Vec::new(),
             };
-            let again = || shared.lock().begins_again(worker, shared.now(), None);
+            let again = || shared.lock().begins_again(worker, shared.now());
             let served = runners.serve(&job, &mut asked, &again);
             let ended = shared.now();
             state = shared.lock();

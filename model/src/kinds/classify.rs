@@ -34,7 +34,7 @@ use super::{
         Planned, STD, WINDOW_S, WITHIN_MS,
     },
     call::Asks,
-    infer::{copied, named, output},
+    infer::{named, output},
     labels::{LABELS, LABELS_FILE, labels},
     stand_in::FALLBACK,
 };
@@ -387,7 +387,7 @@ impl Rowwise for Classify {
                 Hard::Question => row.question(),
                 Hard::Output(output) => row.output(output),
             };
-            return Ok(Answer::nothing().and(1, copied(numbers, numbers.len())));
+            return Ok(Answer::nothing().and(1, Buffer::of_floats(numbers, numbers.len())));
         }
         let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
         let about = (note.span_ns.unwrap_or(self.span_ns), row.exit() + 1);

@@ -8,7 +8,7 @@
 //! With `unit` a vector has length 1, so that the product of two is the cosine between them.
 
 use engine::{
-    Answer, Body, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node, Param,
+    Answer, Body, Buffer, Code, Diagnostics, Dimension, Element, Fault, Format, Kind, Node, Param,
     Placement, Port, TensorFormat,
 };
 
@@ -24,7 +24,7 @@ use super::{
         WINDOW_S, WITHIN_MS,
     },
     call::Asks,
-    infer::{copied, output},
+    infer::output,
     stand_in::FALLBACK,
 };
 
@@ -81,7 +81,7 @@ static ASKS: Asks = Asks {
     read: |node, planned| Ok(Box::new(Embed::of(node, planned)?)),
     stand_in: |node, planned, written| {
         let len = Embed::of(node, planned)?.len;
-        Ok((written == "zeros").then(|| copied(&vec![0.0; len], len).into()))
+        Ok((written == "zeros").then(|| Buffer::of_floats(&vec![0.0; len], len).into()))
     },
     stand_ins: "\"zeros\"",
 };
@@ -118,7 +118,7 @@ impl Rowwise for Embed {
             let got = numbers.len();
             return Err(Fault::data(format!("the model gave {got} numbers, not {}", self.len)));
         }
-        let mut vector = copied(numbers, self.len);
+        let mut vector = Buffer::of_floats(numbers, self.len);
         let square = numbers.iter().map(|&number| f64::from(number).powi(2)).sum::<f64>();
         if self.unit && square > 0.0 {
             let factor = (1.0 / square.sqrt()) as f32;

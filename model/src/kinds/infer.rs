@@ -119,7 +119,10 @@ static ASKS: Asks = Asks {
             }
             _ => {
                 let len = slot.question().last().copied().flatten().unwrap_or(1);
-                Some(copied(&vec![number as f32; slot.count().unwrap_or(len)], len).into())
+                Some(
+                    Buffer::of_floats(&vec![number as f32; slot.count().unwrap_or(len)], len)
+                        .into(),
+                )
             }
         })
     },
@@ -206,15 +209,8 @@ impl Rowwise for Whole {
             let (got, wanted) = (numbers.len(), self.count.unwrap_or(0));
             return Err(Fault::data(format!("the model gave {got} numbers, not {wanted}")));
         }
-        Ok(copied(numbers, self.len).into())
+        Ok(Buffer::of_floats(numbers, self.len).into())
     }
-}
-
-/// Numbers as a payload whose innermost dimension has this length.
-pub(super) fn copied(numbers: &[f32], len: usize) -> Buffer {
-    let mut buffer = Buffer::with_bytes(4 * numbers.len(), len);
-    buffer.floats_mut().expect("fresh").copy_from_slice(numbers);
-    buffer
 }
 
 /// Gives an output as an event of numbers.
