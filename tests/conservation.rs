@@ -258,16 +258,18 @@ fn frames_are_found_in_rings_behind_them_and_at_joins() {
 }
 
 #[test]
-fn a_session_that_ends_by_a_fault_tells_what_was_inside() {
+fn a_session_that_ends_by_a_fault_finishes_what_was_said_and_tells_what_was_lost() {
     for on_full in POLICIES {
         let name = format!("stop_{on_full}");
         let bad = "op = \"panics_always\"\nretries = 2\non_fault = \"stop\"";
         let mut audited = Audited::new(&graph(&name, on_full, bad), 2, None);
         assert!(audited.run_until(at_ms(60_000)));
 
-        assert_eq!(audited.dropped("pass", &format!("bad_{name}"), Gap::Poison), 3);
-        let inside = audited.run.audit().iter().sum::<u64>();
-        assert!(on_full != "block" || inside > 0, "{on_full}: {inside}");
+        let bad = format!("bad_{name}");
+        assert_eq!(audited.dropped("pass", &bad, Gap::Poison), 3);
+        let lost = audited.dropped("pass", &bad, Gap::Closed);
+        assert!(on_full != "block" || lost > 0, "{on_full}: {lost}");
+        assert_eq!(audited.run.audit().iter().sum::<u64>(), 0, "{on_full}");
         tally(&name);
     }
 }

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     HoldLast { slot: usize },
     /// Let the node that failed pass on what it gets.
     Bypass { slot: usize },
+    /// Let the node that failed take what comes and say no more: its session ends.
+    Close { slot: usize },
 }
 
 /// Commands that may wait; a stage is asked a few things a second at most.
@@ -301,6 +303,7 @@ impl Inner {
             Command::Rewire { edge, end } => self.stage.rewire(edge, end),
             Command::HoldLast { slot } => self.stage.hold_last(slot),
             Command::Bypass { slot } => self.stage.put(slot, SlotBody::Bypass),
+            Command::Close { slot } => self.stage.put(slot, SlotBody::Closed),
         }
     }
 

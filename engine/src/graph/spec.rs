@@ -238,7 +238,7 @@ pub enum OnFault {
     HoldLast,
     /// It is rebuilt again and again, at the longest back-off.
     Restart,
-    /// The session ends.
+    /// The session ends: what was said comes to its sinks, what still comes to the node is lost.
     Stop,
 }
 

@@ -58,7 +58,6 @@ pub struct ManualRun {
     pub remarks: Vec<(String, String)>,
     stages_left: usize,
     sinks_left: Vec<bool>,
-    failed: bool,
 }
 
 impl ManualRun {
@@ -95,7 +94,6 @@ impl ManualRun {
             restarts: Vec::new(),
             faults: Vec::new(),
             remarks: Vec::new(),
-            failed: false,
         })
     }
 
@@ -196,7 +194,7 @@ impl ManualRun {
 
     /// Whether every stage and sink has ended.
     pub fn has_ended(&self) -> bool {
-        self.failed || (self.stages_left == 0 && !self.sinks_left.contains(&true))
+        self.stages_left == 0 && !self.sinks_left.contains(&true)
     }
 
     /// Changes a live parameter of a node.
@@ -377,7 +375,10 @@ impl ManualRun {
             Verdict::Restart(at) => self.restarts.push((at, stage, slot)),
             Verdict::Bypass => self.command(stage, Command::Bypass { slot }),
             Verdict::HoldLast => self.command(stage, Command::HoldLast { slot }),
-            Verdict::Stop => self.failed = true,
+            Verdict::Stop => {
+                self.command(stage, Command::Close { slot });
+                self.drain();
+            }
         }
     }
 

@@ -173,6 +173,12 @@ impl Supervisor {
                     cell.door.core.place(cell.door.number, Some(cell.clone()));
                 }
             }
+            What::Overdue => {
+                if self.sessions.contains_key(&session) {
+                    self.finish(session);
+                    self.end_if_empty(false);
+                }
+            }
             What::Opened | What::DoorsOpen | What::DrainAll | What::HaltAll => {}
         }
     }

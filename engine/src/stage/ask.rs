@@ -239,8 +239,10 @@ impl Stage {
         let oldest = asking.open.front()?;
         if asking.asked == 0 {
             // What was not asked before the call failed for good is asked by nobody.
-            let is_over =
-                matches!(self.slots[asking.slot].body, SlotBody::Bypass | SlotBody::HoldLast(_));
+            let is_over = matches!(
+                self.slots[asking.slot].body,
+                SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Closed
+            );
             let nobody = || Err(Missing::Failed(Fault::new("nobody is left to ask")));
             return is_over.then(nobody);
         }

@@ -151,6 +151,12 @@ impl Stage {
                     self.say_again(slot, cause);
                     return Ok(());
                 }
+                SlotBody::Closed => {
+                    self.gap_without_question(slot);
+                    let frame = self.current.take().expect("a chain carries a frame");
+                    self.slots[slot].line_counts[line].lose(Gap::Closed, &frame.header);
+                    return Ok(());
+                }
                 SlotBody::Source(_) | SlotBody::Empty => unreachable!("no edge leads here"),
             }
         }

@@ -121,6 +121,15 @@ impl Stage {
                 let cause = frame.header;
                 self.say_again(slot, cause);
             }
+            SlotBody::Closed => {
+                here.line_counts[line].lose(Gap::Closed, &frame.header);
+                if let Some(aligner) = &mut here.aligner {
+                    let counts = &here.line_counts;
+                    aligner.used_up(|line, frames| counts[line].dropped(Gap::Closed, frames));
+                }
+                self.current = None;
+                return Ok(());
+            }
             // A failed join has nothing to pass on in its inputs' stead.
             _ => {}
         }

@@ -28,6 +28,8 @@ pub(crate) enum SlotBody {
     Bypass,
     /// The node failed too often; it says again what it said last.
     HoldLast(Box<[Option<Frame>]>),
+    /// The node failed for good and its session ends: what still comes is lost, what it has said goes on.
+    Closed,
     /// The body is being replaced.
     Empty,
 }

@@ -340,7 +340,7 @@ impl Stage {
                 SlotBody::Block(body) => prefetch::line(&raw const **body),
                 SlotBody::Sink(body) => prefetch::line(&raw const **body),
                 SlotBody::Call(body) => prefetch::line(&raw const **body),
-                SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {}
+                SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Closed | SlotBody::Empty => {}
             }
         }
     }

@@ -78,7 +78,7 @@ impl Stage {
         match body {
             // What passes unchanged is not delayed.
             SlotBody::Bypass => (here.delay_ns, here.look_back_ns) = (0, 0),
-            SlotBody::HoldLast(_) => {}
+            SlotBody::HoldLast(_) | SlotBody::Closed => {}
             _ => here.counts.restarts.add(1),
         }
         here.body = body;
@@ -192,9 +192,11 @@ impl Slot {
             SlotBody::Block(block) => block.retune(node),
             SlotBody::Source(source) => source.retune(node),
             SlotBody::Call(call) => call.retune(node),
-            SlotBody::Sink(_) | SlotBody::Bypass | SlotBody::HoldLast(_) | SlotBody::Empty => {
-                Err(Fault::new("none of its parameters can change while it runs"))
-            }
+            SlotBody::Sink(_)
+            | SlotBody::Bypass
+            | SlotBody::HoldLast(_)
+            | SlotBody::Closed
+            | SlotBody::Empty => Err(Fault::new("none of its parameters can change while it runs")),
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::{
 
 use super::{Supervisor, What};
 
+/// So long what is inside may take to its end after a fault that ends the session.
+const LAST_NS: i64 = 1_000_000_000;
+
 impl Supervisor {
     /// A body failed: its policy decides.
     pub(super) fn trouble(&mut self, session: u32, stage: usize, slot: usize, fault: Fault) {
@@ -31,7 +34,13 @@ impl Supervisor {
             }
             Verdict::Bypass => open.command(stage, Command::Bypass { slot }),
             Verdict::HoldLast => open.command(stage, Command::HoldLast { slot }),
-            Verdict::Stop => self.give_up(session, node, &fault),
+            Verdict::Stop => {
+                // What it has said goes on to its end; nothing more comes.
+                open.command(stage, Command::Close { slot });
+                self.blame(node, &fault);
+                self.drain(session);
+                self.later(now.plus_nanos(LAST_NS), session, What::Overdue);
+            }
         }
     }
 
@@ -66,7 +75,7 @@ impl Supervisor {
         }
     }
 
-    /// A fault that nothing can be done about ends the session.
+    /// A fault that nothing can be done about ends the session at once.
     pub(super) fn give_up(&mut self, session: u32, node: usize, fault: &Fault) {
         self.blame(node, fault);
         self.finish(session);

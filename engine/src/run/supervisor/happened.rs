@@ -35,6 +35,8 @@ pub(crate) enum What {
     Replaced { stage: usize, version: u32, bodies: Result<Vec<Body>, (usize, Fault)> },
     /// The neighbours of a new cell know it.
     Settled { stage: usize, version: u32 },
+    /// What was inside when a fault ended the session should be through.
+    Overdue,
     /// The bodies of a new session, or why it has none.
     Built(NewSession),
     /// The sessions a run begins with are open.
