@@ -41,6 +41,12 @@ pub trait Service: Send + Sync {
     /// Tells what it has counted so far; `name` is what the graph calls it. May be asked at any time, and
     /// must not wait long.
     fn figures(&self, _name: &str, _to: &mut dyn Figures) {}
+
+    /// Carries the loop of a core's thread: calls `run` once and returns when that has, on a thread of its own
+    /// if that is where it can be asked without a way to another.
+    fn carry(&self, run: &mut (dyn FnMut() + Send)) {
+        run();
+    }
 }
 
 /// The services of a host, by name in the graph. Cheap to clone.
@@ -134,6 +140,11 @@ impl Services {
         self.once().for_each(|(name, service)| service.figures(name, to));
     }
 
+    /// Calls `run` once, within what every service puts around the loop of a core's thread.
+    pub(crate) fn carry(&self, run: &mut (dyn FnMut() + Send)) {
+        carry(&mut self.once().map(|(_, service)| &**service), run);
+    }
+
     /// Every service under the first of its names, so that what sections share is not told twice.
     fn once(&self) -> impl Iterator<Item = (&String, &Arc<dyn Service>)> {
         let is_first = |(at, (_, service)): &(usize, (&String, &Arc<dyn Service>))| {
@@ -155,6 +166,16 @@ impl Services {
     /// The service called `name`, if it is a `T`.
     pub fn find<T: 'static>(&self, name: &str) -> Option<&T> {
         self.by_name.get(name)?.as_any().downcast_ref()
+    }
+}
+
+fn carry(
+    services: &mut (dyn Iterator<Item = &dyn Service> + Send),
+    run: &mut (dyn FnMut() + Send),
+) {
+    match services.next() {
+        Some(service) => service.carry(&mut || carry(services, run)),
+        None => run(),
     }
 }
 

@@ -73,7 +73,7 @@ impl Message {
 /// Where and how they are not.
 pub fn check(bytes: &[u8]) -> Result<(), Fault> {
     let mut has_graph = false;
-    walk(bytes, 0, Message::Model, 0, &mut |message, field| {
+    walk(bytes, 0, Message::Model, 0, &mut |message, field, _| {
         has_graph |= message == Message::Model && field == 7;
     })
     .map_err(|(at, what)| {
@@ -85,6 +85,39 @@ pub fn check(bytes: &[u8]) -> Result<(), Fault> {
     if has_graph { Ok(()) } else { Err(Fault::data("the file is no ONNX model: it has no graph")) }
 }
 
+/// Operators that may run for any time, or make tensors of any size, as numbers of the question say.
+const UNBOUNDED: &[&[u8]] = &[
+    b"Compress",
+    b"ConstantOfShape",
+    b"Expand",
+    b"Loop",
+    b"NonZero",
+    b"OneHot",
+    b"Pad",
+    b"Range",
+    b"Resize",
+    b"Scan",
+    b"SequenceMap",
+    b"Tile",
+    b"Unique",
+    b"Upsample",
+];
+
+/// Whether what a run of the model costs is bounded by the shapes of its inputs: it has no loop, no operator
+/// that makes as much as it is told, and none that only some runtimes know. Some that are bounded are not
+/// known to be so.
+pub(crate) fn is_bounded(bytes: &[u8]) -> bool {
+    let mut bounded = true;
+    let walked = walk(bytes, 0, Message::Model, 0, &mut |message, field, part| {
+        bounded &= match (message, field) {
+            (Message::Node, 4) => !UNBOUNDED.contains(&part),
+            (Message::Node, 7) => matches!(part, b"" | b"ai.onnx"),
+            _ => true,
+        };
+    });
+    bounded && walked.is_ok()
+}
+
 /// Where something is wrong, and what.
 type Wrong = (usize, &'static str);
 
@@ -93,7 +126,7 @@ fn walk(
     offset: usize,
     message: Message,
     depth: usize,
-    seen: &mut impl FnMut(Message, u64),
+    seen: &mut impl FnMut(Message, u64, &[u8]),
 ) -> Result<(), Wrong> {
     if depth > DEPTH_MAX {
         return Err((offset, "graphs are nested too deeply"));
@@ -103,7 +136,6 @@ fn walk(
         let began = offset + at;
         let key = number(bytes, &mut at).ok_or((began, "a number does not end"))?;
         let field = key >> 3;
-        seen(message, field);
         let skip = match key & 7 {
             0 => {
                 number(bytes, &mut at).ok_or((began, "a number does not end"))?;
@@ -117,6 +149,7 @@ fn walk(
                 let end = end.filter(|&end| end <= bytes.len());
                 let end = end.ok_or((began, "a part is longer than the rest of the file"))?;
                 let part = &bytes[at..end];
+                seen(message, field, part);
                 match message.holds(field) {
                     Holds::Message(inner) => walk(part, offset + at, inner, depth + 1, seen)?,
                     Holds::Numbers => {
@@ -177,6 +210,26 @@ mod tests {
         let wrap = |field: u8, inner: &[u8]| [&[field << 3 | 2, inner.len() as u8], inner].concat();
         let model = wrap(7, &wrap(1, &wrap(5, &numbers)));
         assert!(said(&model).contains("a number does not end at byte 8"), "{}", said(&model));
+    }
+
+    #[test]
+    fn what_may_run_for_ever_is_not_bounded() {
+        let wrap = |field: u8, inner: &[u8]| [&[field << 3 | 2, inner.len() as u8], inner].concat();
+        let node = |op: &[u8], domain: &[u8]| {
+            wrap(
+                1,
+                &[wrap(4, op), if domain.is_empty() { Vec::new() } else { wrap(7, domain) }]
+                    .concat(),
+            )
+        };
+        let model = |node: &[u8]| wrap(7, node);
+        assert!(is_bounded(&model(&node(b"MatMul", b""))));
+        assert!(!is_bounded(&model(&node(b"Loop", b""))));
+        assert!(!is_bounded(&model(&node(b"MatMul", b"com.example"))));
+        // In a branch of another node.
+        let inner = wrap(1, &[wrap(4, b"If"), wrap(5, &wrap(6, &node(b"Scan", b"")))].concat());
+        assert!(!is_bounded(&model(&inner)));
+        assert!(!is_bounded(&[0xff; 8]));
     }
 
     #[test]

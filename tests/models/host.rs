@@ -97,13 +97,13 @@ fn buffer(numbers: &[f32]) -> Buffer {
     Buffer::of_floats(numbers, numbers.len())
 }
 
-fn door(model: &Arc<Model>, terms: Terms) -> Door {
+pub(crate) fn door(model: &Arc<Model>, terms: Terms) -> Door {
     let len = model.signature().inputs[0].count().expect("a length");
     let way = Way::new(model.signature(), 0, vec![len], &[], Box::new(Plain)).expect("a way");
     model.door(way, terms, &[]).expect("a door")
 }
 
-fn ask(door: &Door, numbers: &[f32]) -> Awaited {
+pub(crate) fn ask(door: &Door, numbers: &[f32]) -> Awaited {
     ask_within(door, numbers, None)
 }
 
@@ -113,7 +113,7 @@ fn ask_within(door: &Door, numbers: &[f32], within: Option<u64>) -> Awaited {
     awaited
 }
 
-fn answer(awaited: &Awaited) -> Vec<f32> {
+pub(crate) fn answer(awaited: &Awaited) -> Vec<f32> {
     match awaited.wait(LIMIT) {
         Outcome::Answer(Some(buffer)) => buffer.floats().to_vec(),
         other => panic!("{other:?}"),
@@ -242,7 +242,7 @@ fn told(threads: usize) -> (Workers, Arc<Mutex<Vec<String>>>) {
     let own = news.clone();
     let tell = Arc::new(move |text: &str| own.lock().expect("whole").push(text.to_owned()));
     let stuck = Duration::from_millis(300);
-    (Workers::with(Manner { threads, stuck, warms_up: false, tell }), news)
+    (Workers::with(Manner { threads, stuck, warms_up: false, tell, ..Manner::default() }), news)
 }
 
 const TRIAL: Trial = Trial { questions: 20, agreement: 0.9, share: 0.5 };

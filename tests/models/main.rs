@@ -15,6 +15,7 @@ mod sections;
 mod serve;
 mod server;
 mod shipped;
+mod short;
 mod stand_ins;
 mod troubles;
 mod unchanged;

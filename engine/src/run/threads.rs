@@ -44,15 +44,17 @@ impl Threads {
 
     fn spawn(&self, core: usize, generation: u64) -> JoinHandle<()> {
         let shared = self.shared.cores[core].clone();
-        let clock = self.shared.clock.clone();
-        let events = Events(self.shared.events.clone());
+        let (plan, clock) = (self.shared.plan.clone(), self.shared.clock.clone());
+        let events = self.shared.events.clone();
         let cores = self.shared.cores.len();
         std::thread::Builder::new()
             .name(format!("afferent-core-{core}"))
             .spawn(move || {
-                let place = Place::of(core, cores, generation > 0, clock.now());
-                let core = Core::new(shared.clone(), generation, Arc::new(events));
-                run(core, &shared, &clock, place);
+                plan.services.carry(&mut || {
+                    let place = Place::of(core, cores, generation > 0, clock.now());
+                    let events = Arc::new(Events(events.clone()));
+                    run(Core::new(shared.clone(), generation, events), &shared, &clock, place);
+                });
                 // It may have slept on the word that the fresh thread sleeps on.
                 shared.parker.rouse();
             })

@@ -85,6 +85,10 @@ impl Loaded for Mock {
     fn runner(&self) -> Result<Box<dyn Runner>, Fault> {
         Ok(Box::new(self.clone()))
     }
+
+    fn is_bounded(&self) -> bool {
+        !matches!(self.behaviour, Behaviour::NeverReturns(_))
+    }
 }
 
 impl Runner for Mock {

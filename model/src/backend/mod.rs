@@ -25,6 +25,11 @@ pub trait Loaded: Send + Sync {
     /// # Errors
     /// If the backend cannot make one.
     fn runner(&self) -> Result<Box<dyn Runner>, Fault>;
+
+    /// Whether what a run costs is bounded by the shapes of its inputs, whatever is in them.
+    fn is_bounded(&self) -> bool {
+        false
+    }
 }
 
 /// One thread's way to run a model. May keep buffers for the shapes it has seen.
@@ -34,6 +39,11 @@ pub trait Runner: Send {
     /// # Errors
     /// If the model does not run on that.
     fn run(&mut self, inputs: &[Array], outputs: &mut [Vec<f32>]) -> Result<(), Fault>;
+
+    /// The calling thread runs it from now on. Says no if it would hand each run to another thread.
+    fn come_here(&mut self) -> bool {
+        true
+    }
 }
 
 /// An input of a run.

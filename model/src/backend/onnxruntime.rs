@@ -22,7 +22,10 @@ use ort::{
     value::{DynTensor, DynValue, Tensor, TensorElementType, ValueType},
 };
 
-use crate::signature::{Element, Signature, Slot};
+use crate::{
+    onnx,
+    signature::{Element, Signature, Slot},
+};
 
 use super::{
     Array, Loaded, Options, Runner, Values,
@@ -45,6 +48,7 @@ pub fn is_there() -> bool {
 pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault> {
     let environment = environment()?;
     let provider = provider(&options.providers)?;
+    let is_bounded = onnx::is_bounded(&bytes);
     let mut shared = Shared::new(bytes, provider)?;
     let session = session(environment, &shared).or_else(|fault| {
         // Some kernel that cannot share what it makes of its constants: each session keeps its own.
@@ -59,7 +63,7 @@ pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault>
     if signature.inputs.is_empty() || signature.outputs.is_empty() {
         return Err(Fault::data("ONNX Runtime cannot load it: it has no inputs or no outputs"));
     }
-    Ok(Arc::new(Ort { shared, signature, first: Mutex::new(Some(session)) }))
+    Ok(Arc::new(Ort { shared, signature, is_bounded, first: Mutex::new(Some(session)) }))
 }
 
 fn slot(outlet: &ort::value::Outlet) -> Slot {
@@ -261,6 +265,7 @@ fn session(environment: &Environment, shared: &Shared) -> Result<Session, Fault>
 struct Ort {
     shared: Shared,
     signature: Signature,
+    is_bounded: bool,
     /// The session that was made to see whether the model loads, until somebody wants it.
     first: Mutex<Option<Session>>,
 }
@@ -285,6 +290,10 @@ impl Loaded for Ort {
             signature: self.signature.clone(),
             bound: BTreeMap::new(),
         }))
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.is_bounded
     }
 }
 

@@ -1,6 +1,10 @@
 //! [rten](https://github.com/robertknight/rten): pure Rust, always there.
 
-use std::{cell::RefCell, panic::catch_unwind, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    panic::catch_unwind,
+    sync::Arc,
+};
 
 use ::rten::{
     DataType, Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, ValueOrView,
@@ -9,7 +13,10 @@ use ::rten::{
 use engine::Fault;
 use rten_tensor::AsView;
 
-use crate::signature::{Element, Signature, Slot};
+use crate::{
+    onnx,
+    signature::{Element, Signature, Slot},
+};
 
 use super::{Array, Loaded, Options, Runner, Values};
 
@@ -24,6 +31,7 @@ pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault>
             "the backend `rten` runs on `cpu` only, not on `{wanted}`"
         )));
     }
+    let is_bounded = onnx::is_bounded(&bytes);
     // A file can be such that its loader panics.
     let loaded = catch_unwind(|| ModelOptions::with_all_ops().prepack_weights(true).load(bytes));
     let model = loaded
@@ -52,12 +60,14 @@ pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault>
         let what = "the backend `rten` cannot load it: it has no inputs or no outputs";
         return Err(Fault::data(what));
     }
-    Ok(Arc::new(Rten { model: Arc::new(model), signature }))
+    Ok(Arc::new(Rten { model: Arc::new(model), signature, is_bounded }))
 }
 
 thread_local! {
     /// The pool whose one thread this is, or to which this thread hands its runs.
     static POOL: RefCell<Option<Arc<ThreadPool>>> = const { RefCell::new(None) };
+    /// This thread is that of its pool.
+    static IS_OWN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A pool of one thread, so that a model never takes more than the share of its worker.
@@ -73,14 +83,22 @@ pub fn on_own_thread(work: impl FnOnce() + Send) {
     let own = pool.clone();
     pool.run(move || {
         POOL.set(Some(own));
+        IS_OWN.set(true);
         work();
+        IS_OWN.set(false);
         POOL.set(None);
     });
+}
+
+/// Whether this thread is one on which this backend runs models without handing them to another.
+pub fn is_own_thread() -> bool {
+    IS_OWN.get()
 }
 
 struct Rten {
     model: Arc<Model>,
     signature: Signature,
+    is_bounded: bool,
 }
 
 impl Loaded for Rten {
@@ -98,6 +116,10 @@ impl Loaded for Rten {
             model: self.model.clone(),
             narrow: Vec::new(),
         }))
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.is_bounded
     }
 }
 
@@ -146,5 +168,12 @@ impl Runner for RtenRunner {
             }
         }
         Ok(())
+    }
+
+    fn come_here(&mut self) -> bool {
+        if is_own_thread() {
+            self.options = RunOptions::default().with_thread_pool(Some(own_pool()));
+        }
+        is_own_thread()
     }
 }

@@ -56,6 +56,15 @@ impl Costs {
         self.upper[rows.clamp(1, self.upper.len()) - 1]
     }
 
+    /// How long a run of so many questions takes mostly: the middle one of the last ten. Nothing where none was.
+    pub fn typical(&self, rows: usize) -> Option<i64> {
+        let size = self.sizes.get(rows - 1)?.as_ref()?;
+        let mut last = size.last;
+        let known = &mut last[..size.count.min(REMEMBERED)];
+        known.sort_unstable();
+        known.get(known.len() / 2).copied()
+    }
+
     /// Draws the curve through the sizes that are known.
     fn draw(&mut self) {
         let known = |(at, size): (usize, &Option<Size>)| {
@@ -108,6 +117,8 @@ mod tests {
         costs.learn(1, 100);
         costs.learn(1, 500);
         assert_eq!(costs.upper(1), 500);
+        costs.learn(1, 110);
+        assert_eq!((costs.typical(1), costs.typical(2)), (Some(110), None));
         for _ in 0..10 {
             costs.learn(1, 100);
         }

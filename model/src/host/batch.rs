@@ -24,6 +24,11 @@ impl Batch {
         Self { runner, inputs: Vec::new(), outputs: vec![Vec::new(); signature.outputs.len()] }
     }
 
+    /// See [`Runner::come_here`].
+    pub(super) fn come_here(&mut self) -> bool {
+        self.runner.come_here()
+    }
+
     /// Runs `rows` questions put that way together, whose numbers `samples` gives.
     pub(super) fn run<'a>(
         &mut self,

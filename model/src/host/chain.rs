@@ -114,6 +114,11 @@ impl Chain {
         self
     }
 
+    /// Whether what a run costs is bounded by what goes in, whatever the numbers are.
+    pub(super) fn is_bounded(&self) -> bool {
+        !self.segments.is_empty() && self.segments.iter().all(|part| part.loaded.is_bounded())
+    }
+
     /// The hash of what it was made of; 0 where nobody said.
     pub fn content(&self) -> u64 {
         self.content

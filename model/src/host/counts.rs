@@ -44,6 +44,7 @@ pub(super) struct Counts {
     pub(super) forgotten: Count,
     pub(super) sheds: [Count; Shed::ALL.len()],
     pub(super) warm_ups: Count,
+    pub(super) short: Count,
     pub(super) compared: Count,
     pub(super) agreed: Count,
     pub(super) segments: Box<[SegmentCounts]>,
@@ -101,6 +102,8 @@ pub struct Tally {
     pub exits: Vec<u64>,
     /// Runs of a segment without a question, before anybody asked.
     pub warm_ups: u64,
+    /// Runs made by whoever asked, as the way to a worker takes longer.
+    pub short: u64,
     /// Questions put to a version on trial as well.
     pub compared: u64,
     /// Those of them whose answers agreed.
@@ -124,6 +127,7 @@ impl Counts {
             forgotten: Count::default(),
             sheds: Default::default(),
             warm_ups: Count::default(),
+            short: Count::default(),
             compared: Count::default(),
             agreed: Count::default(),
             segments: (0..segments).map(segment).collect(),
@@ -154,6 +158,7 @@ impl Counts {
             forgotten,
             exits: self.segments.iter().map(|segment| segment.exits.value()).collect(),
             warm_ups: self.warm_ups.value(),
+            short: self.short.value(),
             compared: self.compared.value(),
             agreed: self.agreed.value(),
         }

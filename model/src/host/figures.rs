@@ -146,6 +146,11 @@ fn questions(told: &mut Told<'_>, tally: &Tally) {
         tally.warm_ups,
     );
     told.counter(
+        "afferent_model_short_runs_total",
+        "Runs made by whoever asked, as they are shorter than the way to a worker and back.",
+        tally.short,
+    );
+    told.counter(
         "afferent_model_trial_questions_total",
         "Questions put to a version on trial as well.",
         tally.compared,

@@ -24,6 +24,8 @@ pub(super) struct Lane {
     pub(super) is_explored: bool,
     /// Questions have to be run one by one.
     pub(super) one_by_one: bool,
+    /// When the last two questions came.
+    came: [i64; 2],
     /// Questions taken out that nobody waited for any more, until somebody counts them.
     pub(super) forgotten: u64,
 }
@@ -56,6 +58,7 @@ impl Lane {
             policy: Window::new(batch_max),
             is_explored: false,
             one_by_one: false,
+            came: [i64::MIN / 2; 2],
             forgotten: 0,
         }
     }
@@ -75,6 +78,17 @@ impl Lane {
         heads.filter_map(|(rank, row)| Some((rank, row.queue.at(0)?.deadline))).next()
     }
 
+    /// Whether a run of one question mostly takes `limit_ns` at most.
+    pub(super) fn is_cheap(&self, limit_ns: i64) -> bool {
+        self.policy.costs().typical(1).is_some_and(|took| took <= limit_ns)
+    }
+
+    /// Whether it is cheap, and the question that came last came `calm` runs or more after the one before.
+    pub(super) fn is_short(&self, limit_ns: i64, calm: i64) -> bool {
+        let took = self.policy.costs().typical(1).filter(|&took| took <= limit_ns);
+        took.is_some_and(|took| self.came[1] - self.came[0] >= calm * took)
+    }
+
     /// Lets a question wait, or gives it back with the reason why it would wait in vain.
     pub(super) fn admit(&mut self, now: i64, asked: Asked) -> Result<(), Box<(Asked, String)>> {
         let row = &self.rows[asked.priority as usize];
@@ -85,6 +99,7 @@ impl Lane {
             let why = format!("a run takes {takes:.2} ms, and {left:.2} ms were left");
             return Err(Box::new((asked, why)));
         }
+        self.came = [self.came[1], now];
         self.push(asked);
         Ok(())
     }

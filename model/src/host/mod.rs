@@ -6,6 +6,9 @@
 //! call ─ door ─▶ lane of a way ──┴─ policy ─▶ worker ──┤
 //!                lane of segment 2 ◀───────────────────┴─ not sure
 //! ```
+//!
+//! Short runs of models that are asked now and then are made by whoever asks: the way to a worker and back
+//! takes longer.
 
 mod asked;
 mod batch;
@@ -17,6 +20,7 @@ mod lane;
 mod model;
 mod run;
 mod seat;
+mod short;
 mod state;
 mod version;
 mod warm;

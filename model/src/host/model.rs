@@ -7,7 +7,11 @@ use std::{
 
 use engine::{Buffer, Figures, Reply, Service};
 
-use crate::{backend::Loaded, cache::Cache, signature::Signature};
+use crate::{
+    backend::{Loaded, rten},
+    cache::Cache,
+    signature::Signature,
+};
 
 use super::{
     asked::{Note, Terms},
@@ -209,5 +213,15 @@ impl Service for ModelService {
 
     fn figures(&self, name: &str, to: &mut dyn Figures) {
         self.model.figures(name, to);
+    }
+
+    /// The pure-Rust backend hands its runs to threads of its own: short runs are made by the cores, so those
+    /// are such threads.
+    fn carry(&self, run: &mut (dyn FnMut() + Send)) {
+        if self.model.backend() == "rten" && !rten::is_own_thread() {
+            rten::on_own_thread(run);
+        } else {
+            run();
+        }
     }
 }

@@ -73,6 +73,15 @@ impl Runners {
             .collect()
     }
 
+    /// The calling thread runs that version from now on. Says no if some segment would be handed to another
+    /// thread.
+    pub(super) fn come_here(&mut self, seat: usize, version: u32) -> bool {
+        let own = self.own.get_mut(&(seat, version));
+        own.is_some_and(|own| {
+            own.iter_mut().all(|part| part.as_mut().is_some_and(Batch::come_here))
+        })
+    }
+
     /// Runs a segment once.
     pub(super) fn run<'a>(
         &mut self,

@@ -15,6 +15,7 @@ use super::{
     counts::{Counts, Shed},
     lane::{Lane, Next},
     model::Model,
+    short::Guest,
     version::{OnTrial, Standing, Trial, Version},
     way::Way,
 };
@@ -50,6 +51,10 @@ pub(super) struct Seat {
     before: Option<(Arc<Version>, u32)>,
     pub(super) trial: Option<OnTrial>,
     versions: u32,
+    /// Means for whoever asks to run it, unless somebody has them.
+    pub(super) guest: Option<Guest>,
+    /// The version that such means were made for.
+    guest_of: u32,
 }
 
 /// Why a question is not taken.
@@ -76,6 +81,8 @@ impl Seat {
             before: None,
             trial: None,
             versions: 1,
+            guest: None,
+            guest_of: 0,
         }
     }
 
@@ -182,7 +189,7 @@ impl Seat {
     }
 
     /// Its model is gone. Gives what was loaded, to be dropped by whoever holds no lock.
-    pub(super) fn leave(&mut self) -> Vec<Arc<Version>> {
+    pub(super) fn leave(&mut self) -> (Vec<Arc<Version>>, Option<Guest>) {
         self.lanes.clear();
         let none = Arc::new(Version { number: 0, chain: Chain::none() });
         let versions = [
@@ -190,7 +197,20 @@ impl Seat {
             self.before.take().map(|(version, _)| version),
             self.trial.take().map(|trial| trial.version),
         ];
-        versions.into_iter().flatten().collect()
+        (versions.into_iter().flatten().collect(), self.guest.take())
+    }
+
+    /// The version that means for whoever asks are to be made for, if its runs are short enough: it is noted that
+    /// somebody makes them.
+    pub(super) fn wants_guest(&mut self, short_ns: i64) -> Option<Arc<Version>> {
+        let is_new = self.guest_of != self.serving.number && !self.stuck;
+        // What was measured once may be off.
+        let is_cheap = is_new && self.lanes.iter().any(|lane| lane.is_cheap(2 * short_ns));
+        if !is_cheap || !self.serving.chain.is_bounded() {
+            return None;
+        }
+        self.guest_of = self.serving.number;
+        Some(self.serving.clone())
     }
 
     /// Whether a version serves, may have to, or is on trial.

@@ -9,6 +9,7 @@ use super::{
     lane::Next,
     run::{Job, Served},
     seat::{NEVER, Seat},
+    short,
     workers::Ran,
 };
 
@@ -116,7 +117,7 @@ impl State {
         }
     }
 
-    fn job(
+    pub(super) fn job(
         &mut self,
         worker: usize,
         number: usize,
@@ -152,9 +153,12 @@ impl State {
             self.seats[busy.seat].counts.failed.add(waited.len() as u64);
             waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
             told.extend(news);
-            self.started -= 1;
-            self.alive -= 1;
-            self.lost.push(busy.worker);
+            // One who asks is no worker.
+            if !short::is_guest(busy.worker) {
+                self.started -= 1;
+                self.alive -= 1;
+                self.lost.push(busy.worker);
+            }
         }
         told
     }

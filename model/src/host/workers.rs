@@ -19,8 +19,9 @@ use super::{
     chain::Chain,
     counts::Shed,
     model::Model,
-    run::Runners,
+    run::{Job, Runners},
     seat::{Refusal, Seat},
+    short,
     state::{Busy, State},
     version::Trial,
     warm::Warmth,
@@ -35,6 +36,9 @@ pub struct Manner {
     /// A run that takes longer never ends: another thread takes the worker's place, and the model is
     /// not asked any more.
     pub stuck: Duration,
+    /// A run that mostly takes no longer is made by whoever asks, where it is sure to end and questions come
+    /// seldom; none are where it is zero.
+    pub short: Duration,
     /// Whether models are run before anybody asks them.
     pub warms_up: bool,
     /// Hears what a person should know, in whole sentences.
@@ -42,11 +46,13 @@ pub struct Manner {
 }
 
 impl Default for Manner {
-    /// As many threads as the machine has processors, 10 s of patience, silent.
+    /// As many threads as the machine has processors, 10 s of patience, runs of up to 50 µs (about what the
+    /// way to a worker and back takes) by whoever asks, silent.
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             stuck: Duration::from_secs(10),
+            short: Duration::from_micros(50),
             warms_up: true,
             tell: Arc::new(|_| ()),
         }
@@ -158,7 +164,9 @@ impl Workers {
             }
             return;
         }
-        shared.call(state, 1);
+        if let Some(state) = short::run(shared, state, seat, lane, priority) {
+            shared.call(state, 1);
+        }
     }
 
     /// See [`Model::offer`].
@@ -186,10 +194,10 @@ impl Workers {
     pub(super) fn leave(&self, seat: usize) {
         let shared = &self.0.0;
         let mut state = shared.lock();
-        let weights = state.seats[seat].leave();
+        let left = state.seats[seat].leave();
         state.cold += 1;
         drop(shared.wake_all(state));
-        drop(weights);
+        drop(left);
     }
 }
 
@@ -233,7 +241,7 @@ impl Shared {
     }
 
     /// Wakes or starts so many workers, as far as there are any.
-    fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>, count: usize) {
+    pub(super) fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>, count: usize) {
         let wakes = count.min(state.idle);
         let starts = (count - wakes).min(self.manner.threads.saturating_sub(state.started));
         state.idle -= wakes;
@@ -260,6 +268,15 @@ impl Shared {
     fn warm_up(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         state.cold += 1;
         self.call(state, self.manner.threads);
+    }
+
+    /// Runs that mostly take no longer may be made by whoever asks.
+    pub(super) fn short_ns(&self) -> i64 {
+        nanos(self.manner.short)
+    }
+
+    pub(super) fn warms_up(&self) -> bool {
+        self.manner.warms_up
     }
 
     fn give_up_stuck(&self, state: &mut State, now: i64) {
@@ -352,7 +369,10 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                     Some(state) => state,
                     None => return,
                 },
-                None => sleep(shared, state, until),
+                None => match short::make(shared, state) {
+                    Some(state) => sleep(shared, state, until),
+                    None => shared.lock(),
+                },
             };
             continue;
         }
@@ -361,55 +381,64 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         shared.call(state, more);
         give_up(&mut late);
         if let Some(job) = job {
-            let (rows, began) = (asked.len(), shared.now());
-            let queue = &job.model.counts.segments[job.segment].queue;
-            asked.iter().for_each(|asked| queue.record(began - asked.since));
-            let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
-            let kept: Vec<Buffer> = match &job.trial {
-                Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
-                None => Vec::new(),
-            };
-            let again = || shared.lock().begins_again(worker, shared.now());
-            let served = runners.serve(&job, &mut asked, &again);
-            let ended = shared.now();
-            state = shared.lock();
-            let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
-            if !state.ran(worker, &job, served, ran, ended, &*shared.manner.tell) {
-                // The last handle on a model takes the lock.
-                drop(state);
-                drop(job);
+            let (there, is_here) = finish(shared, worker, &job, &mut asked, &mut runners);
+            // The last handle on a model may end the workers, which takes the lock.
+            drop(there);
+            drop(job);
+            if !is_here {
                 return;
             }
-            if let Some((trial, ways)) = &job.trial {
-                state.busy.push(Busy::new(worker, job.seat, trial.number, ended));
-                drop(state);
-                let compared = runners.compare(&job, trial, ways, &kept);
-                state = shared.lock();
-                if !state.done(worker) {
-                    drop(state);
-                    drop(job);
-                    return;
-                }
-                let ((compared, agreed), fault) = match compared {
-                    Ok(compared) => (compared, None),
-                    Err(fault) => ((0, 0), Some(fault.to_string())),
-                };
-                job.model.counts.compared.add(compared);
-                job.model.counts.agreed.add(agreed);
-                let seat = &mut state.seats[job.seat];
-                if let Some(told) = seat.tried(trial.number, compared, agreed, fault.as_deref()) {
-                    (shared.manner.tell)(&told);
-                    state.cold += 1;
-                }
-            }
-            // The last handle on a model may end the workers, which takes the lock.
-            drop(state);
-            drop(job);
-            state = shared.lock();
-        } else {
-            state = shared.lock();
         }
+        state = shared.lock();
     }
+}
+
+/// Runs a batch that was taken out, answers, and notes how it went. Says no if the worker was given up
+/// meanwhile.
+pub(super) fn finish<'a>(
+    shared: &'a Arc<Shared>,
+    worker: usize,
+    job: &Job,
+    asked: &mut Vec<Asked>,
+    runners: &mut Runners,
+) -> (MutexGuard<'a, State>, bool) {
+    let (rows, began) = (asked.len(), shared.now());
+    let queue = &job.model.counts.segments[job.segment].queue;
+    asked.iter().for_each(|asked| queue.record(began - asked.since));
+    let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
+    let kept: Vec<Buffer> = match &job.trial {
+        Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
+        None => Vec::new(),
+    };
+    let again = || shared.lock().begins_again(worker, shared.now());
+    let served = runners.serve(job, asked, &again);
+    let ended = shared.now();
+    let mut state = shared.lock();
+    let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
+    let is_here = state.ran(worker, job, served, ran, ended, &*shared.manner.tell);
+    let Some((trial, ways)) = job.trial.as_ref().filter(|_| is_here) else {
+        return (state, is_here);
+    };
+    state.busy.push(Busy::new(worker, job.seat, trial.number, ended));
+    drop(state);
+    let compared = runners.compare(job, trial, ways, &kept);
+    state = shared.lock();
+    if !state.done(worker) {
+        return (state, false);
+    }
+    let ((compared, agreed), fault) = match compared {
+        Ok(compared) => (compared, None),
+        Err(fault) => ((0, 0), Some(fault.to_string())),
+    };
+    job.model.counts.compared.add(compared);
+    job.model.counts.agreed.add(agreed);
+    if let Some(told) =
+        state.seats[job.seat].tried(trial.number, compared, agreed, fault.as_deref())
+    {
+        (shared.manner.tell)(&told);
+        state.cold += 1;
+    }
+    (state, true)
 }
 
 /// A run as far as costs go.
