@@ -208,6 +208,23 @@ impl Runner for Gate {
 }
 
 #[test]
+fn whoever_is_asked_has_as_long_as_the_first_who_asked() {
+    let (cache, fit) = (cache(), Arc::new(Fit::of(Vec::new())));
+    for limit in [None, Some(Duration::from_secs(5))] {
+        let (told, heard) = mpsc::channel();
+        let about = Question { key: Asker::key(1.0), bytes: 4 * LEN, patience: LIMIT, fit: &fit };
+        let (reply, _awaited) = engine::testing::reply(limit);
+        cache.ask(about, reply, || {
+            move |reply: Reply| told.send(reply.left()).expect("somebody listens")
+        });
+        let left = heard.recv_timeout(LIMIT).expect("it is asked");
+        assert_eq!(left.is_some(), limit.is_some());
+        assert!(left <= limit, "{left:?}");
+        assert!(left.is_none_or(|left| left > Duration::ZERO), "{left:?}");
+    }
+}
+
+#[test]
 fn a_thousand_who_ask_the_same_at_once_make_one_run() {
     let (cache, gate) = (cache(), Gate::new());
     let asker = Arc::new(Asker::new(&cache, gate.clone()));

@@ -22,6 +22,8 @@ pub(super) struct Flight {
     cache: Arc<Cache>,
     key: Key,
     pub(super) began: Instant,
+    /// How long the first who asked waits from then on.
+    left: Option<Duration>,
     /// Bytes of the question.
     bytes: u64,
     /// Who waits; none once it is answered, or nobody waits any more.
@@ -66,8 +68,9 @@ impl Flights {
         if let Some(kept) = answered() {
             return Joined::Answered(reply, kept);
         }
+        let (left, cache) = (reply.left(), cache.clone());
         let waiting = Mutex::new(Some(vec![reply]));
-        let flight = Arc::new(Flight { cache: cache.clone(), key, began: now, bytes, waiting });
+        let flight = Arc::new(Flight { cache, key, began: now, left, bytes, waiting });
         table.insert(key, flight.clone());
         Joined::First(flight)
     }
@@ -84,6 +87,12 @@ impl Flights {
 }
 
 impl Flight {
+    /// How long whoever is asked has. It is due when the first who asked is: those who came later may have some
+    /// time left then.
+    pub(super) fn left(&self) -> Option<Duration> {
+        self.left.map(|left| left.saturating_sub(self.began.elapsed()))
+    }
+
     pub(super) const fn key(&self) -> &Key {
         &self.key
     }

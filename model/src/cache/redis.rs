@@ -111,7 +111,7 @@ impl LookUp {
     /// Asks as if there were no Redis.
     fn go_on(self, counts: &Counts) {
         counts.misses.add(1);
-        (self.ask)(self.reply);
+        (self.ask)(self.reply.within(self.flight.left()));
     }
 }
 

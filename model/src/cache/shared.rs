@@ -83,7 +83,8 @@ impl Cache {
                     let redis = self.redis.as_ref().filter(|redis| redis.is_asked());
                     let Some(redis) = redis else {
                         self.counts.misses.add(1);
-                        return ask()(Reply::through(flight));
+                        let left = flight.left();
+                        return ask()(Reply::through(flight).within(left));
                     };
                     let look_up = LookUp::new(flight, fit.clone(), Box::new(ask()), self.lasts);
                     return redis.look_up(self, look_up);
