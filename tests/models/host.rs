@@ -449,6 +449,27 @@ fn a_model_that_nobody_holds_lets_go_of_its_weights() {
 }
 
 #[test]
+fn the_end_waits_for_a_run_whose_model_is_gone() {
+    let workers = cold(1);
+    let (model, gate, seen) = noting(1, &workers);
+    let asked = door(&model, Terms::default());
+    let awaited = ask(&asked, &[1.0]);
+    gate.wait_for_one();
+    drop((asked, model));
+    let ending = std::thread::spawn(move || {
+        drop(workers);
+        seen.lock().expect("whole").len()
+    });
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(200) && !ending.is_finished() {
+        std::thread::yield_now();
+    }
+    gate.open();
+    assert_eq!(ending.join().expect("whole"), 1, "it ended while the model was run");
+    assert_eq!(answer(&awaited), [1.0, 0.0]);
+}
+
+#[test]
 fn a_model_that_mixes_its_questions_is_asked_one_by_one() {
     // As one that suppresses boxes: it gives one number for every number above nought, whoever asked.
     let made = Made::new(("x", 4), &[("found", 1)], |_, x| {

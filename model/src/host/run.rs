@@ -13,7 +13,7 @@ use super::{
     asked::Asked,
     batch::Batch,
     chain::Feed,
-    model::Model,
+    counts::Counts,
     version::{Version, agree},
     way::{Row, Way},
 };
@@ -37,7 +37,8 @@ pub(super) struct Job {
     pub(super) way: Arc<Way>,
     /// Where what is not sure goes on.
     pub(super) next: Option<usize>,
-    pub(super) model: Arc<Model>,
+    /// Not the model itself: a worker that had its last handle would end the workers from inside.
+    pub(super) counts: Arc<Counts>,
     pub(super) version: Arc<Version>,
     /// The version that takes over should this one fail.
     pub(super) before: Option<Arc<Version>>,
@@ -215,7 +216,7 @@ impl Runners {
             };
             if let Err(fault) = outcome {
                 failed += 1;
-                asked.drain(..).for_each(|asked| fail(&job.model, asked, fault.again()));
+                asked.drain(..).for_each(|asked| fail(&job.counts, asked, fault.again()));
             }
         }
         served.failed = failed == count;
@@ -229,7 +230,7 @@ impl Runners {
         asked: &mut Vec<Asked>,
         served: &mut Served,
     ) -> Result<(), Fault> {
-        let Job { seat, segment, way, next, model, .. } = job;
+        let Job { seat, segment, way, next, counts, .. } = job;
         let rows = asked.len();
         let questions = &*asked;
         self.took = None;
@@ -239,7 +240,7 @@ impl Runners {
             .map(drop);
         let took = self.took.take();
         let lasted = took.map_or(began.elapsed(), |took| Duration::from_nanos(took as u64));
-        model.counts.segments[*segment].ran(rows, lasted);
+        counts.segments[*segment].ran(rows, lasted);
         ran?;
         // Runs of another version, or one by one, are no measure.
         let is_measure = version.number == job.version.number && served.took_ns.is_none();
@@ -262,7 +263,7 @@ impl Runners {
             let row = match batch.row(signature, n, rows, *segment) {
                 Ok(row) => row,
                 Err(fault) => {
-                    fail(model, asked, fault);
+                    fail(counts, asked, fault);
                     continue;
                 }
             };
@@ -280,22 +281,22 @@ impl Runners {
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
-                Ok(answer) => succeed(model, *segment, asked, answer),
-                Err(fault) => fail(model, asked, fault),
+                Ok(answer) => succeed(counts, *segment, asked, answer),
+                Err(fault) => fail(counts, asked, fault),
             }
         }
         Ok(())
     }
 }
 
-fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
-    model.counts.answered.add(1);
-    model.counts.segments[segment].exits.add(1);
+fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer) {
+    counts.answered.add(1);
+    counts.segments[segment].exits.add(1);
     asked.reply.answer(answer);
 }
 
-fn fail(model: &Model, asked: Asked, fault: Fault) {
-    model.counts.failed.add(1);
+fn fail(counts: &Counts, asked: Asked, fault: Fault) {
+    counts.failed.add(1);
     asked.reply.fail(fault);
 }
 

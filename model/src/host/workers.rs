@@ -362,7 +362,7 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         give_up(&mut late);
         if let Some(job) = job {
             let (rows, began) = (asked.len(), shared.now());
-            let queue = &job.model.counts.segments[job.segment].queue;
+            let queue = &job.counts.segments[job.segment].queue;
             asked.iter().for_each(|asked| queue.record(began - asked.since));
             let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
             let kept: Vec<Buffer> = match &job.trial {
@@ -375,7 +375,7 @@ fn work(shared: &Arc<Shared>, worker: usize) {
             state = shared.lock();
             let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
             if !state.ran(worker, &job, served, ran, ended, &*shared.manner.tell) {
-                // The last handle on a model takes the lock.
+                // The last handle on a version frees its weights.
                 drop(state);
                 drop(job);
                 return;
@@ -394,15 +394,15 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                     Ok(compared) => (compared, None),
                     Err(fault) => ((0, 0), Some(fault.to_string())),
                 };
-                job.model.counts.compared.add(compared);
-                job.model.counts.agreed.add(agreed);
+                job.counts.compared.add(compared);
+                job.counts.agreed.add(agreed);
                 let seat = &mut state.seats[job.seat];
                 if let Some(told) = seat.tried(trial.number, compared, agreed, fault.as_deref()) {
                     (shared.manner.tell)(&told);
                     state.cold += 1;
                 }
             }
-            // The last handle on a model may end the workers, which takes the lock.
+            // As above: others need not wait for that.
             drop(state);
             drop(job);
             state = shared.lock();
