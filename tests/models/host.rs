@@ -51,6 +51,13 @@ impl Made {
         Self { signature: Signature { inputs: vec![slot(&input)], outputs }, run: Arc::new(run) }
     }
 
+    /// The same, as a file that fixes how many rows a run has.
+    pub(crate) fn in_rows(mut self, rows: usize) -> Self {
+        let Signature { inputs, outputs } = &mut self.signature;
+        inputs.iter_mut().chain(outputs).for_each(|slot| slot.shape[0] = Some(rows));
+        self
+    }
+
     /// One number in, that number times `factor` out.
     fn times(factor: f32) -> Self {
         Self::new(("x", 1), &[("y", 1)], move |_, x| {
@@ -84,7 +91,7 @@ impl Runner for Made {
 }
 
 /// Reads the first output, and behind it the number of the exit.
-struct Plain;
+pub(crate) struct Plain;
 
 impl Rowwise for Plain {
     fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
@@ -103,7 +110,7 @@ fn door(model: &Arc<Model>, terms: Terms) -> Door {
     model.door(way, terms, &[]).expect("a door")
 }
 
-fn ask(door: &Door, numbers: &[f32]) -> Awaited {
+pub(crate) fn ask(door: &Door, numbers: &[f32]) -> Awaited {
     ask_within(door, numbers, None)
 }
 
@@ -113,7 +120,7 @@ fn ask_within(door: &Door, numbers: &[f32], within: Option<u64>) -> Awaited {
     awaited
 }
 
-fn answer(awaited: &Awaited) -> Vec<f32> {
+pub(crate) fn answer(awaited: &Awaited) -> Vec<f32> {
     match awaited.wait(LIMIT) {
         Outcome::Answer(Some(buffer)) => buffer.floats().to_vec(),
         other => panic!("{other:?}"),
@@ -122,20 +129,20 @@ fn answer(awaited: &Awaited) -> Vec<f32> {
 
 /// A gate at which runs of a model wait.
 #[derive(Default)]
-struct Gate {
+pub(crate) struct Gate {
     is_open: Mutex<bool>,
     moved: Condvar,
     at: AtomicUsize,
 }
 
 impl Gate {
-    fn pass(&self) {
+    pub(crate) fn pass(&self) {
         self.at.fetch_add(1, Ordering::SeqCst);
         let shut = self.is_open.lock().expect("whole");
         drop(self.moved.wait_while(shut, |is_open| !*is_open).expect("whole"));
     }
 
-    fn wait_for_one(&self) {
+    pub(crate) fn wait_for_one(&self) {
         let began = Instant::now();
         while self.at.load(Ordering::SeqCst) == 0 {
             assert!(began.elapsed() < LIMIT, "nobody came");
@@ -143,7 +150,7 @@ impl Gate {
         }
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().expect("whole") = true;
         self.moved.notify_all();
     }

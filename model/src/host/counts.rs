@@ -57,6 +57,8 @@ pub(super) struct SegmentCounts {
     pub(super) queue: Histogram,
     /// How long its runs took.
     pub(super) compute: Histogram,
+    /// Rows of its runs without a question.
+    pub(super) padded: Count,
     /// Runs by how many questions were in them, from 1 on.
     sizes: Box<[Count]>,
 }
@@ -101,6 +103,8 @@ pub struct Tally {
     pub exits: Vec<u64>,
     /// Runs of a segment without a question, before anybody asked.
     pub warm_ups: u64,
+    /// Rows of runs that held no question, where the model's file fixes how many a run has.
+    pub padded: u64,
     /// Questions put to a version on trial as well.
     pub compared: u64,
     /// Those of them whose answers agreed.
@@ -114,6 +118,7 @@ impl Counts {
             exits: Count::default(),
             queue: Histogram::default(),
             compute: Histogram::default(),
+            padded: Count::default(),
             sizes: (0..batch_max).map(|_| Count::default()).collect(),
         };
         Self {
@@ -154,6 +159,7 @@ impl Counts {
             forgotten,
             exits: self.segments.iter().map(|segment| segment.exits.value()).collect(),
             warm_ups: self.warm_ups.value(),
+            padded: self.segments.iter().map(|segment| segment.padded.value()).sum(),
             compared: self.compared.value(),
             agreed: self.agreed.value(),
         }

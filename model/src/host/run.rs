@@ -130,7 +130,7 @@ impl Runners {
                 self.run(seat, version, segment, way, fed.len(), |row| fed[row].floats())?;
             let signature = version.chain.segments[segment].loaded.signature();
             let rows: Vec<_> = (0..questions.len())
-                .map(|row| batch.row(signature, row, questions.len(), segment))
+                .map(|row| batch.row(signature, row, segment))
                 .collect::<Result<_, _>>()?;
             match version.chain.segments.get(segment + 1).map(|next| next.feed) {
                 None => {
@@ -241,13 +241,14 @@ impl Runners {
         let took = self.took.take();
         let lasted = took.map_or(began.elapsed(), |took| Duration::from_nanos(took as u64));
         counts.segments[*segment].ran(rows, lasted);
+        counts.segments[*segment].padded.add((way.rows_of(rows) - rows) as u64);
         ran?;
         // Runs of another version, or one by one, are no measure.
         let is_measure = version.number == job.version.number && served.took_ns.is_none();
         served.took_ns = took.filter(|_| is_measure && !served.each);
         let batch = self.last(*seat, version, *segment).expect("it has run");
         let signature = version.chain.segments[*segment].loaded.signature();
-        if rows > 1 && !batch.counts_questions(signature, rows) {
+        if batch.mixes(signature) {
             served.mixes = true;
             return Err(Fault::new("the model does not give each question its own answer"));
         }
@@ -255,12 +256,12 @@ impl Runners {
         if may_fail {
             // One of them stands for all: a new version that gives nonsense is taken back.
             for row in 0..rows {
-                batch.row(signature, row, rows, *segment)?;
+                batch.row(signature, row, *segment)?;
             }
         }
         let onward = version.chain.segments.get(segment + 1).map(|next| next.feed);
         for (n, mut asked) in asked.drain(..).enumerate() {
-            let row = match batch.row(signature, n, rows, *segment) {
+            let row = match batch.row(signature, n, *segment) {
                 Ok(row) => row,
                 Err(fault) => {
                     fail(counts, asked, fault);

@@ -12,7 +12,7 @@ use std::{
 
 use engine::{Buffer, Fault, Reply};
 
-use crate::backend::rten;
+use crate::backend::{Loaded, rten};
 
 use super::{
     asked::{Asked, Note, Priority},
@@ -175,6 +175,12 @@ impl Workers {
     /// The version of a model that serves.
     pub(super) fn version(&self, seat: usize) -> u32 {
         self.0.0.lock().seats[seat].serving.number
+    }
+
+    /// The first segment of the version that serves.
+    pub(super) fn first(&self, seat: usize) -> Option<Arc<dyn Loaded>> {
+        let state = self.0.0.lock();
+        state.seats[seat].serving.chain.segments.first().map(|segment| segment.loaded.clone())
     }
 
     /// See [`Model::costs`].
