@@ -23,6 +23,9 @@ use super::{Array, Loaded, Options, Runner, Values};
 /// Shapes of batches a runner keeps memory for.
 const SHAPES_MAX: usize = 16;
 
+/// What a message of Protocol Buffers may have.
+const BYTES_MAX: usize = i32::MAX as usize;
+
 /// Whether its library can be loaded.
 pub fn is_there() -> bool {
     library::environment().is_ok()
@@ -36,6 +39,13 @@ pub fn is_there() -> bool {
 pub fn load(bytes: Vec<u8>, options: &Options) -> Result<Arc<dyn Loaded>, Fault> {
     // Whoever has no library is told that first.
     library::environment()?;
+    if bytes.len() > BYTES_MAX {
+        let gib = bytes.len() as f64 / (1_u64 << 30) as f64;
+        return Err(Fault::data(format!(
+            "ONNX Runtime cannot load it: the file has {gib:.1} GiB, and one file of ONNX may have 2; make it smaller, \
+             as with `afferent model quantize`, or divide it into `segments`"
+        )));
+    }
     let (sessions, session) = Sessions::load(bytes, library::provider(&options.providers)?)?;
     let slots = |outlets: &[ort::value::Outlet]| outlets.iter().map(slot).collect();
     let signature =
