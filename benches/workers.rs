@@ -83,14 +83,20 @@ fn main() {
         );
         let span_ms = bench.scale(2_000, 100);
         let [together, apart] = bench.interleaved([
-            ("two workers", &mut || ask_child(&format!("answers {backend} 2 {span_ms}"))[0]),
+            ("two workers", &mut || {
+                rate_and_cost(&ask_child(&format!("answers {backend} 2 {span_ms}")))
+            }),
             ("two processes", &mut || {
                 let task = format!("answers {backend} 1 {span_ms}");
                 let both = [start_child(&task), start_child(&task)];
-                both.into_iter().map(|child| numbers_of(child)[0]).sum()
+                let both = both.map(|child| rate_and_cost(&numbers_of(child)));
+                // The mean of what an answer costs, as each counts.
+                let rate = both[0].0 + both[1].0;
+                (rate, (both[0].0 * both[0].1 + both[1].0 * both[1].1) / rate)
             }),
         ]);
-        let (together, apart) = (together.of(|&rate| rate), apart.of(|&rate| rate));
+        let costs = [together.of(|&(_, cost)| cost), apart.of(|&(_, cost)| cost)];
+        let (together, apart) = (together.of(|&(rate, _)| rate), apart.of(|&(rate, _)| rate));
         bench.report(
             "answers a second",
             &[("backend", backend)],
@@ -98,6 +104,12 @@ fn main() {
         );
         let promise = format!("{backend}: two workers, times two processes");
         bench.verdict_least(&promise, &together.over(&apart), 0.9);
+        // Says the same where others have much of the machine.
+        bench.report(
+            "processor time an answer",
+            &[("backend", backend)],
+            &[("two_workers_us", &costs[0]), ("two_processes_us", &costs[1])],
+        );
     }
     let span_ms = bench.scale(5_000, 100);
     let [idle] = bench.interleaved([("eight models idle", &mut || {
@@ -164,6 +176,11 @@ fn numbers_of(child: std::process::Child) -> Vec<f64> {
     text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
 }
 
+/// Answers a second, and microseconds of processor time of each.
+fn rate_and_cost(numbers: &[f64]) -> (f64, f64) {
+    (numbers[0], numbers[1])
+}
+
 fn ask_child(task: &str) -> Vec<f64> {
     numbers_of(start_child(task))
 }
@@ -174,12 +191,14 @@ fn child(task: &str) {
     let number = |at: usize| words[at].parse::<usize>().expect("a number");
     let (backend, threads) = (words[1], number(2));
     let workers = Workers::with(Manner { threads, ..Manner::default() });
-    let measured = match words[0] {
-        "memory" => memory(backend, threads, &workers, number(3), number(4)),
-        "answers" => answers(backend, threads, &workers, number(3)),
-        _ => idle(backend, &workers, number(3)),
-    };
-    println!("{measured}");
+    match words[0] {
+        "memory" => println!("{}", memory(backend, threads, &workers, number(3), number(4))),
+        "answers" => {
+            let (rate, cost_us) = answers(backend, threads, &workers, number(3));
+            println!("{rate} {cost_us}");
+        }
+        _ => println!("{}", idle(backend, &workers, number(3))),
+    }
 }
 
 /// Gives an output as it is.
@@ -240,8 +259,9 @@ fn memory(backend: &str, threads: usize, workers: &Workers, layers: usize, size:
     process::rss_bytes("self") / MIB
 }
 
-/// Answers a second with two questions open for each worker.
-fn answers(backend: &str, threads: usize, workers: &Workers, span_ms: usize) -> f64 {
+/// Answers a second with two questions open for each worker, and microseconds of processor time of each, whoever
+/// asks included.
+fn answers(backend: &str, threads: usize, workers: &Workers, span_ms: usize) -> (f64, f64) {
     const SIZE: usize = 256;
     let (_model, door) = door(backend, workers, 4, SIZE);
     let question = buffer(&(0..SIZE).map(|n| n as f32).collect::<Vec<_>>());
@@ -249,13 +269,14 @@ fn answers(backend: &str, threads: usize, workers: &Workers, span_ms: usize) -> 
     process::let_run(Duration::from_millis(100));
     let mut open: std::collections::VecDeque<Awaited> =
         (0..2 * threads).map(|_| ask(&door, &question)).collect();
-    let (mut answered, began) = (0_u64, Instant::now());
+    let (mut answered, began, busy_s) = (0_u64, Instant::now(), process::cpu_s("self"));
     while began.elapsed() < Duration::from_millis(span_ms as u64) {
         check(&open.pop_front().expect("some are open"), &question, 4);
         open.push_back(ask(&door, &question));
         answered += 1;
     }
-    answered as f64 / began.elapsed().as_secs_f64()
+    let (took_s, busy_s) = (began.elapsed().as_secs_f64(), process::cpu_s("self") - busy_s);
+    (answered as f64 / took_s, 1e6 * busy_s / answered as f64)
 }
 
 /// Times that a thread of this process woke up, a second, with eight models loaded and nobody asking.

@@ -9,6 +9,9 @@ use engine::Fault;
 /// Graphs in graphs and what is in them, at most.
 const DEPTH_MAX: usize = 64;
 
+/// The field of a tensor that says in which other file its numbers are.
+const EXTERNAL_DATA: u64 = 13;
+
 /// The messages of a model that hold others, or lists of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
@@ -72,9 +75,10 @@ impl Message {
 /// # Errors
 /// Where and how they are not.
 pub fn check(bytes: &[u8]) -> Result<(), Fault> {
-    let mut has_graph = false;
+    let (mut has_graph, mut is_elsewhere) = (false, false);
     walk(bytes, 0, Message::Model, 0, &mut |message, field, _| {
         has_graph |= message == Message::Model && field == 7;
+        is_elsewhere |= message == Message::Tensor && field == EXTERNAL_DATA;
     })
     .map_err(|(at, what)| {
         let len = bytes.len();
@@ -82,7 +86,16 @@ pub fn check(bytes: &[u8]) -> Result<(), Fault> {
             "the file is no ONNX model, or cut short: {what} at byte {at} of {len}"
         ))
     })?;
-    if has_graph { Ok(()) } else { Err(Fault::data("the file is no ONNX model: it has no graph")) }
+    if !has_graph {
+        return Err(Fault::data("the file is no ONNX model: it has no graph"));
+    }
+    if is_elsewhere {
+        return Err(Fault::data(
+            "the model keeps constants in a file beside it, which is not read: save it as one file, as \
+             `onnx.save(onnx.load(FILE), OTHER)` of the Python package onnx does",
+        ));
+    }
+    Ok(())
 }
 
 /// Operators that may run for any time, or make tensors of any size, as numbers of the question say.
@@ -174,7 +187,7 @@ fn walk(
 }
 
 /// A number of 7 bits a byte, 64 in all.
-pub(crate) fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;
@@ -230,6 +243,16 @@ mod tests {
         let inner = wrap(1, &[wrap(4, b"If"), wrap(5, &wrap(6, &node(b"Scan", b"")))].concat());
         assert!(!is_bounded(&model(&inner)));
         assert!(!is_bounded(&[0xff; 8]));
+    }
+
+    #[test]
+    fn constants_in_another_file_are_told() {
+        let wrap = |field: u8, inner: &[u8]| [&[field << 3 | 2, inner.len() as u8], inner].concat();
+        // A graph with a tensor with an entry of where it is, and that it is there.
+        let tensor = [wrap(13, &wrap(1, b"location")), vec![14 << 3, 1]].concat();
+        let text = said(&wrap(7, &wrap(5, &tensor)));
+        assert!(text.contains("in a file beside it") && text.contains("onnx.save"), "{text}");
+        assert!(check(&wrap(7, &wrap(5, &wrap(9, &[0; 4])))).is_ok());
     }
 
     #[test]

@@ -59,6 +59,30 @@ impl Slot {
 }
 
 impl Signature {
+    /// How many questions a run may have at most, as the file fixes it: the length, more than one, that the first
+    /// dimension of this input and of every output have in common, where nothing else of the input is open. Whether
+    /// that dimension does count questions, the file does not say.
+    pub fn rows(&self, input: usize) -> Option<usize> {
+        let shape = &self.inputs.get(input)?.shape;
+        let rows = shape.first().copied().flatten().filter(|&rows| rows > 1)?;
+        let is_fixed = shape.len() > 1 && !shape.contains(&None);
+        let counts =
+            |slot: &Slot| slot.shape.first().is_some_and(|len| len.is_none_or(|len| len == rows));
+        (is_fixed && !self.outputs.is_empty() && self.outputs.iter().all(counts)).then_some(rows)
+    }
+
+    /// The same, with first dimensions of this length open, as those that count questions.
+    #[must_use]
+    pub fn by_rows(&self, rows: usize) -> Self {
+        let mut all = self.clone();
+        for slot in all.inputs.iter_mut().chain(&mut all.outputs) {
+            if slot.shape.first() == Some(&Some(rows)) {
+                slot.shape[0] = None;
+            }
+        }
+        all
+    }
+
     /// Whether several questions can be asked at once: every output counts them in its first dimension.
     pub fn batches(&self) -> bool {
         self.inputs.iter().any(|input| input.batch_axis().is_some())
@@ -111,5 +135,25 @@ mod tests {
         assert_eq!(slot(&[-1, -1]).count(), None);
         assert_eq!(slot(&[-1, 4, 2]).count(), Some(8));
         assert_eq!(slot(&[-1, 4]).to_string(), "x f32[?, 4]");
+    }
+
+    #[test]
+    fn a_file_may_fix_how_many_questions_a_run_has() {
+        let of = |input: &[i64], output: &[i64]| Signature {
+            inputs: vec![slot(input)],
+            outputs: vec![slot(output)],
+        };
+        assert_eq!(of(&[8, 256], &[8, 10]).rows(0), Some(8));
+        assert_eq!(of(&[8, 256], &[-1, 10]).rows(0), Some(8));
+        for (input, output) in [
+            (&[1, 256][..], &[1, 10][..]),
+            (&[-1, 256], &[-1, 10]),
+            (&[8, -1], &[8, 10]),
+            (&[8, 256], &[10]),
+            (&[8], &[8]),
+        ] {
+            assert_eq!(of(input, output).rows(0), None, "{input:?} {output:?}");
+        }
+        assert_eq!(of(&[8, 256], &[8, 10]).by_rows(8), of(&[-1, 256], &[-1, 10]));
     }
 }

@@ -51,6 +51,13 @@ impl Made {
         Self { signature: Signature { inputs: vec![slot(&input)], outputs }, run: Arc::new(run) }
     }
 
+    /// The same, as a file that fixes how many rows a run has.
+    pub(crate) fn in_rows(mut self, rows: usize) -> Self {
+        let Signature { inputs, outputs } = &mut self.signature;
+        inputs.iter_mut().chain(outputs).for_each(|slot| slot.shape[0] = Some(rows));
+        self
+    }
+
     /// One number in, that number times `factor` out.
     fn times(factor: f32) -> Self {
         Self::new(("x", 1), &[("y", 1)], move |_, x| {
@@ -84,7 +91,7 @@ impl Runner for Made {
 }
 
 /// Reads the first output, and behind it the number of the exit.
-struct Plain;
+pub(crate) struct Plain;
 
 impl Rowwise for Plain {
     fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {
@@ -122,20 +129,20 @@ pub(crate) fn answer(awaited: &Awaited) -> Vec<f32> {
 
 /// A gate at which runs of a model wait.
 #[derive(Default)]
-struct Gate {
+pub(crate) struct Gate {
     is_open: Mutex<bool>,
     moved: Condvar,
     at: AtomicUsize,
 }
 
 impl Gate {
-    fn pass(&self) {
+    pub(crate) fn pass(&self) {
         self.at.fetch_add(1, Ordering::SeqCst);
         let shut = self.is_open.lock().expect("whole");
         drop(self.moved.wait_while(shut, |is_open| !*is_open).expect("whole"));
     }
 
-    fn wait_for_one(&self) {
+    pub(crate) fn wait_for_one(&self) {
         let began = Instant::now();
         while self.at.load(Ordering::SeqCst) == 0 {
             assert!(began.elapsed() < LIMIT, "nobody came");
@@ -143,7 +150,7 @@ impl Gate {
         }
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().expect("whole") = true;
         self.moved.notify_all();
     }
@@ -446,6 +453,27 @@ fn a_model_that_nobody_holds_lets_go_of_its_weights() {
         assert!(began.elapsed() < LIMIT, "{} hold it", Arc::strong_count(&held));
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn the_end_waits_for_a_run_whose_model_is_gone() {
+    let workers = cold(1);
+    let (model, gate, seen) = noting(1, &workers);
+    let asked = door(&model, Terms::default());
+    let awaited = ask(&asked, &[1.0]);
+    gate.wait_for_one();
+    drop((asked, model));
+    let ending = std::thread::spawn(move || {
+        drop(workers);
+        seen.lock().expect("whole").len()
+    });
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(200) && !ending.is_finished() {
+        std::thread::yield_now();
+    }
+    gate.open();
+    assert_eq!(ending.join().expect("whole"), 1, "it ended while the model was run");
+    assert_eq!(answer(&awaited), [1.0, 0.0]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod http_call;
 mod kinds;
 mod live;
 mod redis;
+mod rows;
 mod sections;
 mod serve;
 mod server;

@@ -4,7 +4,6 @@
 pub mod mock;
 pub mod onnxruntime;
 pub mod rten;
-mod weights;
 
 use std::sync::Arc;
 

@@ -16,6 +16,8 @@ pub struct Costs {
     sizes: Vec<Option<Size>>,
     /// The curve itself, made anew when a size is learned.
     upper: Vec<i64>,
+    /// Every size costs the same.
+    is_flat: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +30,12 @@ struct Size {
 impl Costs {
     /// Nothing learned, for runs of up to `most` questions.
     pub fn new(most: usize) -> Self {
-        Self { sizes: vec![None; most.max(1)], upper: vec![0; most.max(1)] }
+        Self { sizes: vec![None; most.max(1)], upper: vec![0; most.max(1)], is_flat: false }
+    }
+
+    /// The same, of runs that always have so many rows, whether questions are in them or not: all cost the same.
+    pub fn flat(rows: usize) -> Self {
+        Self { is_flat: true, ..Self::new(rows) }
     }
 
     /// Most questions of a run.
@@ -43,6 +50,7 @@ impl Costs {
 
     /// Learns that a run of so many questions took so long.
     pub fn learn(&mut self, rows: usize, took: i64) {
+        let rows = if self.is_flat { self.most() } else { rows };
         let Some(size) = self.sizes.get_mut(rows - 1) else { return };
         let size = size.get_or_insert(Size { mean: took as f64, last: [0; REMEMBERED], count: 0 });
         size.mean += SHARE * (took as f64 - size.mean);
@@ -74,6 +82,10 @@ impl Costs {
         };
         let points: Vec<(i64, i64)> = self.sizes.iter().enumerate().filter_map(known).collect();
         let Some(&(first, first_cost)) = points.first() else { return };
+        if self.is_flat {
+            self.upper.fill(first_cost);
+            return;
+        }
         for rows in 1..=self.sizes.len() as i64 {
             let at = points.partition_point(|&(known, _)| known < rows);
             self.upper[rows as usize - 1] =
@@ -109,6 +121,15 @@ mod tests {
         assert_eq!((costs.upper(1), costs.upper(8)), (100, 240));
         assert_eq!(costs.upper(4), 160);
         assert_eq!(costs.upper(16), 400);
+    }
+
+    #[test]
+    fn a_run_that_is_always_full_costs_the_same() {
+        let mut costs = Costs::flat(8);
+        costs.learn(3, 100);
+        assert_eq!((costs.upper(1), costs.upper(8)), (100, 100));
+        costs.learn(8, 140);
+        assert_eq!((costs.upper(1), costs.upper(8)), (140, 140));
     }
 
     #[test]

@@ -41,8 +41,13 @@ impl Deadlines for Queue {
 impl Window {
     /// For runs of at most `most` questions.
     pub fn new(most: usize) -> Self {
+        Self::knowing(Costs::new(most))
+    }
+
+    /// For runs whose costs are like these.
+    pub fn knowing(costs: Costs) -> Self {
         Self {
-            costs: Costs::new(most),
+            costs,
             rule: Rule::PerTime,
             came: Vec::with_capacity(JUDGED),
             has_dropped: false,

@@ -17,11 +17,15 @@ pub(super) struct Batch {
     runner: Box<dyn Runner>,
     inputs: Vec<Array>,
     outputs: Vec<Vec<f32>>,
+    /// Rows of the last run, and whether the file fixes them.
+    rows: usize,
+    is_fixed: bool,
 }
 
 impl Batch {
     pub(super) fn new(runner: Box<dyn Runner>, signature: &Signature) -> Self {
-        Self { runner, inputs: Vec::new(), outputs: vec![Vec::new(); signature.outputs.len()] }
+        let outputs = vec![Vec::new(); signature.outputs.len()];
+        Self { runner, inputs: Vec::new(), outputs, rows: 1, is_fixed: false }
     }
 
     /// See [`Runner::come_here`].
@@ -29,21 +33,31 @@ impl Batch {
         self.runner.come_here()
     }
 
-    /// Runs `rows` questions put that way together, whose numbers `samples` gives.
+    /// Runs so many questions put that way together, whose numbers `samples` gives. Rows that are left hold the
+    /// last question again: it costs what questions cost, and cannot be what a model fails on.
     pub(super) fn run<'a>(
         &mut self,
         signature: &Signature,
         way: &Way,
-        rows: usize,
+        questions: usize,
         samples: impl Fn(usize) -> &'a [f32] + Copy,
     ) -> Result<(), Fault> {
+        let rows = way.rows_of(questions);
+        if questions > rows {
+            return Err(Fault::new(format!("a run has {rows} rows, not {questions}")));
+        }
+        (self.rows, self.is_fixed) = (rows, way.rows.is_some());
+        let samples = move |row: usize| samples(row.min(questions - 1));
         self.inputs.resize_with(signature.inputs.len(), || Array {
             shape: Vec::new(),
             values: Values::F32(Vec::new()),
         });
         for (number, (slot, array)) in signature.inputs.iter().zip(&mut self.inputs).enumerate() {
-            let axis = slot.batch_axis();
             let question = if number == way.input { way.shape() } else { &way.others[number] };
+            let axis = match way.rows {
+                Some(_) if slot.shape.len() > question.len() => Some(0),
+                _ => slot.batch_axis(),
+            };
             array.shape.clear();
             array.shape.extend(shape_with(slot, question, axis, rows));
             if number == way.input {
@@ -59,25 +73,27 @@ impl Batch {
         self.runner.run(&self.inputs, &mut self.outputs)
     }
 
-    /// Whether what the model gave can be what so many questions got: outputs whose length of one answer is known
-    /// have so many of them. A model that leaves out, as one that suppresses boxes, has not.
-    pub(super) fn counts_questions(&self, signature: &Signature, rows: usize) -> bool {
-        signature
-            .outputs
-            .iter()
-            .zip(&self.outputs)
-            .all(|(slot, numbers)| slot.count().is_none_or(|count| numbers.len() == rows * count))
+    /// Whether what the model gave to several questions cannot be an answer for each: outputs whose length of one
+    /// answer is known have other than so many of them, as those of a model that suppresses boxes.
+    pub(super) fn mixes(&self, signature: &Signature) -> bool {
+        let count = |slot: &Slot| match self.is_fixed {
+            true => slot.shape[1..].iter().copied().product::<Option<usize>>(),
+            false => slot.count(),
+        };
+        let fits = |(slot, numbers): (&Slot, &Vec<f32>)| {
+            count(slot).is_none_or(|count| numbers.len() == self.rows * count)
+        };
+        self.rows > 1 && !signature.outputs.iter().zip(&self.outputs).all(fits)
     }
 
-    /// What the model gave to the question `row` of `rows`.
+    /// What the model gave to question number `row` of the last run.
     pub(super) fn row(
         &self,
         signature: &Signature,
         row: usize,
-        rows: usize,
         exit: usize,
     ) -> Result<Row<'_>, Fault> {
-        let (question, note) = (&[][..], Note::default());
+        let (question, note, rows) = (&[][..], Note::default(), self.rows);
         let whole = Row { outputs: &self.outputs, row, rows, exit, question, note };
         for (number, slot) in signature.outputs.iter().enumerate() {
             let (len, name) = (self.outputs[number].len(), &slot.name);

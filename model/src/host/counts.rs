@@ -58,6 +58,8 @@ pub(super) struct SegmentCounts {
     pub(super) queue: Histogram,
     /// How long its runs took.
     pub(super) compute: Histogram,
+    /// Rows of its runs without a question.
+    pub(super) padded: Count,
     /// Runs by how many questions were in them, from 1 on.
     sizes: Box<[Count]>,
 }
@@ -104,6 +106,8 @@ pub struct Tally {
     pub warm_ups: u64,
     /// Runs made by whoever asked, as the way to a worker takes longer.
     pub short: u64,
+    /// Rows of runs that held no question, where the model's file fixes how many a run has.
+    pub padded: u64,
     /// Questions put to a version on trial as well.
     pub compared: u64,
     /// Those of them whose answers agreed.
@@ -117,6 +121,7 @@ impl Counts {
             exits: Count::default(),
             queue: Histogram::default(),
             compute: Histogram::default(),
+            padded: Count::default(),
             sizes: (0..batch_max).map(|_| Count::default()).collect(),
         };
         Self {
@@ -159,6 +164,7 @@ impl Counts {
             exits: self.segments.iter().map(|segment| segment.exits.value()).collect(),
             warm_ups: self.warm_ups.value(),
             short: self.short.value(),
+            padded: self.segments.iter().map(|segment| segment.padded.value()).sum(),
             compared: self.compared.value(),
             agreed: self.agreed.value(),
         }

@@ -74,6 +74,11 @@ impl Model {
         if let Some(rows_a_run) = ratio(segments.iter().map(SegmentCounts::runs)) {
             add(&mut line, format_args!(", {rows_a_run:.1} a run"));
         }
+        if tally.padded > 0 {
+            let rows = segments.iter().map(|segment| segment.runs().0).sum::<u64>() + tally.padded;
+            let share = 100.0 * tally.padded as f64 / rows as f64;
+            add(&mut line, format_args!(", {share:.0} % of rows padded"));
+        }
         let queue = &segments[0].queue;
         if let (Some(middle), Some(most)) = (queue.quantile(0.5), queue.quantile(0.99)) {
             let (middle, most) = (ms(middle as f64), ms(most as f64));
@@ -167,6 +172,11 @@ fn of_segment(told: &mut Told<'_>, segment: &SegmentCounts) {
         "afferent_model_exits_total",
         "Questions answered at the end of this segment.",
         segment.exits.value(),
+    );
+    told.counter(
+        "afferent_model_padded_rows_total",
+        "Rows of runs of this segment that held no question, where the model's file fixes how many there are.",
+        segment.padded.value(),
     );
     let series = |name, help| Series { name, help, labels: &told.labels };
     let help = "How long a question waited for a run of this segment.";

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::batch::{Decision, Policy, Queue, Waiting, Window};
+use crate::batch::{Costs, Decision, Policy, Queue, Waiting, Window};
 
 use super::{
     asked::{Asked, Priority},
@@ -51,11 +51,12 @@ pub(super) enum Next {
 impl Lane {
     pub(super) fn new(way: Arc<Way>, segment: usize, batch_max: usize) -> Self {
         Self {
+            // Where the file says how many rows a run has, it has them, questions or not.
+            policy: Window::knowing(way.rows.map_or(Costs::new(batch_max), Costs::flat)),
             way,
             segment,
             next: None,
             rows: Default::default(),
-            policy: Window::new(batch_max),
             is_explored: false,
             one_by_one: false,
             came: [i64::MIN / 2; 2],
@@ -156,10 +157,11 @@ impl Lane {
         self.forgotten += (count - (into.len() - before)) as u64;
     }
 
-    /// As many of `rows` as run within the patience, but one at least.
+    /// As many of `rows` as run within the patience, or as cost no more than one.
     fn gentle(&self, rows: usize, patience_ns: i64) -> usize {
         let costs = self.policy.costs();
-        (1..=rows).rev().find(|&rows| costs.upper(rows) <= patience_ns).unwrap_or(1)
+        let limit = patience_ns.max(costs.upper(1));
+        (1..=rows).rev().find(|&rows| costs.upper(rows) <= limit).unwrap_or(1)
     }
 
     /// Lets less urgent questions ride where the run has room for them.
@@ -272,6 +274,24 @@ mod tests {
         assert_eq!(next(&mut lane, 0, 100), (Next::Batch, 4, 0));
         assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
         assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Nothing, 0, 0));
+    }
+
+    #[test]
+    fn low_priority_rides_in_rows_that_would_be_padding() {
+        use Priority::{Low, Normal};
+        let (_, way) = lane(&[]);
+        let (reader, signature) =
+            (Box::new(Mute), mock::Mock::new(1, mock::Cost::default(), mock::Behaviour::Doubles));
+        let by_rows =
+            Way::new(signature.signature(), 0, vec![1], &[], reader).expect("a way").in_rows(8);
+        let mut lane = Lane::new(Arc::new(by_rows), 0, 1);
+        lane.ran(3, 1_000, 0);
+        let _low: Vec<_> = (0..20).map(|_| ask(&mut lane, &way, Low, 10_000)).collect();
+        let _urgent: Vec<_> = (0..3).map(|_| ask(&mut lane, &way, Normal, 1_100)).collect();
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 8, 0));
+        // Alone they fill a run however little patience there is: one costs as much.
+        assert_eq!(next(&mut lane, 0, 10), (Next::Batch, 8, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 7, 0));
     }
 
     #[test]

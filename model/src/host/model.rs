@@ -17,6 +17,7 @@ use super::{
     asked::{Note, Terms},
     chain::Chain,
     counts::{Counts, Tally},
+    rows::Found,
     version::Trial,
     way::Way,
     workers::Workers,
@@ -29,12 +30,13 @@ pub struct Model {
     signature: Signature,
     segments: usize,
     pub(super) batch_max: usize,
-    workers: Workers,
+    pub(super) workers: Workers,
     /// Its number among the workers' models.
     pub(super) number: usize,
     pub(super) counts: Arc<Counts>,
     /// The content of the version that serves.
     pub(super) content: Arc<AtomicU64>,
+    pub(super) rows: Found,
 }
 
 impl Model {
@@ -55,6 +57,8 @@ impl Model {
         let batch_max = if chain.batches() { batch_max.max(1) } else { 1 };
         let (backend, signature) = (chain.backend(), chain.signature().clone());
         let content = Arc::new(AtomicU64::new(chain.content()));
+        let rows = (0..signature.inputs.len()).filter_map(|input| signature.rows(input)).max();
+        let sizes = batch_max.max(rows.unwrap_or(1));
         workers.enrol(chain, |number| Self {
             name: name.to_owned(),
             backend,
@@ -64,7 +68,8 @@ impl Model {
             workers: own,
             number,
             content,
-            counts: Arc::new(Counts::new(segments, batch_max)),
+            counts: Arc::new(Counts::new(segments, sizes)),
+            rows: Found::default(),
         })
     }
 

@@ -13,7 +13,7 @@ use super::{
     asked::Asked,
     batch::Batch,
     chain::Feed,
-    model::Model,
+    counts::Counts,
     version::{Version, agree},
     way::{Row, Way},
 };
@@ -37,7 +37,8 @@ pub(super) struct Job {
     pub(super) way: Arc<Way>,
     /// Where what is not sure goes on.
     pub(super) next: Option<usize>,
-    pub(super) model: Arc<Model>,
+    /// Not the model itself: a worker that had its last handle would end the workers from inside.
+    pub(super) counts: Arc<Counts>,
     pub(super) version: Arc<Version>,
     /// The version that takes over should this one fail.
     pub(super) before: Option<Arc<Version>>,
@@ -138,7 +139,7 @@ impl Runners {
                 self.run(seat, version, segment, way, fed.len(), |row| fed[row].floats())?;
             let signature = version.chain.segments[segment].loaded.signature();
             let rows: Vec<_> = (0..questions.len())
-                .map(|row| batch.row(signature, row, questions.len(), segment))
+                .map(|row| batch.row(signature, row, segment))
                 .collect::<Result<_, _>>()?;
             match version.chain.segments.get(segment + 1).map(|next| next.feed) {
                 None => {
@@ -224,7 +225,7 @@ impl Runners {
             };
             if let Err(fault) = outcome {
                 failed += 1;
-                asked.drain(..).for_each(|asked| fail(&job.model, asked, fault.again()));
+                asked.drain(..).for_each(|asked| fail(&job.counts, asked, fault.again()));
             }
         }
         served.failed = failed == count;
@@ -238,7 +239,7 @@ impl Runners {
         asked: &mut Vec<Asked>,
         served: &mut Served,
     ) -> Result<(), Fault> {
-        let Job { seat, segment, way, next, model, .. } = job;
+        let Job { seat, segment, way, next, counts, .. } = job;
         let rows = asked.len();
         let questions = &*asked;
         self.took = None;
@@ -248,14 +249,15 @@ impl Runners {
             .map(drop);
         let took = self.took.take();
         let lasted = took.map_or(began.elapsed(), |took| Duration::from_nanos(took as u64));
-        model.counts.segments[*segment].ran(rows, lasted);
+        counts.segments[*segment].ran(rows, lasted);
+        counts.segments[*segment].padded.add((way.rows_of(rows) - rows) as u64);
         ran?;
         // Runs of another version, or one by one, are no measure.
         let is_measure = version.number == job.version.number && served.took_ns.is_none();
         served.took_ns = took.filter(|_| is_measure && !served.each);
         let batch = self.last(*seat, version, *segment).expect("it has run");
         let signature = version.chain.segments[*segment].loaded.signature();
-        if rows > 1 && !batch.counts_questions(signature, rows) {
+        if batch.mixes(signature) {
             served.mixes = true;
             return Err(Fault::new("the model does not give each question its own answer"));
         }
@@ -263,15 +265,15 @@ impl Runners {
         if may_fail {
             // One of them stands for all: a new version that gives nonsense is taken back.
             for row in 0..rows {
-                batch.row(signature, row, rows, *segment)?;
+                batch.row(signature, row, *segment)?;
             }
         }
         let onward = version.chain.segments.get(segment + 1).map(|next| next.feed);
         for (n, mut asked) in asked.drain(..).enumerate() {
-            let row = match batch.row(signature, n, rows, *segment) {
+            let row = match batch.row(signature, n, *segment) {
                 Ok(row) => row,
                 Err(fault) => {
-                    fail(model, asked, fault);
+                    fail(counts, asked, fault);
                     continue;
                 }
             };
@@ -289,22 +291,22 @@ impl Runners {
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
-                Ok(answer) => succeed(model, *segment, asked, answer),
-                Err(fault) => fail(model, asked, fault),
+                Ok(answer) => succeed(counts, *segment, asked, answer),
+                Err(fault) => fail(counts, asked, fault),
             }
         }
         Ok(())
     }
 }
 
-fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
-    model.counts.answered.add(1);
-    model.counts.segments[segment].exits.add(1);
+fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer) {
+    counts.answered.add(1);
+    counts.segments[segment].exits.add(1);
     asked.reply.answer(answer);
 }
 
-fn fail(model: &Model, asked: Asked, fault: Fault) {
-    model.counts.failed.add(1);
+fn fail(counts: &Counts, asked: Asked, fault: Fault) {
+    counts.failed.add(1);
     asked.reply.fail(fault);
 }
 

@@ -68,20 +68,15 @@ impl State {
             true => here.next(now, i64::MAX, &mut guest.asked, &mut guest.late).1,
             false => Next::Nothing,
         };
-        match here.model.upgrade().filter(|_| next == Next::Batch && guest.late.is_empty()) {
-            Some(model) => {
-                let job = self.job(number(seat), seat, lane, model, now, 1);
-                Some((guest, job))
-            }
-            // It is for a worker.
-            None => {
-                for asked in guest.asked.drain(..).chain(guest.late.drain(..)) {
-                    here.put_back(asked);
-                }
-                here.guest = Some(guest);
-                None
-            }
+        if next == Next::Batch && guest.late.is_empty() && here.model.strong_count() > 0 {
+            return Some((guest, self.job(number(seat), seat, lane, now, 1)));
         }
+        // It is for a worker.
+        for asked in guest.asked.drain(..).chain(guest.late.drain(..)) {
+            here.put_back(asked);
+        }
+        here.guest = Some(guest);
+        None
     }
 }
 
@@ -101,7 +96,7 @@ pub(super) fn run<'a>(
         return Some(state);
     };
     drop(state);
-    job.model.counts.short.add(1);
+    job.counts.short.add(1);
     let Guest { version, mut runners, mut asked, late } = guest;
     let (mut state, is_there) = finish(shared, number(seat), &job, &mut asked, &mut runners);
     let guest = Guest { version, runners, asked, late };
@@ -112,7 +107,7 @@ pub(super) fn run<'a>(
     };
     let more = usize::from(state.has_work());
     shared.call(state, more);
-    // The last handle on a model takes the lock.
+    // The last handle on a version frees its weights.
     drop((left, job));
     None
 }

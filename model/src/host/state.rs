@@ -1,7 +1,5 @@
 //! [`State`]: what the workers know together, under one lock.
 
-use std::sync::Arc;
-
 use engine::Fault;
 
 use super::{
@@ -103,10 +101,9 @@ impl State {
             counts.late.add(given_up);
             counts.forgotten.add(forgotten);
             if next == Next::Batch {
-                // Given back, never dropped here: the last handle takes the lock that is held now.
-                if let Some(model) = self.seats[number].model.upgrade() {
+                if self.seats[number].model.strong_count() > 0 {
                     self.next = number + 1;
-                    return (Some(self.job(worker, number, lane, model, now, into.len())), None);
+                    return (Some(self.job(worker, number, lane, now, into.len())), None);
                 }
                 into.clear();
             }
@@ -122,7 +119,6 @@ impl State {
         worker: usize,
         number: usize,
         lane: usize,
-        model: Arc<super::model::Model>,
         now: i64,
         rows: usize,
     ) -> Job {
@@ -141,7 +137,8 @@ impl State {
             }
             (trial.version.clone(), ways)
         });
-        Job { seat: number, lane, segment, way, next, model, version, before: seat.before(), trial }
+        let (counts, before) = (seat.counts.clone(), seat.before());
+        Job { seat: number, lane, segment, way, next, counts, version, before, trial }
     }
 
     /// Frees the places of workers whose run does not end; the versions they run are taken back, or their

@@ -85,7 +85,8 @@ impl Warmth {
         };
         let lane = &mut seat.lanes[cold.lane];
         let (way, segment) = (lane.way.clone(), lane.segment);
-        let most = lane.most();
+        // Where every run has all rows, one size tells what all cost.
+        let most = if way.rows.is_some() { 1 } else { lane.most() };
         let explores = !std::mem::replace(&mut lane.is_explored, true);
         state.busy.push(Busy::new(worker, cold.seat, cold.version, shared.now()));
         state.warming += 1;
@@ -156,7 +157,7 @@ fn run(
     let zeros = vec![0.0; way.count()];
     let batch = runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;
     let signature = version.chain.segments[segment].loaded.signature();
-    if rows > 1 && !batch.counts_questions(signature, rows) {
+    if batch.mixes(signature) {
         return Some(Cost::Mixes);
     }
     runners.run(seat, version, segment, way, rows, |_| &zeros).ok()?;

@@ -15,6 +15,8 @@ pub struct Way {
     pub(super) others: Vec<Vec<usize>>,
     /// What stands in the other inputs.
     pub(super) fixed: Vec<f64>,
+    /// Rows of every run, where the model's file fixes them: those without a question are padding.
+    pub(super) rows: Option<usize>,
     read: Box<dyn Rowwise>,
 }
 
@@ -91,7 +93,19 @@ impl Way {
             others.push(shape.ok_or_else(|| format!("its input `{slot}` has an open length"))?);
             values.push(*value);
         }
-        Ok(Self { input, shape, others, fixed: values, read })
+        Ok(Self { input, shape, others, fixed: values, rows: None, read })
+    }
+
+    /// The same, to a model that takes so many questions in every run, as [`super::Rows`] found.
+    #[must_use]
+    pub fn in_rows(mut self, rows: usize) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
+    /// Rows that a run with so many questions has.
+    pub(super) fn rows_of(&self, questions: usize) -> usize {
+        self.rows.unwrap_or(questions)
     }
 
     /// Whether questions of both can be in one run: put to the same input, beside the same numbers.
@@ -101,6 +115,7 @@ impl Way {
             || (self.input == other.input
                 && self.shape == other.shape
                 && self.others == other.others
+                && self.rows == other.rows
                 && bits(self) == bits(other))
     }
 

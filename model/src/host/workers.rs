@@ -12,7 +12,7 @@ use std::{
 
 use engine::{Buffer, Fault, Reply};
 
-use crate::backend::rten;
+use crate::backend::{Loaded, rten};
 
 use super::{
     asked::{Asked, Note, Priority},
@@ -183,6 +183,12 @@ impl Workers {
     /// The version of a model that serves.
     pub(super) fn version(&self, seat: usize) -> u32 {
         self.0.0.lock().seats[seat].serving.number
+    }
+
+    /// The first segment of the version that serves.
+    pub(super) fn first(&self, seat: usize) -> Option<Arc<dyn Loaded>> {
+        let state = self.0.0.lock();
+        state.seats[seat].serving.chain.segments.first().map(|segment| segment.loaded.clone())
     }
 
     /// See [`Model::costs`].
@@ -382,7 +388,7 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         give_up(&mut late);
         if let Some(job) = job {
             let (there, is_here) = finish(shared, worker, &job, &mut asked, &mut runners);
-            // The last handle on a model may end the workers, which takes the lock.
+            // The last handle on a version frees its weights: others need not wait for that.
             drop(there);
             drop(job);
             if !is_here {
@@ -403,7 +409,7 @@ pub(super) fn finish<'a>(
     runners: &mut Runners,
 ) -> (MutexGuard<'a, State>, bool) {
     let (rows, began) = (asked.len(), shared.now());
-    let queue = &job.model.counts.segments[job.segment].queue;
+    let queue = &job.counts.segments[job.segment].queue;
     asked.iter().for_each(|asked| queue.record(began - asked.since));
     let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
     let kept: Vec<Buffer> = match &job.trial {
@@ -430,8 +436,8 @@ pub(super) fn finish<'a>(
         Ok(compared) => (compared, None),
         Err(fault) => ((0, 0), Some(fault.to_string())),
     };
-    job.model.counts.compared.add(compared);
-    job.model.counts.agreed.add(agreed);
+    job.counts.compared.add(compared);
+    job.counts.agreed.add(agreed);
     if let Some(told) =
         state.seats[job.seat].tried(trial.number, compared, agreed, fault.as_deref())
     {

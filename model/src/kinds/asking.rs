@@ -8,8 +8,8 @@ use std::{
 use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Outline, Param};
 
 use crate::{
-    host::{ModelService, Priority},
-    signature::{Element, Slot},
+    host::{ModelService, Priority, Rows},
+    signature::{Element, Signature, Slot},
 };
 
 use super::cut::{Cut, Layout, Order, Pieces, Scale};
@@ -186,6 +186,8 @@ pub(super) struct Planned {
     pub(super) rate_max: f64,
     /// That of several channels one is looked at.
     warning: Option<Diagnostic>,
+    /// How the model is asked row by row, where its file fixes how many questions a run has.
+    pub(super) rows: Option<Arc<Rows>>,
     /// The moment of the piece that was told last, where pieces are asked about as they grow.
     pub(super) told: Option<Arc<AtomicI64>>,
 }
@@ -194,12 +196,18 @@ impl Planned {
     pub(super) fn of(node: &Node<'_>) -> Result<Self, Diagnostics> {
         let service = node.service::<ModelService>(&MODEL)?.clone();
         let input = input(node, &service)?;
-        let slot = service.model.signature().inputs[input].clone();
-        let scale = scale(node)?;
-        let Made { lens, cut, span_ns, rate_max } = Made::of(node, Some(&slot))?;
-        let (channels, len) = (lens[0], lens[1..].iter().product());
-        let layout = layout(node, &slot, channels, len)?;
-        let shape = shape(node, &slot, &lens, layout)?;
+        let whole = Fitted::of(node, &service.model.signature().inputs[input]);
+        // What has the lengths of the input is one question, even where its first dimension could count them.
+        let is_one =
+            whole.as_ref().is_ok_and(|fitted| fitted.is_exact(service.model.signature(), input));
+        let rows = if is_one { None } else { service.model.by_rows(input, &service.fixed) };
+        let by_rows = rows.and_then(|rows| {
+            let fitted = Fitted::of(node, &rows.signature.inputs[input]).ok()?;
+            Some((fitted, Some(rows)))
+        });
+        let (fitted, rows) = by_rows.map_or_else(|| whole.map(|fitted| (fitted, None)), Ok)?;
+        let Fitted { made: Made { lens, cut, span_ns, rate_max }, layout, shape } = fitted;
+        let (channels, scale) = (lens[0], scale(node)?);
         Ok(Self {
             service,
             span_ns,
@@ -211,6 +219,7 @@ impl Planned {
             within: Duration::from_secs_f64(node.get(&WITHIN_MS)? / 1e3),
             priority: Priority::named(node.get(&PRIORITY)?),
             rate_max,
+            rows,
             warning: of_several_rows(node, &lens),
             told: grows(node)?.then(|| Arc::new(AtomicI64::new(i64::MIN))),
         })
@@ -234,7 +243,39 @@ impl Planned {
 
     /// What the model gives.
     pub(super) fn outputs(&self) -> &[Slot] {
-        &self.service.model.signature().outputs
+        let whole = self.service.model.signature();
+        &self.rows.as_ref().map_or(whole, |rows| &rows.signature).outputs
+    }
+}
+
+/// Questions as an input takes them.
+struct Fitted {
+    made: Made,
+    layout: Layout,
+    /// Lengths of a question, in the model's order.
+    shape: Vec<usize>,
+}
+
+impl Fitted {
+    fn of(node: &Node<'_>, slot: &Slot) -> Result<Self, Diagnostics> {
+        let made = Made::of(node, Some(slot))?;
+        let (channels, len) = (made.lens[0], made.lens[1..].iter().product());
+        let layout = layout(node, slot, channels, len)?;
+        let shape = shape(node, slot, &made.lens, layout)?;
+        Ok(Self { made, layout, shape })
+    }
+
+    /// Whether what comes has the lengths of the input one by one, not only as many numbers.
+    fn is_exact(&self, signature: &Signature, input: usize) -> bool {
+        let slot = &signature.inputs[input];
+        let long =
+            |lens: &[usize]| lens.iter().copied().filter(|&len| len != 1).collect::<Vec<_>>();
+        let (mut given, mut taken) = (long(&self.made.lens), long(&self.shape));
+        if self.layout == Layout::ChannelsLast {
+            given.sort_unstable();
+            taken.sort_unstable();
+        }
+        slot.batch_axis().is_none() && given == taken
     }
 }
 

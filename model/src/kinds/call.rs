@@ -125,13 +125,18 @@ impl ModelCall {
         let unchanged = Unchanged::of(node)?;
         let growing = Growing::of(node, &planned);
         let read = (asks.read)(node, &planned)?;
-        let Planned { service, input, shape, cut, order, in_flight, within, priority, .. } =
-            planned;
+        let Planned {
+            service, input, shape, cut, order, in_flight, within, priority, rows, ..
+        } = planned;
         let formats: Vec<_> =
             (0..node.kind().outputs.len()).map(|port| node.output(port).clone()).collect();
         let identity = identity(&service, input, &shape, &format!("{read:?} {formats:?}"));
         let ModelService { model, fixed, .. } = &service;
-        let way = Way::new(model.signature(), input, shape, fixed, read);
+        let way = match rows {
+            Some(rows) => Way::new(&rows.signature, input, shape, fixed, read)
+                .map(|way| way.in_rows(rows.count)),
+            None => Way::new(model.signature(), input, shape, fixed, read),
+        };
         let terms = Terms { within: Some(within), priority };
         let door = way.and_then(|way| model.door(way, terms, fixed)).map_err(|why| {
             let message = format!("`{}` cannot be asked: {why}", model.name());

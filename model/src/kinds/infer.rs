@@ -45,7 +45,9 @@ pub static KIND: Kind = Kind {
           from 0 to 1. The shape is checked against the model's. `normalize` scales each channel of a \
           question by itself, with \"given\" by `mean` and `std`. An answer has the moment of its \
           piece's first sample, an event the piece's length: the look-back. Questions of all sessions \
-          are run together, up to `batch_max` of the model; answers come in order. What is not \
+          are run together, up to `batch_max` of the model; answers come in order. A model \
+          whose file fixes how many questions a run has, as in [8, 256], is asked so many at once; rows that \
+          nobody asks for hold questions of low priority, and then the last question again. What is not \
           answered within `within_ms`, or fails, gets `fallback`, else it is dropped, counted and told at \
           the end. NaN goes \
           into the model as it is; a model that gives NaN has failed. Delay: none. Cost: the model's, on \
