@@ -97,13 +97,13 @@ fn buffer(numbers: &[f32]) -> Buffer {
     Buffer::of_floats(numbers, numbers.len())
 }
 
-fn door(model: &Arc<Model>, terms: Terms) -> Door {
+pub(crate) fn door(model: &Arc<Model>, terms: Terms) -> Door {
     let len = model.signature().inputs[0].count().expect("a length");
     let way = Way::new(model.signature(), 0, vec![len], &[], Box::new(Plain)).expect("a way");
     model.door(way, terms, &[]).expect("a door")
 }
 
-fn ask(door: &Door, numbers: &[f32]) -> Awaited {
+pub(crate) fn ask(door: &Door, numbers: &[f32]) -> Awaited {
     ask_within(door, numbers, None)
 }
 
@@ -113,7 +113,7 @@ fn ask_within(door: &Door, numbers: &[f32], within: Option<u64>) -> Awaited {
     awaited
 }
 
-fn answer(awaited: &Awaited) -> Vec<f32> {
+pub(crate) fn answer(awaited: &Awaited) -> Vec<f32> {
     match awaited.wait(LIMIT) {
         Outcome::Answer(Some(buffer)) => buffer.floats().to_vec(),
         other => panic!("{other:?}"),
@@ -122,20 +122,20 @@ fn answer(awaited: &Awaited) -> Vec<f32> {
 
 /// A gate at which runs of a model wait.
 #[derive(Default)]
-struct Gate {
+pub(crate) struct Gate {
     is_open: Mutex<bool>,
     moved: Condvar,
     at: AtomicUsize,
 }
 
 impl Gate {
-    fn pass(&self) {
+    pub(crate) fn pass(&self) {
         self.at.fetch_add(1, Ordering::SeqCst);
         let shut = self.is_open.lock().expect("whole");
         drop(self.moved.wait_while(shut, |is_open| !*is_open).expect("whole"));
     }
 
-    fn wait_for_one(&self) {
+    pub(crate) fn wait_for_one(&self) {
         let began = Instant::now();
         while self.at.load(Ordering::SeqCst) == 0 {
             assert!(began.elapsed() < LIMIT, "nobody came");
@@ -143,7 +143,12 @@ impl Gate {
         }
     }
 
-    fn open(&self) {
+    /// How many have come.
+    pub(crate) fn count(&self) -> usize {
+        self.at.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn open(&self) {
         *self.is_open.lock().expect("whole") = true;
         self.moved.notify_all();
     }
@@ -237,7 +242,7 @@ fn ask_until(door: &Door, factors: &[f32], happened: impl Fn() -> bool) {
     }
 }
 
-fn told(threads: usize) -> (Workers, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn told(threads: usize) -> (Workers, Arc<Mutex<Vec<String>>>) {
     let news = Arc::new(Mutex::new(Vec::new()));
     let own = news.clone();
     let tell = Arc::new(move |text: &str| own.lock().expect("whole").push(text.to_owned()));

@@ -13,6 +13,7 @@ use super::{
     asked::{Note, Terms},
     chain::Chain,
     counts::{Counts, Tally},
+    drift::Seen,
     version::Trial,
     way::Way,
     workers::Workers,
@@ -126,6 +127,12 @@ impl Model {
     /// What became of questions.
     pub fn tally(&self) -> Tally {
         self.counts.tally()
+    }
+
+    /// What was seen of early exits of the version that serves; nothing where they are not watched. Takes some
+    /// microseconds.
+    pub fn seen(&self) -> Option<Seen> {
+        self.workers.drift(self.number).map(|drift| drift.seen())
     }
 
     /// What runs cost, as learned: by segment, the sizes that were run and the nanoseconds one of that size

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use engine::Fault;
 
 use super::{
-    asked::Asked,
+    asked::{Asked, WATCHED},
+    counts::Counts,
     lane::Next,
     run::{Job, Served},
     seat::{NEVER, Seat},
@@ -22,6 +23,8 @@ pub(super) struct State {
     /// Workers that were woken and have not come yet.
     pub(super) woken: usize,
     pub(super) started: usize,
+    /// Most there may be.
+    pub(super) threads: usize,
     /// Threads that are there and not given up.
     pub(super) alive: usize,
     /// Workers that were given up and have not come back.
@@ -38,14 +41,16 @@ pub(super) struct State {
     pub(super) warming: usize,
 }
 
-impl Default for State {
-    fn default() -> Self {
+impl State {
+    /// For so many threads at most.
+    pub(super) fn of(threads: usize) -> Self {
         Self {
             seats: Vec::new(),
             next: 0,
             idle: 0,
             woken: 0,
             started: 0,
+            threads,
             alive: 0,
             lost: Vec::new(),
             busy: Vec::new(),
@@ -64,16 +69,18 @@ pub(super) struct Busy {
     seat: usize,
     version: u32,
     since: i64,
+    /// Nobody waits for what it runs.
+    is_watch: bool,
 }
 
 impl Busy {
     pub(super) const fn new(worker: usize, seat: usize, version: u32, since: i64) -> Self {
-        Self { worker, seat, version, since }
+        Self { worker, seat, version, since, is_watch: false }
     }
 }
 
 impl State {
-    /// Whether anything waits.
+    /// Whether anything waits that somebody waits for.
     pub(super) fn has_work(&self) -> bool {
         self.seats.iter().any(Seat::has_work)
     }
@@ -93,7 +100,11 @@ impl State {
                 let number = (self.next + turn) % count;
                 Some((self.seats[number].rank()?, turn, number))
             });
-            let Some((_, _, number)) = ranked.min() else { return (None, until) };
+            let Some((rank, _, number)) = ranked.min() else { return (None, until) };
+            // What is watched has its answer: it begins only where a worker remains for those who ask.
+            if rank == WATCHED && !self.can_spare_one() {
+                return (None, until);
+            }
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
             let given_up = (late.len() - dropped) as u64;
@@ -105,7 +116,7 @@ impl State {
                 // Given back, never dropped here: the last handle takes the lock that is held now.
                 if let Some(model) = self.seats[number].model.upgrade() {
                     self.next = number + 1;
-                    return (Some(self.job(worker, number, lane, model, now, into.len())), None);
+                    return (Some(self.job(worker, number, lane, model, now, into)), None);
                 }
                 into.clear();
             }
@@ -116,6 +127,11 @@ impl State {
         }
     }
 
+    /// Whether somebody who asks now finds a worker, though this one is busy. With one worker nobody could.
+    fn can_spare_one(&self) -> bool {
+        self.threads == 1 || self.idle > 0 || self.started < self.threads
+    }
+
     fn job(
         &mut self,
         worker: usize,
@@ -123,14 +139,16 @@ impl State {
         lane: usize,
         model: Arc<super::model::Model>,
         now: i64,
-        rows: usize,
+        asked: &[Asked],
     ) -> Job {
         let seat = &mut self.seats[number];
         let version = seat.serving.clone();
-        self.busy.push(Busy::new(worker, number, version.number, now));
+        let is_watch = asked.iter().all(Asked::is_followed);
+        self.busy.push(Busy { is_watch, ..Busy::new(worker, number, version.number, now) });
         let here = &seat.lanes[lane];
         let (way, segment, next) = (here.way.clone(), here.segment, here.next);
-        let is_due = segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(rows));
+        let is_due =
+            segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(asked.len()));
         let trial = seat.trial.as_ref().filter(|_| is_due).map(|trial| {
             let mut ways = vec![way.clone()];
             let mut at = next;
@@ -148,9 +166,10 @@ impl State {
     pub(super) fn give_up_stuck(&mut self, now: i64, limit: i64) -> Vec<String> {
         let mut told = Vec::new();
         for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
-            let (waited, news) = self.seats[busy.seat].wedged(busy.version);
-            self.seats[busy.seat].counts.failed.add(waited.len() as u64);
-            waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            let seat = &mut self.seats[busy.seat];
+            let (waited, news) =
+                if busy.is_watch { seat.watched_in_vain() } else { seat.wedged(busy.version) };
+            fail_all(&seat.counts, waited);
             told.extend(news);
             self.started -= 1;
             self.alive -= 1;
@@ -194,9 +213,11 @@ impl State {
         let seat = &mut self.seats[job.seat];
         let Served { failed, further, again, faulty, mixes: served_mixes, .. } = served;
         if seat.stuck {
-            seat.counts.failed.add((further.len() + again.len()) as u64);
-            further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            fail_all(&seat.counts, further.into_iter().chain(again));
             return here;
+        }
+        if job.version.chain.is_shut() {
+            seat.has_shut();
         }
         let is_sound = faulty.is_none();
         if let Some(why) = faulty
@@ -231,5 +252,13 @@ impl State {
             seat.put_back(asked);
         }
         here
+    }
+}
+
+/// Tells whoever waits that a run of the model never ended.
+fn fail_all(counts: &Counts, waited: impl IntoIterator<Item = Asked>) {
+    for asked in waited.into_iter().filter(|asked| !asked.is_followed()) {
+        counts.failed.add(1);
+        asked.reply.fail(Fault::new(NEVER));
     }
 }

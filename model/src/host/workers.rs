@@ -18,6 +18,7 @@ use super::{
     asked::{Asked, Note, Priority},
     chain::Chain,
     counts::Shed,
+    drift::Drift,
     model::Model,
     run::Runners,
     seat::{Refusal, Seat},
@@ -79,7 +80,7 @@ impl Workers {
     pub fn with(manner: Manner) -> Self {
         let manner = Manner { threads: manner.threads.max(1), ..manner };
         Self(Arc::new(Handle(Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(State::of(manner.threads)),
             work: Condvar::new(),
             ended: Condvar::new(),
             left: Condvar::new(),
@@ -143,6 +144,7 @@ impl Workers {
             arrived: now,
             since: now,
             deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
+            watched: None,
         };
         let mut state = shared.lock();
         if let Err(refused) = state.seats[seat].admit(now, lane, asked) {
@@ -175,6 +177,11 @@ impl Workers {
     /// The version of a model that serves.
     pub(super) fn version(&self, seat: usize) -> u32 {
         self.0.0.lock().seats[seat].serving.number
+    }
+
+    /// See [`Model::seen`].
+    pub(super) fn drift(&self, seat: usize) -> Option<Arc<Drift>> {
+        self.0.0.lock().seats[seat].serving.chain.drift.clone()
     }
 
     /// See [`Model::costs`].
@@ -363,7 +370,8 @@ fn work(shared: &Arc<Shared>, worker: usize) {
         if let Some(job) = job {
             let (rows, began) = (asked.len(), shared.now());
             let queue = &job.model.counts.segments[job.segment].queue;
-            asked.iter().for_each(|asked| queue.record(began - asked.since));
+            let awaited = asked.iter().filter(|asked| !asked.is_followed());
+            awaited.for_each(|asked| queue.record(began - asked.since));
             let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
             let kept: Vec<Buffer> = match &job.trial {
                 Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
@@ -372,6 +380,9 @@ fn work(shared: &Arc<Shared>, worker: usize) {
             let again = || shared.lock().begins_again(worker, shared.now());
             let served = runners.serve(&job, &mut asked, &again);
             let ended = shared.now();
+            if let Some(told) = job.version.chain.news(job.model.name()) {
+                (shared.manner.tell)(&told);
+            }
             state = shared.lock();
             let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
             if !state.ran(worker, &job, served, ran, ended, &*shared.manner.tell) {

@@ -21,7 +21,7 @@ use crate::{
     kinds::absent::AbsentModel,
 };
 
-use parts::{EXITS, FILE, Paths, SEGMENTS, THRESHOLDS};
+use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
 use reload::Reload;
 
 pub use parts::weights_of;
@@ -45,6 +45,8 @@ pub static PARAMS: &[&dyn AnyParam] = &[
     &SEGMENTS,
     &EXITS,
     &THRESHOLDS,
+    &WATCH,
+    &ON_DRIFT,
     &BACKEND,
     &PROVIDER,
     &BATCH_MAX,
@@ -238,8 +240,9 @@ impl ServiceKind for ModelServices {
         self.cache(section, &params)?;
         let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
         let identity = format!(
-            "{} {} {:?} {} {fixed:?} {:?} {} {own}",
+            "{} {:?} {} {:?} {} {fixed:?} {:?} {} {own}",
             parts.content,
+            parts.watch(),
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
