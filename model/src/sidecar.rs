@@ -119,12 +119,7 @@ impl Sidecar {
         let mut text = "# When questions leave early, and what that costs. Written by \
                         `afferent calibrate`.\n"
             .to_owned();
-        let name = match self.exits.signal {
-            Signal::Score => "score",
-            Signal::Margin => "margin",
-            Signal::Entropy => "entropy",
-        };
-        let _ = writeln!(text, "signal = \"{name}\"");
+        let _ = writeln!(text, "signal = \"{}\"", self.exits.signal.name());
         if let Some(weights) = &self.weights {
             let _ = writeln!(text, "weights = \"{weights}\"");
         }

@@ -143,6 +143,11 @@ impl Chain {
         self.drift.as_ref()?.news(model)
     }
 
+    /// Whether its exits are watched still.
+    pub(super) fn is_watched(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| !drift.has_ended())
+    }
+
     /// Its exits were open and are no more.
     pub(super) fn is_shut(&self) -> bool {
         self.drift.as_ref().is_some_and(|drift| drift.is_shut())

@@ -163,6 +163,11 @@ impl Drift {
         self.below.store(0, Ordering::Relaxed);
     }
 
+    /// Whether it looks at nothing any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.below.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether the promise is broken.
     pub(super) fn is_broken(&self) -> bool {
         self.book().evidence.as_ref().is_some_and(Evidence::is_broken)

@@ -241,6 +241,9 @@ impl State {
         // What another version has begun is begun again.
         let is_same = is_sound && seat.serving.number == job.version.number;
         for mut asked in further {
+            if asked.is_followed() && !job.version.chain.is_watched() {
+                continue;
+            }
             asked.since = now;
             match job.next.filter(|_| is_same) {
                 Some(next) => seat.lanes[next].push(asked),
