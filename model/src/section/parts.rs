@@ -32,7 +32,8 @@ pub(super) const WATCH: Param<f64> = Param::optional(
     "watch",
     "Share of the questions, 0 to 1, that are followed to the last segment once they were answered, when there is time to \
      spare: where their early answers differ from those of the whole model more often than `exits` \
-     promises, stderr and the metrics say so. 0 for none; unless said otherwise 0.02 where `exits` promises \
+     promises, stderr and the metrics say so. Each question to the model counts, also about a piece that grows; what a \
+     cache answers is none. 0 for none; unless said otherwise 0.02 where `exits` promises \
      something, else 0.",
 )
 .within(0.0, 1.0);
