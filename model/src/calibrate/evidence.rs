@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_risk_that_wanders_below_the_promise_breaks_nothing() {
         let limit = 0.02;
-        let wander = |n: usize| if n / 700 % 2 == 0 { limit } else { limit / 10.0 };
+        let wander = |n: usize| if (n / 700).is_multiple_of(2) { limit } else { limit / 10.0 };
         let count = (0..STREAMS).filter(|&seed| broken(limit, 10_000, seed, wander).is_some());
         assert!(count.count() <= 50);
     }

@@ -460,4 +460,30 @@ mod tests {
         drift.end();
         assert!(drift.takes().is_none());
     }
+
+    #[test]
+    fn throwaway_cost() {
+        use crate::host::{Exits, Head, Signal};
+        let exits = Exits {
+            signal: Signal::Score,
+            heads: vec![Head { temperature: 0.7, threshold: 0.95 }],
+        };
+        let logits = [2.0_f32, 0.5, -1.0];
+        for share in [0.0, 0.02] {
+            let drift = (share > 0.0).then(|| drift(share, Some(PROMISED), 7));
+            let mut left = 0;
+            let began = std::time::Instant::now();
+            for n in 0..3_000_000_u64 {
+                let slot = drift.as_ref().and_then(|drift| drift.takes());
+                let l = std::hint::black_box(logits);
+                let leaves = exits.leaves(0, &l);
+                left += u64::from(leaves);
+                if let (Some(mut slot), true) = (slot, n % 4 > 0) {
+                    slot.leaves(0, &l);
+                    slot.ends(&l);
+                }
+            }
+            eprintln!("{share}: {:.1} ns {left}", began.elapsed().as_nanos() as f64 / 3e6);
+        }
+    }
 }

@@ -170,6 +170,8 @@ impl State {
             let (waited, news) =
                 if busy.is_watch { seat.watched_in_vain() } else { seat.wedged(busy.version) };
             fail_all(&seat.counts, waited);
+            // A version may have gone.
+            self.cold += u64::from(news.is_some() && !busy.is_watch);
             told.extend(news);
             self.started -= 1;
             self.alive -= 1;

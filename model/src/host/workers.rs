@@ -272,7 +272,6 @@ impl Shared {
     fn give_up_stuck(&self, state: &mut State, now: i64) {
         for told in state.give_up_stuck(now, nanos(self.manner.stuck)) {
             (self.manner.tell)(&told);
-            state.cold += 1;
         }
     }
 }
