@@ -7,6 +7,7 @@
 //! samples = 1800        # it was made with
 //! loss = 0.005          # at most so much accuracy is lost,
 //! confidence = 0.95     # with so much confidence
+//! differs = 0.007       # at most so many answers are others than the whole model's, with as much confidence
 //! cost = 0.31           # expected, as a share of running all segments
 //!
 //! [[exit]]              # one for each segment but the last
@@ -45,9 +46,13 @@ pub struct Promise {
     pub confidence: f64,
     /// It was made with so many samples.
     pub samples: u64,
+    /// At most so many answers are others than the whole model's, as a share of all, with as much confidence: by this drift is
+    /// seen, since nobody says what is right while a graph runs. None in files of before, or of a person.
+    pub differs: Option<f64>,
 }
 
-const KEYS: [&str; 7] = ["signal", "weights", "samples", "loss", "confidence", "cost", "exit"];
+const KEYS: [&str; 8] =
+    ["signal", "weights", "samples", "loss", "confidence", "differs", "cost", "exit"];
 const EXIT_KEYS: [&str; 3] = ["temperature", "threshold", "share"];
 
 impl Sidecar {
@@ -91,11 +96,13 @@ impl Sidecar {
             heads.push(Head { temperature, threshold });
             shares.extend(number_of(exit, "share").map_err(of)?);
         }
-        let promise = match (number_of(table, "loss")?, number_of(table, "confidence")?) {
-            (Some(loss), Some(confidence)) => {
+        let promised = |key| share_of(table, key);
+        let promise = match (promised("loss")?, promised("confidence")?, promised("differs")?) {
+            (Some(loss), Some(confidence), differs) => {
                 let samples = number_of(table, "samples")?.unwrap_or(0.0) as u64;
-                Some(Promise { loss, confidence, samples })
+                Some(Promise { loss, confidence, samples, differs })
             }
+            (_, _, Some(_)) => return Err("`differs` needs `loss` and `confidence`".to_owned()),
             _ => None,
         };
         Ok(Self {
@@ -112,19 +119,19 @@ impl Sidecar {
         let mut text = "# When questions leave early, and what that costs. Written by \
                         `afferent calibrate`.\n"
             .to_owned();
-        let name = match self.exits.signal {
-            Signal::Score => "score",
-            Signal::Margin => "margin",
-            Signal::Entropy => "entropy",
-        };
-        let _ = writeln!(text, "signal = \"{name}\"");
+        let _ = writeln!(text, "signal = \"{}\"", self.exits.signal.name());
         if let Some(weights) = &self.weights {
             let _ = writeln!(text, "weights = \"{weights}\"");
         }
-        if let Some(Promise { loss, confidence, samples }) = self.promise {
+        if let Some(Promise { loss, confidence, samples, differs }) = self.promise {
             let _ = writeln!(text, "samples = {samples}");
             let _ = writeln!(text, "loss = {loss:?} # at most so much accuracy is lost,");
             let _ = writeln!(text, "confidence = {confidence:?} # with so much confidence");
+            if let Some(differs) = differs {
+                let what =
+                    "at most so many answers are others than the whole model's, with as much";
+                let _ = writeln!(text, "differs = {differs:?} # {what}");
+            }
         }
         if let Some(cost) = self.cost {
             let _ = writeln!(text, "cost = {cost:.4} # of running all segments, expected");
@@ -155,6 +162,16 @@ fn number_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
     number.map(Some).ok_or_else(|| format!("`{key}` is a number"))
 }
 
+/// Of what is promised: neither nothing nor all.
+fn share_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
+    match number_of(table, key)? {
+        Some(share) if !(share > 0.0 && share < 1.0) => {
+            Err(format!("`{key}` is above 0 and below 1"))
+        }
+        share => Ok(share),
+    }
+}
+
 fn first_line(error: &toml_edit::TomlError) -> String {
     error.message().lines().next().unwrap_or_default().to_owned()
 }
@@ -174,7 +191,12 @@ mod tests {
                 ],
             },
             weights: Some("00ff".to_owned()),
-            promise: Some(Promise { loss: 0.005, confidence: 0.95, samples: 1_800 }),
+            promise: Some(Promise {
+                loss: 0.005,
+                confidence: 0.95,
+                samples: 1_800,
+                differs: Some(0.0075),
+            }),
             cost: Some(0.25),
             shares: vec![0.75, 0.0],
         };
@@ -205,6 +227,10 @@ mod tests {
             why("signal = \"sure\"\n[[exit]]\nthreshold = 1"),
             "`signal` is one of `score`, `margin`, `entropy`"
         );
+        let exit = "[[exit]]\nthreshold = 1.0";
+        assert_eq!(why(&format!("loss = 1\n{exit}")), "`loss` is above 0 and below 1");
+        let alone = why(&format!("differs = 0.1\n{exit}"));
+        assert_eq!(alone, "`differs` needs `loss` and `confidence`");
         assert!(why("sginal = 1").starts_with("it has no `sginal`; its keys are"));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     program::{Ended, Folder, afferent},
 };
 
-const GRAPH: &str = "\
+pub(crate) const GRAPH: &str = "\
 [model.m]
 segments = [\"one.onnx\", \"two.onnx\"]
 exits = \"m.exits.toml\"
@@ -32,7 +32,7 @@ from = \"told\"
 ";
 
 /// What the first segment gives: it sees the first number with noise, which is the second.
-fn early([a, b, ..]: [f32; 4]) -> [f32; 2] {
+pub(crate) fn early([a, b, ..]: [f32; 4]) -> [f32; 2] {
     [4.0 * (a + b), -4.0 * (a + b)]
 }
 
@@ -41,7 +41,7 @@ fn last([a, ..]: [f32; 4]) -> [f32; 2] {
     [8.0 * a, -8.0 * a]
 }
 
-fn folder(graph: &str) -> Folder {
+pub(crate) fn folder(graph: &str) -> Folder {
     let folder = Folder::with(&[("g.toml", graph)]);
     let rows = |first: f32, second: f32| {
         [[first, -first], [second, -second], [0.0; 2], [0.0; 2]].map(Vec::from)
@@ -51,12 +51,12 @@ fn folder(graph: &str) -> Folder {
     folder
 }
 
-fn put(folder: &Folder, name: &str, bytes: &[u8]) {
+pub(crate) fn put(folder: &Folder, name: &str, bytes: &[u8]) {
     fs::write(folder.0.join(name), bytes).expect("there is room for a file");
 }
 
 /// Questions: the first number from -1 to 1, the second from -0.5 to 0.5 (a linear congruence, Knuth's).
-fn questions(count: usize, seed: u64) -> Vec<[f32; 4]> {
+pub(crate) fn questions(count: usize, seed: u64) -> Vec<[f32; 4]> {
     let mut state = seed;
     let mut share = || {
         state =
@@ -67,7 +67,7 @@ fn questions(count: usize, seed: u64) -> Vec<[f32; 4]> {
 }
 
 /// Puts them and what is right of them into files.
-fn put_questions(folder: &Folder, questions: &[[f32; 4]]) {
+pub(crate) fn put_questions(folder: &Folder, questions: &[[f32; 4]]) {
     let shape = format!("({}, 4)", questions.len());
     put(folder, "x.npy", &npy(&shape, questions.as_flattened()));
     let truth: Vec<&str> =
@@ -75,12 +75,12 @@ fn put_questions(folder: &Folder, questions: &[[f32; 4]]) {
     put(folder, "y.txt", truth.concat().as_bytes());
 }
 
-fn calibrate(folder: &Folder, more: &[&str]) -> Ended {
+pub(crate) fn calibrate(folder: &Folder, more: &[&str]) -> Ended {
     let own = ["calibrate", "g.toml", "--data", "x.npy", "--seconds", "0.01"];
     afferent(folder, &[&own, more].concat())
 }
 
-fn written(folder: &Folder) -> Sidecar {
+pub(crate) fn written(folder: &Folder) -> Sidecar {
     let text = fs::read_to_string(folder.0.join("m.exits.toml")).expect("it was written");
     Sidecar::parse(&text).expect("a file of exits")
 }

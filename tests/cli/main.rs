@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
+//! | `drift`    | a promise that no more holds is told while a graph runs      |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
@@ -18,6 +19,7 @@
 
 mod bad;
 mod calibrate;
+mod drift;
 mod lines;
 mod models;
 mod mutants;

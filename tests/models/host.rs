@@ -150,6 +150,11 @@ impl Gate {
         }
     }
 
+    /// How many have come.
+    pub(crate) fn count(&self) -> usize {
+        self.at.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn open(&self) {
         *self.is_open.lock().expect("whole") = true;
         self.moved.notify_all();
@@ -244,7 +249,7 @@ fn ask_until(door: &Door, factors: &[f32], happened: impl Fn() -> bool) {
     }
 }
 
-fn told(threads: usize) -> (Workers, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn told(threads: usize) -> (Workers, Arc<Mutex<Vec<String>>>) {
     let news = Arc::new(Mutex::new(Vec::new()));
     let own = news.clone();
     let tell = Arc::new(move |text: &str| own.lock().expect("whole").push(text.to_owned()));

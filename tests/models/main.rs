@@ -4,6 +4,7 @@ mod accuracy;
 mod backends;
 mod cache;
 mod detect;
+mod drift;
 mod early;
 mod figures;
 mod host;

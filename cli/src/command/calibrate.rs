@@ -74,6 +74,10 @@ pub(crate) struct CalibrateArguments {
     /// Seconds that the measurement of each segment takes
     #[arg(long, value_name = "S", default_value = "0.3", value_parser = ValueParser::new(seconds))]
     seconds: f64,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -81,6 +85,7 @@ Examples:
   afferent calibrate graph.toml --data beats.npz
   afferent calibrate graph.toml --data beats.npz --loss 1% --confidence 99%
   afferent calibrate graph.toml --data unlabelled.npy --model beats --out beats.exits.toml
+  afferent calibrate graph.toml --data beats.npz --json | jq .saved
 
 Three tenths of the questions fit a temperature for each exit and lay a path of thresholds; the others say
 how far along it the promise holds (Learn then Test). It holds for questions of the same kind that do not depend
@@ -135,7 +140,11 @@ pub(crate) fn calibrate(asked: &CalibrateArguments) -> Result<Exit, Failure> {
         seconds: asked.seconds,
     };
     let calibration = watched(|watch| find(&options, watch))?;
-    print(&page(&options, &calibration))?;
+    if asked.json {
+        print(&format!("{}\n", calibration.to_json(&options)))?;
+    } else {
+        print(&page(&options, &calibration))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -241,6 +250,17 @@ fn page(options: &CalibrateOptions, told: &EarlyExits) -> String {
         ),
         "",
     );
+    if let Some([seen, most]) = found.differs {
+        let (seen, most) = (shown(seen), shown(most));
+        page.line("");
+        page.paragraph(
+            &format!(
+                "A run follows a sample of the questions to the end (`watch`) and says when that is so: {seen} % of these \
+                 answers differ from the whole model's, and at most {most} % are to."
+            ),
+            "",
+        );
+    }
     page.line("");
     let [file, picture] = &told.written;
     page.line(&format!("written: {}, {}", file.display(), picture.display()));

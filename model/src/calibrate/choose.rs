@@ -67,6 +67,9 @@ pub struct Calibrated {
     pub risk_below: Option<f64>,
     /// Samples that tuned and that certified.
     pub samples: [usize; 2],
+    /// Answers that are others than at the end, as a share of all: on the samples that certified, and at most, with the promised
+    /// confidence (Clopper–Pearson for all steps at once). None where the promise is of the mean.
+    pub differs: Option<[f64; 2]>,
     /// Mean cost on the samples that certified, and that of going to the end.
     pub cost: [f64; 2],
     /// By exit: share of samples that leave there.
@@ -108,7 +111,30 @@ pub fn calibrate(chain: &Chain, options: &Options) -> Result<Calibrated, Unfit> 
         [&tuning, &rest].map(|rows| table(chain, rows, &temperatures, options));
     let steps = path(&tuning, options.grid);
     let found = certify(&certifying, steps, options.promise)?;
-    Ok(Calibrated { temperatures, samples: [tuning.rows(), certifying.rows()], ..found })
+    let differs = differs(chain, &rest, &certifying, &found, options);
+    Ok(Calibrated { temperatures, samples: [tuning.rows(), certifying.rows()], differs, ..found })
+}
+
+/// See [`Calibrated::differs`]. Where that is the very loss, the promise bounds it.
+fn differs(
+    chain: &Chain,
+    rows: &[usize],
+    table: &Table,
+    found: &Calibrated,
+    options: &Options,
+) -> Option<[f64; 2]> {
+    let Promise::Confident { risk, delta } = options.promise else { return None };
+    let is_other = |&(at, &row): &(usize, &usize)| {
+        chain.loses(Loss::Differs, table.leaves(at, &found.thresholds), row)
+    };
+    let count = rows.iter().enumerate().filter(is_other).count();
+    let seen = count as f64 / rows.len().max(1) as f64;
+    let most = match options.loss {
+        Loss::Differs => risk,
+        // The step was chosen on these samples, by another loss: so the bound is to hold for every one.
+        Loss::Wrong => clopper_pearson(count, rows.len(), delta / found.curve.len() as f64),
+    };
+    Some([seen, most])
 }
 
 /// One that fits an exit to what is right or, where nobody knows, to what the last exit answers; that itself is then
@@ -201,6 +227,7 @@ pub fn certify(table: &Table, steps: Vec<Vec<f64>>, promise: Promise) -> Result<
         promise,
         risk,
         risk_below,
+        differs: None,
         samples: [0, rows],
         cost: [cost, table.cost_full()],
         shares,

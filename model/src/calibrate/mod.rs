@@ -13,7 +13,7 @@
 //! The risk of a threshold is the share of samples that are answered wrong early and would have been
 //! answered right at the end (with labels), or otherwise than at the end (without). The promise holds for samples of
 //! the same kind as those given, whatever the models are like; where the data drifts it holds no
-//! more.
+//! more. [`Evidence`] says when that is so, from questions that are answered both early and at the end.
 //!
 //! Sources: Guo et al. 2017, *On Calibration of Modern Neural Networks* (temperature, expected calibration error);
 //! Angelopoulos, Bates et al. 2021, *Learn then Test*, arXiv 2110.01052 (fixed-sequence tests, Hoeffding–Bentkus
@@ -23,9 +23,11 @@
 mod bound;
 mod chain;
 mod choose;
+mod evidence;
 #[cfg(test)]
 mod laws;
 mod path;
+mod share;
 mod signal;
 mod split;
 mod temperature;
@@ -33,6 +35,9 @@ mod temperature;
 pub use bound::{binomial_tail, clopper_pearson, hoeffding_bentkus};
 pub use chain::{Chain, Loss, Unfit};
 pub use choose::{Calibrated, CurvePoint, Options, Promise, calibrate, certify};
+pub use evidence::{Evidence, Since};
 pub use path::{Table, path};
+pub use share::Share;
 pub use signal::Signal;
+pub(crate) use signal::top;
 pub use temperature::{Temperature, expected_calibration_error};

@@ -32,7 +32,7 @@ impl Signal {
 }
 
 /// The class with the largest score, the first of several.
-pub(super) fn top(logits: &[f32]) -> usize {
+pub(crate) fn top(logits: &[f32]) -> usize {
     (0..logits.len()).fold(0, |best, n| if logits[n] > logits[best] { n } else { best })
 }
 

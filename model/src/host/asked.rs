@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use engine::{Buffer, Reply};
 
-use super::way::Way;
+use super::{drift::Slot, way::Way};
 
 /// Which questions go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,4 +68,39 @@ pub(super) struct Asked {
     /// Since when it waits for the segment it waits for.
     pub(super) since: i64,
     pub(super) deadline: i64,
+    /// It is of the sample by which early exits are watched.
+    pub(super) watched: Option<Slot>,
+}
+
+/// Of questions by their urgency, the highest first: the priorities, and what is watched.
+pub(super) const RANKS: usize = Priority::COUNT + 1;
+/// What is watched has its answer and waits for all others.
+pub(super) const WATCHED: usize = Priority::COUNT;
+
+impl Asked {
+    /// It has its answer, and is followed to the end for the sample alone.
+    pub(super) fn is_followed(&self) -> bool {
+        self.watched.as_ref().is_some_and(Slot::has_left)
+    }
+
+    /// Its place among [`RANKS`].
+    pub(super) fn rank(&self) -> usize {
+        if self.is_followed() { WATCHED } else { self.priority as usize }
+    }
+
+    /// Its answer is given: the same question, which goes on to be compared.
+    pub(super) fn followed(&self, slot: Slot, samples: Buffer) -> Self {
+        Self {
+            way: self.way.clone(),
+            question: self.question.clone(),
+            samples,
+            reply: Reply::through(slot.relay()),
+            note: self.note,
+            priority: Priority::Low,
+            arrived: self.arrived,
+            since: self.since,
+            deadline: i64::MAX,
+            watched: Some(slot),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
 };
 
 use super::{
+    drift::{Drift, Watch},
     exits::Exits,
     way::{Row, Rowwise, Way},
 };
@@ -18,7 +19,9 @@ use super::{
 /// A model as a chain of segments, mostly one.
 pub struct Chain {
     pub(super) segments: Vec<Segment>,
-    pub(super) exits: Exits,
+    exits: Exits,
+    /// Watches them.
+    pub(super) drift: Option<Arc<Drift>>,
     /// What it takes and gives as a whole.
     signature: Signature,
     /// Tells its answers from those of others.
@@ -46,14 +49,16 @@ impl Chain {
     /// No model at all.
     pub(super) fn none() -> Self {
         let signature = Signature { inputs: Vec::new(), outputs: Vec::new() };
-        Self { segments: Vec::new(), exits: Exits::default(), signature, content: 0 }
+        let exits = Exits::default();
+        Self { segments: Vec::new(), exits, drift: None, signature, content: 0 }
     }
 
     /// A model in one piece.
     pub fn one(loaded: Arc<dyn Loaded>) -> Self {
         let signature = loaded.signature().clone();
         let segment = Segment { loaded, input: 0, feed: Feed::Question };
-        Self { segments: vec![segment], exits: Exits::default(), signature, content: 0 }
+        let exits = Exits::default();
+        Self { segments: vec![segment], exits, drift: None, signature, content: 0 }
     }
 
     /// A model of segments, each with its answer as first output. A segment takes the output of the one
@@ -104,7 +109,7 @@ impl Chain {
         }
         let outputs = vec![first.signature().outputs[0].clone()];
         let signature = Signature { inputs: first.signature().inputs.clone(), outputs };
-        Ok(Self { segments: chain, exits, signature, content: 0 })
+        Ok(Self { segments: chain, exits, drift: None, signature, content: 0 })
     }
 
     /// The same, made of files with this hash: its answers are kept apart from those of others.
@@ -119,9 +124,38 @@ impl Chain {
         !self.segments.is_empty() && self.segments.iter().all(|part| part.loaded.is_bounded())
     }
 
-    /// The hash of what it was made of; 0 where nobody said.
+    /// The same; its exits are watched. To be said after [`Chain::with_content`], which decides about the sample.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        let is_left_early = self.segments.len() > 1 && watch.share > 0.0;
+        self.drift = is_left_early.then(|| Drift::new(watch, self.segments.len(), self.content));
+        self
+    }
+
+    /// The hash of what it was made of; 0 where nobody said. Another one once no question leaves early any more, as answers are
+    /// others then.
     pub fn content(&self) -> u64 {
-        self.content
+        if self.content != 0 && self.is_shut() { !self.content } else { self.content }
+    }
+
+    /// Whether a question leaves at the end of this segment, whose head gave these numbers.
+    pub(super) fn leaves(&self, segment: usize, logits: &[f32]) -> bool {
+        !self.is_shut() && self.exits.leaves(segment, logits)
+    }
+
+    /// What a person should know of its exits, once.
+    pub(super) fn news(&self, model: &str) -> Option<String> {
+        self.drift.as_ref()?.news(model)
+    }
+
+    /// Whether its exits are watched still.
+    pub(super) fn is_watched(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| !drift.has_ended())
+    }
+
+    /// Its exits were open and are no more.
+    pub(super) fn is_shut(&self) -> bool {
+        self.drift.as_ref().is_some_and(|drift| drift.is_shut())
     }
 
     /// What it takes and gives as a whole.

@@ -25,6 +25,15 @@ impl Signal {
         }
     }
 
+    /// Its name, as written in a graph.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::Margin => "margin",
+            Self::Entropy => "entropy",
+        }
+    }
+
     /// How sure a head is that gave these numbers (before a softmax), divided by the temperature
     /// ([Guo et al. 2017](https://arxiv.org/abs/1706.04599)). 0 where one is not finite. Linear in their
     /// count, no allocation.

@@ -4,8 +4,11 @@ use std::fmt::Write;
 
 use engine::{Figures, Series};
 
+use crate::calibrate::Since;
+
 use super::{
     counts::{SegmentCounts, Shed, Tally},
+    drift::Seen,
     model::Model,
 };
 
@@ -37,12 +40,19 @@ impl Model {
             "The version of the model that serves, counted from 1.",
             self.version().into(),
         );
+        let seen = self.seen();
+        if let Some(seen) = &seen {
+            of_exits(&mut told, seen);
+        }
         let costs = self.costs();
         for (number, segment) in self.counts.segments.iter().enumerate() {
             let at = (number + 1).to_string();
             let labels = vec![("model", name), ("segment", at.as_str())];
             let mut told = Told { to: &mut *to, labels };
             of_segment(&mut told, segment);
+            if let Some(early) = seen.as_ref().and_then(|seen| seen.early.get(number)) {
+                of_exit(&mut told, *early);
+            }
             for (size, cost_ns) in costs.get(number).into_iter().flatten() {
                 let size = size.to_string();
                 let labels = [("model", name), ("segment", at.as_str()), ("size", size.as_str())];
@@ -103,6 +113,9 @@ impl Model {
         let version = self.version();
         if version > 1 {
             add(&mut line, format_args!("{sign} version {version} serves"));
+        }
+        if let Some(seen) = self.seen() {
+            line += &told_of_exits(&seen);
         }
         Some(line)
     }
@@ -188,6 +201,84 @@ fn of_segment(told: &mut Told<'_>, segment: &SegmentCounts) {
     let (rows, runs) = segment.runs();
     let help = "Questions in a run of this segment.";
     told.to.sizes(series("afferent_model_batch_questions", help), &up_to, rows, runs);
+}
+
+/// What was seen of early exits.
+fn of_exits(told: &mut Told<'_>, seen: &Seen) {
+    told.counter(
+        "afferent_model_watched_total",
+        "Questions of the sample that is followed to the last segment, those included that went there by themselves.",
+        seen.watched,
+    );
+    told.counter(
+        "afferent_model_watch_skipped_total",
+        "Questions of the sample that were left out because too many waited to be followed.",
+        seen.skipped,
+    );
+    told.counter(
+        "afferent_model_watch_gone_total",
+        "Questions that were followed and did not come to the end: the model changed, or failed.",
+        seen.gone,
+    );
+    let bounds = [
+        ("estimate", seen.differs),
+        ("least", Some(seen.bounds[0])),
+        ("most", Some(seen.bounds[1])),
+    ];
+    let promised = ("promised", seen.promised.map(|promised| promised.differs));
+    for (what, share) in bounds.into_iter().chain([promised]) {
+        let Some(share) = share else { continue };
+        told.labels.push(("bound", what));
+        told.gauge(
+            "afferent_model_differing_ratio",
+            "Share of all questions that are answered otherwise than by the whole model, of the version that serves: as \
+             seen, its bounds at all times together, and the most that was promised.",
+            share,
+        );
+        told.labels.pop();
+    }
+    if let Some(holds) = seen.holds {
+        told.gauge(
+            "afferent_model_guarantee",
+            "1 as long as nothing speaks against what was promised of leaving early, 0 once it holds no more.",
+            f64::from(u8::from(holds)),
+        );
+    }
+}
+
+fn of_exit(told: &mut Told<'_>, early: Since) {
+    told.counter(
+        "afferent_model_watched_early_total",
+        "Questions of the sample that left at the end of this segment and were followed to the last one.",
+        early.seen,
+    );
+    told.counter(
+        "afferent_model_differed_total",
+        "Those that the last segment answers otherwise.",
+        early.lost,
+    );
+}
+
+/// The same for people: a part of a sentence.
+fn told_of_exits(seen: &Seen) -> String {
+    let Some(share) = seen.differs else { return String::new() };
+    let lost: u64 = seen.early.iter().map(|early| early.lost).sum();
+    let (watched, percent) = (seen.watched, |share: f64| format!("{:.2}", 100.0 * share));
+    let [least, most] = seen.bounds.map(percent);
+    let mut text = format!(
+        "; {lost} of {watched} watched differ{} from the whole model, {} % ({least} to {most})",
+        if lost == 1 { "s" } else { "" },
+        percent(share)
+    );
+    match (seen.promised, seen.holds) {
+        (Some(promised), Some(holds)) => {
+            let most = (1e6 * promised.differs).round() / 1e4;
+            let verdict = if holds { "promised are" } else { "the promise is broken: it was" };
+            let _ = write!(text, ", {verdict} at most {most} %");
+        }
+        _ => text += ", nothing is promised",
+    }
+    text
 }
 
 /// The sum of the first by that of the second, if there is any.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::batch::{Costs, Decision, Policy, Queue, Waiting, Window};
 
 use super::{
-    asked::{Asked, Priority},
+    asked::{Asked, Priority, RANKS, WATCHED},
     way::Way,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct Lane {
     /// Where those wait that go on into the next.
     pub(super) next: Option<usize>,
     /// By priority, the highest first.
-    rows: [Row; Priority::COUNT],
+    rows: [Row; RANKS],
     policy: Window,
     /// Somebody finds out what runs of each size cost.
     pub(super) is_explored: bool,
@@ -73,6 +73,16 @@ impl Lane {
         self.rows.iter().map(|row| row.asked.len()).sum()
     }
 
+    /// Whether somebody waits for an answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.rows[..WATCHED].iter().any(|row| !row.asked.is_empty())
+    }
+
+    /// Takes out what has its answer.
+    pub(super) fn take_watched(&mut self) -> impl Iterator<Item = Asked> + use<> {
+        std::mem::take(&mut self.rows[WATCHED]).asked.into_iter()
+    }
+
     /// The most urgent question: its priority and deadline.
     pub(super) fn head(&self) -> Option<(usize, i64)> {
         let heads = self.rows.iter().enumerate();
@@ -92,7 +102,7 @@ impl Lane {
 
     /// Lets a question wait, or gives it back with the reason why it would wait in vain.
     pub(super) fn admit(&mut self, now: i64, asked: Asked) -> Result<(), Box<(Asked, String)>> {
-        let row = &self.rows[asked.priority as usize];
+        let row = &self.rows[asked.rank()];
         let waiting = Waiting { id: 0, arrived: asked.arrived, deadline: asked.deadline };
         if !self.policy.admits(now, &waiting, &row.queue) {
             let left = (asked.deadline - now).max(0) as f64 / 1e6;
@@ -107,7 +117,7 @@ impl Lane {
 
     /// Lets a question wait.
     pub(super) fn push(&mut self, asked: Asked) {
-        let row = &mut self.rows[asked.priority as usize];
+        let row = &mut self.rows[asked.rank()];
         let waiting = Waiting { id: 0, arrived: asked.arrived, deadline: asked.deadline };
         let place = row.queue.push(waiting);
         row.asked.insert(place, asked);
@@ -129,7 +139,7 @@ impl Lane {
                 let dropped = row.queue.take_dropped().count();
                 late.extend(row.asked.drain(..dropped));
                 let rows = match decision {
-                    Decision::Run(rows) if rank == Priority::Low as usize && !self.one_by_one => {
+                    Decision::Run(rows) if rank >= Priority::Low as usize && !self.one_by_one => {
                         self.gentle(rows, patience_ns)
                     }
                     Decision::Run(_) if self.one_by_one => 1,
@@ -244,6 +254,7 @@ mod tests {
             arrived: 0,
             since: 0,
             deadline,
+            watched: None,
         });
         awaited
     }
@@ -333,6 +344,7 @@ mod tests {
             arrived: 0,
             since: 0,
             deadline: 60,
+            watched: None,
         };
         let refused = lane.admit(0, asked).expect_err("it cannot be answered in time");
         let (_, why) = *refused;

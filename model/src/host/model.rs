@@ -17,6 +17,7 @@ use super::{
     asked::{Note, Terms},
     chain::Chain,
     counts::{Counts, Tally},
+    drift::Seen,
     rows::Found,
     version::Trial,
     way::Way,
@@ -135,6 +136,12 @@ impl Model {
     /// What became of questions.
     pub fn tally(&self) -> Tally {
         self.counts.tally()
+    }
+
+    /// What was seen of early exits of the version that serves; nothing where they are not watched. Takes some
+    /// microseconds.
+    pub fn seen(&self) -> Option<Seen> {
+        self.workers.drift(self.number).map(|drift| drift.seen())
     }
 
     /// What runs cost, as learned: by segment, the sizes that were run and the nanoseconds one of that size

@@ -211,8 +211,10 @@ impl Runners {
     ) {
         served.each = true;
         let all = std::mem::take(asked);
-        let (count, mut failed) = (all.len(), 0);
-        let mut first = Some(fault).filter(|_| count == 1);
+        // What has its answer and fails is no failure of the model's.
+        let awaited = all.iter().filter(|asked| !asked.is_followed()).count();
+        let mut first = Some(fault).filter(|_| all.len() == 1);
+        let mut failed = 0;
         for one in all {
             asked.push(one);
             let outcome = match first.take() {
@@ -224,11 +226,13 @@ impl Runners {
                 }
             };
             if let Err(fault) = outcome {
-                failed += 1;
-                asked.drain(..).for_each(|asked| fail(&job.counts, asked, fault.again()));
+                for asked in asked.drain(..) {
+                    failed += usize::from(!asked.is_followed());
+                    fail(&job.counts, asked, fault.again());
+                }
             }
         }
-        served.failed = failed == count;
+        served.failed = awaited > 0 && failed == awaited;
     }
 
     /// Runs a batch with one version; on a fault of the run nothing has been answered.
@@ -277,14 +281,28 @@ impl Runners {
                     continue;
                 }
             };
-            if let (Some(feed), Some(_)) = (onward, next)
-                && !version.chain.exits.leaves(*segment, row.output(0))
-            {
-                asked.samples = match feed {
+            if let (Some(feed), Some(_)) = (onward, next) {
+                if let Some(drift) = version.chain.drift.as_ref().filter(|_| *segment == 0) {
+                    asked.watched = drift.takes();
+                }
+                let samples = || match feed {
                     Feed::Question => asked.question.clone(),
                     Feed::Output(output) => passed(row.output(output)),
                 };
-                served.further.push(asked);
+                let leaves = !asked.is_followed() && version.chain.leaves(*segment, row.output(0));
+                if !leaves {
+                    asked.samples = samples();
+                    served.further.push(asked);
+                    continue;
+                }
+                if let Some(mut slot) = asked.watched.take() {
+                    slot.leaves(*segment, row.output(0));
+                    served.further.push(asked.followed(slot, samples()));
+                }
+            } else if asked.is_followed() {
+                if let Some(slot) = asked.watched.take() {
+                    slot.ends(row.output(0));
+                }
                 continue;
             }
             let row = Row { question: asked.question.floats(), note: asked.note, ..row };
@@ -306,6 +324,9 @@ fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer) {
 }
 
 fn fail(counts: &Counts, asked: Asked, fault: Fault) {
+    if asked.is_followed() {
+        return;
+    }
     counts.failed.add(1);
     asked.reply.fail(fault);
 }

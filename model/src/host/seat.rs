@@ -136,9 +136,13 @@ impl Seat {
         })
     }
 
-    /// Whether anything waits that can be run.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether anything waits that can be run and that somebody waits for.
     pub(super) fn has_work(&self) -> bool {
-        !self.stuck && self.lanes.iter().any(|lane| lane.len() > 0)
+        !self.stuck && self.lanes.iter().any(Lane::is_awaited)
     }
 
     /// The highest priority of what waits.
@@ -260,12 +264,27 @@ impl Seat {
                 let new = self.trial.take().expect("it is there").version;
                 let old = std::mem::replace(&mut self.serving, new);
                 self.before = Some((old, PROBATION));
-                let told = format!("model `{name}`: version {version} serves from now on: {told}");
+                let again = self.before.as_ref().and_then(|(old, _)| old.chain.drift.as_ref());
+                let again = again.is_some_and(|old| old.is_broken()) && self.is_promised();
+                let again =
+                    if again { "; what it promises of leaving early is watched anew" } else { "" };
+                let told =
+                    format!("model `{name}`: version {version} serves from now on: {told}{again}");
                 self.begin_again();
                 Some(told)
             }
             (None, Standing::Goes) => None,
         }
+    }
+
+    /// Whether the version that serves promises something of leaving early.
+    fn is_promised(&self) -> bool {
+        self.serving.chain.drift.as_ref().is_some_and(|drift| drift.has_promise())
+    }
+
+    /// Answers are others now that no question leaves early: those kept are not for these.
+    pub(super) fn has_shut(&self) {
+        self.content.store(self.serving.chain.content(), Ordering::Relaxed);
     }
 
     /// Takes a new version back that has failed.
@@ -298,6 +317,11 @@ impl Seat {
 
     /// Lets a question begin again with the first segment.
     pub(super) fn put_back(&mut self, mut asked: Asked) {
+        // What has its answer was followed for the sake of the version before.
+        if asked.is_followed() {
+            return;
+        }
+        asked.watched = None;
         asked.samples = asked.question.clone();
         let first = |lane: &&mut Lane| lane.segment == 0 && lane.way.goes_with(&asked.way);
         if let Some(lane) = self.lanes.iter_mut().find(first) {
@@ -319,6 +343,18 @@ impl Seat {
         }
         self.stuck = true;
         (self.lanes.iter_mut().flat_map(Lane::clear).collect(), None)
+    }
+
+    /// A run for the sake of the sample never ended: nothing is watched any more.
+    pub(super) fn watched_in_vain(&mut self) -> (Vec<Asked>, Option<String>) {
+        let Some(drift) = &self.serving.chain.drift else { return (Vec::new(), None) };
+        drift.end();
+        let told = format!(
+            "model `{}`: a run of it never ended that followed questions to the end whose answers had been given; \
+             its early exits are watched no more",
+            self.name
+        );
+        (self.lanes.iter_mut().flat_map(Lane::take_watched).collect(), Some(told))
     }
 
     /// Questions that nobody waited for any more, since it was asked last.

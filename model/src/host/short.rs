@@ -69,7 +69,8 @@ impl State {
             false => Next::Nothing,
         };
         if next == Next::Batch && guest.late.is_empty() && here.model.strong_count() > 0 {
-            return Some((guest, self.job(number(seat), seat, lane, now, 1)));
+            let job = self.job(number(seat), seat, lane, now, &guest.asked);
+            return Some((guest, job));
         }
         // It is for a worker.
         for asked in guest.asked.drain(..).chain(guest.late.drain(..)) {
@@ -105,8 +106,9 @@ pub(super) fn run<'a>(
         true => here.guest.replace(guest),
         false => Some(guest),
     };
-    let more = usize::from(state.has_work());
-    shared.call(state, more);
+    // What has its answer and is followed for the sample, too, is for a worker.
+    let more = state.has_work() || state.seats[seat].lanes.iter().any(|lane| lane.len() > 0);
+    shared.call(state, more.into());
     // The last handle on a version frees its weights.
     drop((left, job));
     None

@@ -3,7 +3,8 @@
 use engine::Fault;
 
 use super::{
-    asked::Asked,
+    asked::{Asked, WATCHED},
+    counts::Counts,
     lane::Next,
     run::{Job, Served},
     seat::{NEVER, Seat},
@@ -21,6 +22,8 @@ pub(super) struct State {
     /// Workers that were woken and have not come yet.
     pub(super) woken: usize,
     pub(super) started: usize,
+    /// Most there may be.
+    pub(super) threads: usize,
     /// Threads that are there and not given up.
     pub(super) alive: usize,
     /// Workers that were given up and have not come back.
@@ -37,14 +40,16 @@ pub(super) struct State {
     pub(super) warming: usize,
 }
 
-impl Default for State {
-    fn default() -> Self {
+impl State {
+    /// For so many threads at most.
+    pub(super) fn of(threads: usize) -> Self {
         Self {
             seats: Vec::new(),
             next: 0,
             idle: 0,
             woken: 0,
             started: 0,
+            threads,
             alive: 0,
             lost: Vec::new(),
             busy: Vec::new(),
@@ -63,16 +68,18 @@ pub(super) struct Busy {
     seat: usize,
     version: u32,
     since: i64,
+    /// Nobody waits for what it runs.
+    is_watch: bool,
 }
 
 impl Busy {
     pub(super) const fn new(worker: usize, seat: usize, version: u32, since: i64) -> Self {
-        Self { worker, seat, version, since }
+        Self { worker, seat, version, since, is_watch: false }
     }
 }
 
 impl State {
-    /// Whether anything waits.
+    /// Whether anything waits that somebody waits for.
     pub(super) fn has_work(&self) -> bool {
         self.seats.iter().any(Seat::has_work)
     }
@@ -92,7 +99,11 @@ impl State {
                 let number = (self.next + turn) % count;
                 Some((self.seats[number].rank()?, turn, number))
             });
-            let Some((_, _, number)) = ranked.min() else { return (None, until) };
+            let Some((rank, _, number)) = ranked.min() else { return (None, until) };
+            // What is watched has its answer: it begins only where a worker remains for those who ask.
+            if rank == WATCHED && !self.can_spare_one() {
+                return (None, until);
+            }
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
             let given_up = (late.len() - dropped) as u64;
@@ -103,7 +114,7 @@ impl State {
             if next == Next::Batch {
                 if self.seats[number].model.strong_count() > 0 {
                     self.next = number + 1;
-                    return (Some(self.job(worker, number, lane, now, into.len())), None);
+                    return (Some(self.job(worker, number, lane, now, into)), None);
                 }
                 into.clear();
             }
@@ -114,20 +125,27 @@ impl State {
         }
     }
 
+    /// Whether somebody who asks now finds a worker, though this one is busy. With one worker nobody could.
+    fn can_spare_one(&self) -> bool {
+        self.threads == 1 || self.idle > 0 || self.started < self.threads
+    }
+
     pub(super) fn job(
         &mut self,
         worker: usize,
         number: usize,
         lane: usize,
         now: i64,
-        rows: usize,
+        asked: &[Asked],
     ) -> Job {
         let seat = &mut self.seats[number];
         let version = seat.serving.clone();
-        self.busy.push(Busy::new(worker, number, version.number, now));
+        let is_watch = asked.iter().all(Asked::is_followed);
+        self.busy.push(Busy { is_watch, ..Busy::new(worker, number, version.number, now) });
         let here = &seat.lanes[lane];
         let (way, segment, next) = (here.way.clone(), here.segment, here.next);
-        let is_due = segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(rows));
+        let is_due =
+            segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(asked.len()));
         let trial = seat.trial.as_ref().filter(|_| is_due).map(|trial| {
             let mut ways = vec![way.clone()];
             let mut at = next;
@@ -146,9 +164,12 @@ impl State {
     pub(super) fn give_up_stuck(&mut self, now: i64, limit: i64) -> Vec<String> {
         let mut told = Vec::new();
         for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
-            let (waited, news) = self.seats[busy.seat].wedged(busy.version);
-            self.seats[busy.seat].counts.failed.add(waited.len() as u64);
-            waited.into_iter().for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            let seat = &mut self.seats[busy.seat];
+            let (waited, news) =
+                if busy.is_watch { seat.watched_in_vain() } else { seat.wedged(busy.version) };
+            fail_all(&seat.counts, waited);
+            // A version may have gone.
+            self.cold += u64::from(news.is_some() && !busy.is_watch);
             told.extend(news);
             // One who asks is no worker.
             if !short::is_guest(busy.worker) {
@@ -195,9 +216,11 @@ impl State {
         let seat = &mut self.seats[job.seat];
         let Served { failed, further, again, faulty, mixes: served_mixes, .. } = served;
         if seat.stuck {
-            seat.counts.failed.add((further.len() + again.len()) as u64);
-            further.into_iter().chain(again).for_each(|asked| asked.reply.fail(Fault::new(NEVER)));
+            fail_all(&seat.counts, further.into_iter().chain(again));
             return here;
+        }
+        if job.version.chain.is_shut() {
+            seat.has_shut();
         }
         let is_sound = faulty.is_none();
         if let Some(why) = faulty
@@ -221,6 +244,9 @@ impl State {
         // What another version has begun is begun again.
         let is_same = is_sound && seat.serving.number == job.version.number;
         for mut asked in further {
+            if asked.is_followed() && !job.version.chain.is_watched() {
+                continue;
+            }
             asked.since = now;
             match job.next.filter(|_| is_same) {
                 Some(next) => seat.lanes[next].push(asked),
@@ -232,5 +258,13 @@ impl State {
             seat.put_back(asked);
         }
         here
+    }
+}
+
+/// Tells whoever waits that a run of the model never ended.
+fn fail_all(counts: &Counts, waited: impl IntoIterator<Item = Asked>) {
+    for asked in waited.into_iter().filter(|asked| !asked.is_followed()) {
+        counts.failed.add(1);
+        asked.reply.fail(Fault::new(NEVER));
     }
 }

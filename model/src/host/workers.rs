@@ -18,6 +18,7 @@ use super::{
     asked::{Asked, Note, Priority},
     chain::Chain,
     counts::Shed,
+    drift::Drift,
     model::Model,
     run::{Job, Runners},
     seat::{Refusal, Seat},
@@ -85,7 +86,7 @@ impl Workers {
     pub fn with(manner: Manner) -> Self {
         let manner = Manner { threads: manner.threads.max(1), ..manner };
         Self(Arc::new(Handle(Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(State::of(manner.threads)),
             work: Condvar::new(),
             ended: Condvar::new(),
             left: Condvar::new(),
@@ -149,6 +150,7 @@ impl Workers {
             arrived: now,
             since: now,
             deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
+            watched: None,
         };
         let mut state = shared.lock();
         if let Err(refused) = state.seats[seat].admit(now, lane, asked) {
@@ -189,6 +191,11 @@ impl Workers {
     pub(super) fn first(&self, seat: usize) -> Option<Arc<dyn Loaded>> {
         let state = self.0.0.lock();
         state.seats[seat].serving.chain.segments.first().map(|segment| segment.loaded.clone())
+    }
+
+    /// See [`Model::seen`].
+    pub(super) fn drift(&self, seat: usize) -> Option<Arc<Drift>> {
+        self.0.0.lock().seats[seat].serving.chain.drift.clone()
     }
 
     /// See [`Model::costs`].
@@ -288,7 +295,6 @@ impl Shared {
     fn give_up_stuck(&self, state: &mut State, now: i64) {
         for told in state.give_up_stuck(now, nanos(self.manner.stuck)) {
             (self.manner.tell)(&told);
-            state.cold += 1;
         }
     }
 }
@@ -410,7 +416,8 @@ pub(super) fn finish<'a>(
 ) -> (MutexGuard<'a, State>, bool) {
     let (rows, began) = (asked.len(), shared.now());
     let queue = &job.counts.segments[job.segment].queue;
-    asked.iter().for_each(|asked| queue.record(began - asked.since));
+    let awaited = asked.iter().filter(|asked| !asked.is_followed());
+    awaited.for_each(|asked| queue.record(began - asked.since));
     let first = asked.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
     let kept: Vec<Buffer> = match &job.trial {
         Some(_) => asked.iter().map(|asked| asked.question.clone()).collect(),
@@ -420,6 +427,9 @@ pub(super) fn finish<'a>(
     let served = runners.serve(job, asked, &again);
     let ended = shared.now();
     let mut state = shared.lock();
+    if let Some(told) = job.version.chain.news(state.seats[job.seat].name()) {
+        (shared.manner.tell)(&told);
+    }
     let ran = Ran { rows, took_ns: served.took_ns, late: usize::from(first < ended) };
     let is_here = state.ran(worker, job, served, ran, ended, &*shared.manner.tell);
     let Some((trial, ways)) = job.trial.as_ref().filter(|_| is_here) else {

@@ -21,7 +21,7 @@ use crate::{
     kinds::absent::AbsentModel,
 };
 
-use parts::{EXITS, FILE, Paths, SEGMENTS, THRESHOLDS};
+use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
 use reload::Reload;
 
 pub use parts::weights_of;
@@ -32,7 +32,8 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     `classify`, `embed`, `detect`. It is loaded once for all sessions of a host, and what they ask is \
     run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
     the model that no node feeds get a number each: `fixed = { sr = 16000 }`. A model of `segments` is \
-    left early by questions it is sure about: `exits` says when. With `cache` what was asked before is not \
+    left early by questions it is sure about: `exits` says when, and `watch` whether what it promises still \
+    holds. With `cache` what was asked before is not \
     asked again. With `reload` a new version takes over \
     while the graph runs, once it has proved itself. `afferent check` says what does not fit.";
 /// A section, for the manual.
@@ -45,6 +46,8 @@ pub static PARAMS: &[&dyn AnyParam] = &[
     &SEGMENTS,
     &EXITS,
     &THRESHOLDS,
+    &WATCH,
+    &ON_DRIFT,
     &BACKEND,
     &PROVIDER,
     &BATCH_MAX,
@@ -238,8 +241,9 @@ impl ServiceKind for ModelServices {
         self.cache(section, &params)?;
         let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
         let identity = format!(
-            "{} {} {:?} {} {fixed:?} {:?} {} {own}",
+            "{} {:?} {} {:?} {} {fixed:?} {:?} {} {own}",
             parts.content,
+            parts.watch(),
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,

@@ -1,14 +1,14 @@
 //! The files of a section: one model, or its segments, and when questions leave them early.
 
-use std::{io::Read, sync::Arc};
+use std::{fmt::Write, io::Read, sync::Arc};
 
 use engine::{Code, Diagnostic, Diagnostics, Fault, Files, Param, Params, SectionSpec, path_from};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::{
     backend::{self, Options},
-    host::{Chain, Exits, Head, Signal},
-    sidecar::Sidecar,
+    host::{Chain, Exits, Head, Promised, Signal, Watch},
+    sidecar::{Promise, Sidecar},
 };
 
 pub(super) const FILE: Param<&str> = Param::optional("file", "The model: an ONNX file.");
@@ -28,7 +28,25 @@ pub(super) const THRESHOLDS: Param<&[f64]> = Param::optional(
      last; without both none leaves.",
 )
 .within(0.0, 1.0);
+pub(super) const WATCH: Param<f64> = Param::optional(
+    "watch",
+    "Share of the questions, 0 to 1, that are followed to the last segment once they were answered, when there is time to \
+     spare: where their early answers differ from those of the whole model more often than `exits` \
+     promises, stderr and the metrics say so. Each question to the model counts, also about a piece that grows; what a \
+     cache answers is none. 0 for none; unless said otherwise 0.02 where `exits` promises \
+     something, else 0.",
+)
+.within(0.0, 1.0);
+pub(super) const ON_DRIFT: Param<&str> = Param::with_default(
+    "on_drift",
+    "tell",
+    "What is done once `watch` finds that the promise of `exits` holds no more: \"tell\" says so, \"whole\" also has \
+     all questions go to the end until the file of exits is renewed.",
+)
+.one_of(&["tell", "whole"]);
 
+/// What is watched of a promise unless said otherwise.
+const WATCH_SHARE: f64 = 0.02;
 /// Longest file that is read.
 const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Longest file of exits.
@@ -40,12 +58,15 @@ pub(super) struct Paths {
     pub(super) segments: Vec<String>,
     pub(super) exits: Option<String>,
     thresholds: Option<Vec<f64>>,
+    /// Share that is watched, if that was said, and whether questions are then asked as a whole.
+    watch: (Option<f64>, bool),
 }
 
 /// What stands in them.
 pub(super) struct Parts {
     segments: Vec<Vec<u8>>,
     exits: Exits,
+    watch: Option<Watch>,
     /// Of all that decides about answers, in hex.
     pub(super) content: String,
 }
@@ -106,7 +127,21 @@ impl Paths {
             let problem = problem(Code::OutOfRange, THRESHOLDS.name(), &what);
             return Err(problem.hint("write one for each segment but the last").into());
         }
-        Ok(Self { segments, exits, thresholds })
+        let watch = params.read_optional(&WATCH)?;
+        let goes_whole = params.read(&ON_DRIFT)? == "whole";
+        if watch.is_some_and(|watch| watch > 0.0) && exits.is_none() && thresholds.is_none() {
+            let what = "`watch` needs `exits`: no question leaves this model early";
+            let problem = problem(Code::OutOfRange, WATCH.name(), what);
+            return Err(problem
+                .hint("leave `watch` out, or name what `afferent calibrate` writes")
+                .into());
+        }
+        if goes_whole && (exits.is_none() || watch == Some(0.0)) {
+            let what = "`on_drift` needs `exits` that promise something, and `watch` above 0";
+            let problem = problem(Code::OutOfRange, ON_DRIFT.name(), what);
+            return Err(problem.hint("`afferent calibrate` writes such exits").into());
+        }
+        Ok(Self { segments, exits, thresholds, watch: (watch, goes_whole) })
     }
 
     /// Reads them; what cannot be read or makes no sense is told with the path it has.
@@ -122,6 +157,7 @@ impl Paths {
             .map(|path| read(path, FILE_BYTES_MAX))
             .collect::<Result<_, _>>()?;
         let weights = weights_of(&segments);
+        let mut promised = None;
         let exits = match (&self.exits, &self.thresholds) {
             (Some(path), _) => {
                 let invalid = |why: String| {
@@ -138,6 +174,12 @@ impl Paths {
                     let why = "it was made for other weights; run `afferent calibrate` again";
                     return Err(invalid(why.to_owned()));
                 }
+                promised = sidecar.promise.and_then(promised_of);
+                if promised.is_none() && self.watch.1 {
+                    let why = "it does not say how many answers may differ (`differs`), so that no drift is seen; run `afferent \
+                               calibrate` again, or leave `on_drift` out";
+                    return Err(invalid(why.to_owned()));
+                }
                 sidecar.exits
             }
             (None, thresholds) => Exits {
@@ -149,9 +191,22 @@ impl Paths {
                     .collect(),
             },
         };
-        let content = format!("{weights} {exits:?}");
-        Ok(Parts { segments, exits, content })
+        let mut content = format!("{weights} {exits:?}");
+        if let Some(promised) = promised {
+            // A promise that is renewed is a new version.
+            let _ = write!(content, " {promised:?}");
+        }
+        let (share, goes_whole) = self.watch;
+        let share = share.unwrap_or(if promised.is_some() { WATCH_SHARE } else { 0.0 });
+        let watch = (share > 0.0).then_some(Watch { share, promised, goes_whole });
+        Ok(Parts { segments, exits, watch, content })
     }
+}
+
+/// What drift is seen by, where a file says it.
+fn promised_of(promise: Promise) -> Option<Promised> {
+    let Promise { loss, confidence, differs, .. } = promise;
+    differs.map(|differs| Promised { loss, differs, confidence })
 }
 
 /// A section names no file.
@@ -169,9 +224,14 @@ pub fn weights_of(segments: &[Vec<u8>]) -> String {
 }
 
 impl Parts {
+    /// How early exits are watched, if they are.
+    pub(super) const fn watch(&self) -> Option<Watch> {
+        self.watch
+    }
+
     /// Loads the model.
     pub(super) fn load(self, backend: &str, options: &Options) -> Result<Chain, Fault> {
-        let Self { segments, exits, content } = self;
+        let Self { segments, exits, watch, content } = self;
         let count = segments.len();
         let load = |(number, bytes): (usize, Vec<u8>)| {
             backend::load(backend, bytes, options).map_err(|fault| {
@@ -184,6 +244,10 @@ impl Parts {
         let loaded: Vec<_> =
             segments.into_iter().enumerate().map(load).collect::<Result<Vec<Arc<_>>, _>>()?;
         let chain = Chain::new(loaded, exits).map_err(Fault::data)?;
-        Ok(chain.with_content(xxh3_64(content.as_bytes())))
+        let chain = chain.with_content(xxh3_64(content.as_bytes()));
+        Ok(match watch {
+            Some(watch) => chain.watched(watch),
+            None => chain,
+        })
     }
 }

@@ -215,6 +215,7 @@ fn sidecar(found: &Calibrated, options: &CalibrateOptions, weights: String) -> S
             loss: options.loss,
             confidence: options.confidence,
             samples: found.samples[1] as u64,
+            differs: found.differs.map(|[_, most]| most).filter(|&most| most < 1.0),
         }),
         cost: Some(found.cost[0] / found.cost[1]),
         shares: found.shares[..found.thresholds.len()].to_vec(),

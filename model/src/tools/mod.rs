@@ -11,6 +11,7 @@
 
 mod accuracy;
 mod calibrate;
+mod calibrated;
 mod chain;
 mod data;
 mod feed;
