@@ -8,13 +8,15 @@ use std::{
     time::Instant,
 };
 
-use engine::Fault;
+use engine::{Fault, Service};
 use model::host::{
-    Chain, Door, Exits, Head, Model, Promised, Seen, Signal, Terms, Trial, Watch, Workers,
+    Chain, Door, Exits, Head, Model, ModelService, Promised, Seen, Signal, Terms, Trial, Watch,
+    Workers,
 };
 
 use crate::{
     LIMIT,
+    figures::Page,
     host::{Gate, Made, answer, ask, door, told},
 };
 
@@ -232,4 +234,28 @@ fn what_is_not_watched_is_not_followed() {
         answer(&ask(&door, &[(n % 2) as f32]));
     }
     assert_eq!((runs.load(Ordering::SeqCst), model.seen()), (100, None));
+}
+
+#[test]
+fn what_was_seen_stands_in_the_metrics_and_in_the_line_for_people() {
+    let (workers, _) = told(2);
+    let (model, door) = model(chain(|_| Ok(())).watched(watch(1.0, false)), 4, &workers);
+    // Each is seen before the next is asked; a quarter goes on by itself, from the second half on a third of the others differs.
+    for n in 0..80 {
+        let differs = n >= 40 && n % 4 == 1;
+        answer(&ask(&door, &[(n % 4) as f32 + if differs { 0.25 } else { 0.0 }]));
+        seen(&model);
+    }
+    let (page, seen) = (Page::of(&model), seen(&model));
+    assert_eq!([page.get("watched_total"), page.get("watch_skipped_total")], [80.0, 0.0]);
+    assert_eq!(page.get("watched_early_total segment=1"), 60.0);
+    assert_eq!(page.get("differed_total segment=1"), 10.0);
+    assert_eq!(page.get("differing_ratio bound=estimate"), 0.125);
+    assert_eq!(page.get("differing_ratio bound=promised"), 0.02);
+    let [least, most] = ["least", "most"].map(|b| page.get(&format!("differing_ratio bound={b}")));
+    assert!([least, most] == seen.bounds && least < 0.125 && most > 0.125, "{least} {most}");
+    assert_eq!(page.get("guarantee"), 0.0, "ten of forty, where one of fifty may");
+    let line = Service::remark(&ModelService::new(model, Vec::new())).expect("it was asked");
+    let said = "10 of 80 watched differ from the whole model, 12.50 %";
+    assert!(line.contains(said) && line.ends_with("it was at most 2 %"), "{line}");
 }

@@ -40,10 +40,10 @@ fn ask(door: &Door, within: Option<Duration>) -> Awaited {
 
 /// Figures by name and labels.
 #[derive(Default)]
-struct Page(BTreeMap<String, f64>);
+pub(crate) struct Page(BTreeMap<String, f64>);
 
 impl Page {
-    fn of(model: &std::sync::Arc<Model>) -> Self {
+    pub(crate) fn of(model: &std::sync::Arc<Model>) -> Self {
         let mut page = Self::default();
         ModelService::new(model.clone(), Vec::new()).figures("beats", &mut page);
         page
@@ -58,7 +58,7 @@ impl Page {
         assert_eq!(self.0.insert(name.clone(), value), None, "{name} was told twice");
     }
 
-    fn get(&self, name: &str) -> f64 {
+    pub(crate) fn get(&self, name: &str) -> f64 {
         *self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#?}", self.0))
     }
 }

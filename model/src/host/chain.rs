@@ -11,8 +11,9 @@ use crate::{
 };
 
 use super::{
-    drift::{Drift, Watch},
+    drift::Drift,
     exits::Exits,
+    watch::Watch,
     way::{Row, Rowwise, Way},
 };
 

@@ -8,8 +8,8 @@ use crate::calibrate::Since;
 
 use super::{
     counts::{SegmentCounts, Shed, Tally},
-    drift::Seen,
     model::Model,
+    watch::Seen,
 };
 
 /// Series of one model or of one of its segments.

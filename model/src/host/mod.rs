@@ -27,16 +27,17 @@ mod slots;
 mod state;
 mod version;
 mod warm;
+mod watch;
 mod way;
 mod workers;
 
 pub use asked::{Note, Priority, Terms};
 pub use chain::Chain;
 pub use counts::{Shed, Tally};
-pub use drift::{Promised, Seen, Watch};
 pub use exits::{Exits, Head, Signal};
 pub use model::{Door, Model, ModelService};
 pub use rows::Rows;
 pub use version::Trial;
+pub use watch::{Promised, Seen, Watch};
 pub use way::{Row, Rowwise, Way};
 pub use workers::{Manner, Workers};

@@ -17,9 +17,9 @@ use super::{
     asked::{Note, Terms},
     chain::Chain,
     counts::{Counts, Tally},
-    drift::Seen,
     rows::Found,
     version::Trial,
+    watch::Seen,
     way::Way,
     workers::Workers,
 };
