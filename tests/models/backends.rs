@@ -193,6 +193,28 @@ fn a_provider_that_is_missing_is_named() {
 }
 
 #[test]
+fn an_answer_may_be_longer_or_shorter_than_the_one_before() {
+    if !onnxruntime::is_there() {
+        eprintln!("SKIPPED: no ONNX Runtime (set ORT_DYLIB_PATH)");
+        return;
+    }
+    // As many numbers as there are different ones, whatever the input's length.
+    let bytes = onnx::unary("Unique", &[None]);
+    let loaded = onnxruntime::load(bytes, &Options::default()).expect("it loads");
+    let mut runner = loaded.runner().expect("a runner");
+    let mut outputs = vec![Vec::new()];
+    for (asked, want) in [
+        ([1.0, 1.0, 2.0, 2.0], &[1.0, 2.0][..]),
+        ([1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]),
+        ([7.0; 4], &[7.0]),
+    ] {
+        let input = Array { shape: vec![4], values: Values::F32(asked.to_vec()) };
+        runner.run(&[input], &mut outputs).expect("it runs");
+        assert_eq!(outputs, [want]);
+    }
+}
+
+#[test]
 fn threads_that_run_a_model_at_once_get_what_one_alone_gets() {
     const REPEATS: usize = 4;
     // What runs share is the session, or the weights; each has its own number of questions.

@@ -122,8 +122,7 @@ fn failed(error: ort::Error) -> Fault {
 
 impl OrtRunner {
     fn bind(&self, inputs: &[Array]) -> ort::Result<Bound> {
-        let outputs = self.signature.outputs.iter().map(|slot| &*slot.name);
-        let mut binding = Binding::new(&self.session, outputs)?;
+        let mut binding = Binding::new(&self.session, &self.signature.outputs)?;
         let mut held = Vec::with_capacity(inputs.len());
         for (input, slot) in inputs.iter().zip(&self.signature.inputs) {
             let shape = input.shape.clone();

@@ -31,6 +31,8 @@ use ort::{
     value::{DynTensor, DynValue},
 };
 
+use crate::signature::Slot;
+
 use super::library::{Provider, environment};
 
 /// The sessions of a model. See the module.
@@ -50,6 +52,8 @@ pub(super) enum Sessions {
 pub(super) struct Binding {
     bound: IoBinding,
     session: Arc<Session>,
+    /// Outputs whose lengths may be others in the next run.
+    open: Vec<String>,
 }
 
 impl Sessions {
@@ -94,15 +98,14 @@ fn session(bytes: &[u8], provider: &Provider) -> Result<Session, Fault> {
 
 impl Binding {
     /// A way to run a session that gives these outputs.
-    pub(super) fn new<'a>(
-        session: &Arc<Session>,
-        outputs: impl IntoIterator<Item = &'a str>,
-    ) -> ort::Result<Self> {
+    pub(super) fn new(session: &Arc<Session>, outputs: &[Slot]) -> ort::Result<Self> {
         let mut bound = session.create_binding()?;
-        for name in outputs {
-            bound.bind_output_to_device(name, session.allocator().memory_info())?;
+        for slot in outputs {
+            bound.bind_output_to_device(&*slot.name, session.allocator().memory_info())?;
         }
-        Ok(Self { bound, session: session.clone() })
+        let is_open = |slot: &&Slot| slot.shape.is_empty() || slot.shape.contains(&None);
+        let open = outputs.iter().filter(is_open).map(|slot| slot.name.clone()).collect();
+        Ok(Self { bound, session: session.clone(), open })
     }
 
     /// Lets every further run read this input.
@@ -112,6 +115,10 @@ impl Binding {
 
     /// Runs the session once; what it gives, in the order in which the outputs were named.
     pub(super) fn run(&mut self) -> ort::Result<Vec<DynValue>> {
+        for name in &self.open {
+            // Else a run writes where the one before did, and fails where it has more or less to write.
+            self.bound.bind_output_to_device(&**name, self.session.allocator().memory_info())?;
+        }
         let (session, bound) = (self.session.ptr().cast_mut(), self.bound.ptr());
         // SAFETY: both are alive (3), no other run has this binding (2), and none writes what this one
         // reads (1).
