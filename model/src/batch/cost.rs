@@ -56,6 +56,16 @@ impl Costs {
         self.upper[rows.clamp(1, self.upper.len()) - 1]
     }
 
+    /// How long a run of so many questions takes as a rule: the middle one of the last ten, if runs of
+    /// that size were seen; else as [`Costs::upper`].
+    pub fn usual(&self, rows: usize) -> i64 {
+        let Some(Some(size)) = self.sizes.get(rows - 1) else { return self.upper(rows) };
+        let mut last = size.last;
+        let last = &mut last[..size.count.min(REMEMBERED)];
+        last.sort_unstable();
+        last[last.len() / 2]
+    }
+
     /// Draws the curve through the sizes that are known.
     fn draw(&mut self) {
         let known = |(at, size): (usize, &Option<Size>)| {
@@ -100,6 +110,15 @@ mod tests {
         assert_eq!((costs.upper(1), costs.upper(8)), (100, 240));
         assert_eq!(costs.upper(4), 160);
         assert_eq!(costs.upper(16), 400);
+    }
+
+    #[test]
+    fn one_long_run_is_not_usual() {
+        let mut costs = Costs::new(2);
+        assert_eq!(costs.usual(1), 0);
+        [100, 90, 5_000, 110].into_iter().for_each(|took| costs.learn(1, took));
+        assert_eq!((costs.usual(1), costs.upper(1)), (110, 5_000));
+        assert_eq!(costs.usual(2), 10_000);
     }
 
     #[test]

@@ -113,6 +113,8 @@ impl Lane {
                 let dropped = row.queue.take_dropped().count();
                 late.extend(row.asked.drain(..dropped));
                 let rows = match decision {
+                    // A run that cannot be stopped is no longer than it must be.
+                    Decision::Run(_) if rank == Priority::Spare as usize => 1,
                     Decision::Run(rows) if rank == Priority::Low as usize && !self.one_by_one => {
                         self.gentle(rows, patience_ns)
                     }
@@ -154,7 +156,7 @@ impl Lane {
         }
         let first = into.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
         let room = self.policy.room(now, into.len(), first);
-        for rank in rank + 1..self.rows.len() {
+        for rank in rank + 1..Priority::Spare as usize {
             while into.len() < room && !self.rows[rank].asked.is_empty() {
                 self.take(rank, room - into.len(), into);
             }
@@ -164,6 +166,37 @@ impl Lane {
     /// Learns that a run took so long.
     pub(super) fn ran(&mut self, rows: usize, took_ns: i64, late: usize) {
         self.policy.ran(rows, took_ns, late);
+    }
+
+    /// What a run of so many takes at most.
+    pub(super) fn upper(&self, rows: usize) -> i64 {
+        self.policy.costs().upper(rows)
+    }
+
+    /// What its questions of that rank and the ranks before it take one worker.
+    pub(super) fn work(&self, rank: usize) -> i64 {
+        let (runs, rest) = self.runs(rank);
+        self.full(runs) + if rest > 0 { self.upper(rest) } else { 0 }
+    }
+
+    /// What a question of that rank would find: the work that waits here, as much of it as is in runs before
+    /// its own, and what its own takes.
+    pub(super) fn outlook(&self, rank: usize, now: i64) -> (i64, i64, i64) {
+        let (runs, rest) = self.runs(rank);
+        let run = if rest == 0 { self.policy.expected(now) } else { self.upper(rest + 1) };
+        (self.work(rank), self.full(runs), run)
+    }
+
+    /// Full runs that wait, and questions besides.
+    fn runs(&self, rank: usize) -> (usize, usize) {
+        let waiting: usize = self.rows[..=rank].iter().map(|row| row.asked.len()).sum();
+        let most = if self.one_by_one { 1 } else { self.most() };
+        (waiting / most, waiting % most)
+    }
+
+    fn full(&self, runs: usize) -> i64 {
+        let most = if self.one_by_one { 1 } else { self.most() };
+        self.upper(most).saturating_mul(runs as i64)
     }
 
     /// What a run of each size that was seen takes at most.
@@ -224,6 +257,8 @@ mod tests {
             reply,
             note,
             priority,
+            pair: None,
+            began: std::time::Instant::now(),
             arrived: 0,
             since: 0,
             deadline,
@@ -269,6 +304,34 @@ mod tests {
     }
 
     #[test]
+    fn spare_questions_ride_with_nobody_and_run_one_by_one() {
+        use Priority::{Normal, Spare};
+        let (mut lane, way) = lane(&[(1, 100), (8, 102), (16, 200)]);
+        let _asked: Vec<_> = [Spare, Normal, Spare]
+            .map(|priority| ask(&mut lane, &way, priority, 10_000))
+            .into_iter()
+            .collect();
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!((lane.len(), lane.head()), (2, Some((3, 10_000))));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(lane.len(), 0);
+    }
+
+    #[test]
+    fn a_question_sees_the_runs_before_its_own() {
+        let (mut lane, way) = lane(&[(1, 100), (16, 400)]);
+        let rank = Priority::Normal as usize;
+        assert_eq!(lane.outlook(rank, 0), (0, 0, 100));
+        let _asked: Vec<_> =
+            (0..17).map(|_| ask(&mut lane, &way, Priority::Normal, 10_000)).collect();
+        // A full run, then it shares one with the question that is there: 100 + 300 / 15.
+        assert_eq!(lane.outlook(rank, 0), (500, 400, 120));
+        assert_eq!(lane.outlook(Priority::High as usize, 0), (0, 0, 100));
+        assert_eq!(lane.work(Priority::Low as usize), 500);
+    }
+
+    #[test]
     fn what_nobody_waits_for_is_not_run() {
         let (mut lane, way) = lane(&[(1, 100), (16, 1_600)]);
         let gone = ask(&mut lane, &way, Priority::Normal, 10_000);
@@ -295,6 +358,8 @@ mod tests {
             reply,
             note,
             priority,
+            pair: None,
+            began: std::time::Instant::now(),
             arrived: 0,
             since: 0,
             deadline: 60,

@@ -7,17 +7,24 @@
 //!                lane of segment 2 ◀───────────────────┴─ not sure
 //! ```
 
+mod arms;
 mod asked;
 mod batch;
 mod chain;
 mod counts;
+mod door;
 mod exits;
+mod family;
 mod figures;
 mod lane;
 mod model;
 mod run;
 mod seat;
+mod service;
+mod shadow;
+mod split;
 mod state;
+pub mod variants;
 mod version;
 mod warm;
 mod way;
@@ -26,8 +33,13 @@ mod workers;
 pub use asked::{Note, Priority, Terms};
 pub use chain::Chain;
 pub use counts::{Shed, Tally};
+pub use door::Door;
 pub use exits::{Exits, Head, Signal};
-pub use model::{Door, Model, ModelService};
+pub use model::Model;
+pub use service::ModelService;
+pub use shadow::Compared;
+pub use split::Split;
+pub use variants::Quality;
 pub use version::Trial;
 pub use way::{Row, Rowwise, Way};
 pub use workers::{Manner, Workers};

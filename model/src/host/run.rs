@@ -276,11 +276,12 @@ impl Runners {
                 served.further.push(asked);
                 continue;
             }
-            let row = Row { question: asked.question.floats(), note: asked.note, ..row };
+            let question = asked.question.clone();
+            let row = Row { question: question.floats(), note: asked.note, ..row };
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
-                Ok(answer) => succeed(model, *segment, asked, answer),
+                Ok(answer) => succeed(model, *segment, asked, answer, &row),
                 Err(fault) => fail(model, asked, fault),
             }
         }
@@ -288,10 +289,15 @@ impl Runners {
     }
 }
 
-fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer) {
+fn succeed(model: &Model, segment: usize, asked: Asked, answer: Answer, row: &Row<'_>) {
     model.counts.answered.add(1);
     model.counts.segments[segment].exits.add(1);
+    model.counts.answers.record(asked.began.elapsed().as_nanos() as i64);
     asked.reply.answer(answer);
+    // Behind the answer, which must not wait for it.
+    if let Some(pair) = asked.pair {
+        pair.told(row, asked.began);
+    }
 }
 
 fn fail(model: &Model, asked: Asked, fault: Fault) {

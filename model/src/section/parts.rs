@@ -109,6 +109,11 @@ impl Paths {
         Ok(Self { segments, exits, thresholds })
     }
 
+    /// Of a model in one file.
+    pub(super) fn single(path: &str) -> Self {
+        Self { segments: vec![path.to_owned()], exits: None, thresholds: None }
+    }
+
     /// Reads them; what cannot be read or makes no sense is told with the path it has.
     pub(super) fn read(&self, files: &dyn Files) -> Result<Parts, (String, std::io::Error)> {
         let read = |path: &String, most: u64| {
@@ -158,7 +163,7 @@ impl Paths {
 pub(super) fn missing(section: &SectionSpec) -> Diagnostic {
     let problem = Diagnostic::error(Code::MissingParameter, "`file` is missing");
     let problem = problem.at(&section.name.place).of(format!("model `{}`", section.name.value));
-    problem.hint("name an ONNX file, or the parts of a model in `segments`")
+    problem.hint("name an ONNX file, the parts of a model in `segments`, or models to choose from in `variants`")
 }
 
 /// What identifies the weights of a model: the content of its files, in hex.
@@ -169,6 +174,11 @@ pub fn weights_of(segments: &[Vec<u8>]) -> String {
 }
 
 impl Parts {
+    /// The content of its first file.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.segments[0]
+    }
+
     /// Loads the model.
     pub(super) fn load(self, backend: &str, options: &Options) -> Result<Chain, Fault> {
         let Self { segments, exits, content } = self;
