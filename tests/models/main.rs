@@ -18,6 +18,7 @@ mod shipped;
 mod stand_ins;
 mod troubles;
 mod unchanged;
+mod variants;
 
 use std::{sync::Arc, time::Duration};
 
