@@ -119,7 +119,7 @@ impl Model {
         terms: Terms,
         fixed: &[(String, f64)],
     ) -> Result<Door, String> {
-        Door::open(&[self.clone()], None, Arc::new(way), terms, fixed)
+        Door::open(std::slice::from_ref(self), None, Arc::new(way), terms, fixed)
     }
 
     /// Has another version take its place once it has proved itself; until then it is asked a share of
