@@ -12,6 +12,7 @@ pub(crate) mod graph;
 pub(crate) mod kinds;
 pub(crate) mod process;
 pub(crate) mod throughput;
+pub(crate) mod variants;
 
 use std::{
     fmt::{Display, Formatter, Write as _},

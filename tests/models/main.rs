@@ -21,6 +21,7 @@ mod short;
 mod stand_ins;
 mod troubles;
 mod unchanged;
+mod variants;
 
 use std::{sync::Arc, time::Duration};
 

@@ -64,13 +64,14 @@ impl Costs {
         self.upper[rows.clamp(1, self.upper.len()) - 1]
     }
 
-    /// How long a run of so many questions takes mostly: the middle one of the last ten. Nothing where none was.
-    pub fn typical(&self, rows: usize) -> Option<i64> {
-        let size = self.sizes.get(rows - 1)?.as_ref()?;
+    /// How long a run of so many questions takes as a rule: the middle one of the last ten, if runs of
+    /// that size were seen; else as [`Costs::upper`].
+    pub fn usual(&self, rows: usize) -> i64 {
+        let Some(Some(size)) = self.sizes.get(rows - 1) else { return self.upper(rows) };
         let mut last = size.last;
-        let known = &mut last[..size.count.min(REMEMBERED)];
-        known.sort_unstable();
-        known.get(known.len() / 2).copied()
+        let last = &mut last[..size.count.min(REMEMBERED)];
+        last.sort_unstable();
+        last[last.len() / 2]
     }
 
     /// Draws the curve through the sizes that are known.
@@ -133,13 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn one_long_run_is_not_usual() {
+        let mut costs = Costs::new(2);
+        assert_eq!(costs.usual(1), 0);
+        [100, 90, 5_000, 110].into_iter().for_each(|took| costs.learn(1, took));
+        assert_eq!((costs.usual(1), costs.upper(1)), (110, 5_000));
+        assert_eq!(costs.usual(2), 10_000);
+    }
+
+    #[test]
     fn the_longest_of_the_last_runs_counts() {
         let mut costs = Costs::new(1);
         costs.learn(1, 100);
         costs.learn(1, 500);
         assert_eq!(costs.upper(1), 500);
-        costs.learn(1, 110);
-        assert_eq!((costs.typical(1), costs.typical(2)), (Some(110), None));
         for _ in 0..10 {
             costs.learn(1, 100);
         }

@@ -61,6 +61,13 @@ impl Window {
         if is_stale { 0 } else { cost(&self.costs, 1) }
     }
 
+    /// What a run with one question is expected to take: at most, or, where nothing was run for a while, as
+    /// a rule. One run that took long for another reason is not held against it for ever.
+    pub fn expected(&self, now: i64) -> i64 {
+        let is_stale = self.ran_at.is_some_and(|ran_at| now - ran_at > PROBE_NS);
+        if is_stale { self.costs.usual(1) } else { self.costs.upper(1) }
+    }
+
     /// What it has learned.
     pub fn costs(&self) -> &Costs {
         &self.costs

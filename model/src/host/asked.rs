@@ -1,10 +1,13 @@
 //! [`Asked`]: a question on its way through the host, and what is said about its urgency.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use engine::{Buffer, Reply};
 
-use super::{drift::Slot, way::Way};
+use super::{drift::Slot, shadow::Side, way::Way};
 
 /// Which questions go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,10 +19,13 @@ pub enum Priority {
     Normal,
     /// When nothing else waits, or beside it where that costs nothing.
     Low,
+    /// What nobody waits for, as an answer that is compared with another: when all else is done and a
+    /// worker is left for what may come.
+    Spare,
 }
 
 impl Priority {
-    pub(super) const COUNT: usize = 3;
+    pub(super) const COUNT: usize = 4;
     /// As written in a graph.
     pub const NAMES: &[&str] = &["high", "normal", "low"];
 
@@ -53,6 +59,15 @@ pub struct Note {
     pub grows: bool,
 }
 
+/// A question as it is put.
+pub(super) struct Question<'a> {
+    pub(super) way: &'a Arc<Way>,
+    pub(super) samples: Buffer,
+    pub(super) note: Note,
+    pub(super) priority: Priority,
+    pub(super) pair: Option<Side>,
+}
+
 /// A question that waits.
 pub(super) struct Asked {
     pub(super) way: Arc<Way>,
@@ -63,6 +78,10 @@ pub(super) struct Asked {
     pub(super) reply: Reply,
     pub(super) note: Note,
     pub(super) priority: Priority,
+    /// What else is asked the same, to be compared.
+    pub(super) pair: Option<Side>,
+    /// When it came, on the system's clock.
+    pub(super) began: Instant,
     /// When it came, and when its answer is too late: nanoseconds of the workers' clock.
     pub(super) arrived: i64,
     /// Since when it waits for the segment it waits for.
@@ -97,6 +116,8 @@ impl Asked {
             reply: Reply::through(slot.relay()),
             note: self.note,
             priority: Priority::Low,
+            pair: None,
+            began: self.began,
             arrived: self.arrived,
             since: self.since,
             deadline: i64::MAX,

@@ -42,11 +42,14 @@ pub(super) struct Counts {
     pub(super) failed: Count,
     pub(super) late: Count,
     pub(super) forgotten: Count,
+    pub(super) handed: Count,
     pub(super) sheds: [Count; Shed::ALL.len()],
     pub(super) warm_ups: Count,
     pub(super) short: Count,
     pub(super) compared: Count,
     pub(super) agreed: Count,
+    /// From a question to its answer.
+    pub(super) answers: Histogram,
     pub(super) segments: Box<[SegmentCounts]>,
 }
 
@@ -100,6 +103,8 @@ pub struct Tally {
     pub late: u64,
     /// Questions not run because nobody waited for the answer any more.
     pub forgotten: u64,
+    /// Questions that a cheaper variant took over, as they would have been answered too late.
+    pub handed: u64,
     /// Questions answered, by the segment at whose end they left.
     pub exits: Vec<u64>,
     /// Runs of a segment without a question, before anybody asked.
@@ -130,6 +135,8 @@ impl Counts {
             failed: Count::default(),
             late: Count::default(),
             forgotten: Count::default(),
+            handed: Count::default(),
+            answers: Histogram::default(),
             sheds: Default::default(),
             warm_ups: Count::default(),
             short: Count::default(),
@@ -147,13 +154,14 @@ impl Counts {
     pub(super) fn tally(&self) -> Tally {
         let (answered, failed) = (self.answered.value(), self.failed.value());
         let (late, forgotten) = (self.late.value(), self.forgotten.value());
+        let handed = self.handed.value();
         let sheds = self.sheds.each_ref().map(Count::value);
         let refused = sheds.iter().sum();
         // Looked at last: whatever came out had come in.
         let asked = self.asked.value();
         Tally {
             asked,
-            inside: asked.saturating_sub(answered + failed + late + forgotten + refused),
+            inside: asked.saturating_sub(answered + failed + late + forgotten + refused + handed),
             runs: self.segments.iter().map(|segment| segment.runs().1).sum(),
             answered,
             failed,
@@ -161,6 +169,7 @@ impl Counts {
             sheds,
             late,
             forgotten,
+            handed,
             exits: self.segments.iter().map(|segment| segment.exits.value()).collect(),
             warm_ups: self.warm_ups.value(),
             short: self.short.value(),

@@ -33,8 +33,13 @@ impl Model {
     /// as it takes to copy what runs cost.
     pub(super) fn figures(&self, name: &str, to: &mut dyn Figures) {
         let tally = self.counts.tally();
-        let mut told = Told { to: &mut *to, labels: vec![("model", name)] };
+        let mut own = vec![("model", name)];
+        own.extend(self.variant().map(|variant| ("variant", variant)));
+        let mut told = Told { to: &mut *to, labels: own.clone() };
         questions(&mut told, &tally);
+        let help = "From a question to its answer.";
+        let series = Series { name: "afferent_model_answer_seconds", help, labels: &own };
+        told.to.latency(series, &self.counts.answers);
         told.gauge(
             "afferent_model_version",
             "The version of the model that serves, counted from 1.",
@@ -47,7 +52,7 @@ impl Model {
         let costs = self.costs();
         for (number, segment) in self.counts.segments.iter().enumerate() {
             let at = (number + 1).to_string();
-            let labels = vec![("model", name), ("segment", at.as_str())];
+            let labels = [&own[..], &[("segment", at.as_str())]].concat();
             let mut told = Told { to: &mut *to, labels };
             of_segment(&mut told, segment);
             if let Some(early) = seen.as_ref().and_then(|seen| seen.early.get(number)) {
@@ -55,7 +60,8 @@ impl Model {
             }
             for (size, cost_ns) in costs.get(number).into_iter().flatten() {
                 let size = size.to_string();
-                let labels = [("model", name), ("segment", at.as_str()), ("size", size.as_str())];
+                let labels =
+                    [&own[..], &[("segment", at.as_str()), ("size", size.as_str())]].concat();
                 let help = "What a run of so many questions takes, as learned: the longest of the last ten, \
                             and no less than fewer take.";
                 let series = Series { name: "afferent_model_cost_seconds", help, labels: &labels };
@@ -98,20 +104,10 @@ impl Model {
         if let Some(mean_ns) = ratio(took) {
             add(&mut line, format_args!(", {} ms a run", ms(mean_ns)));
         }
-        let mut sign = ';';
-        let others = [
-            (tally.refused, "refused"),
-            (tally.late, "given up as too late"),
-            (tally.failed, "failed"),
-            (tally.forgotten, "waited for by nobody"),
-            (tally.inside, "still inside"),
-        ];
-        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-            add(&mut line, format_args!("{sign} {count} {what}"));
-            sign = ',';
-        }
+        let lost = lost(&mut line, &tally);
         let version = self.version();
         if version > 1 {
+            let sign = if lost { ',' } else { ';' };
             add(&mut line, format_args!("{sign} version {version} serves"));
         }
         if let Some(seen) = self.seen() {
@@ -121,10 +117,27 @@ impl Model {
     }
 }
 
+/// Says what was not answered. Whether there is anything.
+pub(super) fn lost(line: &mut String, tally: &Tally) -> bool {
+    let others = [
+        (tally.refused, "refused"),
+        (tally.late, "given up as too late"),
+        (tally.failed, "failed"),
+        (tally.forgotten, "waited for by nobody"),
+        (tally.inside, "still inside"),
+    ];
+    let mut sign = ';';
+    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+        write!(line, "{sign} {count} {what}").expect("text takes all");
+        sign = ',';
+    }
+    sign == ','
+}
+
 fn questions(told: &mut Told<'_>, tally: &Tally) {
     told.counter(
         "afferent_model_questions_total",
-        "Questions that came: answered + failed + refused + late + forgotten + inside, always.",
+        "Questions that came: answered + failed + refused + late + forgotten + handed on + inside, always.",
         tally.asked,
     );
     told.counter("afferent_model_answered_total", "Questions answered.", tally.answered);
@@ -142,6 +155,11 @@ fn questions(told: &mut Told<'_>, tally: &Tally) {
         "afferent_model_forgotten_total",
         "Questions not run because nobody waited for the answer any more.",
         tally.forgotten,
+    );
+    told.counter(
+        "afferent_model_handed_on_total",
+        "Questions that a cheaper variant took over, as they would have been answered too late.",
+        tally.handed,
     );
     told.gauge(
         "afferent_model_inside_questions",
@@ -288,7 +306,7 @@ fn ratio(parts: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
 }
 
 /// Milliseconds with two digits that count.
-fn ms(ns: f64) -> String {
+pub(super) fn ms(ns: f64) -> String {
     match ns / 1e6 {
         ms if ms >= 10.0 => format!("{ms:.0}"),
         ms if ms >= 1.0 => format!("{ms:.1}"),
@@ -297,6 +315,6 @@ fn ms(ns: f64) -> String {
     }
 }
 
-const fn plural(count: u64) -> &'static str {
+pub(super) const fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }

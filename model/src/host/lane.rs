@@ -89,14 +89,20 @@ impl Lane {
         heads.filter_map(|(rank, row)| Some((rank, row.queue.at(0)?.deadline))).next()
     }
 
+    /// What a run of one question mostly takes, if that is known.
+    fn usual(&self) -> Option<i64> {
+        let costs = self.policy.costs();
+        costs.knows(1).then(|| costs.usual(1))
+    }
+
     /// Whether a run of one question mostly takes `limit_ns` at most.
     pub(super) fn is_cheap(&self, limit_ns: i64) -> bool {
-        self.policy.costs().typical(1).is_some_and(|took| took <= limit_ns)
+        self.usual().is_some_and(|took| took <= limit_ns)
     }
 
     /// Whether it is cheap, and the question that came last came `calm` runs or more after the one before.
     pub(super) fn is_short(&self, limit_ns: i64, calm: i64) -> bool {
-        let took = self.policy.costs().typical(1).filter(|&took| took <= limit_ns);
+        let took = self.usual().filter(|&took| took <= limit_ns);
         took.is_some_and(|took| self.came[1] - self.came[0] >= calm * took)
     }
 
@@ -139,6 +145,8 @@ impl Lane {
                 let dropped = row.queue.take_dropped().count();
                 late.extend(row.asked.drain(..dropped));
                 let rows = match decision {
+                    // A run that cannot be stopped is no longer than it must be.
+                    Decision::Run(_) if rank == Priority::Spare as usize => 1,
                     Decision::Run(rows) if rank >= Priority::Low as usize && !self.one_by_one => {
                         self.gentle(rows, patience_ns)
                     }
@@ -181,7 +189,7 @@ impl Lane {
         }
         let first = into.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
         let room = self.policy.room(now, into.len(), first);
-        for rank in rank + 1..self.rows.len() {
+        for rank in (rank + 1..RANKS).filter(|&rank| rank != Priority::Spare as usize) {
             while into.len() < room && !self.rows[rank].asked.is_empty() {
                 self.take(rank, room - into.len(), into);
             }
@@ -191,6 +199,37 @@ impl Lane {
     /// Learns that a run took so long.
     pub(super) fn ran(&mut self, rows: usize, took_ns: i64, late: usize) {
         self.policy.ran(rows, took_ns, late);
+    }
+
+    /// What a run of so many takes at most.
+    pub(super) fn upper(&self, rows: usize) -> i64 {
+        self.policy.costs().upper(rows)
+    }
+
+    /// What its questions of that rank and the ranks before it take one worker.
+    pub(super) fn work(&self, rank: usize) -> i64 {
+        let (runs, rest) = self.runs(rank);
+        self.full(runs) + if rest > 0 { self.upper(rest) } else { 0 }
+    }
+
+    /// What a question of that rank would find: the work that waits here, as much of it as is in runs before
+    /// its own, and what its own takes.
+    pub(super) fn outlook(&self, rank: usize, now: i64) -> (i64, i64, i64) {
+        let (runs, rest) = self.runs(rank);
+        let run = if rest == 0 { self.policy.expected(now) } else { self.upper(rest + 1) };
+        (self.work(rank), self.full(runs), run)
+    }
+
+    /// Full runs that wait, and questions besides.
+    fn runs(&self, rank: usize) -> (usize, usize) {
+        let waiting: usize = self.rows[..=rank].iter().map(|row| row.asked.len()).sum();
+        let most = if self.one_by_one { 1 } else { self.most() };
+        (waiting / most, waiting % most)
+    }
+
+    fn full(&self, runs: usize) -> i64 {
+        let most = if self.one_by_one { 1 } else { self.most() };
+        self.upper(most).saturating_mul(runs as i64)
     }
 
     /// What a run of each size that was seen takes at most.
@@ -251,6 +290,8 @@ mod tests {
             reply,
             note,
             priority,
+            pair: None,
+            began: std::time::Instant::now(),
             arrived: 0,
             since: 0,
             deadline,
@@ -315,6 +356,34 @@ mod tests {
     }
 
     #[test]
+    fn spare_questions_ride_with_nobody_and_run_one_by_one() {
+        use Priority::{Normal, Spare};
+        let (mut lane, way) = lane(&[(1, 100), (8, 102), (16, 200)]);
+        let _asked: Vec<_> = [Spare, Normal, Spare]
+            .map(|priority| ask(&mut lane, &way, priority, 10_000))
+            .into_iter()
+            .collect();
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!((lane.len(), lane.head()), (2, Some((3, 10_000))));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 0));
+        assert_eq!(lane.len(), 0);
+    }
+
+    #[test]
+    fn a_question_sees_the_runs_before_its_own() {
+        let (mut lane, way) = lane(&[(1, 100), (16, 400)]);
+        let rank = Priority::Normal as usize;
+        assert_eq!(lane.outlook(rank, 0), (0, 0, 100));
+        let _asked: Vec<_> =
+            (0..17).map(|_| ask(&mut lane, &way, Priority::Normal, 10_000)).collect();
+        // A full run, then it shares one with the question that is there: 100 + 300 / 15.
+        assert_eq!(lane.outlook(rank, 0), (500, 400, 120));
+        assert_eq!(lane.outlook(Priority::High as usize, 0), (0, 0, 100));
+        assert_eq!(lane.work(Priority::Low as usize), 500);
+    }
+
+    #[test]
     fn what_nobody_waits_for_is_not_run() {
         let (mut lane, way) = lane(&[(1, 100), (16, 1_600)]);
         let gone = ask(&mut lane, &way, Priority::Normal, 10_000);
@@ -341,6 +410,8 @@ mod tests {
             reply,
             note,
             priority,
+            pair: None,
+            began: std::time::Instant::now(),
             arrived: 0,
             since: 0,
             deadline: 60,

@@ -10,21 +10,28 @@
 //! Short runs of models that are asked now and then are made by whoever asks: the way to a worker and back
 //! takes longer.
 
+mod arms;
 mod asked;
 mod batch;
 mod chain;
 mod counts;
+mod door;
 mod drift;
 mod exits;
+mod family;
 mod figures;
 mod lane;
 mod model;
 mod rows;
 mod run;
 mod seat;
+mod service;
+mod shadow;
 mod short;
 mod slots;
+mod split;
 mod state;
+pub mod variants;
 mod version;
 mod warm;
 mod watch;
@@ -34,9 +41,14 @@ mod workers;
 pub use asked::{Note, Priority, Terms};
 pub use chain::Chain;
 pub use counts::{Shed, Tally};
+pub use door::Door;
 pub use exits::{Exits, Head, Signal};
-pub use model::{Door, Model, ModelService};
+pub use model::Model;
 pub use rows::Rows;
+pub use service::ModelService;
+pub use shadow::Compared;
+pub use split::Split;
+pub use variants::Quality;
 pub use version::Trial;
 pub use watch::{Promised, Seen, Watch};
 pub use way::{Row, Rowwise, Way};

@@ -1,22 +1,14 @@
-//! [`Model`]: one loaded model, shared by all sessions of a host; [`Door`]: where a node asks it.
+//! [`Model`]: one loaded model, shared by all sessions of a host.
 
-use std::{
-    any::Any,
-    sync::{Arc, atomic::AtomicU64, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::AtomicU64, atomic::Ordering};
 
-use engine::{Buffer, Figures, Reply, Service};
-
-use crate::{
-    backend::{Loaded, rten},
-    cache::Cache,
-    signature::Signature,
-};
+use crate::{backend::Loaded, signature::Signature};
 
 use super::{
-    asked::{Note, Terms},
+    asked::Terms,
     chain::Chain,
     counts::{Counts, Tally},
+    door::Door,
     rows::Found,
     version::Trial,
     watch::Seen,
@@ -27,6 +19,8 @@ use super::{
 /// A loaded model that can be asked.
 pub struct Model {
     name: String,
+    /// What tells it from other models of the same section.
+    variant: Option<String>,
     backend: &'static str,
     signature: Signature,
     segments: usize,
@@ -53,6 +47,17 @@ impl Model {
 
     /// A model of segments.
     pub fn chained(name: &str, chain: Chain, batch_max: usize, workers: &Workers) -> Arc<Self> {
+        Self::variant_of(name, None, chain, batch_max, workers)
+    }
+
+    /// One of several models of a section, told from the others by the name of its variant.
+    pub fn variant_of(
+        name: &str,
+        variant: Option<&str>,
+        chain: Chain,
+        batch_max: usize,
+        workers: &Workers,
+    ) -> Arc<Self> {
         let segments = chain.segments();
         let own = workers.clone();
         let batch_max = if chain.batches() { batch_max.max(1) } else { 1 };
@@ -62,6 +67,7 @@ impl Model {
         let sizes = batch_max.max(rows.unwrap_or(1));
         workers.enrol(chain, |number| Self {
             name: name.to_owned(),
+            variant: variant.map(str::to_owned),
             backend,
             signature,
             segments,
@@ -77,6 +83,19 @@ impl Model {
     /// Its name in the graph.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What tells it from other models of its section, if there are any.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
+    /// What people call it: its name, behind it its variant.
+    pub fn called(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}/{variant}", self.name),
+            None => self.name.clone(),
+        }
     }
 
     /// Who runs it.
@@ -106,12 +125,7 @@ impl Model {
         terms: Terms,
         fixed: &[(String, f64)],
     ) -> Result<Door, String> {
-        let way = Arc::new(way);
-        let lane = self.workers.open(self.number, &way, fixed)?;
-        if let Some(within) = terms.within {
-            self.workers.promise(terms.priority, within);
-        }
-        Ok(Door { model: self.clone(), way, lane, terms })
+        Door::open(std::slice::from_ref(self), None, Arc::new(way), terms, fixed)
     }
 
     /// Has another version take its place once it has proved itself; until then it is asked a share of
@@ -154,86 +168,5 @@ impl Model {
 impl Drop for Model {
     fn drop(&mut self) {
         self.workers.leave(self.number);
-    }
-}
-
-/// Where one node asks a model.
-#[derive(Clone)]
-pub struct Door {
-    model: Arc<Model>,
-    way: Arc<Way>,
-    lane: usize,
-    terms: Terms,
-}
-
-impl Door {
-    /// Asks: `samples` are as many as the way's shape says. Its answer is due when the reply says so.
-    pub fn ask(&self, samples: Buffer, reply: Reply) {
-        self.ask_about(samples, Note::default(), reply);
-    }
-
-    /// As [`Door::ask`], with a note for whoever reads the answer.
-    pub fn ask_about(&self, samples: Buffer, note: Note, reply: Reply) {
-        let Self { model, way, lane, terms } = self;
-        model.counts.asked.add(1);
-        model.workers.ask(model.number, *lane, way, (samples, note), reply, terms.priority);
-    }
-
-    /// Other terms from now on.
-    pub fn set_terms(&mut self, terms: Terms) {
-        self.terms = terms;
-    }
-
-    /// The model.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
-    }
-}
-
-/// A model as the service that nodes find by its name.
-#[derive(Clone)]
-pub struct ModelService {
-    /// The model.
-    pub model: Arc<Model>,
-    /// What stands in inputs that no node feeds, by name.
-    pub fixed: Vec<(String, f64)>,
-    /// Where its answers are kept, if they are.
-    pub cache: Option<Arc<Cache>>,
-}
-
-impl ModelService {
-    /// A model whose answers are not kept.
-    pub fn new(model: Arc<Model>, fixed: Vec<(String, f64)>) -> Self {
-        Self { model, fixed, cache: None }
-    }
-
-    /// The same; its answers are kept there.
-    #[must_use]
-    pub fn cached(mut self, cache: Arc<Cache>) -> Self {
-        self.cache = Some(cache);
-        self
-    }
-}
-
-impl Service for ModelService {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn remark(&self) -> Option<String> {
-        self.model.remark()
-    }
-
-    fn figures(&self, name: &str, to: &mut dyn Figures) {
-        self.model.figures(name, to);
-    }
-
-    /// The pure-Rust backend hands its runs to threads of its own: short runs are made by the cores, so those
-    /// are such threads.
-    fn carry(&self, run: &mut (dyn FnMut() + Send)) {
-        if self.model.backend() == "rten" && !rten::is_own_thread() {
-            rten::on_own_thread(run);
-        } else {
-            run();
-        }
     }
 }

@@ -305,11 +305,12 @@ impl Runners {
                 }
                 continue;
             }
-            let row = Row { question: asked.question.floats(), note: asked.note, ..row };
+            let question = asked.question.clone();
+            let row = Row { question: question.floats(), note: asked.note, ..row };
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
-                Ok(answer) => succeed(counts, *segment, asked, answer),
+                Ok(answer) => succeed(counts, *segment, asked, answer, &row),
                 Err(fault) => fail(counts, asked, fault),
             }
         }
@@ -317,10 +318,15 @@ impl Runners {
     }
 }
 
-fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer) {
+fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer, row: &Row<'_>) {
     counts.answered.add(1);
     counts.segments[segment].exits.add(1);
+    counts.answers.record(asked.began.elapsed().as_nanos() as i64);
     asked.reply.answer(answer);
+    // Behind the answer, which must not wait for it.
+    if let Some(pair) = asked.pair {
+        pair.told(row, asked.began);
+    }
 }
 
 fn fail(counts: &Counts, asked: Asked, fault: Fault) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    asked::Asked,
+    asked::{Asked, Priority},
     chain::Chain,
     counts::{Counts, Shed},
     lane::{Lane, Next},
@@ -22,6 +22,8 @@ use super::{
 
 /// Questions of one kind that may wait; more are refused at once.
 const WAITING_MAX: usize = 16 << 10;
+/// The same of those that nobody waits for.
+const SPARE_MAX: usize = 256;
 /// Failed runs in a row after which a model is left alone for a while.
 const FAILURES_MAX: u32 = 8;
 /// How long it is left alone.
@@ -55,6 +57,8 @@ pub(super) struct Seat {
     pub(super) guest: Option<Guest>,
     /// The version that such means were made for.
     guest_of: u32,
+    /// The next cheaper variant, which answers what would be too late here.
+    pub(super) cheaper: Option<usize>,
 }
 
 /// Why a question is not taken.
@@ -69,7 +73,7 @@ impl Seat {
     pub(super) fn new(model: &Arc<Model>, chain: Chain) -> Self {
         Self {
             model: Arc::downgrade(model),
-            name: model.name().to_owned(),
+            name: model.called(),
             content: model.content.clone(),
             batch_max: model.batch_max,
             counts: model.counts.clone(),
@@ -83,6 +87,7 @@ impl Seat {
             versions: 1,
             guest: None,
             guest_of: 0,
+            cheaper: None,
         }
     }
 
@@ -127,13 +132,27 @@ impl Seat {
             let why = "the model failed again and again and is left alone for 5 s";
             return closed(asked, Shed::Resting, why);
         }
-        if self.lanes[lane].len() >= WAITING_MAX {
+        let most = if asked.priority == Priority::Spare { SPARE_MAX } else { WAITING_MAX };
+        if self.lanes[lane].len() >= most {
             return closed(asked, Shed::Full, "too many questions wait for the model");
         }
         self.lanes[lane].admit(now, asked).map_err(|refused| {
             let (asked, why) = *refused;
             Box::new((asked, Refusal::Late(why)))
         })
+    }
+
+    /// Whether it takes no questions now.
+    pub(super) fn is_closed(&self, now: i64) -> bool {
+        self.stuck || now < self.rests_until
+    }
+
+    /// Takes a question over that would be too late for another variant, or gives it back.
+    pub(super) fn take_over(&mut self, now: i64, mut asked: Asked) -> Result<(), Box<Asked>> {
+        let fits = |lane: &Lane| lane.segment == 0 && lane.way.goes_with(&asked.way);
+        let Some(lane) = self.lanes.iter().position(fits) else { return Err(Box::new(asked)) };
+        (asked.samples, asked.since) = (asked.question.clone(), now);
+        self.admit(now, lane, asked).map_err(|refused| Box::new(refused.0))
     }
 
     pub(super) fn name(&self) -> &str {

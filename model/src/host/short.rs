@@ -15,6 +15,7 @@ use std::sync::{Arc, MutexGuard};
 
 use super::{
     asked::{Asked, Priority},
+    door::Place,
     lane::{Lane, Next},
     run::{Job, Runners},
     state::State,
@@ -86,11 +87,10 @@ impl State {
 pub(super) fn run<'a>(
     shared: &'a Arc<Shared>,
     mut state: MutexGuard<'a, State>,
-    seat: usize,
-    lane: usize,
+    Place { seat, lane }: Place,
     priority: Priority,
 ) -> Option<MutexGuard<'a, State>> {
-    if priority == Priority::Low || state.seats[seat].guest.is_none() {
+    if priority >= Priority::Low || state.seats[seat].guest.is_none() {
         return Some(state);
     }
     let Some((guest, job)) = state.invite(seat, lane, shared.now(), shared.short_ns()) else {

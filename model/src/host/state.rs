@@ -3,11 +3,13 @@
 use engine::Fault;
 
 use super::{
-    asked::{Asked, WATCHED},
-    counts::Counts,
+    asked::{Asked, Priority, WATCHED},
+    counts::{Counts, Shed},
+    door::Place,
+    family::Family,
     lane::Next,
     run::{Job, Served},
-    seat::{NEVER, Seat},
+    seat::{NEVER, Refusal, Seat},
     short,
     workers::Ran,
 };
@@ -15,6 +17,9 @@ use super::{
 /// What the workers know together.
 pub(super) struct State {
     pub(super) seats: Vec<Seat>,
+    pub(super) families: Vec<Family>,
+    /// Workers there may be.
+    pub(super) threads: usize,
     /// Where to look first: models take turns.
     next: usize,
     /// Workers that sleep and that nobody has woken.
@@ -22,8 +27,6 @@ pub(super) struct State {
     /// Workers that were woken and have not come yet.
     pub(super) woken: usize,
     pub(super) started: usize,
-    /// Most there may be.
-    pub(super) threads: usize,
     /// Threads that are there and not given up.
     pub(super) alive: usize,
     /// Workers that were given up and have not come back.
@@ -41,15 +44,16 @@ pub(super) struct State {
 }
 
 impl State {
-    /// For so many threads at most.
-    pub(super) fn of(threads: usize) -> Self {
+    /// Of so many workers at most.
+    pub(super) fn new(threads: usize) -> Self {
         Self {
             seats: Vec::new(),
+            families: Vec::new(),
+            threads,
             next: 0,
             idle: 0,
             woken: 0,
             started: 0,
-            threads,
             alive: 0,
             lost: Vec::new(),
             busy: Vec::new(),
@@ -70,15 +74,82 @@ pub(super) struct Busy {
     since: i64,
     /// Nobody waits for what it runs.
     is_watch: bool,
+    /// When the run is expected to end at the latest; its beginning where nobody knows.
+    ends: i64,
 }
 
 impl Busy {
     pub(super) const fn new(worker: usize, seat: usize, version: u32, since: i64) -> Self {
-        Self { worker, seat, version, since, is_watch: false }
+        Self { worker, seat, version, since, is_watch: false, ends: since }
     }
 }
 
 impl State {
+    /// Lets a question wait for the last of these places that takes it, each cheaper than the next, or says
+    /// why not even the first does. Gives the place.
+    pub(super) fn admit(
+        &mut self,
+        now: i64,
+        places: &[Place],
+        mut asked: Asked,
+    ) -> Result<Place, Box<(Asked, Refusal)>> {
+        let mut better = places.iter().rev().peekable();
+        loop {
+            let &place = better.next().expect("a place at least");
+            let seat = &mut self.seats[place.seat];
+            match seat.admit(now, place.lane, asked) {
+                Ok(()) => {
+                    seat.counts.asked.add(1);
+                    return Ok(place);
+                }
+                Err(refused) if better.peek().is_some() => asked = refused.0,
+                Err(refused) => {
+                    seat.counts.asked.add(1);
+                    seat.counts.shed(match refused.1 {
+                        Refusal::Late(_) => Shed::Late,
+                        Refusal::Closed(reason, _) => reason,
+                    });
+                    return Err(refused);
+                }
+            }
+        }
+    }
+
+    /// Has cheaper variants answer what would be too late for this one: those of `late` from `from` on.
+    fn hand_on(&mut self, seat: usize, now: i64, late: &mut Vec<Asked>, from: usize) {
+        if self.seats[seat].cheaper.is_none() || late.len() == from {
+            return;
+        }
+        let mut handed = 0;
+        'questions: for mut asked in late.split_off(from) {
+            let mut next = self.seats[seat].cheaper;
+            while let Some(cheaper) = next.filter(|_| asked.reply.is_wanted()) {
+                let to = &mut self.seats[cheaper];
+                next = to.cheaper;
+                match to.take_over(now, asked) {
+                    Ok(()) => {
+                        to.counts.asked.add(1);
+                        handed += 1;
+                        continue 'questions;
+                    }
+                    Err(refused) => asked = *refused,
+                }
+            }
+            late.push(asked);
+        }
+        self.seats[seat].counts.handed.add(handed);
+    }
+
+    /// Workers in a run.
+    pub(super) fn occupied(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// What runs that are going on are expected to take still, together.
+    pub(super) fn running_ns(&self, now: i64) -> i64 {
+        self.busy.iter().map(|busy| (busy.ends - now).max(0)).sum()
+    }
+
     /// Whether anything waits that somebody waits for.
     pub(super) fn has_work(&self) -> bool {
         self.seats.iter().any(Seat::has_work)
@@ -100,12 +171,14 @@ impl State {
                 Some((self.seats[number].rank()?, turn, number))
             });
             let Some((rank, _, number)) = ranked.min() else { return (None, until) };
+            let is_spare = rank == Priority::Spare as usize;
             // What is watched has its answer: it begins only where a worker remains for those who ask.
-            if rank == WATCHED && !self.can_spare_one() {
+            if (is_spare && !self.may_spare(number)) || (rank == WATCHED && !self.can_spare_one()) {
                 return (None, until);
             }
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
+            self.hand_on(number, now, late, dropped);
             let given_up = (late.len() - dropped) as u64;
             let forgotten = self.seats[number].take_forgotten();
             let counts = &self.seats[number].counts;
@@ -130,6 +203,16 @@ impl State {
         self.threads == 1 || self.idle > 0 || self.started < self.threads
     }
 
+    /// Whether what nobody waits for may run: a worker is left for what may come, or, where there is one
+    /// alone, it is back soon enough.
+    fn may_spare(&self, seat: usize) -> bool {
+        if self.threads > 1 {
+            return self.busy.len() + 1 < self.threads;
+        }
+        let lanes = self.seats[seat].lanes.iter().filter(|lane| lane.len() > 0);
+        lanes.map(|lane| lane.upper(1)).max().unwrap_or(0) <= self.patience_ns
+    }
+
     pub(super) fn job(
         &mut self,
         worker: usize,
@@ -141,8 +224,10 @@ impl State {
         let seat = &mut self.seats[number];
         let version = seat.serving.clone();
         let is_watch = asked.iter().all(Asked::is_followed);
-        self.busy.push(Busy { is_watch, ..Busy::new(worker, number, version.number, now) });
         let here = &seat.lanes[lane];
+        let ends = now.saturating_add(here.upper(asked.len()));
+        let busy = Busy::new(worker, number, version.number, now);
+        self.busy.push(Busy { is_watch, ends, ..busy });
         let (way, segment, next) = (here.way.clone(), here.segment, here.next);
         let is_due =
             segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(asked.len()));

@@ -15,10 +15,11 @@ use engine::{Buffer, Fault, Reply};
 use crate::backend::{Loaded, rten};
 
 use super::{
-    asked::{Asked, Note, Priority},
+    asked::{Asked, Priority, Question},
     chain::Chain,
-    counts::Shed,
+    door::{Aim, Place},
     drift::Drift,
+    family::Family,
     model::Model,
     run::{Job, Runners},
     seat::{Refusal, Seat},
@@ -86,7 +87,7 @@ impl Workers {
     pub fn with(manner: Manner) -> Self {
         let manner = Manner { threads: manner.threads.max(1), ..manner };
         Self(Arc::new(Handle(Arc::new(Shared {
-            state: Mutex::new(State::of(manner.threads)),
+            state: Mutex::new(State::new(manner.threads)),
             work: Condvar::new(),
             ended: Condvar::new(),
             left: Condvar::new(),
@@ -127,19 +128,38 @@ impl Workers {
         }
     }
 
-    /// Lets a question wait for its model, or refuses it.
-    pub(super) fn ask(
+    /// Takes up models as the variants of one, the cheapest first; gives the number of the family. What
+    /// would be too late for one goes to the next cheaper.
+    pub(super) fn relate(&self, seats: Vec<usize>, dwell: Duration) -> usize {
+        let mut state = self.0.0.lock();
+        let family = Family::new(seats, nanos(dwell));
+        for (seat, cheaper) in family.steps() {
+            state.seats[seat].cheaper = Some(cheaper);
+        }
+        state.families.push(family);
+        state.families.len() - 1
+    }
+
+    /// The variant for a question that is asked now.
+    pub(super) fn choose(
         &self,
-        seat: usize,
-        lane: usize,
-        way: &Arc<Way>,
-        (samples, note): (Buffer, Note),
-        reply: Reply,
+        family: usize,
+        places: &[Place],
         priority: Priority,
-    ) {
+        left: Option<Duration>,
+    ) -> usize {
         let shared = &self.0.0;
-        let now = shared.now();
-        let left = reply.left();
+        let time = (shared.now(), left.map_or(i64::MAX, nanos));
+        shared.lock().choose(family, places, priority as usize, time, shared.manner.threads)
+    }
+
+    /// Lets a question wait for the model that `aim` says, or refuses it.
+    pub(super) fn ask(&self, places: &[Place], aim: Aim, question: Question<'_>, reply: Reply) {
+        let shared = &self.0.0;
+        let began = Instant::now();
+        let now = nanos(began.saturating_duration_since(shared.began));
+        let left = reply.left().map_or(i64::MAX, nanos);
+        let Question { way, samples, note, priority, pair } = question;
         let asked = Asked {
             way: way.clone(),
             question: samples.clone(),
@@ -147,27 +167,35 @@ impl Workers {
             reply,
             note,
             priority,
+            pair,
+            began,
             arrived: now,
             since: now,
-            deadline: left.map_or(i64::MAX, |left| now.saturating_add(nanos(left))),
+            deadline: now.saturating_add(left),
             watched: None,
         };
         let mut state = shared.lock();
-        if let Err(refused) = state.seats[seat].admit(now, lane, asked) {
-            let (asked, refusal) = *refused;
-            state.seats[seat].counts.shed(match refusal {
-                Refusal::Late(_) => Shed::Late,
-                Refusal::Closed(reason, _) => reason,
-            });
-            drop(state);
-            match refusal {
-                Refusal::Late(why) => asked.reply.give_up(why),
-                Refusal::Closed(_, why) => asked.reply.fail(Fault::new(why)),
+        let (best, cheapest) = match aim {
+            Aim::Only(at) => (at, at),
+            Aim::Best(at) => (at, 0),
+            Aim::Auto(family) => {
+                let threads = shared.manner.threads;
+                (state.choose(family, places, priority as usize, (now, left), threads), 0)
             }
-            return;
-        }
-        if let Some(state) = short::run(shared, state, seat, lane, priority) {
-            shared.call(state, 1);
+        };
+        match state.admit(now, &places[cheapest..=best], asked) {
+            Ok(place) => {
+                if let Some(state) = short::run(shared, state, place, priority) {
+                    shared.call(state, 1);
+                }
+            }
+            Err(refused) => {
+                drop(state);
+                match *refused {
+                    (asked, Refusal::Late(why)) => asked.reply.give_up(why),
+                    (asked, Refusal::Closed(_, why)) => asked.reply.fail(Fault::new(why)),
+                }
+            }
         }
     }
 

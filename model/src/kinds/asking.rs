@@ -8,7 +8,7 @@ use std::{
 use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Outline, Param};
 
 use crate::{
-    host::{ModelService, Priority, Rows},
+    host::{ModelService, Priority, Quality, Rows},
     signature::{Element, Signature, Slot},
 };
 
@@ -82,6 +82,20 @@ pub(super) const PRIORITY: Param<&str> = Param::with_default(
 .live();
 pub(super) const IN_FLIGHT: Param<i64> =
     Param::with_default("in_flight", 8, "Most questions open at once.").within(1.0, 4_096.0).live();
+
+pub(super) const QUALITY: Param<Quality> = Param::optional(
+    "quality",
+    "Of a model with `variants`, the one to ask: from 0, the cheapest, to 1, the most accurate, or \"auto\", \
+     the most accurate whose answer is expected in time; as its section says, unless written.",
+)
+.within(0.0, 1.0)
+.live();
+pub(super) const SESSION: Param<&str> = Param::optional(
+    "session",
+    "What the session is called where a model's `ab` and `shadow` take a share of the sessions, such as a \
+     person's pseudonym: who has the same name is answered by the same model, after a restart and on another \
+     host, too. Its number within the run, from 0, unless written.",
+);
 
 /// Numbers of a question, at most.
 const NUMBERS_MAX: usize = 64 << 20;
@@ -182,10 +196,13 @@ pub(super) struct Planned {
     pub(super) in_flight: usize,
     pub(super) within: Duration,
     pub(super) priority: Priority,
+    pub(super) quality: Option<Quality>,
+    /// Name of the session, for splits.
+    pub(super) session: String,
     /// Questions a second to expect.
     pub(super) rate_max: f64,
-    /// That of several channels one is looked at.
-    warning: Option<Diagnostic>,
+    /// That of several channels one is looked at, or a knob moves nothing.
+    warnings: Vec<Diagnostic>,
     /// How the model is asked row by row, where its file fixes how many questions a run has.
     pub(super) rows: Option<Arc<Rows>>,
     /// The moment of the piece that was told last, where pieces are asked about as they grow.
@@ -208,6 +225,8 @@ impl Planned {
         let (fitted, rows) = by_rows.map_or_else(|| whole.map(|fitted| (fitted, None)), Ok)?;
         let Fitted { made: Made { lens, cut, span_ns, rate_max }, layout, shape } = fitted;
         let (channels, scale) = (lens[0], scale(node)?);
+        let warnings = [of_several_rows(node, &lens), of_no_variants(node, &service)?];
+        let warnings = warnings.into_iter().flatten().collect();
         Ok(Self {
             service,
             span_ns,
@@ -220,7 +239,12 @@ impl Planned {
             priority: Priority::named(node.get(&PRIORITY)?),
             rate_max,
             rows,
-            warning: of_several_rows(node, &lens),
+            quality: node.get_optional(&QUALITY)?,
+            session: match node.get_optional(&SESSION)? {
+                Some(name) => name.to_owned(),
+                None => node.session().to_string(),
+            },
+            warnings,
             told: grows(node)?.then(|| Arc::new(AtomicI64::new(i64::MIN))),
         })
     }
@@ -237,7 +261,7 @@ impl Planned {
     /// What the node gives, in this format.
     pub(super) fn outline(self, format: Format) -> Outline {
         let mut outline = Outline::of([format]).looking_back(self.span_ns);
-        outline.warnings.extend(self.warning);
+        outline.warnings.extend(self.warnings);
         outline
     }
 
@@ -303,6 +327,21 @@ fn of_several_rows(node: &Node<'_>, lens: &[usize]) -> Option<Diagnostic> {
     let hint =
         "the model takes one; pick it where the pieces come from, as in `from = \"ecg[MLII]\"`";
     (lens[0] < rows).then(|| warning.hint(hint))
+}
+
+/// That `quality` moves nothing, if it is so.
+fn of_no_variants(
+    node: &Node<'_>,
+    service: &ModelService,
+) -> Result<Option<Diagnostic>, Diagnostic> {
+    if node.get_optional(&QUALITY)?.is_none() || service.variants().len() > 1 {
+        return Ok(None);
+    }
+    let name = node.get(&MODEL)?;
+    let message = format!("`quality` moves nothing: the model `{name}` has one variant");
+    let warning = Diagnostic::warning(Code::NoEffect, message).at(node.place(QUALITY.name()));
+    let hint = format!("name several in `variants` of `[model.{name}]`, or leave `quality` out");
+    Ok(Some(warning.of_node(node.name()).hint(hint)))
 }
 
 /// The model's input that a node feeds.

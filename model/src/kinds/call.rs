@@ -128,6 +128,7 @@ impl ModelCall {
         let Planned {
             service, input, shape, cut, order, in_flight, within, priority, rows, ..
         } = planned;
+        let (quality, session) = (planned.quality, planned.session);
         let formats: Vec<_> =
             (0..node.kind().outputs.len()).map(|port| node.output(port).clone()).collect();
         let identity = identity(&service, input, &shape, &format!("{read:?} {formats:?}"));
@@ -138,7 +139,8 @@ impl ModelCall {
             None => Way::new(model.signature(), input, shape, fixed, read),
         };
         let terms = Terms { within: Some(within), priority };
-        let door = way.and_then(|way| model.door(way, terms, fixed)).map_err(|why| {
+        let door = way.and_then(|way| service.door(way, terms, quality, &session));
+        let door = door.map_err(|why| {
             let message = format!("`{}` cannot be asked: {why}", model.name());
             let problem = node.problem(Code::MissingParameter, MODEL.name(), message);
             problem.hint("write such as `fixed = { sr = 16000 }` in its section")
@@ -206,16 +208,19 @@ impl Call for ModelCall {
             self.door.ask(samples.clone(), reply);
             return Ok(());
         };
+        // Which one answers has to be known before: no other's answer is kept under its name.
+        let chosen = self.door.choose(reply.left());
+        let content = self.door.model_at(chosen).content();
         let question = Question {
             // Another version gives other answers.
-            key: Key::of(self.identity.of_content(self.door.model().content()), samples.bytes()),
+            key: Key::of(self.identity.of_content(content), samples.bytes()),
             bytes: samples.bytes_len(),
             patience: self.within,
             fit: &self.fit,
         };
         cache.ask(question, reply, || {
             let (door, samples) = (self.door.clone(), samples.clone());
-            move |reply| door.ask(samples, reply)
+            move |reply| door.ask_only(chosen, samples, reply)
         });
         Ok(())
     }

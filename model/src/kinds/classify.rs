@@ -31,7 +31,7 @@ use super::{
     absent,
     asking::{
         COLOURS, GROW_S, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY,
-        Planned, STD, WINDOW_S, WITHIN_MS,
+        Planned, QUALITY, SESSION, STD, WINDOW_S, WITHIN_MS,
     },
     call::Asks,
     infer::{named, output},
@@ -86,6 +86,8 @@ pub static KIND: Kind = Kind {
         &STD,
         &WITHIN_MS,
         &PRIORITY,
+        &QUALITY,
+        &SESSION,
         &IN_FLIGHT,
         &FALLBACK,
         &SKIP_UNCHANGED,

@@ -20,8 +20,8 @@ use crate::{
 use super::{
     absent,
     asking::{
-        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned, STD,
-        WINDOW_S, WITHIN_MS,
+        COLOURS, HOP_S, IN_FLIGHT, INPUT, LAYOUT, MEAN, MODEL, NORMALIZE, PRIORITY, Planned,
+        QUALITY, SESSION, STD, WINDOW_S, WITHIN_MS,
     },
     call::Asks,
     infer::output,
@@ -56,6 +56,8 @@ pub static KIND: Kind = Kind {
         &STD,
         &WITHIN_MS,
         &PRIORITY,
+        &QUALITY,
+        &SESSION,
         &IN_FLIGHT,
         &FALLBACK,
         &SKIP_UNCHANGED,

@@ -1,5 +1,8 @@
 //! `[model.NAME]` in a graph file: which model, who runs it, on what.
 
+mod arms;
+mod front;
+mod load;
 mod parts;
 mod reload;
 mod segmented;
@@ -12,17 +15,18 @@ use engine::{
 };
 
 use crate::{
-    backend::{self, Options},
+    backend,
     cache::{
         Cache,
         section::{CacheServices, PREFIX, find},
     },
-    host::{Manner, Model, ModelService, Trial, Workers},
+    host::{Manner, Workers},
     kinds::absent::AbsentModel,
 };
 
-use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
-use reload::Reload;
+use arms::{AB, Arms, DWELL_MS, QUALITY, SHADOW, VARIANTS};
+use load::Unread;
+use parts::{EXITS, FILE, ON_DRIFT, SEGMENTS, THRESHOLDS, WATCH};
 
 pub use parts::weights_of;
 pub use segmented::{Segmented, segmented};
@@ -33,7 +37,8 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     run together, on threads of its own. A relative `file` starts from the folder of the graph. Inputs of \
     the model that no node feeds get a number each: `fixed = { sr = 16000 }`. A model of `segments` is \
     left early by questions it is sure about: `exits` says when, and `watch` whether what it promises still \
-    holds. With `cache` what was asked before is not \
+    holds. Of `variants` the one that `quality` names, or that is in time, answers; `ab` gives a share of the \
+    sessions another model, `shadow` compares one. With `cache` what was asked before is not \
     asked again. With `reload` a new version takes over \
     while the graph runs, once it has proved itself. `afferent check` says what does not fit.";
 /// A section, for the manual.
@@ -48,6 +53,11 @@ pub static PARAMS: &[&dyn AnyParam] = &[
     &THRESHOLDS,
     &WATCH,
     &ON_DRIFT,
+    &VARIANTS,
+    &QUALITY,
+    &DWELL_MS,
+    &AB,
+    &SHADOW,
     &BACKEND,
     &PROVIDER,
     &BATCH_MAX,
@@ -180,7 +190,7 @@ fn settings(section: &SectionSpec) -> Result<Settings, Diagnostics> {
     let is_named = |(key, _): &(engine::Spanned<String>, _)| {
         let names = PARAMS.iter().map(|param| param.name());
         let meant = engine::nearest(&key.value, names).unwrap_or(&key.value);
-        [FILE.name(), SEGMENTS.name()].contains(&meant)
+        [FILE.name(), SEGMENTS.name(), VARIANTS.name()].contains(&meant)
     };
     let is_missing = !plain.params.iter().any(is_named);
     let params = plain.checked(PARAMS).map_err(|mut problems| {
@@ -205,45 +215,18 @@ fn settings(section: &SectionSpec) -> Result<Settings, Diagnostics> {
 impl ServiceKind for ModelServices {
     fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
         let Settings { params, fixed } = settings(section)?;
-        let paths = Paths::of(section, &params, self.graph_file.as_deref())?;
-        let read = paths.read(&*self.files);
-        if let (Err((path, error)), true) = (&read, params.read(&OPTIONAL)?) {
-            return Ok(format!("absent {path} {error}"));
-        }
-        let parts = read.map_err(|(path, error)| {
-            let message = format!("cannot read `{path}`: {error}");
-            let problem = Diagnostic::error(Code::of_io(&error), message);
-            let written = if paths.exits.as_ref() == Some(&path) {
-                EXITS.name()
-            } else if paths.segments.len() > 1 {
-                SEGMENTS.name()
-            } else {
-                FILE.name()
-            };
-            let place = section.param(written).and_then(|file| file.place.clone());
-            let problem = problem.at(&place).of(format!("model `{}`", section.name.value));
-            let hint = "check the path; it starts from the folder of the graph file";
-            if written == EXITS.name() && paths.segments.len() > 1 {
-                let graph = self.graph_file.as_deref().unwrap_or("GRAPH");
-                let writes = format!("`afferent calibrate {graph} --data FILE` writes it anew");
-                let hint = if error.kind() == std::io::ErrorKind::NotFound {
-                    format!(
-                        "run `afferent calibrate {graph} --data FILE`, which writes it; or {hint}"
-                    )
-                } else {
-                    writes
-                };
-                return problem.hint(hint);
-            }
-            problem.hint(hint)
-        })?;
+        let arms = Arms::of(section, &params, self.graph_file.as_deref())?;
+        let content = match self.contents(section, &params, &arms) {
+            Ok(content) => content,
+            Err(Unread::Absent(why)) => return Ok(format!("absent {why}")),
+            Err(Unread::Wrong(problems)) => return Err(problems),
+        };
         // One that is loaded anew is nobody else's.
         self.cache(section, &params)?;
         let own = if params.read(&RELOAD)? { section.name.value.as_str() } else { "" };
         let identity = format!(
-            "{} {:?} {} {:?} {} {fixed:?} {:?} {} {own}",
-            parts.content,
-            parts.watch(),
+            "{} {} {:?} {} {fixed:?} {:?} {} {own}",
+            content,
             params.read(&BACKEND)?,
             params.read(&PROVIDER)?,
             params.read(&BATCH_MAX)?,
@@ -257,8 +240,8 @@ impl ServiceKind for ModelServices {
         let unplanned = |_| Fault::new("its section is wrong");
         let Settings { params, fixed } = settings(section).map_err(unplanned)?;
         let refused = |problem: Diagnostic| Fault::new(problem.message);
-        let service = match self.load(section, &params) {
-            Ok(model) => ModelService::new(model, fixed),
+        let service = match self.load(section, &params, fixed) {
+            Ok(service) => service,
             Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {
                 return Ok(Arc::new(AbsentModel { why: fault.to_string() }));
             }
@@ -268,34 +251,5 @@ impl ServiceKind for ModelServices {
             Some(cache) => Arc::new(service.cached(cache)),
             None => Arc::new(service),
         })
-    }
-}
-
-impl ModelServices {
-    fn load(&self, section: &SectionSpec, params: &Params) -> Result<Arc<Model>, Fault> {
-        let refused = |problem: Diagnostic| Fault::new(problem.message);
-        let unplanned = |_| Fault::new("its section is wrong");
-        let unreadable =
-            |(path, error): (String, _)| Fault::io(format!("`{path}` cannot be read"), error);
-        let paths = Paths::of(section, params, self.graph_file.as_deref()).map_err(unplanned)?;
-        let parts = paths.read(&*self.files).map_err(unreadable)?;
-        let content = parts.content.clone();
-        let providers = params.read(&PROVIDER).map_err(refused)?;
-        let options = Options { providers: providers.into_iter().map(str::to_owned).collect() };
-        let backend = params.read(&BACKEND).map_err(refused)?;
-        let chain = parts.load(backend, &options)?;
-        let batch_max = params.read(&BATCH_MAX).map_err(refused)? as usize;
-        let model = Model::chained(&section.name.value, chain, batch_max, &self.workers);
-        if params.read(&RELOAD).map_err(refused)? {
-            let trial = Trial {
-                questions: params.read(&TRIAL_QUESTIONS).map_err(refused)? as u64,
-                agreement: params.read(&AGREEMENT).map_err(refused)?,
-                ..Trial::default()
-            };
-            let (files, tell) = (self.files.clone(), self.tell.clone());
-            let backend = backend.to_owned();
-            Reload { paths, backend, options, trial, files, content, tell }.start(&model);
-        }
-        Ok(model)
     }
 }

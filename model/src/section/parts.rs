@@ -144,6 +144,16 @@ impl Paths {
         Ok(Self { segments, exits, thresholds, watch: (watch, goes_whole) })
     }
 
+    /// Of a model in one file.
+    pub(super) fn single(path: &str) -> Self {
+        Self {
+            segments: vec![path.to_owned()],
+            exits: None,
+            thresholds: None,
+            watch: (None, false),
+        }
+    }
+
     /// Reads them; what cannot be read or makes no sense is told with the path it has.
     pub(super) fn read(&self, files: &dyn Files) -> Result<Parts, (String, std::io::Error)> {
         let read = |path: &String, most: u64| {
@@ -213,7 +223,7 @@ fn promised_of(promise: Promise) -> Option<Promised> {
 pub(super) fn missing(section: &SectionSpec) -> Diagnostic {
     let problem = Diagnostic::error(Code::MissingParameter, "`file` is missing");
     let problem = problem.at(&section.name.place).of(format!("model `{}`", section.name.value));
-    problem.hint("name an ONNX file, or the parts of a model in `segments`")
+    problem.hint("name an ONNX file, the parts of a model in `segments`, or models to choose from in `variants`")
 }
 
 /// What identifies the weights of a model: the content of its files, in hex.
@@ -227,6 +237,11 @@ impl Parts {
     /// How early exits are watched, if they are.
     pub(super) const fn watch(&self) -> Option<Watch> {
         self.watch
+    }
+
+    /// The content of its first file.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.segments[0]
     }
 
     /// Loads the model.

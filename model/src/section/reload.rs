@@ -33,7 +33,7 @@ pub(super) struct Reload {
 impl Reload {
     /// Looks at the model's files as long as somebody holds the model.
     pub(super) fn start(self, model: &Arc<Model>) {
-        let (tell, name) = (self.tell.clone(), model.name().to_owned());
+        let (tell, name) = (self.tell.clone(), model.called());
         let model = Arc::downgrade(model);
         let thread = Builder::new().name("afferent-reload".to_owned());
         if thread.spawn(move || self.watch(&model)).is_err() {
@@ -66,7 +66,7 @@ impl Reload {
 
     /// Offers what the files hold now, if that is something else.
     fn offer(&mut self, model: &Model) {
-        let name = model.name();
+        let name = model.called();
         let refused = |why: String| {
             let version = model.version();
             (self.tell)(&format!(
