@@ -81,8 +81,8 @@ fn what_is_watched_is_counted_apart_and_answers_are_the_same() {
         }
         let seen = seen(&model);
         assert_eq!((seen.watched + seen.skipped, seen.gone), (400, 0));
-        // One after the other nothing piles up, but on one thread as long as questions come.
-        assert!(seen.early[0].seen >= 100, "{seen:?}");
+        // So many may wait at once; more are taken only as time is left, which a busy machine may not have.
+        assert!(seen.watched >= 64, "{seen:?}");
         assert_eq!((seen.early[0].lost, seen.differs, seen.holds), (0, Some(0.0), Some(true)));
         let tally = model.tally();
         assert_eq!((tally.asked, tally.answered, tally.inside), (400, 400, 0));
