@@ -10,7 +10,7 @@ use afferent_suite::onnx;
 use engine::{Fault, RunOptions};
 use model::{
     backend::{
-        Array, Loaded, Runner, Values,
+        Array, Loaded, Runner,
         mock::{Behaviour, Cost, Mock},
         rten,
     },
