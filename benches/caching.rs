@@ -136,6 +136,7 @@ fn ask(cache: &Arc<Cache>, way: Identity, fit: &Arc<Fit>, samples: &Buffer, repl
         bytes: samples.bytes_len(),
         patience: Duration::from_secs(60),
         fit,
+        serves: None,
     };
     cache.ask(about, reply, || twice(samples));
 }
@@ -242,6 +243,7 @@ fn flock() -> f64 {
                         bytes: samples.bytes_len(),
                         patience: Duration::from_secs(60),
                         fit: &fit,
+                        serves: None,
                     };
                     cache.ask(about, Reply::through(heard.clone()), || {
                         let (held, runs) = (held.clone(), runs.clone());

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use afferent_suite::{kinds::tallied, onnx};
@@ -20,7 +20,7 @@ use model::{
         mock::{Behaviour, Cost, Mock},
     },
     cache::{Cache, CacheOptions, Fit, Identity, Key, Question},
-    host::{Door, Model, ModelService, Row, Rowwise, Terms, Way},
+    host::{Chain, Door, Model, ModelService, Moment, Row, Rowwise, Terms, Trial, Way},
     signature::{Element as Number, Signature, Slot},
 };
 
@@ -90,6 +90,7 @@ impl Asker {
             bytes: samples.bytes_len(),
             patience: self.patience,
             fit: &self.fit,
+            serves: None,
         };
         let door = self.door.clone();
         self.cache.ask(about, reply, || move |reply| door.ask(samples, reply));
@@ -212,7 +213,13 @@ fn whoever_is_asked_has_as_long_as_the_first_who_asked() {
     let (cache, fit) = (cache(), Arc::new(Fit::of(Vec::new())));
     for limit in [None, Some(Duration::from_secs(5))] {
         let (told, heard) = mpsc::channel();
-        let about = Question { key: Asker::key(1.0), bytes: 4 * LEN, patience: LIMIT, fit: &fit };
+        let about = Question {
+            key: Asker::key(1.0),
+            bytes: 4 * LEN,
+            patience: LIMIT,
+            fit: &fit,
+            serves: None,
+        };
         let (reply, _awaited) = engine::testing::reply(limit);
         cache.ask(about, reply, || {
             move |reply: Reply| told.send(reply.left()).expect("somebody listens")
@@ -222,6 +229,66 @@ fn whoever_is_asked_has_as_long_as_the_first_who_asked() {
         assert!(left <= limit, "{left:?}");
         assert!(left.is_none_or(|left| left > Duration::ZERO), "{left:?}");
     }
+}
+
+#[test]
+fn an_answer_that_another_version_may_have_given_is_not_kept() {
+    let (cache, fit) = (cache(), Arc::new(Fit::of(Vec::new())));
+    let made = |content| {
+        let mock = Mock::new(LEN, Cost::default(), Behaviour::Doubles);
+        Chain::one(Arc::new(mock)).with_content(content)
+    };
+    let model = Model::chained("m", made(1), 8, &cold(1));
+    let way = Way::new(model.signature(), 0, vec![LEN], &[], Box::new(Whole)).expect("a way");
+    let door = model.door(way, Terms::default(), &[]).expect("a door");
+    let held = Mutex::new(None);
+    let ask = |moment: &Moment| {
+        let about = Question {
+            key: Key::of(Identity::of(&[b"held"]).of_content(moment.hash()), &[1]),
+            bytes: 1,
+            patience: LIMIT,
+            fit: &fit,
+            serves: Some(moment),
+        };
+        let (reply, awaited) = engine::testing::reply(None);
+        let (told, heard) = mpsc::channel();
+        cache.ask(about, reply, || move |reply: Reply| told.send(reply).expect("sound"));
+        *held.lock().expect("sound") = heard.try_recv().ok();
+        awaited
+    };
+    let give = || {
+        let reply: Option<Reply> = held.lock().expect("sound").take();
+        reply.map(|reply| reply.answer(question(2.0))).is_some()
+    };
+    // The same version all the time: it is kept.
+    let before = model.content().now();
+    ask(&before);
+    assert!(give());
+    ask(&before);
+    assert!(!give(), "it is answered already");
+
+    let trial = Trial { questions: 20, agreement: 0.9, share: 0.5 };
+    let swap = |to, version| {
+        model.offer(made(to), trial).expect("it is alike");
+        let began = Instant::now();
+        while model.version() < version {
+            assert!(began.elapsed() < LIMIT, "never took over");
+            let (reply, awaited) = engine::testing::reply(None);
+            door.ask(question(1.0), reply);
+            drop(awaited.wait(LIMIT));
+        }
+    };
+    swap(2, 2);
+    let between = model.content().now();
+    assert_eq!((before.is_over(), between.hash()), (true, 2));
+    // It was put to version 2; before it is answered another takes over, and the first content is back.
+    ask(&between);
+    swap(3, 3);
+    swap(2, 4);
+    assert!(give());
+    assert_eq!(model.content().hash(), 2);
+    ask(&model.content().now());
+    assert!(give(), "nobody can tell who gave the answer before");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::{
 
 use engine::{Answer, Fault, Relay, Reply};
 
+use crate::host::Moment;
+
 use super::{Key, counts::Counts, memory::Kept, shared::Cache};
 
 /// Parts of the table, each with a lock of its own.
@@ -26,6 +28,8 @@ pub(super) struct Flight {
     left: Option<Duration>,
     /// Bytes of the question.
     bytes: u64,
+    /// The version that it is put to.
+    serves: Option<Moment>,
     /// Who waits; none once it is answered, or nobody waits any more.
     waiting: Mutex<Option<Vec<Reply>>>,
 }
@@ -50,7 +54,7 @@ impl Flights {
     pub(super) fn join(
         &self,
         cache: &Arc<Cache>,
-        (key, bytes): (Key, u64),
+        (key, bytes, serves): (Key, u64, Option<&Moment>),
         reply: Reply,
         patience: Duration,
         answered: impl Fn() -> Option<Kept>,
@@ -70,7 +74,8 @@ impl Flights {
         }
         let (left, cache) = (reply.left(), cache.clone());
         let waiting = Mutex::new(Some(vec![reply]));
-        let flight = Arc::new(Flight { cache, key, began: now, left, bytes, waiting });
+        let serves = serves.cloned();
+        let flight = Arc::new(Flight { cache, key, began: now, left, bytes, serves, waiting });
         table.insert(key, flight.clone());
         Joined::First(flight)
     }
@@ -126,7 +131,8 @@ impl Relay for Flight {
     fn pass_on(&self, answer: Result<Answer, Fault>) {
         match answer {
             Ok(answer) => {
-                let kept = self.cache.keep(&self.key, &answer, self.began);
+                let is_sure = self.serves.as_ref().is_none_or(|serves| !serves.is_over());
+                let kept = self.cache.keep(&self.key, &answer, self.began, is_sure);
                 let Some(waiting) = self.land() else { return };
                 let others = waiting.len().saturating_sub(1) as u64;
                 self.cache.count_spared(others, &kept, self.bytes);

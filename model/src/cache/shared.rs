@@ -8,6 +8,8 @@ use std::{
 
 use engine::{Answer, Fault, Figures, Reply, Series, Service};
 
+use crate::host::Moment;
+
 use super::{
     CacheCounts, Fit, Key, PREFIX, RedisOptions,
     counts::Counts,
@@ -49,6 +51,8 @@ pub struct Question<'a> {
     pub patience: Duration,
     /// What its answers look like.
     pub fit: &'a Arc<Fit>,
+    /// The version that it is put to, if there are versions: an answer that another may have given is not kept.
+    pub serves: Option<&'a Moment>,
 }
 
 impl Cache {
@@ -72,24 +76,26 @@ impl Cache {
     where
         A: FnOnce(Reply) + Send + 'static,
     {
-        let Question { key, bytes, patience, fit } = question;
+        let Question { key, bytes, patience, fit, serves } = question;
         let known = || self.memory.get(&key, Instant::now());
         let (reply, kept) = match known() {
             Some(kept) => (reply, kept),
-            None => match self.flights.join(self, (key, bytes as u64), reply, patience, known) {
-                Joined::Waits => return self.counts.waits.add(1),
-                Joined::Answered(reply, kept) => (reply, kept),
-                Joined::First(flight) => {
-                    let redis = self.redis.as_ref().filter(|redis| redis.is_asked());
-                    let Some(redis) = redis else {
-                        self.counts.misses.add(1);
-                        let left = flight.left();
-                        return ask()(Reply::through(flight).within(left));
-                    };
-                    let look_up = LookUp::new(flight, fit.clone(), Box::new(ask()), self.lasts);
-                    return redis.look_up(self, look_up);
+            None => {
+                match self.flights.join(self, (key, bytes as u64, serves), reply, patience, known) {
+                    Joined::Waits => return self.counts.waits.add(1),
+                    Joined::Answered(reply, kept) => (reply, kept),
+                    Joined::First(flight) => {
+                        let redis = self.redis.as_ref().filter(|redis| redis.is_asked());
+                        let Some(redis) = redis else {
+                            self.counts.misses.add(1);
+                            let left = flight.left();
+                            return ask()(Reply::through(flight).within(left));
+                        };
+                        let look_up = LookUp::new(flight, fit.clone(), Box::new(ask()), self.lasts);
+                        return redis.look_up(self, look_up);
+                    }
                 }
-            },
+            }
         };
         self.counts.hits.add(1);
         self.count_spared(1, &kept, bytes as u64);
@@ -106,11 +112,20 @@ impl Cache {
         self.memory.bytes()
     }
 
-    /// Keeps an answer to a question that began then.
-    pub(super) fn keep(self: &Arc<Self>, key: &Key, answer: &Answer, began: Instant) -> Kept {
+    /// Keeps an answer to a question that began then, if it `is_sure` that nobody else has given it.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        key: &Key,
+        answer: &Answer,
+        began: Instant,
+        is_sure: bool,
+    ) -> Kept {
         let now = Instant::now();
         let cost_ns = u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX);
         let kept = Kept::compact(answer, until(now, self.lasts), cost_ns);
+        if !is_sure {
+            return kept;
+        }
         self.memory.put(*key, kept.clone());
         if let Some(redis) = &self.redis {
             redis.write(self, key, &kept, self.lasts);

@@ -49,7 +49,7 @@ pub use service::ModelService;
 pub use shadow::Compared;
 pub use split::Split;
 pub use variants::Quality;
-pub use version::Trial;
+pub use version::{Content, Moment, Trial};
 pub use watch::{Promised, Seen, Watch};
 pub use way::{Row, Rowwise, Way};
 pub use workers::{Manner, Workers};

@@ -1,6 +1,6 @@
 //! [`Model`]: one loaded model, shared by all sessions of a host.
 
-use std::sync::{Arc, atomic::AtomicU64, atomic::Ordering};
+use std::sync::Arc;
 
 use crate::{backend::Loaded, signature::Signature};
 
@@ -10,7 +10,7 @@ use super::{
     counts::{Counts, Tally},
     door::Door,
     rows::Found,
-    version::Trial,
+    version::{Content, Trial},
     watch::Seen,
     way::Way,
     workers::Workers,
@@ -30,7 +30,7 @@ pub struct Model {
     pub(super) number: usize,
     pub(super) counts: Arc<Counts>,
     /// The content of the version that serves.
-    pub(super) content: Arc<AtomicU64>,
+    pub(super) content: Arc<Content>,
     pub(super) rows: Found,
 }
 
@@ -62,7 +62,7 @@ impl Model {
         let own = workers.clone();
         let batch_max = if chain.batches() { batch_max.max(1) } else { 1 };
         let (backend, signature) = (chain.backend(), chain.signature().clone());
-        let content = Arc::new(AtomicU64::new(chain.content()));
+        let content = Content::new(chain.content());
         let rows = (0..signature.inputs.len()).filter_map(|input| signature.rows(input)).max();
         let sizes = batch_max.max(rows.unwrap_or(1));
         workers.enrol(chain, |number| Self {
@@ -142,9 +142,9 @@ impl Model {
         self.workers.version(self.number)
     }
 
-    /// The hash of what the version that serves was made of; 0 where nobody said.
-    pub fn content(&self) -> u64 {
-        self.content.load(Ordering::Relaxed)
+    /// What the version that serves was made of.
+    pub fn content(&self) -> &Arc<Content> {
+        &self.content
     }
 
     /// What became of questions.

@@ -3,10 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
 };
 
 use super::{
@@ -16,7 +13,7 @@ use super::{
     lane::{Lane, Next},
     model::Model,
     short::Guest,
-    version::{OnTrial, Standing, Trial, Version},
+    version::{Content, OnTrial, Standing, Trial, Version},
     way::Way,
 };
 
@@ -40,7 +37,7 @@ pub(super) struct Seat {
     name: String,
     pub(super) counts: Arc<Counts>,
     /// The content of the version that serves, for whoever keeps answers.
-    content: Arc<AtomicU64>,
+    content: Arc<Content>,
     batch_max: usize,
     /// Those of its model, which may be gone.
     pub(super) lanes: Vec<Lane>,
@@ -303,7 +300,7 @@ impl Seat {
 
     /// Answers are others now that no question leaves early: those kept are not for these.
     pub(super) fn has_shut(&self) {
-        self.content.store(self.serving.chain.content(), Ordering::Relaxed);
+        self.content.turn(self.serving.chain.content());
     }
 
     /// Takes a new version back that has failed.
@@ -323,7 +320,7 @@ impl Seat {
 
     /// What another version has begun is begun again.
     fn begin_again(&mut self) {
-        self.content.store(self.serving.chain.content(), Ordering::Relaxed);
+        self.content.turn(self.serving.chain.content());
         for lane in 0..self.lanes.len() {
             if self.lanes[lane].segment == 0 {
                 continue;

@@ -1,6 +1,9 @@
 //! Versions of a model: the one that serves, the one before, and one on trial.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::chain::Chain;
 
@@ -9,6 +12,61 @@ pub(super) struct Version {
     /// Counts the versions of a model, from 1.
     pub(super) number: u32,
     pub(super) chain: Chain,
+}
+
+/// What the version that serves was made of, for whoever keeps answers.
+#[derive(Debug)]
+pub struct Content {
+    hash: AtomicU64,
+    /// How often another took its place.
+    turns: AtomicU64,
+}
+
+impl Content {
+    pub(super) fn new(hash: u64) -> Arc<Self> {
+        Arc::new(Self { hash: hash.into(), turns: 0.into() })
+    }
+
+    /// A version with that hash serves from now on.
+    pub(super) fn turn(&self, hash: u64) {
+        if self.hash() == hash {
+            return;
+        }
+        // Before the hash: whoever sees the new one sees that it is new.
+        self.turns.fetch_add(1, Ordering::Release);
+        self.hash.store(hash, Ordering::Release);
+    }
+
+    /// Its hash; 0 where nobody said.
+    pub fn hash(&self) -> u64 {
+        self.hash.load(Ordering::Acquire)
+    }
+
+    /// What serves now.
+    pub fn now(self: &Arc<Self>) -> Moment {
+        let turns = self.turns.load(Ordering::Acquire);
+        Moment { hash: self.hash(), turns, content: self.clone() }
+    }
+}
+
+/// What served when somebody asked.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    content: Arc<Content>,
+    hash: u64,
+    turns: u64,
+}
+
+impl Moment {
+    /// The hash of the version that served.
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether another version may have answered since, even if the first is back.
+    pub fn is_over(&self) -> bool {
+        self.content.turns.load(Ordering::Acquire) != self.turns
+    }
 }
 
 /// How a new version proves itself before it serves.

@@ -210,13 +210,14 @@ impl Call for ModelCall {
         };
         // Which one answers has to be known before: no other's answer is kept under its name.
         let chosen = self.door.choose(reply.left());
-        let content = self.door.model_at(chosen).content();
+        let serves = self.door.model_at(chosen).content().now();
         let question = Question {
             // Another version gives other answers.
-            key: Key::of(self.identity.of_content(content), samples.bytes()),
+            key: Key::of(self.identity.of_content(serves.hash()), samples.bytes()),
             bytes: samples.bytes_len(),
             patience: self.within,
             fit: &self.fit,
+            serves: Some(&serves),
         };
         cache.ask(question, reply, || {
             let (door, samples) = (self.door.clone(), samples.clone());

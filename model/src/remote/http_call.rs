@@ -369,6 +369,7 @@ impl Call for HttpCall {
             bytes: written.len(),
             patience: self.within,
             fit: &self.fit,
+            serves: None,
         };
         cache.ask(question, reply, || ask);
         Ok(())
