@@ -5,9 +5,12 @@
 //!   frames ─▶ session ─▶ datagrams, streams ══ QUIC ══▶ session ─▶ frames, gaps, bounds
 //! ```
 //!
-//! [`wire`] is what travels, [`clock`] follows the other host's clock.
+//! [`wire`] is what travels, [`session`] decides what to send and when, [`clock`] follows the other
+//! host's clock. None of them knows a socket or reads a clock; [`testing`] joins two sessions by a
+//! network that is as bad as a test wants.
 
 pub mod clock;
+pub mod session;
 pub mod testing;
 pub mod translate;
 pub mod wire;

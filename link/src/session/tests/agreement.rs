@@ -1,0 +1,124 @@
+//! Who may work together, and what becomes of bytes that mean nothing.
+
+use super::support::*;
+use crate::{
+    session::{Input, Path, Session},
+    testing::{Delivered, Pair, Random, Way, Weather},
+    wire::ByeReason,
+};
+
+fn refusals(pair: &Pair, side: usize) -> Vec<(ByeReason, &str)> {
+    let refused = |given: &'_ Delivered| matches!(given, Delivered::Refused { .. });
+    let all = pair.delivered[side].iter().filter(|given| refused(given));
+    all.filter_map(|given| match given {
+        Delivered::Refused { reason, text, .. } => Some((*reason, &text[..])),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn hosts_with_different_graphs_are_told_everything_that_differs() {
+    let mut other = config(1, 11);
+    other.graph = [3; 16];
+    other.edges[0].format = config(1, 11).edges[2].format.clone();
+    other.edges[1].name = "beats -> count".to_owned();
+    let sessions = [Session::new(config(0, 10)), Session::new(other)];
+    let ways = [0, 1].map(|n| Way::new(Weather::calm(MS), n));
+    let mut pair = Pair::new(sessions, ways, clocks());
+
+    pair.run(10 * S, check);
+
+    let (reason, text) = refusals(&pair, 1)[0];
+    assert_eq!(reason, ByeReason::Graph);
+    for wanted in [
+        "edge `ecg -> clean`: frame_len is `20000` here and `10` there",
+        "edge `beats -> count` here is `beats -> store` there",
+        "the two run different graphs; give both the same file",
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in {text:?}");
+    }
+    assert!(pair.sessions[0].totals().calls < 5, "calling again would change nothing");
+}
+
+#[test]
+fn a_side_that_starts_anew_goes_on_and_says_what_is_gone() {
+    for side in 0..2 {
+        let mut pair = pair([Weather::calm(10 * MS); 2], 7);
+        let mut number = 0;
+        let mut send = |pair: &mut Pair, count: u64| {
+            for _ in 0..count {
+                pair.run(pair.now_ns() + 20 * MS, check);
+                let time = pair.clock(0);
+                assert!(pair.send(0, EVENTS, event(time, number)));
+                number += 1;
+            }
+        };
+        send(&mut pair, 100);
+        pair.run(pair.now_ns() + S, |_| {});
+
+        pair.replace(side, Session::new(config(side, 99)));
+        pair.run(pair.now_ns() + 5 * S, |_| {});
+        send(&mut pair, 50);
+        pair.run(pair.now_ns() + 5 * S, |_| {});
+
+        let tags: Vec<u64> = pair.delivered[1]
+            .iter()
+            .filter_map(|given| match given {
+                Delivered::Frame { edge: EVENTS, frame, .. } => Some(frame.header.tag),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(tags, (0..150).collect::<Vec<_>>(), "side {side}");
+        let gaps = pair.delivered[1].iter();
+        let gaps = gaps.filter(|given| matches!(given, Delivered::Gap { edge: EVENTS, .. }));
+        assert_eq!(gaps.count(), 1, "side {side}: that it started anew is told once");
+    }
+}
+
+#[test]
+fn nothing_that_comes_makes_a_session_panic_or_grow() {
+    let mut refused = 0;
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let mut pair = pair([Weather::calm(MS); 2], seed);
+        pair.run(S, check);
+        for _ in 0..200 {
+            let len = random.below(200) as usize;
+            let mut bytes: Vec<u8> = (0..len).map(|_| random.next_u64() as u8).collect();
+            if len > 12 && random.happens(0.9) {
+                // Past the preamble and the head, into the messages.
+                bytes[..4].copy_from_slice(&[b'A', 1 + random.below(2) as u8, 0, 0]);
+                bytes[4..8].copy_from_slice(&[
+                    1 + random.below(12) as u8,
+                    0,
+                    random.below(4) as u8,
+                    0,
+                ]);
+                bytes[8..12].copy_from_slice(&(len as u32 - 12).to_le_bytes());
+            }
+            if !pair.sessions[1].is_up() {
+                // Refused before; here it is taken back at once.
+                let path = Path {
+                    rtt_ns: MS,
+                    bytes_per_s: 0.0,
+                    datagram_max: 1_200,
+                    datagram_room: 1 << 16,
+                    stream_room: 1 << 16,
+                };
+                let now = pair.clock(1);
+                pair.sessions[1].handle(now, Input::Up(path));
+            }
+            let (now, stream) = (pair.clock(1), 1_000 + random.below(400));
+            let end = random.happens(0.1);
+            match random.below(3) {
+                0 => pair.sessions[1].handle(now, Input::Datagram(&bytes)),
+                1 => pair.sessions[1].handle(now, Input::Stream { stream, bytes: &bytes, end }),
+                _ => pair.run(pair.now_ns() + MS, |_| {}),
+            }
+            while pair.sessions[1].poll(now).is_some() {}
+        }
+        refused += pair.sessions[1].totals().malformed;
+    }
+    assert!(refused > 10_000, "{refused}");
+}
