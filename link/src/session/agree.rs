@@ -88,14 +88,12 @@ impl Session {
                     self.tell_gap(n as u16, DurableIn::RESTART, 0);
                 }
                 Edge::DurableIn(_) => {}
-                Edge::DroppableIn(input) if is_new => {
+                Edge::DroppableIn(input) if has_restarted => {
                     let waiting = input.restart(theirs.next);
                     for frame in waiting {
                         self.deliver(now, n as u16, frame);
                     }
-                    if has_restarted {
-                        self.tell_gap(n as u16, DurableIn::RESTART, 0);
-                    }
+                    self.tell_gap(n as u16, DurableIn::RESTART, 0);
                 }
                 Edge::DroppableIn(_) => {}
             }

@@ -29,6 +29,8 @@ pub(super) struct DroppableIn {
     ends_at: Option<u64>,
     has_ended: bool,
     lost: BTreeSet<u64>,
+    /// Places of which the other side says that they will not come: from, to and why.
+    missing: BTreeMap<u64, (u64, Gap)>,
     pub(super) unacknowledged: bool,
     pub(super) counts: Received,
 }
@@ -56,6 +58,7 @@ impl DroppableIn {
             ends_at: None,
             has_ended: false,
             lost: BTreeSet::new(),
+            missing: BTreeMap::new(),
             unacknowledged: false,
             counts: Received::default(),
         }
@@ -101,6 +104,26 @@ impl DroppableIn {
         self.look(now);
     }
 
+    /// The other side says that these places will not come, so they need not be waited for.
+    pub(super) fn skip(&mut self, now: Timestamp, from: u64, to: u64, reason: Gap) {
+        if to > self.counts.next && self.missing.len() < self.frames_max.max(64) {
+            self.missing.insert(from, (to, reason));
+        }
+        self.announced = self.announced.max(to);
+        self.look(now);
+    }
+
+    /// As far as the place that is next is known to be missing, and why.
+    fn known_missing(&mut self) -> Option<(u64, Gap)> {
+        let next = self.counts.next;
+        while let Some(first) = self.missing.first_entry().filter(|first| first.get().0 <= next) {
+            first.remove();
+        }
+        let (_, &(to, reason)) = self.missing.range(..=next).next_back()?;
+        let until = self.early.keys().next().map_or(to, |&first| first.min(to));
+        (until > next).then_some((until, reason))
+    }
+
     /// Frames of a connection that is gone will not come.
     pub(super) fn lose(&mut self, now: Timestamp) {
         if self.hole.is_some() {
@@ -115,6 +138,7 @@ impl DroppableIn {
         self.counts.inside = 0;
         self.bytes = 0;
         self.lost.clear();
+        self.missing.clear();
         self.counts.restarts += 1;
         (self.counts.next, self.announced) = (next, next);
         (self.hole, self.next_bound, self.ends_at, self.has_ended) = (None, None, None, false);
@@ -160,6 +184,9 @@ impl DroppableIn {
             self.has_ended = true;
             return Some(Ordered::End);
         }
+        if let Some((until, reason)) = self.known_missing() {
+            return Some(self.give_up(now, until, reason));
+        }
         let is_full = self.early.len() >= self.frames_max || self.bytes > self.bytes_max;
         let is_due = self.wake().is_some_and(|due| now >= due);
         if !is_due && !is_full {
@@ -171,6 +198,12 @@ impl DroppableIn {
         }
         // What the sender dropped it says on the next frame.
         let said = self.early.get(&until).and_then(|frame| frame.header.gap.get());
+        Some(self.give_up(now, until, said.unwrap_or(Gap::Source)))
+    }
+
+    /// What comes before `until` is not waited for any more.
+    fn give_up(&mut self, now: Timestamp, until: u64, reason: Gap) -> Ordered {
+        let next = self.counts.next;
         self.lost.extend((next..until).rev().take(LOST_MAX));
         while self.lost.len() > LOST_MAX {
             self.lost.pop_first();
@@ -179,7 +212,7 @@ impl DroppableIn {
         self.counts.lost += until - next;
         self.hole = None;
         self.look(now);
-        Some(Ordered::Gap { reason: said.unwrap_or(Gap::Source), frames: until - next })
+        Ordered::Gap { reason, frames: until - next }
     }
 
     /// What is decided, and the newest bound.

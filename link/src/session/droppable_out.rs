@@ -47,6 +47,8 @@ pub(super) struct DroppableOut {
     next: u64,
     /// What is missing before the next frame to be sent.
     gap: MaybeGap,
+    /// Places that were dropped, from and to, to be told as well: the frame behind them may be lost.
+    missing: VecDeque<(u64, u64, Gap)>,
     bound: Timestamp,
     told_bound: Timestamp,
     known_bound: Timestamp,
@@ -68,6 +70,7 @@ impl DroppableOut {
             streamed: Vec::new(),
             next: 0,
             gap: MaybeGap::NONE,
+            missing: VecDeque::new(),
             bound: Timestamp::MIN,
             told_bound: Timestamp::MIN,
             known_bound: Timestamp::MIN,
@@ -97,6 +100,7 @@ impl DroppableOut {
         let dropped = self.waiting.pop_front().expect("only called where there is one");
         self.bytes -= dropped.frame.buffer().bytes_len();
         self.counts.drop(reason);
+        note_missing(&mut self.missing, dropped.place, reason);
         let missing = self.gap.or(dropped.frame.header.gap).or(reason.into());
         match self.waiting.front_mut() {
             Some(after) => {
@@ -134,14 +138,14 @@ impl DroppableOut {
             self.drop_first(Gap::Late);
         }
         let mut resets = Vec::new();
-        let (edge, counts, gap) = (self.edge, &mut self.counts, &mut self.gap);
+        let (edge, counts, missing) = (self.edge, &mut self.counts, &mut self.missing);
         self.streamed.retain(|frame| {
             let is_late = now > frame.due;
             if is_late {
                 resets.push(StreamKey::Frame { edge, place: frame.place });
                 if frame.written < frame.bytes.len() {
                     counts.drop(Gap::Late);
-                    gap.note(Gap::Late);
+                    note_missing(missing, frame.place, Gap::Late);
                 }
             }
             !is_late
@@ -162,6 +166,7 @@ impl DroppableOut {
         for frame in self.streamed.drain(..) {
             if frame.written < frame.bytes.len() {
                 self.counts.drop(Gap::Source);
+                note_missing(&mut self.missing, frame.place, Gap::Source);
             }
         }
         (self.told_end, self.told_bound) = (false, Timestamp::MIN);
@@ -221,8 +226,9 @@ impl DroppableOut {
             || (!self.waiting.is_empty() && !self.fits_datagram(path))
     }
 
-    /// About `most` bytes of the newest frame that is not written in full: its stream, the bytes,
-    /// and whether they are the last.
+    /// About `most` bytes of the frame that is being written, else of the newest that waits: its stream,
+    /// the bytes, and whether they are the last. A frame that is begun is finished: were each to give
+    /// way to the next, none would arrive where they come faster than the way takes them.
     pub(super) fn write(
         &mut self,
         writer: &mut FrameWriter,
@@ -230,8 +236,12 @@ impl DroppableOut {
         most: usize,
         path: &Path,
     ) -> Option<(StreamKey, Vec<u8>, bool)> {
-        let begun = self.streamed.iter().filter(|frame| frame.written < frame.bytes.len()).count();
-        let may_begin = begun < self.frames_max && !self.fits_datagram(path);
+        let is_free = self.streamed.iter().all(|frame| frame.written == frame.bytes.len());
+        let may_begin = is_free && !self.fits_datagram(path);
+        // The way was taken until now: of what has waited meanwhile, only the newest is worth it.
+        while may_begin && self.waiting.len() > 1 {
+            self.drop_first(Gap::Full);
+        }
         if let Some(first) = self.waiting.pop_front_if(|_| may_begin) {
             let mut frame = first.frame;
             frame.header.gap = std::mem::take(&mut self.gap).or(frame.header.gap);
@@ -277,7 +287,25 @@ impl DroppableOut {
         tell.then_some(self.next)
     }
 
+    /// Places that were dropped and not told of yet.
+    pub(super) fn missing_to_tell(&mut self) -> impl Iterator<Item = (u64, u64, Gap)> {
+        self.missing.drain(..)
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.ended && self.told_end && self.counts.inside == 0
+    }
+}
+
+/// Ranges are few, as what is dropped mostly stands together; of more the oldest are left to the
+/// receiver's patience.
+fn note_missing(missing: &mut VecDeque<(u64, u64, Gap)>, place: u64, reason: Gap) {
+    const RANGES_MAX: usize = 64;
+    match missing.back_mut() {
+        Some((_, to, why)) if *to == place && *why == reason => *to += 1,
+        _ => missing.push_back((place, place + 1, reason)),
+    }
+    if missing.len() > RANGES_MAX {
+        missing.pop_front();
     }
 }

@@ -217,6 +217,7 @@ impl Session {
                         self.tell_gap(edge, reason, frames);
                     }
                 }
+                Edge::DroppableIn(input) => input.skip(now, from, to, reason),
                 _ => return Err(unexpected()),
             },
             Message::Bound { next, bound } => match &mut self.edges[usize::from(edge)] {

@@ -148,7 +148,7 @@ impl Session {
         }
     }
 
-    /// Acknowledgements of durable edges, and ends of droppable ones, go where nothing is lost.
+    /// Acknowledgements of durable edges, gaps and ends of droppable ones go where nothing is lost.
     fn put_acknowledgements(&mut self, now: Timestamp) {
         let ack_ns = self.config.timing.ack_ns;
         let (is_open, agreed) = (self.is_open, self.agreed.is_some());
@@ -166,6 +166,9 @@ impl Session {
                     }
                 }
                 Edge::DroppableOut(edge, _) if is_open => {
+                    for (from, to, reason) in edge.missing_to_tell() {
+                        Message::Gap { from, to, reason }.put(&mut connection.control, n as u16);
+                    }
                     if let Some(next) = edge.end_to_tell() {
                         Message::End { next }.put(&mut connection.control, n as u16);
                     }
