@@ -88,7 +88,7 @@ pub struct Timing {
     pub probe_fast_ns: i64,
     /// Silence after which a side asks more often.
     pub doubt_ns: i64,
-    /// Silence after which the connection is given up.
+    /// Silence after which the connection is given up, and the time that a hello may take.
     pub silence_ns: i64,
     /// Between two calls while there is no connection, at first and at most: it doubles.
     pub call_ns: [i64; 2],

@@ -22,6 +22,7 @@ pub(super) struct Connection {
     pub(super) control: Vec<u8>,
     /// When something came last.
     pub(super) heard: Timestamp,
+    begun: Timestamp,
     pub(super) asked: Option<Timestamp>,
     pub(super) answers: Vec<Message>,
     pub(super) hello_heard: bool,
@@ -45,11 +46,18 @@ impl Connection {
             streams: BTreeMap::new(),
             control: Vec::new(),
             heard: now,
+            begun: now,
             asked: None,
             answers: Vec::new(),
             hello_heard: false,
             ready_told: false,
         }
+    }
+
+    /// When it is given up, if nothing more comes, or no hello.
+    pub(super) fn ends(&self, timing: &Timing) -> Timestamp {
+        let since = if self.hello_heard { self.heard } else { self.begun };
+        since.plus_nanos(timing.silence_ns)
     }
 
     /// Bytes that came on streams and are no record yet.

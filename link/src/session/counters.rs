@@ -47,7 +47,7 @@ pub struct Totals {
     pub connections: u64,
     /// Calls made.
     pub calls: u64,
-    /// Connections given up in silence.
+    /// Connections given up in silence, or for want of a hello.
     pub silences: u64,
     /// What could not be read, or had no meaning.
     pub malformed: u64,

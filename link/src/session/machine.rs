@@ -208,10 +208,7 @@ impl Session {
             return call.into_iter().chain(self.edge_wakes(None)).min();
         };
         let timing = &self.config.timing;
-        let own = [
-            connection.next_probe(now, timing, self.knows_clock()),
-            connection.heard.plus_nanos(timing.silence_ns),
-        ];
+        let own = [connection.next_probe(now, timing, self.knows_clock()), connection.ends(timing)];
         own.into_iter().chain(self.edge_wakes(Some(&connection.path))).min()
     }
 
@@ -309,10 +306,8 @@ impl Session {
 
     fn tick(&mut self, now: Timestamp) {
         let timing = self.config.timing;
-        let silent = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| now.since(connection.heard) >= timing.silence_ns);
+        let silent =
+            self.connection.as_ref().is_some_and(|connection| now >= connection.ends(&timing));
         if silent {
             self.totals.silences += 1;
             self.out.push_back(Output::Close);

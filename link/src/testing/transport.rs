@@ -58,6 +58,8 @@ enum Happens {
 struct End {
     /// The call whose connection this is.
     call: Option<u64>,
+    /// The newest call whose connection was given up: what still comes of it is not heard.
+    forgotten: Option<u64>,
     keys: BTreeMap<StreamKey, (u64, usize)>,
     streams: u64,
     waiting: VecDeque<Segment>,
@@ -111,7 +113,8 @@ impl Transport {
 
     /// End `end` forgets its connection; the other is not told.
     pub fn close(&mut self, end: usize) {
-        self.ends[end] = End::default();
+        let forgotten = self.ends[end].call.max(self.ends[end].forgotten);
+        self.ends[end] = End { forgotten, ..End::default() };
     }
 
     /// Sends a datagram.
@@ -219,8 +222,8 @@ impl Transport {
             Packet::Welcome if self.ends[to].call.is_some() => return heard,
             Packet::Welcome => self.begin(to, call),
             // Who was called has a connection when the caller uses it; older ones are forgotten.
-            _ if self.ends[to].call.is_none_or(|mine| mine < call) && to == 1 => {
-                self.begin(to, call)
+            _ if to == 1 && self.ends[1].call.max(self.ends[1].forgotten) < Some(call) => {
+                self.begin(to, call);
             }
             _ if self.ends[to].call == Some(call) => {}
             _ => return heard,
@@ -252,7 +255,13 @@ impl Transport {
     }
 
     fn begin(&mut self, end: usize, call: u64) {
-        self.ends[end] = End { call: Some(call), window: 32e3, back_off: 1, ..End::default() };
+        self.ends[end] = End {
+            call: Some(call),
+            forgotten: self.ends[end].forgotten,
+            window: 32e3,
+            back_off: 1,
+            ..End::default()
+        };
     }
 
     fn acknowledge(&mut self, now: i64, end: usize, number: u64) {
