@@ -38,7 +38,7 @@ impl Session {
             format: describe(&config.format),
         });
         Hello {
-            newest: NEWEST,
+            newest: self.newest,
             oldest: OLDEST,
             graph: self.config.graph,
             session: self.config.session,
@@ -57,7 +57,7 @@ impl Session {
         let has_restarted = is_new && self.agreed.is_some();
         self.agreed = Some(hello.life);
         self.is_open &= !is_new;
-        let version = NEWEST.min(hello.newest);
+        let version = self.newest.min(hello.newest);
         let is_other = version != self.version;
         self.version = version;
         for (n, theirs) in hello.edges.iter().enumerate() {

@@ -81,7 +81,10 @@ impl DroppableOut {
     }
 
     /// Takes a frame; the oldest give way where there is no room.
-    pub(super) fn take(&mut self, now: Timestamp, frame: Frame, mark: u64) {
+    pub(super) fn take(&mut self, now: Timestamp, frame: Frame, mark: u64) -> Result<(), Frame> {
+        if self.ended {
+            return Err(frame);
+        }
         self.bytes += frame.buffer().bytes_len();
         let (place, due) = (self.next, now.plus_nanos(self.deadline_ns));
         self.waiting.push_back(Waiting { place, frame, due, mark });
@@ -93,6 +96,11 @@ impl DroppableOut {
         {
             self.drop_first(Gap::Full);
         }
+        Ok(())
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// The reason goes with the frame that follows, before any that it had itself.

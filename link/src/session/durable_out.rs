@@ -62,14 +62,14 @@ impl DurableOut {
     }
 
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.kept.is_empty()
-            || (self.kept.len() < self.frames_max && self.bytes + bytes <= self.bytes_max)
+        let fits = self.kept.len() < self.frames_max && self.bytes + bytes <= self.bytes_max;
+        !self.ended && (self.kept.is_empty() || fits)
     }
 
     /// Takes a frame, or gives it back while there is no room.
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Frame> {
         let bytes = frame.buffer().bytes_len();
-        if !self.has_room(bytes) || self.ended {
+        if !self.has_room(bytes) {
             return Err(frame);
         }
         self.bytes += bytes;

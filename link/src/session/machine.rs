@@ -17,7 +17,7 @@ use super::{
 use crate::{
     clock::{ClockFilter, Estimate},
     translate::Translation,
-    wire::{ByeReason, FrameWriter, Message, OLDEST},
+    wire::{ByeReason, FrameWriter, Message, NEWEST, OLDEST},
 };
 
 /// See the [module](super).
@@ -35,6 +35,8 @@ pub struct Session {
     pub(super) agreed: Option<u64>,
     /// The other side is ready for frames.
     pub(super) is_open: bool,
+    /// The newest version we read: tests know older ones.
+    pub(super) newest: u8,
     /// What we write.
     pub(super) version: u8,
     pub(super) clock: ClockFilter,
@@ -52,7 +54,6 @@ pub struct Session {
 
 /// One end of an edge.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a handful per session, never moved")]
 pub(super) enum Edge {
     DurableOut(DurableOut, FrameWriter),
     DroppableOut(DroppableOut, FrameWriter),
@@ -89,6 +90,7 @@ impl Session {
             is_over: false,
             agreed: None,
             is_open: false,
+            newest: NEWEST,
             version: OLDEST,
             clock: ClockFilter::default(),
             translation: Translation::default(),
@@ -103,20 +105,17 @@ impl Session {
         }
     }
 
-    /// Hands in a frame of an edge that this side sends. A droppable edge takes it always.
+    /// Hands in a frame of an edge that this side sends. A droppable edge always has room.
     ///
     /// # Errors
-    /// A durable edge gives the frame back while it has no room, and after its end.
+    /// A durable edge gives the frame back while it has no room; both do after their end.
     ///
     /// # Panics
     /// If this side does not send the edge.
     pub fn send(&mut self, now: Timestamp, edge: u16, frame: Frame) -> Result<(), NotTaken> {
         match &mut self.edges[usize::from(edge)] {
             Edge::DurableOut(out, _) => out.take(frame).map_err(NotTaken),
-            Edge::DroppableOut(out, _) => {
-                out.take(now, frame, self.bulk_bytes);
-                Ok(())
-            }
+            Edge::DroppableOut(out, _) => out.take(now, frame, self.bulk_bytes).map_err(NotTaken),
             _ => panic!("edge {edge} is received here"),
         }
     }
@@ -125,7 +124,7 @@ impl Session {
     pub fn has_room(&self, edge: u16, bytes: usize) -> bool {
         match &self.edges[usize::from(edge)] {
             Edge::DurableOut(out, _) => out.has_room(bytes),
-            Edge::DroppableOut(..) => true,
+            Edge::DroppableOut(out, _) => !out.has_ended(),
             _ => false,
         }
     }

@@ -56,6 +56,8 @@ impl Session {
         };
         match read {
             Ok(()) => {
+                // What ends within a record is missing like any other frame.
+                self.totals.malformed += u64::from(end && stream.assembler.held() > 0);
                 if let Some(connection) = self.connection.as_mut().filter(|_| !end) {
                     connection.streams.insert(number, stream);
                 }

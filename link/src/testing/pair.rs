@@ -114,8 +114,8 @@ impl Pair {
                 self.drain(side);
                 check(self);
             }
-            for side in 0..2 {
-                if wakes[side].is_some_and(|wake| wake <= self.now_ns) {
+            for (side, wake) in wakes.into_iter().enumerate() {
+                if wake.is_some_and(|wake| wake <= self.now_ns) {
                     self.handle(side, Input::Tick);
                     self.drain(side);
                     check(self);

@@ -19,11 +19,11 @@ pub enum Message {
     Hello(Box<Hello>),
     /// The other side's hello suits, and its clock is known well enough to begin.
     Ready,
-    /// The sender may go up to these totals, counted from the edge's first frame.
+    /// The sender may send the frames before this place, as long as so many bytes are under way.
     Credit {
-        /// Frames, in all.
+        /// The first place that it may not send.
         frames: u64,
-        /// Bytes of content, in all.
+        /// Most bytes of content that are sent and not acknowledged; one frame may always be.
         bytes: u64,
     },
     /// All frames before this place are taken in, or told to be missing.

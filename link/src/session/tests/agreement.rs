@@ -122,3 +122,40 @@ fn nothing_that_comes_makes_a_session_panic_or_grow() {
     }
     assert!(refused > 10_000, "{refused}");
 }
+
+#[test]
+fn a_side_that_reads_version_1_alone_is_written_to_in_it() {
+    for old in 0..2 {
+        let mut pair = pair([Weather::calm(MS); 2], 3);
+        pair.sessions[old].newest = 1;
+        pair.run(S, check);
+        for number in 0..50 {
+            let time = pair.clock(0);
+            pair.send(0, SENSOR, signal(time, number));
+            pair.run(pair.now_ns() + 10 * MS, check);
+        }
+
+        assert!(pair.sessions.iter().all(|session| session.version == 1), "{old}");
+        let frames = pair.delivered[1].iter().filter_map(|given| match given {
+            Delivered::Frame { frame, .. } => Some(frame),
+            _ => None,
+        });
+        let frames: Vec<_> = frames.collect();
+        assert_eq!(frames.len(), 50, "{old}");
+        for (number, frame) in frames.into_iter().enumerate() {
+            assert_eq!(frame.samples(), signal(frame.header.time, number as u64).samples());
+        }
+    }
+}
+
+#[test]
+fn a_side_that_reads_only_what_is_newer_is_refused_with_what_to_do() {
+    let mut pair = pair([Weather::calm(MS); 2], 3);
+    pair.sessions[1].newest = 0;
+
+    pair.run(5 * S, check);
+
+    let (reason, text) = refusals(&pair, 0)[0];
+    assert_eq!(reason, ByeReason::Version);
+    assert!(text.ends_with("update the other side"), "{text}");
+}

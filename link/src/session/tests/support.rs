@@ -86,6 +86,15 @@ pub(super) fn bulk(time: Timestamp, number: u64) -> Frame {
 
 /// Holds at every step: each frame is somewhere, counted once; memory is bounded.
 pub(super) fn check(pair: &Pair) {
+    for session in &pair.sessions {
+        assert!(session.out.is_empty(), "all was taken");
+        if let Some(connection) = &session.connection {
+            assert!(connection.streams.len() <= 16, "{}", connection.streams.len());
+            // A frame of bulk, and what of a message is still to come.
+            assert!(connection.held() <= 16 * 81_000, "{}", connection.held());
+            assert!(connection.answers.len() <= 8);
+        }
+    }
     for edge in 0..4 {
         for session in &pair.sessions {
             if let Some(sent) = session.sent(edge) {

@@ -273,35 +273,42 @@ fn a_graph_that_does_not_consume_holds_the_sender_up() {
 #[test]
 fn sensors_come_through_beside_bulk_that_fills_the_way() {
     // 20 Mbit/s with a queue of 20 ms, rounds of 80 ms, one packet in a hundred lost.
+    let rtt_ns = 80 * MS;
     let narrow =
-        Weather { loss: 0.01, bytes_per_s: 2.5e6, queue_bytes: 50e3, ..Weather::calm(40 * MS) };
-    let mut pair = pair([narrow; 2], 5);
-    Load::run(&mut pair, 2);
-    let mut times = std::collections::BTreeMap::new();
-    let first = pair.sessions[0].sent(SENSOR).expect("it sends").taken;
-    for n in 0..10 * 250 {
-        pair.run(pair.now_ns() + 4 * MS, check);
-        let time = pair.clock(0);
-        times.insert(first + n, pair.now_ns());
-        pair.send(0, SENSOR, signal(time, first + n));
-        if n % 6 == 0 {
-            pair.send(0, BULK, bulk(time, 1_000 + n));
+        Weather { loss: 0.01, bytes_per_s: 2.5e6, queue_bytes: 50e3, ..Weather::calm(rtt_ns / 2) };
+    let (mut ages, mut wanted) = (Vec::new(), 0);
+    for seed in 0..6 {
+        let mut pair = pair([narrow; 2], 100 + seed);
+        Load::run(&mut pair, 2);
+        let first = pair.sessions[0].sent(SENSOR).expect("it sends").taken;
+        let mut times = std::collections::BTreeMap::new();
+        for n in 0..10 * 250 {
+            pair.run(pair.now_ns() + 4 * MS, check);
+            let time = pair.clock(0);
+            times.insert(first + n, pair.now_ns());
+            pair.send(0, SENSOR, signal(time, first + n));
+            if n % 6 == 0 {
+                pair.send(0, BULK, bulk(time, 1_000 + n));
+            }
         }
-    }
-    pair.run(pair.now_ns() + 2 * S, check);
+        pair.run(pair.now_ns() + 2 * S, check);
 
-    let mut ages: Vec<i64> = Vec::new();
-    for given in &pair.delivered[1] {
-        if let Delivered::Frame { at_ns, edge: SENSOR, frame } = given {
-            ages.extend(times.get(&frame.header.tag).map(|sent| at_ns - sent));
+        wanted += times.len();
+        for given in &pair.delivered[1] {
+            if let Delivered::Frame { at_ns, edge: SENSOR, frame } = given {
+                ages.extend(times.get(&frame.header.tag).map(|sent| at_ns - sent));
+            }
         }
+        let carried = pair.sessions[1].received(BULK).expect("it receives").delivered * 80_000;
+        // A window that is cut by 30 % at each loss does not use much more of such a way.
+        assert!(carried > 5_000_000, "bulk was to fill the way: {carried} bytes");
+        let sent = pair.sessions[0].sent(SENSOR).expect("it sends");
+        assert_eq!((sent.behind_bulk, sent.dropped_for(Gap::Full)), (0, 0), "{sent:?}");
     }
     ages.sort_unstable();
-    let share = ages.len() as f64 / 2_500.0;
-    let p99_ms = ages[ages.len() * 99 / 100] as f64 / MS as f64;
-    let carried = pair.sessions[1].received(BULK).expect("it receives").delivered * 80_000;
-    println!("{share:.4} of sensor frames, p99 {p99_ms:.1} ms, beside {carried} bytes of bulk");
-    assert!(share >= 0.97, "{share}");
-    assert!(carried > 1_000_000, "bulk was to fill the way");
-    assert_eq!(pair.sessions[0].sent(SENSOR).expect("it sends").behind_bulk, 0);
+    let (share, p99) = (ages.len() as f64 / wanted as f64, ages[ages.len() * 99 / 100]);
+    println!("{share:.4} of sensor frames came, p99 {:.1} ms", p99 as f64 / MS as f64);
+    // What the link is to reach with real sockets (issue "Links"), in the network's own time.
+    assert!(share >= 0.985, "{share}");
+    assert!(p99 <= rtt_ns / 2 + 25 * MS, "{p99}");
 }
