@@ -79,7 +79,7 @@ fn a_side_that_starts_anew_goes_on_and_says_what_is_gone() {
 #[test]
 fn nothing_that_comes_makes_a_session_panic_or_grow() {
     let mut refused = 0;
-    for seed in 0..300 {
+    for seed in seeds(300) {
         let mut random = Random::new(seed);
         let mut pair = pair([Weather::calm(MS); 2], seed);
         pair.run(S, check);

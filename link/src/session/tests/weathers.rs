@@ -101,7 +101,7 @@ fn assert_gaps_are_told(delivered: &[Delivered], wanted: u16, handed_in: u64, se
 #[test]
 fn every_weather_keeps_order_and_tells_what_is_missing() {
     let (mut worst_share, mut lost, mut handed_in) = (0.0f64, 0, 0);
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let mut random = Random::new(seed);
         let weathers = [weather(&mut random), weather(&mut random)];
         let mut pair = pair(weathers, seed);
@@ -147,7 +147,7 @@ fn clock_share(pair: &Pair, delivered: &[Delivered]) -> f64 {
 
 #[test]
 fn bounds_cross_the_link_and_hold() {
-    for seed in 0..20 {
+    for seed in seeds(20) {
         let mut random = Random::new(1_000 + seed);
         let mut pair = pair([weather(&mut random), weather(&mut random)], seed);
         Load::run(&mut pair, 5);
@@ -179,7 +179,7 @@ fn bounds_cross_the_link_and_hold() {
 #[test]
 fn an_outage_costs_durable_edges_nothing_and_is_over_soon() {
     let mut worst_ms = 0;
-    for seed in 0..30 {
+    for seed in seeds(30) {
         let rtt_ns = 80 * MS;
         let calm = Weather { loss: 0.01, ..Weather::calm(rtt_ns / 2) };
         let mut pair = pair([calm; 2], seed);
