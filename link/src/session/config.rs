@@ -92,7 +92,8 @@ pub struct Timing {
     pub silence_ns: i64,
     /// Between two calls while there is no connection, at first and at most: it doubles.
     pub call_ns: [i64; 2],
-    /// How long a frame that came early waits for those before it, where these come as datagrams.
+    /// How long a frame that came early waits at least for those before it, where these come as
+    /// datagrams; where many come late, up to half of their deadline.
     pub reorder_ns: i64,
     /// How long acknowledgements and credit may be gathered.
     pub ack_ns: i64,

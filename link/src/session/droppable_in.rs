@@ -9,6 +9,11 @@ use super::{config::EdgeConfig, counters::Received};
 /// Lost places that are remembered, to tell a late frame from a repeated one.
 const LOST_MAX: usize = 4_096;
 
+/// A late frame raises the patience by a fourth, each that is in time lowers it by one part in 512: it
+/// settles where about one frame in a hundred is late.
+const PATIENCE_UP: i64 = 4;
+const PATIENCE_DOWN: i64 = 512;
+
 /// Puts frames in order, waits a while for those that are missing, and tells what does not come.
 #[derive(Debug)]
 pub(super) struct DroppableIn {
@@ -17,8 +22,9 @@ pub(super) struct DroppableIn {
     frames_max: usize,
     bytes_max: usize,
     bytes: usize,
-    /// How long a hole is waited for.
+    /// How long a hole is waited for: now, at least, at most.
     patience_ns: i64,
+    patience_range_ns: [i64; 2],
     /// Since when there is a hole.
     hole: Option<Timestamp>,
     /// As far as the other side says frames go: what is missing below is a hole too.
@@ -44,13 +50,14 @@ pub(super) enum Ordered {
 }
 
 impl DroppableIn {
-    pub(super) fn new(config: &EdgeConfig, patience_ns: i64) -> Self {
+    pub(super) fn new(config: &EdgeConfig, patience_range_ns: [i64; 2]) -> Self {
         Self {
             early: BTreeMap::new(),
             frames_max: config.frames_max.max(1),
             bytes_max: config.bytes_max,
             bytes: 0,
-            patience_ns,
+            patience_ns: patience_range_ns[0],
+            patience_range_ns,
             hole: None,
             announced: 0,
             bound: Timestamp::MIN,
@@ -71,7 +78,11 @@ impl DroppableIn {
         if place < self.counts.next {
             // A frame that was told to be missing may come once.
             match self.lost.remove(&place) {
-                true => self.counts.late += 1,
+                true => {
+                    self.counts.late += 1;
+                    self.patience_ns += self.patience_ns / PATIENCE_UP;
+                    self.patience_ns = self.patience_ns.min(self.patience_range_ns[1]);
+                }
                 false => self.counts.duplicate += 1,
             }
             return;
@@ -171,6 +182,7 @@ impl DroppableIn {
             self.counts.next += 1;
             self.counts.inside -= 1;
             self.counts.delivered += 1;
+            self.patience_ns -= (self.patience_ns - self.patience_range_ns[0]) / PATIENCE_DOWN;
             // The next hole is waited for on its own account.
             self.hole = None;
             self.look(now);

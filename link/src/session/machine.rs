@@ -344,8 +344,11 @@ impl Edge {
             (true, Delivery::Droppable { deadline_ns }) => {
                 // Streams overtake each other by far more than datagrams do.
                 let patience_ns = match edge.priority {
-                    Priority::Sensor => config.timing.reorder_ns.min(deadline_ns),
-                    Priority::Bulk => deadline_ns,
+                    Priority::Sensor => {
+                        let least = config.timing.reorder_ns.min(deadline_ns);
+                        [least, least.max(deadline_ns / 2)]
+                    }
+                    Priority::Bulk => [deadline_ns; 2],
                 };
                 Self::DroppableIn(DroppableIn::new(edge, patience_ns))
             }

@@ -100,7 +100,7 @@ fn assert_gaps_are_told(delivered: &[Delivered], wanted: u16, handed_in: u64, se
 
 #[test]
 fn every_weather_keeps_order_and_tells_what_is_missing() {
-    let (mut worst_share, mut lost, mut handed_in) = (0.0f64, 0, 0);
+    let (mut worst_share, mut lost, mut late, mut handed_in) = (0.0f64, 0, 0, 0);
     for seed in seeds(60) {
         let mut random = Random::new(seed);
         let weathers = [weather(&mut random), weather(&mut random)];
@@ -120,11 +120,12 @@ fn every_weather_keeps_order_and_tells_what_is_missing() {
         assert_gaps_are_told(there, SENSOR, load.numbers[0], seed);
         assert_gaps_are_told(there, BULK, load.numbers[2], seed);
         worst_share = worst_share.max(clock_share(&pair, there));
+        late += pair.sessions[1].received(SENSOR).expect("it receives").late;
         lost += load.numbers[0] - tags(there, SENSOR).len() as u64;
         handed_in += load.numbers[0];
     }
     println!(
-        "sensor frames lost: {lost} of {handed_in}; worst clock error {worst_share:.3} of its bound"
+        "sensor frames lost: {lost} of {handed_in}, {late} of them as they came late; worst clock error {worst_share:.3} of its bound"
     );
 }
 
@@ -247,7 +248,7 @@ fn what_cannot_arrive_in_time_is_not_sent() {
             let age = pair.clocks[1].at(*at_ns).since(frame.header.time);
             let least = age - i64::from(frame.header.uncertainty_ns);
             // What waits for a hole may come later by as long as holes are waited for.
-            assert!(least <= DEADLINE_NS + 15 * MS, "{least} ns");
+            assert!(least <= DEADLINE_NS + DEADLINE_NS / 2, "{least} ns");
         }
     }
 }
