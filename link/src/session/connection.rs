@@ -33,8 +33,8 @@ pub(super) struct Connection {
 #[derive(Debug, Default)]
 pub(super) struct InStream {
     pub(super) assembler: Assembler,
-    /// Records read.
-    pub(super) records: u64,
+    /// Frames read.
+    pub(super) frames: u64,
     /// Its frames are not to be used: some of them came before the two sides had agreed.
     pub(super) is_void: bool,
 }

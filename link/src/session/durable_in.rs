@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use engine::{Frame, Gap, Timestamp};
+use engine::{Gap, Timestamp};
 
 use super::{config::EdgeConfig, counters::Received};
 use crate::wire::{Message, WireError};
@@ -14,6 +14,8 @@ pub(super) struct DurableIn {
     bytes_max: u64,
     /// Given out and not consumed: their places.
     given: VecDeque<u64>,
+    /// Given out before the other side counted anew: nobody waits to hear that they are consumed.
+    stale: usize,
     /// What was acknowledged last, and the credit that was granted with it.
     told: Option<u64>,
     /// Since when there is something to acknowledge.
@@ -29,6 +31,7 @@ impl DurableIn {
             frames_max: config.frames_max as u64,
             bytes_max: config.bytes_max as u64,
             given: VecDeque::new(),
+            stale: 0,
             told: None,
             since: None,
             bound: Timestamp::MIN,
@@ -48,7 +51,7 @@ impl DurableIn {
     }
 
     /// Whether the frame at this place is new.
-    pub(super) fn take(&mut self, place: u64, _: &Frame) -> Result<bool, WireError> {
+    pub(super) fn take(&mut self, place: u64) -> Result<bool, WireError> {
         let wanted = self.counts.next;
         if place > wanted {
             let what = "the place of a frame that may not be lost";
@@ -72,7 +75,9 @@ impl DurableIn {
 
     /// The graph has consumed as many frames.
     pub(super) fn consume(&mut self, now: Timestamp, frames: usize) {
-        self.given.drain(..frames.min(self.given.len()));
+        let stale = frames.min(self.stale);
+        self.stale -= stale;
+        self.given.drain(..(frames - stale).min(self.given.len()));
         self.since.get_or_insert(now);
     }
 
@@ -85,7 +90,7 @@ impl DurableIn {
         }
         let missing = to.saturating_sub(next);
         self.counts.next += missing;
-        self.counts.lost += missing;
+        self.counts.lost = self.counts.lost.saturating_add(missing);
         Ok(missing)
     }
 
@@ -107,7 +112,7 @@ impl DurableIn {
 
     /// The other side has started anew and counts from `next`.
     pub(super) fn restart(&mut self, next: u64) {
-        // What was given out before cannot be acknowledged to anybody.
+        self.stale += self.given.len();
         self.given.clear();
         self.counts.next = next;
         self.counts.restarts += 1;

@@ -80,7 +80,8 @@ pub enum Output {
         /// Whether these are the last.
         end: bool,
     },
-    /// Give a stream up: what it carries would come too late, or the other side cannot use it.
+    /// Give a stream up: what it carries would come too late, or the other side cannot use it. One that
+    /// is through already, or never began, needs nothing.
     Reset(StreamKey),
     /// Call the other side; a call that goes on is not to be disturbed.
     Call,

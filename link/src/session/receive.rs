@@ -79,7 +79,6 @@ impl Session {
         let mut assembler = std::mem::take(&mut stream.assembler);
         while let Some((version, record)) = assembler.next(body_max)? {
             self.read_record(now, version, record, &mut From::Stream(stream))?;
-            stream.records += 1;
             if self.connection.is_none() {
                 break;
             }
@@ -152,20 +151,17 @@ impl Session {
         }
         let format = &self.config.edges[number].format;
         let (place, frame) = read_frame(version, record.body, format)?;
-        if place >= 1 << 62 {
-            let what = "the place of a frame";
-            return Err(WireError::TooLong { what, is: place, max: 1 << 62 });
-        }
         match (&mut self.edges[number], from) {
             (Edge::DroppableIn(input), _) => input.take(now, place, frame),
             (Edge::DurableIn(input), From::Stream(stream)) => {
-                if stream.records == 0 && place > input.next() {
+                if stream.frames == 0 && place > input.next() {
                     // Begun before the other side knew that we have started anew.
                     stream.is_void = true;
                     self.totals.early += 1;
                     return Ok(());
                 }
-                let is_new = input.take(place, &frame)?;
+                stream.frames += 1;
+                let is_new = input.take(place)?;
                 input.since.get_or_insert(now);
                 if is_new {
                     self.deliver(now, record.edge, frame);
@@ -200,7 +196,11 @@ impl Session {
             return Err(unexpected());
         }
         match message {
-            Message::Hello(hello) => return self.meet(now, &hello),
+            Message::Hello(hello) => {
+                // Once on a connection; what is agreed stays as it is.
+                let is_first = self.connection.as_ref().is_some_and(|c| !c.hello_heard);
+                return if is_first { self.meet(now, &hello) } else { Err(unexpected()) };
+            }
             Message::Ready => self.is_open = self.agreed.is_some(),
             Message::Credit { frames, bytes } => match &mut self.edges[usize::from(edge)] {
                 Edge::DurableOut(out, _) => out.grant(frames, bytes),

@@ -21,7 +21,9 @@ use engine::{Buffer, Element, Format, Frame, Gap, Header, MaybeGap, Timestamp};
 use super::{
     NEWEST, WireError,
     bytes::Cursor,
-    content, pack,
+    content,
+    message::place,
+    pack,
     record::{RecordKind, put_record},
 };
 
@@ -98,7 +100,7 @@ fn put_head(out: &mut Vec<u8>, version: u8, place: u64, frame: &Frame) {
 /// Whatever does not fit the edge's format, before anything is allocated.
 pub fn read_frame(version: u8, body: &[u8], format: &Format) -> Result<(u64, Frame), WireError> {
     let mut cursor = Cursor::new("a frame", body);
-    let place = cursor.u64()?;
+    let place = place(&mut cursor)?;
     let seq = cursor.u64()?;
     let time = Timestamp::from_nanos(cursor.i64()?);
     let entered = Timestamp::from_nanos(cursor.i64()?);

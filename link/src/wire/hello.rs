@@ -3,6 +3,7 @@
 use super::{
     WireError,
     bytes::{Cursor, put_text},
+    message::place,
 };
 
 /// Most cut edges between two hosts, all sessions together.
@@ -81,7 +82,7 @@ impl Hello {
 fn read_edge(cursor: &mut Cursor<'_>) -> Result<HelloEdge, WireError> {
     let name = cursor.text(TEXT_MAX)?.to_owned();
     let flags = cursor.u8()?;
-    let next = cursor.u64()?;
+    let next = place(cursor)?;
     let count = at_most("the number of properties", cursor.u16()?.into(), PROPERTIES_MAX)?;
     let mut format = Vec::new();
     for _ in 0..count {

@@ -151,10 +151,10 @@ impl Message {
             RecordKind::Frame => return Ok(None),
             RecordKind::Hello => Self::Hello(Box::new(Hello::read(read)?)),
             RecordKind::Ready => Self::Ready,
-            RecordKind::Credit => Self::Credit { frames: read.u64()?, bytes: read.u64()? },
-            RecordKind::Ack => Self::Ack { next: read.u64()?, bound: time(read)? },
+            RecordKind::Credit => Self::Credit { frames: place(read)?, bytes: read.u64()? },
+            RecordKind::Ack => Self::Ack { next: place(read)?, bound: time(read)? },
             RecordKind::Gap => {
-                let (from, to, reason) = (read.u64()?, read.u64()?, read.u8()?);
+                let (from, to, reason) = (place(read)?, place(read)?, read.u8()?);
                 if from >= to {
                     return Err(WireError::TooLong {
                         what: "the start of a gap",
@@ -165,8 +165,8 @@ impl Message {
                 let unknown = WireError::Unknown { what: "the reason of a gap", is: reason.into() };
                 Self::Gap { from, to, reason: gap_of(reason)?.get().ok_or(unknown)? }
             }
-            RecordKind::Bound => Self::Bound { next: read.u64()?, bound: time(read)? },
-            RecordKind::End => Self::End { next: read.u64()? },
+            RecordKind::Bound => Self::Bound { next: place(read)?, bound: time(read)? },
+            RecordKind::End => Self::End { next: place(read)? },
             RecordKind::Probe => Self::Probe { id: read.u32()?, sent: time(read)? },
             RecordKind::Answer => Self::Answer {
                 id: read.u32()?,
@@ -212,6 +212,14 @@ fn put<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {
 
 const fn bits(time: Timestamp) -> u64 {
     time.nanos().cast_unsigned()
+}
+
+/// A place on an edge, far from where counting would overflow.
+pub(super) fn place(cursor: &mut Cursor<'_>) -> Result<u64, WireError> {
+    const PLACE_MAX: u64 = 1 << 62;
+    let place = cursor.u64()?;
+    let too_long = WireError::TooLong { what: "a place", is: place, max: PLACE_MAX };
+    if place <= PLACE_MAX { Ok(place) } else { Err(too_long) }
 }
 
 fn time(cursor: &mut Cursor<'_>) -> Result<Timestamp, WireError> {

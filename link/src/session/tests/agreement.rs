@@ -159,3 +159,29 @@ fn a_side_that_reads_only_what_is_newer_is_refused_with_what_to_do() {
     assert_eq!(reason, ByeReason::Version);
     assert!(text.ends_with("update the other side"), "{text}");
 }
+
+#[test]
+fn what_an_earlier_life_sent_is_not_acknowledged_to_the_next() {
+    let mut pair = pair([Weather::calm(MS); 2], 3);
+    pair.consumes[1] = false;
+    let send = |pair: &mut Pair, count: u64| {
+        for number in 0..count {
+            let time = pair.clock(0);
+            assert!(pair.send(0, EVENTS, event(time, number)));
+        }
+        pair.run(pair.now_ns() + 5 * S, check);
+    };
+    pair.run(S, check);
+    send(&mut pair, 20);
+    pair.replace(0, Session::new(config(0, 99)));
+    pair.run(pair.now_ns() + 5 * S, check);
+    send(&mut pair, 10);
+
+    // The graph consumes what it was given first, which was sent by who is gone.
+    for (consumed, kept) in [(20, 10), (4, 6)] {
+        let now = pair.clock(1);
+        pair.sessions[1].consumed(now, EVENTS, consumed);
+        pair.run(pair.now_ns() + S, check);
+        assert_eq!(pair.sessions[0].sent(EVENTS).expect("it sends").inside, kept);
+    }
+}
