@@ -85,6 +85,8 @@ struct Reading {
 pub struct Transport {
     /// From end 0 to end 1, and back.
     pub ways: [Way; 2],
+    /// Lets damaged packets through with a wrong bit, as no encrypted transport does.
+    pub passes_damage: bool,
     ends: [End; 2],
     calls: u64,
     happens: BTreeMap<u64, Happens>,
@@ -97,7 +99,7 @@ impl Transport {
     pub fn new(ways: [Way; 2]) -> Self {
         let ends = [End::default(), End::default()];
         let (happens, order) = (BTreeMap::new(), BinaryHeap::new());
-        Self { ways, ends, calls: 0, happens, order, count: 0 }
+        Self { ways, passes_damage: false, ends, calls: 0, happens, order, count: 0 }
     }
 
     /// When something happens next.
@@ -332,8 +334,11 @@ impl Transport {
 
     fn put(&mut self, now: i64, from: usize, call: u64, packet: Packet, bytes: usize) {
         for arrival in self.ways[from].send(now, bytes) {
-            if !arrival.damaged {
-                let packet = packet.clone();
+            let mut packet = packet.clone();
+            if arrival.damaged {
+                packet.damage(arrival.at_ns as usize);
+            }
+            if !arrival.damaged || self.passes_damage {
                 self.later(arrival.at_ns, Happens::Arrives { to: 1 - from, call, packet });
             }
         }
@@ -343,6 +348,22 @@ impl Transport {
         self.count += 1;
         self.happens.insert(self.count, what);
         self.order.push(Reverse((at, self.count)));
+    }
+}
+
+impl Packet {
+    /// Turns a bit of what a session sent.
+    fn damage(&mut self, chance: usize) {
+        let (Self::Datagram { bytes, .. } | Self::Segment { segment: Segment { bytes, .. }, .. }) =
+            self
+        else {
+            return;
+        };
+        let bits = bytes.len() * 8;
+        if bits > 0 {
+            let bit = chance % bits;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
     }
 }
 

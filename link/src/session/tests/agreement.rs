@@ -96,6 +96,10 @@ fn nothing_that_comes_makes_a_session_panic_or_grow() {
                     0,
                 ]);
                 bytes[8..12].copy_from_slice(&(len as u32 - 12).to_le_bytes());
+                // Numbers at their ends.
+                let fill = [0, 0xff, 0x3f, 0x80][random.below(4) as usize];
+                let from = 12 + random.below(40) as usize;
+                bytes.iter_mut().skip(from).take(8).for_each(|byte| *byte = fill);
             }
             if !pair.sessions[1].is_up() {
                 // Refused before; here it is taken back at once.
@@ -184,4 +188,27 @@ fn what_an_earlier_life_sent_is_not_acknowledged_to_the_next() {
         pair.run(pair.now_ns() + S, check);
         assert_eq!(pair.sessions[0].sent(EVENTS).expect("it sends").inside, kept);
     }
+}
+
+#[test]
+fn damage_that_nothing_below_discards_breaks_no_account() {
+    let mut malformed = 0;
+    for seed in seeds(40) {
+        let weather = Weather { corrupt: 0.03, ..Weather::calm(5 * MS) };
+        let mut pair = pair([weather; 2], seed);
+        pair.transport.passes_damage = true;
+        for number in 0..500 {
+            pair.run(pair.now_ns() + 10 * MS, check);
+            let times = [pair.clock(0), pair.clock(1)];
+            pair.send(0, SENSOR, signal(times[0], number));
+            pair.send(0, EVENTS, event(times[0], number));
+            pair.send(1, BACK, event(times[1], number));
+            if number % 50 == 0 {
+                pair.send(0, BULK, bulk(times[0], number));
+            }
+        }
+        malformed += pair.sessions.iter().map(|session| session.totals().malformed).sum::<u64>();
+    }
+    // What damages a stream ends its connection, so there are a few for each seed.
+    assert!(malformed > seeds(40).end, "{malformed}");
 }
