@@ -83,7 +83,7 @@ pub struct Estimate {
 
 impl ClockFilter {
     /// Takes in an answer: when the question left us, came there, when the answer left there, came
-    /// back. Compares it with all that are kept, which takes some 50 µs.
+    /// back. Compares it with all that are kept, which takes some 40 µs.
     pub fn hear(
         &mut self,
         asked: Timestamp,
