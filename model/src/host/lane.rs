@@ -9,6 +9,9 @@ use super::{
     way::Way,
 };
 
+/// About what it takes to ask, besides the run.
+const ASKING_NS: i64 = 5_000;
+
 /// The questions that go together, the most urgent first. A state machine: it is told the time.
 pub(super) struct Lane {
     /// How they are put.
@@ -103,7 +106,7 @@ impl Lane {
     /// Whether it is cheap, and the question that came last came `calm` runs or more after the one before.
     pub(super) fn is_short(&self, limit_ns: i64, calm: i64) -> bool {
         let took = self.usual().filter(|&took| took <= limit_ns);
-        took.is_some_and(|took| self.came[1] - self.came[0] >= calm * took)
+        took.is_some_and(|took| self.came[1] - self.came[0] >= calm * (took + ASKING_NS))
     }
 
     /// Lets a question wait, or gives it back with the reason why it would wait in vain.

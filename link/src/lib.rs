@@ -1,0 +1,16 @@
+//! Links of Afferent: edges of one graph between two hosts.
+//!
+//! ```text
+//!   producing host                                               consuming host
+//!   frames ─▶ session ─▶ datagrams, streams ══ QUIC ══▶ session ─▶ frames, gaps, bounds
+//! ```
+//!
+//! [`wire`] is what travels, [`session`] decides what to send and when, [`clock`] follows the other
+//! host's clock. None of them knows a socket or reads a clock; [`testing`] joins two sessions by a
+//! network that is as bad as a test wants.
+
+pub mod clock;
+pub mod session;
+pub mod testing;
+pub mod translate;
+pub mod wire;

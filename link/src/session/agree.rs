@@ -1,0 +1,179 @@
+//! How two sides find out that they can work together.
+
+use engine::Timestamp;
+
+use super::{
+    config::{Delivery, TimeLine},
+    durable_in::DurableIn,
+    io::Output,
+    machine::{Edge, Session},
+};
+use crate::wire::{
+    ByeReason, FrameWriter, Hello, HelloEdge, Message, NEWEST, OLDEST, WireError, describe,
+    differences, put_preamble,
+};
+
+impl Session {
+    /// Says who we are, first thing on a connection.
+    pub(super) fn greet(&mut self) {
+        let hello = Message::Hello(Box::new(self.hello()));
+        let Some(connection) = &mut self.connection else { return };
+        // Every version reads a hello, so it stands under the oldest.
+        put_preamble(&mut connection.control, OLDEST);
+        hello.put(&mut connection.control, 0);
+    }
+
+    fn hello(&self) -> Hello {
+        let edges = self.config.edges.iter().zip(&self.edges);
+        let edges = edges.map(|(config, edge)| HelloEdge {
+            name: config.name.clone(),
+            receives: config.receives,
+            durable: config.delivery == Delivery::Durable,
+            next: match edge {
+                Edge::DurableOut(out, _) => out.first(),
+                Edge::DroppableOut(out, _) => out.first(),
+                Edge::DurableIn(input) => input.unconsumed(),
+                Edge::DroppableIn(input) => input.counts.next,
+            },
+            format: describe(&config.format),
+        });
+        Hello {
+            newest: self.newest,
+            oldest: OLDEST,
+            graph: self.config.graph,
+            session: self.config.session,
+            life: self.config.life,
+            edges: edges.collect(),
+        }
+    }
+
+    /// The other side has said who it is.
+    pub(super) fn meet(&mut self, now: Timestamp, hello: &Hello) -> Result<(), WireError> {
+        if let Err((reason, text)) = self.suits(hello) {
+            self.refuse(now, reason, text);
+            return Ok(());
+        }
+        let is_new = self.agreed != Some(hello.life);
+        let has_restarted = is_new && self.agreed.is_some();
+        self.agreed = Some(hello.life);
+        self.is_open &= !is_new;
+        let version = self.newest.min(hello.newest);
+        let is_other = version != self.version;
+        self.version = version;
+        for (n, theirs) in hello.edges.iter().enumerate() {
+            let config = &self.config.edges[n];
+            let fresh = || FrameWriter::new(&config.format, version, config.packed);
+            match &mut self.edges[n] {
+                Edge::DurableOut(out, writer) => {
+                    if is_other {
+                        *writer = fresh();
+                    }
+                    if is_new {
+                        // What was written already may have come before it knew us.
+                        out.lose();
+                        self.out.push_back(Output::Reset(super::StreamKey::Edge(n as u16)));
+                    }
+                    // Places that a life before ours has given are not ours to acknowledge.
+                    if !is_new || theirs.next <= out.furthest() {
+                        out.resume(theirs.next)?;
+                    }
+                }
+                Edge::DroppableOut(_, writer) => {
+                    if is_other {
+                        *writer = fresh();
+                    }
+                }
+                Edge::DurableIn(input) if has_restarted => {
+                    input.restart(theirs.next);
+                    self.tell_gap(n as u16, DurableIn::RESTART, 0);
+                }
+                Edge::DurableIn(_) => {}
+                Edge::DroppableIn(input) if has_restarted => {
+                    let waiting = input.restart(theirs.next);
+                    for frame in waiting {
+                        self.deliver(now, n as u16, frame);
+                    }
+                    self.tell_gap(n as u16, DurableIn::RESTART, 0);
+                }
+                Edge::DroppableIn(_) => {}
+            }
+        }
+        let connection = self.connection.as_mut().expect("it has just spoken");
+        connection.hello_heard = true;
+        self.tell_ready();
+        Ok(())
+    }
+
+    /// Frames may come once their times can be understood.
+    pub(super) fn tell_ready(&mut self) {
+        let translates =
+            self.config.edges.iter().any(|edge| edge.receives && edge.line == TimeLine::Clock);
+        let is_ready = !translates || self.translation.is_known();
+        let Some(connection) = &mut self.connection else { return };
+        if is_ready && connection.hello_heard && !connection.ready_told {
+            connection.ready_told = true;
+            Message::Ready.put(&mut connection.control, 0);
+        }
+    }
+
+    /// Whether we can work with who says so; why not, with everything that differs.
+    fn suits(&self, hello: &Hello) -> Result<(), (ByeReason, String)> {
+        if hello.newest < OLDEST || hello.oldest > NEWEST {
+            let theirs = if hello.newest < OLDEST { hello.newest } else { hello.oldest };
+            let error = WireError::Version { theirs, oldest: OLDEST, newest: NEWEST };
+            return Err((ByeReason::Version, error.to_string()));
+        }
+        let mut problems = Vec::new();
+        if hello.session != self.config.session {
+            problems.push("it has another session".to_owned());
+        }
+        if hello.edges.len() != self.config.edges.len() {
+            let (here, there) = (self.config.edges.len(), hello.edges.len());
+            problems.push(format!("{here} edges are cut here and {there} there"));
+        }
+        for (ours, theirs) in self.config.edges.iter().zip(&hello.edges) {
+            if ours.name != theirs.name {
+                problems.push(format!("edge `{}` here is `{}` there", ours.name, theirs.name));
+                continue;
+            }
+            let said = |is: bool| if is { "durable" } else { "droppable" };
+            let is_durable = ours.delivery == Delivery::Durable;
+            if is_durable != theirs.durable {
+                let (here, there) = (said(is_durable), said(theirs.durable));
+                problems.push(format!("edge `{}` is {here} here and {there} there", ours.name));
+            }
+            if ours.receives == theirs.receives {
+                let does = if ours.receives { "receive" } else { "send" };
+                problems.push(format!("both sides {does} edge `{}`", ours.name));
+            }
+            let differing = differences(&describe(&ours.format), &theirs.format);
+            let named = |difference| format!("edge `{}`: {difference}", ours.name);
+            problems.extend(differing.into_iter().map(named));
+        }
+        if hello.graph != self.config.graph {
+            problems.push("the two run different graphs; give both the same file".to_owned());
+        }
+        if problems.is_empty() { Ok(()) } else { Err((ByeReason::Graph, problems.join("; "))) }
+    }
+
+    /// Leaves the other side, and says why to it and to our owner.
+    pub(super) fn refuse(&mut self, now: Timestamp, reason: ByeReason, text: String) {
+        self.close(reason, &text);
+        if let Some(connection) = &mut self.connection {
+            let bytes = std::mem::take(&mut connection.control);
+            let stream = super::StreamKey::Control;
+            self.out.push_back(Output::Stream { stream, bytes, priority: 2, end: true });
+        }
+        self.part(now, reason, text);
+    }
+
+    /// Gives the connection up, for a while or for good.
+    pub(super) fn part(&mut self, now: Timestamp, reason: ByeReason, text: String) {
+        self.is_over |= reason.is_final();
+        self.out.push_back(Output::Refused { reason, text });
+        self.out.push_back(Output::Close);
+        self.forget(now);
+        // What went wrong at once would go wrong again at once.
+        self.next_call = now.plus_nanos(self.config.timing.silence_ns);
+    }
+}

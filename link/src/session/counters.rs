@@ -1,0 +1,84 @@
+//! Where frames have gone.
+
+use engine::Gap;
+
+/// Counts of an edge on the side that sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Frames handed in.
+    pub taken: u64,
+    /// Durable: consumed by the other side. Droppable: handed to the connection in full.
+    pub sent: u64,
+    /// Dropped before they were sent, by reason.
+    pub dropped: [u64; Gap::ALL.len()],
+    /// Frames still here.
+    pub inside: u64,
+    /// Frames that stood in a queue of ours while bulk was sent. Sensor edges only.
+    pub behind_bulk: u64,
+    /// Records written, repetitions after an outage included.
+    pub written: u64,
+}
+
+/// Counts of an edge on the side that receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Frames that came, in records that could be read.
+    pub came: u64,
+    /// Frames given to the graph.
+    pub delivered: u64,
+    /// Frames that had come before.
+    pub duplicate: u64,
+    /// Frames that came when they had been told to be missing.
+    pub late: u64,
+    /// Places that were told to be missing.
+    pub lost: u64,
+    /// Frames that wait for those before them.
+    pub inside: u64,
+    /// The first place that is neither delivered nor told to be missing.
+    pub next: u64,
+    /// How often the other side began to count anew.
+    pub restarts: u64,
+}
+
+/// Counts of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Connections so far.
+    pub connections: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Connections given up in silence, or for want of a hello.
+    pub silences: u64,
+    /// What could not be read, or had no meaning.
+    pub malformed: u64,
+    /// Frames that came before the two sides had agreed.
+    pub early: u64,
+    /// Datagrams and their bytes, out.
+    pub datagrams: [u64; 2],
+    /// Bytes of streams, out.
+    pub stream_bytes: u64,
+}
+
+impl Sent {
+    /// Every frame handed in has gone one way.
+    pub fn is_balanced(&self) -> bool {
+        self.taken == self.sent + self.dropped.iter().sum::<u64>() + self.inside
+    }
+
+    pub(crate) fn drop(&mut self, reason: Gap) {
+        self.dropped[reason as usize - 1] += 1;
+        self.inside -= 1;
+    }
+
+    /// Dropped for this reason.
+    pub const fn dropped_for(&self, reason: Gap) -> u64 {
+        self.dropped[reason as usize - 1]
+    }
+}
+
+impl Received {
+    /// Every frame that came has gone one way.
+    pub fn is_balanced(&self) -> bool {
+        self.came == self.delivered + self.duplicate + self.late + self.inside
+    }
+}

@@ -1,0 +1,357 @@
+//! The state of a session, and what its owner calls.
+
+use std::{collections::VecDeque, fmt};
+
+use engine::{Frame, MaybeGap, Timestamp};
+
+use super::{
+    config::{Delivery, EdgeConfig, Priority, SessionConfig},
+    connection::Connection,
+    counters::{Received, Sent, Totals},
+    droppable_in::DroppableIn,
+    droppable_out::DroppableOut,
+    durable_in::DurableIn,
+    durable_out::DurableOut,
+    io::{Input, Output, Path},
+};
+use crate::{
+    clock::{ClockFilter, Estimate},
+    translate::Translation,
+    wire::{ByeReason, FrameWriter, Message, NEWEST, OLDEST},
+};
+
+/// See the [module](super).
+#[derive(Debug)]
+pub struct Session {
+    pub(super) config: SessionConfig,
+    pub(super) edges: Vec<Edge>,
+    pub(super) connection: Option<Connection>,
+    /// While there is no connection: when to call next, and how long to wait then.
+    pub(super) next_call: Timestamp,
+    pub(super) call_ns: i64,
+    /// Calling again would change nothing.
+    pub(super) is_over: bool,
+    /// Life of the other side that we have agreed with.
+    pub(super) agreed: Option<u64>,
+    /// The other side is ready for frames.
+    pub(super) is_open: bool,
+    /// The newest version we read: tests know older ones.
+    pub(super) newest: u8,
+    /// What we write.
+    pub(super) version: u8,
+    pub(super) clock: ClockFilter,
+    pub(super) translation: Translation,
+    pub(super) probes: u32,
+    pub(super) answers: u32,
+    pub(super) out: VecDeque<Output>,
+    /// What each edge's next frame says is missing before it.
+    pub(super) owed: Vec<MaybeGap>,
+    pub(super) bulk_bytes: u64,
+    /// The edge whose turn it is.
+    pub(super) turn: usize,
+    pub(super) totals: Totals,
+}
+
+/// One end of an edge.
+#[derive(Debug)]
+pub(super) enum Edge {
+    DurableOut(DurableOut, FrameWriter),
+    DroppableOut(DroppableOut, FrameWriter),
+    DurableIn(DurableIn),
+    DroppableIn(DroppableIn),
+}
+
+/// A frame that there is no room for now; offer it again when [`Session::has_room`].
+#[derive(Debug)]
+pub struct NotTaken(pub Frame);
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the link has no room, as the other side has not consumed what was sent")
+    }
+}
+
+impl std::error::Error for NotTaken {}
+
+impl Session {
+    /// A session that has no connection yet.
+    ///
+    /// # Panics
+    /// With more edges than a hello can name.
+    pub fn new(config: SessionConfig) -> Self {
+        assert!(config.edges.len() <= crate::wire::EDGES_MAX, "too many cut edges");
+        let edges = config.edges.iter().enumerate();
+        let edges = edges.map(|(n, edge)| Edge::new(n as u16, edge, &config)).collect();
+        Self {
+            edges,
+            connection: None,
+            next_call: Timestamp::MIN,
+            call_ns: config.timing.call_ns[0],
+            is_over: false,
+            agreed: None,
+            is_open: false,
+            newest: NEWEST,
+            version: OLDEST,
+            clock: ClockFilter::default(),
+            translation: Translation::default(),
+            probes: 0,
+            answers: 0,
+            out: VecDeque::new(),
+            owed: vec![MaybeGap::NONE; config.edges.len()],
+            bulk_bytes: 0,
+            turn: 0,
+            totals: Totals::default(),
+            config,
+        }
+    }
+
+    /// Hands in a frame of an edge that this side sends. A droppable edge always has room.
+    ///
+    /// # Errors
+    /// A durable edge gives the frame back while it has no room; both do after their end.
+    ///
+    /// # Panics
+    /// If this side does not send the edge.
+    pub fn send(&mut self, now: Timestamp, edge: u16, frame: Frame) -> Result<(), NotTaken> {
+        match &mut self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.take(frame).map_err(NotTaken),
+            Edge::DroppableOut(out, _) => out.take(now, frame, self.bulk_bytes).map_err(NotTaken),
+            _ => panic!("edge {edge} is received here"),
+        }
+    }
+
+    /// Whether [`Session::send`] would take a frame of as many bytes.
+    pub fn has_room(&self, edge: u16, bytes: usize) -> bool {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.has_room(bytes),
+            Edge::DroppableOut(out, _) => !out.has_ended(),
+            _ => false,
+        }
+    }
+
+    /// Promises that nothing older than `bound` will be sent on an edge any more.
+    pub fn bound(&mut self, edge: u16, bound: Timestamp) {
+        match &mut self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.raise(bound),
+            Edge::DroppableOut(out, _) => out.raise(bound),
+            _ => {}
+        }
+    }
+
+    /// Nothing will be sent on an edge any more.
+    pub fn end(&mut self, edge: u16) {
+        match &mut self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.end(),
+            Edge::DroppableOut(out, _) => out.end(),
+            _ => {}
+        }
+    }
+
+    /// The graph has consumed as many frames of a durable edge, in the order they were delivered: they
+    /// are acknowledged, and as many more may come. What is never consumed holds the sender up.
+    pub fn consumed(&mut self, now: Timestamp, edge: u16, frames: usize) {
+        if let Edge::DurableIn(input) = &mut self.edges[usize::from(edge)] {
+            input.consume(now, frames);
+        }
+    }
+
+    /// Whether all that was handed in has come to where it goes, ends included.
+    pub fn is_done(&self) -> bool {
+        self.edges.iter().all(|edge| match edge {
+            Edge::DurableOut(out, _) => out.is_done(),
+            Edge::DroppableOut(out, _) => out.is_done(),
+            _ => true,
+        })
+    }
+
+    /// Tells the other side that we leave, and why.
+    pub fn close(&mut self, reason: ByeReason, text: &str) {
+        self.is_over |= reason.is_final() || reason == ByeReason::Stopped;
+        if let Some(connection) = &mut self.connection {
+            Message::Bye { reason, text: text.to_owned() }.put(&mut connection.control, 0);
+        }
+    }
+
+    /// Tells the session what happened. [`Input::Tick`] is enough at [`Session::wake`].
+    pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        match input {
+            Input::Up(path) => self.connect(now, path),
+            Input::Path(path) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.path = path;
+                }
+            }
+            Input::Down => self.lose(now),
+            Input::Datagram(bytes) => self.read_datagram(now, bytes),
+            Input::Stream { stream, bytes, end } => self.read_stream(now, stream, bytes, end),
+            Input::StreamReset { stream } => {
+                if let Some(connection) = &mut self.connection {
+                    connection.heard = now;
+                    connection.streams.remove(&stream);
+                }
+            }
+            Input::Tick => {}
+        }
+        self.tick(now);
+    }
+
+    /// What is to be done next; `None` until something happens or [`Session::wake`] has come.
+    pub fn poll(&mut self, now: Timestamp) -> Option<Output> {
+        self.out.pop_front().or_else(|| self.transmit(now))
+    }
+
+    /// When to come back at the latest.
+    pub fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let Some(connection) = &self.connection else {
+            let call = (self.config.calls && !self.is_over).then_some(self.next_call);
+            return call.into_iter().chain(self.edge_wakes(None)).min();
+        };
+        let timing = &self.config.timing;
+        let own = [connection.next_probe(now, timing, self.knows_clock()), connection.ends(timing)];
+        own.into_iter().chain(self.edge_wakes(Some(&connection.path))).min()
+    }
+
+    fn edge_wakes(&self, path: Option<&Path>) -> impl Iterator<Item = Timestamp> {
+        let (ack_ns, has_agreed) = (self.config.timing.ack_ns, self.agreed.is_some());
+        self.edges.iter().filter_map(move |edge| match edge {
+            Edge::DurableOut(..) => None,
+            Edge::DroppableOut(out, _) => out.wake(path),
+            // Without a connection there is nobody to tell.
+            Edge::DurableIn(input) if has_agreed => {
+                path.and(input.since).map(|since| since.plus_nanos(ack_ns))
+            }
+            Edge::DurableIn(_) => None,
+            Edge::DroppableIn(input) => input.wake(),
+        })
+    }
+
+    /// The other host's clock, if it was heard.
+    pub fn clock(&self, now: Timestamp) -> Option<Estimate> {
+        self.clock.at(now)
+    }
+
+    /// How often the other clock, or ours, has jumped, and how often translated times made a step.
+    pub const fn clock_jumps(&self) -> (u64, u64) {
+        (self.clock.jumps(), self.translation.steps())
+    }
+
+    /// Whether there is a connection.
+    pub const fn is_up(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Counts of the session.
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Counts of an edge that this side sends.
+    pub fn sent(&self, edge: u16) -> Option<Sent> {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => Some(out.counts),
+            Edge::DroppableOut(out, _) => Some(out.counts),
+            _ => None,
+        }
+    }
+
+    /// Counts of an edge that this side receives.
+    pub fn received(&self, edge: u16) -> Option<Received> {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableIn(input) => Some(input.counts),
+            Edge::DroppableIn(input) => Some(input.counts),
+            _ => None,
+        }
+    }
+
+    /// Whether enough answers came to know the other clock well.
+    pub(super) const fn knows_clock(&self) -> bool {
+        self.answers >= 8
+    }
+
+    fn connect(&mut self, now: Timestamp, path: Path) {
+        if self.connection.is_some() {
+            self.forget(now);
+        }
+        self.totals.connections += 1;
+        self.connection = Some(Connection::new(now, path));
+        self.call_ns = self.config.timing.call_ns[0];
+        // Its uncertainty has grown in the meantime.
+        if let Some(estimate) = self.clock.at(now) {
+            self.translation.follow(estimate);
+        }
+        self.greet();
+    }
+
+    /// There is no connection any more, or a call was in vain.
+    fn lose(&mut self, now: Timestamp) {
+        if self.connection.is_some() {
+            self.forget(now);
+            self.next_call = now;
+        }
+    }
+
+    /// What was under way is lost with its connection.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.connection = None;
+        for edge in &mut self.edges {
+            match edge {
+                Edge::DurableOut(out, _) => out.lose(),
+                Edge::DroppableOut(out, _) => out.lose(),
+                Edge::DurableIn(input) => input.lose(now),
+                Edge::DroppableIn(input) => input.lose(now),
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let timing = self.config.timing;
+        let silent =
+            self.connection.as_ref().is_some_and(|connection| now >= connection.ends(&timing));
+        if silent {
+            self.totals.silences += 1;
+            self.out.push_back(Output::Close);
+            self.lose(now);
+        }
+        if self.connection.is_none() && self.config.calls && !self.is_over && now >= self.next_call
+        {
+            self.totals.calls += 1;
+            self.out.push_back(Output::Call);
+            self.next_call = now.plus_nanos(self.call_ns);
+            self.call_ns = (self.call_ns * 2).min(timing.call_ns[1]);
+        }
+        let path = self.connection.as_ref().map(|connection| connection.path);
+        for edge in &mut self.edges {
+            if let Edge::DroppableOut(out, _) = edge {
+                let resets = out.expire(now, path.as_ref());
+                if path.is_some() {
+                    self.out.extend(resets.into_iter().map(Output::Reset));
+                }
+            }
+        }
+        self.give_out(now);
+    }
+}
+
+impl Edge {
+    fn new(number: u16, edge: &EdgeConfig, config: &SessionConfig) -> Self {
+        let writer = FrameWriter::new(&edge.format, OLDEST, edge.packed);
+        match (edge.receives, edge.delivery) {
+            (false, Delivery::Durable) => Self::DurableOut(DurableOut::new(number, edge), writer),
+            (false, Delivery::Droppable { deadline_ns }) => {
+                Self::DroppableOut(DroppableOut::new(number, edge, deadline_ns), writer)
+            }
+            (true, Delivery::Durable) => Self::DurableIn(DurableIn::new(edge)),
+            (true, Delivery::Droppable { deadline_ns }) => {
+                // Streams overtake each other by far more than datagrams do.
+                let patience_ns = match edge.priority {
+                    Priority::Sensor => {
+                        let least = config.timing.reorder_ns.min(deadline_ns);
+                        [least, least.max(deadline_ns / 2)]
+                    }
+                    Priority::Bulk => [deadline_ns; 2],
+                };
+                Self::DroppableIn(DroppableIn::new(edge, patience_ns))
+            }
+        }
+    }
+}

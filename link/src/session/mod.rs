@@ -1,0 +1,43 @@
+//! [`Session`]: one graph's cut edges to one other host, as a state machine without socket or clock.
+//!
+//! ```text
+//!  send, bound, end, consumed ─▶ ┌─────────┐ ─▶ Deliver, Gap, Bound, End
+//!                                │ Session │
+//!  Up, Down, Datagram, Stream ─▶ └─────────┘ ─▶ Call, Datagram, Stream, Reset, Close
+//! ```
+//!
+//! Whoever drives it calls [`Session::handle`] with what happened and the time, then takes outputs from
+//! [`Session::poll`] until there are none, and comes back at [`Session::wake`] at the latest. Where
+//! frames go:
+//!
+//! | edge | as | what is lost |
+//! |---|---|---|
+//! | droppable, fits a datagram | datagrams, as many frames in each as are waiting | what comes too late, or the network loses |
+//! | droppable, longer | a stream for each frame, reset at its deadline, the newest first | the same |
+//! | durable | one stream per connection, by credit, again from the last acknowledged frame after an outage | nothing |
+//!
+//! Frames have a *place* on their edge, counted here; a receiver gives them out in the order of their
+//! places, each once, and tells what is missing before what follows it. Messages go before sensors'
+//! frames, and no bulk is sent while one of those waits. Every frame is counted until it is gone:
+//! [`Sent::is_balanced`], [`Received::is_balanced`].
+
+mod agree;
+mod config;
+mod connection;
+mod counters;
+mod droppable_in;
+mod droppable_out;
+mod durable_in;
+mod durable_out;
+mod io;
+mod machine;
+mod receive;
+mod transmit;
+
+pub use config::{Delivery, EdgeConfig, Priority, SessionConfig, TimeLine, Timing};
+pub use counters::{Received, Sent, Totals};
+pub use io::{Input, Output, Path, StreamKey};
+pub use machine::{NotTaken, Session};
+
+#[cfg(test)]
+mod tests;

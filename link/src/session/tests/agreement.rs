@@ -1,0 +1,214 @@
+//! Who may work together, and what becomes of bytes that mean nothing.
+
+use super::support::*;
+use crate::{
+    session::{Input, Path, Session},
+    testing::{Delivered, Pair, Random, Way, Weather},
+    wire::ByeReason,
+};
+
+fn refusals(pair: &Pair, side: usize) -> Vec<(ByeReason, &str)> {
+    let refused = |given: &'_ Delivered| matches!(given, Delivered::Refused { .. });
+    let all = pair.delivered[side].iter().filter(|given| refused(given));
+    all.filter_map(|given| match given {
+        Delivered::Refused { reason, text, .. } => Some((*reason, &text[..])),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn hosts_with_different_graphs_are_told_everything_that_differs() {
+    let mut other = config(1, 11);
+    other.graph = [3; 16];
+    other.edges[0].format = config(1, 11).edges[2].format.clone();
+    other.edges[1].name = "beats -> count".to_owned();
+    let sessions = [Session::new(config(0, 10)), Session::new(other)];
+    let ways = [0, 1].map(|n| Way::new(Weather::calm(MS), n));
+    let mut pair = Pair::new(sessions, ways, clocks());
+
+    pair.run(10 * S, check);
+
+    let (reason, text) = refusals(&pair, 1)[0];
+    assert_eq!(reason, ByeReason::Graph);
+    for wanted in [
+        "edge `ecg -> clean`: frame_len is `20000` here and `10` there",
+        "edge `beats -> count` here is `beats -> store` there",
+        "the two run different graphs; give both the same file",
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in {text:?}");
+    }
+    assert!(pair.sessions[0].totals().calls < 5, "calling again would change nothing");
+}
+
+#[test]
+fn a_side_that_starts_anew_goes_on_and_says_what_is_gone() {
+    for side in 0..2 {
+        let mut pair = pair([Weather::calm(10 * MS); 2], 7);
+        let mut number = 0;
+        let mut send = |pair: &mut Pair, count: u64| {
+            for _ in 0..count {
+                pair.run(pair.now_ns() + 20 * MS, check);
+                let time = pair.clock(0);
+                assert!(pair.send(0, EVENTS, event(time, number)));
+                number += 1;
+            }
+        };
+        send(&mut pair, 100);
+        pair.run(pair.now_ns() + S, |_| {});
+
+        pair.replace(side, Session::new(config(side, 99)));
+        pair.run(pair.now_ns() + 5 * S, |_| {});
+        send(&mut pair, 50);
+        pair.run(pair.now_ns() + 5 * S, |_| {});
+
+        let tags: Vec<u64> = pair.delivered[1]
+            .iter()
+            .filter_map(|given| match given {
+                Delivered::Frame { edge: EVENTS, frame, .. } => Some(frame.header.tag),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(tags, (0..150).collect::<Vec<_>>(), "side {side}");
+        let gaps = pair.delivered[1].iter();
+        let gaps = gaps.filter(|given| matches!(given, Delivered::Gap { edge: EVENTS, .. }));
+        assert_eq!(gaps.count(), 1, "side {side}: that it started anew is told once");
+    }
+}
+
+#[test]
+fn nothing_that_comes_makes_a_session_panic_or_grow() {
+    let mut refused = 0;
+    for seed in seeds(300) {
+        let mut random = Random::new(seed);
+        let mut pair = pair([Weather::calm(MS); 2], seed);
+        pair.run(S, check);
+        for _ in 0..200 {
+            let len = random.below(200) as usize;
+            let mut bytes: Vec<u8> = (0..len).map(|_| random.next_u64() as u8).collect();
+            if len > 12 && random.happens(0.9) {
+                // Past the preamble and the head, into the messages.
+                bytes[..4].copy_from_slice(&[b'A', 1 + random.below(2) as u8, 0, 0]);
+                bytes[4..8].copy_from_slice(&[
+                    1 + random.below(12) as u8,
+                    0,
+                    random.below(4) as u8,
+                    0,
+                ]);
+                bytes[8..12].copy_from_slice(&(len as u32 - 12).to_le_bytes());
+                // Numbers at their ends.
+                let fill = [0, 0xff, 0x3f, 0x80][random.below(4) as usize];
+                let from = 12 + random.below(40) as usize;
+                bytes.iter_mut().skip(from).take(8).for_each(|byte| *byte = fill);
+            }
+            if !pair.sessions[1].is_up() {
+                // Refused before; here it is taken back at once.
+                let path = Path {
+                    rtt_ns: MS,
+                    bytes_per_s: 0.0,
+                    datagram_max: 1_200,
+                    datagram_room: 1 << 16,
+                    stream_room: 1 << 16,
+                };
+                let now = pair.clock(1);
+                pair.sessions[1].handle(now, Input::Up(path));
+            }
+            let (now, stream) = (pair.clock(1), 1_000 + random.below(400));
+            let end = random.happens(0.1);
+            match random.below(3) {
+                0 => pair.sessions[1].handle(now, Input::Datagram(&bytes)),
+                1 => pair.sessions[1].handle(now, Input::Stream { stream, bytes: &bytes, end }),
+                _ => pair.run(pair.now_ns() + MS, |_| {}),
+            }
+            while pair.sessions[1].poll(now).is_some() {}
+        }
+        refused += pair.sessions[1].totals().malformed;
+    }
+    assert!(refused > 10_000, "{refused}");
+}
+
+#[test]
+fn a_side_that_reads_version_1_alone_is_written_to_in_it() {
+    for old in 0..2 {
+        let mut pair = pair([Weather::calm(MS); 2], 3);
+        pair.sessions[old].newest = 1;
+        pair.run(S, check);
+        for number in 0..50 {
+            let time = pair.clock(0);
+            pair.send(0, SENSOR, signal(time, number));
+            pair.run(pair.now_ns() + 10 * MS, check);
+        }
+
+        assert!(pair.sessions.iter().all(|session| session.version == 1), "{old}");
+        let frames = pair.delivered[1].iter().filter_map(|given| match given {
+            Delivered::Frame { frame, .. } => Some(frame),
+            _ => None,
+        });
+        let frames: Vec<_> = frames.collect();
+        assert_eq!(frames.len(), 50, "{old}");
+        for (number, frame) in frames.into_iter().enumerate() {
+            assert_eq!(frame.samples(), signal(frame.header.time, number as u64).samples());
+        }
+    }
+}
+
+#[test]
+fn a_side_that_reads_only_what_is_newer_is_refused_with_what_to_do() {
+    let mut pair = pair([Weather::calm(MS); 2], 3);
+    pair.sessions[1].newest = 0;
+
+    pair.run(5 * S, check);
+
+    let (reason, text) = refusals(&pair, 0)[0];
+    assert_eq!(reason, ByeReason::Version);
+    assert!(text.ends_with("update the other side"), "{text}");
+}
+
+#[test]
+fn what_an_earlier_life_sent_is_not_acknowledged_to_the_next() {
+    let mut pair = pair([Weather::calm(MS); 2], 3);
+    pair.consumes[1] = false;
+    let send = |pair: &mut Pair, count: u64| {
+        for number in 0..count {
+            let time = pair.clock(0);
+            assert!(pair.send(0, EVENTS, event(time, number)));
+        }
+        pair.run(pair.now_ns() + 5 * S, check);
+    };
+    pair.run(S, check);
+    send(&mut pair, 20);
+    pair.replace(0, Session::new(config(0, 99)));
+    pair.run(pair.now_ns() + 5 * S, check);
+    send(&mut pair, 10);
+
+    // The graph consumes what it was given first, which was sent by who is gone.
+    for (consumed, kept) in [(20, 10), (4, 6)] {
+        let now = pair.clock(1);
+        pair.sessions[1].consumed(now, EVENTS, consumed);
+        pair.run(pair.now_ns() + S, check);
+        assert_eq!(pair.sessions[0].sent(EVENTS).expect("it sends").inside, kept);
+    }
+}
+
+#[test]
+fn damage_that_nothing_below_discards_breaks_no_account() {
+    let mut malformed = 0;
+    for seed in seeds(40) {
+        let weather = Weather { corrupt: 0.03, ..Weather::calm(5 * MS) };
+        let mut pair = pair([weather; 2], seed);
+        pair.transport.passes_damage = true;
+        for number in 0..500 {
+            pair.run(pair.now_ns() + 10 * MS, check);
+            let times = [pair.clock(0), pair.clock(1)];
+            pair.send(0, SENSOR, signal(times[0], number));
+            pair.send(0, EVENTS, event(times[0], number));
+            pair.send(1, BACK, event(times[1], number));
+            if number % 50 == 0 {
+                pair.send(0, BULK, bulk(times[0], number));
+            }
+        }
+        malformed += pair.sessions.iter().map(|session| session.totals().malformed).sum::<u64>();
+    }
+    // What damages a stream ends its connection, so there are a few for each seed.
+    assert!(malformed > seeds(40).end, "{malformed}");
+}

@@ -1,0 +1,6 @@
+//! Promises of a session, kept over many seeds of a bad network.
+
+mod agreement;
+mod order;
+mod support;
+mod weathers;

@@ -1,0 +1,38 @@
+//! What travels: preambles and records, frames with their whole header, control messages.
+//!
+//! All numbers are little-endian; samples are planes of `f32` as they lie in memory. Nothing here
+//! trusts what it reads: each length is compared with what the format allows before anything is
+//! allocated, and no bytes make it panic. Bytes are not checksummed here: QUIC discards what was
+//! damaged on the way. A spool, which has no such shelter, brings its own.
+//!
+//! The newest version is 2; version 1 is still read, and written to a side that reads no newer one.
+
+mod bytes;
+mod content;
+mod describe;
+mod error;
+mod frame;
+mod hello;
+mod message;
+mod pack;
+mod record;
+mod steps;
+
+#[cfg(test)]
+mod tests;
+
+pub use content::CONTENT_MAX;
+pub use describe::{describe, differences};
+pub use error::WireError;
+pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};
+pub use hello::{CONTROL_MAX, EDGES_MAX, Hello, HelloEdge};
+pub use message::{ByeReason, Message};
+pub use record::{
+    Assembler, Datagram, PREAMBLE, RECORD_HEAD, Record, RecordKind, put_preamble, put_record,
+    read_preamble,
+};
+
+/// The newest version that is read and written.
+pub const NEWEST: u8 = 2;
+/// The oldest version that is read.
+pub const OLDEST: u8 = 1;
