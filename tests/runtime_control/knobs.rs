@@ -104,10 +104,11 @@ fn knobs_stay_where_they_were_turned_when_a_stage_is_replaced() {
     let running = start(&text.replace("[node.behind]", gain), 1);
     running.set(0, "replaced", "factor", 2.0).expect("in range");
     running.set(0, "replaced", "offset", 5.0).expect("in range");
-    until(&running, |report| {
-        report.node("replaced").expect("a node").restarts == 1
-            && edge(report, "count", "replaced").taken > 40
-    });
+    let heard = |report: &_| edge(report, "behind", "behind_out").taken;
+    until(&running, |report| report.node("replaced").expect("a node").restarts == 1);
+    // The successor has to say something before it is asked to end.
+    let before = heard(&running.report());
+    until(&running, |report| heard(report) > before + 20);
     running.drain();
     assert_eq!(finish(&running), None);
     kinds::open("behind");
