@@ -93,18 +93,14 @@ impl Door {
 
     fn put(&self, aim: Aim, samples: Buffer, note: Note, reply: Reply) {
         let Self { models, places, way, terms, shadow, .. } = self;
-        let pair = shadow.as_ref().map(|shadow| (shadow, shadow.pair()));
-        let question = Question {
-            way,
-            samples: samples.clone(),
-            note,
-            priority: terms.priority,
-            pair: pair.as_ref().map(|(_, pair)| pair.of_true()),
+        let ask = |samples, pair| {
+            let question = Question { way, samples, note, priority: terms.priority, pair };
+            models[0].workers.ask(places, aim, question, reply);
         };
-        models[0].workers.ask(places, aim, question, reply);
-        if let Some((shadow, pair)) = pair {
-            shadow.ask(way, samples, note, &pair);
-        }
+        let Some(shadow) = shadow else { return ask(samples, None) };
+        let pair = shadow.pair();
+        ask(samples.clone(), Some(pair.of_true()));
+        shadow.ask(way, samples, note, &pair);
     }
 
     /// The place of the model that a question asked now would be put to, if it had so long; for whoever has

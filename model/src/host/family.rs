@@ -39,10 +39,9 @@ impl State {
         places: &[Place],
         rank: usize,
         (now, left): (i64, i64),
-        threads: usize,
     ) -> usize {
         let before = self.before(rank, now);
-        let is_free = self.occupied() < threads;
+        let is_free = self.occupied() < self.threads;
         // Taken out for as long as the rest of the state is looked at.
         let class = (63 - left.max(1).leading_zeros()) as usize;
         let mut choice = std::mem::take(&mut self.families[family].choices[class]);
@@ -55,7 +54,7 @@ impl State {
             let (own, full, run) = seat.lanes[lane].outlook(rank, now);
             let wait = before.waiting - own + full;
             let wait = if wait == 0 && is_free { 0 } else { wait + before.running };
-            Outlook { wait: wait / threads as i64, run }
+            Outlook { wait: wait / self.threads as i64, run }
         });
         self.families[family].choices[class] = choice;
         chosen

@@ -281,17 +281,15 @@ mod tests {
         (lane, way)
     }
 
-    fn ask(lane: &mut Lane, way: &Arc<Way>, priority: Priority, deadline: i64) -> Awaited {
+    fn question(way: &Arc<Way>, priority: Priority, deadline: i64) -> (Asked, Awaited) {
         let (reply, awaited) = reply(Some(Duration::ZERO));
         let samples = Buffer::with_bytes(4, 1);
-        let (question, way) = (samples.clone(), way.clone());
-        let note = Note::default();
-        lane.push(Asked {
-            way,
-            question,
+        let asked = Asked {
+            way: way.clone(),
+            question: samples.clone(),
             samples,
             reply,
-            note,
+            note: Note::default(),
             priority,
             pair: None,
             began: std::time::Instant::now(),
@@ -299,7 +297,13 @@ mod tests {
             since: 0,
             deadline,
             watched: None,
-        });
+        };
+        (asked, awaited)
+    }
+
+    fn ask(lane: &mut Lane, way: &Arc<Way>, priority: Priority, deadline: i64) -> Awaited {
+        let (asked, awaited) = question(way, priority, deadline);
+        lane.push(asked);
         awaited
     }
 
@@ -402,24 +406,7 @@ mod tests {
         let _late = ask(&mut lane, &way, Priority::High, 50);
         let _good = ask(&mut lane, &way, Priority::Normal, 10_000);
         assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 1, 1));
-        let (reply, _awaited) = reply(None);
-        let samples = Buffer::with_bytes(4, 1);
-        let (question, priority) = (samples.clone(), Priority::Normal);
-        let note = Note::default();
-        let asked = Asked {
-            way,
-            question,
-            samples,
-            reply,
-            note,
-            priority,
-            pair: None,
-            began: std::time::Instant::now(),
-            arrived: 0,
-            since: 0,
-            deadline: 60,
-            watched: None,
-        };
+        let (asked, _awaited) = question(&way, Priority::Normal, 60);
         let refused = lane.admit(0, asked).expect_err("it cannot be answered in time");
         let (_, why) = *refused;
         assert_eq!(why, "a run takes 0.00 ms, and 0.00 ms were left");

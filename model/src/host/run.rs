@@ -273,6 +273,7 @@ impl Runners {
             }
         }
         let onward = version.chain.segments.get(segment + 1).map(|next| next.feed);
+        let done = Instant::now();
         for (n, mut asked) in asked.drain(..).enumerate() {
             let row = match batch.row(signature, n, *segment) {
                 Ok(row) => row,
@@ -310,7 +311,10 @@ impl Runners {
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
-                Ok(answer) => succeed(counts, *segment, asked, answer, &row),
+                Ok(answer) => {
+                    counts.answers.record(done.duration_since(asked.began).as_nanos() as i64);
+                    succeed(counts, *segment, asked, answer, &row);
+                }
                 Err(fault) => fail(counts, asked, fault),
             }
         }
@@ -321,7 +325,6 @@ impl Runners {
 fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer, row: &Row<'_>) {
     counts.answered.add(1);
     counts.segments[segment].exits.add(1);
-    counts.answers.record(asked.began.elapsed().as_nanos() as i64);
     asked.reply.answer(answer);
     // Behind the answer, which must not wait for it.
     if let Some(pair) = asked.pair {

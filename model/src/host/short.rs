@@ -6,7 +6,7 @@
 //! - what a run costs is bounded by the graph itself ([`Loaded::is_bounded`](crate::backend::Loaded::is_bounded)): a core of the engine must not be kept by a
 //!   run that never ends;
 //! - a run of one question takes [`Manner::short`](super::Manner::short) at most, as learned;
-//! - questions come seldom: the last one [`CALM`] runs ago or more. Where they come more often they meet, and
+//! - questions come seldom: the last one [`CALM`] runs ago or more, each with what it takes to ask. Where they come more often they meet, and
 //!   go together in a run on a worker;
 //! - nothing waits for the model, and no version of it is on trial;
 //! - workers run models before anybody asks ([`Manner::warms_up`](super::Manner::warms_up)), so that its means are ready.
@@ -88,12 +88,12 @@ pub(super) fn run<'a>(
     shared: &'a Arc<Shared>,
     mut state: MutexGuard<'a, State>,
     Place { seat, lane }: Place,
-    priority: Priority,
+    (now, priority): (i64, Priority),
 ) -> Option<MutexGuard<'a, State>> {
     if priority >= Priority::Low || state.seats[seat].guest.is_none() {
         return Some(state);
     }
-    let Some((guest, job)) = state.invite(seat, lane, shared.now(), shared.short_ns()) else {
+    let Some((guest, job)) = state.invite(seat, lane, now, shared.short_ns()) else {
         return Some(state);
     };
     drop(state);

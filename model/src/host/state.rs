@@ -3,7 +3,7 @@
 use engine::Fault;
 
 use super::{
-    asked::{Asked, Priority, WATCHED},
+    asked::{Asked, Priority},
     counts::{Counts, Shed},
     door::Place,
     family::Family,
@@ -142,7 +142,7 @@ impl State {
 
     /// Workers in a run.
     pub(super) fn occupied(&self) -> usize {
-        self.busy.len()
+        self.busy.iter().filter(|busy| !short::is_guest(busy.worker)).count()
     }
 
     /// What runs that are going on are expected to take still, together.
@@ -171,9 +171,8 @@ impl State {
                 Some((self.seats[number].rank()?, turn, number))
             });
             let Some((rank, _, number)) = ranked.min() else { return (None, until) };
-            let is_spare = rank == Priority::Spare as usize;
-            // What is watched has its answer: it begins only where a worker remains for those who ask.
-            if (is_spare && !self.may_spare(number)) || (rank == WATCHED && !self.can_spare_one()) {
+            // What nobody waits for begins only where a worker remains for those who ask.
+            if rank >= Priority::Spare as usize && !self.may_spare(number) {
                 return (None, until);
             }
             let dropped = late.len();
@@ -198,16 +197,11 @@ impl State {
         }
     }
 
-    /// Whether somebody who asks now finds a worker, though this one is busy. With one worker nobody could.
-    fn can_spare_one(&self) -> bool {
-        self.threads == 1 || self.idle > 0 || self.started < self.threads
-    }
-
     /// Whether what nobody waits for may run: a worker is left for what may come, or, where there is one
     /// alone, it is back soon enough.
     fn may_spare(&self, seat: usize) -> bool {
         if self.threads > 1 {
-            return self.busy.len() + 1 < self.threads;
+            return self.occupied() + 1 < self.threads;
         }
         let lanes = self.seats[seat].lanes.iter().filter(|lane| lane.len() > 0);
         lanes.map(|lane| lane.upper(1)).max().unwrap_or(0) <= self.patience_ns

@@ -150,7 +150,7 @@ impl Workers {
     ) -> usize {
         let shared = &self.0.0;
         let time = (shared.now(), left.map_or(i64::MAX, nanos));
-        shared.lock().choose(family, places, priority as usize, time, shared.manner.threads)
+        shared.lock().choose(family, places, priority as usize, time)
     }
 
     /// Lets a question wait for the model that `aim` says, or refuses it.
@@ -178,14 +178,11 @@ impl Workers {
         let (best, cheapest) = match aim {
             Aim::Only(at) => (at, at),
             Aim::Best(at) => (at, 0),
-            Aim::Auto(family) => {
-                let threads = shared.manner.threads;
-                (state.choose(family, places, priority as usize, (now, left), threads), 0)
-            }
+            Aim::Auto(family) => (state.choose(family, places, priority as usize, (now, left)), 0),
         };
         match state.admit(now, &places[cheapest..=best], asked) {
             Ok(place) => {
-                if let Some(state) = short::run(shared, state, place, priority) {
+                if let Some(state) = short::run(shared, state, place, (now, priority)) {
                     shared.call(state, 1);
                 }
             }
