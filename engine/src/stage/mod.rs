@@ -23,6 +23,7 @@ mod remarks;
 mod settle;
 mod slot;
 mod source;
+mod straight;
 mod trouble;
 mod turn;
 

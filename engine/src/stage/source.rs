@@ -26,7 +26,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// The clock when content up to `due` is there.
-    fn clock_at(&self, due: Timestamp) -> Timestamp {
+    pub(super) fn clock_at(&self, due: Timestamp) -> Timestamp {
         match self.speed {
             None => Timestamp::MIN,
             // At the pace of the content the nanoseconds need no rounding.
@@ -55,9 +55,9 @@ pub(crate) struct SourceState {
     /// A signal's next frame may begin so much before the last one's end.
     early_ns: i64,
     /// Inputs of joins that its frames can reach inside the stage.
-    feeds: Box<[(usize, usize)]>,
+    pub(super) feeds: Box<[(usize, usize)]>,
     /// Event time up to which a predecessor has delivered.
-    skip_until: Timestamp,
+    pub(super) skip_until: Timestamp,
 }
 
 impl SourceState {
@@ -104,7 +104,7 @@ impl SourceState {
 
     /// Takes note of what the source has just made: it is due when a device would deliver the last
     /// of it.
-    fn enter_held(&mut self) {
+    pub(super) fn enter_held(&mut self) {
         for sent in &self.held {
             let time = sent.frame.header.time;
             let end = match &mut self.grids[sent.port] {
@@ -127,7 +127,7 @@ impl SourceState {
     /// Once all that was held has been released, nothing older will come on `port`: a signal goes on
     /// where it ended, or a little earlier by its word; events lie in what all signals of the source
     /// have reached, or where it has none, after the last event.
-    fn horizon(&self, port: usize) -> Timestamp {
+    pub(super) fn horizon(&self, port: usize) -> Timestamp {
         let reached = |grid: &Grid| grid.end().plus_nanos(-self.early_ns);
         match &self.grids[port] {
             Some(grid) => reached(grid),
@@ -155,6 +155,9 @@ impl Stage {
     pub(super) fn pull_sources(&mut self, now: Timestamp) -> Step<Turn> {
         if self.stands_still() {
             return Ok(Turn::Idle);
+        }
+        if let Some(turn) = self.pull_straight(now)? {
+            return Ok(turn);
         }
         loop {
             for source in 0..self.sources.len() {
@@ -317,7 +320,7 @@ impl Stage {
     }
 
     /// Asks for the memory that the frames of this source will touch, all at once.
-    fn warm(&self, source: usize) {
+    pub(super) fn warm(&self, source: usize) {
         if self.slots.len() > WARM_SLOTS_MAX {
             return;
         }

@@ -162,7 +162,9 @@ impl Stage {
             self.entered = header.entered;
             self.mark.step();
             self.chain(slot, line)?;
-            self.run_work()?;
+            if !self.work.is_empty() {
+                self.run_work()?;
+            }
             if self.any_watched {
                 self.raise(slot, line, time);
                 self.settle()?;
