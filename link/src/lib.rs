@@ -10,6 +10,7 @@
 //! network that is as bad as a test wants.
 
 pub mod clock;
+pub mod offload;
 pub mod session;
 pub mod testing;
 pub mod translate;

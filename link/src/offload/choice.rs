@@ -1,0 +1,252 @@
+//! [`Choice`]: which side answers a question.
+//!
+//! Both sides are measured by whole answers, the way there and back included, as mean and deviation. A question goes
+//! where it is expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
+//! a row, and some time must have passed since the last change, more of it the more often sides are changed. Where the side
+//! at hand cannot keep a deadline that the other can, the question goes there at once. While the link is down nothing
+//! is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
+//!
+//! What was asked over there and is not back when it usually is, or when an answer from here would just be in time, is
+//! asked here, too: the first answer counts.
+//!
+//! The comparison of sides by mean and deviation is Neurosurgeon's (ASPLOS'17) without its division of the model; hedged
+//! requests are Dean and Barroso's ("The Tail at Scale", 2013).
+
+use super::Estimate;
+
+/// The side that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This host.
+    Here,
+    /// The other one.
+    There,
+}
+
+impl Side {
+    /// The other side.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Here => Self::There,
+            Self::There => Self::Here,
+        }
+    }
+
+    const fn at(self) -> usize {
+        match self {
+            Self::Here => 0,
+            Self::There => 1,
+        }
+    }
+}
+
+/// Why a question goes where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is where questions go for the time being.
+    Stays,
+    /// The link is down.
+    Down,
+    /// The other side cannot keep the deadline.
+    Deadline,
+    /// It has been sooner for a while.
+    Sooner,
+}
+
+/// What a choice goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// The side that is better by less than this share is not gone over to.
+    pub gain: f64,
+    /// Questions in a row for which it must be.
+    pub in_a_row: u32,
+    /// Nanoseconds from one change to the next, at least.
+    pub dwell_ns: i64,
+    /// And at most: each change that soon follows another doubles it.
+    pub dwell_most_ns: i64,
+    /// One question in so many is put to the idle side as well.
+    pub probe_every: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            gain: 0.2,
+            in_a_row: 3,
+            dwell_ns: 500_000_000,
+            dwell_most_ns: 8_000_000_000,
+            probe_every: 100,
+        }
+    }
+}
+
+/// What the link can do now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Way {
+    /// Whether there is a connection.
+    pub is_up: bool,
+    /// Round-trip time in nanoseconds.
+    pub rtt_ns: i64,
+    /// Bytes a second that get through; 0 where unknown.
+    pub bytes_per_s: f64,
+}
+
+/// What becomes of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Who is asked.
+    pub side: Side,
+    /// Why.
+    pub reason: Reason,
+    /// The other side is asked as well, only to be measured.
+    pub probes: bool,
+    /// This host is asked as well if there is no answer so many nanoseconds after the question.
+    pub hedge_ns: Option<i64>,
+}
+
+/// Which side answers the questions of one call of one session.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    terms: Terms,
+    side: Side,
+    took: [Estimate; 2],
+    /// Questions in a row for which the other side would have been better.
+    better: u32,
+    changed: Option<i64>,
+    dwell_ns: i64,
+    asked: u32,
+    changes: u64,
+}
+
+/// Nanoseconds of a second.
+const SECOND: f64 = 1e9;
+/// What the link takes besides the way of the bytes, in its round-trip times.
+const TRIPS: i64 = 1;
+
+impl Choice {
+    /// Begins here.
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            side: Side::Here,
+            took: [Estimate::default(); 2],
+            better: 0,
+            changed: None,
+            dwell_ns: terms.dwell_ns,
+            asked: 0,
+            changes: 0,
+        }
+    }
+
+    /// Where a question of so many bytes goes that comes now and has `left` nanoseconds, if it has a deadline.
+    pub fn decide(&mut self, now: i64, left: Option<i64>, bytes: usize, way: &Way) -> Decision {
+        self.asked = self.asked.wrapping_add(1);
+        if !way.is_up {
+            self.better = 0;
+            let side = Side::Here;
+            if self.side != side {
+                self.go(now, side);
+            }
+            return Decision { side, reason: Reason::Down, probes: false, hedge_ns: None };
+        }
+        let expected =
+            [self.expected(Side::Here, bytes, way), self.expected(Side::There, bytes, way)];
+        let own = expected[self.side.at()];
+        let other = expected[self.side.other().at()];
+        let fits = |expected: i64| left.is_none_or(|left| expected <= left);
+        let mut reason = Reason::Stays;
+        if !fits(own) && fits(other) {
+            self.go(now, self.side.other());
+            reason = Reason::Deadline;
+        } else {
+            let is_better = (other as f64) < (1.0 - self.terms.gain) * own as f64 && fits(other);
+            self.better = if is_better { self.better + 1 } else { 0 };
+            let rests = self.changed.is_some_and(|changed| now - changed < self.dwell_ns);
+            if self.better >= self.terms.in_a_row && !rests {
+                self.go(now, self.side.other());
+                reason = Reason::Sooner;
+            }
+        }
+        let probes = self.terms.probe_every > 0
+            && (self.asked % self.terms.probe_every == 0 || !self.knows(self.side.other()));
+        let hedge_ns = (self.side == Side::There).then(|| self.hedge(expected, left));
+        Decision { side: self.side, reason, probes, hedge_ns }
+    }
+
+    /// When an answer from here is wanted as well: when the other is later than it usually is, or at the last moment
+    /// at which this side can still keep the deadline.
+    fn hedge(&self, expected: [i64; 2], left: Option<i64>) -> i64 {
+        let [here, there] = expected;
+        let last = left.map_or(i64::MAX, |left| (left - here).max(0));
+        there.min(last)
+    }
+
+    /// A side has answered, so many nanoseconds after it was asked.
+    pub fn answered(&mut self, side: Side, took_ns: i64) {
+        self.took[side.at()].learn(took_ns);
+    }
+
+    /// A side has not answered within so many nanoseconds: it takes that long at least.
+    pub fn missed(&mut self, side: Side, waited_ns: i64) {
+        let at = &mut self.took[side.at()];
+        if !at.is_known() || at.upper() < waited_ns {
+            at.learn(waited_ns);
+        }
+    }
+
+    /// There was no connection: what is known of the other side may be true no more.
+    pub fn lost(&mut self) {
+        self.took[Side::There.at()].forget();
+    }
+
+    /// The side that is asked for the time being.
+    pub const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// How often it has changed.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// What is known of a side.
+    pub const fn estimate(&self, side: Side) -> Estimate {
+        self.took[side.at()]
+    }
+
+    const fn knows(&self, side: Side) -> bool {
+        self.took[side.at()].is_known()
+    }
+
+    /// What a side seldom exceeds. Of one that has not been asked yet: that it works as fast as the other, and what
+    /// the link adds.
+    fn expected(&self, side: Side, bytes: usize, way: &Way) -> i64 {
+        let bytes_ns = match way.bytes_per_s {
+            rate if rate > 0.0 => (bytes as f64 / rate * SECOND) as i64,
+            _ => 0,
+        };
+        let link_ns = way.rtt_ns.saturating_mul(TRIPS).saturating_add(bytes_ns);
+        let [here, there] = self.took;
+        match side {
+            Side::Here if here.is_known() => here.upper(),
+            Side::Here => there.upper().saturating_sub(link_ns).max(0),
+            // The link may be slower now than it was for those that are back.
+            Side::There if there.is_known() => there.upper().max(link_ns),
+            Side::There => here.upper().saturating_add(link_ns),
+        }
+    }
+
+    fn go(&mut self, now: i64, side: Side) {
+        let soon = self.changed.is_some_and(|changed| now - changed < 4 * self.dwell_ns);
+        self.dwell_ns = match soon {
+            true => (2 * self.dwell_ns).min(self.terms.dwell_most_ns),
+            false => self.terms.dwell_ns,
+        };
+        (self.side, self.changed, self.better) = (side, Some(now), 0);
+        self.changes += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;
