@@ -25,6 +25,60 @@ pub struct AlignSpec {
     pub tolerance_ns: i64,
     /// How far, in event time, the other inputs may run ahead before one is waited for no longer.
     pub max_wait_ns: Option<i64>,
+    /// `merge`: the first input goes so far ahead of the others, as what it carries by then is wanted with their
+    /// frames; in nanoseconds.
+    pub ahead_ns: i64,
+    /// `merge`, at sinks that wait: whether frames are taken as they come instead.
+    pub as_they_come: AsTheyCome,
+}
+
+/// When a sink takes the frames of several inputs as they come, not in the order of their times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AsTheyCome {
+    /// Never: whoever reads them may rely on the order.
+    #[default]
+    Never,
+    /// Where the run has the pace of its content: nothing is held back for what comes later.
+    Paced,
+    /// Always.
+    Always,
+}
+
+impl AlignSpec {
+    /// A rule without tolerance, that waits as long as it takes.
+    pub const fn of(policy: Policy) -> Self {
+        Self {
+            policy,
+            tolerance_ns: 0,
+            max_wait_ns: None,
+            ahead_ns: 0,
+            as_they_come: AsTheyCome::Never,
+        }
+    }
+
+    /// The same, the first input ahead of the others: a frame of theirs is given once the first has come so
+    /// far beyond it, and at once where it has.
+    #[must_use]
+    pub const fn ahead(mut self, ahead_ns: i64) -> Self {
+        self.ahead_ns = ahead_ns;
+        self
+    }
+
+    /// The same, with or without an order; for sinks.
+    #[must_use]
+    pub const fn taking(mut self, as_they_come: AsTheyCome) -> Self {
+        self.as_they_come = as_they_come;
+        self
+    }
+
+    /// Whether frames wait for each other in a run that is paced or not.
+    pub(crate) const fn waits(&self, is_paced: bool) -> bool {
+        match self.as_they_come {
+            AsTheyCome::Never => true,
+            AsTheyCome::Paced => !is_paced,
+            AsTheyCome::Always => false,
+        }
+    }
 }
 
 /// A frame that waits, with the sample grid of its line as it was when it came.
@@ -41,6 +95,8 @@ pub(crate) struct Aligner {
     channels: Box<[usize]>,
     /// Event time up to which frames have been released.
     released: Timestamp,
+    /// When the frames of the first line that were released came through the door, the latest.
+    entered: Timestamp,
     /// A frame came too late and nothing has been released since.
     late: bool,
     /// Frames of each line that were joined from and let go since they were last asked for.
@@ -59,7 +115,15 @@ impl Aligner {
     pub(crate) fn new(spec: AlignSpec, channels: Box<[usize]>) -> Self {
         let queues = channels.iter().map(|_| VecDeque::with_capacity(4)).collect();
         let used = channels.iter().map(|_| 0).collect();
-        Self { spec, queues, channels, released: Timestamp::MIN, late: false, used }
+        Self {
+            spec,
+            queues,
+            channels,
+            released: Timestamp::MIN,
+            entered: Timestamp::MIN,
+            late: false,
+            used,
+        }
     }
 
     /// Takes a frame in; gives it back if it is too late to be joined. What is released next says so.
@@ -69,7 +133,8 @@ impl Aligner {
         frame: Frame,
         grid: Option<&Grid>,
     ) -> Option<Frame> {
-        if self.spec.policy == Policy::Merge && frame.header.time < self.released {
+        if self.spec.policy == Policy::Merge && self.place(line, frame.header.time) < self.released
+        {
             self.late = true;
             return Some(frame);
         }
@@ -102,6 +167,11 @@ impl Aligner {
                     .filter(|&other| other != line && self.queues[other].is_empty())
                     .map(|other| (other, after(time, other < line)))
                     .find(|&(other, need)| self.effective(other, bounds) < need)
+                    .map(|(other, need)| match other {
+                        // In its own time again.
+                        0 => (0, need.plus_nanos(self.spec.ahead_ns)),
+                        _ => (other, need),
+                    })
             }
             _ => {
                 let base = self.queues[0].front()?;
@@ -126,6 +196,14 @@ impl Aligner {
             let (line, time) = self.oldest()?;
             self.released = time;
             let mut held = self.queues[line].pop_front().expect("the oldest is there");
+            if self.spec.ahead_ns > 0 {
+                // What it was released with came through the door when the last of it did.
+                let entered = &mut held.frame.header.entered;
+                match line {
+                    0 => self.entered = self.entered.max(*entered),
+                    _ => *entered = self.entered.max(*entered),
+                }
+            }
             if self.take_late() {
                 held.frame.header.gap.note(Gap::Late);
             }
@@ -172,18 +250,31 @@ impl Aligner {
     fn oldest(&self) -> Option<(usize, Timestamp)> {
         let heads = self.queues.iter().enumerate();
         heads
-            .filter_map(|(line, queue)| queue.front().map(|held| (line, held.frame.header.time)))
+            .filter_map(|(line, queue)| {
+                queue.front().map(|held| (line, self.place(line, held.frame.header.time)))
+            })
             .min_by_key(|&(line, time)| (time, line))
     }
 
+    /// A moment of a line in the order of a merge.
+    fn place(&self, line: usize, time: Timestamp) -> Timestamp {
+        match line {
+            0 if self.spec.ahead_ns != 0 && time != Timestamp::MAX => {
+                time.plus_nanos(-self.spec.ahead_ns)
+            }
+            _ => time,
+        }
+    }
+
     fn effective(&self, line: usize, bounds: &[Timestamp]) -> Timestamp {
-        let Some(wait_ns) = self.spec.max_wait_ns else { return bounds[line] };
+        let bound = self.place(line, bounds[line]);
+        let Some(wait_ns) = self.spec.max_wait_ns else { return bound };
         let ahead = bounds.iter().copied().max().unwrap_or(Timestamp::MIN);
         // A stream that has ended says nothing about how far the others should be.
         if ahead == Timestamp::MAX {
-            return bounds[line];
+            return bound;
         }
-        bounds[line].max(ahead.plus_nanos(-wait_ns))
+        bound.max(ahead.plus_nanos(-wait_ns))
     }
 
     /// The bound that settles every partner of the samples in `base`.
@@ -322,7 +413,43 @@ mod tests {
     use crate::{Header, Rate};
 
     fn spec(policy: Policy, tolerance_ns: i64) -> AlignSpec {
-        AlignSpec { policy, tolerance_ns, max_wait_ns: None }
+        AlignSpec { tolerance_ns, ..AlignSpec::of(policy) }
+    }
+
+    #[test]
+    fn the_first_input_may_be_ahead_whichever_comes_first() {
+        // Events at 100 and 250; the first input every 20, 60 ahead of them.
+        let run = |order: &mut dyn FnMut(usize) -> usize| {
+            let spec = AlignSpec::of(Policy::Merge).ahead(60);
+            let mut aligner = Aligner::new(spec, vec![1, 1].into());
+            let mut lines = [(0..20).map(|n| 20 * n).collect::<Vec<_>>(), vec![100, 250]];
+            let (mut bounds, mut seen) = ([Timestamp::MIN; 2], Vec::new());
+            for turn in 0.. {
+                if lines.iter().all(Vec::is_empty) {
+                    break;
+                }
+                let line = order(turn) % 2;
+                let line = if lines[line].is_empty() { 1 - line } else { line };
+                let mut frame = event(lines[line].remove(0));
+                frame.header.entered = frame.header.time;
+                bounds[line] = frame.header.time;
+                assert!(aligner.enter(line, frame, None).is_none(), "none is late");
+                if lines[line].is_empty() {
+                    bounds[line] = Timestamp::MAX;
+                }
+                while let Some(Released::One(line, frame, _)) = aligner.release(&bounds, &mut []) {
+                    seen.push((line, frame.header.time.nanos(), frame.header.entered.nanos()));
+                }
+            }
+            seen
+        };
+        let one = run(&mut |turn| turn);
+        assert_eq!(run(&mut |_| 0), one);
+        assert_eq!(run(&mut |_| 1), one);
+        let events: Vec<_> = one.iter().enumerate().filter(|(_, seen)| seen.0 == 1).collect();
+        // Behind what lies at 160 and 300, and through the door with that.
+        assert_eq!(events, [(9, &(1, 100, 160)), (17, &(1, 250, 300))]);
+        assert_eq!(one.len(), 22);
     }
 
     fn event(time: i64) -> Frame {

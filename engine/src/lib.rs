@@ -45,7 +45,7 @@ mod time;
 
 pub mod testing;
 
-pub use align::AlignSpec;
+pub use align::{AlignSpec, AsTheyCome};
 pub use body::{Block, Body, Flow, GapNotice, LiveSource, Map, Operator, Sink, Source, Waiting};
 pub use buffer::Buffer;
 pub use call::{Answer, Call, Relay, Reply};

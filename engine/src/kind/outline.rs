@@ -81,6 +81,13 @@ impl Outline {
         self
     }
 
+    /// The same, with inputs that meet so.
+    #[must_use]
+    pub fn joining(mut self, align: AlignSpec) -> Self {
+        self.align = Some(align);
+        self
+    }
+
     /// The same, using what `param` names.
     #[must_use]
     pub fn using(mut self, param: &'static str, what: Used) -> Self {

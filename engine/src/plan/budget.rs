@@ -4,6 +4,7 @@
 //! a join until another, later branch has come as far are under way all that time.
 
 use crate::{
+    align::AlignSpec,
     graph::{Code, Diagnostic, Spanned},
     kind::Policy,
 };
@@ -39,7 +40,8 @@ impl Draft<'_> {
         let line = |line: usize| {
             let edge = &self.edges[node.in_edges[line]];
             let above = floors[edge.from.0];
-            let Some(align) = self.align(number) else { return above };
+            let waits = |align: &AlignSpec| align.waits(true);
+            let Some(align) = self.align(number).filter(waits) else { return above };
             let latest = latest.besides(line);
             let behind_ns = node.inputs[latest].delay_ns.saturating_sub(edge.delay_ns);
             // A merge lets a frame go when the others have reached its beginning.

@@ -88,7 +88,7 @@ impl Node<'_> {
             Policy::Linear => longest_ns.ceil() as i64 + 2,
             Policy::Hold => i64::MAX,
         });
-        AlignSpec { policy, tolerance_ns, max_wait_ns: None }
+        AlignSpec { tolerance_ns, ..AlignSpec::of(policy) }
     }
 }
 

@@ -97,7 +97,10 @@ impl SinkTask {
             grids: edges().map(|e| e.format.as_signal().map(|s| Grid::new(s.rate))).collect(),
             picks: edges().map(|edge| edge.pick.clone()).collect(),
             bounds: vec![Timestamp::MIN; planned.in_edges.len()],
-            aligner: planned.align.map(|spec| Aligner::new(spec, channels)),
+            aligner: planned
+                .align
+                .filter(|spec| spec.waits(wiring.pace.speed.is_some()))
+                .map(|spec| Aligner::new(spec, channels)),
             edges: planned.in_edges.iter().map(|&e| wiring.counts.edges[e].clone()).collect(),
             counts: wiring.counts.nodes[node].clone(),
             latency: wiring.counts.latency[node].clone(),

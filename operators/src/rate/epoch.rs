@@ -62,15 +62,19 @@ pub static KIND: Kind = Kind {
         let shape = vec![Dimension::Fixed(signal.channels.len()), Dimension::Fixed(len)];
         let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
         // The sample nearest to the event may lie half a period behind it, the next a whole one.
-        Ok(Outline::of([format]).looking_back(signal.rate.span_ns(to.max(0) + 2)))
+        let reach_ns = signal.rate.span_ns(to.max(0) + 2);
+        // The next event may be long in coming: the signal goes on to the end of the piece without it.
+        let whole_ns = signal.rate.span_ns(to.max(0) + 1);
+        let align = node.join(Policy::Merge, None).ahead(whole_ns);
+        Ok(Outline::of([format]).looking_back(reach_ns).joining(align))
     },
     build: |node| {
         let (from, to) = ends(node)?;
         let signal = node.signal("in");
         let channels = signal.channels.len();
         let events = node.input("events").as_event().expect("the port takes events");
-        // From the first sample of a piece to the last of the frame its event lies in.
-        let behind = (to.max(0) - from.min(0)) as usize + 2;
+        // From the first sample of a piece to the last of the frame in which it ends.
+        let behind = (to.max(0) - from.min(0)) as usize + 4;
         let room = behind + signal.frame_len;
         let span_s = room as f64 * signal.rate.period_ns() * 1e-9;
         let waiting = (events.rate_max * span_s).ceil() as usize + 2;
@@ -367,6 +371,34 @@ mod tests {
             };
             assert_eq!(got, [(104, piece(8)), (126, piece(11)), (400, piece(38))], "{frame}");
             assert_eq!(told, None);
+        }
+    }
+
+    #[test]
+    fn a_piece_comes_once_it_is_whole_however_long_the_next_event_takes() {
+        for (tmin_s, tmax_s, whole) in [(-0.02, 0.01, 21), (-0.02, 0.3, 50), (-0.1, -0.05, 20)] {
+            let inputs =
+                [("in", Bench::channels(1, 100.0)), ("events", Format::event(Vec::new(), 100.0))];
+            let params = format!("tmin_s = {tmin_s:?}\ntmax_s = {tmax_s:?}");
+            let mut epoch = Bench::with(&KIND, &inputs, &params).expect("valid");
+            let mut came = None;
+            for n in 0..200_i64 {
+                epoch.push(0, Frame::signal(Timestamp::from_nanos(n * 10 * MS), 1, &[n as f32]));
+                if n == 25 {
+                    // Found 50 ms after it was; none is known to come for a while.
+                    epoch.push(1, Bench::event_at(Timestamp::from_nanos(200 * MS)));
+                }
+                epoch.run();
+                if !epoch.take().is_empty() {
+                    assert_eq!(came.replace(n), None, "once");
+                }
+            }
+            let came = came.expect("without another event");
+            let due = whole.max(25);
+            assert!(
+                (due..=due + 3).contains(&came),
+                "{params}: at sample {came}, whole with {whole}"
+            );
         }
     }
 

@@ -20,7 +20,7 @@ use engine::{
     Port, Sink, TensorFormat, Used,
 };
 
-use super::place::{self, FILE};
+use super::place::{self, FILE, ORDER};
 use crate::{
     files::Short,
     lines::{self, Line, Lines},
@@ -31,15 +31,15 @@ pub static KIND: Kind = Kind {
     name: "jsonl",
     summary: "Write one line of JSON per frame, to standard output or a file.",
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
-          \"samples\":{channel:[…]}}, tensors of f32 {\"node\":…,\"t_s\":…,\"shape\":[rows,columns],\"values\":[[…],…]}. Several inputs are merged by event time. t_s is exact to the \
+          \"samples\":{channel:[…]}}, tensors of f32 {\"node\":…,\"t_s\":…,\"shape\":[rows,columns],\"values\":[[…],…]}. Lines of several inputs come as `order` says. t_s is exact to the \
           nanosecond; NaN and infinities are null; an absent field is left out. With \
           `file`, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime; a \
           closed pipe ends the run cleanly.",
     example: "file = \"out.jsonl\"",
     inputs: &[Port::any("in").variadic()],
-    params: &[&FILE],
+    params: &[&FILE, &ORDER],
     placement: Placement::Waits,
-    plan: |node| Ok(place::outline(node, Used::Lines)?),
+    plan: |node| Ok(place::ordered(node, place::outline(node, Used::Lines)?)?),
     build: |node| {
         let to = place::create(node)?;
         let to = to.map_or_else(|| Target::Shared(lines::out()), Target::File);

@@ -10,9 +10,9 @@
 //! [`crate::lines`]. For programs there is `jsonl`, whose lines this writes, too, where
 //! [`lines::want_json`] was said.
 //!
-//! | port | carries                                    |
-//! |------|--------------------------------------------|
-//! | `in` | any number of streams, merged by their time |
+//! | port | carries                                            |
+//! |------|----------------------------------------------------|
+//! | `in` | any number of streams, in the order that `order` says |
 
 use std::{fmt::Write, sync::Arc};
 
@@ -21,7 +21,10 @@ use engine::{
     Sink, Used,
 };
 
-use super::jsonl::JsonLines;
+use super::{
+    jsonl::JsonLines,
+    place::{self, ORDER},
+};
 use crate::lines::{self, Line, Lines};
 
 /// The catalog entry.
@@ -30,13 +33,14 @@ pub static KIND: Kind = Kind {
     summary: "Write lines for people to standard output.",
     doc: "One line per frame: time, where it comes from, and what it says. Events show their \
           fields with the unit that their name ends in; signals the mean of each channel of the \
-          frame, and its least and greatest sample, NaN left out. Several inputs are merged by \
-          event time. Numbers are rounded to four digits; for programs there is `jsonl`, whose lines this \
+          frame, and its least and greatest sample, NaN left out. Lines of several inputs come as \
+          `order` says. Numbers are rounded to four digits; for programs there is `jsonl`, whose lines this \
           writes where a program asks for JSON (`afferent run --json`). Runs on \
           the I/O runtime; a closed pipe ends the run cleanly.",
     inputs: &[Port::any("in").variadic()],
+    params: &[&ORDER],
     placement: Placement::Waits,
-    plan: |_| Ok(Outline::default().using("op", Used::Lines)),
+    plan: |node| Ok(place::ordered(node, Outline::default().using("op", Used::Lines))?),
     build: |node| {
         if lines::are_json() {
             return Ok(Body::sink(JsonLines::to_stdout(node)));
