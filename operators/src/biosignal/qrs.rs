@@ -24,8 +24,8 @@
 //! once, and what is timed by beats (`hrv`) is at most one beat and half a second late.
 
 use engine::{
-    Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Operator, Outline, Param,
-    Port, Rate, Timestamp,
+    Body, Code, Diagnostic, Fault, Field, Format, GapNotice, Io, Kind, Node, Operator, Outline,
+    Param, Port, Rate, Timestamp,
 };
 
 use crate::bodies::Seam;
@@ -88,6 +88,7 @@ pub static KIND: Kind = Kind {
         let mut outline = Outline::of([Format::event(fields, crate::BEATS_PER_SECOND_MAX)])
             .looking_back(LOOK_BACK_NS)
             .looking_back_mostly(220_000_000);
+        outline.warnings.extend(of_another_channel(node));
         if detector(node)?.lost() > LOST_MAX {
             let input = &node.inputs()[0];
             let message = format!("`{}` carries little of a QRS complex", input.label);
@@ -141,6 +142,41 @@ const FLAT_S: f64 = 1.5;
 const STEP_S: f64 = 0.3;
 /// Longer is no interval between beats, but one of them was not heard.
 const RR_NS_MAX: i64 = 3_000_000_000;
+
+/// That the first of several channels does not look like an ECG, and another does.
+fn of_another_channel(node: &Node<'_>) -> Option<Diagnostic> {
+    let channels = &node.signal("in").channels;
+    let first = channels.first()?;
+    let other = channels.iter().find(|channel| is_lead(&channel.name))?;
+    if is_lead(&first.name) {
+        return None;
+    }
+    let (input, count) = (&node.inputs()[0], channels.len());
+    let message = format!(
+        "`{}` looks for beats in `{}`, the first of {count} channels, and `{}` is called like an ECG",
+        node.name(),
+        first.name,
+        other.name
+    );
+    let hint = format!("pick the ECG: `from = \"{}[{}]\"`", input.label, other.name);
+    Some(Diagnostic::warning(Code::NoEffect, message).at(&input.place).hint(hint))
+}
+
+/// Whether a channel has the name of an ECG, or of one of its leads.
+fn is_lead(name: &str) -> bool {
+    const LEADS: &[&str] = &["i", "ii", "iii", "avr", "avl", "avf", "mli", "mlii", "mliii"];
+    let name = name.trim().to_lowercase();
+    let is_chest = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|rest| {
+            !rest.is_empty() && rest.len() <= 2 && rest.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    name.contains("ecg")
+        || name.contains("ekg")
+        || LEADS.contains(&name.as_str())
+        || is_chest("v")
+        || is_chest("mv")
+}
 
 struct Detector {
     qrs: Qrs,
