@@ -7,7 +7,7 @@ use engine::SectionSpec;
 use model::{
     calibrate::Signal,
     section::segmented,
-    tools::{CalibrateOptions, EarlyExits, calibrate as find, span},
+    tools::{AsAsked, CalibrateOptions, EarlyExits, calibrate as find, span},
 };
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     terminal::{ascii, speaks_unicode},
 };
 
-use super::model::{percent, seconds, shape, watched};
+use super::model::{failure, percent, seconds, shape, watched};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -26,12 +26,18 @@ pub(crate) struct CalibrateArguments {
     #[arg(value_name = "GRAPH")]
     file: PathBuf,
 
-    /// Questions as the graph will ask: `.npz` with an array `x`, `.npy`, or `.jsonl` as the sink `jsonl` writes tensors
+    /// Questions as they come to the node that asks: `.npz` with an array `x`, `.npy`, or `.jsonl` as the sink `jsonl` writes tensors
+    ///
+    /// What the node does to them with its `normalize` is done here, too, unless `--normalized` says that it has been done.
     ///
     /// The first dimension counts questions. An array `y`, or a key `y` in every line, says the right class of each, by number or
     /// name. Without, what counts is how often an early answer differs from that of the whole model.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+
+    /// The questions are as the model gets them: nothing is done to them before
+    #[arg(long)]
+    normalized: bool,
 
     /// The right class of each question, if the data does not say: `.npy`, or text with one a line
     #[arg(long, value_name = "FILE")]
@@ -122,8 +128,13 @@ pub(crate) fn calibrate(asked: &CalibrateArguments) -> Result<Exit, Failure> {
         chosen(&graph.spec.models, asked.model.as_deref(), &asked.file.to_string_lossy())?;
     let model = segmented(section, Some(&asked.file.to_string_lossy()))
         .map_err(|problems| Failure::graph(&problems))?;
+    let as_asked = match asked.normalized {
+        true => None,
+        false => AsAsked::of(&graph.spec, &section.name.value).map_err(failure)?,
+    };
     let options = CalibrateOptions {
         model,
+        as_asked,
         data: asked.data.clone(),
         truth: asked.truth.clone(),
         labels: asked.labels.clone(),
@@ -194,6 +205,12 @@ fn page(options: &CalibrateOptions, told: &EarlyExits) -> String {
         "{}  {segments} segments in {}, {} questions of {data}",
         model.name, told.backend, told.rows
     ));
+    if let Some(asked) = &options.as_asked {
+        page.line(&format!(
+            "  each with `normalize` = {:?}, as node `{}` does it (`--normalized`: that has been done)",
+            asked.word, asked.node
+        ));
+    }
     page.line("");
     let alone = if told.is_labelled { "right alone" } else { "as the whole" };
     page.line(&format!(

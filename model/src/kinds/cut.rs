@@ -13,7 +13,7 @@ pub(super) enum Layout {
 
 /// What is done to the numbers of a question.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     /// Nothing.
     None,
     /// Each channel to mean 0 and standard deviation 1; a channel that does not move to 0.
@@ -28,7 +28,7 @@ pub(super) enum Scale {
 
 impl Scale {
     /// Scales the samples of one channel.
-    fn apply(&self, channel: usize, samples: &mut [f32]) {
+    pub(crate) fn apply(&self, channel: usize, samples: &mut [f32]) {
         let (offset, factor) = match self {
             Self::None => return,
             Self::Zscore => {

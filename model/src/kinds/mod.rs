@@ -4,7 +4,7 @@ pub mod absent;
 mod asking;
 mod call;
 pub mod classify;
-mod cut;
+pub(crate) mod cut;
 pub mod detect;
 pub mod embed;
 pub mod infer;

@@ -16,6 +16,7 @@ use super::{
     chain::{Asked, Told},
     data::Dataset,
     plot,
+    scaled::AsAsked,
     trouble::Trouble,
     watch::Watch,
     write,
@@ -31,6 +32,8 @@ pub struct CalibrateOptions {
     pub model: Segmented,
     /// Questions.
     pub data: PathBuf,
+    /// What the graph's node does to each of them before it asks.
+    pub as_asked: Option<AsAsked>,
     /// What is right, if it does not stand in the data.
     pub truth: Option<PathBuf>,
     /// Names of the classes.
@@ -86,7 +89,10 @@ pub fn rows_needed(loss: f64, confidence: f64) -> usize {
 pub fn calibrate(options: &CalibrateOptions, watch: &Watch<'_>) -> Result<EarlyExits, Trouble> {
     let written = places(options)?;
     (watch.says)("reads the data");
-    let data = Dataset::read(&options.data, options.truth.as_deref())?;
+    let mut data = Dataset::read(&options.data, options.truth.as_deref())?;
+    if let Some(as_asked) = &options.as_asked {
+        as_asked.apply(&mut data)?;
+    }
     let asked = Asked::load(&options.model, &options.shapes)?;
     let told = asked.tell(&data, Duration::from_secs_f64(options.seconds), watch)?;
     let labels = data.truth.as_ref().map(|truth| {

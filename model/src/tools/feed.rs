@@ -2,6 +2,7 @@
 
 use crate::{
     backend::{Array, Values},
+    calibrate,
     signature::{Element, Signature, Slot},
 };
 
@@ -230,13 +231,9 @@ impl Input<'_> {
     }
 }
 
-/// A number from −1 to 1 that depends on where it stands alone: SplitMix64 (Steele, Lea and Flood 2014).
+/// A number from −1 to 1 that depends on where it stands alone.
 fn noise(row: usize, n: usize) -> f32 {
-    let mut state =
-        (((row as u64) << 32) ^ n as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((state ^ (state >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    calibrate::noise(((row as u64) << 32) ^ n as u64)
 }
 
 #[cfg(test)]
