@@ -55,6 +55,10 @@ pub trait Relay: Send + Sync {
 
     /// Whether somebody still waits. Once it says no it is never asked again.
     fn is_wanted(&self) -> bool;
+
+    /// Somebody else will answer than the one who was asked: the answer is not to be kept under that one's
+    /// name. May be told more than once, before the answer.
+    fn by_another(&self) {}
 }
 
 impl Reply {
@@ -121,6 +125,13 @@ impl Reply {
             To::Stage(letter) => letter.wanted.load(Ordering::Relaxed),
             To::Relay(relay) => relay.is_wanted(),
             To::Nobody => false,
+        }
+    }
+
+    /// Says that somebody else will answer than the one who was asked, for whoever keeps answers.
+    pub fn by_another(&self) {
+        if let To::Relay(relay) = &self.to {
+            relay.by_another();
         }
     }
 

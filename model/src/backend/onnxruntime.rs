@@ -94,6 +94,7 @@ impl Loaded for Ort {
         let session = self.sessions.get()?;
         Ok(Box::new(OrtRunner {
             session,
+            is_apart: self.sessions.is_apart(),
             signature: self.signature.clone(),
             bound: BTreeMap::new(),
         }))
@@ -106,6 +107,7 @@ impl Loaded for Ort {
 
 struct OrtRunner {
     session: Arc<Session>,
+    is_apart: bool,
     signature: Signature,
     bound: BTreeMap<Vec<usize>, Bound>,
 }
@@ -122,7 +124,7 @@ fn failed(error: ort::Error) -> Fault {
 
 impl OrtRunner {
     fn bind(&self, inputs: &[Array]) -> ort::Result<Bound> {
-        let mut binding = Binding::new(&self.session, &self.signature.outputs)?;
+        let mut binding = Binding::new(&self.session, &self.signature.outputs, self.is_apart)?;
         let mut held = Vec::with_capacity(inputs.len());
         for (input, slot) in inputs.iter().zip(&self.signature.inputs) {
             let shape = input.shape.clone();
@@ -148,7 +150,7 @@ impl Runner for OrtRunner {
             self.bound.insert(key.clone(), bound);
         }
         let Bound { binding, inputs: held } = self.bound.get_mut(&key).expect("just put there");
-        for (input, held) in inputs.iter().zip(held) {
+        for ((input, held), slot) in inputs.iter().zip(held).zip(&self.signature.inputs) {
             match &input.values {
                 Values::F32(values) => {
                     let (_, memory) = held.try_extract_tensor_mut::<f32>().map_err(failed)?;
@@ -159,6 +161,7 @@ impl Runner for OrtRunner {
                     memory.copy_from_slice(values);
                 }
             }
+            binding.changed(&slot.name, held).map_err(failed)?;
         }
         let answers = binding.run().map_err(failed)?;
         for ((answer, output), slot) in answers.iter().zip(outputs).zip(&self.signature.outputs) {

@@ -43,9 +43,15 @@ impl Costs {
         self.sizes.len()
     }
 
-    /// Whether a run of this size was seen.
+    /// Whether a run of this size was seen, or one that costs the same.
     pub fn knows(&self, rows: usize) -> bool {
+        let rows = if self.is_flat { self.most() } else { rows };
         self.sizes.get(rows - 1).is_some_and(Option::is_some)
+    }
+
+    /// The sizes that were run.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        (1..=self.most()).filter(|&rows| self.sizes[rows - 1].is_some())
     }
 
     /// Learns that a run of so many questions took so long.
@@ -67,6 +73,7 @@ impl Costs {
     /// How long a run of so many questions takes as a rule: the middle one of the last ten, if runs of
     /// that size were seen; else as [`Costs::upper`].
     pub fn usual(&self, rows: usize) -> i64 {
+        let rows = if self.is_flat { self.most() } else { rows };
         let Some(Some(size)) = self.sizes.get(rows - 1) else { return self.upper(rows) };
         let mut last = size.last;
         let last = &mut last[..size.count.min(REMEMBERED)];
@@ -129,6 +136,7 @@ mod tests {
         let mut costs = Costs::flat(8);
         costs.learn(3, 100);
         assert_eq!((costs.upper(1), costs.upper(8)), (100, 100));
+        assert!(costs.knows(1) && costs.usual(1) == 100);
         costs.learn(8, 140);
         assert_eq!((costs.upper(1), costs.upper(8)), (140, 140));
     }

@@ -11,6 +11,7 @@ mod window;
 use std::collections::VecDeque;
 
 pub use cost::Costs;
+pub(crate) use rules::with_slack;
 pub use window::Window;
 
 /// A question as a policy sees it.

@@ -13,6 +13,11 @@ const GAIN: f64 = 1.02;
 /// What a wake-up may add to a run: one part in so many.
 const SLACK_SHARE: i64 = 50;
 
+/// What a run takes, with what a wake-up may add.
+pub(crate) const fn with_slack(run: i64) -> i64 {
+    run + run / SLACK_SHARE
+}
+
 /// Deadlines of a row, the earliest first.
 pub(super) trait Deadlines {
     fn len(&self) -> usize;
@@ -65,8 +70,7 @@ impl Rule {
 
 /// A run of so many, with what a wake-up may add.
 pub(super) fn cost(costs: &Costs, rows: usize) -> i64 {
-    let cost = costs.upper(rows);
-    cost + cost / SLACK_SHARE
+    with_slack(costs.upper(rows))
 }
 
 /// As many of the row from `from` on as end in time for the first of them; 0 where not even that one does.

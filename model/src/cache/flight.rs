@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,8 @@ pub(super) struct Flight {
     bytes: u64,
     /// The version that it is put to.
     serves: Option<Moment>,
+    /// Another gives the answer.
+    by_another: AtomicBool,
     /// Who waits; none once it is answered, or nobody waits any more.
     waiting: Mutex<Option<Vec<Reply>>>,
 }
@@ -50,7 +55,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Flights {
     /// Lets somebody wait for the question, which begins with the first. One that has run for longer
-    /// than `patience` is waited for no more: whoever has it may never answer.
+    /// than `patience` is waited for no more: whoever has it may never answer. Nor does anybody wait with one who
+    /// is in much more of a hurry: what is too late for that one is given up, and may be in time for this.
     pub(super) fn join(
         &self,
         cache: &Arc<Cache>,
@@ -63,6 +69,7 @@ impl Flights {
         let mut table = lock(&self.0[key.part(PARTS)]);
         if let Some(flight) = table.get(&key)
             && now.duration_since(flight.began) < patience
+            && flight.is_for(reply.left())
             && let Some(waiting) = &mut *lock(&flight.waiting)
         {
             waiting.push(reply);
@@ -75,7 +82,16 @@ impl Flights {
         let (left, cache) = (reply.left(), cache.clone());
         let waiting = Mutex::new(Some(vec![reply]));
         let serves = serves.cloned();
-        let flight = Arc::new(Flight { cache, key, began: now, left, bytes, serves, waiting });
+        let flight = Arc::new(Flight {
+            cache,
+            key,
+            began: now,
+            left,
+            bytes,
+            serves,
+            waiting,
+            by_another: false.into(),
+        });
         table.insert(key, flight.clone());
         Joined::First(flight)
     }
@@ -96,6 +112,15 @@ impl Flight {
     /// time left then.
     pub(super) fn left(&self) -> Option<Duration> {
         self.left.map(|left| left.saturating_sub(self.began.elapsed()))
+    }
+
+    /// Whether whoever has so long may wait for it: it has at least half of that left itself.
+    fn is_for(&self, left: Option<Duration>) -> bool {
+        match (self.left(), left) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(left)) => own >= left / 2,
+        }
     }
 
     pub(super) const fn key(&self) -> &Key {
@@ -131,7 +156,8 @@ impl Relay for Flight {
     fn pass_on(&self, answer: Result<Answer, Fault>) {
         match answer {
             Ok(answer) => {
-                let is_sure = self.serves.as_ref().is_none_or(|serves| !serves.is_over());
+                let is_sure = self.serves.as_ref().is_none_or(|serves| !serves.is_over())
+                    && !self.by_another.load(Ordering::Relaxed);
                 let kept = self.cache.keep(&self.key, &answer, self.began, is_sure);
                 let Some(waiting) = self.land() else { return };
                 let others = waiting.len().saturating_sub(1) as u64;
@@ -144,6 +170,11 @@ impl Relay for Flight {
                 waiting.into_iter().for_each(|reply| reply.fail(fault.again()));
             }
         }
+    }
+
+    fn by_another(&self) {
+        // Told before the answer, by whoever gives it or hands the question on under a lock.
+        self.by_another.store(true, Ordering::Relaxed);
     }
 
     fn is_wanted(&self) -> bool {

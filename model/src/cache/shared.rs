@@ -51,7 +51,8 @@ pub struct Question<'a> {
     pub patience: Duration,
     /// What its answers look like.
     pub fit: &'a Arc<Fit>,
-    /// The version that it is put to, if there are versions: an answer that another may have given is not kept.
+    /// The version that it is put to, if there are versions: an answer that
+    /// another may have given, or has said to give ([`Reply::by_another`]), is not kept.
     pub serves: Option<&'a Moment>,
 }
 

@@ -40,4 +40,5 @@ pub use path::{Table, path};
 pub use share::Share;
 pub use signal::Signal;
 pub(crate) use signal::top;
+pub(crate) use split::noise;
 pub use temperature::{Temperature, expected_calibration_error};

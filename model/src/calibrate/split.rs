@@ -3,13 +3,25 @@
 /// SplitMix64 (Steele, Lea and Flood 2014).
 pub(super) struct Random(pub(super) u64);
 
+/// What the generator adds from one number to the next.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What the generator makes of a state.
+const fn mixed(mut state: u64) -> u64 {
+    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+/// A number from −1 to 1 that depends on where it stands alone.
+pub(crate) fn noise(place: u64) -> f32 {
+    (mixed(place.wrapping_add(1).wrapping_mul(STEP)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+}
+
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut state = self.0;
-        state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        state ^ (state >> 31)
+        self.0 = self.0.wrapping_add(STEP);
+        mixed(self.0)
     }
 
     /// From 0 to below 1.

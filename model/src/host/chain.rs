@@ -235,11 +235,11 @@ fn fed(this: &Signature, before: &Signature, first: &Signature) -> Option<(usize
     named.or_else(placed).or_else(asked)
 }
 
-/// Of a later segment: answers are read as the node that asked says.
-struct Unread;
+/// Of a later segment, or a trial run: answers are read as the node that asked says, or by nobody.
+pub(super) struct Unread;
 
 impl Rowwise for Unread {
     fn read(&self, _: &Row<'_>) -> Result<Answer, Fault> {
-        Err(Fault::new("nobody asked this segment"))
+        Err(Fault::new("nobody asked here"))
     }
 }

@@ -37,8 +37,6 @@ pub(super) struct Place {
 pub(super) enum Aim {
     /// This one; a cheaper one where its answer would be too late.
     Best(usize),
-    /// This one and no other.
-    Only(usize),
     /// As this family of the workers chooses.
     Auto(usize),
 }
@@ -59,7 +57,7 @@ impl Door {
         };
         let places: Vec<Place> = models.iter().map(place).collect::<Result<_, String>>()?;
         let aim = match variants {
-            None => Aim::Only(0),
+            None => Aim::Best(0),
             Some((family, Quality::Auto)) => Aim::Auto(family),
             Some((_, Quality::At(quality))) => Aim::Best(place_of(quality, models.len())),
         };
@@ -86,9 +84,10 @@ impl Door {
         self.put(self.aim, samples, note, reply);
     }
 
-    /// As [`Door::ask`], put to the model at a place that [`Door::choose`] gave and to no other.
-    pub fn ask_only(&self, place: usize, samples: Buffer, reply: Reply) {
-        self.put(Aim::Only(place), samples, Note::default(), reply);
+    /// As [`Door::ask`], put to the model at a place that [`Door::choose`] gave. A cheaper one that answers what
+    /// would be too late there says so ([`Reply::by_another`]).
+    pub fn ask_at(&self, place: usize, samples: Buffer, reply: Reply) {
+        self.put(Aim::Best(place), samples, Note::default(), reply);
     }
 
     fn put(&self, aim: Aim, samples: Buffer, note: Note, reply: Reply) {
@@ -107,7 +106,7 @@ impl Door {
     /// to know before it is asked.
     pub fn choose(&self, left: Option<Duration>) -> usize {
         match self.aim {
-            Aim::Best(at) | Aim::Only(at) => at,
+            Aim::Best(at) => at,
             Aim::Auto(family) => {
                 self.models[0].workers.choose(family, &self.places, self.terms.priority, left)
             }
@@ -122,7 +121,7 @@ impl Door {
     /// The model: of several variants the one at the place of its quality, or the best.
     pub fn model(&self) -> &Arc<Model> {
         self.model_at(match self.aim {
-            Aim::Best(at) | Aim::Only(at) => at,
+            Aim::Best(at) => at,
             Aim::Auto(_) => self.models.len() - 1,
         })
     }

@@ -59,12 +59,14 @@ struct Book {
     news: Option<Since>,
 }
 
-/// A question of the sample. Dropped, it has stayed; or, once it has left, is given up.
+/// A question of the sample. Dropped before it has stayed or ended, it is given up.
 pub(super) struct Slot {
     drift: Arc<Drift>,
     number: u64,
     /// At which segment it left, with which answer.
     left: Option<(usize, usize)>,
+    /// What became of it has been said.
+    is_known: bool,
 }
 
 impl Drift {
@@ -108,7 +110,7 @@ impl Drift {
             self.skipped.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        Some(Slot { drift: self.clone(), number: book.slots.open(), left: None })
+        Some(Slot { drift: self.clone(), number: book.slots.open(), left: None, is_known: false })
     }
 
     /// Whether no question leaves early any more.
@@ -227,6 +229,12 @@ impl Slot {
         self.drift.followed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The question passes the last exit: it loses nothing.
+    pub(super) fn stays(mut self) {
+        self.is_known = true;
+        self.drift.settle(self.number, Watched::Stayed);
+    }
+
     /// Takes whatever becomes of a question that is followed: its answer was given long ago.
     pub(super) fn relay(&self) -> Arc<dyn Relay> {
         self.drift.clone()
@@ -240,6 +248,7 @@ impl Slot {
         {
             self.drift.followed.fetch_sub(1, Ordering::Relaxed);
             let differs = top(scores) != answer;
+            self.is_known = true;
             self.drift.settle(self.number, Watched::Left { segment, differs });
         }
     }
@@ -247,14 +256,12 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let what = match self.left.take() {
-            None => Watched::Stayed,
-            Some(_) => {
-                self.drift.followed.fetch_sub(1, Ordering::Relaxed);
-                Watched::Gone
-            }
-        };
-        self.drift.settle(self.number, what);
+        if self.left.take().is_some() {
+            self.drift.followed.fetch_sub(1, Ordering::Relaxed);
+        }
+        if !self.is_known {
+            self.drift.settle(self.number, Watched::Gone);
+        }
     }
 }
 

@@ -279,7 +279,13 @@ fn of_exit(told: &mut Told<'_>, early: Since) {
 
 /// The same for people: a part of a sentence.
 fn told_of_exits(seen: &Seen) -> String {
-    let Some(share) = seen.differs else { return String::new() };
+    let left_out = match seen.skipped {
+        0 => String::new(),
+        skipped => {
+            format!("; {skipped} of the sample of early exits were left out, as no worker had time")
+        }
+    };
+    let Some(share) = seen.differs else { return left_out };
     let lost: u64 = seen.early.iter().map(|early| early.lost).sum();
     let (watched, percent) = (seen.watched, |share: f64| format!("{:.2}", 100.0 * share));
     let [least, most] = seen.bounds.map(percent);
@@ -296,7 +302,7 @@ fn told_of_exits(seen: &Seen) -> String {
         }
         _ => text += ", nothing is promised",
     }
-    text
+    text + &left_out
 }
 
 /// The sum of the first by that of the second, if there is any.

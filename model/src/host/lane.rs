@@ -238,7 +238,7 @@ impl Lane {
     /// What a run of each size that was seen takes at most.
     pub(super) fn costs(&self) -> impl Iterator<Item = (usize, i64)> {
         let costs = self.policy.costs();
-        (1..=costs.most()).filter(|&rows| costs.knows(rows)).map(|rows| (rows, costs.upper(rows)))
+        costs.sizes().map(|rows| (rows, costs.upper(rows)))
     }
 
     /// Takes out all.
@@ -252,30 +252,14 @@ impl Lane {
 mod tests {
     use std::time::Duration;
 
-    use engine::{
-        Answer, Buffer, Fault,
-        testing::{Awaited, reply},
-    };
+    use engine::testing::{Awaited, reply};
 
     use super::*;
-    use crate::{
-        backend::{Loaded, mock},
-        host::{Note, Row, Rowwise},
-    };
-
-    struct Mute;
-
-    impl Rowwise for Mute {
-        fn read(&self, _: &Row<'_>) -> Result<Answer, Fault> {
-            Ok(Answer::nothing())
-        }
-    }
+    use crate::{backend::Loaded, host::by_hand};
 
     /// A lane that knows what runs cost, and a way to ask.
     fn lane(costs: &[(usize, i64)]) -> (Lane, Arc<Way>) {
-        let mock = mock::Mock::new(1, mock::Cost::default(), mock::Behaviour::Doubles);
-        let way = Way::new(mock.signature(), 0, vec![1], &[], Box::new(Mute)).expect("a way");
-        let way = Arc::new(way);
+        let way = by_hand::way();
         let mut lane = Lane::new(way.clone(), 0, 16);
         costs.iter().for_each(|&(rows, took)| lane.ran(rows, took, 0));
         (lane, way)
@@ -283,22 +267,7 @@ mod tests {
 
     fn question(way: &Arc<Way>, priority: Priority, deadline: i64) -> (Asked, Awaited) {
         let (reply, awaited) = reply(Some(Duration::ZERO));
-        let samples = Buffer::with_bytes(4, 1);
-        let asked = Asked {
-            way: way.clone(),
-            question: samples.clone(),
-            samples,
-            reply,
-            note: Note::default(),
-            priority,
-            pair: None,
-            began: std::time::Instant::now(),
-            arrived: 0,
-            since: 0,
-            deadline,
-            watched: None,
-        };
-        (asked, awaited)
+        (by_hand::asked(way, priority, deadline, reply), awaited)
     }
 
     fn ask(lane: &mut Lane, way: &Arc<Way>, priority: Priority, deadline: i64) -> Awaited {
@@ -339,10 +308,9 @@ mod tests {
     fn low_priority_rides_in_rows_that_would_be_padding() {
         use Priority::{Low, Normal};
         let (_, way) = lane(&[]);
-        let (reader, signature) =
-            (Box::new(Mute), mock::Mock::new(1, mock::Cost::default(), mock::Behaviour::Doubles));
+        let (reader, doubles) = (Box::new(by_hand::Mute), by_hand::doubles());
         let by_rows =
-            Way::new(signature.signature(), 0, vec![1], &[], reader).expect("a way").in_rows(8);
+            Way::new(doubles.signature(), 0, vec![1], &[], reader).expect("a way").in_rows(8);
         let mut lane = Lane::new(Arc::new(by_rows), 0, 1);
         lane.ran(3, 1_000, 0);
         let _low: Vec<_> = (0..20).map(|_| ask(&mut lane, &way, Low, 10_000)).collect();

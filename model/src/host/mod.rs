@@ -13,6 +13,8 @@
 mod arms;
 mod asked;
 mod batch;
+#[cfg(test)]
+mod by_hand;
 mod chain;
 mod counts;
 mod door;

@@ -132,8 +132,14 @@ impl Model {
     /// the questions beside this one.
     ///
     /// # Errors
-    /// If it takes or gives something else.
+    /// If it takes or gives something else, or mixes the questions of a run where this one does not.
     pub fn offer(&self, chain: Chain, trial: Trial) -> Result<(), String> {
+        if !self.goes_by_rows(&chain) {
+            return Err(
+                "it does not give each row of a run its own answer, as the one that serves does"
+                    .to_owned(),
+            );
+        }
         self.workers.offer(self.number, chain, trial)
     }
 

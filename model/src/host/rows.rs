@@ -8,20 +8,23 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::Builder,
 };
 
-use engine::{Answer, Fault};
+use engine::Fault;
 
 use crate::{
     backend::Loaded,
+    calibrate::noise,
     signature::{Element, Signature},
 };
 
 use super::{
     batch::Batch,
+    chain::{Chain, Unread},
     model::Model,
-    way::{Row, Rowwise, Way},
+    way::Way,
 };
 
 /// How a model is asked row by row.
@@ -31,6 +34,8 @@ pub struct Rows {
     pub count: usize,
     /// What it takes and gives, with the dimension that counts questions open.
     pub signature: Signature,
+    /// What stands in inputs that no node feeds.
+    fixed: Vec<(String, f64)>,
 }
 
 /// What was found out, by input.
@@ -45,28 +50,60 @@ impl Model {
     /// gets an answer of its own. The first time the model is run twice. Models of several segments are not asked so.
     pub fn by_rows(&self, input: usize, fixed: &[(String, f64)]) -> Option<Arc<Rows>> {
         let count = self.signature().rows(input).filter(|_| self.segments() == 1)?;
-        let mut found = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = found.entry(input).or_insert_with(|| {
-            let loaded = self.workers.first(self.number)?;
-            let rows = Rows { count, signature: self.signature().by_rows(count) };
-            let probe = || counts_questions(&*loaded, &rows, input, fixed).unwrap_or(false);
-            catch_unwind(AssertUnwindSafe(probe)).unwrap_or(false).then(|| Arc::new(rows))
-        });
-        known.clone()
+        let found = || self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = found().get(&input) {
+            return known.clone();
+        }
+        let loaded = self.workers.first(self.number)?;
+        let signature = self.signature().by_rows(count);
+        let rows = Arc::new(Rows { count, signature, fixed: fixed.to_vec() });
+        let known = self.counts_questions(loaded, &rows, input).then_some(rows);
+        // Somebody else may have found out meanwhile: the same.
+        found().entry(input).or_insert(known).clone()
+    }
+
+    /// Whether another version answers row by row wherever this one was found to do.
+    pub(super) fn goes_by_rows(&self, chain: &Chain) -> bool {
+        let found = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(first) = chain.segments.first() else { return true };
+        let by_rows = found.into_iter().filter_map(|(input, rows)| Some((input, rows?)));
+        by_rows
+            .into_iter()
+            .all(|(input, rows)| self.counts_questions(first.loaded.clone(), &rows, input))
+    }
+
+    /// Runs a model twice to see whether its rows are questions, on a thread of its own: a run may never end.
+    fn counts_questions(&self, loaded: Arc<dyn Loaded>, rows: &Arc<Rows>, input: usize) -> bool {
+        let (tell, told) = mpsc::sync_channel(1);
+        let rows = rows.clone();
+        let probe = move || {
+            let probe = || counts_questions(&*loaded, &rows, input).unwrap_or(false);
+            // Nobody waits any more for what came too late.
+            let _ = tell.send(catch_unwind(AssertUnwindSafe(probe)).unwrap_or(false));
+        };
+        let limit = self.workers.patience();
+        let spawned = Builder::new().name("afferent-rows".to_owned()).spawn(probe);
+        if spawned.is_err() {
+            return false;
+        }
+        told.recv_timeout(limit).unwrap_or_else(|_| {
+            self.workers.tell(&format!(
+                "model `{}`: whether it answers question by question is not known, as a trial run did not end within \
+                 {:.0} s; what it takes is one question",
+                self.called(),
+                limit.as_secs_f64()
+            ));
+            false
+        })
     }
 }
 
 /// Whether every row has the answer to its own question.
-fn counts_questions(
-    loaded: &dyn Loaded,
-    rows: &Rows,
-    input: usize,
-    fixed: &[(String, f64)],
-) -> Result<bool, Fault> {
+fn counts_questions(loaded: &dyn Loaded, rows: &Rows, input: usize) -> Result<bool, Fault> {
     let signature = loaded.signature();
     let slot = &rows.signature.inputs[input];
     let shape = slot.question().into_iter().flatten().collect();
-    let way = Way::new(&rows.signature, input, shape, fixed, Box::new(Unread));
+    let way = Way::new(&rows.signature, input, shape, &rows.fixed, Box::new(Unread));
     let way = way.map_err(Fault::new)?.in_rows(rows.count);
     let mut batch = Batch::new(loaded.runner()?, signature);
     let mut run = |questions: &[Vec<f32>]| -> Result<Option<Vec<Vec<f32>>>, Fault> {
@@ -84,8 +121,8 @@ fn counts_questions(
     };
     // Numbers that stand for words must be in the list of words: the first two are in any.
     let number = |seed: usize| match slot.element {
-        Element::Whole => f32::from(noise(seed) > 0.0),
-        _ => noise(seed),
+        Element::Whole => f32::from(noise(seed as u64) > 0.0),
+        _ => noise(seed as u64),
     };
     let len = way.count();
     let question = |row: usize| (0..len).map(|n| number(row * len + n)).collect::<Vec<f32>>();
@@ -104,21 +141,4 @@ fn counts_questions(
         let before = &first[(row + 1) % rows.count];
         before.iter().zip(&second[row]).all(close)
     }))
-}
-
-/// Between -1 and 1, by the numbers of the splitmix64 generator.
-fn noise(seed: usize) -> f32 {
-    let mut z = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-}
-
-/// Nobody reads the answers of a trial run.
-struct Unread;
-
-impl Rowwise for Unread {
-    fn read(&self, _: &Row<'_>) -> Result<Answer, Fault> {
-        Err(Fault::new("nobody asked"))
-    }
 }

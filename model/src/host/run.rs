@@ -272,6 +272,9 @@ impl Runners {
                 batch.row(signature, row, *segment)?;
             }
         }
+        if version.number != job.version.number {
+            asked.iter().for_each(|asked| asked.reply.by_another());
+        }
         let onward = version.chain.segments.get(segment + 1).map(|next| next.feed);
         let done = Instant::now();
         for (n, mut asked) in asked.drain(..).enumerate() {
@@ -292,6 +295,12 @@ impl Runners {
                 };
                 let leaves = !asked.is_followed() && version.chain.leaves(*segment, row.output(0));
                 if !leaves {
+                    let is_last = segment + 2 == version.chain.segments();
+                    if let (true, false) = (is_last, asked.is_followed())
+                        && let Some(slot) = asked.watched.take()
+                    {
+                        slot.stays();
+                    }
                     asked.samples = samples();
                     served.further.push(asked);
                     continue;

@@ -361,8 +361,11 @@ impl Seat {
         (self.lanes.iter_mut().flat_map(Lane::clear).collect(), None)
     }
 
-    /// A run for the sake of the sample never ended: nothing is watched any more.
-    pub(super) fn watched_in_vain(&mut self) -> (Vec<Asked>, Option<String>) {
+    /// A run of this version for the sake of the sample never ended: nothing is watched any more, if it still serves.
+    pub(super) fn watched_in_vain(&mut self, version: u32) -> (Vec<Asked>, Option<String>) {
+        if self.serving.number != version {
+            return (Vec::new(), None);
+        }
         let Some(drift) = &self.serving.chain.drift else { return (Vec::new(), None) };
         drift.end();
         let told = format!(

@@ -10,6 +10,7 @@ use super::{
     asked::Terms,
     door::Door,
     model::Model,
+    rows::Rows,
     shadow::{Compared, Shadow},
     split::Split,
     variants::Quality,
@@ -117,6 +118,21 @@ impl ModelService {
             }
             _ => Ok(door),
         }
+    }
+
+    /// How questions are put to that input row by row: as [`Model::by_rows`], if it is so for all whom questions may
+    /// be put to.
+    pub fn by_rows(&self, input: usize) -> Option<Arc<Rows>> {
+        let others = [
+            self.ab.as_ref().map(|(other, _)| other),
+            self.shadow.as_ref().map(|(other, ..)| other),
+        ];
+        let rows = self.model.by_rows(input, &self.fixed)?;
+        let all = self.variants().iter().chain(others.into_iter().flatten());
+        let is_so = |model: &Arc<Model>| {
+            model.by_rows(input, &self.fixed).is_some_and(|found| found.count == rows.count)
+        };
+        all.filter(|model| !Arc::ptr_eq(model, &self.model)).all(is_so).then_some(rows)
     }
 
     /// The variants, the cheapest first; the model alone where there are none.

@@ -13,6 +13,7 @@ use super::{
     model::Model,
     version::agree,
     way::{Row, Way},
+    workers::nanos,
 };
 
 /// How the answers of a model and of its shadow compare so far.
@@ -75,10 +76,6 @@ impl Compared {
     }
 }
 
-fn nanos(span: Duration) -> i64 {
-    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
-}
-
 /// Where one node's questions are asked again.
 pub(super) struct Shadow {
     model: Arc<Model>,
@@ -109,7 +106,7 @@ impl Shadow {
         let side = Side { pair: pair.clone(), is_other: true };
         let question = Question { way, samples, note, priority: terms.priority, pair: Some(side) };
         let reply = Reply::through(pair.clone());
-        self.model.workers.ask(&self.place, Aim::Only(0), question, reply);
+        self.model.workers.ask(&self.place, Aim::Best(0), question, reply);
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     door::Place,
     lane::{Lane, Next},
     run::{Job, Runners},
-    state::State,
+    state::{Busy, State},
     way::Way,
     workers::{Shared, finish},
 };
@@ -114,18 +114,30 @@ pub(super) fn run<'a>(
     None
 }
 
-/// Makes means for whoever asks, where some are wanted. Gives the lock back if none are.
+/// What came of making means.
+pub(super) enum Made<'a> {
+    /// None are wanted: here is the lock again.
+    Nothing(MutexGuard<'a, State>),
+    /// Some were made, or cannot be.
+    Something,
+    /// It took so long that the worker was given up.
+    Never,
+}
+
+/// Makes means for whoever asks, where some are wanted.
 pub(super) fn make<'a>(
     shared: &Shared,
     mut state: MutexGuard<'a, State>,
-) -> Option<MutexGuard<'a, State>> {
+    worker: usize,
+) -> Made<'a> {
     if !shared.warms_up() {
-        return Some(state);
+        return Made::Nothing(state);
     }
     let short_ns = shared.short_ns();
     let wanted = (0..state.seats.len())
         .find_map(|seat| Some((seat, state.seats[seat].wants_guest(short_ns)?)));
-    let Some((seat, version)) = wanted else { return Some(state) };
+    let Some((seat, version)) = wanted else { return Made::Nothing(state) };
+    state.busy.push(Busy::new(worker, seat, version.number, shared.now()));
     let lanes = &state.seats[seat].lanes;
     let ways: Vec<_> = lanes.iter().map(|lane| (lane.segment, lane.way.clone())).collect();
     let counts = state.seats[seat].counts.clone();
@@ -138,18 +150,17 @@ pub(super) fn make<'a>(
         counts.warm_ups.add(2);
         ran
     };
-    if !ways.iter().all(&mut run) {
-        return None;
-    }
+    let is_made = ways.iter().all(&mut run);
     let guest = Guest { version: version.number, runners, asked: Vec::new(), late: Vec::new() };
     let mut state = shared.lock();
+    let is_here = state.done(worker);
     let here = &mut state.seats[seat];
     // It may be gone, or another version may serve.
-    let left = match here.keeps(guest.version) {
+    let left = match is_made && is_here && here.keeps(guest.version) {
         true => here.guest.replace(guest),
         false => Some(guest),
     };
     drop(state);
     drop((left, version));
-    None
+    if is_here { Made::Something } else { Made::Never }
 }

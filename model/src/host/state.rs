@@ -14,6 +14,9 @@ use super::{
     workers::Ran,
 };
 
+/// A worker that is alone does what nobody waits for once nobody has asked for so many times as long as it takes.
+const QUIET: i64 = 4;
+
 /// What the workers know together.
 pub(super) struct State {
     pub(super) seats: Vec<Seat>,
@@ -37,6 +40,8 @@ pub(super) struct State {
     pub(super) is_watched: bool,
     /// Runs of low priority may take so long at most: half of the shortest time that was promised.
     pub(super) patience_ns: i64,
+    /// When somebody asked last who waits for the answer.
+    asked: i64,
     /// Counts what there is to warm up or to forget.
     pub(super) cold: u64,
     /// Workers that run something before anybody asks.
@@ -60,6 +65,7 @@ impl State {
             ended: false,
             is_watched: false,
             patience_ns: i64::MAX,
+            asked: i64::MIN / 2,
             cold: 0,
             warming: 0,
         }
@@ -93,6 +99,9 @@ impl State {
         places: &[Place],
         mut asked: Asked,
     ) -> Result<Place, Box<(Asked, Refusal)>> {
+        if asked.priority != Priority::Spare {
+            self.asked = now;
+        }
         let mut better = places.iter().rev().peekable();
         loop {
             let &place = better.next().expect("a place at least");
@@ -102,7 +111,10 @@ impl State {
                     seat.counts.asked.add(1);
                     return Ok(place);
                 }
-                Err(refused) if better.peek().is_some() => asked = refused.0,
+                Err(refused) if better.peek().is_some() => {
+                    asked = refused.0;
+                    asked.reply.by_another();
+                }
                 Err(refused) => {
                     seat.counts.asked.add(1);
                     seat.counts.shed(match refused.1 {
@@ -126,6 +138,7 @@ impl State {
             while let Some(cheaper) = next.filter(|_| asked.reply.is_wanted()) {
                 let to = &mut self.seats[cheaper];
                 next = to.cheaper;
+                asked.reply.by_another();
                 match to.take_over(now, asked) {
                     Ok(()) => {
                         to.counts.asked.add(1);
@@ -168,13 +181,17 @@ impl State {
             let count = self.seats.len();
             let ranked = (0..count).filter_map(|turn| {
                 let number = (self.next + turn) % count;
-                Some((self.seats[number].rank()?, turn, number))
+                let rank = self.seats[number].rank()?;
+                // What nobody waits for begins only where it is in nobody's way.
+                if rank >= Priority::Spare as usize
+                    && let Some(at) = self.may_spare(number, now)
+                {
+                    until = at.map(|at| until.map_or(at, |known: i64| known.min(at))).or(until);
+                    return None;
+                }
+                Some((rank, turn, number))
             });
-            let Some((rank, _, number)) = ranked.min() else { return (None, until) };
-            // What nobody waits for begins only where a worker remains for those who ask.
-            if rank >= Priority::Spare as usize && !self.may_spare(number) {
-                return (None, until);
-            }
+            let Some((_, _, number)) = ranked.min() else { return (None, until) };
             let dropped = late.len();
             let (lane, next) = self.seats[number].next(now, self.patience_ns, into, late);
             self.hand_on(number, now, late, dropped);
@@ -197,14 +214,21 @@ impl State {
         }
     }
 
-    /// Whether what nobody waits for may run: a worker is left for what may come, or, where there is one
-    /// alone, it is back soon enough.
-    fn may_spare(&self, seat: usize) -> bool {
+    /// Why what nobody waits for may not run now, if it may not; and when to look again, if not when somebody else
+    /// has done. It may where a worker is left for what may come. Where there is one alone, it may if it is back
+    /// soon enough for the shortest time that was promised, or else once nobody has asked for [`QUIET`] times as
+    /// long as it takes: who asks then waits for it, a fifth of the time at most.
+    fn may_spare(&self, seat: usize, now: i64) -> Option<Option<i64>> {
         if self.threads > 1 {
-            return self.occupied() + 1 < self.threads;
+            return (self.occupied() + 1 >= self.threads).then_some(None);
         }
         let lanes = self.seats[seat].lanes.iter().filter(|lane| lane.len() > 0);
-        lanes.map(|lane| lane.upper(1)).max().unwrap_or(0) <= self.patience_ns
+        let takes = lanes.map(|lane| lane.upper(1)).max().unwrap_or(0);
+        if takes <= self.patience_ns {
+            return None;
+        }
+        let at = self.asked.saturating_add(takes.saturating_mul(QUIET));
+        (now < at).then_some(Some(at))
     }
 
     pub(super) fn job(
@@ -244,8 +268,11 @@ impl State {
         let mut told = Vec::new();
         for busy in self.busy.extract_if(.., |busy| now - busy.since > limit) {
             let seat = &mut self.seats[busy.seat];
-            let (waited, news) =
-                if busy.is_watch { seat.watched_in_vain() } else { seat.wedged(busy.version) };
+            let (waited, news) = if busy.is_watch {
+                seat.watched_in_vain(busy.version)
+            } else {
+                seat.wedged(busy.version)
+            };
             fail_all(&seat.counts, waited);
             // A version may have gone.
             self.cold += u64::from(news.is_some() && !busy.is_watch);
@@ -347,3 +374,6 @@ fn fail_all(counts: &Counts, waited: impl IntoIterator<Item = Asked>) {
         asked.reply.fail(Fault::new(NEVER));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,7 @@ use std::cmp::Ordering;
 
 use engine::{ParamType, Value};
 
-/// What a wake-up may add to a run: one part in so many. As the batching allows for.
-const SLACK_SHARE: i64 = 50;
+use crate::batch::with_slack;
 
 /// How accurate answers are to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,12 +120,18 @@ impl Choice {
         Self { dwell, bars: vec![Bar::default(); count] }
     }
 
-    /// The variant for a question that comes now and has `left` nanoseconds. Allocates nothing.
-    pub fn choose(&mut self, now: i64, left: i64, outlook: impl Fn(usize) -> Outlook) -> usize {
+    /// The variant for a question that comes now and has `left` nanoseconds; one without an outlook is not
+    /// asked now. Allocates nothing.
+    pub fn choose(
+        &mut self,
+        now: i64,
+        left: i64,
+        outlook: impl Fn(usize) -> Option<Outlook>,
+    ) -> usize {
         let count = self.bars.len();
         for variant in (1..count).rev() {
-            let Outlook { wait, run } = outlook(variant);
-            let spare = left.saturating_sub(run + run / SLACK_SHARE);
+            let Some(Outlook { wait, run }) = outlook(variant) else { continue };
+            let spare = left.saturating_sub(with_slack(run));
             if spare < 0 {
                 // Too slow with nobody before it: that says nothing about the load.
                 continue;
@@ -156,8 +161,8 @@ mod tests {
     }
 
     /// Three variants of 1, 4 and 16 ms behind a wait of so much.
-    fn behind(wait: i64) -> impl Fn(usize) -> Outlook {
-        move |variant| Outlook { wait, run: MS << (2 * variant) }
+    fn behind(wait: i64) -> impl Fn(usize) -> Option<Outlook> {
+        move |variant| Some(Outlook { wait, run: MS << (2 * variant) })
     }
 
     #[test]
@@ -197,8 +202,8 @@ mod tests {
             for wait in (0..40 * MS).step_by(999_999) {
                 let at = chosen(left, wait);
                 let fits = |variant: usize| {
-                    let Outlook { wait, run } = behind(wait)(variant);
-                    let spare = left - run - run / SLACK_SHARE;
+                    let Some(Outlook { wait, run }) = behind(wait)(variant) else { return false };
+                    let spare = left - with_slack(run);
                     spare >= 0 && wait <= spare / 4 * (3 - variant as i64)
                 };
                 assert!(at == 0 || fits(at));
@@ -220,6 +225,15 @@ mod tests {
         assert_eq!(at(159, 4), 1);
         assert_eq!(at(160, 4), 2);
         assert_eq!((at(161, 23), at(162, 0)), (0, 0), "22.96 ms are half of it");
+    }
+
+    #[test]
+    fn one_that_is_closed_is_passed_over_however_long_there_is() {
+        let closed = |at: usize| move |variant| behind(0)(variant).filter(|_| variant != at);
+        for left in [i64::MAX, 20 * MS] {
+            assert_eq!(Choice::new(3, 0).choose(0, left, closed(2)), 1);
+            assert_eq!(Choice::new(3, 0).choose(0, left, closed(1)), 2);
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use crate::calibrate::top;
+
 use super::chain::Chain;
 
 /// One version of a model, with its weights in memory.
@@ -32,9 +34,10 @@ impl Content {
         if self.hash() == hash {
             return;
         }
-        // Before the hash: whoever sees the new one sees that it is new.
-        self.turns.fetch_add(1, Ordering::Release);
+        // Pairs with the Acquire in `now`, which looks at the turns first: whoever sees this turn sees its hash,
+        // and whoever sees the hash alone finds a turn later that it did not know of.
         self.hash.store(hash, Ordering::Release);
+        self.turns.fetch_add(1, Ordering::Release);
     }
 
     /// Its hash; 0 where nobody said.
@@ -44,6 +47,7 @@ impl Content {
 
     /// What serves now.
     pub fn now(self: &Arc<Self>) -> Moment {
+        // Pairs with the Release in `turn`.
         let turns = self.turns.load(Ordering::Acquire);
         Moment { hash: self.hash(), turns, content: self.clone() }
     }
@@ -155,12 +159,9 @@ pub(super) fn agree(one: &[f32], other: &[f32]) -> bool {
     if one.len() != other.len() || one.iter().chain(other).any(|number| number.is_nan()) {
         return false;
     }
-    let largest = |numbers: &[f32]| {
-        (0..numbers.len()).fold(0, |best, n| if numbers[n] > numbers[best] { n } else { best })
-    };
     // Where all are alike no class stands out.
     let has_class = |numbers: &[f32]| numbers.iter().any(|number| *number != numbers[0]);
-    if has_class(one) && has_class(other) && largest(one) == largest(other) {
+    if has_class(one) && has_class(other) && top(one) == top(other) {
         return true;
     }
     let length =

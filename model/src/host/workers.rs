@@ -23,7 +23,7 @@ use super::{
     model::Model,
     run::{Job, Runners},
     seat::{Refusal, Seat},
-    short,
+    short::{self, Made},
     state::{Busy, State},
     version::Trial,
     warm::Warmth,
@@ -176,7 +176,6 @@ impl Workers {
         };
         let mut state = shared.lock();
         let (best, cheapest) = match aim {
-            Aim::Only(at) => (at, at),
             Aim::Best(at) => (at, 0),
             Aim::Auto(family) => (state.choose(family, places, priority as usize, (now, left)), 0),
         };
@@ -212,6 +211,16 @@ impl Workers {
         self.0.0.lock().seats[seat].serving.number
     }
 
+    /// How long a run may take until it is held to never end.
+    pub(super) fn patience(&self) -> Duration {
+        self.0.0.manner.stuck
+    }
+
+    /// Tells a person something, in whole sentences.
+    pub(super) fn tell(&self, what: &str) {
+        (self.0.0.manner.tell)(what);
+    }
+
     /// The first segment of the version that serves.
     pub(super) fn first(&self, seat: usize) -> Option<Arc<dyn Loaded>> {
         let state = self.0.0.lock();
@@ -239,7 +248,7 @@ impl Workers {
     }
 }
 
-fn nanos(span: Duration) -> i64 {
+pub(super) fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }
 
@@ -406,9 +415,10 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                     Some(state) => state,
                     None => return,
                 },
-                None => match short::make(shared, state) {
-                    Some(state) => sleep(shared, state, until),
-                    None => shared.lock(),
+                None => match short::make(shared, state, worker) {
+                    Made::Nothing(state) => sleep(shared, state, until),
+                    Made::Something => shared.lock(),
+                    Made::Never => return,
                 },
             };
             continue;

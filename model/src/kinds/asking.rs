@@ -217,7 +217,7 @@ impl Planned {
         // What has the lengths of the input is one question, even where its first dimension could count them.
         let is_one =
             whole.as_ref().is_ok_and(|fitted| fitted.is_exact(service.model.signature(), input));
-        let rows = if is_one { None } else { service.model.by_rows(input, &service.fixed) };
+        let rows = if is_one { None } else { service.by_rows(input) };
         let by_rows = rows.and_then(|rows| {
             let fitted = Fitted::of(node, &rows.signature.inputs[input]).ok()?;
             Some((fitted, Some(rows)))
@@ -324,8 +324,8 @@ fn of_several_rows(node: &Node<'_>, lens: &[usize]) -> Option<Diagnostic> {
     let message = format!("`{}` looks at the first of {rows} channels", node.name());
     let place = node.inputs().first().and_then(|input| input.place.clone());
     let warning = Diagnostic::warning(Code::NoEffect, message).at(&place);
-    let hint =
-        "the model takes one; pick it where the pieces come from, as in `from = \"ecg[MLII]\"`";
+    let hint = "the model takes one; pick it where the pieces come from: `from = \"NODE[CHANNEL]\"`, with the name \
+                or the number of the channel";
     (lens[0] < rows).then(|| warning.hint(hint))
 }
 
@@ -404,7 +404,7 @@ fn len_of(node: &Node<'_>, slot: &Slot, channels: usize) -> Result<usize, Diagno
         }
         Some(count) => {
             let what = format!("the model's input `{slot}` takes {count} numbers, which {channels} channels cannot share");
-            misfit(node, what, "pick the channels it was made for, as in `from = \"ecg[MLII]\"`")
+            misfit(node, what, "pick the channels it was made for: `from = \"NODE[CHANNEL]\"`")
         }
         None => {
             let what = format!("the model's input `{slot}` takes pieces of any length");

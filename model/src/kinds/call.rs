@@ -208,7 +208,7 @@ impl Call for ModelCall {
             self.door.ask(samples.clone(), reply);
             return Ok(());
         };
-        // Which one answers has to be known before: no other's answer is kept under its name.
+        // Which one is asked has to be known before: its answer, and no other's, is kept under its name.
         let chosen = self.door.choose(reply.left());
         let serves = self.door.model_at(chosen).content().now();
         let question = Question {
@@ -221,7 +221,7 @@ impl Call for ModelCall {
         };
         cache.ask(question, reply, || {
             let (door, samples) = (self.door.clone(), samples.clone());
-            move |reply| door.ask_only(chosen, samples, reply)
+            move |reply| door.ask_at(chosen, samples, reply)
         });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a section says of its variants, of a rival (`ab`) and of a shadow.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use engine::{
     Code, Diagnostic, Diagnostics, Param, ParamType, Params, Place, SectionSpec, Spanned, Value,
@@ -40,7 +40,7 @@ pub(super) const AB: Param<SplitTable> = Param::optional(
 );
 pub(super) const SHADOW: Param<SplitTable> = Param::optional(
     "shadow",
-    "Another model that a share of the sessions asks as well, as `ab` says it, with \"NAME shadow\" in \
+    "Another model that a share of the sessions asks as well (with a `cache`: what is not answered from there), as `ab` says it, with \"NAME shadow\" in \
      the seed. Its answers are compared and go to nobody; it runs when nothing else waits and another worker \
      is free.",
 );
@@ -201,6 +201,18 @@ impl Arms {
         for other in self.ab.iter_mut().chain(&mut self.shadow) {
             if is_shared(&other.label) {
                 other.label = other.path.clone();
+            }
+        }
+        // One file named twice is two models all the same.
+        let others = self.ab.iter_mut().chain(&mut self.shadow).map(|other| &mut other.label);
+        let labels = self.variants.iter_mut().map(|variant| &mut variant.label).chain(others);
+        let mut taken = BTreeSet::new();
+        for label in labels {
+            let first = label.clone();
+            let mut number = 2;
+            while !taken.insert(label.clone()) {
+                *label = format!("{first} ({number})");
+                number += 1;
             }
         }
     }

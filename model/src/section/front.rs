@@ -22,6 +22,8 @@ struct Measured {
     accuracy: Option<f64>,
     labels: Vec<String>,
     data: Option<String>,
+    /// The backend that the latency was measured with, where it is not the one that runs the model.
+    other: Option<String>,
 }
 
 /// The variants worth using, the cheapest first, each by its number in the list.
@@ -103,6 +105,13 @@ pub(super) fn of(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let measured = known.iter().filter(|(variant, _)| variant.latency_ms.is_none());
+    for (variant, other) in measured.filter_map(|(it, m)| Some((it, m.other.as_ref()?))) {
+        news.push(format!(
+            "model `{name}`: how fast its variant `{}` is was measured with {other}, which is not what runs it",
+            variant.label
+        ));
+    }
     let order = front(&points);
     for (number, variant) in variants.iter().enumerate().filter(|(n, _)| !order.contains(n)) {
         let Point { latency_ms, accuracy } = points[number];
@@ -129,7 +138,8 @@ fn measured(
     backend: &str,
     files: &dyn Files,
 ) -> Result<Measured, String> {
-    let nothing = Measured { latency_ms: None, accuracy: None, labels: Vec::new(), data: None };
+    let nothing =
+        Measured { latency_ms: None, accuracy: None, labels: Vec::new(), data: None, other: None };
     let path = sidecar_of(Path::new(&variant.path)).to_string_lossy().into_owned();
     let Ok(file) = files.open(&path) else { return Ok(nothing) };
     let mut text = String::new();
@@ -148,8 +158,18 @@ fn measured(
     let alone = || profile.latency.iter().filter(|point| point.workers == 1 && point.batch == 1);
     let point = alone().find(|point| point.backend == runs).or_else(|| alone().next());
     let accuracy = profile.accuracy.as_ref();
+    let latency_ms = point.map(|point| point.p50_us / 1e3);
+    if let Some(wrong) = latency_ms.filter(|ms| !(ms.is_finite() && *ms > 0.0)) {
+        return Err(format!("the profile `{path}` says that a run takes {wrong} ms"));
+    }
+    if let Some(wrong) = accuracy.map(|it| it.top1).filter(|top1| !(0.0..=1.0).contains(top1)) {
+        return Err(format!(
+            "the profile `{path}` says that a share of {wrong} of the answers is right"
+        ));
+    }
     Ok(Measured {
-        latency_ms: point.map(|point| point.p50_us / 1e3),
+        latency_ms,
+        other: point.filter(|point| point.backend != runs).map(|point| point.backend.clone()),
         accuracy: accuracy.map(|accuracy| accuracy.top1),
         labels: accuracy.map(|accuracy| accuracy.labels.clone()).unwrap_or_default(),
         data: accuracy.map(|accuracy| accuracy.data_content.clone()),

@@ -54,6 +54,8 @@ pub(super) struct Binding {
     session: Arc<Session>,
     /// Outputs whose lengths may be others in the next run.
     open: Vec<String>,
+    /// The device has memory of its own, to which an input is copied as it is bound.
+    is_apart: bool,
 }
 
 impl Sessions {
@@ -66,6 +68,11 @@ impl Sessions {
             return Ok((Self::One(session), first));
         }
         Ok((Self::Each { bytes, provider, first: Mutex::new(Some(session)) }, first))
+    }
+
+    /// Whether runs may read inputs elsewhere than where they were written.
+    pub(super) const fn is_apart(&self) -> bool {
+        matches!(self, Self::Each { .. })
     }
 
     /// One for a thread.
@@ -97,20 +104,29 @@ fn session(bytes: &[u8], provider: &Provider) -> Result<Session, Fault> {
 }
 
 impl Binding {
-    /// A way to run a session that gives these outputs.
-    pub(super) fn new(session: &Arc<Session>, outputs: &[Slot]) -> ort::Result<Self> {
+    /// A way to run a session that gives these outputs; `is_apart` as of its [`Sessions`].
+    pub(super) fn new(
+        session: &Arc<Session>,
+        outputs: &[Slot],
+        is_apart: bool,
+    ) -> ort::Result<Self> {
         let mut bound = session.create_binding()?;
         for slot in outputs {
             bound.bind_output_to_device(&*slot.name, session.allocator().memory_info())?;
         }
         let is_open = |slot: &&Slot| slot.shape.is_empty() || slot.shape.contains(&None);
         let open = outputs.iter().filter(is_open).map(|slot| slot.name.clone()).collect();
-        Ok(Self { bound, session: session.clone(), open })
+        Ok(Self { bound, session: session.clone(), open, is_apart })
     }
 
-    /// Lets every further run read this input.
+    /// Lets every further run read this input, as it is in that run; on a device that is apart, as it is now.
     pub(super) fn input(&mut self, name: &str, tensor: &DynTensor) -> ort::Result<()> {
         self.bound.bind_input(name, tensor)
+    }
+
+    /// What is in an input has changed.
+    pub(super) fn changed(&mut self, name: &str, tensor: &DynTensor) -> ort::Result<()> {
+        if self.is_apart { self.input(name, tensor) } else { Ok(()) }
     }
 
     /// Runs the session once; what it gives, in the order in which the outputs were named.

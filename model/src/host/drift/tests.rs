@@ -14,6 +14,8 @@ fn one(drift: &Arc<Drift>, leaves: bool, differs: bool) -> bool {
     if leaves {
         slot.leaves(0, &[1.0, 0.0]);
         slot.ends(if differs { &[0.0, 1.0] } else { &[5.0, 0.0] });
+    } else {
+        slot.stays();
     }
     true
 }
