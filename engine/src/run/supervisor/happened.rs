@@ -2,7 +2,7 @@
 
 use kameo::reply::ReplySender;
 
-use crate::{body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError};
+use crate::{body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError, time::Timestamp};
 
 /// Something that happened in a session, or (without one) is wanted of all.
 pub(crate) struct Happened {
@@ -52,6 +52,8 @@ pub(crate) enum What {
 /// A session that was asked for.
 pub(crate) struct NewSession {
     pub(super) bodies: Result<Vec<Body>, OpenError>,
+    /// Zero of its time line, if that is not when it begins.
+    pub(super) zero: Option<Timestamp>,
     pub(super) reply: Option<ReplySender<Result<u32, ControlError>>>,
     /// What had been asked of all sessions when it was asked for.
     pub(super) asked: Asked,
