@@ -9,6 +9,7 @@
 //! host's clock. None of them knows a socket or reads a clock; [`testing`] joins two sessions by a
 //! network that is as bad as a test wants.
 
+pub mod carrier;
 pub mod clock;
 pub mod session;
 pub mod testing;

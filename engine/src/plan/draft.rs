@@ -21,7 +21,9 @@ use crate::{
     service::Services,
 };
 
-use super::{Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan, words::listed};
+use super::{
+    Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan, hosts::wants_bound, words::listed,
+};
 
 /// What planning needs to know besides the graph.
 #[derive(Clone)]
@@ -216,7 +218,7 @@ impl<'a> Draft<'a> {
         let mut watched = vec![false; self.nodes.len()];
         for (number, node) in self.nodes.iter().enumerate().rev() {
             let joins = node.outline.as_ref().is_some_and(|outline| outline.align.is_some());
-            let times = node.kind.is_some_and(|kind| kind.timers);
+            let times = node.kind.is_some_and(|kind| kind.timers || wants_bound(kind));
             watched[number] |= joins || times;
             if watched[number] {
                 for &edge in &node.in_edges {

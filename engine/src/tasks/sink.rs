@@ -208,9 +208,9 @@ impl SinkTask {
         for (line, ring) in self.rings.iter().enumerate() {
             let bound = match wanted {
                 Some((wanted_line, bound)) if wanted_line == line => bound,
-                _ => self.bound_step_ns.map_or(Timestamp::MAX, |step_ns| {
-                    self.bounds[line].plus_nanos(step_ns.max(1))
-                }),
+                _ => self
+                    .bound_step_ns
+                    .map_or(Timestamp::MAX, |step_ns| self.bounds[line].plus_nanos(step_ns.max(1))),
             };
             if ring.want(bound) {
                 return TaskTurn::More;

@@ -2,7 +2,10 @@
 
 use kameo::reply::ReplySender;
 
-use crate::{body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError, time::Timestamp};
+use crate::{
+    body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError,
+    time::Timestamp,
+};
 
 /// Something that happened in a session, or (without one) is wanted of all.
 pub(crate) struct Happened {
