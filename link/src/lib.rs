@@ -10,6 +10,8 @@
 //! network that is as bad as a test wants.
 
 pub mod clock;
+pub mod driver;
+pub mod quic;
 pub mod session;
 pub mod testing;
 pub mod translate;
