@@ -11,6 +11,8 @@
 
 pub mod carrier;
 pub mod clock;
+pub mod driver;
+pub mod quic;
 pub mod session;
 pub mod testing;
 pub mod translate;

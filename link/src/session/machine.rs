@@ -225,6 +225,11 @@ impl Session {
         })
     }
 
+    /// What it was told before it started.
+    pub const fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
     /// The other host's clock, if it was heard.
     pub fn clock(&self, now: Timestamp) -> Option<Estimate> {
         self.clock.at(now)

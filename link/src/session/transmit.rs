@@ -182,7 +182,11 @@ impl Session {
     fn stream(&mut self, priority: Priority) -> Option<Output> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
-        let most = PIECE.min(path.stream_room);
+        let room = match priority {
+            Priority::Sensor => path.stream_room,
+            Priority::Bulk => path.stream_room.min(path.bulk_room),
+        };
+        let most = PIECE.min(room);
         if most == 0 {
             return None;
         }
@@ -207,6 +211,9 @@ impl Session {
                 _ => continue,
             };
             connection.path.stream_room = path.stream_room.saturating_sub(bytes.len());
+            if priority == Priority::Bulk {
+                connection.path.bulk_room = path.bulk_room.saturating_sub(bytes.len());
+            }
             self.totals.stream_bytes += bytes.len() as u64;
             let priority = i32::from(priority == Priority::Sensor);
             return Some(Output::Stream { stream, bytes, priority, end });
