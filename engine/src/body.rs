@@ -8,7 +8,7 @@
 
 mod apart;
 
-use std::{future::Future, pin::Pin, task::Waker};
+use std::{future::Future, pin::Pin, task::Waker, time::Duration};
 
 use crate::{
     call::Call,
@@ -146,6 +146,12 @@ pub trait LiveSource: Send {
     /// `.await`. After a fault, or a panic, it is dropped and built anew; if that happens too often,
     /// also because it cannot be built, `on_fault` decides.
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a>;
+
+    /// How long its stream may take to end by itself once the graph is asked to end; asked once. Without
+    /// that it is dropped at once, as a device goes on for ever.
+    fn ends_within(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Computes frames from frames: synchronous, deterministic, told the time,

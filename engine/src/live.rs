@@ -145,6 +145,19 @@ pub struct LiveIo {
     /// Called when a ring that was full has room.
     pub(crate) wake: Arc<TaskWake>,
     pub(crate) losses: Arc<Losses>,
+    pub(crate) progress: Progress,
+}
+
+/// How far the sinks behind a source are. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(pub(crate) Arc<[Arc<NodeCounts>]>);
+
+impl Progress {
+    /// Everything older than this has been taken out by every sink that the source reaches, and is
+    /// where the sink brings it. Kept for sources behind a link alone; what bodies remember is not in it.
+    pub fn reached(&self) -> Timestamp {
+        self.0.iter().map(|sink| sink.reached.value()).min().unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl LiveIo {
@@ -247,6 +260,11 @@ impl LiveIo {
         (header.seq, header.epoch) = (here.seq, 0);
         header.gap = MaybeGap::from(here.gap.take()).or(header.gap);
         here.put(header, &buffer);
+    }
+
+    /// How far the sinks behind this source are.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// A way in for whoever brings content, on whatever thread.

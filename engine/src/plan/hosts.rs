@@ -177,6 +177,11 @@ pub(super) fn wants_bound(kind: &Kind) -> bool {
     std::ptr::eq(kind, &raw const LINK_OUT)
 }
 
+/// Whether sources of this kind ask how far the sinks behind them are.
+pub(super) fn waits_for_sinks(kind: &Kind) -> bool {
+    std::ptr::eq(kind, &raw const LINK_IN)
+}
+
 impl Plan {
     /// The edges between this host and others, in an order that all hosts of a graph share.
     pub fn cut_edges(&self) -> Vec<CutEdge> {

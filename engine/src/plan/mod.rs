@@ -87,6 +87,8 @@ pub(crate) struct PlanNode {
     pub(crate) frame_ms: Option<f64>,
     /// Whether somebody downstream (or the node itself) needs to know its bound.
     pub(crate) watched: bool,
+    /// Whether another host waits to hear how far it is: a sink behind a link.
+    pub(crate) tells_reached: bool,
     /// Number among the sources of the plan; 0 for others.
     pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.

@@ -3,7 +3,7 @@
 //! The supervisor never waits for a stage, whose bodies may take their time or never return: such
 //! answers are waited for in a task of their own.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use kameo::{
     message::{Context, Message},
@@ -51,9 +51,11 @@ impl Supervisor {
 pub(crate) struct Open {
     /// Zero of its time line; the moment it is opened without one.
     pub(crate) zero: Option<Timestamp>,
-    /// Called with its number before its bodies are built.
-    pub(crate) told: Option<Box<dyn FnOnce(u32) + Send>>,
+    /// Called with its number before its bodies are built; gives what is to be dropped when it is over.
+    pub(crate) told: Option<Told>,
 }
+
+pub(crate) type Told = Box<dyn FnOnce(u32) -> Box<dyn Any + Send> + Send>;
 
 impl Question for Open {
     type Ok = u32;

@@ -18,20 +18,22 @@ impl Opener {
     /// # Errors
     /// If a body cannot be built, the cores are full, or the run has ended.
     pub async fn open(&self) -> Result<u32, ControlError> {
-        self.open_at(None, |_| {}).await
+        self.open_at(None, |_| ()).await
     }
 
     /// As [`Opener::open`], with zero of the session's time line at a moment of the run's clock, and
-    /// `told` called with its number before its bodies are built.
+    /// `told` called with its number before its bodies are built. What that gives is dropped when the
+    /// session is over, or was never opened.
     ///
     /// # Errors
     /// As there.
-    pub async fn open_at(
+    pub async fn open_at<G: Send + 'static>(
         &self,
         zero: Option<Timestamp>,
-        told: impl FnOnce(u32) + Send + 'static,
+        told: impl FnOnce(u32) -> G + Send + 'static,
     ) -> Result<u32, ControlError> {
-        let told: Option<Box<dyn FnOnce(u32) + Send>> = Some(Box::new(told));
+        let told = |session| -> Box<dyn Any + Send> { Box::new(told(session)) };
+        let told: Option<control::Told> = Some(Box::new(told));
         answered(self.0.ask(control::Open { zero, told }).await)
     }
 

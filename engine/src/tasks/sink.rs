@@ -39,6 +39,10 @@ pub(crate) enum TaskTurn {
 /// Frames one turn takes at most.
 const FRAMES_PER_TURN: usize = 256;
 
+/// How far the bound of a sink behind a link rises before that is looked at, where no frame comes: the
+/// other host keeps so much more.
+const REACHED_NS: i64 = 100_000_000;
+
 /// A sink with the rings that lead to it.
 pub(crate) struct SinkTask {
     pub(crate) node: usize,
@@ -48,7 +52,9 @@ pub(crate) struct SinkTask {
     plan: Arc<Plan>,
     session: u32,
     sink: Option<Box<dyn Sink>>,
-    /// How far a bound must rise to wake a sink that wants to be told.
+    /// The sink wants to be told of bounds.
+    tells_bounds: bool,
+    /// How far a bound must rise to be worth a turn of its own.
     bound_step_ns: Option<i64>,
     /// The sink has no room; it will wake us.
     is_held: bool,
@@ -99,7 +105,8 @@ impl SinkTask {
             wake,
             plan: wiring.plan.clone(),
             session: wiring.session,
-            bound_step_ns: sink.wants_bounds(),
+            tells_bounds: sink.wants_bounds().is_some(),
+            bound_step_ns: sink.wants_bounds().or(planned.tells_reached.then_some(REACHED_NS)),
             is_held: false,
             sink: Some(sink),
             rings: take_receivers(wiring.plan, node, ends),
@@ -264,7 +271,11 @@ impl SinkTask {
             Some(sink) if ended => sink.finish(),
             Some(sink) => sink.idle(),
             None => Ok(()),
-        }
+        }?;
+        // Only what is written out has been reached.
+        let reached = self.bounds.iter().min().copied();
+        self.counts.reached.raise(reached.unwrap_or(Timestamp::MIN));
+        Ok(())
     }
 
     /// What was taken is passed on while the sink has no room for more.
@@ -280,7 +291,7 @@ impl SinkTask {
         self.bounds[line] = told.max(bound);
         match &mut self.sink {
             // The end is told by `finish`.
-            Some(sink) if self.bound_step_ns.is_some() && bound < Timestamp::MAX => {
+            Some(sink) if self.tells_bounds && bound < Timestamp::MAX => {
                 if bound > Timestamp::MIN { sink.bound(line, bound) } else { Ok(()) }
             }
             _ => Ok(()),

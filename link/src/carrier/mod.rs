@@ -7,9 +7,13 @@
 //! ```
 
 mod edges;
+mod ends;
 mod section;
+mod sink;
+mod source;
 
 pub use edges::{EdgePlan, edge_plans};
+pub use ends::{Berth, Ends, Lines, LinkCarrier, Manner};
 pub use section::{DOC, EXAMPLE, Host, PARAMS, hosts};
 
 use xxhash_rust::xxh3::xxh3_128;

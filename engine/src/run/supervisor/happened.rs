@@ -1,5 +1,7 @@
 //! What the supervisor hears of.
 
+use std::any::Any;
+
 use kameo::reply::ReplySender;
 
 use crate::{
@@ -57,6 +59,8 @@ pub(crate) struct NewSession {
     pub(super) bodies: Result<Vec<Body>, OpenError>,
     /// Zero of its time line, if that is not when it begins.
     pub(super) zero: Option<Timestamp>,
+    /// Dropped when it is over.
+    pub(super) guest: Option<Box<dyn Any + Send>>,
     pub(super) reply: Option<ReplySender<Result<u32, ControlError>>>,
     /// What had been asked of all sessions when it was asked for.
     pub(super) asked: Asked,

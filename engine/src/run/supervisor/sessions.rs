@@ -42,22 +42,23 @@ impl Supervisor {
         self.next += 1;
         self.building += 1;
         let Open { zero, told } = open;
-        if let Some(told) = told {
-            told(session);
-        }
+        let guest = told.map(|told| told(session));
         self.aside(session, move |plan| {
-            What::Built(NewSession { bodies: build_bodies(plan, session), zero, reply, asked })
+            What::Built(NewSession { bodies: build_bodies(plan, session), zero, guest, reply, asked })
         });
     }
 
     pub(super) fn open(&mut self, session: u32, new: NewSession) {
         self.building -= 1;
-        let NewSession { bodies, zero, reply, asked } = new;
+        let NewSession { bodies, zero, guest, reply, asked } = new;
         let opened = if asked.halts == self.asked.halts {
             bodies.and_then(|bodies| self.wire(session, zero, bodies)).map_err(ControlError::Open)
         } else {
             Err(ControlError::Ended)
         };
+        if let Some(open) = self.sessions.get_mut(&session) {
+            open.guest = guest;
+        }
         if opened.is_ok() && asked.drains != self.asked.drains {
             self.drain(session);
         }
@@ -100,6 +101,7 @@ impl Supervisor {
             knobs: Knobs::new(self.plan()),
             records: BTreeMap::new(),
             versions: vec![0; cells.len()],
+            guest: None,
             cells,
             counts,
             wakes,
