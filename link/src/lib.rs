@@ -12,6 +12,7 @@
 pub mod carrier;
 pub mod clock;
 pub mod driver;
+pub mod host;
 pub mod quic;
 pub mod session;
 pub mod testing;
