@@ -17,6 +17,8 @@
 
 mod bell;
 mod drive;
+mod hand;
+mod parting;
 mod ports;
 mod status;
 mod transport;

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence},
     },
     task::{Context, Poll, Wake, Waker},
     thread::Thread,
@@ -212,6 +212,7 @@ impl Outlet {
         self.shared.room.listen(context.waker());
         self.shared.room.take();
         self.shared.wants_room.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         match self.has_room() || self.is_gone() {
             true => Poll::Ready(()),
             false => Poll::Pending,
@@ -234,11 +235,22 @@ impl Drop for Outlet {
 impl OutEnd {
     /// There is room again.
     pub(super) fn tell_room(&self) {
-        // With the exchange in `wants_room`: it sees the room, or this sees that it waits.
-        std::sync::atomic::fence(Ordering::SeqCst);
+        // With the fence in `poll_room`: it sees the room, or this sees that it waits.
+        fence(Ordering::SeqCst);
         if self.shared.wants_room.load(Ordering::Relaxed) {
             self.shared.wants_room.store(false, Ordering::Relaxed);
             self.shared.room.ring();
+        }
+    }
+}
+
+impl Ends {
+    /// Frames between the graph and the driver.
+    pub(super) fn waiting(&self, edge: usize) -> usize {
+        match (&self.outs[edge], &self.ins[edge]) {
+            (Some(end), _) => end.ring.slots(),
+            (_, Some(end)) => end.ring.buffer().capacity() - end.ring.slots(),
+            _ => 0,
         }
     }
 }
@@ -254,9 +266,13 @@ impl Inlet {
     /// The next thing, if it has come.
     pub fn try_recv(&mut self) -> Option<Arrived> {
         let arrived = self.ring.pop().ok();
-        if arrived.is_some() && !self.shared.has_room.load(Ordering::Relaxed) {
-            self.shared.has_room.store(true, Ordering::Release);
-            self.driver.ring();
+        if arrived.is_some() {
+            // With the fence in `wants_room`: it sees the room, or this sees that it is wanted.
+            fence(Ordering::SeqCst);
+            if !self.shared.has_room.load(Ordering::Relaxed) {
+                self.shared.has_room.store(true, Ordering::Relaxed);
+                self.driver.ring();
+            }
         }
         arrived
     }
@@ -296,6 +312,13 @@ impl Inlet {
 }
 
 impl InEnd {
+    /// Has the graph ring when it takes something; false if it has done so meanwhile.
+    pub(super) fn wants_room(&self) -> bool {
+        self.shared.has_room.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        self.ring.is_full()
+    }
+
     /// There is something to take.
     pub(super) fn tell(&self) {
         self.shared.news.ring();

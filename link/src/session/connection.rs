@@ -27,6 +27,8 @@ pub(super) struct Connection {
     pub(super) answers: Vec<Message>,
     pub(super) hello_heard: bool,
     pub(super) ready_told: bool,
+    /// The other side has said that it leaves, as it is done.
+    pub(super) farewell: Option<String>,
 }
 
 /// A stream while it is read.
@@ -51,6 +53,7 @@ impl Connection {
             answers: Vec::new(),
             hello_heard: false,
             ready_told: false,
+            farewell: None,
         }
     }
 

@@ -164,6 +164,26 @@ impl Session {
         })
     }
 
+    /// Whether everything has been sent and acknowledged, and everything that comes has come, was
+    /// consumed and acknowledged: both sides may leave.
+    pub fn is_finished(&self) -> bool {
+        let told = self.connection.is_some() && self.agreed.is_some();
+        let acknowledged = self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.is_acknowledged(),
+            _ => true,
+        });
+        told && acknowledged && self.is_done() && self.has_received_all()
+    }
+
+    /// Whether every edge that this side receives has ended.
+    pub fn has_received_all(&self) -> bool {
+        self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.has_ended(),
+            Edge::DroppableIn(input) => input.has_ended(),
+            _ => true,
+        })
+    }
+
     /// Tells the other side that we leave, and why.
     pub fn close(&mut self, reason: ByeReason, text: &str) {
         self.is_over |= reason.is_final() || reason == ByeReason::Stopped;
@@ -289,7 +309,11 @@ impl Session {
 
     /// There is no connection any more, or a call was in vain.
     fn lose(&mut self, now: Timestamp) {
-        if self.connection.is_some() {
+        if let Some(connection) = &mut self.connection {
+            if let Some(text) = connection.farewell.take() {
+                self.is_over = true;
+                self.out.push_back(Output::Refused { reason: ByeReason::Done, text });
+            }
             self.forget(now);
             self.next_call = now;
         }
@@ -334,6 +358,7 @@ impl Session {
             }
         }
         self.give_out(now);
+        self.let_go(now);
     }
 }
 
