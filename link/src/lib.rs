@@ -13,4 +13,5 @@ pub mod clock;
 pub mod session;
 pub mod testing;
 pub mod translate;
+pub mod trust;
 pub mod wire;
