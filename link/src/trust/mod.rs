@@ -15,9 +15,11 @@
 
 mod error;
 mod files;
+mod gate;
 mod identity;
 mod key;
 mod letters;
+mod limits;
 mod list;
 mod moment;
 mod peers;
@@ -29,8 +31,10 @@ mod tests;
 
 pub use error::TrustError;
 pub use files::home;
+pub use gate::{Gate, OverQuota, Refused, Ticket, Verdict};
 pub use identity::Identity;
 pub use key::{Fingerprint, KeyTextError, PeerKey, peer_key};
+pub use limits::Limits;
 pub use list::{Problem, read as read_peers};
 pub use peers::{PEERS_MAX, Peer, Peers, as_name};
 pub use reach::{Expected, Reach, may_listen};
