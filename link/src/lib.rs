@@ -17,4 +17,5 @@ pub mod quic;
 pub mod session;
 pub mod testing;
 pub mod translate;
+pub mod trust;
 pub mod wire;
