@@ -6,8 +6,10 @@ mod draw;
 mod example;
 mod explain;
 mod list;
+mod live;
 mod model;
 mod run;
+mod serve;
 mod test;
 
 pub(crate) use calibrate::{CalibrateArguments, calibrate};
@@ -17,4 +19,5 @@ pub(crate) use explain::explain;
 pub(crate) use list::list;
 pub(crate) use model::{ModelArguments, model};
 pub(crate) use run::run;
+pub(crate) use serve::serve;
 pub(crate) use test::test;

@@ -22,7 +22,8 @@ use crate::{
 };
 
 use super::{
-    Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan, hosts::{waits_for_sinks, wants_bound},
+    Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan,
+    hosts::{waits_for_sinks, wants_bound},
     words::listed,
 };
 
@@ -217,6 +218,7 @@ impl<'a> Draft<'a> {
             graph_file: options.graph_file.clone(),
             spec: Arc::new(self.spec.clone()),
             warnings: self.problems,
+            placed: Vec::new(),
         }
     }
 

@@ -128,6 +128,7 @@ pub(super) fn plan_on(
     let anywhere = PlanOptions { host: None, cores: usize::MAX, ..options.clone() };
     let whole = spec.plan(catalog, &anywhere)?;
     let homes = homes(spec, &whole)?;
+    let placed = homes.iter().map(|(node, host)| (node.clone(), (*host).to_owned())).collect();
     let mut split = Split {
         spec,
         homes,
@@ -153,6 +154,7 @@ pub(super) fn plan_on(
     kinds.add(&LINK_IN);
     let mut plan = part.plan(&kinds, &here)?;
     plan.spec = Arc::new(spec.clone());
+    plan.placed = placed;
     number_sources(&mut plan, &whole);
     Ok(plan)
 }
@@ -190,6 +192,11 @@ impl Plan {
         let mut cut: Vec<CutEdge> = cut.map(|carried| carried.edge.clone()).collect();
         cut.sort_by(|a, b| a.to.cmp(&b.to));
         cut
+    }
+
+    /// Of a host's part: every node of the whole graph with its host.
+    pub fn placement(&self) -> &[(String, String)] {
+        &self.placed
     }
 
     /// Every host of the graph with the nodes it runs.

@@ -58,6 +58,8 @@ pub struct Plan {
     pub(crate) spec: Arc<GraphSpec>,
     /// What is worth telling but keeps nothing from starting.
     pub(crate) warnings: Vec<Diagnostic>,
+    /// Of a part: every node of the whole with its host.
+    pub(crate) placed: Vec<(String, String)>,
 }
 
 /// One node as it will run.

@@ -136,6 +136,11 @@ impl Running {
         self.ask(control::Open::default())
     }
 
+    /// No session will be opened any more: where they come and go, the last to end ends the run.
+    pub fn expect_no_more(&self) {
+        let _ = self.shared.events.send(Happened { session: None, what: What::NoMore });
+    }
+
     /// Opens, drains and closes sessions for whoever comes, on any runtime.
     pub fn opener(&self) -> Opener {
         Opener(self.supervisor.clone())

@@ -115,6 +115,11 @@ impl Supervisor {
             What::DoorsOpen => {
                 (self.opened, self.expects, self.comes_and_goes) = (true, true, true);
             }
+            What::NoMore => {
+                if std::mem::take(&mut self.expects) {
+                    self.end_if_empty(self.building == 0);
+                }
+            }
             What::DrainAll => {
                 self.asked.drains += 1;
                 self.sessions.values_mut().for_each(OpenSession::drain);
@@ -184,7 +189,7 @@ impl Supervisor {
                     self.end_if_empty(false);
                 }
             }
-            What::Opened | What::DoorsOpen | What::DrainAll | What::HaltAll => {}
+            What::Opened | What::DoorsOpen | What::NoMore | What::DrainAll | What::HaltAll => {}
         }
     }
 

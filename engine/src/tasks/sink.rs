@@ -292,7 +292,11 @@ impl SinkTask {
         match &mut self.sink {
             // The end is told by `finish`.
             Some(sink) if self.tells_bounds && bound < Timestamp::MAX => {
-                if bound > Timestamp::MIN { sink.bound(line, bound) } else { Ok(()) }
+                if bound > Timestamp::MIN {
+                    sink.bound(line, bound)
+                } else {
+                    Ok(())
+                }
             }
             _ => Ok(()),
         }

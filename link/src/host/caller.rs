@@ -8,22 +8,21 @@ use std::{
     task::{Context, Poll},
 };
 
+use super::keys::Keys;
 use crate::{
+    carrier::Host,
     driver::{Calls, Connection},
     quic::{Dialer, Endpoint},
 };
-
-/// How to call an address: with which keys, and whom to expect there.
-pub type ClientKeys =
-    Arc<dyn Fn(SocketAddr) -> Result<Arc<rustls::ClientConfig>, String> + Send + Sync>;
 
 type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Looks an address up and calls it; where nobody answers, the next time the next one.
 pub(super) struct Caller {
     endpoint: Endpoint,
-    name: &'static str,
-    keys: ClientKeys,
+    /// The host that is called.
+    name: String,
+    keys: Arc<Keys>,
     addresses: Vec<String>,
     /// The address that is tried now.
     at: usize,
@@ -32,17 +31,12 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(
-        endpoint: &Endpoint,
-        addresses: &[String],
-        name: &'static str,
-        keys: &ClientKeys,
-    ) -> Self {
+    pub(super) fn new(endpoint: &Endpoint, host: &Host, keys: &Arc<Keys>) -> Self {
         Self {
             endpoint: endpoint.clone(),
-            name,
+            name: host.name.clone(),
             keys: keys.clone(),
-            addresses: addresses.to_vec(),
+            addresses: host.addresses.clone(),
             at: 0,
             found: None,
             dialer: None,
@@ -61,8 +55,8 @@ impl Caller {
         let fits = |address: &&SocketAddr| address.is_ipv4() == local.is_ipv4() || local.is_ipv6();
         let address = found.iter().find(fits);
         let address = *address.ok_or_else(|| format!("{named} has no address of this kind"))?;
-        let config = (self.keys)(address)?;
-        let dialer = self.endpoint.dialer(address, self.name, config);
+        let config = self.keys.client(address, &self.name).map_err(|error| error.to_string())?;
+        let dialer = self.endpoint.dialer(address, Keys::NAME, config);
         let mut dialer = dialer.map_err(|error| error.to_string())?;
         dialer.call();
         self.dialer = Some(dialer);
@@ -77,7 +71,9 @@ impl Calls for Caller {
         } else if self.found.is_none() {
             let address = self.addresses[self.at].clone();
             self.found =
-                Some(Box::pin(async move { Ok(tokio::net::lookup_host(address).await?.collect()) }));
+                Some(Box::pin(
+                    async move { Ok(tokio::net::lookup_host(address).await?.collect()) },
+                ));
         }
     }
 

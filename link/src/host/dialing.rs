@@ -1,7 +1,7 @@
 //! [`Dialing`]: a host that calls the others.
 
 use std::{
-    io,
+    fmt, io,
     net::{Ipv6Addr, SocketAddr},
     sync::{
         Arc,
@@ -14,12 +14,11 @@ use engine::{Clock, ControlError, Opener, Running};
 use tokio::task::JoinSet;
 
 use super::{
-    LOOK, LinkThread, Links, News, Part, Peer, Tell,
-    caller::{Caller, ClientKeys},
-    new_session, random,
+    LOOK, LinkThread, Links, News, Part, Peer, Tell, caller::Caller, keys::Keys, new_session,
+    random,
 };
 use crate::{
-    carrier::{Ends, LinkCarrier, Lines, Manner},
+    carrier::{Ends, Lines, LinkCarrier, Manner},
     driver::{Driver, Ended, Handle, Settings},
     quic,
     session::Session,
@@ -56,11 +55,42 @@ pub struct Left {
     pub frames: u64,
 }
 
+/// Why nobody can be called.
+#[derive(Debug)]
+pub enum DialError {
+    /// There is no socket to be had.
+    Io(io::Error),
+    /// A session cannot be opened.
+    Open(ControlError),
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ControlError> for DialError {
+    fn from(error: ControlError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "no socket can be had: {error}"),
+            Self::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DialError {}
+
 /// What it takes to open a session.
 struct Opening<'a> {
     part: &'a Part,
-    keys: &'a ClientKeys,
-    name: &'static str,
+    keys: &'a Arc<Keys>,
     endpoint: quic::Endpoint,
     opener: Opener,
     clock: Clock,
@@ -69,37 +99,37 @@ struct Opening<'a> {
 }
 
 impl Dialing {
-    /// Opens so many sessions of a run that was started with none, and begins to call for each. `name`
-    /// is what TLS calls every host.
+    /// Opens so many sessions of a run that was started with none, and begins to call for each. No more
+    /// come after that.
     ///
     /// # Errors
-    /// If there is no socket to be had, and why a session cannot be opened.
+    /// If there is no socket to be had, or a session cannot be opened.
     pub fn start(
         part: &Part,
-        (keys, name): (&ClientKeys, &'static str),
+        keys: Keys,
         running: &Running,
         carrier: &LinkCarrier,
         sessions: u32,
         tell: Tell,
-    ) -> io::Result<Result<Self, ControlError>> {
+    ) -> Result<Self, DialError> {
         let thread = LinkThread::start()?;
         let links = Links::default();
         let shared =
             Arc::new(Shared { tell, links: links.clone(), leaves: AtomicBool::new(false) });
         let mut this = Self { links, tasks: JoinSet::new(), shared, thread };
-        let _inside = this.thread.handle().clone();
-        let _inside = _inside.enter();
-        let endpoint = endpoint()?;
+        let handle = this.thread.handle().clone();
+        let endpoint = {
+            let _inside = handle.enter();
+            endpoint()?
+        };
         let (opener, clock) = (running.opener(), running.clock());
-        let opening =
-            Opening { part, keys, name, endpoint, opener, clock, carrier, life: random() };
+        let keys = &Arc::new(keys);
+        let opening = Opening { part, keys, endpoint, opener, clock, carrier, life: random() };
         for _ in 0..sessions {
-            let handle = this.thread.handle().clone();
-            if let Err(error) = handle.block_on(this.open(&opening)) {
-                return Ok(Err(error));
-            }
+            handle.block_on(this.open(&opening))?;
         }
-        Ok(Ok(this))
+        running.expect_no_more();
+        Ok(this)
     }
 
     async fn open(&mut self, opening: &Opening<'_>) -> Result<(), ControlError> {
@@ -116,8 +146,7 @@ impl Dialing {
             let (driver, ports) = Driver::new(session, settings);
             let handle = ports.handle.clone();
             let dropped = ends.add(&peer.edges, ports, lines, Manner::Awaits(ENDS_WITHIN));
-            let calls =
-                Caller::new(&opening.endpoint, &peer.host.addresses, opening.name, opening.keys);
+            let calls = Caller::new(&opening.endpoint, &peer.host, opening.keys);
             drivers.push((peer.clone(), driver, calls, handle, dropped));
         }
         let carrier = opening.carrier.clone();
@@ -141,9 +170,13 @@ impl Dialing {
         self.shared.leaves.store(true, Ordering::Relaxed);
     }
 
-    /// Once the run has ended: lets what lies in the links get through, then ends them.
-    pub fn close(mut self) -> Left {
+    /// Once the run has ended: lets what lies in the links get through unless it is `stopped`, then
+    /// ends them.
+    pub fn close(mut self, stopped: bool) -> Left {
         self.leave();
+        if stopped {
+            self.links.stop();
+        }
         let handle = self.thread.handle().clone();
         let frames = handle.block_on(async {
             let mut frames = 0;
@@ -213,7 +246,9 @@ impl Watch {
             let addresses = self.peer.host.addresses.clone();
             self.tell(&News::Alone { peer, addresses, why: status.trouble });
             self.told = true;
-        } else if !status.is_up && self.shared.leaves.load(Ordering::Relaxed) && for_ns > PATIENCE_NS
+        } else if !status.is_up
+            && self.shared.leaves.load(Ordering::Relaxed)
+            && for_ns > PATIENCE_NS
         {
             self.handle.stop();
         }

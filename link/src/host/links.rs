@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use engine::Timestamp;
+use engine::{Gap, Timestamp};
 
 use crate::driver::{EdgeStatus, Handle, Status};
 
@@ -104,6 +104,11 @@ impl Links {
         table.ended.push(figures);
     }
 
+    /// Ends all links without waiting for what lies in them.
+    pub(super) fn stop(&self) {
+        self.lock().open.values().for_each(|entry| entry.handle.stop());
+    }
+
     pub(super) fn refuse(&self, why: String) {
         self.lock().refused.get_or_insert(why);
     }
@@ -172,6 +177,11 @@ impl LinkFigures {
 }
 
 impl EdgeFigures {
+    /// Frames dropped on this side because they could not arrive in time.
+    pub fn late(&self) -> u64 {
+        self.status.sent.map_or(0, |sent| sent.dropped_for(Gap::Late))
+    }
+
     /// Frames dropped on this side, or missing from the other.
     pub fn lost(&self) -> u64 {
         let sent = self.status.sent.map_or(0, |sent| sent.dropped.iter().sum());

@@ -13,19 +13,20 @@
 mod caller;
 mod dialing;
 mod incoming;
+mod keys;
 mod links;
 mod news;
 mod part;
 mod serving;
 mod thread;
 
-pub use caller::ClientKeys;
-pub use dialing::{Dialing, Left};
+pub use dialing::{DialError, Dialing, Left};
+pub use keys::Keys;
 pub use links::{EdgeFigures, LinkFigures, Links};
 pub use news::{News, Tell};
 pub use part::{Part, Peer, Role};
-pub use serving::{ServeSettings, Serving};
-pub use thread::LinkThread;
+pub use serving::{ServeError, ServeSettings, Serving};
+use thread::LinkThread;
 
 use std::{
     hash::{BuildHasher, RandomState},

@@ -25,7 +25,8 @@ pub enum News {
 
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = |why: &Option<String>| why.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+        let why =
+            |why: &Option<String>| why.as_ref().map_or(String::new(), |why| format!(" ({why})"));
         let at = |at: &Option<SocketAddr>| at.map_or(String::new(), |at| format!(" at {at}"));
         match self {
             Self::Up { session, peer, at: address, again } => {
@@ -35,15 +36,24 @@ impl fmt::Display for News {
             Self::Alone { peer, addresses, why: reason } => {
                 let addresses = addresses.join(", ");
                 let reason = why(reason);
-                write!(f, "`{peer}` does not answer at {addresses}{reason}; going on without it, and calling")
+                write!(
+                    f,
+                    "`{peer}` does not answer at {addresses}{reason}; going on without it, and calling"
+                )
             }
             Self::Down { session, peer, why: reason, kept: None } => {
                 let reason = why(reason);
-                write!(f, "session {session}: `{peer}` is gone{reason}; going on without it, and calling")
+                write!(
+                    f,
+                    "session {session}: `{peer}` is gone{reason}; going on without it, and calling"
+                )
             }
             Self::Down { session, peer, why: reason, kept: Some(kept) } => {
                 let (reason, kept_s) = (why(reason), kept.as_secs());
-                write!(f, "session {session}: `{peer}` is gone{reason}; its session is kept for {kept_s} s")
+                write!(
+                    f,
+                    "session {session}: `{peer}` is gone{reason}; its session is kept for {kept_s} s"
+                )
             }
             Self::Waits { session, peer, edge } => write!(
                 f,
@@ -53,7 +63,9 @@ impl fmt::Display for News {
             Self::Refused { peer, at: address, why } => {
                 write!(f, "`{peer}`{} and this host cannot work together: {why}", at(address))
             }
-            Self::Ended { session, peer, why } => write!(f, "session {session} of `{peer}` has ended: {why}"),
+            Self::Ended { session, peer, why } => {
+                write!(f, "session {session} of `{peer}` has ended: {why}")
+            }
         }
     }
 }

@@ -92,9 +92,11 @@ impl Part {
 fn no_address(plan: &Plan, here: &str, other: &Host, edge: &str) -> Diagnostic {
     let section = plan.spec().hosts.iter().find(|section| section.name.value == other.name);
     let place = section.and_then(|section| section.name.place.clone());
-    let message =
-        format!("`{here}` and `{}` share the edge `{edge}`, and neither has an address", other.name);
-    Diagnostic::error(Code::NoAddress, message)
-        .at(&place)
-        .hint("give one of them such as `address = [\"127.0.0.1:24433\"]`: the other calls it there")
+    let message = format!(
+        "`{here}` and `{}` share the edge `{edge}`, and neither has an address",
+        other.name
+    );
+    Diagnostic::error(Code::NoAddress, message).at(&place).hint(
+        "give one of them such as `address = [\"127.0.0.1:24433\"]`: the other calls it there",
+    )
 }

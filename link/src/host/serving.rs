@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    fmt, io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -20,13 +20,15 @@ use tokio::{
 use super::{
     LOOK, LinkThread, Links, News, Part, Peer, Tell,
     incoming::{Door, Incoming},
+    keys::Keys,
     random,
 };
 use crate::{
-    carrier::{Ends, LinkCarrier, Lines, Manner},
+    carrier::{Ends, Lines, LinkCarrier, Manner},
     driver::{Driver, Ended, Handle, Settings},
     quic::{self, Arrival},
     session::Session,
+    trust::TrustError,
     wire::ByeReason,
 };
 
@@ -45,6 +47,32 @@ pub struct ServeSettings {
     /// Limits of the socket.
     pub quic: quic::Settings,
 }
+
+/// Why a host cannot be called.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The address cannot be had.
+    Io(io::Error),
+    /// Nobody is known who may come in.
+    Trust(TrustError),
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Trust(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
 
 /// The links of a host that is called.
 pub struct Serving {
@@ -80,22 +108,23 @@ impl Serving {
     /// Begins to listen. The run was started without sessions; one is opened for everybody who calls.
     ///
     /// # Errors
-    /// If the address cannot be had, or the keys cannot be used.
+    /// If the address cannot be had, or nobody is known who may come in there.
     ///
     /// # Panics
     /// If nobody calls this host.
     pub fn start(
         part: Part,
-        keys: Arc<rustls::ServerConfig>,
+        keys: &Keys,
         settings: &ServeSettings,
         running: &Running,
         carrier: &LinkCarrier,
         tell: Tell,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, ServeError> {
+        let server = keys.server(settings.listen).map_err(ServeError::Trust)?;
         let caller = part.callers().next().expect("somebody calls a host that listens").clone();
         let thread = LinkThread::start()?;
         let inside = thread.handle().enter();
-        let endpoint = quic::Endpoint::bind(settings.listen, Some(keys), settings.quic.clone())?;
+        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
         drop(inside);
         let address = endpoint.local_addr()?;
         let shared = Arc::new(Shared {
@@ -146,11 +175,7 @@ impl Serving {
     }
 }
 
-async fn accept(
-    endpoint: quic::Endpoint,
-    shared: Arc<Shared>,
-    sessions: Arc<Mutex<JoinSet<()>>>,
-) {
+async fn accept(endpoint: quic::Endpoint, shared: Arc<Shared>, sessions: Arc<Mutex<JoinSet<()>>>) {
     let mut listener = endpoint.listener();
     while let Some(arrival) = listener.accept().await {
         if shared.leaves.load(Ordering::Relaxed) {
@@ -220,7 +245,8 @@ impl Guest {
     async fn stay(mut self) {
         let shared = self.shared.clone();
         let config = shared.part.session(&shared.caller, self.name, shared.life);
-        let settings = Settings { clock: shared.clock.clone(), flush: FLUSH, ..Settings::default() };
+        let settings =
+            Settings { clock: shared.clock.clone(), flush: FLUSH, ..Settings::default() };
         let (driver, ports) = Driver::new(Session::new(config), settings);
         let handle = ports.handle.clone();
         let calls = self.calls.take().expect("it comes once");
@@ -255,7 +281,11 @@ impl Guest {
     }
 
     /// Waits until the two have agreed, and gives zero of the session's line on the run's clock.
-    async fn agree(&self, handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> Option<Timestamp> {
+    async fn agree(
+        &self,
+        handle: &Handle,
+        ended: &mut oneshot::Receiver<Ended>,
+    ) -> Option<Timestamp> {
         let agreed = async {
             loop {
                 tokio::select! {

@@ -9,7 +9,7 @@ use tokio::{
 
 /// A thread with a runtime of its own. Dropping it ends everything on it.
 #[derive(Debug)]
-pub struct LinkThread {
+pub(super) struct LinkThread {
     handle: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -20,7 +20,7 @@ impl LinkThread {
     ///
     /// # Errors
     /// If the system has none to spare.
-    pub fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
@@ -36,7 +36,7 @@ impl LinkThread {
     }
 
     /// Where tasks are spawned.
-    pub const fn handle(&self) -> &Handle {
+    pub(super) const fn handle(&self) -> &Handle {
         &self.handle
     }
 }

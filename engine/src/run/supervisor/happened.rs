@@ -48,6 +48,8 @@ pub(crate) enum What {
     Opened,
     /// Sessions come and go from now on; none is there yet.
     DoorsOpen,
+    /// No session will come any more.
+    NoMore,
     /// End all sources.
     DrainAll,
     /// End everything now.

@@ -44,7 +44,13 @@ impl Supervisor {
         let Open { zero, told } = open;
         let guest = told.map(|told| told(session));
         self.aside(session, move |plan| {
-            What::Built(NewSession { bodies: build_bodies(plan, session), zero, guest, reply, asked })
+            What::Built(NewSession {
+                bodies: build_bodies(plan, session),
+                zero,
+                guest,
+                reply,
+                asked,
+            })
         });
     }
 
