@@ -60,7 +60,17 @@ pub(crate) fn afferent_with(
 
 /// Starts `afferent` in `folder` with pipes at all its ends.
 pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Child {
+    start_with(folder, arguments, &[])
+}
+
+/// As [`start`], with these variables in its environment.
+pub(crate) fn start_with(
+    folder: &Folder,
+    arguments: &[&str],
+    variables: &[(&str, &OsStr)],
+) -> Child {
     command(folder, arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

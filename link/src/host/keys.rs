@@ -1,6 +1,6 @@
 //! [`Keys`]: this host's key and the peers it knows, as its links need them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use crate::trust::{
     Expected, Identity, Peers, Reach, SERVER_NAME, TrustError, client_config, home, may_listen,
@@ -19,9 +19,16 @@ impl Keys {
     /// # Errors
     /// As [`Identity::open`].
     pub fn open() -> Result<Self, TrustError> {
-        let folder = home()?;
-        let identity = Identity::open(&folder)?;
-        Ok(Self { identity, peers: Arc::new(Peers::at(&folder)) })
+        Self::open_in(&home()?)
+    }
+
+    /// Those in a folder, made there if need be.
+    ///
+    /// # Errors
+    /// As [`Identity::open`].
+    pub fn open_in(folder: &Path) -> Result<Self, TrustError> {
+        let identity = Identity::open(folder)?;
+        Ok(Self { identity, peers: Arc::new(Peers::at(folder)) })
     }
 
     /// What TLS calls every host.
