@@ -29,8 +29,8 @@ use link::{
 };
 use operators::lines::{self, Line, Lines};
 
-const SECONDS: u64 = 20;
-const GONE: std::ops::Range<u64> = 6..11;
+const SECONDS: u64 = 12;
+const GONE: std::ops::Range<u64> = 3..8;
 
 fn graph(address: &str) -> String {
     format!(

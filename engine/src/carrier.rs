@@ -33,7 +33,8 @@ pub struct CutEdge {
     /// Whether a device is among the sources of what it carries: its times are those of a clock, and
     /// it cannot be made to wait.
     pub behind_device: bool,
-    /// How far the bounds of the last sinks that it reaches are behind its own, by construction.
+    /// How far the bound of the last sink that it reaches is behind its own, by construction: a join on
+    /// the way waits for the slower of its inputs.
     pub lag_ns: i64,
 }
 

@@ -223,15 +223,21 @@ impl Plan {
         behind
     }
 
-    /// Of every node how far the bound of the last sink below it is behind that of its inputs.
-    fn lags_ns(&self) -> Vec<i64> {
-        let mut lags = vec![0_i64; self.nodes.len()];
-        for (number, node) in self.nodes.iter().enumerate().rev() {
-            let below = node.out_edges.iter().flatten().map(|&edge| lags[self.edges[edge].to.0]);
-            let below = below.max().unwrap_or(0);
-            lags[number] = below.saturating_add(node.delay_ns).saturating_add(node.look_back_ns);
+    /// Of every node how far its outputs are behind the sources at most, by bounds; and how far the last
+    /// sink below it is.
+    fn lags_ns(&self) -> [Vec<i64>; 2] {
+        let mut own = vec![0_i64; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate() {
+            let above = node.in_edges.iter().map(|&edge| own[self.edges[edge].from.0]);
+            let above = above.max().unwrap_or(0);
+            own[number] = above.saturating_add(node.delay_ns).saturating_add(node.look_back_ns);
         }
-        lags
+        let mut last = own.clone();
+        for (number, node) in self.nodes.iter().enumerate().rev() {
+            let below = node.out_edges.iter().flatten().map(|&edge| last[self.edges[edge].to.0]);
+            last[number] = below.max().unwrap_or(last[number]);
+        }
+        [own, last]
     }
 }
 
@@ -280,7 +286,7 @@ struct Split<'a> {
     edges: BTreeMap<String, Carried>,
     /// By node of the whole.
     behind_devices: Vec<bool>,
-    lags_ns: Vec<i64>,
+    lags_ns: [Vec<i64>; 2],
 }
 
 impl Split<'_> {
@@ -360,7 +366,7 @@ impl Split<'_> {
                 capacity_ms: capacity_ms.map(|ms| ms.value),
                 deadline_ns: planned.deadline_ns.or(self.whole.deadline_ns),
                 behind_device: self.behind_devices[edge.from.0],
-                lag_ns: self.lags_ns[edge.to.0],
+                lag_ns: self.lags_ns[1][edge.to.0].saturating_sub(self.lags_ns[0][edge.from.0]),
             },
             delay_ns: edge.delay_ns,
             through: planned.inputs[line].through.clone(),

@@ -275,13 +275,21 @@ impl Watch {
         }
     }
 
-    fn parted(&self, ended: &Ended) {
+    fn parted(&mut self, ended: &Ended) {
+        let status = self.handle.status();
+        let is_silent = !self.was_up && status.totals.connections > 0;
+        if is_silent && ended.reason == ByeReason::Done {
+            // All was through before anybody had looked.
+            let (session, peer) = (self.session, self.peer.host.name.clone());
+            let (at, again) = (status.figures.remote, self.ever_up);
+            self.tell(&News::Up { session, peer, at, again });
+        }
         if matches!(ended.reason, ByeReason::Graph | ByeReason::Version) {
             let why = ended.text.clone();
             if !self.ever_up {
                 self.shared.links.refuse(why.clone());
             }
-            let at = self.handle.status().figures.remote;
+            let at = status.figures.remote;
             self.tell(&News::Refused { peer: self.peer.host.name.clone(), at, why });
         }
     }

@@ -27,7 +27,12 @@ impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why =
             |why: &Option<String>| why.as_ref().map_or(String::new(), |why| format!(" ({why})"));
-        let at = |at: &Option<SocketAddr>| at.map_or(String::new(), |at| format!(" at {at}"));
+        let at = |at: &Option<SocketAddr>| {
+            at.map_or(String::new(), |at| {
+                // As it was written, where one socket serves both kinds of addresses.
+                format!(" at {}", SocketAddr::new(at.ip().to_canonical(), at.port()))
+            })
+        };
         match self {
             Self::Up { session, peer, at: address, again } => {
                 let is = if *again { "is back" } else { "is there" };
