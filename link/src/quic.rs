@@ -14,8 +14,11 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering, fence},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
@@ -103,6 +106,8 @@ type Call = Pin<Box<dyn Future<Output = Result<quinn::Connection, String>> + Sen
 const CALLS_MAX: usize = 16;
 /// Datagrams that quinn keeps before the path takes them, in bytes: two milliseconds of ten Gbit/s.
 const DATAGRAMS_KEPT: usize = 256 << 10;
+/// What quinn counts of each beside its bytes.
+const DATAGRAM_KEEPS: usize = 64;
 /// Bytes of a piece of a stream that is handed over while the one before it is not taken.
 const PIECE: usize = 32 << 10;
 /// Streams that the other side may have open at once.
@@ -318,41 +323,48 @@ impl Calls for Dialer {
     }
 }
 
-/// Something of quinn's that is asked only after it has rung.
+/// Something of quinn's that is asked again only after it has rung; then the connection's bell rings too.
 struct Asked<T> {
     inner: T,
-    bell: Arc<Bell>,
+    chime: Arc<Chime>,
     waker: Waker,
 }
 
-impl<T> Asked<T> {
-    fn new(inner: T) -> Self {
-        let bell = Arc::new(Bell::default());
-        bell.ring();
-        let waker = Waker::from(bell.clone());
-        Self { inner, bell, waker }
+struct Chime {
+    rung: AtomicBool,
+    connection: Arc<Bell>,
+}
+
+impl Wake for Chime {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
-    fn poll<R>(
-        &mut self,
-        outer: &Context<'_>,
-        ask: impl FnOnce(&mut T, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        if !self.bell.take() {
-            self.bell.listen(outer.waker());
-            if !self.bell.take() {
-                return Poll::Pending;
-            }
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.connection.ring();
+    }
+}
+
+impl<T> Asked<T> {
+    fn new(inner: T, bell: &Arc<Bell>) -> Self {
+        let chime = Arc::new(Chime { rung: AtomicBool::new(true), connection: bell.clone() });
+        bell.ring();
+        let waker = Waker::from(chime.clone());
+        Self { inner, chime, waker }
+    }
+
+    /// Asks if it has rung, and until it has nothing more to say.
+    fn poll<R>(&mut self, ask: impl FnOnce(&mut T, &mut Context<'_>) -> Poll<R>) -> Poll<R> {
+        if !self.chime.rung.load(Ordering::Acquire) {
+            return Poll::Pending;
         }
+        self.chime.rung.store(false, Ordering::Relaxed);
+        // Before it is asked: what rings from here on is seen the next time.
+        fence(Ordering::SeqCst);
         let asked = ask(&mut self.inner, &mut Context::from_waker(&self.waker));
         if asked.is_ready() {
-            // There may be more.
-            self.bell.ring();
-        } else {
-            self.bell.listen(outer.waker());
-            if self.bell.has_rung() {
-                outer.waker().wake_by_ref();
-            }
+            self.chime.rung.store(true, Ordering::Relaxed);
         }
         asked
     }
@@ -363,6 +375,7 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + S
 /// A connection while it lasts.
 struct Live {
     connection: quinn::Connection,
+    bell: Arc<Bell>,
     datagrams: Asked<Boxed<Bytes>>,
     incoming: Asked<Boxed<quinn::RecvStream>>,
     readers: Vec<Reader>,
@@ -375,6 +388,10 @@ struct Live {
     opening: Option<(StreamKey, Pin<Box<Opening>>)>,
     /// A datagram that quinn has no room for.
     blocked: Option<Asked<Pin<Box<Blocked>>>>,
+    /// Those behind it.
+    later: VecDeque<Bytes>,
+    /// Bytes of datagrams that quinn has room for at least.
+    room: usize,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
     kept: [usize; 2],
     /// Nothing more will be sent on streams; what waits until the other side has it all.
@@ -408,8 +425,8 @@ struct Writer {
 }
 
 impl Reader {
-    fn new(stream: quinn::RecvStream, first: Vec<u8>) -> Self {
-        Self { number: u64::from(stream.id()), stream: Asked::new(stream), first }
+    fn new(stream: quinn::RecvStream, first: Vec<u8>, bell: &Arc<Bell>) -> Self {
+        Self { number: u64::from(stream.id()), stream: Asked::new(stream, bell), first }
     }
 }
 
@@ -421,17 +438,20 @@ impl Live {
         let incoming = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.accept_uni().await, connection))
         });
-        let readers = first.into_iter().map(|(stream, first)| Reader::new(stream, first));
+        let bell = Arc::new(Bell::default());
+        let readers = first.into_iter().map(|(stream, first)| Reader::new(stream, first, &bell));
         Self {
             connection,
-            datagrams: Asked::new(Box::pin(datagrams)),
-            incoming: Asked::new(Box::pin(incoming)),
             readers: readers.collect(),
+            datagrams: Asked::new(Box::pin(datagrams), &bell),
+            incoming: Asked::new(Box::pin(incoming), &bell),
             given: Bytes::new(),
             writers: BTreeMap::new(),
-            writable: Asked::new(()),
+            writable: Asked::new((), &bell),
             opening: None,
             blocked: None,
+            later: VecDeque::new(),
+            room: 0,
             kept: [0; 2],
             flushing: false,
             flushed: None,
@@ -439,6 +459,7 @@ impl Live {
             lost: None,
             path: Path::default(),
             looked: None,
+            bell,
         }
     }
 
@@ -474,61 +495,71 @@ impl Live {
     }
 
     /// What happened next; its bytes are in `given`.
-    fn next(&mut self, context: &mut Context<'_>) -> Poll<Happened> {
-        self.turns = self.turns.wrapping_add(1);
-        let is_writable = self.writable.poll(context, |(), _| Poll::Ready(())).is_ready();
-        if is_writable {
-            self.writable.bell.take();
+    fn next(&mut self, context: &Context<'_>) -> Poll<Happened> {
+        loop {
+            if let Some(happened) = self.look() {
+                return Poll::Ready(happened);
+            }
+            // Whatever rings from here on wakes; what has rung since we looked is looked at again.
+            self.bell.listen(context.waker());
+            if !self.bell.take() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<Happened> {
+        if self.writable.poll(|(), _| Poll::Ready(())).is_ready() {
+            self.writable.chime.rung.store(false, Ordering::Release);
             if self.write() {
-                return Poll::Ready(Happened::Room);
+                return Some(Happened::Room);
             }
         }
         if let Some(blocked) = &mut self.blocked
-            && blocked.poll(context, |blocked, context| blocked.as_mut().poll(context)).is_ready()
+            && blocked.poll(|blocked, context| blocked.as_mut().poll(context)).is_ready()
         {
             self.blocked = None;
-            return Poll::Ready(Happened::Room);
+            self.send_later();
+            return Some(Happened::Room);
         }
         // Datagrams first, but not for ever.
+        self.turns = self.turns.wrapping_add(1);
         let streams_first = self.turns.is_multiple_of(DATAGRAMS_TURN);
-        if streams_first && let Poll::Ready(happened) = self.next_of_streams(context) {
-            return Poll::Ready(happened);
+        if streams_first && let Some(happened) = self.look_at_streams() {
+            return Some(happened);
         }
         if self.lost.is_none()
             && let Poll::Ready(Some(datagram)) =
-                self.datagrams.poll(context, |stream, context| stream.poll_next_unpin(context))
+                self.datagrams.poll(|stream, context| stream.poll_next_unpin(context))
         {
             match datagram {
                 Ok(datagram) => {
                     self.given = datagram;
-                    return Poll::Ready(Happened::Datagram);
+                    return Some(Happened::Datagram);
                 }
                 Err(error) => self.lost = Some(error.to_string()),
             }
         }
-        match self.next_of_streams(context) {
-            // What came before it was lost is read first.
-            Poll::Pending if self.lost.is_some() => Poll::Ready(Happened::Down),
-            happened => happened,
-        }
+        // What came before it was lost is read first.
+        self.look_at_streams().or_else(|| self.lost.is_some().then_some(Happened::Down))
     }
 
-    fn next_of_streams(&mut self, context: &mut Context<'_>) -> Poll<Happened> {
+    fn look_at_streams(&mut self) -> Option<Happened> {
         while let Poll::Ready(Some(Ok(stream))) =
-            self.incoming.poll(context, |stream, context| stream.poll_next_unpin(context))
+            self.incoming.poll(|stream, context| stream.poll_next_unpin(context))
         {
-            self.readers.push(Reader::new(stream, Vec::new()));
+            self.readers.push(Reader::new(stream, Vec::new(), &self.bell));
         }
         let mut n = 0;
         while let Some(reader) = self.readers.get_mut(n) {
             let stream = reader.number;
             if !reader.first.is_empty() {
                 self.given = std::mem::take(&mut reader.first).into();
-                return Poll::Ready(Happened::Stream { stream, end: false });
+                return Some(Happened::Stream { stream, end: false });
             }
-            let read = reader.stream.poll(context, |stream, context| {
-                pin!(stream.read_chunk(PIECE, true)).poll(context)
-            });
+            let read = reader
+                .stream
+                .poll(|stream, context| pin!(stream.read_chunk(PIECE, true)).poll(context));
             let happened = match read {
                 Poll::Pending => {
                     n += 1;
@@ -536,7 +567,7 @@ impl Live {
                 }
                 Poll::Ready(Ok(Some(chunk))) => {
                     self.given = chunk.bytes;
-                    return Poll::Ready(Happened::Stream { stream, end: false });
+                    return Some(Happened::Stream { stream, end: false });
                 }
                 Poll::Ready(Ok(None)) => Some(Happened::Stream { stream, end: true }),
                 Poll::Ready(Err(quinn::ReadError::Reset(_))) => Some(Happened::Reset { stream }),
@@ -545,11 +576,37 @@ impl Live {
             };
             self.given = Bytes::new();
             self.readers.remove(n);
-            if let Some(happened) = happened {
-                return Poll::Ready(happened);
+            if happened.is_some() {
+                return happened;
             }
         }
-        Poll::Pending
+        None
+    }
+
+    /// Sends datagrams that had to wait for room, as long as there is some.
+    fn send_later(&mut self) {
+        while self.blocked.is_none()
+            && let Some(datagram) = self.later.pop_front()
+        {
+            self.send_datagram(datagram);
+        }
+    }
+
+    fn send_datagram(&mut self, datagram: Bytes) {
+        // As quinn counts them. What it takes for itself meanwhile only makes more room.
+        let takes = datagram.len() + DATAGRAM_KEEPS;
+        if self.room < takes {
+            self.room = self.connection.datagram_send_buffer_space();
+        }
+        if self.room >= takes {
+            self.room -= takes;
+            // What has become too long for the path is lost, as any datagram may be.
+            drop(self.connection.send_datagram(datagram));
+        } else {
+            let connection = self.connection.clone();
+            let sends = async move { connection.send_datagram_wait(datagram).await };
+            self.blocked = Some(Asked::new(Box::pin(sends), &self.bell));
+        }
     }
 }
 
@@ -562,6 +619,8 @@ enum Happened {
     Down,
 }
 
+/// Datagrams that may wait behind one that has no room.
+const LATER_MAX: usize = 64;
 /// After so many datagrams, streams have their turn.
 const DATAGRAMS_TURN: usize = 32;
 
@@ -651,9 +710,12 @@ impl Connection for Live {
             self.path.datagram_max = self.connection.max_datagram_size().unwrap_or(0);
         }
         // One more than fits is taken and waits here, so that we hear when there is room.
+        if self.room < DATAGRAMS_KEPT / 2 {
+            self.room = self.connection.datagram_send_buffer_space();
+        }
         self.path.datagram_room = match self.blocked {
             Some(_) => 0,
-            None => self.connection.datagram_send_buffer_space().max(self.path.datagram_max),
+            None => self.room.max(self.path.datagram_max),
         };
         self.path.stream_room = (2 * PIECE).saturating_sub(self.kept[0]);
         self.path.bulk_room = PIECE.saturating_sub(self.kept[1]);
@@ -671,14 +733,11 @@ impl Connection for Live {
     }
 
     fn datagram(&mut self, bytes: Vec<u8>) {
-        let bytes = Bytes::from(bytes);
-        if self.connection.datagram_send_buffer_space() >= bytes.len() {
-            // What has become too long for the path is lost, as any datagram may be.
-            drop(self.connection.send_datagram(bytes));
-        } else {
-            let connection = self.connection.clone();
-            let sends = async move { connection.send_datagram_wait(bytes).await };
-            self.blocked = Some(Asked::new(Box::pin(sends)));
+        match self.blocked.is_some() {
+            // Messages of the session do not ask for room; they are few.
+            true if self.later.len() < LATER_MAX => self.later.push_back(bytes.into()),
+            true => {}
+            false => self.send_datagram(bytes.into()),
         }
     }
 
@@ -691,7 +750,6 @@ impl Connection for Live {
             self.kept[usize::from(is_bulk)] += bytes.len();
             writer.waiting.push_back(bytes.into());
         }
-        self.writable.bell.ring();
         self.write();
     }
 
@@ -711,7 +769,6 @@ impl Connection for Live {
         if !self.flushing {
             self.flushing = true;
             self.writers.values_mut().for_each(|writer| writer.ends = true);
-            self.writable.bell.ring();
         }
         self.write();
         let writers = self.writers.values();

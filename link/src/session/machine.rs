@@ -270,6 +270,15 @@ impl Session {
         self.totals
     }
 
+    /// Frames of an edge that this side sends that were handed in and are still here.
+    pub fn queued(&self, edge: u16) -> u64 {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.counts.inside,
+            Edge::DroppableOut(out, _) => out.counts.inside,
+            _ => 0,
+        }
+    }
+
     /// Counts of an edge that this side sends.
     pub fn sent(&self, edge: u16) -> Option<Sent> {
         match &self.edges[usize::from(edge)] {

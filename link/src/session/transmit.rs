@@ -60,13 +60,18 @@ impl Session {
 
     /// One datagram of messages and of as many frames as fit.
     fn datagram(&mut self, now: Timestamp, priority: Priority) -> Option<Output> {
-        let mut out = Vec::new();
+        let path = self.connection.as_ref()?.path;
+        let has_messages = priority == Priority::Sensor && self.has_messages(now);
+        if !has_messages && !self.has_datagram(priority, &path) {
+            return None;
+        }
+        let frames = self.waiting_bytes(priority);
+        let mut out = Vec::with_capacity((frames + DATAGRAM_LEAST).min(path.datagram_max));
         put_preamble(&mut out, self.version);
-        if priority == Priority::Sensor {
+        if has_messages {
             self.put_messages(now, &mut out);
         }
         let connection = self.connection.as_mut()?;
-        let path = connection.path;
         if path.datagram_max < DATAGRAM_LEAST {
             connection.control.extend_from_slice(&out[PREAMBLE..]);
             let bytes = std::mem::take(&mut connection.control);
@@ -90,6 +95,34 @@ impl Session {
         self.totals.datagrams[0] += 1;
         self.totals.datagrams[1] += out.len() as u64;
         Some(Output::Datagram(out))
+    }
+
+    /// About how many bytes of a priority wait for datagrams.
+    fn waiting_bytes(&self, priority: Priority) -> usize {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        let waiting = edges.filter(|(_, config)| config.priority == priority).map(|(edge, _)| {
+            if let Edge::DroppableOut(edge, _) = edge { edge.waiting_bytes() } else { 0 }
+        });
+        waiting.sum()
+    }
+
+    /// Whether frames of a priority wait that fit a datagram.
+    fn has_datagram(&self, priority: Priority, path: &Path) -> bool {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        self.is_open
+            && path.datagram_room > PREAMBLE
+            && edges.filter(|(_, config)| config.priority == priority).any(
+                |(edge, _)| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_datagram(path)),
+            )
+    }
+
+    /// Whether [`Session::put_messages`] has something to put.
+    fn has_messages(&self, now: Timestamp) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let asks = now >= connection.next_probe(now, &self.config.timing, self.knows_clock());
+        let is_bound_news = |edge: &Edge| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_bound_to_tell(false));
+        asks || !connection.answers.is_empty()
+            || (self.is_open && self.edges.iter().any(is_bound_news))
     }
 
     /// Edges take turns, a frame each.
