@@ -7,12 +7,15 @@
 //!
 //! [`Way`] says when and whether a packet arrives and knows nothing of what is in it, so that a relay
 //! between real sockets can use it as well. [`Transport`] does what a session needs of QUIC.
+//! [`SimDisk`] is a file system that fills up, fails, and loses its power.
 
+mod disk;
 mod pair;
 mod random;
 mod transport;
 mod way;
 
+pub use disk::SimDisk;
 pub use pair::{Delivered, HostClock, Pair};
 pub use random::Random;
 pub use transport::{Heard, Transport};

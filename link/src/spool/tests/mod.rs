@@ -1,0 +1,5 @@
+mod crashes;
+mod damage;
+mod full;
+mod host;
+mod support;
