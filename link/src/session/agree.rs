@@ -121,8 +121,17 @@ impl Session {
             self.count_anew(now, &ahead);
             return Ok(());
         }
+        if has_restarted {
+            // Behind what waited for the other life's clock.
+            self.clock.forget();
+            self.translation.forget();
+            self.answers = 0;
+        }
         let connection = self.connection.as_mut().expect("it has just spoken");
         connection.hello_heard = true;
+        if has_restarted {
+            connection.asked = None;
+        }
         self.tell_ready();
         Ok(())
     }

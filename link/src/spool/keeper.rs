@@ -230,7 +230,7 @@ fn live(inside: &Inside) {
         }
         inside.bell.sleeps.store(false, SeqCst);
     }
-    for job in &mut *lock(&inside.jobs) {
+    for mut job in std::mem::take(&mut *lock(&inside.jobs)) {
         job.close();
     }
     *lock(&inside.ended.0) = true;

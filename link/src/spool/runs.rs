@@ -47,6 +47,12 @@ impl Runs {
         taken
     }
 
+    /// Whether a place is among them.
+    pub fn contains(&self, place: u64) -> bool {
+        let n = self.runs.partition_point(|run| run.1 <= place);
+        self.runs.get(n).is_some_and(|run| run.0 <= place)
+    }
+
     /// How many places there are.
     pub const fn count(&self) -> u64 {
         self.count

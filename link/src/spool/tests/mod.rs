@@ -2,4 +2,5 @@ mod crashes;
 mod damage;
 mod full;
 mod host;
+mod kill;
 mod support;
