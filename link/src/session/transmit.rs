@@ -26,23 +26,43 @@ impl Session {
             let stream = StreamKey::Control;
             return Some(Output::Stream { stream, bytes, priority: 2, end: false });
         }
-        self.datagram(now, Priority::Sensor).or_else(|| self.stream(Priority::Sensor)).or_else(
-            || {
-                if self.sensor_waits() {
-                    return None;
-                }
-                let output =
-                    self.datagram(now, Priority::Bulk).or_else(|| self.stream(Priority::Bulk));
-                if let Some(Output::Datagram(bytes) | Output::Stream { bytes, .. }) = &output {
-                    self.bulk_bytes += bytes.len() as u64;
-                }
-                output
-            },
-        )
+        let sensor = Some(Priority::Sensor);
+        self.datagram(now, Priority::Sensor).or_else(|| self.stream(sensor, PIECE)).or_else(|| {
+            if self.sensor_waits() {
+                return None;
+            }
+            if let Some(past) = self.past(now) {
+                return Some(past);
+            }
+            let bulk = Some(Priority::Bulk);
+            let output = self.datagram(now, Priority::Bulk).or_else(|| self.stream(bulk, PIECE));
+            if let Some(Output::Datagram(bytes) | Output::Stream { bytes, .. }) = &output {
+                self.bulk_bytes += bytes.len() as u64;
+            }
+            output
+        })
+    }
+
+    /// What edges have to catch up with, as fast as live frames leave room for. It goes before bulk,
+    /// which would leave none.
+    fn past(&mut self, now: Timestamp) -> Option<Output> {
+        if !self.is_open || !self.edges.iter().any(Edge::lags) {
+            return None;
+        }
+        let connection = self.connection.as_mut()?;
+        let most = connection.pace.allow(now, &connection.path);
+        if most == 0 {
+            return None;
+        }
+        let output = self.stream(None, most)?;
+        if let (Output::Stream { bytes, .. }, Some(connection)) = (&output, &mut self.connection) {
+            connection.pace.spend(bytes.len());
+        }
+        Some(output)
     }
 
     /// Whether a sensor's frame could be sent if the connection took it.
-    fn sensor_waits(&self) -> bool {
+    pub(super) fn sensor_waits(&self) -> bool {
         let Some(connection) = self.connection.as_ref().filter(|_| self.is_open) else {
             return false;
         };
@@ -52,7 +72,7 @@ impl Session {
                 Edge::DroppableOut(out, _) => {
                     out.has_datagram(&connection.path) || out.has_stream(&connection.path)
                 }
-                Edge::DurableOut(out, _) => out.is_ready(),
+                Edge::DurableOut(out, _) => out.is_ready() && !out.is_behind(),
                 _ => false,
             },
         )
@@ -211,15 +231,15 @@ impl Session {
         }
     }
 
-    /// A piece of a stream of this priority.
-    fn stream(&mut self, priority: Priority) -> Option<Output> {
+    /// A piece of a stream of this priority, or of one that has to catch up.
+    fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<Output> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
-        let room = match priority {
-            Priority::Sensor => path.stream_room,
-            Priority::Bulk => path.stream_room.min(path.bulk_room),
+        let room = match wanted {
+            Some(Priority::Sensor) => path.stream_room,
+            _ => path.stream_room.min(path.bulk_room),
         };
-        let most = PIECE.min(room);
+        let most = most.min(room);
         if most == 0 {
             return None;
         }
@@ -227,7 +247,9 @@ impl Session {
         for _ in 0..count {
             let n = self.turn % count;
             self.turn = (n + 1) % count;
-            if self.config.edges[n].priority != priority {
+            let lags = matches!(&self.edges[n], Edge::DurableOut(edge, _) if edge.is_behind());
+            let priority = (!lags).then_some(self.config.edges[n].priority);
+            if priority != wanted {
                 continue;
             }
             let version = self.version;
@@ -244,11 +266,11 @@ impl Session {
                 _ => continue,
             };
             connection.path.stream_room = path.stream_room.saturating_sub(bytes.len());
-            if priority == Priority::Bulk {
+            if wanted != Some(Priority::Sensor) {
                 connection.path.bulk_room = path.bulk_room.saturating_sub(bytes.len());
             }
             self.totals.stream_bytes += bytes.len() as u64;
-            let priority = i32::from(priority == Priority::Sensor);
+            let priority = i32::from(priority == Some(Priority::Sensor));
             return Some(Output::Stream { stream, bytes, priority, end });
         }
         None
