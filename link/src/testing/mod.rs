@@ -7,13 +7,16 @@
 //!
 //! [`Way`] says when and whether a packet arrives and knows nothing of what is in it, so that [`Relay`],
 //! between real sockets, uses it as well. [`Transport`] does what a session needs of QUIC.
+//! [`SimDisk`] is a file system that fills up, fails, and loses its power.
 
+mod disk;
 mod pair;
 mod random;
 mod relay;
 mod transport;
 mod way;
 
+pub use disk::SimDisk;
 pub use pair::{Delivered, HostClock, Pair};
 pub use random::Random;
 pub use relay::Relay;
