@@ -14,6 +14,6 @@ mod transport;
 mod way;
 
 pub use pair::{Delivered, HostClock, Pair};
-pub use random::Random;
+pub use random::{Random, seeds};
 pub use transport::{Heard, Transport};
 pub use way::{Arrival, Way, Weather};

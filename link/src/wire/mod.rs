@@ -7,7 +7,7 @@
 //!
 //! The newest version is 2; version 1 is still read, and written to a side that reads no newer one.
 
-mod bytes;
+pub(crate) mod bytes;
 mod content;
 mod describe;
 mod error;
