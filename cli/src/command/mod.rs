@@ -7,6 +7,8 @@ mod example;
 mod explain;
 mod list;
 mod model;
+mod pair;
+mod peers;
 mod run;
 mod test;
 
@@ -16,5 +18,7 @@ pub(crate) use draw::draw;
 pub(crate) use explain::explain;
 pub(crate) use list::list;
 pub(crate) use model::{ModelArguments, model};
+pub(crate) use pair::{PairArguments, pair};
+pub(crate) use peers::{PeersArguments, peers};
 pub(crate) use run::run;
 pub(crate) use test::test;
