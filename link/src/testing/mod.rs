@@ -8,11 +8,13 @@
 //! [`Way`] says when and whether a packet arrives and knows nothing of what is in it, so that a relay
 //! between real sockets can use it as well. [`Transport`] does what a session needs of QUIC.
 
+mod mutate;
 mod pair;
 mod random;
 mod transport;
 mod way;
 
+pub use mutate::mutate;
 pub use pair::{Delivered, HostClock, Pair};
 pub use random::{Random, seeds};
 pub use transport::{Heard, Transport};

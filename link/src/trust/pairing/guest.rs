@@ -48,7 +48,7 @@ impl<'a> Guest<'a> {
         let transcript =
             transcript((&self.said.share, &self.said.data()), (&other.share, &other.data()));
         let shared = self.half.finish(&self.session, &other.share, &transcript);
-        let shared = shared.ok_or(PairError::WrongCode)?;
+        let shared = shared.ok_or(PairError::NoPoint)?;
         let agreed = Agreed::new(self.session, transcript, &shared);
         let proof = Message::GuestProof(agreed.proof(Role::Guest, self.me.identity));
         Ok((Proving { agreed, other }, proof.to_bytes()))

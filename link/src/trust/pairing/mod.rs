@@ -86,6 +86,9 @@ pub enum PairError {
     Malformed(WireError),
     /// A message came out of turn.
     OutOfTurn,
+    /// The other side's share is no point of the group, or one that would make the secret known to
+    /// all. It fits no code, so it is no guess.
+    NoPoint,
     /// The other side does not know the code, or somebody stands between.
     WrongCode,
     /// The other side showed our own key.
@@ -107,6 +110,7 @@ impl fmt::Display for PairError {
         match self {
             Self::Malformed(error) => write!(f, "what came is no pairing: {error}"),
             Self::OutOfTurn => f.write_str("a message came out of turn"),
+            Self::NoPoint => f.write_str("what came is no share of an exchange"),
             Self::WrongCode => {
                 f.write_str("the codes differ, or somebody stands between the two hosts")
             }
@@ -134,7 +138,7 @@ impl PairError {
     pub const fn refusal(&self) -> Refusal {
         match self {
             Self::Malformed(WireError::Version { .. }) => Refusal::Version,
-            Self::Malformed(_) | Self::OutOfTurn => Refusal::Protocol,
+            Self::Malformed(_) | Self::OutOfTurn | Self::NoPoint => Refusal::Protocol,
             Self::WrongCode => Refusal::WrongCode,
             Self::OwnKey => Refusal::OwnKey,
             Self::Expired | Self::Used | Self::Burned | Self::TooMany | Self::Refused(_) => {

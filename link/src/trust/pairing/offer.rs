@@ -78,8 +78,7 @@ impl Offer {
         let said = Said { share: half.share, key: me.identity.key(), name: me.name.to_owned() };
         let transcript = transcript((&other.share, &other.data()), (&said.share, &said.data()));
         let shared = half.finish(&session, &other.share, &transcript);
-        // Such a share fits no code, so it is no guess.
-        let shared = shared.ok_or(PairError::OutOfTurn)?;
+        let shared = shared.ok_or(PairError::NoPoint)?;
         let agreed = Agreed::new(session, transcript, &shared);
         Ok((Host { me, agreed, other }, Message::Answer(said).to_bytes()))
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Fresh, GREETINGS_MAX, MESSAGE_MAX, Message, PairError, Refusal},
-    support::{ANSWER, LATER, NOW, Party, code, exchange, offer, wrong_code},
+    support::{ANSWER, GREETING, LATER, NOW, Party, code, exchange, offer, wrong_code},
 };
 
 #[test]
@@ -68,6 +68,25 @@ fn who_only_connects_burns_nothing() {
     assert!(offer.proved(NOW, host, b"nonsense").is_err());
 
     exchange(&edge, &code(), &cloud, &mut offer, |_, _| ()).host.expect("still open");
+}
+
+#[test]
+fn a_share_outside_the_group_is_refused_and_is_no_guess() {
+    let (edge, cloud) = (Party::new(1, "edge"), Party::new(2, "cloud"));
+    for (changed, at) in [(GREETING, 22), (ANSWER, 6)] {
+        for share in [[0; 32], [0xff; 32]] {
+            let mut offer = offer();
+            let outcome = exchange(&edge, &code(), &cloud, &mut offer, |n, bytes| {
+                if n == changed {
+                    bytes[at..at + 32].copy_from_slice(&share);
+                }
+            });
+            let found = if changed == GREETING { &outcome.host } else { &outcome.guest };
+            assert_eq!(*found, Err(PairError::NoPoint));
+            assert!(outcome.guest.is_err() && outcome.host.is_err());
+            assert_eq!(offer.is_open(NOW), Ok(()));
+        }
+    }
 }
 
 #[test]
