@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
-use crate::command::{CalibrateArguments, ModelArguments};
+use crate::command::{CalibrateArguments, ModelArguments, PairArguments, PeersArguments};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
@@ -25,7 +25,7 @@ Examples:
   afferent explain node                                the keys that every node has
 
 Exit codes:
-  0 done · 1 fault while running, a test failed, or a model refused · 2 usage ·
+  0 done · 1 fault while running, a test or a pairing failed, or a model refused · 2 usage ·
   70 defect in afferent · 74 file, device or pipe · 78 wrong graph";
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,10 @@ pub(crate) enum Mode {
     /// Find when questions may leave a model in segments early, and what that promises
     #[command(arg_required_else_help = true)]
     Calibrate(CalibrateArguments),
+    /// Make this host and another one know each other, by a code that is read out once
+    Pair(PairArguments),
+    /// List the hosts that this one trusts; add, remove and rename them; show our own key
+    Peers(PeersArguments),
 }
 
 /// A graph file, and what is changed in it.

@@ -93,6 +93,8 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::Explain(asked) => command::explain(asked),
         Mode::List => command::list(),
         Mode::Model(asked) => command::model(asked),
+        Mode::Pair(asked) => command::pair(asked),
+        Mode::Peers(asked) => command::peers(asked),
         Mode::Run(asked) => command::run(asked),
         Mode::Serve(asked) => command::serve(asked),
         Mode::Test(asked) => command::test(asked),

@@ -9,6 +9,7 @@
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
+//! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
@@ -26,6 +27,7 @@ mod hosts;
 mod lines;
 mod models;
 mod mutants;
+mod pairing;
 mod program;
 mod readme;
 mod recordings;

@@ -81,6 +81,8 @@ pub(crate) fn start_with(
 fn command(folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(&folder.0).env_remove("NO_COLOR");
+    // Keys and peers of whoever runs the tests are left alone.
+    command.env("AFFERENT_HOME", folder.0.join("home"));
     command
 }
 

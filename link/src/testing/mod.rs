@@ -10,6 +10,7 @@
 //! [`SimDisk`] is a file system that fills up, fails, and loses its power.
 
 mod disk;
+mod mutate;
 mod pair;
 mod random;
 mod relay;
@@ -17,8 +18,9 @@ mod transport;
 mod way;
 
 pub use disk::SimDisk;
+pub use mutate::mutate;
 pub use pair::{Delivered, HostClock, Pair};
-pub use random::Random;
+pub use random::{Random, seeds};
 pub use relay::Relay;
 pub use transport::{Heard, Transport};
 pub use way::{Arrival, Way, Weather};

@@ -28,6 +28,7 @@ const PKCS8_BYTES: usize = PKCS8_HEAD.len() + SEED_BYTES;
 
 /// The key of this host and user. All processes of one user share it.
 pub struct Identity {
+    pair: Ed25519KeyPair,
     key: PeerKey,
     certified: Arc<CertifiedKey>,
 }
@@ -82,12 +83,17 @@ impl Identity {
         let der = PrivatePkcs8KeyDer::from(&der[..]);
         let signing = rustls::crypto::ring::sign::any_eddsa_type(&der).expect("as ring read it");
         let raw = CertificateDer::from(key.to_spki());
-        Self { key, certified: Arc::new(CertifiedKey::new(vec![raw], signing)) }
+        Self { pair, key, certified: Arc::new(CertifiedKey::new(vec![raw], signing)) }
     }
 
     /// The public half.
     pub const fn key(&self) -> PeerKey {
         self.key
+    }
+
+    /// Signs a message, 64 bytes.
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.pair.sign(message).as_ref().try_into().expect("Ed25519 signatures have 64 bytes")
     }
 
     /// What TLS shows and signs with.

@@ -22,6 +22,7 @@ mod letters;
 mod limits;
 mod list;
 mod moment;
+pub mod pairing;
 mod peers;
 mod reach;
 mod tls;
