@@ -1,5 +1,5 @@
-# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench
-.PHONY: setup test lint bench doc loom
+# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · fuzz
+.PHONY: setup test lint bench doc loom fuzz
 
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
@@ -50,6 +50,14 @@ doc:
 loom:
 	RUSTFLAGS="--cfg loom" $(CARGO) test -p afferent-engine --locked --profile test --lib \
 	    --target-dir target/loom -- model
+
+# What comes from outside, damaged by seeds: a short look is part of `test`, this is a long one.
+# AFFERENT_SEEDS says how many times as long; 100 takes some five minutes on one core.
+fuzz:
+	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
+	    --test fuzz
+	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
+	    --lib -- pairing::tests::seeds damage_that_nothing_below_discards
 
 # The tables of benches/README.md.
 bench:

@@ -1,10 +1,10 @@
 //! What can be asked on the command line, and the help that says so.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
-use crate::command::{CalibrateArguments, ModelArguments};
+use crate::command::{CalibrateArguments, ModelArguments, PairArguments, PeersArguments};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
@@ -25,15 +25,17 @@ Examples:
   afferent explain node                                the keys that every node has
 
 Exit codes:
-  0 done · 1 fault while running, a test failed, or a model refused · 2 usage ·
+  0 done · 1 fault while running, a test or a pairing failed, or a model refused · 2 usage ·
   70 defect in afferent · 74 file, device or pipe · 78 wrong graph";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Mode {
     /// Run a graph
     Run(RunArguments),
+    /// Run one host's part of a graph for all hosts that call it
+    Serve(ServeArguments),
     /// Tell everything that is wrong with a graph, or what would run
-    Check(GraphArguments),
+    Check(CheckArguments),
     /// Run the `[[test]]` blocks of graph files, on manual time
     Test(TestArguments),
     /// List the kinds that nodes can be of
@@ -48,6 +50,10 @@ pub(crate) enum Mode {
     /// Find when questions may leave a model in segments early, and what that promises
     #[command(arg_required_else_help = true)]
     Calibrate(CalibrateArguments),
+    /// Make this host and another one know each other, by a code that is read out once
+    Pair(PairArguments),
+    /// List the hosts that this one trusts; add, remove and rename them; show our own key
+    Peers(PeersArguments),
 }
 
 /// A graph file, and what is changed in it.
@@ -73,6 +79,70 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) graph: GraphArguments,
 
+    /// Run the nodes of this host alone, and call the other hosts of the graph
+    ///
+    /// Without it all nodes run here. `[host.NAME]` says where the others are; while one does not
+    /// answer, this one goes on without it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+
+    /// Open so many sessions of the graph at once; lines then say which they are from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
+    pub(crate) sessions: u32,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = SERVE_EXAMPLES)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    pub(crate) graph: GraphArguments,
+
+    /// The host of the graph that this is
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: String,
+
+    /// Where to listen [default: this machine alone, at the port of the host's first address]
+    ///
+    /// `127.0.0.1:24433`, or a port alone, stays on this machine, where every process of this user
+    /// may call. Elsewhere only hosts that were paired get in.
+    #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(listen))]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Sessions at the same time, one for everybody who calls
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
+    pub(crate) sessions_max: u32,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArguments,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  afferent serve graphs/hybrid_biofeedback.toml --host cloud
+  afferent serve graphs/hybrid_biofeedback.toml --host cloud --listen 0.0.0.0:24433
+  afferent run   graphs/hybrid_biofeedback.toml --host edge
+
+Every host that calls has a session of its own; lines say which. One that is gone for a while goes
+on where it was. Ctrl-C finishes what is inside; a second one stops at once.";
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) graph: GraphArguments,
+
+    /// Check the part of this host, and tell how edges travel to the others
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+}
+
+/// How a graph is run, wherever.
+#[derive(Debug, Args)]
+pub(crate) struct LiveArguments {
     /// Seconds of content per second of clock: a number, or `max`
     ///
     /// Holds for files and built-in signals, which only generate; devices keep their own time.
@@ -84,11 +154,6 @@ pub(crate) struct RunArguments {
     /// Otherwise a terminal shows one status line that lives, on stderr.
     #[arg(long)]
     pub(crate) json: bool,
-
-    /// Open so many sessions of the graph at once; lines then say which they are from
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
-    pub(crate) sessions: u32,
 
     /// Data cores, each a thread [default: 1 for one session, all for many; at least what `core`
     /// in the graph asks for]
@@ -117,6 +182,7 @@ Examples:
   afferent run graphs/biofeedback.toml --set ecg.op=wfdb --set ecg.file=100.hea
   afferent run graphs/biofeedback.toml --set ecg.op=csv --set ecg.file=mine.csv --speed max
   afferent run graphs/biofeedback.toml --sessions 1000 --metrics 127.0.0.1:9100 > lines.jsonl
+  afferent run graphs/hybrid_biofeedback.toml --host edge
 
 Ctrl-C ends the sources and finishes what is inside; a second one stops at once.
 NO_COLOR=1 in the environment turns colours off.";
@@ -167,6 +233,12 @@ fn address(text: &str) -> Result<String, String> {
         Ok(port) => format!("127.0.0.1:{port}"),
         Err(_) => text.to_owned(),
     })
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address = address(text)?;
+    let wrong = || "write IP and port, such as 127.0.0.1:24433 or [::]:24433".to_owned();
+    address.parse().map_err(|_| wrong())
 }
 
 /// A second of content in a quarter of an hour; slower is a mistyped number.

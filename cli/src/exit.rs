@@ -14,7 +14,7 @@ use crate::terminal;
 pub(crate) enum Exit {
     /// All is done.
     Done = 0,
-    /// Something went wrong while the graph ran, a test failed, or a model was refused.
+    /// Something went wrong while the graph ran, a test or a pairing failed, or a model was refused.
     Fault = 1,
     /// The command line is wrong; clap ends with this code, too.
     Usage = 2,
@@ -106,6 +106,11 @@ impl Failure {
         let _ = io::stderr().write_all(self.text.as_bytes());
         self.exit
     }
+}
+
+/// Says something to a person, on stderr; where that is closed there is nobody to hear it.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Prints to stdout. A reader that has gone away ends the program, and well: `| head` has read

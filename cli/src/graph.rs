@@ -13,6 +13,10 @@ use engine::{
     Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
     PlanOptions, Services, nearest,
 };
+use link::{
+    carrier::{self, LinkCarrier},
+    host::Part,
+};
 use model::section;
 
 use crate::{
@@ -23,12 +27,24 @@ use crate::{
     terminal::Ink,
 };
 
+/// The part of a graph that runs on one host.
+pub(crate) struct OnHost {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) part: Part,
+    /// What its bodies find their links by.
+    pub(crate) carrier: LinkCarrier,
+}
+
 /// A graph as the command line asks for it, not yet planned.
 pub(crate) struct Graph {
     pub(crate) spec: GraphSpec,
     /// The path as it was given.
     name: String,
     forgotten: Vec<Forgotten>,
+    /// What hosts compare to see whether they run the same file.
+    hash: [u8; 16],
+    /// Nodes with a key that was `--set`, each with what was written.
+    set: Vec<(String, String)>,
     /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
@@ -39,6 +55,8 @@ impl Graph {
         let overrides = overrides(&asked.set)?;
         let mut this = Self::read(&asked.file)?;
         this.forgotten = this.spec.apply(&overrides);
+        let nodes = overrides.iter().map(|change| change.path[0].value.clone());
+        this.set = nodes.zip(asked.set.iter().cloned()).collect();
         Ok(this)
     }
 
@@ -47,12 +65,38 @@ impl Graph {
         let name = path.to_string_lossy().into_owned();
         let bytes = read(path, &name)?;
         let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
-        Ok(Self { spec, name, forgotten: Vec::new(), models: OnceCell::new() })
+        let hash = carrier::graph_hash(&String::from_utf8_lossy(&bytes));
+        let (forgotten, set) = (Vec::new(), Vec::new());
+        Ok(Self { spec, name, forgotten, hash, set, models: OnceCell::new() })
     }
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
-        self.plan_with(cores, Vec::new())
+        self.plan_with(cores, Vec::new(), None)
+    }
+
+    /// Plans the part of `host`, with what it has to do with the others.
+    pub(crate) fn plan_on(
+        &self,
+        host: &str,
+        cores: usize,
+        others: Vec<Diagnostic>,
+    ) -> Result<OnHost, Failure> {
+        let carrier = LinkCarrier::default();
+        let plan = self.plan_with(cores, others, Some((host, &carrier)))?;
+        let hosts = carrier::hosts(&self.spec).map_err(|all| Failure::graph(&all))?;
+        let part = Part::new(&plan, host, &hosts, self.hash);
+        let part = part.map_err(|problem| Failure::graph(&problem.into()))?;
+        let here: Vec<&str> = plan.node_names().collect();
+        let is_elsewhere = |node: &str| self.spec.find(node).is_some() && !here.contains(&node);
+        for (node, text) in self.set.iter().filter(|(node, _)| is_elsewhere(node)) {
+            // Where stderr is closed there is nobody to tell.
+            let _ = writeln!(
+                io::stderr(),
+                "note: `{node}` runs on another host; `--set {text}` counts there only if it is given there"
+            );
+        }
+        Ok(OnHost { plan, part, carrier })
     }
 
     /// As [`Graph::plan`]; refuses because of `others`, too, each told once and all together.
@@ -60,8 +104,10 @@ impl Graph {
         &self,
         cores: usize,
         mut others: Vec<Diagnostic>,
+        host: Option<(&str, &LinkCarrier)>,
     ) -> Result<Arc<Plan>, Failure> {
         others.extend_from_slice(&self.models().1.0);
+        others.extend(carrier::hosts(&self.spec).err().map_or(Vec::new(), |problems| problems.0));
         let mut said = String::new();
         for Forgotten { node, old_op, new_op, params } in &self.forgotten {
             let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();
@@ -72,7 +118,12 @@ impl Graph {
         }
         // Where stderr is closed there is nobody to tell.
         let _ = io::stderr().write_all(said.as_bytes());
-        let plan = self.spec.plan(&catalog(), &self.options(cores));
+        let mut options = self.options(cores);
+        if let Some((host, carrier)) = host {
+            options.host = Some(host.to_owned());
+            options.carrier = Some(Arc::new(carrier.clone()));
+        }
+        let plan = self.spec.plan(&catalog(), &options);
         let plan = match plan {
             Ok(plan) if others.is_empty() => plan,
             Ok(plan) => {

@@ -37,6 +37,7 @@
 //! arguments ──▶ command/* ──▶ graph (file → spec → plan) ──▶ engine
 //!                  │
 //!                  ├── status    the line that lives on a terminal
+//!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
 //! ```
@@ -49,6 +50,7 @@ mod command;
 mod exit;
 mod graph;
 mod graph_test;
+mod hosts;
 mod interrupt;
 mod lines;
 mod metrics;
@@ -91,7 +93,10 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::Explain(asked) => command::explain(asked),
         Mode::List => command::list(),
         Mode::Model(asked) => command::model(asked),
+        Mode::Pair(asked) => command::pair(asked),
+        Mode::Peers(asked) => command::peers(asked),
         Mode::Run(asked) => command::run(asked),
+        Mode::Serve(asked) => command::serve(asked),
         Mode::Test(asked) => command::test(asked),
     });
     match ended {

@@ -3,6 +3,10 @@
 use std::fmt::Write;
 
 use engine::{Gap, Plan, Report, SinkReport};
+use link::{
+    driver::EdgeStatus,
+    host::{EdgeFigures, LinkFigures, Links},
+};
 
 use crate::{
     status::{Vitals, clock, content_s, span, times},
@@ -37,6 +41,7 @@ impl Ending {
 pub(crate) fn summary(
     plan: &Plan,
     report: &Report,
+    links: Option<&Links>,
     vitals: &Vitals,
     speed: Option<f64>,
     ending: Ending,
@@ -51,6 +56,9 @@ pub(crate) fn summary(
     page.inside(report, ending);
     page.latencies(&report.sinks);
     page.bodies(report);
+    if let Some(links) = links {
+        page.links(links);
+    }
     for (node, remark) in &report.remarks {
         page.row("note", &format!("`{node}`: {remark}"));
     }
@@ -161,6 +169,68 @@ impl Page {
         }
     }
 
+    /// What became of every link; of many the last few, and sums.
+    fn links(&mut self, links: &Links) {
+        let (mut ended, mut in_all) = links.ended();
+        let open = links.open();
+        in_all += open.len() as u64;
+        ended.extend(open);
+        let shown = &ended[ended.len().saturating_sub(LINKS_MAX)..];
+        for link in shown {
+            self.link(link);
+        }
+        let more = in_all - shown.len() as u64;
+        if more > 0 {
+            self.row("", &format!("and {more} more before"));
+        }
+    }
+
+    fn link(&mut self, link: &LinkFigures) {
+        let Ink { warning, off, .. } = self.ink;
+        let LinkFigures { peer, session, status, .. } = link;
+        if !link.was_up() {
+            return self.row("link", &format!("{warning}`{peer}` never answered{off}"));
+        }
+        let mut line = format!("`{peer}` session {session}: round trip {}", span(status.rtt_ns));
+        if status.figures.lost > 0 {
+            line += &format!(", {} of packets lost", percent(link.loss()));
+        }
+        if let Some(clock) = status.clock {
+            line += &format!(", its clock known to {}", span(clock.uncertainty_ns.into()));
+        }
+        let outages = status.totals.connections - 1;
+        if outages > 0 {
+            line += &format!(", {}", counted(outages, "outage"));
+        }
+        self.row("link", &line);
+        for edge in &link.edges {
+            self.linked_edge(edge);
+        }
+    }
+
+    fn linked_edge(&mut self, edge: &EdgeFigures) {
+        let Ink { warning, off, .. } = self.ink;
+        let EdgeStatus { name, sent, received, .. } = &edge.status;
+        let done = match (sent, received) {
+            (Some(sent), _) => format!("{} out", counted(sent.sent, "frame")),
+            (_, Some(received)) => format!("{} in", counted(received.delivered, "frame")),
+            _ => return,
+        };
+        let mut line = format!("{name}: {done}");
+        if edge.lost() > 0 {
+            line += &format!(", {warning}{} lost{off}", edge.lost());
+        }
+        let late = edge.late();
+        if late > 0 {
+            line += &format!(" ({late} past their deadline)");
+        }
+        let inside = sent.map_or(0, |sent| sent.inside) + edge.status.waiting as u64;
+        if inside > 0 {
+            line += &format!(", {warning}{inside} not through{off}");
+        }
+        self.row("", &line);
+    }
+
     /// The engine's latency at every sink; of many at the slowest few.
     fn latencies(&mut self, sinks: &[SinkReport]) {
         let mut sinks: Vec<&SinkReport> = sinks.iter().collect();
@@ -228,6 +298,14 @@ impl Page {
 
 /// Sinks that are told of one by one.
 const SINKS_MAX: usize = 8;
+
+/// Links that are told one by one.
+const LINKS_MAX: usize = 4;
+
+/// `0.4 %`
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
 
 fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

@@ -8,7 +8,7 @@
 
 mod apart;
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, task::Waker, time::Duration};
 
 use crate::{
     call::Call,
@@ -146,6 +146,12 @@ pub trait LiveSource: Send {
     /// `.await`. After a fault, or a panic, it is dropped and built anew; if that happens too often,
     /// also because it cannot be built, `on_fault` decides.
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a>;
+
+    /// How long its stream may take to end by itself once the graph is asked to end; asked once. Without
+    /// that it is dropped at once, as a device goes on for ever.
+    fn ends_within(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Computes frames from frames: synchronous, deterministic, told the time,
@@ -376,6 +382,27 @@ pub trait Sink: Send {
     /// # Errors
     /// A [`Fault`] if it cannot go on.
     fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault>;
+
+    /// Whether it can take a frame now; asked before each. If not, frames wait where they are until it
+    /// wakes `waker`: a link whose other end is behind. Not asked on a data core.
+    fn has_room(&mut self, _waker: &Waker) -> bool {
+        true
+    }
+
+    /// Nothing older than `bound` will come by this edge; told behind the frames before it to sinks
+    /// that [want it](Sink::wants_bounds). Not told on a data core.
+    ///
+    /// # Errors
+    /// As `take`.
+    fn bound(&mut self, _line: usize, _bound: Timestamp) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether bounds are to be told, and by how many nanoseconds one must have risen to be worth it
+    /// where no frame comes. Asked once.
+    fn wants_bounds(&self) -> Option<i64> {
+        None
+    }
 
     /// Called when there is nothing to take for the moment: write out what is buffered.
     ///

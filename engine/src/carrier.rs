@@ -18,12 +18,35 @@ pub struct CutEdge {
     pub from: String,
     /// `node` and number of the line on the consuming host.
     pub to: (String, usize),
+    /// The producing host and the consuming one.
+    pub hosts: [String; 2],
     /// The session it belongs to; each has a stream of its own.
     pub session: u32,
     /// What it carries.
     pub format: Format,
     /// What happens when the link cannot keep up.
     pub on_full: OnFull,
+    /// Room, in milliseconds of data, where the graph says so.
+    pub capacity_ms: Option<f64>,
+    /// Latency that what the consumer gives may have, where the graph says so.
+    pub deadline_ns: Option<i64>,
+    /// Whether a device is among the sources of what it carries: its times are those of a clock, and
+    /// it cannot be made to wait.
+    pub behind_device: bool,
+    /// How far the bound of the last sink that it reaches is behind its own, by construction: a join on
+    /// the way waits for the slower of its inputs.
+    pub lag_ns: i64,
+}
+
+impl CutEdge {
+    /// `from -> to`, the same on both hosts; a second line of one consumer from one producer says its
+    /// number.
+    pub fn name(&self) -> String {
+        match self.to.1 {
+            0 => format!("{} -> {}", self.from, self.to.0),
+            line => format!("{} -> {}#{line}", self.from, self.to.0),
+        }
+    }
 }
 
 /// Carries edges between hosts.

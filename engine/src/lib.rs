@@ -70,7 +70,7 @@ pub use kind::{
     BuildError, Catalog, Input, Kind, Node, OpenDoor, Outline, Passed, Placement, Policy, Port,
     Shape, Use, Used,
 };
-pub use live::{Entrance, LiveIo};
+pub use live::{Entrance, LiveIo, Progress};
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};
 pub use plan::{Plan, PlanOptions};
 pub use run::{

@@ -12,7 +12,7 @@ use crate::{
     buffer::Buffer,
     event::EventWriter,
     format::Format,
-    frame::{Frame, Gap, Header},
+    frame::{Frame, Gap, Header, MaybeGap},
     losses::Losses,
     ring::Sender,
     stats::{EdgeCounts, NodeCounts},
@@ -145,6 +145,19 @@ pub struct LiveIo {
     /// Called when a ring that was full has room.
     pub(crate) wake: Arc<TaskWake>,
     pub(crate) losses: Arc<Losses>,
+    pub(crate) progress: Progress,
+}
+
+/// How far the sinks behind a source are. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(pub(crate) Arc<[Arc<NodeCounts>]>);
+
+impl Progress {
+    /// Everything older than this has been taken out by every sink that the source reaches, and is
+    /// where the sink brings it. Kept for sources behind a link alone; what bodies remember is not in it.
+    pub fn reached(&self) -> Timestamp {
+        self.0.iter().map(|sink| sink.reached.value()).min().unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl LiveIo {
@@ -224,6 +237,34 @@ impl LiveIo {
             ..Header::at(time)
         };
         here.put(header, &buffer);
+    }
+
+    /// Sends a frame of another host: what it says of time, door, tag and source stays, its number is
+    /// one of this port. A time before the port's bound, as after a step of the other host's clock, is
+    /// raised to it. How far the stream is, the other host says: see [`LiveIo::promise`].
+    pub fn bring(&mut self, port: usize, frame: Frame) {
+        let paused = self.paused.load(Ordering::Relaxed);
+        let mut ports = self.ports.lock();
+        let here = &mut ports[port];
+        here.heard = self.clock.now();
+        let (mut header, buffer) = frame.into_parts();
+        if let Some(counts) = &here.measured {
+            counts.samples.add(buffer.count() as u64);
+        }
+        header.time = header.time.max(here.bound);
+        here.bound = header.time;
+        if paused {
+            here.pass_over();
+            return;
+        }
+        (header.seq, header.epoch) = (here.seq, 0);
+        header.gap = MaybeGap::from(here.gap.take()).or(header.gap);
+        here.put(header, &buffer);
+    }
+
+    /// How far the sinks behind this source are.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// A way in for whoever brings content, on whatever thread.

@@ -12,6 +12,7 @@ use std::sync::{
 use crate::{
     frame::{Gap, Header},
     losses::Losses,
+    time::Timestamp,
 };
 
 /// A counter with one writer.
@@ -124,6 +125,31 @@ pub struct NodeCounts {
     pub late: Counter,
     /// For sources: samples that came in by the first output that somebody takes.
     pub samples: Counter,
+    /// For sinks: everything older has been taken out, and is where the sink brings it.
+    pub(crate) reached: Reached,
+}
+
+/// A moment that only rises; the beginning of the line at first. One writer.
+#[derive(Debug)]
+pub(crate) struct Reached(AtomicI64);
+
+impl Default for Reached {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Reached {
+    pub(crate) fn raise(&self, to: Timestamp) {
+        if to.nanos() > self.0.load(Ordering::Relaxed) {
+            // Pairs with the Acquire in `value`: what lies before it was written out.
+            self.0.store(to.nanos(), Ordering::Release);
+        }
+    }
+
+    pub(crate) fn value(&self) -> Timestamp {
+        Timestamp::from_nanos(self.0.load(Ordering::Acquire))
+    }
 }
 
 /// What a stage of one session is doing.

@@ -251,6 +251,16 @@ impl Clock {
         Self::System(Instant::now())
     }
 
+    /// The same clock, counting from a moment of this one; not for one that a test moves, which stays as
+    /// it is.
+    #[must_use]
+    pub fn counting_from(&self, zero: Timestamp) -> Self {
+        let Self::System(start) = self else { return self.clone() };
+        let by = Duration::from_nanos(zero.0.unsigned_abs());
+        let moved = if zero.0 < 0 { start.checked_sub(by) } else { start.checked_add(by) };
+        Self::System(moved.unwrap_or(*start))
+    }
+
     /// Nanoseconds since the clock was made. About 25 ns for the system's.
     pub fn now(&self) -> Timestamp {
         match self {

@@ -5,9 +5,11 @@
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
+//! | `hosts`    | one graph on two hosts: the same lines, outages, differences told  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
+//! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
@@ -20,9 +22,12 @@
 mod bad;
 mod calibrate;
 mod drift;
+#[cfg(unix)]
+mod hosts;
 mod lines;
 mod models;
 mod mutants;
+mod pairing;
 mod program;
 mod readme;
 mod recordings;

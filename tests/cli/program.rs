@@ -60,7 +60,17 @@ pub(crate) fn afferent_with(
 
 /// Starts `afferent` in `folder` with pipes at all its ends.
 pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Child {
+    start_with(folder, arguments, &[])
+}
+
+/// As [`start`], with these variables in its environment.
+pub(crate) fn start_with(
+    folder: &Folder,
+    arguments: &[&str],
+    variables: &[(&str, &OsStr)],
+) -> Child {
     command(folder, arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,6 +81,8 @@ pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Child {
 fn command(folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(&folder.0).env_remove("NO_COLOR");
+    // Keys and peers of whoever runs the tests are left alone.
+    command.env("AFFERENT_HOME", folder.0.join("home"));
     command
 }
 

@@ -102,3 +102,31 @@ fn what_is_wrong_with_hosts_is_told() {
     assert!(told.contains("error[unknown-host]: there is no host `egde`"), "{told}");
     assert!(told.contains("on = \"egde\""), "{told}");
 }
+
+#[test]
+fn both_hosts_name_the_same_cut_edges_in_one_order() {
+    let cut = |host: &str| {
+        let carrier = Some(Arc::new(LoopbackCarrier::default()) as _);
+        let options = PlanOptions { host: Some(host.to_owned()), carrier, ..options() };
+        try_plan(&graph("x"), &options).unwrap_or_else(|why| panic!("{why}")).cut_edges()
+    };
+
+    let (edge, cloud) = (cut("edge"), cut("cloud"));
+    assert_eq!(edge, cloud);
+    let names: Vec<String> = edge.iter().map(engine::CutEdge::name).collect();
+    let want = ["clean -> beats", "ecg.truth -> out#2", "ecg -> sum", "clean -> sum#1"];
+    assert_eq!(names, want);
+    assert!(edge.iter().all(|edge| edge.hosts == ["edge", "cloud"] && !edge.behind_device));
+    // What `beats` and `hrv` make of it is behind by what a detector looks back.
+    assert!(edge[0].lag_ns > 1_000_000_000, "{}", edge[0].lag_ns);
+}
+
+#[test]
+fn the_whole_says_who_runs_what() {
+    let whole = try_plan(&graph("x"), &options()).unwrap_or_else(|why| panic!("{why}"));
+
+    let homes = whole.homes().unwrap_or_else(|why| panic!("{why}"));
+    let nodes: Vec<(&str, String)> =
+        homes.iter().map(|(host, nodes)| (&host[..], nodes.join(" "))).collect();
+    assert_eq!(nodes, [("edge", "ecg clean".into()), ("cloud", "beats hrv sum out".into())]);
+}

@@ -1,21 +1,53 @@
 //! `afferent check`: everything that is wrong with a graph, or what would run.
 
+use std::fmt::Write as _;
+
+use engine::Plan;
+
 use crate::{
-    arguments::GraphArguments,
+    arguments::CheckArguments,
     exit::{Exit, Failure, print},
-    graph::Graph,
+    graph::{Graph, OnHost},
     graph_test, terminal,
 };
 
 /// Plans the graph and its tests and prints the plan. Reads headers of recordings, starts nothing.
-pub(crate) fn check(asked: &GraphArguments) -> Result<Exit, Failure> {
-    let graph = Graph::load(asked)?;
+pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
+    let graph = Graph::load(&asked.graph)?;
     // `--set` may fit no test, and tests run without it.
-    let (_, problems) = match asked.set.is_empty() {
+    let (_, problems) = match asked.graph.set.is_empty() {
         true => graph_test::prepare(&graph),
         false => (Vec::new(), Vec::new()),
     };
-    let plan = graph.plan_with(graph.cores(), problems)?;
-    print(&plan.table_within(terminal::table_columns()))?;
+    let width = terminal::table_columns();
+    let text = match &asked.host {
+        None => {
+            let plan = graph.plan_with(graph.cores(), problems, None)?;
+            plan.table_within(width) + &homes(&plan)?
+        }
+        Some(host) => {
+            let OnHost { plan, part, .. } = graph.plan_on(host, graph.cores(), problems)?;
+            let edges = part.peers.iter().flat_map(|peer| &peer.edges);
+            let mut text = plan.table_within(width);
+            for edge in edges {
+                writeln!(text, "link     {edge}").expect("writing to a String cannot fail");
+            }
+            text
+        }
+    };
+    print(&text)?;
     Ok(Exit::Done)
+}
+
+/// What each host runs, a line each.
+fn homes(plan: &Plan) -> Result<String, Failure> {
+    if plan.spec().hosts.is_empty() {
+        return Ok(String::new());
+    }
+    let homes = plan.homes().map_err(|problems| Failure::graph(&problems))?;
+    let line = |(host, nodes): &(String, Vec<String>)| {
+        let nodes = if nodes.is_empty() { "nothing".to_owned() } else { nodes.join(", ") };
+        format!("host     {host}: {nodes}\n")
+    };
+    Ok(homes.iter().map(line).collect())
 }

@@ -1,6 +1,7 @@
 //! `afferent explain`: one kind in full, or what the code of a diagnostic means.
 
 use engine::{AnyParam, Catalog, Code, Format, Key, KeyTable, Kind, Policy, Port, nearest};
+use link::carrier;
 use model::{cache::section as cache, section};
 
 use crate::{
@@ -33,6 +34,8 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         page.section(MODEL, section::DOC, section::PARAMS, section::EXAMPLE);
     } else if what == CACHE {
         page.section(CACHE, cache::DOC, cache::PARAMS, cache::EXAMPLE);
+    } else if what == HOST {
+        page.section(HOST, carrier::DOC, carrier::PARAMS, carrier::EXAMPLE);
     } else if let Some(found) = keys_called(what) {
         for (n, (table, key)) in found.into_iter().enumerate() {
             if n > 0 {
@@ -43,12 +46,12 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     } else {
         let codes = Code::ALL.iter().map(|code| code.name());
         let keys = KeyTable::ALL.iter().flat_map(|table| table.names().chain([table.name]));
-        let keys = keys.chain([MODEL, CACHE]);
+        let keys = keys.chain([MODEL, CACHE, HOST]);
         let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
-                     diagnostic, `graph`, `node`, `model`, `cache`, `test`, or one of their keys"
+                     diagnostic, `graph`, `node`, `model`, `cache`, `host`, `test`, or one of their keys"
                 .to_owned(),
         };
         let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
@@ -62,6 +65,9 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
 const MODEL: &str = "model";
 /// What to ask for about `[cache.NAME]`.
 const CACHE: &str = "cache";
+
+/// What to ask for about `[host.NAME]`.
+const HOST: &str = "host";
 
 /// The keys of this name, each with its table.
 fn keys_called(name: &str) -> Option<Vec<(&'static KeyTable, &'static Key)>> {

@@ -11,6 +11,7 @@
 
 mod figures;
 mod latency;
+mod links;
 mod rates;
 mod recorder;
 mod server;
@@ -23,6 +24,7 @@ use std::{
 };
 
 use engine::{Plan, Running};
+use link::host::Links;
 
 use crate::{
     exit::{Exit, Failure},
@@ -57,6 +59,7 @@ pub(crate) fn serve(
     listener: TcpListener,
     plan: &Arc<Plan>,
     running: &Arc<Running>,
+    links: Option<Links>,
     screen: &Screen,
 ) -> Server {
     let (plan, running) = (plan.clone(), running.clone());
@@ -67,6 +70,9 @@ pub(crate) fn serve(
         let rates = rates.lock().unwrap_or_else(PoisonError::into_inner).look(&report);
         metrics::with_local_recorder(&recorder, || {
             figures::publish(&plan, &report, &rates, &running.health());
+            if let Some(links) = &links {
+                links::publish(&plan, links);
+            }
         });
         recorder.render()
     };

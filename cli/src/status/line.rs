@@ -31,6 +31,8 @@ pub(crate) struct View {
     pub(crate) frames_per_second: f64,
     /// Frames dropped so far.
     pub(crate) dropped: u64,
+    /// How the links to other hosts are, in words.
+    pub(crate) links: Option<String>,
     /// What is wrong with a core, in words.
     pub(crate) trouble: Option<String>,
     /// Whether the graph was asked to end.
@@ -66,6 +68,7 @@ fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
         parts.push(format!("{warning}draining{off}"));
     }
     parts.extend(view.trouble.as_ref().map(|trouble| format!("{error}{trouble}{off}")));
+    parts.extend(view.links.clone());
     parts.extend(view.sessions.map(|open| format!("{open} sessions")));
     let heart = if unicode { format!("{error}♥{off}") } else { "heart".to_owned() };
     match view.heart_bpm {

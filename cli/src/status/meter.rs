@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use engine::{Health, Plan, Report};
+use link::host::LinkFigures;
 
-use super::{View, Vitals};
+use super::{View, Vitals, span};
 
 /// Looks that a rate spans: a second or more at ten looks per second.
 const LOOKS: usize = 15;
@@ -68,6 +69,7 @@ impl Meter {
             speed: gained_s.map(|gained_s| gained_s / span_s / each),
             frames_per_second: look.frames.saturating_sub(before.frames) as f64 / span_s,
             dropped: report.dropped().iter().map(|(_, frames)| frames).sum(),
+            links: None,
             trouble: None,
             drains: false,
         }
@@ -78,6 +80,25 @@ impl Meter {
 pub(crate) fn content_s(report: &Report) -> Option<f64> {
     let sources = report.nodes.iter().filter_map(|node| node.entered?.content_ns);
     sources.max().map(|content_ns| content_ns as f64 / 1e9)
+}
+
+/// How links are, in few words: the round trip of one, or how many are up.
+pub(crate) fn links(open: &[LinkFigures]) -> Option<String> {
+    let up = open.iter().filter(|link| link.status.is_up).count();
+    match open {
+        [] => None,
+        [only] if up == 1 => {
+            let queued = match only.queued() {
+                0 => String::new(),
+                frames => format!(", {frames} to go"),
+            };
+            Some(format!("{} {}{queued}", only.peer, span(only.status.rtt_ns)))
+        }
+        [only] if only.was_up() => Some(format!("{} gone, {} to go", only.peer, only.queued())),
+        [only] => Some(format!("no {} yet", only.peer)),
+        many if up == many.len() => Some(format!("{up} links")),
+        many => Some(format!("{up} of {} links", many.len())),
+    }
 }
 
 /// What is wrong with a core, in words.

@@ -12,7 +12,7 @@ mod units;
 mod vitals;
 
 pub(crate) use line::{View, line};
-pub(crate) use meter::{Meter, content_s, trouble};
+pub(crate) use meter::{Meter, content_s, links, trouble};
 pub(crate) use screen::Screen;
 pub(crate) use units::{clock, span, times};
 pub(crate) use vitals::Vitals;

@@ -4,6 +4,8 @@
 //! other, would share a line, for which their cores would contend: 100 ns a frame where that was
 //! measured. Two lines, since processors fetch them in pairs.
 
+use std::task::Waker;
+
 use crate::{fault::Fault, frame::Frame, io::Io, kind::Node, time::Timestamp};
 
 use super::{Block, Flow, GapNotice, Operator, Sink, Source};
@@ -105,6 +107,18 @@ impl<B: Block> Block for Apart<B> {
 impl<B: Sink> Sink for Apart<B> {
     fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
         self.0.take(line, frame)
+    }
+
+    fn has_room(&mut self, waker: &Waker) -> bool {
+        self.0.has_room(waker)
+    }
+
+    fn bound(&mut self, line: usize, bound: Timestamp) -> Result<(), Fault> {
+        self.0.bound(line, bound)
+    }
+
+    fn wants_bounds(&self) -> Option<i64> {
+        self.0.wants_bounds()
     }
 
     fn idle(&mut self) -> Result<(), Fault> {

@@ -113,6 +113,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "[node.both]\nop          = \"align\"\nfrom        = [\"ecg\", \"slow\"]   # `slow` is 500 ms late\nmax_wait_ms = 100",
         "Wait at least as long as the input is late, or without limit.",
     ),
+    (
+        Code::NoAddress,
+        "[host.edge]\n[host.cloud]              # where is it?",
+        "Give one of the two an `address`, such as `address = [\"127.0.0.1:24433\"]`: the other calls it there.",
+    ),
     (Code::NoCarrier, "[node.net]\non = \"cloud\"", "Run the graph on one host: leave `on` out."),
     (
         Code::NoEffect,

@@ -51,6 +51,7 @@ codes! {
     MissingInput "missing-input" "A port that must be fed is not."
     MissingParameter "missing-parameter" "A key without a default is not written."
     NeverSettles "never-settles" "A join gives up waiting before an input can come."
+    NoAddress "no-address" "Two hosts share an edge, and neither says where it is reached."
     NoCarrier "no-carrier" "An edge leads to another host and nothing carries it."
     NoEffect "no-effect" "A key is written where it changes nothing."
     NoHost "no-host" "Where a node runs is not said."

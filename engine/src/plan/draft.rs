@@ -21,7 +21,11 @@ use crate::{
     service::Services,
 };
 
-use super::{Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan, words::listed};
+use super::{
+    Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan,
+    hosts::{waits_for_sinks, wants_bound},
+    words::listed,
+};
 
 /// What planning needs to know besides the graph.
 #[derive(Clone)]
@@ -168,7 +172,8 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(self, options: &PlanOptions, homes: Homes, rings: Vec<Option<RingPlan>>) -> Plan {
-        let watched = self.watched();
+        let awaited = self.awaited();
+        let watched = self.watched(&awaited);
         let mut edges: Vec<PlanEdge> = Vec::with_capacity(self.edges.len());
         for (edge, ring) in self.edges.into_iter().zip(rings) {
             edges.push(PlanEdge {
@@ -194,7 +199,12 @@ impl<'a> Draft<'a> {
             let planned = plan_node(node, kind, out_edges, homes.of_node[number]);
             let source = if kind.is_source() { sources } else { 0 };
             sources += u32::from(kind.is_source());
-            nodes.push(PlanNode { watched: watched[number], source, ..planned });
+            nodes.push(PlanNode {
+                watched: watched[number],
+                tells_reached: awaited[number],
+                source,
+                ..planned
+            });
         }
         Plan {
             name: self.spec.name.value.clone(),
@@ -208,16 +218,29 @@ impl<'a> Draft<'a> {
             graph_file: options.graph_file.clone(),
             spec: Arc::new(self.spec.clone()),
             warnings: self.problems,
+            placed: Vec::new(),
         }
     }
 
-    /// Which nodes somebody asks for their bound: joins, nodes with timers, all above them.
-    fn watched(&self) -> Vec<bool> {
+    /// Sinks of which another host waits to hear how far they are: those behind a link.
+    fn awaited(&self) -> Vec<bool> {
+        let mut behind = vec![false; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate() {
+            let above = node.in_edges.iter().any(|&edge| behind[self.edges[edge].from.0]);
+            behind[number] = above || node.kind.is_some_and(waits_for_sinks);
+        }
+        let sinks = self.nodes.iter().map(|node| node.kind.is_some_and(Kind::is_sink));
+        behind.into_iter().zip(sinks).map(|(behind, is_sink)| behind && is_sink).collect()
+    }
+
+    /// Which nodes somebody asks for their bound: joins, nodes with timers, sinks that are `awaited`,
+    /// all above them.
+    fn watched(&self, awaited: &[bool]) -> Vec<bool> {
         let mut watched = vec![false; self.nodes.len()];
         for (number, node) in self.nodes.iter().enumerate().rev() {
             let joins = node.outline.as_ref().is_some_and(|outline| outline.align.is_some());
-            let times = node.kind.is_some_and(|kind| kind.timers);
-            watched[number] |= joins || times;
+            let times = node.kind.is_some_and(|kind| kind.timers || wants_bound(kind));
+            watched[number] |= joins || times || awaited[number];
             if watched[number] {
                 for &edge in &node.in_edges {
                     watched[self.edges[edge].from.0] = true;
@@ -314,6 +337,7 @@ fn plan_node(
         idle_ns: span(&options.idle_ms),
         frame_ms: options.frame_ms.as_ref().map(|ms| ms.value),
         watched: false,
+        tells_reached: false,
         source: 0,
         stage_name: options.stage.as_ref().map(|stage| stage.value.clone()),
     }

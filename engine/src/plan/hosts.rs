@@ -128,7 +128,16 @@ pub(super) fn plan_on(
     let anywhere = PlanOptions { host: None, cores: usize::MAX, ..options.clone() };
     let whole = spec.plan(catalog, &anywhere)?;
     let homes = homes(spec, &whole)?;
-    let mut split = Split { spec, whole: &whole, homes, host, edges: BTreeMap::new() };
+    let placed = homes.iter().map(|(node, host)| (node.clone(), (*host).to_owned())).collect();
+    let mut split = Split {
+        spec,
+        homes,
+        host,
+        edges: BTreeMap::new(),
+        behind_devices: whole.behind_devices(),
+        lags_ns: whole.lags_ns(),
+        whole: &whole,
+    };
     let part = split.part();
     if let (None, Some(cut)) = (&options.carrier, split.edges.values().next()) {
         let message = format!("`{}` leads to another host, and there is no link", cut.edge.from);
@@ -145,7 +154,91 @@ pub(super) fn plan_on(
     kinds.add(&LINK_IN);
     let mut plan = part.plan(&kinds, &here)?;
     plan.spec = Arc::new(spec.clone());
+    plan.placed = placed;
+    number_sources(&mut plan, &whole);
     Ok(plan)
+}
+
+/// A source has the same number on every host, so that what a header says of it means the same.
+fn number_sources(plan: &mut Plan, whole: &Plan) {
+    let mut others = whole.nodes.iter().map(|node| node.source).max().unwrap_or(0);
+    for node in plan.nodes.iter_mut().filter(|node| node.kind.is_source()) {
+        let known = whole.nodes.iter().find(|known| known.name == node.name);
+        node.source = known.map_or_else(
+            || {
+                others += 1;
+                others
+            },
+            |known| known.source,
+        );
+    }
+}
+
+/// Whether nodes of this kind have their bound asked for: it goes on on another host.
+pub(super) fn wants_bound(kind: &Kind) -> bool {
+    std::ptr::eq(kind, &raw const LINK_OUT)
+}
+
+/// Whether sources of this kind ask how far the sinks behind them are.
+pub(super) fn waits_for_sinks(kind: &Kind) -> bool {
+    std::ptr::eq(kind, &raw const LINK_IN)
+}
+
+impl Plan {
+    /// The edges between this host and others, in an order that all hosts of a graph share.
+    pub fn cut_edges(&self) -> Vec<CutEdge> {
+        let links = self.services.find::<Links>(SERVICE);
+        let cut = links.iter().flat_map(|links| links.edges.values());
+        let mut cut: Vec<CutEdge> = cut.map(|carried| carried.edge.clone()).collect();
+        cut.sort_by(|a, b| a.to.cmp(&b.to));
+        cut
+    }
+
+    /// Of a host's part: every node of the whole graph with its host.
+    pub fn placement(&self) -> &[(String, String)] {
+        &self.placed
+    }
+
+    /// Every host of the graph with the nodes it runs.
+    ///
+    /// # Errors
+    /// Nodes of which it is not said where they run.
+    pub fn homes(&self) -> Result<Vec<(String, Vec<String>)>, Diagnostics> {
+        let homes = homes(&self.spec, self)?;
+        let of = |host: &str| {
+            let here = self.nodes.iter().filter(|node| homes.get(&node.name) == Some(&host));
+            here.map(|node| node.name.clone()).collect()
+        };
+        let hosts = self.spec.hosts.iter().map(|host| &host.name.value);
+        Ok(hosts.map(|host| (host.clone(), of(host))).collect())
+    }
+
+    /// Of every node whether a device is among its sources.
+    fn behind_devices(&self) -> Vec<bool> {
+        let mut behind = vec![false; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate() {
+            let above = node.in_edges.iter().any(|&edge| behind[self.edges[edge].from.0]);
+            behind[number] = node.kind.live || above;
+        }
+        behind
+    }
+
+    /// Of every node how far its outputs are behind the sources at most, by bounds; and how far the last
+    /// sink below it is.
+    fn lags_ns(&self) -> [Vec<i64>; 2] {
+        let mut own = vec![0_i64; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate() {
+            let above = node.in_edges.iter().map(|&edge| own[self.edges[edge].from.0]);
+            let above = above.max().unwrap_or(0);
+            own[number] = above.saturating_add(node.delay_ns).saturating_add(node.look_back_ns);
+        }
+        let mut last = own.clone();
+        for (number, node) in self.nodes.iter().enumerate().rev() {
+            let below = node.out_edges.iter().flatten().map(|&edge| last[self.edges[edge].to.0]);
+            last[number] = below.max().unwrap_or(last[number]);
+        }
+        [own, last]
+    }
 }
 
 /// The host of every node: as written, else that of its producers.
@@ -191,6 +284,9 @@ struct Split<'a> {
     homes: BTreeMap<String, &'a str>,
     host: &'a str,
     edges: BTreeMap<String, Carried>,
+    /// By node of the whole.
+    behind_devices: Vec<bool>,
+    lags_ns: [Vec<i64>; 2],
 }
 
 impl Split<'_> {
@@ -257,13 +353,20 @@ impl Split<'_> {
     ) -> NodeSpec {
         let planned = self.planned(consumer);
         let edge = &self.whole.edges[planned.in_edges[line]];
+        let written = self.spec.find(consumer).expect("planned from this spec");
+        let capacity_ms = input.capacity_ms.as_ref().or(written.options.capacity_ms.as_ref());
         let cut = Carried {
             edge: CutEdge {
                 from: self.whole.output_label(edge.from.0, edge.from.1),
                 to: (consumer.to_owned(), line),
                 session: 0,
                 format: edge.format.clone(),
+                hosts: [from.to_owned(), to.to_owned()],
                 on_full: edge.ring.map_or(OnFull::Block, |ring| ring.on_full),
+                capacity_ms: capacity_ms.map(|ms| ms.value),
+                deadline_ns: planned.deadline_ns.or(self.whole.deadline_ns),
+                behind_device: self.behind_devices[edge.from.0],
+                lag_ns: self.lags_ns[1][edge.to.0].saturating_sub(self.lags_ns[0][edge.from.0]),
             },
             delay_ns: edge.delay_ns,
             through: planned.inputs[line].through.clone(),

@@ -58,6 +58,8 @@ pub struct Plan {
     pub(crate) spec: Arc<GraphSpec>,
     /// What is worth telling but keeps nothing from starting.
     pub(crate) warnings: Vec<Diagnostic>,
+    /// Of a part: every node of the whole with its host.
+    pub(crate) placed: Vec<(String, String)>,
 }
 
 /// One node as it will run.
@@ -87,6 +89,8 @@ pub(crate) struct PlanNode {
     pub(crate) frame_ms: Option<f64>,
     /// Whether somebody downstream (or the node itself) needs to know its bound.
     pub(crate) watched: bool,
+    /// Whether another host waits to hear how far it is: a sink behind a link.
+    pub(crate) tells_reached: bool,
     /// Number among the sources of the plan; 0 for others.
     pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.

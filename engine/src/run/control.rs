@@ -3,7 +3,7 @@
 //! The supervisor never waits for a stage, whose bodies may take their time or never return: such
 //! answers are waited for in a task of their own.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use kameo::{
     message::{Context, Message},
@@ -13,6 +13,7 @@ use kameo::{
 use crate::{
     graph::{Spanned, Value},
     plan::Home,
+    time::Timestamp,
 };
 
 use super::{
@@ -46,7 +47,15 @@ impl Supervisor {
 }
 
 /// Opens one more session.
-pub(crate) struct Open;
+#[derive(Default)]
+pub(crate) struct Open {
+    /// Zero of its time line; the moment it is opened without one.
+    pub(crate) zero: Option<Timestamp>,
+    /// Called with its number before its bodies are built; gives what is to be dropped when it is over.
+    pub(crate) told: Option<Told>,
+}
+
+pub(crate) type Told = Box<dyn FnOnce(u32) -> Box<dyn Any + Send> + Send>;
 
 impl Question for Open {
     type Ok = u32;
@@ -55,10 +64,26 @@ impl Question for Open {
 impl Message<Open> for Supervisor {
     type Reply = Answer<u32>;
 
-    async fn handle(&mut self, _: Open, asked: Asked<'_, u32>) -> Answer<u32> {
+    async fn handle(&mut self, open: Open, asked: Asked<'_, u32>) -> Answer<u32> {
         let (later, reply) = asked.reply_sender();
-        self.build(reply);
+        self.build(open, reply);
         later
+    }
+}
+
+/// Ends the sources of a session; what is inside is finished.
+pub(crate) struct DrainOne(pub(crate) u32);
+
+impl Question for DrainOne {
+    type Ok = ();
+}
+
+impl Message<DrainOne> for Supervisor {
+    type Reply = Answer<()>;
+
+    async fn handle(&mut self, drain: DrainOne, asked: Asked<'_, ()>) -> Answer<()> {
+        let done = self.session(drain.0).map(OpenSession::drain);
+        asked.reply(done)
     }
 }
 

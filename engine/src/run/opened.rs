@@ -2,6 +2,7 @@
 //! its stages must know.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -39,6 +40,8 @@ pub(super) struct OpenSession {
     /// Parts that have not ended.
     pub(super) left: usize,
     pub(super) course: Course,
+    /// What who opened it wants dropped when it is over.
+    pub(super) guest: Option<Box<dyn Any + Send>>,
 }
 
 impl OpenSession {

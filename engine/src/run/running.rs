@@ -26,7 +26,7 @@ use crate::{
 use super::{
     ControlError, Happened, Health, Report, Shared, Supervisor, What,
     control::{self, Question},
-    door::Doors,
+    door::{Doors, Opener},
     report,
     runtimes::{io_runtimes, runtime},
     supervisor::Args,
@@ -46,7 +46,8 @@ pub struct RunOptions {
     pub speed: Option<f64>,
     /// Data cores, each a thread.
     pub cores: usize,
-    /// Sessions opened at once. None where sessions come and go at the door of a node.
+    /// Sessions opened at once. None where sessions come and go at the door of a node. With 0 they
+    /// come and go by [`Running::open`] and [`Running::opener`], until the run is drained.
     pub sessions: u32,
 }
 
@@ -122,7 +123,8 @@ impl Running {
             }
         }
         // Only now may the last session that ends end the run.
-        let _ = this.shared.events.send(Happened { session: None, what: What::Opened });
+        let what = if options.sessions == 0 { What::DoorsOpen } else { What::Opened };
+        let _ = this.shared.events.send(Happened { session: None, what });
         Ok(this)
     }
 
@@ -131,7 +133,22 @@ impl Running {
     /// # Errors
     /// If a body cannot be built or the cores are full.
     pub fn open(&self) -> Result<u32, ControlError> {
-        self.ask(control::Open)
+        self.ask(control::Open::default())
+    }
+
+    /// No session will be opened any more: where they come and go, the last to end ends the run.
+    pub fn expect_no_more(&self) {
+        let _ = self.shared.events.send(Happened { session: None, what: What::NoMore });
+    }
+
+    /// Opens, drains and closes sessions for whoever comes, on any runtime.
+    pub fn opener(&self) -> Opener {
+        Opener(self.supervisor.clone())
+    }
+
+    /// The clock it runs on, zero at its start.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
     }
 
     /// Closes a session now; what is inside is dropped with it and counted as `closed`.

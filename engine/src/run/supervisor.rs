@@ -39,6 +39,8 @@ pub(crate) struct Supervisor {
     asked: Asked,
     /// Sessions may come yet, though none is there.
     expects: bool,
+    /// That was so from the start.
+    comes_and_goes: bool,
     /// The sessions a run begins with are open; before, an empty house means nothing.
     opened: bool,
     fault: Option<(String, String, FaultClass)>,
@@ -70,6 +72,7 @@ impl Actor for Supervisor {
             building: 0,
             asked: Asked::default(),
             expects: false,
+            comes_and_goes: false,
             opened: false,
             fault: None,
         })
@@ -109,7 +112,14 @@ impl Supervisor {
                 self.opened = true;
                 self.end_if_empty(true);
             }
-            What::DoorsOpen => (self.opened, self.expects) = (true, true),
+            What::DoorsOpen => {
+                (self.opened, self.expects, self.comes_and_goes) = (true, true, true);
+            }
+            What::NoMore => {
+                if std::mem::take(&mut self.expects) {
+                    self.end_if_empty(self.building == 0);
+                }
+            }
             What::DrainAll => {
                 self.asked.drains += 1;
                 self.sessions.values_mut().for_each(OpenSession::drain);
@@ -179,7 +189,7 @@ impl Supervisor {
                     self.end_if_empty(false);
                 }
             }
-            What::Opened | What::DoorsOpen | What::DrainAll | What::HaltAll => {}
+            What::Opened | What::DoorsOpen | What::NoMore | What::DrainAll | What::HaltAll => {}
         }
     }
 

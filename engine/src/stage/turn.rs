@@ -44,7 +44,11 @@ impl Stage {
     pub(crate) fn close_turn(&mut self, turn: Turn, now: Timestamp) -> bool {
         let freed = self.publish();
         for &sink in &self.sinks {
-            self.slots[sink].latency.iter_mut().for_each(Tally::settle);
+            let sink = &mut self.slots[sink];
+            sink.latency.iter_mut().for_each(Tally::settle);
+            if sink.watched {
+                sink.counts.reached.raise(sink.input_bound());
+            }
         }
         for inlet in &mut self.inlets {
             inlet.ring.release();

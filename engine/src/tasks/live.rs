@@ -11,7 +11,7 @@ use crate::{
     body::{Body, LiveSource},
     fault::Fault,
     frame::Gap,
-    live::{LiveIo, LivePort, LivePorts},
+    live::{LiveIo, LivePort, LivePorts, Progress},
     plan::Plan,
     stage::{Ends, Wiring},
     stats::NodeCounts,
@@ -41,6 +41,19 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
         measured: (measured == Some(number)).then(|| wiring.counts.nodes[node].clone()),
     };
     planned.out_edges.iter().zip(&planned.outputs).enumerate().map(port).collect()
+}
+
+/// How far the sinks behind a node are.
+fn progress(wiring: Wiring<'_>, node: usize) -> Progress {
+    let plan = wiring.plan;
+    let mut behind = vec![false; plan.nodes.len()];
+    behind[node] = true;
+    for edge in plan.nodes.iter().flat_map(|node| node.in_edges.iter()) {
+        let edge = &plan.edges[*edge];
+        behind[edge.to.0] |= behind[edge.from.0];
+    }
+    let sinks = (0..plan.nodes.len()).filter(|&n| behind[n] && plan.nodes[n].kind.is_sink());
+    Progress(sinks.map(|sink| wiring.counts.nodes[sink].clone()).collect())
 }
 
 /// A source that waits, with the rings that lead from it.
@@ -78,6 +91,7 @@ impl LiveTask {
             paused: paused.clone(),
             wake,
             losses: wiring.counts.losses.clone(),
+            progress: progress(wiring, node),
         };
         Self {
             node,
@@ -98,10 +112,17 @@ impl LiveTask {
         let stop = self.stop.clone();
         let idle_ns = self.plan.nodes[self.node].idle_ns;
         let (ports, clock) = (self.ports.clone(), self.io.clock.clone());
+        let patience = self.body.as_ref().and_then(|body| body.ends_within());
+        let stopped = async {
+            stop.notified().await;
+            if let Some(patience) = patience {
+                tokio::time::sleep(patience).await;
+            }
+        };
         let outcome = tokio::select! {
             biased;
             // Dropping the body at an `.await` is part of its contract.
-            () = stop.notified() => Ok(()),
+            () = stopped => Ok(()),
             outcome = CatchUnwind::new(self.run_on()) => outcome,
             () = raise_when_idle(&ports, &clock, idle_ns) => unreachable!("runs for ever"),
         };

@@ -11,6 +11,7 @@ mod sink;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -33,6 +34,12 @@ pub(crate) struct TaskWake(pub(crate) Notify);
 
 impl Wake for TaskWake {
     fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl std::task::Wake for TaskWake {
+    fn wake(self: Arc<Self>) {
         self.0.notify_one();
     }
 }

@@ -2,7 +2,7 @@
 
 mod faults;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, task::Waker};
 
 use crate::{
     align::{Aligner, Released},
@@ -39,13 +39,25 @@ pub(crate) enum TaskTurn {
 /// Frames one turn takes at most.
 const FRAMES_PER_TURN: usize = 256;
 
+/// How far the bound of a sink behind a link rises before that is looked at, where no frame comes: the
+/// other host keeps so much more.
+const REACHED_NS: i64 = 100_000_000;
+
 /// A sink with the rings that lead to it.
 pub(crate) struct SinkTask {
     pub(crate) node: usize,
     pub(crate) wake: Arc<TaskWake>,
+    /// The same for the sink, which uses it when it has room again.
+    waker: Waker,
     plan: Arc<Plan>,
     session: u32,
     sink: Option<Box<dyn Sink>>,
+    /// The sink wants to be told of bounds.
+    tells_bounds: bool,
+    /// How far a bound must rise to be worth a turn of its own.
+    bound_step_ns: Option<i64>,
+    /// The sink has no room; it will wake us.
+    is_held: bool,
     rings: Vec<Receiver>,
     grids: Vec<Option<Grid>>,
     picks: Vec<Option<Arc<[u16]>>>,
@@ -89,9 +101,13 @@ impl SinkTask {
         let channels = channels.collect();
         Self {
             node,
+            waker: Waker::from(wake.clone()),
             wake,
             plan: wiring.plan.clone(),
             session: wiring.session,
+            tells_bounds: sink.wants_bounds().is_some(),
+            bound_step_ns: sink.wants_bounds().or(planned.tells_reached.then_some(REACHED_NS)),
+            is_held: false,
             sink: Some(sink),
             rings: take_receivers(wiring.plan, node, ends),
             grids: edges().map(|e| e.format.as_signal().map(|s| Grid::new(s.rate))).collect(),
@@ -123,15 +139,15 @@ impl SinkTask {
             State::Rests(_) | State::Failed(_) | State::Over(_) => {}
         }
         match &self.state {
-            // The body was not there, or died in between: its successor takes what is left.
-            State::Rests(_) => {
+            // The body was not there, died in between, or has no room: what is left is taken later.
+            State::Takes | State::Idles if !self.is_held => {}
+            State::Rests(_) | State::Takes | State::Idles => {
                 while let Some(frame) = self.rings[line].pop() {
                     self.kept.push_back((line, frame));
                 }
             }
             State::Failed(fault) => ring.abandon(lost_to(fault)),
             State::Over(reason) => ring.abandon(*reason),
-            State::Takes | State::Idles => {}
         }
         self.rings[line] = ring;
         let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line));
@@ -187,7 +203,11 @@ impl SinkTask {
             }
             state => {
                 self.state = state;
-                if left == 0 { TaskTurn::More } else { self.rest() }
+                match left {
+                    _ if self.is_held => TaskTurn::Idle,
+                    0 => TaskTurn::More,
+                    _ => self.rest(),
+                }
             }
         }
     }
@@ -198,7 +218,9 @@ impl SinkTask {
         for (line, ring) in self.rings.iter().enumerate() {
             let bound = match wanted {
                 Some((wanted_line, bound)) if wanted_line == line => bound,
-                _ => Timestamp::MAX,
+                _ => self
+                    .bound_step_ns
+                    .map_or(Timestamp::MAX, |step_ns| self.bounds[line].plus_nanos(step_ns.max(1))),
             };
             if ring.want(bound) {
                 return TaskTurn::More;
@@ -207,27 +229,39 @@ impl SinkTask {
         TaskTurn::Idle
     }
 
+    /// Whether the sink takes a frame now.
+    fn has_room(&mut self) -> bool {
+        self.is_held = self.sink.as_mut().is_some_and(|sink| !sink.has_room(&self.waker));
+        !self.is_held
+    }
+
     fn drain(&mut self, left: &mut usize) -> Result<(), Fault> {
         while *left > 0
+            && self.has_room()
             && let Some((line, frame)) = self.kept.pop_front()
         {
             *left -= 1;
             self.let_in(line, frame)?;
         }
-        if *left == 0 {
-            return Ok(());
+        if *left == 0 || self.is_held {
+            return self.pause();
         }
         for line in 0..self.rings.len() {
             // Read before draining: what it covers is in the ring by now.
             let bound = self.rings[line].bound();
-            while let Some(frame) = self.rings[line].pop() {
+            while self.has_room()
+                && let Some(frame) = self.rings[line].pop()
+            {
                 *left -= 1;
                 self.let_in(line, frame)?;
                 if *left == 0 {
                     return Ok(());
                 }
             }
-            self.bounds[line] = self.bounds[line].max(bound);
+            if self.is_held {
+                return self.pause();
+            }
+            self.raise(line, bound)?;
         }
         self.join()?;
         let ended = self.bounds.iter().all(|&bound| bound == Timestamp::MAX);
@@ -240,6 +274,34 @@ impl SinkTask {
             Some(sink) if ended => sink.finish(),
             Some(sink) => sink.idle(),
             None => Ok(()),
+        }?;
+        // Only what is written out has been reached.
+        let reached = self.bounds.iter().min().copied();
+        self.counts.reached.raise(reached.unwrap_or(Timestamp::MIN));
+        Ok(())
+    }
+
+    /// What was taken is passed on while the sink has no room for more.
+    fn pause(&mut self) -> Result<(), Fault> {
+        match &mut self.sink {
+            Some(sink) if self.is_held => sink.idle(),
+            _ => Ok(()),
+        }
+    }
+
+    fn raise(&mut self, line: usize, bound: Timestamp) -> Result<(), Fault> {
+        let told = self.bounds[line];
+        self.bounds[line] = told.max(bound);
+        match &mut self.sink {
+            // The end is told by `finish`.
+            Some(sink) if self.tells_bounds && bound < Timestamp::MAX => {
+                if bound > Timestamp::MIN {
+                    sink.bound(line, bound)
+                } else {
+                    Ok(())
+                }
+            }
+            _ => Ok(()),
         }
     }
 

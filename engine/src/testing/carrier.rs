@@ -120,9 +120,14 @@ mod tests {
         let edge = CutEdge {
             from: "a".to_owned(),
             to: ("b".to_owned(), 0),
+            hosts: ["edge".to_owned(), "cloud".to_owned()],
             session: 0,
             format: Format::signal(1, Unit::UNKNOWN, Rate::new(100.0).expect("valid"), 1),
             on_full: OnFull::Block,
+            capacity_ms: None,
+            deadline_ns: None,
+            behind_device: false,
+            lag_ns: 0,
         };
 
         let mut into = carrier.send(&edge).expect("always open");

@@ -1,5 +1,6 @@
 //! What goes into a session and what comes out.
 
+use bytes::Bytes;
 use engine::{Frame, Gap, Timestamp};
 
 use crate::wire::ByeReason;
@@ -34,7 +35,7 @@ pub enum Input<'a> {
 }
 
 /// What a connection can do now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Path {
     /// Smoothed round-trip time in nanoseconds.
     pub rtt_ns: i64,
@@ -46,6 +47,8 @@ pub struct Path {
     pub datagram_room: usize,
     /// Bytes of streams that it takes now.
     pub stream_room: usize,
+    /// Of these, bytes of bulk: where less than of what is urgent, bulk waits outside.
+    pub bulk_room: usize,
 }
 
 /// A stream that this side sends.
@@ -74,7 +77,7 @@ pub enum Output {
         /// Which.
         stream: StreamKey,
         /// The next bytes.
-        bytes: Vec<u8>,
+        bytes: Bytes,
         /// What a higher number goes before.
         priority: i32,
         /// Whether these are the last.

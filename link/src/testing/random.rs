@@ -36,3 +36,9 @@ impl Random {
         self.uniform() < probability
     }
 }
+
+/// Seeds to try: `AFFERENT_SEEDS` times as many as usual for a longer look.
+pub fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let times = std::env::var("AFFERENT_SEEDS").ok().and_then(|times| times.parse().ok());
+    0..usual * times.unwrap_or(1)
+}

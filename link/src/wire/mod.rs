@@ -7,7 +7,7 @@
 //!
 //! The newest version is 2; version 1 is still read, and written to a side that reads no newer one.
 
-mod bytes;
+pub(crate) mod bytes;
 mod content;
 mod describe;
 mod error;
@@ -27,6 +27,7 @@ pub use error::WireError;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};
 pub use hello::{CONTROL_MAX, EDGES_MAX, Hello, HelloEdge};
 pub use message::{ByeReason, Message};
+pub(crate) use record::one_record;
 pub use record::{
     Assembler, Datagram, PREAMBLE, RECORD_HEAD, Record, RecordKind, put_preamble, put_record,
     read_preamble,

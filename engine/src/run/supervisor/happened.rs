@@ -1,8 +1,13 @@
 //! What the supervisor hears of.
 
+use std::any::Any;
+
 use kameo::reply::ReplySender;
 
-use crate::{body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError};
+use crate::{
+    body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError,
+    time::Timestamp,
+};
 
 /// Something that happened in a session, or (without one) is wanted of all.
 pub(crate) struct Happened {
@@ -43,6 +48,8 @@ pub(crate) enum What {
     Opened,
     /// Sessions come and go from now on; none is there yet.
     DoorsOpen,
+    /// No session will come any more.
+    NoMore,
     /// End all sources.
     DrainAll,
     /// End everything now.
@@ -52,6 +59,10 @@ pub(crate) enum What {
 /// A session that was asked for.
 pub(crate) struct NewSession {
     pub(super) bodies: Result<Vec<Body>, OpenError>,
+    /// Zero of its time line, if that is not when it begins.
+    pub(super) zero: Option<Timestamp>,
+    /// Dropped when it is over.
+    pub(super) guest: Option<Box<dyn Any + Send>>,
     pub(super) reply: Option<ReplySender<Result<u32, ControlError>>>,
     /// What had been asked of all sessions when it was asked for.
     pub(super) asked: Asked,

@@ -8,12 +8,15 @@ use tokio::runtime::Handle;
 use crate::{
     body::Body,
     session::{Ground, OpenError, Session, build_bodies},
+    stage::Pace,
+    time::Timestamp,
 };
 
 use super::{
     super::{
         ControlError,
         actors::{FutureActor, FutureArgs, SinkActor},
+        control::Open,
         leaving,
         opened::{Course, Knobs, OpenSession, stage_actor},
     },
@@ -23,9 +26,13 @@ use super::{
 
 impl Supervisor {
     /// Begins to build a session; who asked is answered when it is open.
-    pub(in crate::run) fn build(&mut self, reply: Option<ReplySender<Result<u32, ControlError>>>) {
-        if self.plan().has_door() && !self.expects && self.asked.drains > 0 {
-            // Whoever came to the door just as it was closed would keep the run from ending.
+    pub(in crate::run) fn build(
+        &mut self,
+        open: Open,
+        reply: Option<ReplySender<Result<u32, ControlError>>>,
+    ) {
+        if self.comes_and_goes && !self.expects && self.asked.drains > 0 {
+            // Whoever came just as the door was closed would keep the run from ending.
             if let Some(reply) = reply {
                 reply.send(Err(ControlError::Ended));
             }
@@ -34,19 +41,30 @@ impl Supervisor {
         let (session, asked) = (self.next, self.asked);
         self.next += 1;
         self.building += 1;
+        let Open { zero, told } = open;
+        let guest = told.map(|told| told(session));
         self.aside(session, move |plan| {
-            What::Built(NewSession { bodies: build_bodies(plan, session), reply, asked })
+            What::Built(NewSession {
+                bodies: build_bodies(plan, session),
+                zero,
+                guest,
+                reply,
+                asked,
+            })
         });
     }
 
     pub(super) fn open(&mut self, session: u32, new: NewSession) {
         self.building -= 1;
-        let NewSession { bodies, reply, asked } = new;
+        let NewSession { bodies, zero, guest, reply, asked } = new;
         let opened = if asked.halts == self.asked.halts {
-            bodies.and_then(|bodies| self.wire(session, bodies)).map_err(ControlError::Open)
+            bodies.and_then(|bodies| self.wire(session, zero, bodies)).map_err(ControlError::Open)
         } else {
             Err(ControlError::Ended)
         };
+        if let Some(open) = self.sessions.get_mut(&session) {
+            open.guest = guest;
+        }
         if opened.is_ok() && asked.drains != self.asked.drains {
             self.drain(session);
         }
@@ -56,12 +74,18 @@ impl Supervisor {
         self.end_if_empty(false);
     }
 
-    fn wire(&mut self, number: u32, bodies: Vec<Body>) -> Result<(), OpenError> {
+    fn wire(
+        &mut self,
+        number: u32,
+        zero: Option<Timestamp>,
+        bodies: Vec<Body>,
+    ) -> Result<(), OpenError> {
+        let now = self.shared.pace();
         let ground = Ground {
             plan: &self.shared.plan,
             cores: &self.shared.cores,
             clock: &self.shared.clock,
-            pace: self.shared.pace(),
+            pace: Pace { start: zero.unwrap_or(now.start), ..now },
             latency: &self.shared.latency,
         };
         let (session, course) =
@@ -83,6 +107,7 @@ impl Supervisor {
             knobs: Knobs::new(self.plan()),
             records: BTreeMap::new(),
             versions: vec![0; cells.len()],
+            guest: None,
             cells,
             counts,
             wakes,

@@ -7,6 +7,8 @@ use crate::{
     testing::{HostClock, Pair, Way, Weather},
 };
 
+pub(super) use crate::testing::seeds;
+
 pub(super) const MS: i64 = 1_000_000;
 pub(super) const S: i64 = 1_000 * MS;
 
@@ -18,12 +20,6 @@ pub(super) const BACK: u16 = 3;
 pub(super) const KEPT: usize = 100;
 pub(super) const GRANTED: usize = 64;
 pub(super) const DEADLINE_NS: i64 = 150 * MS;
-
-/// Seeds to try: `AFFERENT_SEEDS` times as many as usual for a longer look.
-pub(super) fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let times = std::env::var("AFFERENT_SEEDS").ok().and_then(|times| times.parse().ok());
-    0..usual * times.unwrap_or(1)
-}
 
 pub(super) fn config(side: usize, life: u64) -> SessionConfig {
     let rate = Rate::new(250.0).expect("possible");

@@ -1,0 +1,221 @@
+//! A graph while it runs, from its start to its summary, wherever its other parts are.
+
+use std::{
+    io::{IsTerminal, stderr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use engine::{Health, Outcome, Plan, RunOptions, Running};
+use link::host::Tell;
+
+use crate::{
+    arguments::LiveArguments,
+    exit::{Exit, Failure},
+    hosts::Linked,
+    interrupt::{Interrupts, Wish},
+    lines, metrics, panics,
+    status::{self, Meter, Screen, View, Vitals, clock},
+    summary::{Ending, summary},
+    terminal::{self, Ink},
+};
+
+/// What is to run, and how.
+pub(super) struct Live<'a> {
+    pub(super) plan: Arc<Plan>,
+    pub(super) asked: &'a LiveArguments,
+    pub(super) cores: usize,
+    /// Whether lines say which session they are from.
+    pub(super) tells_session: bool,
+}
+
+impl Live<'_> {
+    /// Runs it to its end; `link` joins it to other hosts, if there are any.
+    pub(super) fn run(
+        self,
+        sessions: u32,
+        link: impl FnOnce(&Running, Tell) -> Result<Option<Linked>, Failure>,
+    ) -> Result<Exit, Failure> {
+        let Self { plan, asked, cores, tells_session } = self;
+        let speed = asked.speed.0;
+        let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
+
+        let screen = Arc::new(Screen::new(!asked.json && has_status_line()));
+        panics::tell_on(&screen);
+        let vitals = Arc::new(Mutex::new(Vitals::default()));
+        lines::show_on(&screen, &vitals);
+        operators::lines::tell_session(tells_session);
+        operators::lines::want_json(asked.json);
+        let options = RunOptions { speed, cores, sessions };
+        let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
+        let running = Arc::new(running);
+        // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
+        let mut interrupts = Interrupts::listen().map_err(|error| {
+            Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
+        })?;
+        let served = model::serve::served(&plan);
+        for at in &served {
+            screen.say(&format!("`{}` answers at {}", at.node, at.url));
+        }
+        let said = screen.clone();
+        let linked = link(&running, Arc::new(move |news| said.say(&news.to_string())))?;
+        if let Some(address) = linked.as_ref().and_then(Linked::address) {
+            screen.say(&format!("`{}` listens at {address}", plan.name()));
+        }
+        let links = linked.as_ref().map(|linked| linked.links().clone());
+        let _server =
+            listener.map(|listener| metrics::serve(listener, &plan, &running, links, &screen));
+
+        let mut watch = Watch {
+            plan: &plan,
+            running: &running,
+            screen: &screen,
+            linked: linked.as_ref(),
+            speed,
+            waits: !served.is_empty() || linked.is_some(),
+            wish: None,
+        };
+        let outcome = watch.until_it_ends(&vitals, &mut interrupts);
+        let wish = watch.wish;
+        if !served.is_empty() {
+            // What was answered last may still be on its way to the sockets.
+            model::serve::settle(&plan, GOODBYES);
+        }
+        let ending = match (wish, &outcome.fault) {
+            (Some(Wish::Stop), _) => Ending::Stopped,
+            (_, Some(_)) => Ending::Failed,
+            (Some(Wish::Drain), None) => Ending::Drained,
+            (None, None) => Ending::Done,
+        };
+        let links = linked.as_ref().map(|linked| linked.links().clone());
+        let parted = linked.map(|linked| linked.close(ending == Ending::Stopped));
+        let report = running.report();
+        screen.clear();
+        let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
+        let ink = Ink::of_stderr();
+        screen.say(&summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink));
+        drop(vitals);
+        match outcome.fault {
+            Some((node, fault, class)) => {
+                Err(Failure::new(Exit::of_fault(class), &format!("node `{node}`: {fault}"), ""))
+            }
+            // What was inside is lost, and a script should know.
+            None if ending == Ending::Stopped => Ok(Exit::Fault),
+            None => parted.unwrap_or(Ok(Exit::Done)),
+        }
+    }
+}
+
+/// A line that is redrawn needs a terminal that can go back, which nobody else writes to.
+fn has_status_line() -> bool {
+    stderr().is_terminal() && !terminal::is_dumb() && !terminal::stdout_may_show()
+}
+
+/// Looks after a graph while it runs.
+struct Watch<'a> {
+    plan: &'a Plan,
+    running: &'a Running,
+    screen: &'a Screen,
+    linked: Option<&'a Linked>,
+    speed: Option<f64>,
+    /// It waits for somebody to ask, however long that takes.
+    waits: bool,
+    /// What was asked last.
+    wish: Option<Wish>,
+}
+
+/// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long answers may take to reach those who asked, once all are given.
+const GOODBYES: Duration = Duration::from_secs(2);
+
+/// Looks without a frame after which that is told: three seconds.
+const FIRST_LOOKS: u64 = 30;
+
+/// Looks between two redraws where there are many counters to add up.
+const LOOKS_OF_MANY: u64 = 10;
+
+impl Watch<'_> {
+    fn until_it_ends(&mut self, vitals: &Mutex<Vitals>, interrupts: &mut Interrupts) -> Outcome {
+        let mut meter = Meter::new(self.plan);
+        let (ink, unicode) = (Ink::of_stderr(), terminal::speaks_unicode());
+        let mut wedged = 0;
+        let mut waits_for_first = !self.waits;
+        for look in 0_u64.. {
+            if let Some(outcome) = self.running.wait_for(LOOK) {
+                return outcome;
+            }
+            if let Some(wish) = interrupts.wish() {
+                self.fulfil(wish);
+            }
+            if waits_for_first && look >= FIRST_LOOKS {
+                waits_for_first = false;
+                self.tell_of_silence();
+            }
+            if self.wish.is_none() && self.linked.is_some_and(Linked::is_refused) {
+                // Nothing that is done here would get where it is wanted.
+                self.wish = Some(Wish::Drain);
+                self.running.drain();
+            }
+            let health = self.running.health();
+            let now_wedged = count_wedged(&health);
+            if now_wedged > wedged {
+                self.screen.say(&status::trouble(&health).unwrap_or_default());
+            }
+            wedged = now_wedged;
+            if self.screen.lives() {
+                let report = self.running.report();
+                if report.sessions.0 <= 100 || look % LOOKS_OF_MANY == 0 {
+                    let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
+                    let view = meter.view(self.plan, &report, &vitals);
+                    drop(vitals);
+                    let trouble = status::trouble(&health);
+                    let links =
+                        self.linked.and_then(|linked| status::links(&linked.links().open()));
+                    let view = View { drains: self.wish.is_some(), trouble, links, ..view };
+                    // A line that fills the last column may already have moved the cursor on.
+                    let columns = terminal::columns() - 1;
+                    self.screen.show(&status::line(&view, columns, ink, unicode));
+                }
+            }
+        }
+        unreachable!("the looks outlast the machine")
+    }
+
+    /// Says that nothing has come yet, and when it will, if that is so.
+    fn tell_of_silence(&self) {
+        if self.running.report().frames_in(self.plan) > 0 {
+            return;
+        }
+        let why = match self.speed {
+            Some(speed) if speed < 1.0 => {
+                let second_s = 1.0 / speed;
+                format!("; at `--speed {speed}` a second of content takes {}", clock(second_s))
+            }
+            _ => String::new(),
+        };
+        self.screen.say(&format!("note: no frame has come yet{why}"));
+    }
+
+    fn fulfil(&mut self, wish: Wish) {
+        self.wish = Some(wish);
+        match wish {
+            Wish::Drain => {
+                self.screen.say("draining what is inside; Ctrl-C again stops at once");
+                if let Some(linked) = self.linked {
+                    linked.leave();
+                }
+                self.running.drain();
+            }
+            Wish::Stop => {
+                self.screen.say("stopping");
+                self.running.stop();
+            }
+        }
+    }
+}
+
+fn count_wedged(health: &[Health]) -> usize {
+    health.iter().filter(|health| matches!(health, Health::Wedged { .. })).count()
+}

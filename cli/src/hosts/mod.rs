@@ -1,0 +1,114 @@
+//! Links of a run to other hosts.
+
+use std::net::SocketAddr;
+
+use engine::{ControlError, Running};
+use link::{
+    carrier::LinkCarrier,
+    host::{DialError, Dialing, Keys, Links, Part, ServeError, ServeSettings, Serving, Tell},
+    quic,
+};
+
+use crate::exit::{Exit, Failure};
+
+/// The links of a run.
+pub(crate) enum Linked {
+    /// It calls others.
+    Calls(Dialing),
+    /// Others call it.
+    Serves(Serving),
+}
+
+impl Linked {
+    /// Opens so many sessions and calls the other hosts for each.
+    pub(crate) fn call(
+        part: &Part,
+        running: &Running,
+        carrier: &LinkCarrier,
+        sessions: u32,
+        tell: Tell,
+    ) -> Result<Self, Failure> {
+        let dialing = Dialing::start(part, keys()?, running, carrier, sessions, tell);
+        dialing.map(Self::Calls).map_err(|error| match error {
+            DialError::Open(ControlError::Open(error)) => Failure::open(&error),
+            error => Failure::new(Exit::Io, &error.to_string(), ""),
+        })
+    }
+
+    /// Listens, and opens a session for everybody who calls.
+    pub(crate) fn serve(
+        part: Part,
+        running: &Running,
+        carrier: &LinkCarrier,
+        (listen, sessions_max): (SocketAddr, usize),
+        tell: Tell,
+    ) -> Result<Self, Failure> {
+        let connections_max = sessions_max.saturating_add(64);
+        let quic = quic::Settings { connections_max, ..quic::Settings::default() };
+        let settings = ServeSettings { listen, sessions_max, quic };
+        let serving = Serving::start(part, &keys()?, &settings, running, carrier, tell);
+        serving.map(Self::Serves).map_err(|error| match error {
+            ServeError::Io(error) => Failure::new(
+                Exit::Io,
+                &format!("cannot listen at {listen}: {error}"),
+                "choose another address or port with `--listen`",
+            ),
+            ServeError::Trust(error) => Failure::new(Exit::Io, &error.to_string(), ""),
+        })
+    }
+
+    /// Where it listens, if it does.
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Calls(_) => None,
+            Self::Serves(serving) => Some(serving.address()),
+        }
+    }
+
+    /// How the links are.
+    pub(crate) fn links(&self) -> &Links {
+        match self {
+            Self::Calls(dialing) => dialing.links(),
+            Self::Serves(serving) => serving.links(),
+        }
+    }
+
+    /// Whether a host that was called runs something else.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.links().refused().is_some()
+    }
+
+    /// The run was asked to end.
+    pub(crate) fn leave(&self) {
+        match self {
+            Self::Calls(dialing) => dialing.leave(),
+            Self::Serves(serving) => serving.leave(),
+        }
+    }
+
+    /// Once the run has ended: what is under way arrives, unless it was stopped. Gives how the
+    /// program ends.
+    pub(crate) fn close(self, stopped: bool) -> Result<Exit, Failure> {
+        let refused = self.links().refused();
+        let left = match self {
+            Self::Calls(dialing) => dialing.close(stopped).frames,
+            Self::Serves(serving) => {
+                serving.close();
+                0
+            }
+        };
+        if let Some(why) = refused {
+            let hint = "give both hosts the same graph file, and the same `--set` for what crosses";
+            return Err(Failure::new(Exit::Graph, &format!("the hosts differ: {why}"), hint));
+        }
+        if left > 0 {
+            let message = format!("{left} frames that may not be lost did not get through");
+            return Err(Failure::new(Exit::Io, &message, "see above when the other host was gone"));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn keys() -> Result<Keys, Failure> {
+    Keys::open().map_err(|error| Failure::new(Exit::Io, &error.to_string(), ""))
+}

@@ -1,0 +1,120 @@
+//! What links to other hosts tell of themselves.
+
+use engine::{Gap, Plan};
+use link::host::{EdgeFigures, LinkFigures, Links};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+/// Hands the figures of all open links to the recorder. Labels are `graph`, `peer`, `session`, and for
+/// edges `edge`; where each node runs stands under `node` and `host`.
+pub(super) fn publish(plan: &Plan, links: &Links) {
+    describe();
+    placement(plan);
+    let open = links.open();
+    let up = open.iter().filter(|link| link.status.is_up).count();
+    let graph = || plan.name().to_owned();
+    gauge!("afferent_links_up", "graph" => graph()).set(up as f64);
+    counter!("afferent_links_ended_total", "graph" => graph()).absolute(links.ended().1);
+    for link in &open {
+        one(plan.name(), link);
+    }
+}
+
+fn describe() {
+    describe_gauge!("afferent_node_host", "1 for the host that a node runs on.");
+    describe_gauge!("afferent_links_up", "Links with a connection.");
+    describe_counter!("afferent_links_ended_total", "Links whose session is over.");
+    describe_gauge!("afferent_link_up", "1 while there is a connection.");
+    describe_counter!("afferent_link_connections_total", "Connections of a link so far.");
+    describe_gauge!("afferent_link_rtt_seconds", "Smoothed round-trip time.");
+    describe_gauge!(
+        "afferent_link_loss_ratio",
+        "Share of packets of this connection taken for lost."
+    );
+    describe_gauge!("afferent_link_bytes_per_second", "What gets through, by congestion control.");
+    describe_gauge!(
+        "afferent_link_clock_offset_seconds",
+        "The other host's clock less ours; each counts from a moment of its own."
+    );
+    describe_gauge!("afferent_link_clock_uncertainty_seconds", "How far that may be off.");
+    describe_counter!("afferent_link_clock_jumps_total", "Times a clock has jumped.");
+    describe_counter!("afferent_link_malformed_total", "What came and had no meaning.");
+    describe_counter!(
+        "afferent_link_sent_frames_total",
+        "Frames that got to the other host or its connection."
+    );
+    describe_counter!(
+        "afferent_link_received_frames_total",
+        "Frames that came and went into the graph."
+    );
+    describe_gauge!("afferent_link_queued_frames", "Frames kept for the other host.");
+    describe_counter!(
+        "afferent_link_dropped_frames_total",
+        "Frames dropped on this side, by reason."
+    );
+    describe_counter!(
+        "afferent_link_missing_frames_total",
+        "Frames of the other host that never came."
+    );
+    describe_counter!(
+        "afferent_link_deadline_misses_total",
+        "Frames dropped because they could not arrive in time."
+    );
+}
+
+fn placement(plan: &Plan) {
+    for (node, host) in plan.placement() {
+        let labels =
+            [("graph", plan.name().to_owned()), ("node", node.clone()), ("host", host.clone())];
+        gauge!("afferent_node_host", &labels).set(1.0);
+    }
+}
+
+fn one(graph: &str, link: &LinkFigures) {
+    let status = &link.status;
+    let labels = [
+        ("graph", graph.to_owned()),
+        ("peer", link.peer.clone()),
+        ("session", link.session.to_string()),
+    ];
+    gauge!("afferent_link_up", &labels).set(f64::from(u8::from(status.is_up)));
+    counter!("afferent_link_connections_total", &labels).absolute(status.totals.connections);
+    if link.was_up() {
+        gauge!("afferent_link_rtt_seconds", &labels).set(status.rtt_ns as f64 / 1e9);
+        gauge!("afferent_link_loss_ratio", &labels).set(link.loss());
+        gauge!("afferent_link_bytes_per_second", &labels).set(status.bytes_per_s);
+    }
+    if let Some(clock) = status.clock {
+        gauge!("afferent_link_clock_offset_seconds", &labels).set(clock.offset_ns as f64 / 1e9);
+        let uncertainty_s = f64::from(clock.uncertainty_ns) / 1e9;
+        gauge!("afferent_link_clock_uncertainty_seconds", &labels).set(uncertainty_s);
+    }
+    counter!("afferent_link_clock_jumps_total", &labels).absolute(status.clock_jumps.0);
+    counter!("afferent_link_malformed_total", &labels).absolute(status.totals.malformed);
+    for edge in &link.edges {
+        of_edge(&labels, edge);
+    }
+}
+
+fn of_edge(link: &[(&'static str, String); 3], edge: &EdgeFigures) {
+    let name = edge.status.name.replace(" -> ", "->");
+    let mut labels = link.to_vec();
+    labels.push(("edge", name));
+    if let Some(sent) = edge.status.sent {
+        counter!("afferent_link_sent_frames_total", &labels).absolute(sent.sent);
+        let queued = sent.inside + edge.status.waiting as u64;
+        gauge!("afferent_link_queued_frames", &labels).set(queued as f64);
+        counter!("afferent_link_deadline_misses_total", &labels).absolute(edge.late());
+        for gap in [Gap::Full, Gap::Late, Gap::Source, Gap::Closed] {
+            let mut labels = labels.clone();
+            labels.push(("reason", gap.word().to_owned()));
+            let at_the_door = if gap == Gap::Full { edge.dropped } else { 0 };
+            let dropped = sent.dropped_for(gap) + at_the_door;
+            counter!("afferent_link_dropped_frames_total", &labels).absolute(dropped);
+        }
+    }
+    if let Some(received) = edge.status.received {
+        counter!("afferent_link_received_frames_total", &labels).absolute(received.delivered);
+        let missing = received.lost + edge.status.overflown;
+        counter!("afferent_link_missing_frames_total", &labels).absolute(missing);
+    }
+}

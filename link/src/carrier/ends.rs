@@ -1,0 +1,221 @@
+//! [`LinkCarrier`]: where bodies of the engine find their ends of the links.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use engine::{Carrier, CutEdge, Fault, Frame, LiveSource, Sink, Timestamp};
+
+use super::{EdgePlan, sink::LinkSink, source::LinkSource};
+use crate::{
+    driver::{Inlet, Outlet, Ports},
+    session::{Delivery, TimeLine},
+};
+
+/// The ends of all links of a process, by session of the engine. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct LinkCarrier(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    sessions: Mutex<BTreeMap<u32, Ends>>,
+    leaves: watch::Sender<bool>,
+}
+
+/// Keeps the ends of a session where its bodies find them; dropped when the session is over.
+#[derive(Debug)]
+#[must_use = "without it the ends are gone"]
+pub struct Berth {
+    carrier: LinkCarrier,
+    session: u32,
+}
+
+/// The graph's ends of all links of one session.
+#[derive(Debug, Default)]
+pub struct Ends(BTreeMap<(String, usize), Arc<End>>);
+
+/// One end of an edge, while no body has it.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) is_durable: bool,
+    /// Frames that each side keeps.
+    pub(super) room: usize,
+    /// Who brings it cannot wait.
+    pub(super) behind_device: bool,
+    pub(super) times: Times,
+    /// Frames that found no room on the way to the link.
+    pub(super) dropped: Arc<AtomicU64>,
+    pub(super) manner: Manner,
+    port: Mutex<Option<Port>>,
+}
+
+/// What becomes of streams that come in when this process is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Their other end stops, too, once what goes there has ended: wait for it so long at most.
+    Awaits(Duration),
+    /// They go on, for whoever takes this process's place: take nothing more of them.
+    Leaves,
+}
+
+#[derive(Debug)]
+pub(super) enum Port {
+    Out(Outlet),
+    In(Inlet),
+}
+
+/// How times of the link turn into times of the run: what is to be added, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// From the link's clock to the run's.
+    pub clock_ns: i64,
+    /// From the link's clock to the session's time line.
+    pub line_ns: i64,
+}
+
+/// [`Lines`] for one edge: times of a shared line stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    entered_ns: i64,
+    time_ns: i64,
+}
+
+impl Times {
+    fn new(lines: Lines, line: TimeLine) -> Self {
+        let time_ns = if line == TimeLine::Clock { lines.line_ns } else { 0 };
+        Self { entered_ns: lines.clock_ns, time_ns }
+    }
+
+    /// A frame of the session as it travels.
+    pub(super) fn to_link(self, frame: &mut Frame) {
+        let header = &mut frame.header;
+        header.time = header.time.plus_nanos(-self.time_ns);
+        header.entered = header.entered.plus_nanos(-self.entered_ns);
+    }
+
+    /// A frame that came as one of the session.
+    pub(super) fn from_link(self, frame: &mut Frame) {
+        let header = &mut frame.header;
+        header.time = header.time.plus_nanos(self.time_ns);
+        header.entered = header.entered.plus_nanos(self.entered_ns);
+    }
+
+    /// A bound of the session as it travels.
+    pub(super) fn bound_to_link(self, bound: Timestamp) -> Timestamp {
+        moved(bound, -self.time_ns)
+    }
+
+    /// A bound that came as one of the session.
+    pub(super) fn bound_from_link(self, bound: Timestamp) -> Timestamp {
+        moved(bound, self.time_ns)
+    }
+}
+
+/// The ends of the line stay what they are.
+fn moved(bound: Timestamp, by_ns: i64) -> Timestamp {
+    match bound {
+        Timestamp::MIN | Timestamp::MAX => bound,
+        bound => bound.plus_nanos(by_ns),
+    }
+}
+
+impl Ends {
+    /// Adds the ends of the link to one more host. Gives the counts of frames that found no room, by
+    /// edge.
+    pub fn add(
+        &mut self,
+        plans: &[EdgePlan],
+        ports: Ports,
+        lines: Lines,
+        manner: Manner,
+    ) -> Vec<Arc<AtomicU64>> {
+        let Ports { outlets, inlets, .. } = ports;
+        let mut dropped = Vec::with_capacity(plans.len());
+        for ((plan, outlet), inlet) in plans.iter().zip(outlets).zip(inlets) {
+            let end = End {
+                is_durable: plan.config.delivery == Delivery::Durable,
+                room: plan.config.frames_max,
+                behind_device: plan.edge.behind_device,
+                times: Times::new(lines, plan.config.line),
+                dropped: Arc::default(),
+                manner,
+                port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
+            };
+            dropped.push(end.dropped.clone());
+            self.0.insert(plan.edge.to.clone(), Arc::new(end));
+        }
+        dropped
+    }
+}
+
+impl End {
+    /// Gives the port back for the body that comes next.
+    pub(super) fn give_back(&self, port: Port) {
+        *self.port.lock().unwrap_or_else(PoisonError::into_inner) = Some(port);
+    }
+
+    fn take(&self) -> Option<Port> {
+        self.port.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Counts a frame that found no room.
+    pub(super) fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl LinkCarrier {
+    /// Has the bodies of a session find their ends.
+    pub fn moor(&self, session: u32, ends: Ends) -> Berth {
+        self.lock().insert(session, ends);
+        Berth { carrier: self.clone(), session }
+    }
+
+    /// This process is asked to end: what comes in is no more taken where that is its [`Manner`].
+    pub fn leave(&self) {
+        self.0.leaves.send_replace(true);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Ends>> {
+        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, edge: &CutEdge) -> Result<(Arc<End>, Port), Fault> {
+        let end = self.lock().get(&edge.session).and_then(|ends| ends.0.get(&edge.to).cloned());
+        let end = end.and_then(|end| end.take().map(|port| (end, port)));
+        end.ok_or_else(|| Fault::new(format!("`{}` has no link in this session", edge.name())))
+    }
+}
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        // Ends that no body holds end here.
+        let ends = self.carrier.lock().remove(&self.session);
+        drop(ends);
+    }
+}
+
+impl Carrier for LinkCarrier {
+    fn send(&self, edge: &CutEdge) -> Result<Box<dyn Sink>, Fault> {
+        match self.end(edge)? {
+            (end, Port::Out(outlet)) => Ok(Box::new(LinkSink::new(end, outlet))),
+            _ => Err(Fault::new(format!("`{}` comes in here", edge.name()))),
+        }
+    }
+
+    fn receive(&self, edge: &CutEdge) -> Result<Box<dyn LiveSource>, Fault> {
+        match self.end(edge)? {
+            (end, Port::In(inlet)) => {
+                Ok(Box::new(LinkSource::new(end, inlet, self.0.leaves.subscribe())))
+            }
+            _ => Err(Fault::new(format!("`{}` goes out here", edge.name()))),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! [`LinkSink`]: takes the frames of a cut edge off the graph.
+
+use std::{
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use engine::{Fault, Frame, Gap, MaybeGap, Sink, Timestamp};
+
+use super::ends::{End, Port};
+use crate::driver::Outlet;
+
+/// How far a bound rises before the other host is told where no frame goes: a join there waits so much
+/// longer at most, in event time.
+const BOUND_NS: i64 = 5_000_000;
+
+/// Hands frames to the link.
+///
+/// Only a durable edge whose sources can wait holds the graph up. Behind a device something is lost
+/// where there is no room, and better here than at the device, with which the rest of the graph
+/// would stand still.
+pub(super) struct LinkSink {
+    end: Arc<End>,
+    outlet: Option<Outlet>,
+    /// What the next frame says is missing before it.
+    owed: MaybeGap,
+}
+
+impl LinkSink {
+    pub(super) fn new(end: Arc<End>, outlet: Outlet) -> Self {
+        Self { end, outlet: Some(outlet), owed: MaybeGap::NONE }
+    }
+
+    fn waits(&self) -> bool {
+        self.end.is_durable && !self.end.behind_device
+    }
+}
+
+impl Sink for LinkSink {
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
+        let Some(outlet) = &mut self.outlet else { return Ok(()) };
+        let mut frame = frame.clone();
+        self.end.times.to_link(&mut frame);
+        frame.header.gap = frame.header.gap.or(self.owed);
+        let sent = if outlet.is_gone() { Err(frame) } else { outlet.try_send(frame) };
+        if sent.is_ok() {
+            self.owed = MaybeGap::NONE;
+        } else {
+            self.owed.note(Gap::Full);
+            self.end.drop_one();
+        }
+        Ok(())
+    }
+
+    fn has_room(&mut self, waker: &Waker) -> bool {
+        let waits = self.waits();
+        match &mut self.outlet {
+            // Also where nobody is left to take anything: that is dropped and counted.
+            Some(outlet) if waits => outlet.poll_room(&mut Context::from_waker(waker)).is_ready(),
+            _ => true,
+        }
+    }
+
+    fn bound(&mut self, _: usize, bound: Timestamp) -> Result<(), Fault> {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.bound(self.end.times.bound_to_link(bound));
+        }
+        Ok(())
+    }
+
+    fn wants_bounds(&self) -> Option<i64> {
+        Some(BOUND_NS)
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        // Let go, it ends.
+        self.outlet = None;
+        Ok(())
+    }
+}
+
+impl Drop for LinkSink {
+    fn drop(&mut self) {
+        if let Some(outlet) = self.outlet.take() {
+            self.end.give_back(Port::Out(outlet));
+        }
+    }
+}

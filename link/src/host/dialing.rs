@@ -1,0 +1,300 @@
+//! [`Dialing`]: a host that calls the others.
+
+use std::{
+    fmt, io,
+    net::{Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use engine::{Clock, ControlError, Opener, Running};
+use tokio::task::JoinSet;
+
+use super::{
+    LOOK, LinkThread, Links, News, Part, Peer, Tell, caller::Caller, keys::Keys, new_session,
+    random,
+};
+use crate::{
+    carrier::{Ends, Lines, LinkCarrier, Manner},
+    driver::{Driver, Ended, Handle, Settings},
+    quic,
+    session::Session,
+    wire::ByeReason,
+};
+
+/// How long the other side's streams may take to end once ours have.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// How long durable frames may take to be consumed once the graph has ended.
+const FLUSH: Duration = Duration::from_secs(10);
+/// How long a graph that was asked to end waits for a host that is gone.
+const PATIENCE_NS: i64 = 5_000_000_000;
+/// How long a host may take to answer at the start before that is told.
+const FIRST_NS: i64 = 2_000_000_000;
+
+/// The links of a host that calls the others, a session of the engine for each of its own.
+pub struct Dialing {
+    thread: LinkThread,
+    links: Links,
+    tasks: JoinSet<u64>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    tell: Tell,
+    links: Links,
+    leaves: AtomicBool,
+}
+
+/// What did not get through before the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Frames of edges that lose nothing, which the other side has not acknowledged.
+    pub frames: u64,
+}
+
+/// Why nobody can be called.
+#[derive(Debug)]
+pub enum DialError {
+    /// There is no socket to be had.
+    Io(io::Error),
+    /// A session cannot be opened.
+    Open(ControlError),
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ControlError> for DialError {
+    fn from(error: ControlError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "no socket can be had: {error}"),
+            Self::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DialError {}
+
+/// What it takes to open a session.
+struct Opening<'a> {
+    part: &'a Part,
+    keys: &'a Arc<Keys>,
+    endpoint: quic::Endpoint,
+    opener: Opener,
+    clock: Clock,
+    carrier: &'a LinkCarrier,
+    life: u64,
+}
+
+impl Dialing {
+    /// Opens so many sessions of a run that was started with none, and begins to call for each. No more
+    /// come after that.
+    ///
+    /// # Errors
+    /// If there is no socket to be had, or a session cannot be opened.
+    pub fn start(
+        part: &Part,
+        keys: Keys,
+        running: &Running,
+        carrier: &LinkCarrier,
+        sessions: u32,
+        tell: Tell,
+    ) -> Result<Self, DialError> {
+        let thread = LinkThread::start()?;
+        let links = Links::default();
+        let shared =
+            Arc::new(Shared { tell, links: links.clone(), leaves: AtomicBool::new(false) });
+        let mut this = Self { links, tasks: JoinSet::new(), shared, thread };
+        let handle = this.thread.handle().clone();
+        let endpoint = {
+            let _inside = handle.enter();
+            endpoint()?
+        };
+        let (opener, clock) = (running.opener(), running.clock());
+        let keys = &Arc::new(keys);
+        let opening = Opening { part, keys, endpoint, opener, clock, carrier, life: random() };
+        for _ in 0..sessions {
+            handle.block_on(this.open(&opening))?;
+        }
+        running.expect_no_more();
+        Ok(this)
+    }
+
+    async fn open(&mut self, opening: &Opening<'_>) -> Result<(), ControlError> {
+        let zero = opening.clock.now();
+        // The line of the session and the link's clock begin together: the other host finds zero of the
+        // one when it knows the other.
+        let clock = opening.clock.counting_from(zero);
+        let lines = Lines { clock_ns: zero.nanos(), line_ns: 0 };
+        let (mut ends, mut drivers) = (Ends::default(), Vec::new());
+        let name = new_session();
+        for peer in &opening.part.peers {
+            let session = Session::new(opening.part.session(peer, name, opening.life));
+            let settings = Settings { clock: clock.clone(), flush: FLUSH, ..Settings::default() };
+            let (driver, ports) = Driver::new(session, settings);
+            let handle = ports.handle.clone();
+            let dropped = ends.add(&peer.edges, ports, lines, Manner::Awaits(ENDS_WITHIN));
+            let calls = Caller::new(&opening.endpoint, &peer.host, opening.keys);
+            drivers.push((peer.clone(), driver, calls, handle, dropped));
+        }
+        let carrier = opening.carrier.clone();
+        let berth = move |number| carrier.moor(number, ends);
+        let session = opening.opener.open_at(Some(zero), berth).await?;
+        for (peer, driver, calls, handle, dropped) in drivers {
+            let number = self.links.add(session, &peer.host.name, handle.clone(), dropped);
+            let watch = Watch::new(self.shared.clone(), session, peer, handle);
+            self.tasks.spawn_on(watch.run(driver, calls, number), self.thread.handle());
+        }
+        Ok(())
+    }
+
+    /// How the links are.
+    pub const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// The graph was asked to end: hosts that are gone are not waited for much longer.
+    pub fn leave(&self) {
+        self.shared.leaves.store(true, Ordering::Relaxed);
+    }
+
+    /// Once the run has ended: lets what lies in the links get through unless it is `stopped`, then
+    /// ends them.
+    pub fn close(mut self, stopped: bool) -> Left {
+        self.leave();
+        if stopped {
+            self.links.stop();
+        }
+        let handle = self.thread.handle().clone();
+        let frames = handle.block_on(async {
+            let mut frames = 0;
+            while let Some(left) = self.tasks.join_next().await {
+                frames += left.unwrap_or(0);
+            }
+            frames
+        });
+        Left { frames }
+    }
+}
+
+/// One socket for all links, for both kinds of addresses where the system has both.
+fn endpoint() -> io::Result<quic::Endpoint> {
+    let bind = |address: SocketAddr| quic::Endpoint::bind(address, None, quic::Settings::default());
+    bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind(([0, 0, 0, 0], 0).into()))
+}
+
+/// Tells what becomes of one link.
+struct Watch {
+    shared: Arc<Shared>,
+    session: u32,
+    peer: Peer,
+    handle: Handle,
+    was_up: bool,
+    ever_up: bool,
+    told: bool,
+    told_waiting: bool,
+}
+
+impl Watch {
+    fn new(shared: Arc<Shared>, session: u32, peer: Peer, handle: Handle) -> Self {
+        let (was_up, ever_up, told, told_waiting) = (false, false, false, false);
+        Self { shared, session, peer, handle, was_up, ever_up, told, told_waiting }
+    }
+
+    /// Runs a link to its end, and gives the frames that did not get through.
+    async fn run(mut self, driver: Driver, calls: Caller, number: u64) -> u64 {
+        let mut looks = tokio::time::interval(LOOK);
+        let mut driver = std::pin::pin!(driver.run(calls));
+        let ended = loop {
+            tokio::select! {
+                ended = &mut driver => break ended,
+                _ = looks.tick() => self.look(),
+            }
+        };
+        self.parted(&ended);
+        self.shared.links.remove(number);
+        ended.left
+    }
+
+    fn look(&mut self) {
+        let status = self.handle.status();
+        let is_up = status.is_up && status.clock.is_some();
+        let for_ns = status.at.since(status.since);
+        let (session, peer) = (self.session, self.peer.host.name.clone());
+        if is_up && !self.was_up {
+            let (at, again) = (status.figures.remote, self.ever_up);
+            self.tell(&News::Up { session, peer, at, again });
+            (self.was_up, self.ever_up) = (true, true);
+            (self.told, self.told_waiting) = (false, false);
+        } else if !status.is_up && self.was_up {
+            let why = status.trouble.or(status.refused.map(|(_, why)| why));
+            self.tell(&News::Down { session, peer, why, kept: None });
+            (self.was_up, self.told) = (false, true);
+        } else if !status.is_up && !self.ever_up && !self.told && for_ns > FIRST_NS {
+            let addresses = self.peer.host.addresses.clone();
+            self.tell(&News::Alone { peer, addresses, why: status.trouble });
+            self.told = true;
+        } else if !status.is_up
+            && self.shared.leaves.load(Ordering::Relaxed)
+            && for_ns > PATIENCE_NS
+        {
+            self.handle.stop();
+        }
+        if !self.was_up && self.told && !self.told_waiting {
+            self.tell_waiting();
+        }
+    }
+
+    /// Says so if the graph waits for room on an edge.
+    fn tell_waiting(&mut self) {
+        let status = self.handle.status();
+        let edges = self.peer.edges.iter().zip(&status.edges);
+        let full = edges.clone().find(|(plan, status)| {
+            let inside = status.sent.map_or(0, |sent| sent.inside);
+            let holds = plan.config.delivery == crate::session::Delivery::Durable
+                && !plan.edge.behind_device;
+            holds && inside as usize >= plan.config.frames_max && status.waiting > 0
+        });
+        if let Some((plan, _)) = full {
+            let (session, peer) = (self.session, self.peer.host.name.clone());
+            let edge = plan.config.name.clone();
+            self.tell(&News::Waits { session, peer, edge });
+            self.told_waiting = true;
+        }
+    }
+
+    fn parted(&mut self, ended: &Ended) {
+        let status = self.handle.status();
+        let is_silent = !self.was_up && status.totals.connections > 0;
+        if is_silent && ended.reason == ByeReason::Done {
+            // All was through before anybody had looked.
+            let (session, peer) = (self.session, self.peer.host.name.clone());
+            let (at, again) = (status.figures.remote, self.ever_up);
+            self.tell(&News::Up { session, peer, at, again });
+        }
+        if matches!(ended.reason, ByeReason::Graph | ByeReason::Version) {
+            let why = ended.text.clone();
+            if !self.ever_up {
+                self.shared.links.refuse(why.clone());
+            }
+            let at = status.figures.remote;
+            self.tell(&News::Refused { peer: self.peer.host.name.clone(), at, why });
+        }
+    }
+
+    fn tell(&self, news: &News) {
+        (self.shared.tell)(news);
+    }
+}

@@ -1,0 +1,50 @@
+//! A host of a graph: which links it has, who calls whom, and sessions of the engine behind them.
+//!
+//! ```text
+//!  Plan, [host.NAME] ─▶ Part ─┬─▶ Dialing   a session is here from the start and calls the others
+//!                             └─▶ Serving   a session is opened for everybody who calls
+//!                                    │
+//!                Links ◀─ Status of every driver          News ─▶ whoever tells a person
+//! ```
+//!
+//! Everything waits on one thread, [`LinkThread`], which owns the sockets and drives all sessions of the
+//! process.
+
+mod caller;
+mod dialing;
+mod incoming;
+mod keys;
+mod links;
+mod news;
+mod part;
+mod serving;
+mod thread;
+
+pub use dialing::{DialError, Dialing, Left};
+pub use keys::Keys;
+pub use links::{EdgeFigures, LinkFigures, Links};
+pub use news::{News, Tell};
+pub use part::{Part, Peer, Role};
+pub use serving::{ServeError, ServeSettings, Serving};
+use thread::LinkThread;
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Between two looks at a link: a person takes no delay in it.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A number that differs each time; nothing secret hangs on it.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::time::SystemTime::now())
+}
+
+/// A name for a session that no other has.
+fn new_session() -> [u8; 16] {
+    let mut name = [0; 16];
+    name[..8].copy_from_slice(&random().to_le_bytes());
+    name[8..].copy_from_slice(&random().to_le_bytes());
+    name
+}

@@ -1,0 +1,375 @@
+//! [`Serving`]: a host that is called: a session of the engine for everybody who calls.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use engine::{Clock, Opener, Running, Timestamp};
+use tokio::{
+    sync::{Notify, oneshot},
+    task::JoinSet,
+};
+
+use super::{
+    LOOK, LinkThread, Links, News, Part, Peer, Tell,
+    incoming::{Door, Incoming},
+    keys::Keys,
+    random,
+};
+use crate::{
+    carrier::{Ends, Lines, LinkCarrier, Manner},
+    driver::{Driver, Ended, Handle, Settings},
+    quic::{self, Arrival},
+    session::Session,
+    trust::TrustError,
+    wire::ByeReason,
+};
+
+/// Who calls must know our clock, and we its, within this.
+const AGREES_WITHIN: Duration = Duration::from_secs(5);
+/// How long a session that is over may take to get its last frames and farewells through.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// How a host is called.
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Sessions at the same time; who calls for one more is turned away.
+    pub sessions_max: usize,
+    /// Limits of the socket.
+    pub quic: quic::Settings,
+}
+
+/// Why a host cannot be called.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The address cannot be had.
+    Io(io::Error),
+    /// Nobody is known who may come in.
+    Trust(TrustError),
+}
+
+impl From<io::Error> for ServeError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Trust(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// The links of a host that is called.
+pub struct Serving {
+    thread: LinkThread,
+    shared: Arc<Shared>,
+    sessions: Arc<Mutex<JoinSet<()>>>,
+    endpoint: quic::Endpoint,
+    address: SocketAddr,
+}
+
+struct Shared {
+    part: Part,
+    caller: Peer,
+    carrier: LinkCarrier,
+    opener: Opener,
+    clock: Clock,
+    life: u64,
+    sessions_max: usize,
+    tell: Tell,
+    links: Links,
+    known: Mutex<BTreeMap<[u8; 16], Known>>,
+    leaves: AtomicBool,
+}
+
+/// A session that may be called for again.
+struct Known {
+    door: Door,
+    /// The certificate of who called first: no other gets in.
+    peer: Option<Vec<u8>>,
+}
+
+impl Serving {
+    /// Begins to listen. The run was started without sessions; one is opened for everybody who calls.
+    ///
+    /// # Errors
+    /// If the address cannot be had, or nobody is known who may come in there.
+    ///
+    /// # Panics
+    /// If nobody calls this host.
+    pub fn start(
+        part: Part,
+        keys: &Keys,
+        settings: &ServeSettings,
+        running: &Running,
+        carrier: &LinkCarrier,
+        tell: Tell,
+    ) -> Result<Self, ServeError> {
+        let server = keys.server(settings.listen).map_err(ServeError::Trust)?;
+        let caller = part.callers().next().expect("somebody calls a host that listens").clone();
+        let thread = LinkThread::start()?;
+        let inside = thread.handle().enter();
+        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
+        drop(inside);
+        let address = endpoint.local_addr()?;
+        let shared = Arc::new(Shared {
+            part,
+            caller,
+            carrier: carrier.clone(),
+            opener: running.opener(),
+            clock: running.clock(),
+            life: random(),
+            sessions_max: settings.sessions_max,
+            tell,
+            links: Links::default(),
+            known: Mutex::default(),
+            leaves: AtomicBool::new(false),
+        });
+        let sessions = Arc::<Mutex<JoinSet<()>>>::default();
+        drop(thread.handle().spawn(accept(endpoint.clone(), shared.clone(), sessions.clone())));
+        Ok(Self { thread, shared, sessions, endpoint, address })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How the links are.
+    pub fn links(&self) -> &Links {
+        &self.shared.links
+    }
+
+    /// The run was asked to end: nobody gets in any more, what is inside is finished and acknowledged.
+    pub fn leave(&self) {
+        self.shared.leaves.store(true, Ordering::Relaxed);
+        self.shared.carrier.leave();
+    }
+
+    /// Once the run has ended: says farewell to everybody.
+    pub fn close(self) {
+        self.leave();
+        let handle = self.thread.handle().clone();
+        handle.block_on(async {
+            let mut sessions =
+                std::mem::take(&mut *self.sessions.lock().unwrap_or_else(PoisonError::into_inner));
+            let all = async { while sessions.join_next().await.is_some() {} };
+            drop(tokio::time::timeout(FLUSH, all).await);
+            self.endpoint.close(Duration::from_secs(1)).await;
+        });
+    }
+}
+
+async fn accept(endpoint: quic::Endpoint, shared: Arc<Shared>, sessions: Arc<Mutex<JoinSet<()>>>) {
+    let mut listener = endpoint.listener();
+    while let Some(arrival) = listener.accept().await {
+        if shared.leaves.load(Ordering::Relaxed) {
+            continue;
+        }
+        let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        while sessions.try_join_next().is_some() {}
+        if let Some(guest) = shared.let_in(arrival) {
+            sessions.spawn(guest.stay());
+        }
+    }
+}
+
+impl Shared {
+    /// Brings who calls to its session; gives a guest if that is a new one.
+    fn let_in(self: &Arc<Self>, arrival: Arrival) -> Option<Guest> {
+        let Arrival { hello, peer, from, connection } = arrival;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&hello.session) {
+            // A session is its caller's: whoever else knows its name gets nothing.
+            if known.peer == peer {
+                // Full, it has enough to choose from.
+                let _ = known.door.try_send(connection);
+            }
+            return None;
+        }
+        if known.len() >= self.sessions_max {
+            let why = format!("{} sessions are open, which is all there may be", known.len());
+            let (peer, at) = (self.caller.host.name.clone(), Some(from));
+            (self.tell)(&News::Refused { peer, at, why });
+            return None;
+        }
+        let (door, calls) = Incoming::new();
+        let _ = door.try_send(connection);
+        known.insert(hello.session, Known { door, peer });
+        Some(Guest { shared: self.clone(), name: hello.session, from, calls: Some(calls) })
+    }
+
+    fn forget(&self, name: &[u8; 16]) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// Who called, and the session that was opened for it.
+struct Guest {
+    shared: Arc<Shared>,
+    name: [u8; 16],
+    from: SocketAddr,
+    calls: Option<Incoming>,
+}
+
+/// Dropped by the engine when the session is over.
+struct Room {
+    #[expect(dead_code, reason = "kept as long as the session is open")]
+    berth: crate::carrier::Berth,
+    over: Arc<Notify>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.over.notify_one();
+    }
+}
+
+impl Guest {
+    /// From the first call to the end of the session.
+    async fn stay(mut self) {
+        let shared = self.shared.clone();
+        let config = shared.part.session(&shared.caller, self.name, shared.life);
+        let settings =
+            Settings { clock: shared.clock.clone(), flush: FLUSH, ..Settings::default() };
+        let (driver, ports) = Driver::new(Session::new(config), settings);
+        let handle = ports.handle.clone();
+        let calls = self.calls.take().expect("it comes once");
+        let (told, mut ended) = oneshot::channel();
+        drop(tokio::spawn(async move {
+            let _ = told.send(driver.run(calls).await);
+        }));
+        let Some(zero) = self.agree(&handle, &mut ended).await else {
+            handle.stop();
+            return shared.forget(&self.name);
+        };
+        let lines = Lines { clock_ns: 0, line_ns: zero.nanos().saturating_neg() };
+        let mut ends = Ends::default();
+        let dropped = ends.add(&shared.caller.edges, ports, lines, Manner::Leaves);
+        let over = Arc::new(Notify::new());
+        let (carrier, heard) = (shared.carrier.clone(), over.clone());
+        let room = move |number| Room { berth: carrier.moor(number, ends), over: heard };
+        match shared.opener.open_at(Some(zero), room).await {
+            Ok(session) => {
+                let peer = &shared.caller.host.name;
+                let number = shared.links.add(session, peer, handle.clone(), dropped);
+                self.host(session, &handle, &mut ended, &over).await;
+                shared.links.remove(number);
+            }
+            Err(error) => {
+                self.refuse(error.to_string());
+                handle.stop();
+                drop(tokio::time::timeout(FLUSH, ended).await);
+            }
+        }
+        shared.forget(&self.name);
+    }
+
+    /// Waits until the two have agreed, and gives zero of the session's line on the run's clock.
+    async fn agree(
+        &self,
+        handle: &Handle,
+        ended: &mut oneshot::Receiver<Ended>,
+    ) -> Option<Timestamp> {
+        let agreed = async {
+            loop {
+                tokio::select! {
+                    ended = &mut *ended => return Err(ended.ok()),
+                    () = tokio::time::sleep(LOOK / 10) => {}
+                }
+                let status = handle.status();
+                if let Some(estimate) = status.clock.filter(|_| status.is_up) {
+                    return Ok(Timestamp::from_nanos(estimate.offset_ns.saturating_neg()));
+                }
+            }
+        };
+        match tokio::time::timeout(AGREES_WITHIN, agreed).await {
+            Ok(Ok(zero)) => Some(zero),
+            Ok(Err(Some(ended))) => {
+                self.refuse(ended.text);
+                None
+            }
+            Ok(Err(None)) => None,
+            Err(_) => {
+                self.refuse("it said who it is and then nothing more".to_owned());
+                None
+            }
+        }
+    }
+
+    /// Looks after an open session until it and its link are over.
+    async fn host(
+        &self,
+        session: u32,
+        handle: &Handle,
+        ended: &mut oneshot::Receiver<Ended>,
+        over: &Notify,
+    ) {
+        let peer = || self.shared.caller.host.name.clone();
+        self.tell(&News::Up { session, peer: peer(), at: Some(self.from), again: false });
+        let resume = self.shared.part.here.resume;
+        let mut looks = tokio::time::interval(LOOK);
+        let mut was_up = true;
+        let why = loop {
+            tokio::select! {
+                ended = &mut *ended => {
+                    // Sources of our own would go on: the session is its caller's.
+                    let _ = self.shared.opener.drain(session).await;
+                    over.notified().await;
+                    break ended.map_or_else(|_| "its link failed".to_owned(), |ended| ended.text);
+                }
+                () = over.notified() => {
+                    // What it gave last is still under way.
+                    let last = tokio::time::timeout(FLUSH, &mut *ended).await;
+                    let text = match last {
+                        Ok(Ok(ended)) => ended.text,
+                        _ => "its graph has ended".to_owned(),
+                    };
+                    handle.stop();
+                    break text;
+                }
+                _ = looks.tick() => {}
+            }
+            let status = handle.status();
+            if status.is_up != was_up {
+                was_up = status.is_up;
+                let (peer, at) = (peer(), status.figures.remote);
+                let why = status.trouble.clone();
+                self.tell(&match was_up {
+                    true => News::Up { session, peer, at, again: true },
+                    false => News::Down { session, peer, why, kept: Some(resume) },
+                });
+            }
+            let has_left = matches!(status.refused, Some((ByeReason::Stopped, _)));
+            let is_late = status.at.since(status.since) >= resume.as_nanos() as i64;
+            if !status.is_up && (has_left || is_late) {
+                handle.stop();
+            }
+        };
+        self.tell(&News::Ended { session, peer: peer(), why });
+    }
+
+    fn refuse(&self, why: String) {
+        let (peer, at) = (self.shared.caller.host.name.clone(), Some(self.from));
+        self.tell(&News::Refused { peer, at, why });
+    }
+
+    fn tell(&self, news: &News) {
+        (self.shared.tell)(news);
+    }
+}

@@ -1,0 +1,5 @@
+mod attacks;
+mod seeds;
+mod support;
+mod talks;
+mod works;

@@ -1,0 +1,438 @@
+//! One graph on two hosts, as two processes on this machine: the same lines as on one, whoever starts
+//! first or goes away for a while.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    net::UdpSocket,
+    path::PathBuf,
+    process::{Child, Command},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::program::{Ended, Folder, afferent_with, end_of, start_with};
+
+/// Whatever a test waits for takes a fraction of this, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A heart on the edge, told there and in the cloud; a join in the cloud of what comes over two edges, and
+/// what the cloud finds goes back to the edge.
+const GRAPH: &str = r#"
+[graph]
+name = "hosts"
+
+[host.edge]
+
+[host.cloud]
+address = ["127.0.0.1:24433"]
+
+[node.ecg]
+op      = "ecg"
+on      = "edge"
+seconds = 20.0
+
+[node.clean]
+op      = "bandpass"
+from    = "ecg"
+low_hz  = 5.0
+high_hz = 15.0
+
+[node.beats]
+op   = "qrs"
+from = "clean"
+
+[node.near]
+op   = "jsonl"
+from = "beats"
+
+[node.pieces]
+op     = "epoch"
+on     = "cloud"
+from   = { in = "ecg", events = "beats" }
+tmin_s = -0.3
+tmax_s = 0.3
+
+[node.hrv]
+op       = "hrv"
+from     = "beats"
+on       = "cloud"
+window_s = 10.0
+every_s  = 5.0
+
+[node.far]
+op   = "jsonl"
+from = ["beats", "hrv", "pieces"]
+on   = "cloud"
+
+[node.back]
+op   = "jsonl"
+from = "hrv"
+on   = "edge"
+"#;
+
+/// Where two processes meet, in a folder with the graph.
+struct Meeting {
+    folder: Folder,
+    port: u16,
+}
+
+impl Meeting {
+    fn with(graph: &str) -> Self {
+        let folder = Folder::with(&[("g.toml", graph)]);
+        // Free a moment ago, which is as good as it gets.
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let port = socket.local_addr().expect("bound").port();
+        Self { folder, port }
+    }
+
+    /// The arguments with where the cloud is.
+    fn arguments(&self, words: &[&str]) -> Vec<String> {
+        let address = format!("host.cloud.address=[\"127.0.0.1:{}\"]", self.port);
+        let words = words.iter().map(|word| (*word).to_owned());
+        words.chain(["--set".to_owned(), address]).collect()
+    }
+
+    /// A user of its own, who has never run anything.
+    fn home(&self) -> PathBuf {
+        self.folder.0.join("home")
+    }
+
+    /// Starts a program whose lines go to the end of a file.
+    fn start(&self, words: &[&str], lines: &str) -> Running {
+        let arguments = self.arguments(words);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let home = self.home();
+        let variables = [("AFFERENT_HOME", home.as_os_str())];
+        let mut child = start_with(&self.folder, &arguments, &variables);
+        let mut out = child.stdout.take().expect("a pipe");
+        let path = self.folder.0.join(lines);
+        let mut file = File::options().create(true).append(true).open(path).expect("a file");
+        thread::spawn(move || std::io::copy(&mut out, &mut file).expect("room for lines"));
+        let said = BufReader::new(child.stderr.take().expect("a pipe"));
+        Running { child, said, heard: String::new() }
+    }
+
+    fn serve(&self, lines: &str) -> Running {
+        let mut cloud = self.start(&["serve", "g.toml", "--host", "cloud"], lines);
+        cloud.hear(" listens at 127.0.0.1:");
+        cloud
+    }
+
+    fn run(&self, words: &[&str]) -> Ended {
+        let arguments = self.arguments(words);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        afferent_with(&self.folder, &arguments, &[("AFFERENT_HOME", self.home().as_os_str())])
+    }
+
+    /// The lines in a file, without the sessions they are from.
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.0.join(name)).expect("it was written");
+        text.lines().map(without_session).collect()
+    }
+
+    /// Waits until a file has as many lines.
+    #[expect(clippy::disallowed_methods, reason = "another process writes it")]
+    fn wait_for_lines(&self, name: &str, count: usize) {
+        let start = Instant::now();
+        while self.lines(name).len() < count {
+            assert!(start.elapsed() < PATIENCE, "{name} has {} lines", self.lines(name).len());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// The lines of each session, whatever its number.
+fn by_session(text: &str) -> BTreeSet<Vec<String>> {
+    let mut sessions = BTreeMap::<String, Vec<String>>::new();
+    for line in text.lines() {
+        let rest = line.split_once("\"session\":").expect("there are many").1;
+        let number = rest.split(|letter: char| !letter.is_ascii_digit()).next().expect("one piece");
+        sessions.entry(number.to_owned()).or_default().push(without_session(line));
+    }
+    sessions.into_values().collect()
+}
+
+fn without_session(line: &str) -> String {
+    match line.split_once("\"session\":") {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
+            format!("{before}{}", rest.trim_start_matches(','))
+        }
+        None => line.to_owned(),
+    }
+}
+
+/// A program that runs.
+struct Running {
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+    heard: String,
+}
+
+impl Running {
+    /// Reads what it says until something with these words comes.
+    fn hear(&mut self, words: &str) {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            let read = self.said.read_line(&mut line).expect("stderr is text");
+            assert!(read > 0, "it ended without `{words}`: {}", self.heard);
+            self.heard += &line;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("every Unix has `kill`").success());
+    }
+
+    /// The code it ends with, and all it said.
+    fn end(mut self) -> (Option<i32>, String) {
+        let (status, _) = end_of(&mut self.child);
+        self.said.read_to_string(&mut self.heard).expect("stderr is text");
+        (status.code(), std::mem::take(&mut self.heard))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the graph says where all of it runs in one process, of the sinks that are left.
+fn whole(meeting: &Meeting, without: &[&str]) -> Vec<String> {
+    let sets = without.iter().map(|sink| format!("{sink}.enabled=false"));
+    let sets: Vec<String> = sets.flat_map(|set| ["--set".to_owned(), set]).collect();
+    let mut words = vec!["run", "g.toml", "--speed", "max", "--json"];
+    words.extend(sets.iter().map(String::as_str));
+    let ended = meeting.run(&words);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended.stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn two_hosts_say_what_one_says() {
+    let meeting = Meeting::with(GRAPH);
+    let cloud = meeting.serve("cloud");
+    let edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "max"], "edge");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    // `far` merges by event time: its lines have one order alone.
+    let far = whole(&meeting, &["near", "back"]);
+    assert!(far.len() > 40, "{} lines", far.len());
+    assert_eq!(meeting.lines("cloud"), far, "{said}{told}");
+    let (mut edge, mut near) = (meeting.lines("edge"), whole(&meeting, &["far"]));
+    edge.sort();
+    near.sort();
+    assert_eq!(edge, near, "{said}{told}");
+    assert!(said.contains("link     `cloud` session 0: round trip"), "{said}");
+    assert!(told.contains("session 0: `edge`"), "{told}");
+}
+
+#[test]
+fn an_edge_that_is_there_first_says_so_once_and_goes_on_when_the_cloud_is() {
+    let meeting = Meeting::with(GRAPH);
+    let mut edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "20"], "edge");
+    edge.hear("`cloud` does not answer at 127.0.0.1:");
+
+    let cloud = meeting.serve("cloud");
+    edge.hear("`cloud` at 127.0.0.1:");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    assert_eq!(said.matches("does not answer").count(), 1, "{said}");
+    assert_eq!(meeting.lines("cloud"), whole(&meeting, &["near", "back"]), "{said}{told}");
+}
+
+/// A minute of a heart, of which the cloud writes a line for each beat and the edge one, too.
+const LONG: &str = r#"
+[graph]
+name = "long"
+
+[host.edge]
+
+[host.cloud]
+address = ["127.0.0.1:24433"]
+
+[node.ecg]
+op      = "ecg"
+on      = "edge"
+seconds = 60.0
+
+[node.clean]
+op      = "bandpass"
+from    = "ecg"
+low_hz  = 5.0
+high_hz = 15.0
+
+[node.beats]
+op   = "qrs"
+from = "clean"
+
+[node.near]
+op   = "jsonl"
+from = "beats"
+
+[node.far]
+op   = "jsonl"
+from = "beats"
+on   = "cloud"
+"#;
+
+#[test]
+fn a_cloud_that_is_killed_loses_nothing_that_it_has_acknowledged() {
+    let meeting = Meeting::with(LONG);
+    let mut edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "10"], "edge");
+    let mut told = String::new();
+    for life in 0..3 {
+        let cloud = meeting.serve("cloud");
+        edge.hear("`cloud` at 127.0.0.1:");
+        // Some lines each time, and in the middle of more.
+        meeting.wait_for_lines("cloud", 10 * (life + 1));
+        cloud.signal("-KILL");
+        told += &cloud.end().1;
+        edge.hear("`cloud` is gone");
+    }
+    let cloud = meeting.serve("cloud");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, last) = cloud.end();
+    assert_eq!(code, Some(0), "{told}{last}");
+
+    let (near, far) = (meeting.lines("edge"), meeting.lines("cloud"));
+    let missing: Vec<_> = near.iter().filter(|line| !far.contains(line)).collect();
+    assert!(missing.is_empty(), "{missing:?}\n{said}{told}{last}");
+    // What was written and not acknowledged when it died comes again, and nothing else.
+    let mut once = far.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), near.len(), "{said}");
+}
+
+#[test]
+fn what_differs_between_two_hosts_is_said_on_both() {
+    let meeting = Meeting::with(GRAPH);
+    let mut cloud = meeting.serve("cloud");
+    let ended = meeting.run(&["run", "g.toml", "--host", "edge", "--set", "ecg.rate_hz=500"]);
+
+    let differs = "edge `ecg -> pieces`: rate_hz is `500` here and `250` there";
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(differs) || ended.stderr.contains("`250` here"),
+        "{}",
+        ended.stderr
+    );
+    cloud.hear("rate_hz is `");
+    cloud.signal("-INT");
+    assert_eq!(cloud.end().0, Some(0));
+}
+
+#[test]
+fn a_set_on_the_other_hosts_node_is_reported_and_not_refused() {
+    let meeting = Meeting::with(GRAPH);
+    let cloud = meeting.serve("cloud");
+    let words = ["run", "g.toml", "--host", "edge", "--speed", "max", "--set", "hrv.every_s=2"];
+    let ended = meeting.run(&words);
+
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let note = "note: `hrv` runs on another host; `--set hrv.every_s=2` counts there only if";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+    cloud.signal("-INT");
+    assert_eq!(cloud.end().0, Some(0));
+}
+
+#[test]
+fn many_edges_have_a_session_each() {
+    let meeting = Meeting::with(LONG);
+    let cloud = meeting.serve("cloud");
+    let words = ["run", "g.toml", "--host", "edge", "--speed", "max", "--sessions", "5"];
+    let ended = meeting.run(&words);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    let far = std::fs::read_to_string(meeting.folder.0.join("cloud")).expect("it was written");
+    // Who calls first is the first session there, whatever it is here.
+    let (near, far) = (by_session(&ended.stdout), by_session(&far));
+    assert_eq!(far.len(), 5, "{told}");
+    assert!(far.iter().all(|lines| lines.len() > 50), "{told}");
+    assert_eq!(far, near, "{told}");
+    assert!(told.contains("5 sessions"), "{told}");
+}
+
+#[test]
+fn an_interrupt_on_the_edge_ends_its_session_and_what_is_inside_arrives() {
+    let meeting = Meeting::with(LONG);
+    let mut cloud = meeting.serve("cloud");
+    let mut edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "4"], "edge");
+    edge.hear("`cloud` at 127.0.0.1:");
+    meeting.wait_for_lines("cloud", 5);
+    edge.signal("-INT");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.hear("session 0 of `edge` has ended");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    assert_eq!(meeting.lines("cloud"), meeting.lines("edge"), "{said}{told}");
+    assert!(told.contains("long: drained"), "{told}");
+}
+
+#[test]
+fn check_tells_who_runs_what_and_how_edges_travel() {
+    let meeting = Meeting::with(GRAPH);
+    let whole = meeting.run(&["check", "g.toml"]);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    assert!(
+        whole.stdout.contains("host     edge: ecg, clean, beats, near, back\n"),
+        "{}",
+        whole.stdout
+    );
+    assert!(whole.stdout.contains("host     cloud: "), "{}", whole.stdout);
+
+    let edge = meeting.run(&["check", "g.toml", "--host", "edge"]);
+    assert_eq!(edge.code, Some(0), "{}", edge.stderr);
+    let told =
+        "link     beats -> hrv: edge to cloud, a stream from which nothing is lost, 64 frames";
+    assert!(edge.stdout.contains(told), "{}", edge.stdout);
+
+    let wrong = meeting.run(&["check", "g.toml", "--host", "egde"]);
+    assert_eq!(wrong.code, Some(78), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("did you mean `edge`?"), "{}", wrong.stderr);
+}
+
+#[test]
+fn who_calls_and_who_is_called_is_told() {
+    let meeting = Meeting::with(GRAPH);
+    let run = meeting.run(&["run", "g.toml", "--host", "cloud"]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("`afferent serve g.toml --host cloud`"), "{}", run.stderr);
+
+    let serve = meeting.run(&["serve", "g.toml", "--host", "edge"]);
+    assert_eq!(serve.code, Some(2), "{}", serve.stderr);
+    assert!(serve.stderr.contains("`afferent run g.toml --host edge`"), "{}", serve.stderr);
+
+    let lonely = Meeting::with(&GRAPH.replace("address = [\"127.0.0.1:24433\"]", "resume_s = 5.0"));
+    let ended = afferent_with(
+        &lonely.folder,
+        &["run", "g.toml", "--host", "edge"],
+        &[("AFFERENT_HOME", lonely.home().as_os_str())],
+    );
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error[no-address]"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("neither has an address"), "{}", ended.stderr);
+}
