@@ -119,6 +119,22 @@ fn every_example_that_explain_prints_can_be_pasted_and_passes() {
 }
 
 #[test]
+fn every_key_can_be_explained_whatever_has_it() {
+    let folder = Folder::new("explain_keys");
+    for (key, told) in [
+        ("exits", "a key of [model.NAME]"),
+        ("address", "a key of [host.NAME]"),
+        ("high_hz", "a parameter of `bandpass`"),
+        ("within_ms", "a parameter of `infer`"),
+        ("rate_hz", "a parameter of"),
+        ("capacity_ms", "a key of [node.NAME]"),
+    ] {
+        let page = shown(&folder, &["explain", key]);
+        assert!(page.contains(told), "{key}: {page}");
+    }
+}
+
+#[test]
 fn explain_tells_the_fields_of_events() {
     let page = shown(&heart(), &["explain", "hrv"]);
 

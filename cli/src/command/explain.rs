@@ -36,22 +36,19 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         page.section(CACHE, cache::DOC, cache::PARAMS, cache::EXAMPLE);
     } else if what == HOST {
         page.section(HOST, carrier::DOC, carrier::PARAMS, carrier::EXAMPLE);
-    } else if let Some(found) = keys_called(what) {
-        for (n, (table, key)) in found.into_iter().enumerate() {
-            if n > 0 {
-                page.line("");
-            }
-            page.key(table, key);
-        }
-    } else {
+    } else if !page.all_called(what, &catalog) {
         let codes = Code::ALL.iter().map(|code| code.name());
         let keys = KeyTable::ALL.iter().flat_map(|table| table.names().chain([table.name]));
         let keys = keys.chain([MODEL, CACHE, HOST]);
+        let params = sections().into_iter().flat_map(|(_, params)| params);
+        let params = params.chain(catalog.iter().flat_map(|kind| kind.params));
+        let params: Vec<_> = params.map(|param| param.name()).collect();
+        let keys = keys.chain(params);
         let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
-                     diagnostic, `graph`, `node`, `model`, `cache`, `host`, `test`, or one of their keys"
+                     diagnostic, `graph`, `node`, `model`, `cache`, `host`, `test`, or one of their keys or a kind's"
                 .to_owned(),
         };
         let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
@@ -69,14 +66,67 @@ const CACHE: &str = "cache";
 /// What to ask for about `[host.NAME]`.
 const HOST: &str = "host";
 
-/// The keys of this name, each with its table.
-fn keys_called(name: &str) -> Option<Vec<(&'static KeyTable, &'static Key)>> {
-    let all = KeyTable::ALL.iter().flat_map(|table| table.keys.iter().map(|key| (*table, key)));
-    let found: Vec<_> = all.filter(|(_, key)| key.name == name).collect();
-    (!found.is_empty()).then_some(found)
+/// Tables with parameters, as kinds have them.
+fn sections() -> [(&'static str, &'static [&'static dyn AnyParam]); 3] {
+    [(MODEL, section::PARAMS), (CACHE, cache::PARAMS), (HOST, carrier::PARAMS)]
 }
 
 impl Page {
+    /// All keys and parameters of this name, each with the table or the kinds that have it; says whether there
+    /// are any.
+    fn all_called(&mut self, name: &str, catalog: &Catalog) -> bool {
+        let Ink { bold, off, .. } = self.ink;
+        let mut count = 0;
+        let keys =
+            KeyTable::ALL.iter().flat_map(|table| table.keys.iter().map(|key| (*table, key)));
+        for (table, key) in keys.filter(|(_, key)| key.name == name) {
+            self.next_of(&mut count);
+            self.key(table, key);
+        }
+        let called = |params: &[&'static dyn AnyParam]| {
+            params.iter().copied().find(|param| param.name() == name)
+        };
+        for (section, params) in sections() {
+            let Some(param) = called(params) else { continue };
+            self.next_of(&mut count);
+            self.line(&format!("{bold}{name}{off}, a key of [{section}.NAME]"));
+            self.param(param);
+        }
+        // Kinds that mean the same by it stand together.
+        let mut kinds: Vec<(Vec<&str>, &dyn AnyParam)> = Vec::new();
+        for kind in catalog.iter() {
+            let Some(param) = called(kind.params) else { continue };
+            let same = |known: &&mut (Vec<&str>, &dyn AnyParam)| {
+                known.1.doc() == param.doc() && param_facts(known.1) == param_facts(param)
+            };
+            match kinds.iter_mut().find(same) {
+                Some((names, _)) => names.push(kind.name),
+                None => kinds.push((vec![kind.name], param)),
+            }
+        }
+        for (names, param) in kinds {
+            self.next_of(&mut count);
+            let names = names.join("`, `");
+            self.paragraph(&format!("{bold}{name}{off}, a parameter of `{names}`"), "");
+            self.param(param);
+        }
+        count > 0
+    }
+
+    /// A blank line before all but the first.
+    fn next_of(&mut self, count: &mut usize) {
+        if *count > 0 {
+            self.line("");
+        }
+        *count += 1;
+    }
+
+    fn param(&mut self, param: &dyn AnyParam) {
+        self.line("");
+        self.paragraph(param.doc(), "  ");
+        self.paragraph(&param_facts(param), "  ");
+    }
+
     fn code(&mut self, code: Code) {
         let Ink { bold, off, .. } = self.ink;
         self.line(&format!("{bold}{}{off}: {}", code.name(), code.explanation()));
