@@ -120,7 +120,7 @@ fn every_example_that_explain_prints_can_be_pasted_and_passes() {
 
 #[test]
 fn every_key_can_be_explained_whatever_has_it() {
-    let folder = Folder::new("explain_keys");
+    let folder = heart();
     for (key, told) in [
         ("exits", "a key of [model.NAME]"),
         ("address", "a key of [host.NAME]"),
