@@ -200,13 +200,16 @@ pub struct SinkReport {
 }
 
 impl Report {
-    /// Frames that entered at sources.
+    /// Frames that entered at sources: those of a port count once, however many nodes take them.
     pub fn frames_in(&self, plan: &Plan) -> u64 {
-        let sources = plan.edges.iter().zip(&self.edges);
-        sources
-            .filter(|(edge, _)| plan.nodes[edge.from.0].kind.is_source())
-            .map(|(_, report)| report.frames.sent)
-            .sum()
+        let mut ports = BTreeMap::new();
+        for (edge, report) in plan.edges.iter().zip(&self.edges) {
+            if plan.nodes[edge.from.0].kind.is_source() {
+                let sent = ports.entry(edge.from).or_insert(0);
+                *sent = report.frames.sent.max(*sent);
+            }
+        }
+        ports.into_values().sum()
     }
 
     /// Frames that left at sinks.
