@@ -1,7 +1,8 @@
 //! [`Choice`]: which side answers a question.
 //!
-//! Both sides are measured by whole answers, the way there and back included, as mean and deviation. A question goes
-//! where it is expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
+//! Both sides are measured by whole answers, as mean and deviation; of those from over there what the link took is left
+//! out, as it is known anew for each question from its round-trip time and bandwidth. A question goes where it is
+//! expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
 //! a row, and some time must have passed since the last change, more of it the more often sides are changed. Where the side
 //! at hand cannot keep a deadline that the other can, the question goes there at once. While the link is down nothing
 //! is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
@@ -103,6 +104,8 @@ pub struct Decision {
     pub probes: bool,
     /// This host is asked as well if there is no answer so many nanoseconds after the question.
     pub hedge_ns: Option<i64>,
+    /// What the link is expected to take of an answer from over there; to be given back with the answer.
+    pub link_ns: i64,
 }
 
 /// Which side answers the questions of one call of one session.
@@ -121,8 +124,6 @@ pub struct Choice {
 
 /// Nanoseconds of a second.
 const SECOND: f64 = 1e9;
-/// What the link takes besides the way of the bytes, in its round-trip times.
-const TRIPS: i64 = 1;
 
 impl Choice {
     /// Begins here.
@@ -148,10 +149,16 @@ impl Choice {
             if self.side != side {
                 self.go(now, side);
             }
-            return Decision { side, reason: Reason::Down, probes: false, hedge_ns: None };
+            return Decision {
+                side,
+                reason: Reason::Down,
+                probes: false,
+                hedge_ns: None,
+                link_ns: 0,
+            };
         }
-        let expected =
-            [self.expected(Side::Here, bytes, way), self.expected(Side::There, bytes, way)];
+        let link_ns = link_ns(bytes, way);
+        let expected = [Side::Here, Side::There].map(|side| self.expected(side, link_ns));
         let own = expected[self.side.at()];
         let other = expected[self.side.other().at()];
         let fits = |expected: i64| left.is_none_or(|left| expected <= left);
@@ -171,7 +178,7 @@ impl Choice {
         let probes = self.terms.probe_every > 0
             && (self.asked % self.terms.probe_every == 0 || !self.knows(self.side.other()));
         let hedge_ns = (self.side == Side::There).then(|| self.hedge(expected, left));
-        Decision { side: self.side, reason, probes, hedge_ns }
+        Decision { side: self.side, reason, probes, hedge_ns, link_ns }
     }
 
     /// When an answer from here is wanted as well: when the other is later than it usually is, or at the last moment
@@ -182,13 +189,14 @@ impl Choice {
         there.min(last)
     }
 
-    /// A side has answered, so many nanoseconds after it was asked.
-    pub fn answered(&mut self, side: Side, took_ns: i64) {
-        self.took[side.at()].learn(took_ns);
+    /// A side has answered, so many nanoseconds after it was asked; `link_ns` as its [`Decision`] said.
+    pub fn answered(&mut self, side: Side, took_ns: i64, link_ns: i64) {
+        self.took[side.at()].learn(own_ns(side, took_ns, link_ns));
     }
 
     /// A side has not answered within so many nanoseconds: it takes that long at least.
-    pub fn missed(&mut self, side: Side, waited_ns: i64) {
+    pub fn missed(&mut self, side: Side, waited_ns: i64, link_ns: i64) {
+        let waited_ns = own_ns(side, waited_ns, link_ns);
         let at = &mut self.took[side.at()];
         if !at.is_known() || at.upper() < waited_ns {
             at.learn(waited_ns);
@@ -210,7 +218,7 @@ impl Choice {
         self.changes
     }
 
-    /// What is known of a side.
+    /// What is known of a side, without the link.
     pub const fn estimate(&self, side: Side) -> Estimate {
         self.took[side.at()]
     }
@@ -219,21 +227,15 @@ impl Choice {
         self.took[side.at()].is_known()
     }
 
-    /// What a side seldom exceeds. Of one that has not been asked yet: that it works as fast as the other, and what
-    /// the link adds.
-    fn expected(&self, side: Side, bytes: usize, way: &Way) -> i64 {
-        let bytes_ns = match way.bytes_per_s {
-            rate if rate > 0.0 => (bytes as f64 / rate * SECOND) as i64,
-            _ => 0,
-        };
-        let link_ns = way.rtt_ns.saturating_mul(TRIPS).saturating_add(bytes_ns);
+    /// What a side seldom exceeds. Of one that has not been asked yet: that it works as fast as the other.
+    fn expected(&self, side: Side, link_ns: i64) -> i64 {
         let [here, there] = self.took;
+        let own = |side: Estimate, other: Estimate| {
+            if side.is_known() { side.upper() } else { other.upper() }
+        };
         match side {
-            Side::Here if here.is_known() => here.upper(),
-            Side::Here => there.upper().saturating_sub(link_ns).max(0),
-            // The link may be slower now than it was for those that are back.
-            Side::There if there.is_known() => there.upper().max(link_ns),
-            Side::There => here.upper().saturating_add(link_ns),
+            Side::Here => own(here, there),
+            Side::There => own(there, here).saturating_add(link_ns),
         }
     }
 
@@ -245,6 +247,23 @@ impl Choice {
         };
         (self.side, self.changed, self.better) = (side, Some(now), 0);
         self.changes += 1;
+    }
+}
+
+/// What the link takes of an answer: a round trip, and the way of the question's bytes. What comes back is short.
+fn link_ns(bytes: usize, way: &Way) -> i64 {
+    let bytes_ns = match way.bytes_per_s {
+        rate if rate > 0.0 => (bytes as f64 / rate * SECOND) as i64,
+        _ => 0,
+    };
+    way.rtt_ns.saturating_add(bytes_ns)
+}
+
+/// What a side itself took.
+fn own_ns(side: Side, took_ns: i64, link_ns: i64) -> i64 {
+    match side {
+        Side::Here => took_ns,
+        Side::There => took_ns.saturating_sub(link_ns).max(0),
     }
 }
 

@@ -39,6 +39,7 @@ pub static KIND: Kind = Kind {
           the I/O runtime; a closed pipe ends the run cleanly.",
     inputs: &[Port::any("in").variadic()],
     params: &[&ORDER],
+    example: "order = \"time\"",
     placement: Placement::Waits,
     plan: |node| Ok(place::ordered(node, Outline::default().using("op", Used::Lines))?),
     build: |node| {

@@ -4,6 +4,8 @@ use super::*;
 
 const MS: i64 = 1_000_000;
 const UP: Way = Way { is_up: true, rtt_ns: 20 * MS, bytes_per_s: 1e6 };
+/// What the link takes of 1 000 bytes, when it is up.
+const LINK: i64 = 21 * MS;
 const DOWN: Way = Way { is_up: false, ..UP };
 
 /// Asks every `every` nanoseconds until `ends`; `cost` says what a side takes at that moment. Gives what was waited for
@@ -19,9 +21,10 @@ fn play(
     while now < ends {
         let decision = choice.decide(now, left, 1_000, &way(now));
         let took = cost(decision.side, now);
-        choice.answered(decision.side, took);
+        choice.answered(decision.side, took, decision.link_ns);
         if decision.probes {
-            choice.answered(decision.side.other(), cost(decision.side.other(), now));
+            let other = decision.side.other();
+            choice.answered(other, cost(other, now), decision.link_ns);
         }
         waited += took;
         now += every;
@@ -54,7 +57,13 @@ fn while_the_link_is_down_this_host_answers_alone_and_afterwards_it_learns_anew(
     assert_eq!(choice.side(), Side::There);
     choice.lost();
     let decision = choice.decide(1_000 * MS, None, 1_000, &DOWN);
-    let alone = Decision { side: Side::Here, reason: Reason::Down, probes: false, hedge_ns: None };
+    let alone = Decision {
+        side: Side::Here,
+        reason: Reason::Down,
+        probes: false,
+        hedge_ns: None,
+        link_ns: 0,
+    };
     assert_eq!(decision, alone);
     play(&mut choice, [1_010 * MS, 3_000 * MS, 10 * MS], None, |_| DOWN, sides(100 * MS, i64::MAX));
     assert_eq!((choice.side(), choice.estimate(Side::There).is_known()), (Side::Here, false));
@@ -66,8 +75,8 @@ fn while_the_link_is_down_this_host_answers_alone_and_afterwards_it_learns_anew(
 fn a_deadline_that_only_one_side_can_keep_is_kept_at_once() {
     let mut choice = Choice::new(Terms::default());
     for _ in 0..50 {
-        choice.answered(Side::Here, 100 * MS);
-        choice.answered(Side::There, 90 * MS);
+        choice.answered(Side::Here, 100 * MS, LINK);
+        choice.answered(Side::There, 90 * MS, LINK);
     }
     assert_eq!(choice.decide(0, Some(120 * MS), 1_000, &UP).side, Side::Here);
     let decision = choice.decide(1, Some(95 * MS), 1_000, &UP);
@@ -80,8 +89,8 @@ fn a_deadline_that_only_one_side_can_keep_is_kept_at_once() {
 fn what_does_not_come_back_is_asked_here_as_well_while_that_is_in_time() {
     let mut choice = Choice::new(Terms::default());
     for _ in 0..50 {
-        choice.answered(Side::Here, 60 * MS);
-        choice.answered(Side::There, 30 * MS);
+        choice.answered(Side::Here, 60 * MS, LINK);
+        choice.answered(Side::There, 30 * MS, LINK);
     }
     let hedged = |choice: &mut Choice, left| {
         let now = i64::from(choice.asked) * 1_000 * MS;
@@ -91,7 +100,7 @@ fn what_does_not_come_back_is_asked_here_as_well_while_that_is_in_time() {
     assert_eq!(hedged(&mut choice, None), (Side::Here, None));
     hedged(&mut choice, None);
     // When it usually is back …
-    let usual = choice.estimate(Side::There).upper();
+    let usual = choice.estimate(Side::There).upper() + LINK;
     assert!((usual - 30 * MS).abs() < MS / 10);
     assert_eq!(hedged(&mut choice, None), (Side::There, Some(usual)));
     // … or when an answer from here would just be in time.
@@ -103,10 +112,10 @@ fn what_does_not_come_back_is_asked_here_as_well_while_that_is_in_time() {
 #[test]
 fn what_is_missed_counts_as_long_as_it_was_waited_for() {
     let mut choice = Choice::new(Terms::default());
-    (0..50).for_each(|_| choice.answered(Side::There, 30 * MS));
-    choice.missed(Side::There, 20 * MS);
-    assert_eq!(choice.estimate(Side::There).mean(), 30 * MS, "that says nothing");
-    choice.missed(Side::There, 200 * MS);
+    (0..50).for_each(|_| choice.answered(Side::There, 30 * MS, LINK));
+    choice.missed(Side::There, 20 * MS, LINK);
+    assert_eq!(choice.estimate(Side::There).mean(), 9 * MS, "that says nothing");
+    choice.missed(Side::There, 200 * MS, LINK);
     assert!(choice.estimate(Side::There).upper() > 100 * MS);
 }
 
@@ -144,8 +153,8 @@ fn a_bandwidth_that_swings_by_half_makes_it_change_seldom() {
 #[test]
 fn the_idle_side_is_asked_once_in_a_hundred() {
     let mut choice = Choice::new(Terms::default());
-    choice.answered(Side::Here, 10 * MS);
-    choice.answered(Side::There, 100 * MS);
+    choice.answered(Side::Here, 10 * MS, LINK);
+    choice.answered(Side::There, 100 * MS, LINK);
     let probes = (0..1_000).filter(|&n| choice.decide(n * MS, None, 1_000, &UP).probes).count();
     assert_eq!(probes, 10);
 }
