@@ -84,6 +84,7 @@ impl LiveSource for LinkSource {
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
         Box::pin(async move {
             self.bring(io).await;
+            self.end.coming.end();
             self.inlet = None;
             Ok::<(), Fault>(())
         })
