@@ -87,7 +87,7 @@ impl Graph {
         let hosts =
             carrier::hosts(&self.spec, Some(&self.name)).map_err(|all| Failure::graph(&all))?;
         let part = Part::new(&plan, host, &hosts, self.hash);
-        let part = part.map_err(|problem| Failure::graph(&problem.into()))?;
+        let part = part.map_err(|all| Failure::graph(&all))?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| self.spec.find(node).is_some() && !here.contains(&node);
         for (node, text) in self.set.iter().filter(|(node, _)| is_elsewhere(node)) {
