@@ -119,26 +119,26 @@ impl Times {
     }
 
     /// A frame of the session as it travels.
-    pub(super) fn to_link(self, frame: &mut Frame) {
+    pub(super) fn go_out(self, frame: &mut Frame) {
         let header = &mut frame.header;
         header.time = header.time.plus_nanos(-self.time_ns);
         header.entered = header.entered.plus_nanos(-self.entered_ns);
     }
 
     /// A frame that came as one of the session.
-    pub(super) fn from_link(self, frame: &mut Frame) {
+    pub(super) fn come_in(self, frame: &mut Frame) {
         let header = &mut frame.header;
         header.time = header.time.plus_nanos(self.time_ns);
         header.entered = header.entered.plus_nanos(self.entered_ns);
     }
 
     /// A bound of the session as it travels.
-    pub(super) fn bound_to_link(self, bound: Timestamp) -> Timestamp {
+    pub(super) fn bound_out(self, bound: Timestamp) -> Timestamp {
         moved(bound, -self.time_ns)
     }
 
     /// A bound that came as one of the session.
-    pub(super) fn bound_from_link(self, bound: Timestamp) -> Timestamp {
+    pub(super) fn bound_in(self, bound: Timestamp) -> Timestamp {
         moved(bound, self.time_ns)
     }
 }

@@ -66,6 +66,11 @@ impl Shelves {
         Ok(Self { at, keeper, drivers })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "what lies on disk outlives our clocks")]
+    fn now(clock: &Clock) -> Moment {
+        Moment::new(clock.now(), SystemTime::now())
+    }
+
     /// Has the edges of a session that may lose nothing kept. `slot` is the number of the session among
     /// those of this process, `clock` that of its link.
     pub(super) fn keep(
@@ -90,8 +95,10 @@ impl Shelves {
                 line: config.line,
                 packed: config.packed,
             };
-            let now = Moment::new(clock.now(), SystemTime::now());
-            let spool = self.keeper.open(&settings, &subject, now).map_err(ShelfError::Spool)?;
+            let spool = self
+                .keeper
+                .open(&settings, &subject, Self::now(clock))
+                .map_err(ShelfError::Spool)?;
             let opened = spool.opened();
             let frames = opened.start.saturating_sub(opened.first);
             if config.line == TimeLine::Shared && frames > 0 {
