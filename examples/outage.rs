@@ -88,9 +88,10 @@ fn part(text: &str, host: &str) -> Result<(Arc<Plan>, Part, LinkCarrier), Box<dy
     let spec = GraphSpec::parse(&SourceText::new("outage.toml", text))?;
     let carrier = LinkCarrier::default();
     let mut options = PlanOptions::new(Arc::new(Disk));
-    (options.host, options.carrier) = (Some(host.to_owned()), Some(Arc::new(carrier.clone())));
+    options.host = Some(host.to_owned());
+    options.carrier = Some(Arc::new(carrier.clone()));
     let plan = spec.plan(&Catalog::new(&[operators::CATALOG]), &options)?;
-    let part = Part::new(&plan, host, &hosts(&spec)?, graph_hash("outage"))?;
+    let part = Part::new(&plan, host, &hosts(&spec, None)?, graph_hash("outage"))?;
     Ok((Arc::new(plan), part, carrier))
 }
 

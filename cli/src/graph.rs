@@ -84,9 +84,10 @@ impl Graph {
     ) -> Result<OnHost, Failure> {
         let carrier = LinkCarrier::default();
         let plan = self.plan_with(cores, others, Some((host, &carrier)))?;
-        let hosts = carrier::hosts(&self.spec).map_err(|all| Failure::graph(&all))?;
+        let hosts =
+            carrier::hosts(&self.spec, Some(&self.name)).map_err(|all| Failure::graph(&all))?;
         let part = Part::new(&plan, host, &hosts, self.hash);
-        let part = part.map_err(|problem| Failure::graph(&problem.into()))?;
+        let part = part.map_err(|all| Failure::graph(&all))?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| self.spec.find(node).is_some() && !here.contains(&node);
         for (node, text) in self.set.iter().filter(|(node, _)| is_elsewhere(node)) {
@@ -107,7 +108,11 @@ impl Graph {
         host: Option<(&str, &LinkCarrier)>,
     ) -> Result<Arc<Plan>, Failure> {
         others.extend_from_slice(&self.models().1.0);
-        others.extend(carrier::hosts(&self.spec).err().map_or(Vec::new(), |problems| problems.0));
+        others.extend(
+            carrier::hosts(&self.spec, Some(&self.name))
+                .err()
+                .map_or(Vec::new(), |problems| problems.0),
+        );
         let mut said = String::new();
         for Forgotten { node, old_op, new_op, params } in &self.forgotten {
             let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();

@@ -228,6 +228,9 @@ impl Page {
         if inside > 0 {
             line += &format!(", {warning}{inside} not through{off}");
         }
+        if let Some(spool) = edge.status.spool.as_ref().filter(|spool| spool.bytes > 0) {
+            line += &format!(", {:.1} MB on disk", spool.bytes as f64 / 1e6);
+        }
         self.row("", &line);
     }
 

@@ -5,12 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufRead, BufReader, Read},
-    net::UdpSocket,
+    net::{Ipv4Addr, UdpSocket},
     path::PathBuf,
     process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
+
+use link::testing::{Relay, Way, Weather};
 
 use crate::program::{Ended, Folder, afferent_with, end_of, start_with};
 
@@ -87,13 +89,6 @@ impl Meeting {
         Self { folder, port }
     }
 
-    /// The arguments with where the cloud is.
-    fn arguments(&self, words: &[&str]) -> Vec<String> {
-        let address = format!("host.cloud.address=[\"127.0.0.1:{}\"]", self.port);
-        let words = words.iter().map(|word| (*word).to_owned());
-        words.chain(["--set".to_owned(), address]).collect()
-    }
-
     /// A user of its own, who has never run anything.
     fn home(&self) -> PathBuf {
         self.folder.0.join("home")
@@ -101,7 +96,12 @@ impl Meeting {
 
     /// Starts a program whose lines go to the end of a file.
     fn start(&self, words: &[&str], lines: &str) -> Running {
-        let arguments = self.arguments(words);
+        self.start_to(self.port, words, lines)
+    }
+
+    /// As [`Meeting::start`], with the cloud at another port.
+    fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
+        let arguments = arguments(port, words);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let home = self.home();
         let variables = [("AFFERENT_HOME", home.as_os_str())];
@@ -121,7 +121,7 @@ impl Meeting {
     }
 
     fn run(&self, words: &[&str]) -> Ended {
-        let arguments = self.arguments(words);
+        let arguments = arguments(self.port, words);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         afferent_with(&self.folder, &arguments, &[("AFFERENT_HOME", self.home().as_os_str())])
     }
@@ -152,6 +152,13 @@ fn by_session(text: &str) -> BTreeSet<Vec<String>> {
         sessions.entry(number.to_owned()).or_default().push(without_session(line));
     }
     sessions.into_values().collect()
+}
+
+/// The arguments with where the cloud is.
+fn arguments(port: u16, words: &[&str]) -> Vec<String> {
+    let address = format!("host.cloud.address=[\"127.0.0.1:{port}\"]");
+    let words = words.iter().map(|word| (*word).to_owned());
+    words.chain(["--set".to_owned(), address]).collect()
 }
 
 fn without_session(line: &str) -> String {
@@ -435,4 +442,66 @@ fn who_calls_and_who_is_called_is_told() {
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("error[no-address]"), "{}", ended.stderr);
     assert!(ended.stderr.contains("neither has an address"), "{}", ended.stderr);
+}
+
+#[test]
+fn with_a_spool_an_outage_holds_nothing_up_and_loses_nothing() {
+    let meeting = Meeting::with(LONG);
+    let spool = ["--set", "host.edge.spool=kept"];
+    let words = [&["run", "g.toml", "--host", "edge", "--speed", "10"], &spool[..]].concat();
+    let mut edge = meeting.start(&words, "edge");
+    edge.hear("`cloud` does not answer at 127.0.0.1:");
+    // Four times what the edge may hold in memory.
+    meeting.wait_for_lines("edge", 12);
+    let cloud =
+        meeting.start(&[&["serve", "g.toml", "--host", "cloud"], &spool[..]].concat(), "cloud");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    assert_eq!(meeting.lines("cloud"), meeting.lines("edge"), "{said}{told}");
+    assert!(!said.contains("the graph waits"), "{said}");
+}
+
+#[test]
+fn what_waits_in_a_spool_is_told_and_no_other_recording_is_put_behind_it() {
+    let meeting = Meeting::with(LONG);
+    let words =
+        ["run", "g.toml", "--host", "edge", "--speed", "max", "--set", "host.edge.spool=kept"];
+    let alone = meeting.run(&words);
+    assert_eq!(alone.code, Some(0), "{}", alone.stderr);
+    assert!(alone.stderr.contains("they wait in `kept`"), "{}", alone.stderr);
+    assert!(alone.stderr.contains("`cloud` never answered"), "{}", alone.stderr);
+
+    let again = meeting.run(&words);
+    assert_eq!(again.code, Some(74), "{}", again.stderr);
+    assert!(again.stderr.contains("frames of an earlier run"), "{}", again.stderr);
+    assert!(again.stderr.contains("afferent spool drain kept"), "{}", again.stderr);
+}
+
+#[test]
+fn a_network_that_is_gone_for_a_while_ends_no_session_and_loses_nothing() {
+    let meeting = Meeting::with(LONG);
+    let mut cloud = meeting.serve("cloud");
+    let ways = [1, 2].map(|seed| Way::new(Weather::calm(5_000_000), seed));
+    let relay = Relay::start((Ipv4Addr::LOCALHOST, meeting.port).into(), ways).expect("a socket");
+    let words = ["run", "g.toml", "--host", "edge", "--speed", "5"];
+    let mut edge = meeting.start_to(relay.address().port(), &words, "edge");
+    meeting.wait_for_lines("cloud", 5);
+    relay.set_out(true);
+    edge.hear("`cloud` is gone");
+    cloud.hear("`edge` is gone");
+    relay.set_out(false);
+    edge.hear("is back");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    assert_eq!(meeting.lines("cloud"), meeting.lines("edge"), "{said}{told}");
+    assert!(told.contains("is back") && !told.contains("session 1"), "{told}");
+    assert!(said.contains("1 outage"), "{said}");
 }

@@ -1,11 +1,17 @@
 //! Links of a run to other hosts.
 
-use std::net::SocketAddr;
+use std::{
+    io::{Write, stderr},
+    net::SocketAddr,
+};
 
 use engine::{ControlError, Running};
 use link::{
     carrier::LinkCarrier,
-    host::{DialError, Dialing, Keys, Links, Part, ServeError, ServeSettings, Serving, Tell},
+    host::{
+        DialError, Dialing, Keys, Left, Links, Part, ServeError, ServeSettings, Serving,
+        ShelfError, Tell,
+    },
     quic,
 };
 
@@ -31,6 +37,9 @@ impl Linked {
         let dialing = Dialing::start(part, keys()?, running, carrier, sessions, tell);
         dialing.map(Self::Calls).map_err(|error| match error {
             DialError::Open(ControlError::Open(error)) => Failure::open(&error),
+            DialError::Shelf(ShelfError::Spool(error)) => {
+                Failure::new(Exit::Io, &error.to_string(), &error.hint())
+            }
             error => Failure::new(Exit::Io, &error.to_string(), ""),
         })
     }
@@ -91,18 +100,24 @@ impl Linked {
     pub(crate) fn close(self, stopped: bool) -> Result<Exit, Failure> {
         let refused = self.links().refused();
         let left = match self {
-            Self::Calls(dialing) => dialing.close(stopped).frames,
+            Self::Calls(dialing) => dialing.close(stopped),
             Self::Serves(serving) => {
                 serving.close();
-                0
+                Left::default()
             }
         };
         if let Some(why) = refused {
             let hint = "give both hosts the same graph file, and the same `--set` for what crosses";
             return Err(Failure::new(Exit::Graph, &format!("the hosts differ: {why}"), hint));
         }
-        if left > 0 {
-            let message = format!("{left} frames that may not be lost did not get through");
+        if let Left { frames: frames @ 1.., kept } = left {
+            let message = format!("{frames} frames that may not be lost did not get through");
+            if let Some(folder) = kept {
+                let folder = folder.display();
+                // Where stderr is closed there is nobody to tell.
+                let _ = writeln!(stderr(), "note: {message}; they wait in `{folder}`");
+                return Ok(Exit::Done);
+            }
             return Err(Failure::new(Exit::Io, &message, "see above when the other host was gone"));
         }
         Ok(Exit::Done)

@@ -55,6 +55,12 @@ fn describe() {
         "afferent_link_missing_frames_total",
         "Frames of the other host that never came."
     );
+    describe_gauge!("afferent_link_spool_bytes", "Bytes on disk for the other host.");
+    describe_counter!(
+        "afferent_link_spool_lost_frames_total",
+        "Frames that the spool had no room for."
+    );
+    describe_counter!("afferent_link_spool_failures_total", "Times the disk of a spool refused.");
     describe_counter!(
         "afferent_link_deadline_misses_total",
         "Frames dropped because they could not arrive in time."
@@ -111,6 +117,11 @@ fn of_edge(link: &[(&'static str, String); 3], edge: &EdgeFigures) {
             let dropped = sent.dropped_for(gap) + at_the_door;
             counter!("afferent_link_dropped_frames_total", &labels).absolute(dropped);
         }
+    }
+    if let Some(spool) = &edge.status.spool {
+        gauge!("afferent_link_spool_bytes", &labels).set(spool.bytes as f64);
+        counter!("afferent_link_spool_lost_frames_total", &labels).absolute(spool.lost);
+        counter!("afferent_link_spool_failures_total", &labels).absolute(spool.failures);
     }
     if let Some(received) = edge.status.received {
         counter!("afferent_link_received_frames_total", &labels).absolute(received.delivered);

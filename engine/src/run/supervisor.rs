@@ -115,17 +115,11 @@ impl Supervisor {
             What::DoorsOpen => {
                 (self.opened, self.expects, self.comes_and_goes) = (true, true, true);
             }
-            What::NoMore => {
-                if std::mem::take(&mut self.expects) {
-                    self.end_if_empty(self.building == 0);
-                }
-            }
+            What::NoMore => self.expect_no_more(),
             What::DrainAll => {
                 self.asked.drains += 1;
                 self.sessions.values_mut().for_each(OpenSession::drain);
-                if std::mem::take(&mut self.expects) {
-                    self.end_if_empty(self.building == 0);
-                }
+                self.expect_no_more();
             }
             What::HaltAll => {
                 self.asked.halts += 1;
@@ -136,6 +130,12 @@ impl Supervisor {
                 self.end_if_empty(true);
             }
             _ => {}
+        }
+    }
+
+    fn expect_no_more(&mut self) {
+        if std::mem::take(&mut self.expects) {
+            self.end_if_empty(self.building == 0);
         }
     }
 

@@ -39,7 +39,31 @@ pub struct Berth {
 
 /// The graph's ends of all links of one session.
 #[derive(Debug, Default)]
-pub struct Ends(BTreeMap<(String, usize), Arc<End>>);
+pub struct Ends {
+    ends: BTreeMap<(String, usize), Arc<End>>,
+    coming: Coming,
+}
+
+/// Streams that come in and have not ended. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Coming(Arc<[AtomicU64; 2]>);
+
+impl Coming {
+    /// Whether there were any, and all have ended.
+    pub fn have_ended(&self) -> bool {
+        let [all, ended] = &*self.0;
+        let ended = ended.load(Ordering::Acquire);
+        ended > 0 && ended == all.load(Ordering::Acquire)
+    }
+
+    fn add(&self) {
+        self.0[0].fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn end(&self) {
+        self.0[1].fetch_add(1, Ordering::AcqRel);
+    }
+}
 
 /// One end of an edge, while no body has it.
 #[derive(Debug)]
@@ -53,6 +77,7 @@ pub(super) struct End {
     /// Frames that found no room on the way to the link.
     pub(super) dropped: Arc<AtomicU64>,
     pub(super) manner: Manner,
+    pub(super) coming: Coming,
     port: Mutex<Option<Port>>,
 }
 
@@ -94,26 +119,26 @@ impl Times {
     }
 
     /// A frame of the session as it travels.
-    pub(super) fn to_link(self, frame: &mut Frame) {
+    pub(super) fn go_out(self, frame: &mut Frame) {
         let header = &mut frame.header;
         header.time = header.time.plus_nanos(-self.time_ns);
         header.entered = header.entered.plus_nanos(-self.entered_ns);
     }
 
     /// A frame that came as one of the session.
-    pub(super) fn from_link(self, frame: &mut Frame) {
+    pub(super) fn come_in(self, frame: &mut Frame) {
         let header = &mut frame.header;
         header.time = header.time.plus_nanos(self.time_ns);
         header.entered = header.entered.plus_nanos(self.entered_ns);
     }
 
     /// A bound of the session as it travels.
-    pub(super) fn bound_to_link(self, bound: Timestamp) -> Timestamp {
+    pub(super) fn bound_out(self, bound: Timestamp) -> Timestamp {
         moved(bound, -self.time_ns)
     }
 
     /// A bound that came as one of the session.
-    pub(super) fn bound_from_link(self, bound: Timestamp) -> Timestamp {
+    pub(super) fn bound_in(self, bound: Timestamp) -> Timestamp {
         moved(bound, self.time_ns)
     }
 }
@@ -139,7 +164,11 @@ impl Ends {
         let Ports { outlets, inlets, .. } = ports;
         let mut dropped = Vec::with_capacity(plans.len());
         for ((plan, outlet), inlet) in plans.iter().zip(outlets).zip(inlets) {
+            if inlet.is_some() {
+                self.coming.add();
+            }
             let end = End {
+                coming: self.coming.clone(),
                 is_durable: plan.config.delivery == Delivery::Durable,
                 room: plan.config.frames_max,
                 behind_device: plan.edge.behind_device,
@@ -149,9 +178,16 @@ impl Ends {
                 port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
             };
             dropped.push(end.dropped.clone());
-            self.0.insert(plan.edge.to.clone(), Arc::new(end));
+            self.ends.insert(plan.edge.to.clone(), Arc::new(end));
         }
         dropped
+    }
+}
+
+impl Ends {
+    /// Tells whether all streams that come in have ended.
+    pub fn coming(&self) -> Coming {
+        self.coming.clone()
     }
 }
 
@@ -188,7 +224,7 @@ impl LinkCarrier {
     }
 
     fn end(&self, edge: &CutEdge) -> Result<(Arc<End>, Port), Fault> {
-        let end = self.lock().get(&edge.session).and_then(|ends| ends.0.get(&edge.to).cloned());
+        let end = self.lock().get(&edge.session).and_then(|ends| ends.ends.get(&edge.to).cloned());
         let end = end.and_then(|end| end.take().map(|port| (end, port)));
         end.ok_or_else(|| Fault::new(format!("`{}` has no link in this session", edge.name())))
     }

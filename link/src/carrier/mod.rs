@@ -13,8 +13,8 @@ mod sink;
 mod source;
 
 pub use edges::{EdgePlan, edge_plans};
-pub use ends::{Berth, Ends, Lines, LinkCarrier, Manner};
-pub use section::{DOC, EXAMPLE, Host, PARAMS, hosts};
+pub use ends::{Berth, Coming, Ends, Lines, LinkCarrier, Manner};
+pub use section::{DOC, EXAMPLE, Host, PARAMS, SpoolAt, hosts};
 
 use xxhash_rust::xxh3::xxh3_128;
 

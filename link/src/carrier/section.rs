@@ -1,8 +1,13 @@
 //! `[host.NAME]` in a graph file: where a host listens, and how long it waits for one that is gone.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use engine::{AnyParam, Code, Diagnostic, Diagnostics, GraphSpec, Param, SectionSpec, Value};
+use engine::{
+    AnyParam, Code, Diagnostic, Diagnostics, GraphSpec, Param, Params, SectionSpec, Value,
+    path_from,
+};
+
+use crate::spool::WhenFull;
 
 /// What a section is, for the manual.
 pub const DOC: &str = "A host that runs some of the nodes: those that name it (`on = \"NAME\"`), and those behind \
@@ -16,7 +21,7 @@ pub const EXAMPLE: &str = "[host.edge]\n\n[host.cloud]\naddress = [\"127.0.0.1:2
     [node.classes]\nop = \"classify\"\nfrom = \"beats\"\non = \"cloud\"";
 
 /// The parameters of a section, in the order of the manual.
-pub static PARAMS: &[&dyn AnyParam] = &[&ADDRESS, &RESUME_S];
+pub static PARAMS: &[&dyn AnyParam] = &[&ADDRESS, &RESUME_S, &SPOOL, &SPOOL_MB, &WHEN_FULL];
 
 const ADDRESS: Param<&[&str]> = Param::optional(
     "address",
@@ -31,6 +36,20 @@ const RESUME_S: Param<f64> = Param::with_default(
 )
 .within(1.0, 86_400.0);
 
+const SPOOL: Param<&str> = Param::optional(
+    "spool",
+    "Folder for what its edges that lose nothing send, until the other host has it: an outage, or the end      of this process, then loses nothing that fits. For hosts that call. `afferent spool` looks into it.",
+);
+const SPOOL_MB: Param<f64> =
+    Param::with_default("spool_mb", 256.0, "Most bytes of each edge in it, in millions.")
+        .within(0.5, 1e6);
+const WHEN_FULL: Param<&str> = Param::with_default(
+    "when_full",
+    "evict_oldest",
+    "What happens when so many are there: the oldest go, the graph waits, or what is new is dropped.",
+)
+.one_of(&["evict_oldest", "block", "drop_newest"]);
+
 /// A host as its section describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
@@ -40,16 +59,29 @@ pub struct Host {
     pub addresses: Vec<String>,
     /// How long the session of one that is gone is kept.
     pub resume: Duration,
+    /// Where what it sends and may not lose waits on disk.
+    pub spool: Option<SpoolAt>,
 }
 
-/// The hosts of a graph.
+/// A host's spool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpoolAt {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Most bytes of each edge.
+    pub bytes_max: u64,
+    /// What happens then.
+    pub when_full: WhenFull,
+}
+
+/// The hosts of a graph. Relative paths start from the folder of its file.
 ///
 /// # Errors
 /// Everything that is wrong with their sections, at its place.
-pub fn hosts(spec: &GraphSpec) -> Result<Vec<Host>, Diagnostics> {
+pub fn hosts(spec: &GraphSpec, graph_file: Option<&str>) -> Result<Vec<Host>, Diagnostics> {
     let (mut hosts, mut problems) = (Vec::new(), Vec::new());
     for section in &spec.hosts {
-        match host(section) {
+        match host(section, graph_file) {
             Ok(host) => hosts.push(host),
             Err(Diagnostics(wrong)) => problems.extend(wrong),
         }
@@ -57,7 +89,7 @@ pub fn hosts(spec: &GraphSpec) -> Result<Vec<Host>, Diagnostics> {
     if problems.is_empty() { Ok(hosts) } else { Err(Diagnostics(problems)) }
 }
 
-fn host(section: &SectionSpec) -> Result<Host, Diagnostics> {
+fn host(section: &SectionSpec, graph_file: Option<&str>) -> Result<Host, Diagnostics> {
     let params = section.checked_as("host", PARAMS)?;
     let mut problems = Vec::new();
     let mut addresses = Vec::new();
@@ -81,7 +113,35 @@ fn host(section: &SectionSpec) -> Result<Host, Diagnostics> {
         return Err(Diagnostics(problems));
     }
     let resume = Duration::from_secs_f64(params.read(&RESUME_S)?);
-    Ok(Host { name: section.name.value.clone(), addresses, resume })
+    let spool = spool(section, &params, graph_file)?;
+    Ok(Host { name: section.name.value.clone(), addresses, resume, spool })
+}
+
+fn spool(
+    section: &SectionSpec,
+    params: &Params,
+    graph_file: Option<&str>,
+) -> Result<Option<SpoolAt>, Diagnostics> {
+    let Some(folder) = params.read_optional(&SPOOL)? else {
+        let written = [SPOOL_MB.name(), WHEN_FULL.name()].into_iter();
+        let idle =
+            written.filter_map(|name| Some((name, section.param(name)?))).map(|(name, at)| {
+                let message = format!("`{name}` is written, and there is no `spool`");
+                let problem = Diagnostic::error(Code::NoEffect, message).at(&at.place);
+                let hint = "name a folder: `spool = \"spool\"`, or leave the key out";
+                problem.of(format!("host `{}`", section.name.value)).hint(hint)
+            });
+        let idle: Vec<_> = idle.collect();
+        return if idle.is_empty() { Ok(None) } else { Err(Diagnostics(idle)) };
+    };
+    let place = section.param(SPOOL.name()).and_then(|written| written.place.clone());
+    let named = params.read(&WHEN_FULL)?;
+    let when_full = WhenFull::NAMES.iter().find(|(name, _)| *name == named);
+    Ok(Some(SpoolAt {
+        folder: path_from(folder, &place, graph_file).into(),
+        bytes_max: (1e6 * params.read(&SPOOL_MB)?) as u64,
+        when_full: when_full.map_or_else(WhenFull::default, |(_, when_full)| *when_full),
+    }))
 }
 
 /// The port of `HOST:PORT`, if it is one.
@@ -100,7 +160,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<Host>, String> {
         let spec = GraphSpec::parse(&SourceText::new("g.toml", text)).expect("TOML");
-        hosts(&spec).map_err(|problems| problems.to_string())
+        hosts(&spec, Some("g.toml")).map_err(|problems| problems.to_string())
     }
 
     #[test]
@@ -113,6 +173,21 @@ mod tests {
         assert_eq!(hosts[0].resume, Duration::from_secs(60));
         assert_eq!(hosts[1].addresses, ["a.b:1", "[::1]:2"]);
         assert_eq!(hosts[1].resume, Duration::from_secs(5));
+        assert_eq!((&hosts[0].spool, &hosts[1].spool), (&None, &None));
+    }
+
+    #[test]
+    fn a_spool_has_a_size_and_says_what_happens_then() {
+        let hosts = read("[host.edge]\nspool = \"kept\"\nspool_mb = 2\nwhen_full = \"block\"")
+            .expect("nothing is wrong");
+        let folder = PathBuf::from("kept");
+        let spool = SpoolAt { folder, bytes_max: 2_000_000, when_full: WhenFull::Block };
+        assert_eq!(hosts[0].spool, Some(spool));
+
+        let told = read("[host.edge]\nspool_mb = 2\nwhen_full = \"sometimes\"").expect_err("wrong");
+        assert!(told.contains("`when_full` = \"sometimes\" is none of its words"), "{told}");
+        let told = read("[host.edge]\nspool_mb = 2").expect_err("wrong");
+        assert!(told.contains("`spool_mb` is written, and there is no `spool`"), "{told}");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Sink for LinkSink {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
         let Some(outlet) = &mut self.outlet else { return Ok(()) };
         let mut frame = frame.clone();
-        self.end.times.to_link(&mut frame);
+        self.end.times.go_out(&mut frame);
         frame.header.gap = frame.header.gap.or(self.owed);
         let sent = if outlet.is_gone() { Err(frame) } else { outlet.try_send(frame) };
         if sent.is_ok() {
@@ -63,7 +63,7 @@ impl Sink for LinkSink {
 
     fn bound(&mut self, _: usize, bound: Timestamp) -> Result<(), Fault> {
         if let Some(outlet) = &mut self.outlet {
-            outlet.bound(self.end.times.bound_to_link(bound));
+            outlet.bound(self.end.times.bound_out(bound));
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ impl LinkSource {
                 }
                 arrived = inlet.recv() => match arrived {
                 Some(Arrived::Frame(mut frame)) => {
-                    end.times.from_link(&mut frame);
+                    end.times.come_in(&mut frame);
                     if end.is_durable {
                         io.room(0).await;
                         unsettled.push(&frame);
@@ -58,7 +58,7 @@ impl LinkSource {
                 }
                 // The frame behind it says so as well, but it may be long in coming.
                 Some(Arrived::Gap { reason, .. }) => io.gap(reason),
-                Some(Arrived::Bound(bound)) => io.promise(0, end.times.bound_from_link(bound)),
+                Some(Arrived::Bound(bound)) => io.promise(0, end.times.bound_in(bound)),
                 Some(Arrived::End) => {
                     // What is through by now; the rest when the session is.
                     io.promise(0, Timestamp::MAX);
@@ -84,6 +84,7 @@ impl LiveSource for LinkSource {
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
         Box::pin(async move {
             self.bring(io).await;
+            self.end.coming.end();
             self.inlet = None;
             Ok::<(), Fault>(())
         })

@@ -51,4 +51,6 @@ pub struct EdgeStatus {
     pub waiting: usize,
     /// Frames that came and found the graph's ring full. Droppable edges only.
     pub overflown: u64,
+    /// Its spool, if it has one.
+    pub spool: Option<crate::spool::Status>,
 }

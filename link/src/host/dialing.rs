@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,12 +15,12 @@ use engine::{Clock, ControlError, Opener, Running};
 use tokio::task::JoinSet;
 
 use super::{
-    LOOK, LinkThread, Links, News, Part, Peer, Tell, caller::Caller, keys::Keys, new_session,
-    random,
+    LOOK, LinkThread, Links, News, Part, Peer, ShelfError, Tell, caller::Caller, is_empty,
+    keys::Keys, new_session, random, shelves::Shelves,
 };
 use crate::{
     carrier::{Ends, Lines, LinkCarrier, Manner},
-    driver::{Driver, Ended, Handle, Settings},
+    driver::{Driver, Ended, Handle, Settings, Status},
     quic,
     session::Session,
     wire::ByeReason,
@@ -31,6 +32,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 const FLUSH: Duration = Duration::from_secs(10);
 /// How long a graph that was asked to end waits for a host that is gone.
 const PATIENCE_NS: i64 = 5_000_000_000;
+/// Looks without anything left to send, once the run is over, after which the link ends: two seconds.
+const IDLE_LOOKS: u32 = 20;
 /// How long a host may take to answer at the start before that is told.
 const FIRST_NS: i64 = 2_000_000_000;
 
@@ -40,19 +43,26 @@ pub struct Dialing {
     links: Links,
     tasks: JoinSet<u64>,
     shared: Arc<Shared>,
+    shelves: Option<Shelves>,
 }
 
 struct Shared {
     tell: Tell,
     links: Links,
+    /// What does not get through waits on disk.
+    keeps: bool,
     leaves: AtomicBool,
+    /// The run is over.
+    is_over: AtomicBool,
 }
 
 /// What did not get through before the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Frames of edges that lose nothing, which the other side has not acknowledged.
     pub frames: u64,
+    /// Where they wait for the next run, if the graph asks for that.
+    pub kept: Option<PathBuf>,
 }
 
 /// Why nobody can be called.
@@ -62,6 +72,14 @@ pub enum DialError {
     Io(io::Error),
     /// A session cannot be opened.
     Open(ControlError),
+    /// What is sent cannot be kept as the graph asks.
+    Shelf(ShelfError),
+}
+
+impl From<ShelfError> for DialError {
+    fn from(error: ShelfError) -> Self {
+        Self::Shelf(error)
+    }
 }
 
 impl From<io::Error> for DialError {
@@ -81,6 +99,7 @@ impl fmt::Display for DialError {
         match self {
             Self::Io(error) => write!(f, "no socket can be had: {error}"),
             Self::Open(error) => error.fmt(f),
+            Self::Shelf(error) => error.fmt(f),
         }
     }
 }
@@ -114,9 +133,12 @@ impl Dialing {
     ) -> Result<Self, DialError> {
         let thread = LinkThread::start()?;
         let links = Links::default();
-        let shared =
-            Arc::new(Shared { tell, links: links.clone(), leaves: AtomicBool::new(false) });
-        let mut this = Self { links, tasks: JoinSet::new(), shared, thread };
+        let keeps = part.here.spool.is_some();
+        let flags = || AtomicBool::new(false);
+        let (leaves, is_over) = (flags(), flags());
+        let shared = Arc::new(Shared { tell, links: links.clone(), keeps, leaves, is_over });
+        let shelves = part.here.spool.clone().map(Shelves::start).transpose()?;
+        let mut this = Self { links, tasks: JoinSet::new(), shared, shelves, thread };
         let handle = this.thread.handle().clone();
         let endpoint = {
             let _inside = handle.enter();
@@ -125,14 +147,14 @@ impl Dialing {
         let (opener, clock) = (running.opener(), running.clock());
         let keys = &Arc::new(keys);
         let opening = Opening { part, keys, endpoint, opener, clock, carrier, life: random() };
-        for _ in 0..sessions {
-            handle.block_on(this.open(&opening))?;
+        for slot in 0..sessions {
+            handle.block_on(this.open(slot, &opening))?;
         }
         running.expect_no_more();
         Ok(this)
     }
 
-    async fn open(&mut self, opening: &Opening<'_>) -> Result<(), ControlError> {
+    async fn open(&mut self, slot: u32, opening: &Opening<'_>) -> Result<(), DialError> {
         let zero = opening.clock.now();
         // The line of the session and the link's clock begin together: the other host finds zero of the
         // one when it knows the other.
@@ -141,10 +163,16 @@ impl Dialing {
         let (mut ends, mut drivers) = (Ends::default(), Vec::new());
         let name = new_session();
         for peer in &opening.part.peers {
-            let session = Session::new(opening.part.session(peer, name, opening.life));
+            let mut session = Session::new(opening.part.session(peer, name, opening.life));
+            if let Some(shelves) = &self.shelves {
+                shelves.keep(&mut session, peer, slot, &clock)?;
+            }
             let settings = Settings { clock: clock.clone(), flush: FLUSH, ..Settings::default() };
             let (driver, ports) = Driver::new(session, settings);
             let handle = ports.handle.clone();
+            if let Some(shelves) = &self.shelves {
+                shelves.tell(handle.clone());
+            }
             let dropped = ends.add(&peer.edges, ports, lines, Manner::Awaits(ENDS_WITHIN));
             let calls = Caller::new(&opening.endpoint, &peer.host, opening.keys);
             drivers.push((peer.clone(), driver, calls, handle, dropped));
@@ -173,7 +201,7 @@ impl Dialing {
     /// Once the run has ended: lets what lies in the links get through unless it is `stopped`, then
     /// ends them.
     pub fn close(mut self, stopped: bool) -> Left {
-        self.leave();
+        self.shared.is_over.store(true, Ordering::Relaxed);
         if stopped {
             self.links.stop();
         }
@@ -185,7 +213,7 @@ impl Dialing {
             }
             frames
         });
-        Left { frames }
+        Left { frames, kept: self.shelves.as_ref().map(Shelves::folder) }
     }
 }
 
@@ -205,12 +233,14 @@ struct Watch {
     ever_up: bool,
     told: bool,
     told_waiting: bool,
+    idle_looks: u32,
 }
 
 impl Watch {
     fn new(shared: Arc<Shared>, session: u32, peer: Peer, handle: Handle) -> Self {
         let (was_up, ever_up, told, told_waiting) = (false, false, false, false);
-        Self { shared, session, peer, handle, was_up, ever_up, told, told_waiting }
+        let idle_looks = 0;
+        Self { shared, session, peer, handle, was_up, ever_up, told, told_waiting, idle_looks }
     }
 
     /// Runs a link to its end, and gives the frames that did not get through.
@@ -239,22 +269,34 @@ impl Watch {
             (self.was_up, self.ever_up) = (true, true);
             (self.told, self.told_waiting) = (false, false);
         } else if !status.is_up && self.was_up {
-            let why = status.trouble.or(status.refused.map(|(_, why)| why));
+            let refused = status.refused.as_ref().map(|(_, why)| why.clone());
+            let why = status.trouble.clone().or(refused);
             self.tell(&News::Down { session, peer, why, kept: None });
             (self.was_up, self.told) = (false, true);
         } else if !status.is_up && !self.ever_up && !self.told && for_ns > FIRST_NS {
             let addresses = self.peer.host.addresses.clone();
-            self.tell(&News::Alone { peer, addresses, why: status.trouble });
+            self.tell(&News::Alone { peer, addresses, why: status.trouble.clone() });
             self.told = true;
-        } else if !status.is_up
-            && self.shared.leaves.load(Ordering::Relaxed)
-            && for_ns > PATIENCE_NS
-        {
+        }
+        if self.is_enough(&status) {
             self.handle.stop();
         }
         if !self.was_up && self.told && !self.told_waiting {
             self.tell_waiting();
         }
+    }
+
+    /// Whether nothing more is to be waited for.
+    fn is_enough(&mut self, status: &Status) -> bool {
+        let for_ns = status.at.since(status.since);
+        let [leaves, is_over] =
+            [&self.shared.leaves, &self.shared.is_over].map(|flag| flag.load(Ordering::Relaxed));
+        if !status.is_up {
+            return (leaves && for_ns > PATIENCE_NS) || (is_over && self.shared.keeps);
+        }
+        // The other side has all of ours, and goes on as if we were there.
+        self.idle_looks = if is_over && is_empty(status) { self.idle_looks + 1 } else { 0 };
+        self.idle_looks > IDLE_LOOKS
     }
 
     /// Says so if the graph waits for room on an edge.
@@ -265,6 +307,7 @@ impl Watch {
             let inside = status.sent.map_or(0, |sent| sent.inside);
             let holds = plan.config.delivery == crate::session::Delivery::Durable
                 && !plan.edge.behind_device;
+            let holds = holds && status.spool.is_none();
             holds && inside as usize >= plan.config.frames_max && status.waiting > 0
         });
         if let Some((plan, _)) = full {

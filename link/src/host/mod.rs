@@ -18,6 +18,7 @@ mod links;
 mod news;
 mod part;
 mod serving;
+mod shelves;
 mod thread;
 
 pub use dialing::{DialError, Dialing, Left};
@@ -26,6 +27,7 @@ pub use links::{EdgeFigures, LinkFigures, Links};
 pub use news::{News, Tell};
 pub use part::{Part, Peer, Role};
 pub use serving::{ServeError, ServeSettings, Serving};
+pub use shelves::ShelfError;
 use thread::LinkThread;
 
 use std::{
@@ -33,12 +35,14 @@ use std::{
     time::Duration,
 };
 
+use crate::driver::{EdgeStatus, Status};
+
 /// Between two looks at a link: a person takes no delay in it.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A number that differs each time; nothing secret hangs on it.
 fn random() -> u64 {
-    RandomState::new().hash_one(std::time::SystemTime::now())
+    RandomState::new().hash_one(0_u8)
 }
 
 /// A name for a session that no other has.
@@ -47,4 +51,11 @@ fn new_session() -> [u8; 16] {
     name[..8].copy_from_slice(&random().to_le_bytes());
     name[8..].copy_from_slice(&random().to_le_bytes());
     name
+}
+
+/// Whether nothing of what this side sends is still here.
+fn is_empty(status: &Status) -> bool {
+    let inside = |edge: &EdgeStatus| edge.sent.map_or(0, |sent| sent.inside) + edge.waiting as u64;
+    let sent = status.edges.iter().filter(|edge| edge.sent.is_some());
+    sent.map(inside).sum::<u64>() == 0
 }

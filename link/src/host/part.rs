@@ -1,6 +1,6 @@
 //! [`Part`]: what one host has to do with the others.
 
-use engine::{Code, Diagnostic, Plan};
+use engine::{Code, Diagnostic, Diagnostics, Plan};
 
 use crate::{
     carrier::{EdgePlan, Host, edge_plans},
@@ -48,7 +48,7 @@ impl Part {
         here: &str,
         hosts: &[Host],
         graph: [u8; 16],
-    ) -> Result<Self, Diagnostic> {
+    ) -> Result<Self, Diagnostics> {
         let at = |name: &str| hosts.iter().position(|host| host.name == name);
         let own = at(here).expect("only hosts of the graph are planned for");
         let cut = plan.cut_edges();
@@ -60,7 +60,7 @@ impl Part {
                 continue;
             }
             let role = match [&hosts[own], host].map(|host| host.addresses.is_empty()) {
-                [true, true] => return Err(no_address(plan, here, host, &shared[0].name())),
+                [true, true] => return Err(no_address(plan, here, host, &shared[0].name()).into()),
                 [true, false] => Role::Calls,
                 [false, true] => Role::IsCalled,
                 [false, false] if own < number => Role::Calls,

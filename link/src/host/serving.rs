@@ -20,11 +20,12 @@ use tokio::{
 use super::{
     LOOK, LinkThread, Links, News, Part, Peer, Tell,
     incoming::{Door, Incoming},
+    is_empty,
     keys::Keys,
     random,
 };
 use crate::{
-    carrier::{Ends, Lines, LinkCarrier, Manner},
+    carrier::{Coming, Ends, Lines, LinkCarrier, Manner},
     driver::{Driver, Ended, Handle, Settings},
     quic::{self, Arrival},
     session::Session,
@@ -261,6 +262,7 @@ impl Guest {
         let lines = Lines { clock_ns: 0, line_ns: zero.nanos().saturating_neg() };
         let mut ends = Ends::default();
         let dropped = ends.add(&shared.caller.edges, ports, lines, Manner::Leaves);
+        let coming = ends.coming();
         let over = Arc::new(Notify::new());
         let (carrier, heard) = (shared.carrier.clone(), over.clone());
         let room = move |number| Room { berth: carrier.moor(number, ends), over: heard };
@@ -268,7 +270,7 @@ impl Guest {
             Ok(session) => {
                 let peer = &shared.caller.host.name;
                 let number = shared.links.add(session, peer, handle.clone(), dropped);
-                self.host(session, &handle, &mut ended, &over).await;
+                self.host(session, &handle, &mut ended, (&over, &coming)).await;
                 shared.links.remove(number);
             }
             Err(error) => {
@@ -318,32 +320,28 @@ impl Guest {
         session: u32,
         handle: &Handle,
         ended: &mut oneshot::Receiver<Ended>,
-        over: &Notify,
+        (over, coming): (&Notify, &Coming),
     ) {
         let peer = || self.shared.caller.host.name.clone();
         self.tell(&News::Up { session, peer: peer(), at: Some(self.from), again: false });
         let resume = self.shared.part.here.resume;
         let mut looks = tokio::time::interval(LOOK);
-        let mut was_up = true;
+        let (mut was_up, mut drained) = (true, false);
         let why = loop {
             tokio::select! {
                 ended = &mut *ended => {
-                    // Sources of our own would go on: the session is its caller's.
                     let _ = self.shared.opener.drain(session).await;
                     over.notified().await;
                     break ended.map_or_else(|_| "its link failed".to_owned(), |ended| ended.text);
                 }
                 () = over.notified() => {
-                    // What it gave last is still under way.
-                    let last = tokio::time::timeout(FLUSH, &mut *ended).await;
-                    let text = match last {
-                        Ok(Ok(ended)) => ended.text,
-                        _ => "its graph has ended".to_owned(),
-                    };
-                    handle.stop();
-                    break text;
+                    break last_words(handle, ended).await;
                 }
                 _ = looks.tick() => {}
+            }
+            if coming.have_ended() && !drained {
+                // Sources of our own would go on: the session is its caller's.
+                drained = self.shared.opener.drain(session).await.is_ok();
             }
             let status = handle.status();
             if status.is_up != was_up {
@@ -372,4 +370,25 @@ impl Guest {
     fn tell(&self, news: &News) {
         (self.shared.tell)(news);
     }
+}
+
+/// The graph of a session is over: what it gave last gets through, if somebody takes it. How the link
+/// ended.
+async fn last_words(handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> String {
+    let last = async {
+        loop {
+            match tokio::time::timeout(LOOK, &mut *ended).await {
+                Ok(ended) => return ended.ok(),
+                Err(_) if is_empty(&handle.status()) => return None,
+                Err(_) => {}
+            }
+        }
+    };
+    let last = tokio::time::timeout(FLUSH, last).await;
+    if let Ok(Some(ended)) = last {
+        return ended.text;
+    }
+    handle.stop();
+    drop(tokio::time::timeout(FLUSH, ended).await);
+    "its graph has ended here".to_owned()
 }

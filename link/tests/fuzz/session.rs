@@ -77,7 +77,7 @@ impl End {
                     if end {
                         self.streams.remove(&stream);
                     }
-                    sent.push((Some((number, end)), bytes));
+                    sent.push((Some((number, end)), bytes.to_vec()));
                 }
                 Output::Close => self.has_closed = true,
                 _ => {}
@@ -90,7 +90,14 @@ impl End {
 
 fn path() -> Path {
     let (datagram_max, room) = (1_200, 64 << 10);
-    Path { rtt_ns: 10 * MS, bytes_per_s: 1e6, datagram_max, datagram_room: room, stream_room: room }
+    Path {
+        rtt_ns: 10 * MS,
+        bytes_per_s: 1e6,
+        datagram_max,
+        datagram_room: room,
+        stream_room: room,
+        bulk_room: room,
+    }
 }
 
 #[test]

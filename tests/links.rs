@@ -1,0 +1,174 @@
+//! Two hosts of one graph in one process, over QUIC on the loopback: what a device on the one brings to
+//! the other, and when it happened there.
+
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+
+use afferent_suite::{
+    kinds::{self, tally},
+    waiting,
+};
+use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, SourceText};
+use link::{
+    carrier::{LinkCarrier, graph_hash, hosts},
+    host::{Dialing, Keys, Part, ServeSettings, Serving, Tell},
+    quic,
+};
+
+/// Longer than any of these takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// One host's part of a graph, started without a session.
+struct Host {
+    part: Part,
+    carrier: LinkCarrier,
+    running: Running,
+}
+
+impl Host {
+    fn start(graph: &str, name: &str) -> Self {
+        let spec = GraphSpec::parse(&SourceText::new("links.toml", graph)).expect("a graph");
+        let carrier = LinkCarrier::default();
+        let mut options = PlanOptions::new(Arc::new(Disk));
+        options.host = Some(name.to_owned());
+        options.carrier = Some(Arc::new(carrier.clone()));
+        let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, &[&waiting::DEVICE]]);
+        let plan = spec.plan(&catalog, &options).unwrap_or_else(|why| panic!("{why}"));
+        let all = hosts(&spec, None).unwrap_or_else(|why| panic!("{why}"));
+        let part = Part::new(&plan, name, &all, graph_hash("links"));
+        let part = part.unwrap_or_else(|why| panic!("{why}"));
+        let plan: Arc<Plan> = Arc::new(plan);
+        let options = RunOptions { sessions: 0, ..RunOptions::default() };
+        let running = plan.start(&options).expect("nothing is built yet");
+        Self { part, carrier, running }
+    }
+}
+
+/// A folder for keys, gone with the test.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("afferent-{name}-{}", std::process::id())))
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::open_in(&self.0).expect("there is room for a key")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs a graph on `edge` and `cloud` to its end.
+fn run(name: &str, graph: impl Fn(&str) -> String) {
+    let home = Home::new(name);
+    let silent: Tell = Arc::new(|_| ());
+    let cloud = Host::start(&graph("127.0.0.1:1"), "cloud");
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    let settings = ServeSettings { listen, sessions_max: 4, quic: quic::Settings::default() };
+    let Host { part, carrier, running: far } = cloud;
+    let serving = Serving::start(part, &home.keys(), &settings, &far, &carrier, silent.clone());
+    let serving = serving.expect("a free port");
+    // The clocks of the two count from moments that lie apart.
+    assert_eq!(far.wait_for(Duration::from_millis(300)), None);
+
+    let edge = Host::start(&graph(&serving.address().to_string()), "edge");
+    let dialing = Dialing::start(&edge.part, home.keys(), &edge.running, &edge.carrier, 1, silent);
+    let dialing = dialing.unwrap_or_else(|why| panic!("{why}"));
+    let outcome = edge.running.wait_for(LIMIT).expect("the device ends");
+    assert_eq!(outcome.fault, None);
+    assert_eq!(dialing.close(false).frames, 0, "nothing is left behind");
+    far.drain();
+    assert_eq!(far.wait_for(LIMIT).expect("its sessions have ended").fault, None);
+    serving.close();
+    for report in [edge.running.report(), far.report()] {
+        assert!(report.is_balanced(), "{:?}", report.edges);
+    }
+}
+
+/// A frame every 10 ms of its time line.
+const EVERY_NS: i64 = 10_000_000;
+const FRAMES: i64 = 100;
+
+#[test]
+fn times_of_a_device_are_those_of_its_own_line_on_the_other_host() {
+    run("times", |address| {
+        format!(
+            r#"
+            [host.edge]
+            [host.cloud]
+            address = ["{address}"]
+            [node.device]
+            op = "device"
+            frames = {FRAMES}
+            on = "edge"
+            [node.kept]
+            op = "tally"
+            from = {{ node = "device", on_full = "block" }}
+            on = "cloud"
+            key = "links_kept"
+            [node.fresh]
+            op = "tally"
+            from = {{ node = "device", on_full = "drop_oldest" }}
+            on = "cloud"
+            key = "links_fresh"
+            "#
+        )
+    });
+
+    let kept = tally("links_kept");
+    assert_eq!(kept.len() as i64, FRAMES, "what blocks loses nothing");
+    for (n, (_, frame)) in (0..).zip(&kept) {
+        assert_eq!(frame.samples()[0], (10 * n) as f32, "each once, in order");
+        let header = frame.header;
+        assert!(header.uncertainty_ns > 0, "nobody knows another's clock to the nanosecond");
+        // Zero of the line was found with as much error again. Were the lines not aligned, they would be
+        // 300 ms apart.
+        let off_ns = (header.time.nanos() - n * EVERY_NS).abs();
+        assert!(off_ns < 50_000_000, "frame {n} is off by {off_ns} ns");
+    }
+    // Datagrams may be lost, but not in silence, and never come twice or late.
+    let fresh = tally("links_fresh");
+    assert!(fresh.windows(2).all(|pair| {
+        let [before, after] = [&pair[0].1, &pair[1].1];
+        let step = after.samples()[0] - before.samples()[0];
+        step == 10.0 || (step > 10.0 && after.header.gap.is_some())
+    }));
+    assert!(!fresh.is_empty());
+}
+
+#[test]
+fn a_join_fires_with_what_comes_from_two_hosts() {
+    run("join", |address| {
+        format!(
+            r#"
+            [host.edge]
+            [host.cloud]
+            address = ["{address}"]
+            [node.device]
+            op = "device"
+            frames = {FRAMES}
+            on = "edge"
+            [node.count]
+            op = "count"
+            samples = 600
+            on = "cloud"
+            [node.sum]
+            op = "sum"
+            from = {{ in = "count", other = {{ node = "device", on_full = "block" }} }}
+            on = "cloud"
+            [node.sums]
+            op = "tally"
+            from = "sum"
+            on = "cloud"
+            key = "links_sum"
+            "#
+        )
+    });
+
+    let samples: usize = tally("links_sum").iter().map(|(_, frame)| frame.len()).sum();
+    assert_eq!(samples, 600, "every sample of the one has met one of the other");
+}
