@@ -82,6 +82,11 @@ pub struct Estimate {
 }
 
 impl ClockFilter {
+    /// Forgets the clock: the other host's process has started anew, and its clock with it.
+    pub fn forget(&mut self) {
+        *self = Self { jumps: self.jumps, ..Self::default() };
+    }
+
     /// Takes in an answer: when the question left us, came there, when the answer left there, came
     /// back. Compares it with all that are kept, which takes some 40 µs.
     pub fn hear(

@@ -31,6 +31,11 @@ impl Translation {
         !is_held
     }
 
+    /// Forgets the offset: there is another clock to follow.
+    pub const fn forget(&mut self) {
+        self.held = None;
+    }
+
     /// Whether an offset is known.
     pub const fn is_known(&self) -> bool {
         self.held.is_some()

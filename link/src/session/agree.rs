@@ -32,9 +32,14 @@ impl Session {
             next: match edge {
                 Edge::DurableOut(out, _) => out.first(),
                 Edge::DroppableOut(out, _) => out.first(),
-                Edge::DurableIn(input) => input.unconsumed(),
+                Edge::DurableIn(input) => input.acknowledgeable(),
                 Edge::DroppableIn(input) => input.counts.next,
             },
+            count: Some(match edge {
+                Edge::DurableOut(out, _) => out.count(),
+                Edge::DurableIn(input) => input.count(),
+                _ => 0,
+            }),
             format: describe(&config.format),
         });
         Hello {
@@ -60,6 +65,7 @@ impl Session {
         let version = self.newest.min(hello.newest);
         let is_other = version != self.version;
         self.version = version;
+        let mut ahead = Vec::new();
         for (n, theirs) in hello.edges.iter().enumerate() {
             let config = &self.config.edges[n];
             let fresh = || FrameWriter::new(&config.format, version, config.packed);
@@ -69,12 +75,20 @@ impl Session {
                         *writer = fresh();
                     }
                     if is_new {
-                        // What was written already may have come before it knew us.
+                        // What was written already may have come before it knew us, and what may be
+                        // written the one before it has granted.
                         out.lose();
+                        out.grant(0, 0);
                         self.out.push_back(Output::Reset(super::StreamKey::Edge(n as u16)));
                     }
-                    // Places that a life before ours has given are not ours to acknowledge.
-                    if !is_new || theirs.next <= out.furthest() {
+                    let knows_us = match theirs.count {
+                        Some(count) => count == out.count(),
+                        // It does not say: places that a life before ours has given are not ours.
+                        None => !is_new || theirs.next <= out.furthest(),
+                    };
+                    if knows_us && is_new && theirs.next > out.furthest() {
+                        ahead.push(n);
+                    } else if knows_us {
                         out.resume(theirs.next)?;
                     }
                 }
@@ -83,11 +97,16 @@ impl Session {
                         *writer = fresh();
                     }
                 }
-                Edge::DurableIn(input) if has_restarted => {
-                    input.restart(theirs.next);
-                    self.tell_gap(n as u16, DurableIn::RESTART, 0);
+                Edge::DurableIn(input) => {
+                    let count = theirs.count.unwrap_or(hello.life);
+                    if input.count() == count {
+                        if is_new {
+                            input.revive();
+                        }
+                    } else if input.restart(count, theirs.next) {
+                        self.tell_gap(n as u16, DurableIn::RESTART, 0);
+                    }
                 }
-                Edge::DurableIn(_) => {}
                 Edge::DroppableIn(input) if has_restarted => {
                     let waiting = input.restart(theirs.next);
                     for frame in waiting {
@@ -98,10 +117,39 @@ impl Session {
                 Edge::DroppableIn(_) => {}
             }
         }
+        if !ahead.is_empty() {
+            self.count_anew(now, &ahead);
+            return Ok(());
+        }
+        if has_restarted {
+            // Behind what waited for the other life's clock.
+            self.clock.forget();
+            self.translation.forget();
+            self.answers = 0;
+        }
         let connection = self.connection.as_mut().expect("it has just spoken");
         connection.hello_heard = true;
+        if has_restarted {
+            connection.asked = None;
+        }
         self.tell_ready();
         Ok(())
+    }
+
+    /// The other side has frames of these edges that we have forgotten to have sent, as after power
+    /// loss. New ones must not have their places: we count anew, and say so on another connection.
+    fn count_anew(&mut self, now: Timestamp, edges: &[usize]) {
+        for &n in edges {
+            if let Edge::DurableOut(out, _) = &mut self.edges[n] {
+                // Odd, as a hello without a count has none.
+                out.recount((out.count() ^ self.config.life.rotate_left(17)).wrapping_mul(25) | 1);
+            }
+        }
+        self.totals.recounts += 1;
+        self.agreed = None;
+        self.out.push_back(Output::Close);
+        self.forget(now);
+        self.next_call = now;
     }
 
     /// Frames may come once their times can be understood.
@@ -165,6 +213,24 @@ impl Session {
             self.out.push_back(Output::Stream { stream, bytes, priority: 2, end: true });
         }
         self.part(now, reason, text);
+    }
+
+    /// The other side leaves. If it is done, what it sent before may still be on its way.
+    pub(super) fn hear_farewell(&mut self, now: Timestamp, reason: ByeReason, text: String) {
+        match &mut self.connection {
+            Some(connection) if reason == ByeReason::Done => connection.farewell = Some(text),
+            _ => self.part(now, reason, text),
+        }
+    }
+
+    /// Lets the other side go once it has said that it leaves, and all it sent is here.
+    pub(super) fn let_go(&mut self, now: Timestamp) {
+        if !self.has_received_all() {
+            return;
+        }
+        if let Some(text) = self.connection.as_mut().and_then(|c| c.farewell.take()) {
+            self.part(now, ByeReason::Done, text);
+        }
     }
 
     /// Gives the connection up, for a while or for good.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Timestamp;
 
-use super::{config::Timing, io::Path};
+use super::{config::Timing, io::Path, pace::Pace};
 use crate::wire::{Assembler, Message};
 
 /// Streams that the other side may have open at once, besides one for each edge.
@@ -25,8 +25,12 @@ pub(super) struct Connection {
     begun: Timestamp,
     pub(super) asked: Option<Timestamp>,
     pub(super) answers: Vec<Message>,
+    /// How fast edges catch up.
+    pub(super) pace: Pace,
     pub(super) hello_heard: bool,
     pub(super) ready_told: bool,
+    /// The other side has said that it leaves, as it is done.
+    pub(super) farewell: Option<String>,
 }
 
 /// A stream while it is read.
@@ -42,6 +46,7 @@ pub(super) struct InStream {
 impl Connection {
     pub(super) fn new(now: Timestamp, path: Path) -> Self {
         Self {
+            pace: Pace::new(now, &path),
             path,
             streams: BTreeMap::new(),
             control: Vec::new(),
@@ -51,6 +56,7 @@ impl Connection {
             answers: Vec::new(),
             hello_heard: false,
             ready_told: false,
+            farewell: None,
         }
     }
 

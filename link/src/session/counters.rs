@@ -5,8 +5,10 @@ use engine::Gap;
 /// Counts of an edge on the side that sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Frames handed in.
+    /// Frames handed in, those included that a process before this one was handed.
     pub taken: u64,
+    /// Frames that were found in a spool.
+    pub found: u64,
     /// Durable: consumed by the other side. Droppable: handed to the connection in full.
     pub sent: u64,
     /// Dropped before they were sent, by reason.
@@ -51,6 +53,8 @@ pub struct Totals {
     pub silences: u64,
     /// What could not be read, or had no meaning.
     pub malformed: u64,
+    /// How often the other side knew more of what we had sent than we did.
+    pub recounts: u64,
     /// Frames that came before the two sides had agreed.
     pub early: u64,
     /// Datagrams and their bytes, out.

@@ -9,7 +9,7 @@ use super::{
     counters::Sent,
     io::{Path, StreamKey},
 };
-use crate::wire::{FrameWriter, longest, put_preamble};
+use crate::wire::{FRAME_HEAD, FrameWriter, RECORD_HEAD, longest, put_preamble};
 
 /// A frame that waits.
 #[derive(Debug)]
@@ -191,6 +191,11 @@ impl DroppableOut {
         !self.waiting.is_empty() && self.fits_datagram(path)
     }
 
+    /// About how many bytes wait that fit datagrams.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.bytes + self.waiting.len() * (RECORD_HEAD + FRAME_HEAD)
+    }
+
     fn fits_datagram(&self, path: &Path) -> bool {
         // The preamble stands before the first record.
         self.longest <= path.datagram_max.saturating_sub(4)
@@ -209,6 +214,10 @@ impl DroppableOut {
             return false;
         }
         let at = out.len();
+        let known = self.waiting.front().and_then(|first| writer.len(&first.frame));
+        if known.is_some_and(|len| at + len > room) {
+            return false;
+        }
         let mut first = self.waiting.pop_front().expect("just seen");
         let own = first.frame.header.gap;
         first.frame.header.gap = self.gap.or(own);
@@ -278,14 +287,17 @@ impl DroppableOut {
     /// The bound to tell, with the place of the next frame: a new one once all frames before it are
     /// sent, the old one again with `again` until the other side has it.
     pub(super) fn bound_to_tell(&mut self, again: bool) -> Option<(u64, Timestamp)> {
-        let all_sent = self.counts.inside == 0;
-        let is_new = self.bound > self.told_bound;
-        let is_news = self.bound > self.known_bound && (is_new || again);
-        if !all_sent || !is_news {
+        if !self.has_bound_to_tell(again) {
             return None;
         }
         self.told_bound = self.bound;
         Some((self.next, self.bound))
+    }
+
+    pub(super) fn has_bound_to_tell(&self, again: bool) -> bool {
+        let all_sent = self.counts.inside == 0;
+        let is_new = self.bound > self.told_bound;
+        all_sent && self.bound > self.known_bound && (is_new || again)
     }
 
     /// How many frames the edge had, to be told once on a connection.

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use engine::{Gap, Timestamp};
 
 use super::{config::EdgeConfig, counters::Received};
-use crate::wire::{Message, WireError};
+use crate::{
+    spool::Memory,
+    wire::{Message, WireError},
+};
 
 /// Gives each frame out once, in order, and acknowledges those that were consumed.
 #[derive(Debug)]
@@ -16,8 +19,14 @@ pub(super) struct DurableIn {
     given: VecDeque<u64>,
     /// Given out before the other side counted anew: nobody waits to hear that they are consumed.
     stale: usize,
-    /// What was acknowledged last, and the credit that was granted with it.
-    told: Option<u64>,
+    /// Which counting the places belong to; 0 where nothing was ever heard.
+    count: u64,
+    /// Where the counting began for us.
+    base: u64,
+    /// Where it is noted what was consumed, before that is acknowledged.
+    memory: Option<Memory>,
+    /// What was acknowledged last, and what was consumed then, which credit was granted from.
+    told: Option<(u64, u64)>,
     /// Since when there is something to acknowledge.
     pub(super) since: Option<Timestamp>,
     bound: Timestamp,
@@ -32,6 +41,9 @@ impl DurableIn {
             bytes_max: config.bytes_max as u64,
             given: VecDeque::new(),
             stale: 0,
+            count: 0,
+            base: 0,
+            memory: None,
             told: None,
             since: None,
             bound: Timestamp::MIN,
@@ -40,7 +52,44 @@ impl DurableIn {
         }
     }
 
-    /// The first place that is not consumed: the other side keeps it and what follows.
+    /// Notes on disk what was consumed, and goes on where a process before this one was.
+    pub(super) fn remember_in(&mut self, memory: Memory) {
+        (self.count, self.base) = memory.noted();
+        self.counts.next = self.base;
+        self.memory = Some(memory);
+    }
+
+    /// Which counting the places belong to.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) const fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    /// The first place that is not acknowledged: the other side keeps it and what follows.
+    pub(super) fn acknowledgeable(&self) -> u64 {
+        let consumed = self.unconsumed();
+        let noted = self.memory.as_ref().map(|m| m.acknowledgeable(self.count, consumed));
+        noted.map_or(consumed, |noted| noted.max(self.base))
+    }
+
+    fn note(&self) {
+        if let Some(memory) = &self.memory {
+            memory.note(self.count, self.unconsumed());
+        }
+    }
+
+    /// What was noted meanwhile is to be acknowledged.
+    pub(super) fn poll(&mut self, now: Timestamp) {
+        let acknowledged = self.told.map(|(acknowledged, _)| acknowledged);
+        if self.memory.is_some() && acknowledged.is_some_and(|told| told < self.acknowledgeable()) {
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// The first place that is not consumed.
     pub(super) fn unconsumed(&self) -> u64 {
         self.given.front().copied().unwrap_or(self.counts.next)
     }
@@ -48,6 +97,16 @@ impl DurableIn {
     /// The first place that has not come.
     pub(super) const fn next(&self) -> u64 {
         self.counts.next
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Whether everything that came is consumed, and the other side was told so.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        let next = self.counts.next;
+        self.given.is_empty() && self.told == Some((next, next))
     }
 
     /// Whether the frame at this place is new.
@@ -78,11 +137,18 @@ impl DurableIn {
         let stale = frames.min(self.stale);
         self.stale -= stale;
         self.given.drain(..(frames - stale).min(self.given.len()));
+        self.note();
         self.since.get_or_insert(now);
     }
 
-    /// Frames the other side does not have any more: how many are missing here.
-    pub(super) fn skip(&mut self, from: u64, to: u64) -> Result<u64, WireError> {
+    /// Places the other side has nothing for: whether some are new, and how many frames they stood for,
+    /// which nobody knows where it has started anew.
+    pub(super) fn skip(
+        &mut self,
+        from: u64,
+        to: u64,
+        reason: Gap,
+    ) -> Result<Option<u64>, WireError> {
         let next = self.counts.next;
         if from > next {
             let what = "the start of a gap";
@@ -90,8 +156,16 @@ impl DurableIn {
         }
         let missing = to.saturating_sub(next);
         self.counts.next += missing;
+        self.note();
+        if missing == 0 {
+            return Ok(None);
+        }
+        if reason == Self::RESTART {
+            self.counts.restarts += 1;
+            return Ok(Some(0));
+        }
         self.counts.lost = self.counts.lost.saturating_add(missing);
-        Ok(missing)
+        Ok(Some(missing))
     }
 
     /// A bound behind the frames before `next`, if it says more than the last.
@@ -110,12 +184,20 @@ impl DurableIn {
         is_news
     }
 
-    /// The other side has started anew and counts from `next`.
-    pub(super) fn restart(&mut self, next: u64) {
+    /// The other side counts in another way than we know, from `next`; whether something may be missing.
+    pub(super) fn restart(&mut self, count: u64, next: u64) -> bool {
+        let is_first = self.count == 0 && next == self.counts.next;
         self.stale += self.given.len();
         self.given.clear();
-        self.counts.next = next;
-        self.counts.restarts += 1;
+        (self.count, self.base, self.counts.next) = (count, next, next);
+        self.counts.restarts += u64::from(!is_first);
+        self.note();
+        self.revive();
+        !is_first
+    }
+
+    /// Another process of the other side goes on with the same counting.
+    pub(super) fn revive(&mut self) {
         (self.told, self.has_ended, self.bound) = (None, false, Timestamp::MIN);
     }
 
@@ -127,18 +209,19 @@ impl DurableIn {
 
     /// Whether half of the credit is used up, so that it should be renewed at once.
     pub(super) fn is_urgent(&self) -> bool {
-        self.told.is_none_or(|told| self.unconsumed() >= told + self.frames_max.div_ceil(2))
+        let half = self.frames_max.div_ceil(2);
+        self.told.is_none_or(|(_, consumed)| self.unconsumed() >= consumed + half)
     }
 
     /// Acknowledgement and credit, if there is anything new in them.
     pub(super) fn tell(&mut self) -> Option<[Message; 2]> {
         self.since = None;
-        let next = self.unconsumed();
-        if self.told == Some(next) {
+        let (next, consumed) = (self.acknowledgeable(), self.unconsumed());
+        if self.told == Some((next, consumed)) {
             return None;
         }
-        self.told = Some(next);
-        let credit = Message::Credit { frames: next + self.frames_max, bytes: self.bytes_max };
+        self.told = Some((next, consumed));
+        let credit = Message::Credit { frames: consumed + self.frames_max, bytes: self.bytes_max };
         Some([Message::Ack { next, bound: self.bound }, credit])
     }
 

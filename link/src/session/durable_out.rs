@@ -1,11 +1,15 @@
 //! [`DurableOut`]: the sending end of an edge that loses nothing.
 
-use std::collections::VecDeque;
-
 use engine::{Frame, Gap, Timestamp};
 
-use super::{config::EdgeConfig, counters::Sent};
-use crate::wire::{FrameWriter, Message, WireError, put_preamble};
+use super::{backlog::Backlog, config::EdgeConfig, counters::Sent};
+use crate::{
+    spool::{Kept, Spool},
+    wire::{FrameWriter, Message, WireError, put_preamble},
+};
+
+/// What waits longer than this when a connection begins is no live edge any more.
+const BEHIND_BYTES: usize = 16 << 10;
 
 /// Keeps frames until they are acknowledged.
 ///
@@ -15,15 +19,15 @@ use crate::wire::{FrameWriter, Message, WireError, put_preamble};
 #[derive(Debug)]
 pub(super) struct DurableOut {
     edge: u16,
-    kept: VecDeque<Frame>,
-    first: u64,
+    backlog: Backlog,
+    /// Which counting its places belong to.
+    count: u64,
     sent: u64,
+    /// Items of the backlog that are sent.
+    items: usize,
     /// The furthest that was ever sent: what an acknowledgement may name.
     furthest: u64,
-    bytes: usize,
     flying: usize,
-    frames_max: usize,
-    bytes_max: usize,
     /// How far the other side lets us go.
     credit_place: u64,
     credit_bytes: usize,
@@ -34,21 +38,21 @@ pub(super) struct DurableOut {
     ended: bool,
     told_end: bool,
     is_open: bool,
+    /// It has something to catch up with.
+    lags: bool,
     pub(super) counts: Sent,
 }
 
 impl DurableOut {
-    pub(super) fn new(edge: u16, config: &EdgeConfig) -> Self {
+    pub(super) fn new(edge: u16, config: &EdgeConfig, life: u64) -> Self {
         Self {
             edge,
-            kept: VecDeque::new(),
-            first: 0,
+            backlog: Backlog::new(config),
+            count: life,
             sent: 0,
+            items: 0,
             furthest: 0,
-            bytes: 0,
             flying: 0,
-            frames_max: config.frames_max,
-            bytes_max: config.bytes_max,
             credit_place: 0,
             credit_bytes: 0,
             bound: Timestamp::MIN,
@@ -57,26 +61,83 @@ impl DurableOut {
             ended: false,
             told_end: false,
             is_open: false,
+            lags: false,
             counts: Sent::default(),
         }
     }
 
+    /// Keeps frames in a spool too, and begins with what is there.
+    pub(super) fn keep_in(&mut self, spool: Spool) {
+        assert_eq!(self.counts.taken, 0, "frames were handed in before");
+        self.count = spool.opened().count;
+        let found = self.backlog.keep_in(spool);
+        (self.counts.taken, self.counts.found, self.counts.inside) = (found, found, found);
+        (self.sent, self.furthest) = (self.backlog.first(), self.backlog.start());
+    }
+
+    pub(super) const fn spool(&self) -> Option<&Spool> {
+        self.backlog.spool()
+    }
+
+    /// Which counting its places belong to.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The other side knows places of this counting that we have not given out: we have forgotten
+    /// some, and count anew.
+    pub(super) fn recount(&mut self, count: u64) {
+        self.count = count;
+        if let Some(spool) = self.backlog.spool() {
+            spool.recount(count);
+        }
+    }
+
     pub(super) fn has_room(&self, bytes: usize) -> bool {
-        let fits = self.kept.len() < self.frames_max && self.bytes + bytes <= self.bytes_max;
-        !self.ended && (self.kept.is_empty() || fits)
+        !self.ended && self.backlog.takes(bytes)
     }
 
     /// Takes a frame, or gives it back while there is no room.
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Frame> {
-        let bytes = frame.buffer().bytes_len();
-        if !self.has_room(bytes) {
+        if self.ended {
             return Err(frame);
         }
-        self.bytes += bytes;
-        self.kept.push_back(frame);
+        self.backlog.take(frame)?;
         self.counts.taken += 1;
         self.counts.inside += 1;
+        self.count_losses();
         Ok(())
+    }
+
+    /// Takes in what the spool has done.
+    pub(super) fn poll(&mut self, now: Timestamp) {
+        if self.backlog.spool().is_some() {
+            self.backlog.poll(now);
+            if self.ended {
+                self.backlog.flush();
+            }
+            self.count_losses();
+        }
+    }
+
+    /// Whether the disk has written nothing for a while, though it should.
+    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        self.backlog.is_slow(now)
+    }
+
+    fn count_losses(&mut self) {
+        for (lost, reason) in self.backlog.losses().into_iter().zip(Gap::ALL) {
+            for _ in 0..lost {
+                self.counts.drop(reason);
+            }
+        }
+        debug_assert_eq!(self.counts.inside, self.backlog.frames());
+    }
+
+    /// What is in memory, the rest being on disk.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.backlog.held()
     }
 
     pub(super) fn raise(&mut self, bound: Timestamp) {
@@ -85,10 +146,11 @@ impl DurableOut {
 
     pub(super) fn end(&mut self) {
         self.ended = true;
+        self.backlog.flush();
     }
 
     pub(super) const fn first(&self) -> u64 {
-        self.first
+        self.backlog.first()
     }
 
     /// The first place that was never sent.
@@ -96,13 +158,9 @@ impl DurableOut {
         self.furthest
     }
 
-    fn next(&self) -> u64 {
-        self.first + self.kept.len() as u64
-    }
-
     /// The connection is gone, and with it what the other side has not acknowledged.
     pub(super) fn lose(&mut self) {
-        self.sent = self.first;
+        (self.sent, self.items) = (self.backlog.first(), 0);
         self.flying = 0;
         (self.is_open, self.told_end, self.told_bound) = (false, false, Timestamp::MIN);
     }
@@ -113,26 +171,25 @@ impl DurableOut {
             let what = "an acknowledged place";
             return Err(WireError::TooLong { what, is: next, max: self.furthest });
         }
-        while self.first < next {
-            let frame = self.kept.pop_front().expect("what was sent is kept");
-            let bytes = frame.buffer().bytes_len();
-            self.bytes -= bytes;
-            if self.first < self.sent {
-                self.flying -= bytes;
-            }
-            self.first += 1;
-            self.counts.inside -= 1;
-            self.counts.sent += 1;
+        if next <= self.backlog.first() {
+            return Ok(());
         }
-        self.sent = self.sent.max(self.first);
+        let gone = self.backlog.items_before(next);
+        let flown = (0..gone.min(self.items)).filter_map(|n| self.backlog.get(n));
+        self.flying -= flown.map(super::backlog::Item::bytes).sum::<usize>();
+        self.items -= gone.min(self.items);
+        let frames = self.backlog.acknowledge(next);
+        self.counts.inside -= frames;
+        self.counts.sent += frames;
+        self.sent = self.sent.max(next);
         Ok(())
     }
 
     /// The other side begins at `next`, as it says first thing on a connection. If it has forgotten
     /// what it had acknowledged, that is gone.
     pub(super) fn resume(&mut self, next: u64) -> Result<(), WireError> {
-        if next < self.first {
-            self.gap = Some((next, self.first));
+        if next < self.backlog.first() {
+            self.gap = Some((next, self.backlog.first()));
             // Told first, so whatever was written already has to be written anew.
             self.lose();
             return Ok(());
@@ -150,26 +207,43 @@ impl DurableOut {
         self.may_send() || self.gap.is_some() || self.has_news()
     }
 
+    /// Whether what it sends now is from before: frames that wait on disk, or did when the connection
+    /// began.
+    pub(super) fn is_behind(&self) -> bool {
+        self.backlog.spool().is_some() && (self.lags || self.waits_for_disk())
+    }
+
+    /// Whether more than a little waits to be sent.
+    fn waits_for_disk(&self) -> bool {
+        let waiting = self.backlog.held_bytes().saturating_sub(self.flying);
+        self.backlog.has_middle() || (!self.is_open && waiting > BEHIND_BYTES)
+    }
+
     fn may_send(&self) -> bool {
-        let Some(frame) = self.kept.get((self.sent - self.first) as usize) else { return false };
-        let fits = self.flying + frame.buffer().bytes_len() <= self.credit_bytes;
-        self.sent < self.credit_place && (fits || self.flying == 0)
+        let Some(item) = self.backlog.get(self.items) else { return false };
+        let fits = self.flying + item.bytes() <= self.credit_bytes;
+        match item.kept {
+            Kept::Frame(_) => self.sent < self.credit_place && (fits || self.flying == 0),
+            Kept::Gap { .. } => true,
+        }
     }
 
     /// Bound and end come behind the frames before them.
     fn has_news(&self) -> bool {
-        self.sent == self.next() && (self.bound > self.told_bound || (self.ended && !self.told_end))
+        let is_level = self.sent == self.backlog.next();
+        is_level && (self.bound > self.told_bound || (self.ended && !self.told_end))
     }
 
     /// Whether the other side has everything.
     pub(super) fn is_done(&self) -> bool {
-        self.ended && self.told_end && self.kept.is_empty()
+        self.ended && self.told_end && self.backlog.first() == self.backlog.next()
     }
 
     /// Bytes for the stream, about `most` of them.
     pub(super) fn write(&mut self, writer: &mut FrameWriter, version: u8, most: usize) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.is_open {
+            self.lags = self.waits_for_disk();
             put_preamble(&mut out, version);
             self.is_open = true;
         }
@@ -177,15 +251,24 @@ impl DurableOut {
             Message::Gap { from, to, reason: Gap::Restart }.put(&mut out, self.edge);
         }
         while out.len() < most && self.may_send() {
-            let frame = &self.kept[(self.sent - self.first) as usize];
-            writer.put(&mut out, self.edge, self.sent, frame);
-            self.flying += frame.buffer().bytes_len();
-            self.sent += 1;
+            let item = self.backlog.get(self.items).expect("it may be sent");
+            match &item.kept {
+                Kept::Frame(frame) => {
+                    writer.put(&mut out, self.edge, item.from, frame);
+                    self.counts.written += 1;
+                }
+                Kept::Gap { reason, .. } => {
+                    let (from, to, reason) = (item.from, item.to, *reason);
+                    Message::Gap { from, to, reason }.put(&mut out, self.edge);
+                }
+            }
+            self.flying += item.bytes();
+            (self.sent, self.items) = (item.to, self.items + 1);
             self.furthest = self.furthest.max(self.sent);
-            self.counts.written += 1;
         }
+        self.lags &= self.sent < self.backlog.next();
         if self.has_news() {
-            let next = self.next();
+            let next = self.backlog.next();
             if self.bound > self.told_bound {
                 self.told_bound = self.bound;
                 Message::Bound { next, bound: self.bound }.put(&mut out, self.edge);

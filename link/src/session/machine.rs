@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     clock::{ClockFilter, Estimate},
+    spool::{Memory, Spool, Status},
     translate::Translation,
     wire::{ByeReason, FrameWriter, Message, NEWEST, OLDEST},
 };
@@ -55,7 +56,7 @@ pub struct Session {
 /// One end of an edge.
 #[derive(Debug)]
 pub(super) enum Edge {
-    DurableOut(DurableOut, FrameWriter),
+    DurableOut(Box<DurableOut>, FrameWriter),
     DroppableOut(DroppableOut, FrameWriter),
     DurableIn(DurableIn),
     DroppableIn(DroppableIn),
@@ -103,6 +104,42 @@ impl Session {
             totals: Totals::default(),
             config,
         }
+    }
+
+    /// Keeps what a durable edge sends on disk too, and begins with what is there. Before the first
+    /// frame and the first connection.
+    ///
+    /// # Panics
+    /// If this side does not send the edge, or it is droppable, or frames were handed in already.
+    pub fn keep(&mut self, edge: u16, spool: Spool) {
+        match &mut self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.keep_in(spool),
+            _ => panic!("edge {edge} is no durable one that is sent here"),
+        }
+    }
+
+    /// Notes on disk what the graph has consumed of a durable edge, before it is acknowledged, and
+    /// begins where the process before this one was. Before the first connection.
+    ///
+    /// # Panics
+    /// If this side does not receive the edge, or it is droppable.
+    pub fn remember(&mut self, edge: u16, memory: Memory) {
+        match &mut self.edges[usize::from(edge)] {
+            Edge::DurableIn(input) => input.remember_in(memory),
+            _ => panic!("edge {edge} is no durable one that is received here"),
+        }
+    }
+
+    /// How the spool of an edge is, and whether its disk is slow: it has written nothing for a second.
+    pub fn spool(&self, now: Timestamp, edge: u16) -> Option<(Status, bool)> {
+        let Edge::DurableOut(out, _) = &self.edges[usize::from(edge)] else { return None };
+        out.spool().map(|spool| (spool.status(), out.is_slow(now)))
+    }
+
+    /// The memory of an edge.
+    pub fn memory(&self, edge: u16) -> Option<&Memory> {
+        let Edge::DurableIn(input) = &self.edges[usize::from(edge)] else { return None };
+        input.memory()
     }
 
     /// Hands in a frame of an edge that this side sends. A droppable edge always has room.
@@ -164,6 +201,26 @@ impl Session {
         })
     }
 
+    /// Whether everything has been sent and acknowledged, and everything that comes has come, was
+    /// consumed and acknowledged: both sides may leave.
+    pub fn is_finished(&self) -> bool {
+        let told = self.connection.is_some() && self.agreed.is_some();
+        let acknowledged = self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.is_acknowledged(),
+            _ => true,
+        });
+        told && acknowledged && self.is_done() && self.has_received_all()
+    }
+
+    /// Whether every edge that this side receives has ended.
+    pub fn has_received_all(&self) -> bool {
+        self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.has_ended(),
+            Edge::DroppableIn(input) => input.has_ended(),
+            _ => true,
+        })
+    }
+
     /// Tells the other side that we leave, and why.
     pub fn close(&mut self, reason: ByeReason, text: &str) {
         self.is_over |= reason.is_final() || reason == ByeReason::Stopped;
@@ -208,7 +265,9 @@ impl Session {
         };
         let timing = &self.config.timing;
         let own = [connection.next_probe(now, timing, self.knows_clock()), connection.ends(timing)];
-        own.into_iter().chain(self.edge_wakes(Some(&connection.path))).min()
+        let may = self.is_open && connection.path.bulk_room > 0 && !self.sensor_waits();
+        let past = (may && self.edges.iter().any(Edge::lags)).then(|| connection.pace.wake());
+        own.into_iter().chain(past).chain(self.edge_wakes(Some(&connection.path))).min()
     }
 
     fn edge_wakes(&self, path: Option<&Path>) -> impl Iterator<Item = Timestamp> {
@@ -223,6 +282,11 @@ impl Session {
             Edge::DurableIn(_) => None,
             Edge::DroppableIn(input) => input.wake(),
         })
+    }
+
+    /// What it was told before it started.
+    pub const fn config(&self) -> &SessionConfig {
+        &self.config
     }
 
     /// The other host's clock, if it was heard.
@@ -243,6 +307,15 @@ impl Session {
     /// Counts of the session.
     pub const fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Frames of an edge that this side sends that were handed in and are still here.
+    pub fn queued(&self, edge: u16) -> u64 {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.counts.inside,
+            Edge::DroppableOut(out, _) => out.counts.inside,
+            _ => 0,
+        }
     }
 
     /// Counts of an edge that this side sends.
@@ -284,7 +357,11 @@ impl Session {
 
     /// There is no connection any more, or a call was in vain.
     fn lose(&mut self, now: Timestamp) {
-        if self.connection.is_some() {
+        if let Some(connection) = &mut self.connection {
+            if let Some(text) = connection.farewell.take() {
+                self.is_over = true;
+                self.out.push_back(Output::Refused { reason: ByeReason::Done, text });
+            }
             self.forget(now);
             self.next_call = now;
         }
@@ -305,6 +382,13 @@ impl Session {
 
     fn tick(&mut self, now: Timestamp) {
         let timing = self.config.timing;
+        for edge in &mut self.edges {
+            match edge {
+                Edge::DurableOut(out, _) => out.poll(now),
+                Edge::DurableIn(input) => input.poll(now),
+                _ => {}
+            }
+        }
         let silent =
             self.connection.as_ref().is_some_and(|connection| now >= connection.ends(&timing));
         if silent {
@@ -329,14 +413,23 @@ impl Session {
             }
         }
         self.give_out(now);
+        self.let_go(now);
     }
 }
 
 impl Edge {
+    /// Whether it could send something that it has to catch up with.
+    pub(super) fn lags(&self) -> bool {
+        matches!(self, Self::DurableOut(out, _) if out.is_behind() && out.is_ready())
+    }
+
     fn new(number: u16, edge: &EdgeConfig, config: &SessionConfig) -> Self {
         let writer = FrameWriter::new(&edge.format, OLDEST, edge.packed);
         match (edge.receives, edge.delivery) {
-            (false, Delivery::Durable) => Self::DurableOut(DurableOut::new(number, edge), writer),
+            (false, Delivery::Durable) => {
+                let out = DurableOut::new(number, edge, config.life);
+                Self::DurableOut(Box::new(out), writer)
+            }
             (false, Delivery::Droppable { deadline_ns }) => {
                 Self::DroppableOut(DroppableOut::new(number, edge, deadline_ns), writer)
             }

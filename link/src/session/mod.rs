@@ -16,12 +16,18 @@
 //! | droppable, longer | a stream for each frame, reset at its deadline, the newest first | the same |
 //! | durable | one stream per connection, by credit, again from the last acknowledged frame after an outage | nothing |
 //!
+//! A durable edge holds as many frames as it may in memory; with a [`spool`](crate::spool) it goes on
+//! on disk, and on from there when the process starts anew ([`Session::keep`], [`Session::remember`]).
+//! What it has to catch up with after an outage goes behind everything live, at a rate that the
+//! round-trip time allows.
+//!
 //! Frames have a *place* on their edge, counted here; a receiver gives them out in the order of their
 //! places, each once, and tells what is missing before what follows it. Messages go before sensors'
 //! frames, and no bulk is sent while one of those waits. Every frame is counted until it is gone:
 //! [`Sent::is_balanced`], [`Received::is_balanced`].
 
 mod agree;
+mod backlog;
 mod config;
 mod connection;
 mod counters;
@@ -31,6 +37,7 @@ mod durable_in;
 mod durable_out;
 mod io;
 mod machine;
+mod pace;
 mod receive;
 mod transmit;
 

@@ -213,9 +213,9 @@ impl Session {
             },
             Message::Gap { from, to, reason } => match &mut self.edges[usize::from(edge)] {
                 Edge::DurableIn(input) => {
-                    let frames = input.skip(from, to)?;
+                    let missing = input.skip(from, to, reason)?;
                     input.since.get_or_insert(now);
-                    if frames > 0 {
+                    if let Some(frames) = missing {
                         self.tell_gap(edge, reason, frames);
                     }
                 }
@@ -252,7 +252,7 @@ impl Session {
                 self.hear_clock(now, [sent, received, replied]);
             }
             Message::Ping => {}
-            Message::Bye { reason, text } => self.part(now, reason, text),
+            Message::Bye { reason, text } => self.hear_farewell(now, reason, text),
         }
         Ok(())
     }

@@ -26,23 +26,43 @@ impl Session {
             let stream = StreamKey::Control;
             return Some(Output::Stream { stream, bytes, priority: 2, end: false });
         }
-        self.datagram(now, Priority::Sensor).or_else(|| self.stream(Priority::Sensor)).or_else(
-            || {
-                if self.sensor_waits() {
-                    return None;
-                }
-                let output =
-                    self.datagram(now, Priority::Bulk).or_else(|| self.stream(Priority::Bulk));
-                if let Some(Output::Datagram(bytes) | Output::Stream { bytes, .. }) = &output {
-                    self.bulk_bytes += bytes.len() as u64;
-                }
-                output
-            },
-        )
+        let sensor = Some(Priority::Sensor);
+        self.datagram(now, Priority::Sensor).or_else(|| self.stream(sensor, PIECE)).or_else(|| {
+            if self.sensor_waits() {
+                return None;
+            }
+            if let Some(past) = self.past(now) {
+                return Some(past);
+            }
+            let bulk = Some(Priority::Bulk);
+            let output = self.datagram(now, Priority::Bulk).or_else(|| self.stream(bulk, PIECE));
+            if let Some(Output::Datagram(bytes) | Output::Stream { bytes, .. }) = &output {
+                self.bulk_bytes += bytes.len() as u64;
+            }
+            output
+        })
+    }
+
+    /// What edges have to catch up with, as fast as live frames leave room for. It goes before bulk,
+    /// which would leave none.
+    fn past(&mut self, now: Timestamp) -> Option<Output> {
+        if !self.is_open || !self.edges.iter().any(Edge::lags) {
+            return None;
+        }
+        let connection = self.connection.as_mut()?;
+        let most = connection.pace.allow(now, &connection.path);
+        if most == 0 {
+            return None;
+        }
+        let output = self.stream(None, most)?;
+        if let (Output::Stream { bytes, .. }, Some(connection)) = (&output, &mut self.connection) {
+            connection.pace.spend(bytes.len());
+        }
+        Some(output)
     }
 
     /// Whether a sensor's frame could be sent if the connection took it.
-    fn sensor_waits(&self) -> bool {
+    pub(super) fn sensor_waits(&self) -> bool {
         let Some(connection) = self.connection.as_ref().filter(|_| self.is_open) else {
             return false;
         };
@@ -52,7 +72,7 @@ impl Session {
                 Edge::DroppableOut(out, _) => {
                     out.has_datagram(&connection.path) || out.has_stream(&connection.path)
                 }
-                Edge::DurableOut(out, _) => out.is_ready(),
+                Edge::DurableOut(out, _) => out.is_ready() && !out.is_behind(),
                 _ => false,
             },
         )
@@ -60,13 +80,18 @@ impl Session {
 
     /// One datagram of messages and of as many frames as fit.
     fn datagram(&mut self, now: Timestamp, priority: Priority) -> Option<Output> {
-        let mut out = Vec::new();
+        let path = self.connection.as_ref()?.path;
+        let has_messages = priority == Priority::Sensor && self.has_messages(now);
+        if !has_messages && !self.has_datagram(priority, &path) {
+            return None;
+        }
+        let frames = self.waiting_bytes(priority);
+        let mut out = Vec::with_capacity((frames + DATAGRAM_LEAST).min(path.datagram_max));
         put_preamble(&mut out, self.version);
-        if priority == Priority::Sensor {
+        if has_messages {
             self.put_messages(now, &mut out);
         }
         let connection = self.connection.as_mut()?;
-        let path = connection.path;
         if path.datagram_max < DATAGRAM_LEAST {
             connection.control.extend_from_slice(&out[PREAMBLE..]);
             let bytes = std::mem::take(&mut connection.control);
@@ -90,6 +115,34 @@ impl Session {
         self.totals.datagrams[0] += 1;
         self.totals.datagrams[1] += out.len() as u64;
         Some(Output::Datagram(out))
+    }
+
+    /// About how many bytes of a priority wait for datagrams.
+    fn waiting_bytes(&self, priority: Priority) -> usize {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        let waiting = edges.filter(|(_, config)| config.priority == priority).map(|(edge, _)| {
+            if let Edge::DroppableOut(edge, _) = edge { edge.waiting_bytes() } else { 0 }
+        });
+        waiting.sum()
+    }
+
+    /// Whether frames of a priority wait that fit a datagram.
+    fn has_datagram(&self, priority: Priority, path: &Path) -> bool {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        self.is_open
+            && path.datagram_room > PREAMBLE
+            && edges.filter(|(_, config)| config.priority == priority).any(
+                |(edge, _)| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_datagram(path)),
+            )
+    }
+
+    /// Whether [`Session::put_messages`] has something to put.
+    fn has_messages(&self, now: Timestamp) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let asks = now >= connection.next_probe(now, &self.config.timing, self.knows_clock());
+        let is_bound_news = |edge: &Edge| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_bound_to_tell(false));
+        asks || !connection.answers.is_empty()
+            || (self.is_open && self.edges.iter().any(is_bound_news))
     }
 
     /// Edges take turns, a frame each.
@@ -178,11 +231,15 @@ impl Session {
         }
     }
 
-    /// A piece of a stream of this priority.
-    fn stream(&mut self, priority: Priority) -> Option<Output> {
+    /// A piece of a stream of this priority, or of one that has to catch up.
+    fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<Output> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
-        let most = PIECE.min(path.stream_room);
+        let room = match wanted {
+            Some(Priority::Sensor) => path.stream_room,
+            _ => path.stream_room.min(path.bulk_room),
+        };
+        let most = most.min(room);
         if most == 0 {
             return None;
         }
@@ -190,7 +247,9 @@ impl Session {
         for _ in 0..count {
             let n = self.turn % count;
             self.turn = (n + 1) % count;
-            if self.config.edges[n].priority != priority {
+            let lags = matches!(&self.edges[n], Edge::DurableOut(edge, _) if edge.is_behind());
+            let priority = (!lags).then_some(self.config.edges[n].priority);
+            if priority != wanted {
                 continue;
             }
             let version = self.version;
@@ -207,8 +266,11 @@ impl Session {
                 _ => continue,
             };
             connection.path.stream_room = path.stream_room.saturating_sub(bytes.len());
+            if wanted != Some(Priority::Sensor) {
+                connection.path.bulk_room = path.bulk_room.saturating_sub(bytes.len());
+            }
             self.totals.stream_bytes += bytes.len() as u64;
-            let priority = i32::from(priority == Priority::Sensor);
+            let priority = i32::from(priority == Some(Priority::Sensor));
             return Some(Output::Stream { stream, bytes, priority, end });
         }
         None

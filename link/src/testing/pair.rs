@@ -5,6 +5,7 @@ use engine::{Frame, Gap, Timestamp};
 use super::{Heard, Transport, Way};
 use crate::{
     session::{Input, Output, Path, Session},
+    spool::Keeper,
     wire::ByeReason,
 };
 
@@ -57,6 +58,8 @@ pub struct Pair {
     pub consumes: [bool; 2],
     /// Largest datagram.
     pub datagram_max: usize,
+    /// Who does the disk work of each side.
+    pub keepers: [Option<Keeper>; 2],
     now_ns: i64,
 }
 
@@ -65,8 +68,8 @@ impl Pair {
     pub fn new(sessions: [Session; 2], ways: [Way; 2], clocks: [HostClock; 2]) -> Self {
         let delivered = [Vec::new(), Vec::new()];
         let transport = Transport::new(ways);
-        let (consumes, datagram_max) = ([true; 2], 1_200);
-        Self { sessions, transport, clocks, delivered, consumes, datagram_max, now_ns: 0 }
+        let (consumes, datagram_max, keepers) = ([true; 2], 1_200, [None, None]);
+        Self { sessions, transport, clocks, delivered, consumes, datagram_max, keepers, now_ns: 0 }
     }
 
     /// The simulation's time.
@@ -100,8 +103,12 @@ impl Pair {
         loop {
             let wakes = [0, 1].map(|side| {
                 let wake = self.sessions[side].wake(self.clock(side));
+                let kept =
+                    self.keepers[side].as_ref().and_then(|keeper| keeper.turn(self.now_ns).1);
+                let wake =
+                    wake.map(|wake| self.clocks[side].when(wake)).into_iter().chain(kept).min();
                 // Nothing that is due now may be due at once again and again.
-                wake.map(|wake| self.clocks[side].when(wake).max(self.now_ns + 20_000))
+                wake.map(|wake| wake.max(self.now_ns + 20_000))
             });
             let next = wakes.into_iter().flatten().chain(self.transport.next_ns()).min();
             let Some(next) = next.filter(|&next| next <= until_ns) else { break };
@@ -127,6 +134,9 @@ impl Pair {
 
     fn handle(&mut self, side: usize, input: Input<'_>) {
         let now = self.clock(side);
+        if let Some(keeper) = &self.keepers[side] {
+            keeper.turn(self.now_ns);
+        }
         self.sessions[side].handle(now, input);
     }
 
@@ -152,6 +162,7 @@ impl Pair {
             datagram_max: self.datagram_max,
             datagram_room: 1 << 16,
             stream_room: self.transport.room(side),
+            bulk_room: self.transport.room(side),
         }
     }
 

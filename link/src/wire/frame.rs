@@ -52,6 +52,13 @@ impl FrameWriter {
         Self { format: format.clone(), version, packer }
     }
 
+    /// Bytes that the record of a frame will have, where that is known before it is written.
+    pub fn len(&self, frame: &Frame) -> Option<usize> {
+        let head = super::RECORD_HEAD + FRAME_HEAD;
+        let is_known = self.packer.is_none() && self.version == NEWEST;
+        is_known.then(|| head + frame.buffer().bytes_len())
+    }
+
     /// Appends the record of a frame.
     ///
     /// # Panics
@@ -76,22 +83,30 @@ impl FrameWriter {
 fn put_head(out: &mut Vec<u8>, version: u8, place: u64, frame: &Frame) {
     let header = &frame.header;
     let gap = header.gap.get().map_or(0, |gap| gap as u32);
-    out.extend_from_slice(&place.to_le_bytes());
-    out.extend_from_slice(&header.seq.to_le_bytes());
-    out.extend_from_slice(&header.time.nanos().to_le_bytes());
-    out.extend_from_slice(&header.entered.nanos().to_le_bytes());
-    out.extend_from_slice(&header.tag.to_le_bytes());
+    // At once, as this is done for every frame.
+    let mut head = [0; FRAME_HEAD];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        head[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(&place.to_le_bytes());
+    put(&header.seq.to_le_bytes());
+    put(&header.time.nanos().to_le_bytes());
+    put(&header.entered.nanos().to_le_bytes());
+    put(&header.tag.to_le_bytes());
     if version > 1 {
-        out.extend_from_slice(&header.uncertainty_ns.to_le_bytes());
+        put(&header.uncertainty_ns.to_le_bytes());
     }
-    out.extend_from_slice(&header.epoch.to_le_bytes());
-    out.extend_from_slice(&header.source.to_le_bytes());
+    put(&header.epoch.to_le_bytes());
+    put(&header.source.to_le_bytes());
     // From version 2 the last three bytes of this are coding and reserve.
-    out.extend_from_slice(&gap.to_le_bytes());
-    out.extend_from_slice(&(frame.len() as u32).to_le_bytes());
+    put(&gap.to_le_bytes());
+    put(&(frame.len() as u32).to_le_bytes());
     if version > 1 {
-        out.extend_from_slice(&(frame.buffer().bytes_len() as u32).to_le_bytes());
+        put(&(frame.buffer().bytes_len() as u32).to_le_bytes());
     }
+    out.extend_from_slice(&head[..at]);
 }
 
 /// Reads a frame's body: its place on the link, and the frame.

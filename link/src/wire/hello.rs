@@ -11,11 +11,14 @@ pub const EDGES_MAX: usize = 4_096;
 /// Most properties of one edge's format: a signal has two per channel.
 const PROPERTIES_MAX: usize = 8_192;
 const TEXT_MAX: usize = 1_024;
+/// The addition with the edges' countings, 8 bytes each in the order of the edges.
+const COUNTS: u16 = 1;
 /// Longest record of a control message; only a hello comes near it.
 pub const CONTROL_MAX: usize = 4 << 20;
 
 /// Who a side is, which graph it runs, and which edges it has. Its layout is the same in all
-/// versions, as versions are agreed with it.
+/// versions, as versions are agreed with it: what came later is added at the end, each addition with a
+/// number (u16) and its length (u32), and who does not know the number reads on behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hello {
     /// The newest version it reads; it writes no newer one than the other side reads.
@@ -41,8 +44,12 @@ pub struct HelloEdge {
     pub receives: bool,
     /// Whether nothing may be lost.
     pub durable: bool,
-    /// For who takes the frames in: the first place that it has not.
+    /// For who takes the frames in: the first place that it has not, or has not noted to have. For
+    /// who sends them: the first that it still has.
     pub next: u64,
+    /// Which counting `next` belongs to: it outlives a process where there is a spool. 0 for who takes
+    /// frames in and has never heard of any; `None` in a hello that does not say.
+    pub count: Option<u64>,
     /// The format as properties with values, see [`describe`](super::describe).
     pub format: Vec<(String, String)>,
 }
@@ -64,6 +71,13 @@ impl Hello {
                 put_text(out, value);
             }
         }
+        if self.edges.iter().all(|edge| edge.count.is_some()) {
+            out.extend_from_slice(&COUNTS.to_le_bytes());
+            out.extend_from_slice(&(self.edges.len() as u32 * 8).to_le_bytes());
+            for count in self.edges.iter().filter_map(|edge| edge.count) {
+                out.extend_from_slice(&count.to_le_bytes());
+            }
+        }
     }
 
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, WireError> {
@@ -74,6 +88,13 @@ impl Hello {
         let mut edges = Vec::new();
         for _ in 0..count {
             edges.push(read_edge(cursor)?);
+        }
+        while !cursor.rest().is_empty() {
+            let (number, len) = (cursor.u16()?, cursor.u32()? as usize);
+            let addition = cursor.take(len)?;
+            if number == COUNTS {
+                read_counts(addition, &mut edges)?;
+            }
         }
         Ok(Self { newest, oldest, graph, session, life, edges })
     }
@@ -88,7 +109,22 @@ fn read_edge(cursor: &mut Cursor<'_>) -> Result<HelloEdge, WireError> {
     for _ in 0..count {
         format.push((cursor.text(TEXT_MAX)?.to_owned(), cursor.text(TEXT_MAX)?.to_owned()));
     }
-    Ok(HelloEdge { name, receives: flags & 1 == 1, durable: flags & 2 == 2, next, format })
+    Ok(HelloEdge {
+        name,
+        receives: flags & 1 == 1,
+        durable: flags & 2 == 2,
+        next,
+        count: None,
+        format,
+    })
+}
+
+fn read_counts(addition: &[u8], edges: &mut [HelloEdge]) -> Result<(), WireError> {
+    let mut cursor = Cursor::new("the countings of a hello", addition);
+    for edge in edges {
+        edge.count = Some(cursor.u64()?);
+    }
+    cursor.end()
 }
 
 fn at_most(what: &'static str, is: usize, max: usize) -> Result<usize, WireError> {

@@ -27,6 +27,7 @@ pub use error::WireError;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};
 pub use hello::{CONTROL_MAX, EDGES_MAX, Hello, HelloEdge};
 pub use message::{ByeReason, Message};
+pub(crate) use record::one_record;
 pub use record::{
     Assembler, Datagram, PREAMBLE, RECORD_HEAD, Record, RecordKind, put_preamble, put_record,
     read_preamble,

@@ -171,6 +171,18 @@ fn split(bytes: &[u8], body_max: usize) -> Result<Option<(Record<'_>, &[u8])>, W
     Ok(Some((Record { kind, edge, body: &record[RECORD_HEAD..] }, rest)))
 }
 
+/// A record that stands alone.
+pub(crate) fn one_record(bytes: &[u8]) -> Result<Record<'_>, WireError> {
+    let what = "a record";
+    let need = announced(bytes).unwrap_or(RECORD_HEAD);
+    let have = bytes.len();
+    match split(bytes, usize::MAX)? {
+        Some((record, [])) => Ok(record),
+        Some((_, rest)) => Err(WireError::Differs { what, is: rest.len() as u64, wanted: 0 }),
+        None => Err(WireError::Short { what, need, have }),
+    }
+}
+
 /// Records out of a stream, whose bytes come in pieces of any size.
 ///
 /// Holds at most one record and what came with it; memory grows with the bytes that came, never

@@ -90,7 +90,14 @@ impl End {
 
 fn path() -> Path {
     let (datagram_max, room) = (1_200, 64 << 10);
-    Path { rtt_ns: 10 * MS, bytes_per_s: 1e6, datagram_max, datagram_room: room, stream_room: room }
+    Path {
+        rtt_ns: 10 * MS,
+        bytes_per_s: 1e6,
+        datagram_max,
+        datagram_room: room,
+        stream_room: room,
+        bulk_room: room,
+    }
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn messages() -> Vec<Message> {
         receives: n % 2 == 0,
         durable: n % 3 == 0,
         next: n as u64,
+        count: Some(n as u64),
         format: describe(&format),
     });
     let (graph, session) = ([7; 16], [9; 16]);

@@ -2,5 +2,6 @@
 
 mod agreement;
 mod order;
+mod spooled;
 mod support;
 mod weathers;

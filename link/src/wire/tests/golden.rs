@@ -57,3 +57,26 @@ fn messages_are_written_as_they_always_were_and_read() {
         assert_eq!(read, samples::messages());
     }
 }
+
+#[test]
+fn a_hello_says_its_countings_behind_what_was_always_there() {
+    let wanted = golden("counted", 2);
+    let mut hello = samples::hello();
+    hello.edges[0].count = Some(0xc047);
+
+    let mut written = Vec::new();
+    put_preamble(&mut written, NEWEST);
+    Message::Hello(Box::new(hello.clone())).put(&mut written, 0);
+    assert_eq!(written, wanted);
+
+    // What comes later still is read over.
+    let mut newer = wanted.clone();
+    newer.extend_from_slice(&[9, 0, 3, 0, 0, 0, 1, 2, 3]);
+    newer[8] += 9;
+    for bytes in [wanted, newer] {
+        let record = Datagram::open(&bytes).expect("a datagram").next().expect("a record");
+        let record = record.expect("whole");
+        let read = Message::read(record.kind, record.body).expect("legal");
+        assert_eq!(read, Some(Message::Hello(Box::new(hello.clone()))));
+    }
+}

@@ -77,6 +77,7 @@ pub(super) fn hello() -> Hello {
         receives: true,
         durable: true,
         next: 12,
+        count: None,
         format: describe(&format),
     };
     Hello { newest: 2, oldest: 1, graph: [7; 16], session: [9; 16], life: 5, edges: vec![edge] }

@@ -1,0 +1,403 @@
+//! [`Backlog`]: what a durable edge has not got rid of, in memory and in a spool.
+
+use std::collections::VecDeque;
+
+use engine::{Frame, Gap, Timestamp};
+
+use super::config::EdgeConfig;
+use crate::spool::{Kept, Piece, Runs, Spool, WhenFull};
+
+/// A disk that has not written anything for as long, though it should, is slow.
+const SLOW_NS: i64 = 1_000_000_000;
+
+/// A frame, or places where there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) kept: Kept,
+}
+
+impl Item {
+    fn frame(place: u64, frame: Frame) -> Self {
+        Self { from: place, to: place + 1, kept: Kept::Frame(frame) }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Frame(frame) => frame.buffer().bytes_len(),
+            Kept::Gap { .. } => 0,
+        }
+    }
+
+    const fn frames(&self) -> u64 {
+        matches!(self.kept, Kept::Frame(_)) as u64
+    }
+}
+
+/// Items in memory, and their bytes.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    items: VecDeque<Item>,
+    bytes: usize,
+    frames: u64,
+}
+
+impl Held {
+    fn push(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.frames += item.frames();
+        self.items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.bytes -= item.bytes();
+        self.frames -= item.frames();
+        Some(item)
+    }
+}
+
+/// ```text
+/// first             head_end         tail_first          next
+///   ├── head: memory ──┼── middle: disk ──┼── tail: memory ──┤
+/// ```
+///
+/// The head is what is sent next, or sent and not acknowledged. The tail is what may not be written yet.
+/// Without a spool, or while everything fits, there is only a head.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    first: u64,
+    head: Held,
+    head_end: u64,
+    /// Which places of the middle are frames.
+    middle: Runs,
+    tail_first: u64,
+    tail: Held,
+    next: u64,
+    frames_max: usize,
+    bytes_max: usize,
+    spool: Option<Spool>,
+    /// Where a gap begins that the spool is told of with what follows it, as it may grow until then.
+    owed: Option<u64>,
+    /// What was asked to be read back.
+    wanted: Option<u64>,
+    /// The oldest place of this process.
+    start: u64,
+    /// Frames lost since somebody asked, by reason.
+    lost: [u64; Gap::ALL.len()],
+    /// A place that was not written when it was looked at, and when.
+    unwritten: (u64, Timestamp),
+}
+
+impl Backlog {
+    pub(super) fn new(config: &EdgeConfig) -> Self {
+        Self {
+            first: 0,
+            head: Held::default(),
+            head_end: 0,
+            middle: Runs::new(),
+            tail_first: 0,
+            tail: Held::default(),
+            next: 0,
+            frames_max: config.frames_max,
+            bytes_max: config.bytes_max,
+            spool: None,
+            owed: None,
+            wanted: None,
+            start: 0,
+            lost: [0; Gap::ALL.len()],
+            unwritten: (0, Timestamp::MIN),
+        }
+    }
+
+    /// Keeps frames in a spool too, and begins with what is there; how many frames that are.
+    pub(super) fn keep_in(&mut self, spool: Spool) -> u64 {
+        let opened = spool.opened();
+        (self.first, self.head_end) = (opened.first, opened.first);
+        (self.tail_first, self.next, self.start) = (opened.start, opened.start, opened.start);
+        self.middle = opened.frames.clone();
+        self.spool = Some(spool);
+        self.middle.count()
+    }
+
+    pub(super) const fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref()
+    }
+
+    pub(super) const fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Frames here and on disk.
+    pub(super) const fn frames(&self) -> u64 {
+        self.head.frames + self.middle.count() + self.tail.frames
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.head.bytes + self.tail.bytes
+    }
+
+    /// Whether some of it is on disk alone.
+    pub(super) const fn has_middle(&self) -> bool {
+        self.head_end < self.tail_first
+    }
+
+    /// Items in memory.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.head.items.len() + self.tail.items.len()
+    }
+
+    /// The item that is so many behind the first, if it is in memory.
+    pub(super) fn get(&self, n: usize) -> Option<&Item> {
+        self.head.items.get(n)
+    }
+
+    /// Whether a part of the memory has room: half of it where there is a spool, which needs two.
+    fn fits(&self, held: &Held, bytes: usize) -> bool {
+        let parts = if self.spool.is_some() { 2 } else { 1 };
+        let (frames_max, bytes_max) = (self.frames_max.div_ceil(parts), self.bytes_max / parts);
+        let fits = held.items.len() < frames_max && held.bytes + bytes <= bytes_max;
+        held.items.is_empty() || fits
+    }
+
+    /// Whether frames go to the head at once.
+    const fn is_level(&self) -> bool {
+        self.head_end == self.next
+    }
+
+    /// Whether a frame of as many bytes would be taken without a loss.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        match &self.spool {
+            None => self.fits(&self.head, bytes),
+            Some(spool) => !spool.is_full(bytes) && self.has_memory(bytes),
+        }
+    }
+
+    fn has_memory(&self, bytes: usize) -> bool {
+        (self.is_level() && self.fits(&self.head, bytes)) || self.fits(&self.tail, bytes)
+    }
+
+    /// Whether [`take`](Self::take) gives nothing back.
+    pub(super) fn takes(&self, bytes: usize) -> bool {
+        let waits = |spool: &Spool| spool.when_full() == WhenFull::Block;
+        self.has_room(bytes) || self.spool.as_ref().is_some_and(|spool| !waits(spool))
+    }
+
+    /// Takes a frame, or gives it back. What is dropped for it is told by [`losses`](Self::losses).
+    pub(super) fn take(&mut self, frame: Frame) -> Result<(), Frame> {
+        let bytes = frame.buffer().bytes_len();
+        if !self.has_room(bytes) {
+            self.settle();
+        }
+        if !self.has_room(bytes) {
+            match self.spool.as_ref().map(Spool::when_full) {
+                None | Some(WhenFull::Block) => return Err(frame),
+                Some(WhenFull::DropNewest) => {
+                    self.drop_newest();
+                    return Ok(());
+                }
+                Some(WhenFull::EvictOldest) => self.evict(bytes),
+            }
+        }
+        let place = self.next;
+        if let Some(spool) = &self.spool {
+            if let Some(from) = self.owed.take() {
+                spool.append(from, Kept::Gap { to: place, reason: Gap::Full });
+            }
+            spool.append(place, Kept::Frame(frame.clone()));
+        }
+        self.push(Item::frame(place, frame));
+        Ok(())
+    }
+
+    fn push(&mut self, item: Item) {
+        let is_level = self.is_level() && self.fits(&self.head, item.bytes());
+        self.next = item.to;
+        if is_level {
+            (self.head_end, self.tail_first) = (item.to, item.to);
+            self.head.push(item);
+        } else {
+            self.tail.push(item);
+        }
+    }
+
+    /// The frame that is handed in now has a place, and that is all of it.
+    fn drop_newest(&mut self) {
+        self.lost[Gap::Full as usize - 1] += 1;
+        let spool = self.spool.as_ref().expect("only with one");
+        let (from, to) = (self.next, self.next + 1);
+        spool.count_dropped();
+        self.next = to;
+        match self.tail.items.back_mut() {
+            Some(Item { to: end, kept: Kept::Gap { to: same, reason: Gap::Full }, .. }) => {
+                (*end, *same) = (to, to);
+            }
+            _ => self.tail.push(Item { from, to, kept: Kept::Gap { to, reason: Gap::Full } }),
+        }
+        self.owed.get_or_insert(from);
+    }
+
+    /// Makes room in the tail: what is not written goes, the oldest first.
+    fn evict(&mut self, bytes: usize) {
+        let Some(first) = self.tail.items.front().map(|item| item.from) else { return };
+        let mut to = first;
+        while !self.fits(&self.tail, bytes) {
+            let Some(item) = self.tail.pop() else { break };
+            self.lost[Gap::Full as usize - 1] += item.frames();
+            to = item.to;
+        }
+        if to > first {
+            let kept = Kept::Gap { to, reason: Gap::Full };
+            self.tail.items.push_front(Item { from: first, to, kept });
+            self.spool.as_ref().expect("only with one").abandon(to);
+        }
+    }
+
+    /// The other side has all before `next`; how many frames of ours that are.
+    pub(super) fn acknowledge(&mut self, next: u64) -> u64 {
+        let mut frames = 0;
+        for held in [&mut self.head, &mut self.tail] {
+            while held.items.front().is_some_and(|item| item.to <= next) {
+                frames += held.pop().map_or(0, |item| item.frames());
+            }
+            if let Some(item) = held.items.front_mut() {
+                item.from = item.from.max(next);
+            }
+        }
+        frames += self.middle.take_below(next);
+        self.first = self.first.max(next);
+        self.head_end = self.head_end.max(next);
+        self.tail_first = self.tail_first.max(next);
+        self.next = self.next.max(next);
+        if let Some(spool) = &self.spool {
+            spool.acknowledge(next);
+        }
+        frames
+    }
+
+    /// How many items of the head end at or before a place.
+    pub(super) fn items_before(&self, next: u64) -> usize {
+        self.head.items.partition_point(|item| item.to <= next)
+    }
+
+    /// Takes in what the spool has done, and asks it for what is sent next.
+    pub(super) fn poll(&mut self, now: Timestamp) {
+        let Some(spool) = &self.spool else { return };
+        if let Some(piece) = spool.take_piece() {
+            self.wanted = None;
+            // What was acknowledged or evicted in the meantime is not what is wanted.
+            if piece.from == self.head_end {
+                self.read(piece);
+            }
+        }
+        self.forget_evicted();
+        self.settle();
+        let spool = self.spool.as_ref().expect("looked at above");
+        if spool.written() > self.unwritten.0 || spool.written() >= self.next {
+            self.unwritten = (spool.written(), now);
+        }
+        if self.has_middle() && self.wanted != Some(self.head_end) && self.fits(&self.head, 0) {
+            self.wanted = Some(self.head_end);
+            spool.want(self.head_end);
+        }
+    }
+
+    /// Whether the disk should have written something and has not for a second.
+    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.written() < self.next)
+            && now.since(self.unwritten.1) >= SLOW_NS
+    }
+
+    fn read(&mut self, piece: Piece) {
+        for (from, kept) in piece.items {
+            let end = if let Kept::Gap { to, .. } = &kept { *to } else { from + 1 };
+            let to = end.min(self.tail_first);
+            if from >= to {
+                break;
+            }
+            let is_known = self.middle.first() == Some(from);
+            let missing = self.middle.take_below(to) - u64::from(is_known);
+            let (kept, lost) = match kept {
+                Kept::Frame(_) if is_known => (kept, 0),
+                // Told to be dropped, and written all the same.
+                Kept::Frame(_) => (Kept::Gap { to, reason: Gap::Full }, 0),
+                Kept::Gap { reason, .. } => {
+                    let lost = missing + u64::from(is_known);
+                    self.lost[reason as usize - 1] += lost;
+                    (Kept::Gap { to, reason }, lost)
+                }
+            };
+            debug_assert!(missing == 0 || lost > 0, "frames of a middle are in order");
+            self.head_end = to;
+            self.head.push(Item { from, to, kept });
+        }
+    }
+
+    /// What the spool had to let go is told, run by run: between them nobody knows what was missing.
+    fn forget_evicted(&mut self) {
+        let evicted = self.spool.as_ref().map_or(0, Spool::evicted).min(self.tail_first);
+        while self.head_end < evicted {
+            let (from, first) = (self.head_end, self.middle.first().unwrap_or(evicted));
+            let (to, reason) = if from >= self.start {
+                (evicted, Gap::Full)
+            } else if first > from {
+                (first.min(evicted), Gap::Restart)
+            } else {
+                (self.middle.first_end().unwrap_or(evicted).min(evicted), Gap::Full)
+            };
+            self.lost[Gap::Full as usize - 1] += self.middle.take_below(to);
+            self.head_end = to;
+            self.head.push(Item { from, to, kept: Kept::Gap { to, reason } });
+        }
+    }
+
+    /// Moves the tail on: to the head where that is next to it and has room, to the disk else.
+    fn settle(&mut self) {
+        let Some(spool) = &self.spool else { return };
+        let written = spool.written();
+        while let Some(item) = self.tail.items.front() {
+            let is_next = self.head_end == item.from;
+            // A gap at the end may grow, and must not where it was sent.
+            let may_grow = item.to == self.next && matches!(item.kept, Kept::Gap { .. });
+            if is_next && self.fits(&self.head, item.bytes()) && !may_grow {
+                let item = self.tail.pop().expect("it is there");
+                (self.head_end, self.tail_first) = (item.to, item.to);
+                self.head.push(item);
+            } else if item.to <= written && !(is_next && may_grow) {
+                let item = self.tail.pop().expect("it is there");
+                self.tail_first = item.to;
+                if item.frames() > 0 {
+                    self.middle.push(item.from, item.to);
+                }
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// A gap at the end is all that is left: it goes as it is.
+    pub(super) fn flush(&mut self) {
+        if self.head_end == self.tail_first
+            && self.tail.items.len() == 1
+            && let Some(item) = self.tail.pop()
+        {
+            (self.head_end, self.tail_first) = (item.to, item.to);
+            self.head.push(item);
+        }
+    }
+
+    /// Frames lost since this was asked last, by reason.
+    pub(super) const fn losses(&mut self) -> [u64; Gap::ALL.len()] {
+        std::mem::replace(&mut self.lost, [0; Gap::ALL.len()])
+    }
+}

@@ -1,0 +1,457 @@
+//! [`Log`]: the segments of one edge, as files. Nothing here waits, retries or knows a thread.
+
+use std::{
+    collections::VecDeque,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use engine::{Frame, Gap};
+
+use super::{
+    error::{Cause, SpoolError},
+    fs::{File, Fs, Held, Open, write_all_at},
+    position::{self, Position, PositionFile},
+    recover::{self, Damage},
+    runs::Runs,
+    segment::{self, SegmentHead},
+    settings::{Moment, Settings, Subject, WhenFull},
+};
+use crate::wire::{FrameWriter, Message, NEWEST, describe};
+
+/// Places that a process may give out before it has to say so on disk.
+pub(crate) const RESERVE: u64 = 1 << 20;
+/// Where reading may begin within a segment.
+const INDEX_STEP: u64 = 64 << 10;
+/// Name of the file that keeps a second process out.
+pub(crate) const LOCK: &str = "lock";
+
+/// A segment on disk.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) path: PathBuf,
+    pub(crate) head: SegmentHead,
+    /// The place behind its last record.
+    pub(crate) next: u64,
+    /// Bytes up to where its last record ends.
+    pub(crate) len: u64,
+    /// Which of its places are frames.
+    pub(crate) frames: Runs,
+    /// Some places and where their records are.
+    pub(crate) index: Vec<(u64, u64)>,
+    /// Its head was lost, and is that of another: nobody knows when it was begun.
+    pub(crate) is_guessed: bool,
+}
+
+impl Segment {
+    pub(crate) fn new(path: PathBuf, head: SegmentHead, len: u64) -> Self {
+        let (next, frames, index) = (head.first, Runs::new(), Vec::new());
+        Self { path, head, next, len, frames, index, is_guessed: false }
+    }
+
+    pub(crate) fn note(&mut self, place: u64, at: u64) {
+        if self.index.last().is_none_or(|(_, last)| at - last >= INDEX_STEP) {
+            self.index.push((place, at));
+        }
+    }
+}
+
+/// Something to keep.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    Frame(Frame),
+    /// Places that are nothing, up to one.
+    Gap {
+        to: u64,
+        reason: Gap,
+    },
+}
+
+/// What was found in a folder.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// Which counting the places belong to.
+    pub count: u64,
+    /// The first place that is not acknowledged.
+    pub first: u64,
+    /// The first place of this process.
+    pub start: u64,
+    /// Frames that are not acknowledged.
+    pub frames: Runs,
+    /// Bytes of a record that was being written when the last process died.
+    pub torn_bytes: u64,
+    /// What could not be read.
+    pub damage: Vec<Damage>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(super) fs: Arc<dyn Fs>,
+    pub(super) dir: PathBuf,
+    settings: Settings,
+    subject: Subject,
+    writer: FrameWriter,
+    lock: Option<Box<dyn Held>>,
+    pub(super) position: Position,
+    file: PositionFile,
+    /// Oldest first.
+    pub(super) segments: VecDeque<Segment>,
+    /// The last of them, if it is written to.
+    active: Option<Box<dyn File>>,
+    /// The place behind what was written.
+    pub(super) next: u64,
+    pub(super) start: u64,
+    pub(super) begun: Moment,
+    is_synced: bool,
+    /// Bytes of all segments.
+    pub(super) bytes: u64,
+    buffer: Vec<u8>,
+    /// What was not in the folder but should be.
+    has_dir: bool,
+}
+
+impl Log {
+    /// Reads what is there, and keeps other processes out. A disk that takes nothing is no error:
+    /// that shows with the first write.
+    ///
+    /// # Errors
+    /// Another process, another edge or format, a newer version, a folder that may not be read.
+    pub(crate) fn open(
+        fs: Arc<dyn Fs>,
+        settings: &Settings,
+        subject: &Subject,
+        now: Moment,
+        fresh: u64,
+    ) -> Result<(Self, Opened), SpoolError> {
+        let dir = settings.dir.clone();
+        let io = |error| SpoolError::new(&dir, Cause::Io(error));
+        let mut log = Self {
+            fs: fs.clone(),
+            settings: settings.clone(),
+            subject: subject.clone(),
+            writer: FrameWriter::new(&subject.format, NEWEST, subject.packed),
+            lock: None,
+            position: Position { count: fresh, ..Position::default() },
+            file: PositionFile::open(fs, dir.join(position::NAME)).map_err(io)?,
+            segments: VecDeque::new(),
+            active: None,
+            next: 0,
+            start: 0,
+            begun: now,
+            is_synced: true,
+            bytes: 0,
+            buffer: Vec::new(),
+            has_dir: false,
+            dir: dir.clone(),
+        };
+        match log.prepare() {
+            Ok(()) => {}
+            Err(error) if is_of_disk(&error) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(SpoolError::new(&dir, Cause::Locked));
+            }
+            Err(error) => return Err(io(error)),
+        }
+        let opened = log.recover()?;
+        // What cannot be reserved now is reserved before the first write.
+        let _ = log.reserve();
+        Ok((log, opened))
+    }
+
+    /// The folder and its lock, if they are not there yet.
+    fn prepare(&mut self) -> io::Result<()> {
+        if !self.has_dir {
+            self.fs.make_dir(&self.dir)?;
+            self.has_dir = true;
+        }
+        if self.lock.is_none() {
+            let lock = self.fs.lock(&self.dir.join(LOCK))?;
+            self.lock = Some(lock.ok_or(io::ErrorKind::WouldBlock)?);
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self) -> Result<Opened, SpoolError> {
+        let count = self.file.on_disk.unwrap_or(self.position).count;
+        let guess = self.head(count, 0);
+        let found = recover::read_dir(&*self.fs, &self.dir, Some(&guess), self.lock.is_some())?;
+        for segment in &found.segments {
+            let head = &segment.head;
+            if head.edge != self.subject.edge {
+                let (theirs, ours) = (head.edge.clone(), self.subject.edge.clone());
+                return Err(SpoolError::new(&self.dir, Cause::Edge { theirs, ours }));
+            }
+            let ours = describe(&self.subject.format);
+            let differing = crate::wire::differences(&ours, &head.format);
+            if !differing.is_empty() {
+                return Err(SpoolError::new(&self.dir, Cause::Format(differing)));
+            }
+        }
+        self.segments = found.segments.into();
+        self.bytes = self.segments.iter().map(|segment| segment.len).sum();
+        let (front, back) = (self.segments.front(), self.segments.back());
+        self.next = back.map_or(0, |back| back.next);
+        match self.file.on_disk {
+            Some(position) => self.position = position,
+            // Whoever reads the places counts anew if the counting is another.
+            None => {
+                if let Some(front) = front {
+                    let (count, next) = (front.head.count, front.head.first);
+                    let reserved = self.next.saturating_add(1 << 32);
+                    self.position = Position { count, next, reserved, lost: 0 };
+                }
+            }
+        }
+        self.next = self.next.max(self.position.reserved);
+        self.start = self.next;
+        self.drop_acknowledged();
+        let mut frames = Runs::default();
+        for segment in &self.segments {
+            frames.extend(&segment.frames);
+        }
+        frames.take_below(self.position.next);
+        Ok(Opened {
+            count: self.position.count,
+            first: self.position.next,
+            start: self.start,
+            frames,
+            torn_bytes: found.torn_bytes,
+            damage: found.damage,
+        })
+    }
+
+    /// Says on disk how far places may be given out, before they are.
+    pub(crate) fn reserve(&mut self) -> io::Result<()> {
+        if self.position.reserved >= self.next.saturating_add(RESERVE / 2) {
+            return Ok(());
+        }
+        let reserved = self.next + RESERVE;
+        self.file.write(Position { reserved, ..self.position })?;
+        self.position.reserved = reserved;
+        self.file.sync()?;
+        self.fs.sync_dir(&self.dir)
+    }
+
+    /// Appends frames and gaps, as many as the segment has room for; tells how many. What failed half
+    /// is written over by the next attempt.
+    pub(crate) fn append<'a>(
+        &mut self,
+        items: impl Iterator<Item = (u64, &'a Kept)>,
+    ) -> io::Result<usize> {
+        self.prepare()?;
+        self.reserve()?;
+        let mut items = items.peekable();
+        let Some(&(first, _)) = items.peek() else { return Ok(0) };
+        if self.active.is_none() || self.active_len() >= self.settings.segment_bytes() {
+            self.begin(first)?;
+        }
+        let at = self.active_len();
+        let (mut buffer, mut places) = (std::mem::take(&mut self.buffer), Vec::new());
+        buffer.clear();
+        for (place, kept) in items {
+            let from = at + buffer.len() as u64;
+            if from >= self.settings.segment_bytes() && !places.is_empty() {
+                break;
+            }
+            segment::put_record(&mut buffer, place, |out| match kept {
+                Kept::Frame(frame) => self.writer.put(out, 0, place, frame),
+                Kept::Gap { to, reason } => {
+                    Message::Gap { from: place, to: *to, reason: *reason }.put(out, 0);
+                }
+            });
+            let (to, is_frame) = match kept {
+                Kept::Frame(_) => (place + 1, true),
+                Kept::Gap { to, .. } => (*to, false),
+            };
+            places.push((place, to, is_frame, from));
+        }
+        let file = self.active.as_mut().expect("just begun");
+        let written = write_all_at(&mut **file, at, &buffer);
+        self.is_synced = false;
+        let (count, len) = (places.len(), buffer.len() as u64);
+        self.buffer = buffer;
+        written?;
+        let segment = self.segments.back_mut().expect("just begun");
+        for (from, to, is_frame, at) in places {
+            segment.note(from, at);
+            if is_frame {
+                segment.frames.push(from, to);
+            }
+            segment.next = to;
+            self.next = to;
+        }
+        segment.len += len;
+        self.bytes += len;
+        Ok(count)
+    }
+
+    fn active_len(&self) -> u64 {
+        self.segments.back().map_or(0, |segment| segment.len)
+    }
+
+    /// Begins a segment. One that was begun is kept by the disk first, so that only the last may be torn.
+    fn begin(&mut self, first: u64) -> io::Result<()> {
+        self.seal()?;
+        if self.segments.back().is_some_and(|back| back.next == back.head.first) {
+            // Nothing came to be in it.
+            let back = self.segments.pop_back().expect("there is one");
+            let _ = self.fs.remove(&back.path);
+            self.bytes -= back.len;
+        }
+        let head = self.head(self.position.count, first);
+        let (path, bytes) = (self.dir.join(segment::name(first)), head.put());
+        let mut file = self.fs.open(&path, Open::Write)?;
+        let len = bytes.len() as u64;
+        let begun = file.cut(0).and_then(|()| write_all_at(&mut *file, 0, &bytes));
+        if let Err(error) = begun.and_then(|()| self.fs.sync_dir(&self.dir)) {
+            let _ = self.fs.remove(&path);
+            return Err(error);
+        }
+        self.segments.push_back(Segment::new(path, head, len));
+        self.bytes += len;
+        self.active = Some(file);
+        self.is_synced = false;
+        Ok(())
+    }
+
+    fn head(&self, count: u64, first: u64) -> SegmentHead {
+        SegmentHead {
+            wire: NEWEST,
+            line: self.subject.line,
+            count,
+            life: self.start,
+            first,
+            begun: self.begun,
+            edge: self.subject.edge.clone(),
+            format: describe(&self.subject.format),
+        }
+    }
+
+    /// Writes to the last segment no more.
+    fn seal(&mut self) -> io::Result<()> {
+        self.sync()?;
+        self.active = None;
+        Ok(())
+    }
+
+    /// Has the disk keep what was written. What could not be kept is in a segment that nothing more is
+    /// written to: the system may have forgotten which of its bytes are on disk.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if let Some(file) = self.active.as_mut().filter(|_| !self.is_synced) {
+            let synced = file.sync();
+            self.is_synced = true;
+            if synced.is_err() {
+                self.active = None;
+            }
+            synced?;
+        }
+        self.file.sync()
+    }
+
+    /// The other side has all before `next`.
+    pub(crate) fn acknowledge(&mut self, next: u64) -> io::Result<()> {
+        let next = next.min(self.next.max(self.position.reserved));
+        if next > self.position.next {
+            self.position.next = next;
+        }
+        let full = self.settings.segment_bytes() / 4;
+        let is_through = |segment: &Segment| segment.next <= next && segment.len >= full;
+        if self.active.is_some() && self.segments.back().is_some_and(is_through) {
+            self.active = None;
+            self.is_synced = true;
+        }
+        self.prepare()?;
+        self.file.write(self.position)?;
+        let may_go = self.segments.front().is_some_and(|front| front.next <= next);
+        let is_last = self.segments.len() == 1 && self.active.is_some();
+        if may_go && !is_last {
+            // Else they would be missing after power loss.
+            self.file.sync()?;
+            self.drop_acknowledged();
+        }
+        Ok(())
+    }
+
+    /// Deletes what is acknowledged. A file that cannot be deleted is found again, and deleted then.
+    fn drop_acknowledged(&mut self) {
+        while let Some(front) = self.segments.front() {
+            let is_active = self.segments.len() == 1 && self.active.is_some();
+            if front.next > self.position.next || is_active {
+                break;
+            }
+            self.drop_front();
+        }
+    }
+
+    fn drop_front(&mut self) {
+        let front = self.segments.pop_front().expect("there is one");
+        let _ = self.fs.remove(&front.path);
+        self.bytes -= front.len;
+    }
+
+    /// Whether there is more than may be, and the oldest is to go.
+    pub(crate) fn is_over(&self) -> bool {
+        self.settings.when_full == WhenFull::EvictOldest && self.bytes > self.settings.bytes_max
+    }
+
+    /// Deletes the oldest segment and counts what is lost with it; the place behind it. `None` where
+    /// there is none.
+    pub(crate) fn evict(&mut self) -> io::Result<Option<u64>> {
+        let Some(front) = self.segments.front() else { return Ok(None) };
+        let to = front.next;
+        let mut frames = front.frames.clone();
+        frames.take_below(self.position.next);
+        let position = Position { lost: self.position.lost + frames.count(), ..self.position };
+        if self.segments.len() == 1 {
+            (self.active, self.is_synced) = (None, true);
+        }
+        // The place stays, so that who reads on finds out; only the count is new.
+        self.file.write(position)?;
+        self.position = position;
+        self.drop_front();
+        Ok(Some(to))
+    }
+
+    /// Frames that were dropped before they came here.
+    pub(crate) const fn count_lost(&mut self, frames: u64) {
+        self.position.lost += frames;
+    }
+
+    /// Counts places anew, as the other side knows some of this counting that we do not.
+    pub(crate) fn recount(&mut self, count: u64) -> io::Result<()> {
+        self.position.count = count;
+        self.active = None;
+        self.file.write(self.position)?;
+        self.file.sync()
+    }
+
+    /// A clean end: the next process goes on where this one ended, without a hole.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        self.sync()?;
+        self.active = None;
+        if self.position.next >= self.next {
+            // All was acknowledged; the head of a segment says nothing more.
+            while !self.segments.is_empty() {
+                self.drop_front();
+            }
+        }
+        self.position.reserved = self.next.max(self.position.next);
+        self.file.write(self.position)?;
+        self.file.sync()
+    }
+
+    pub(crate) fn path_of(&self, n: usize) -> &Path {
+        &self.segments[n].path
+    }
+
+    pub(crate) const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+}
+
+/// Whether a folder may get better: no room, read-only, broken.
+pub(crate) fn is_of_disk(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::WouldBlock)
+}

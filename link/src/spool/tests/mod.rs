@@ -1,0 +1,6 @@
+mod crashes;
+mod damage;
+mod full;
+mod host;
+mod kill;
+mod support;
