@@ -9,61 +9,37 @@
 //! Many sessions share an endpoint, which is one socket. Everything here runs on a tokio runtime of
 //! whatever kind.
 
+mod asked;
+mod flow;
+mod settings;
+
+pub use settings::Settings;
+
 use std::{
+    any::Any,
     collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering, fence},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Sleep};
+
+use asked::Asked;
+use flow::{Flow, headroom};
+use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
+use quinn_proto::RttEstimator;
 
 use crate::{
     driver::{Bell, Calls, Connection, Event, Figures},
     session::{Path, StreamKey},
     wire::{Assembler, CONTROL_MAX, Hello, Message},
 };
-
-/// Limits of an endpoint.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Connections whose handshake or hello goes on at the same time; more are refused.
-    pub handshakes_max: usize,
-    /// Connections at the same time; more are refused.
-    pub connections_max: usize,
-    /// How long handshake and hello may take together.
-    pub hello_within: Duration,
-    /// Whether a caller must show that it has the address it calls from before anything is kept of it.
-    pub retry: bool,
-    /// Bytes of the socket's buffers, both ways, as far as the system allows.
-    pub socket_bytes: usize,
-    /// Most bytes of a packet that is never tried to be exceeded; 0 to find out.
-    pub packet_max: u16,
-    /// Bytes of streams that the other side may have sent and we not taken.
-    pub window: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            handshakes_max: 64,
-            connections_max: 1_024,
-            hello_within: Duration::from_secs(3),
-            retry: false,
-            socket_bytes: 4 << 20,
-            packet_max: 0,
-            window: 16 << 20,
-        }
-    }
-}
 
 /// One socket, for as many connections as one likes.
 #[derive(Clone, Debug)]
@@ -108,6 +84,8 @@ const CALLS_MAX: usize = 16;
 const DATAGRAMS_KEPT: usize = 256 << 10;
 /// What quinn counts of each beside its bytes.
 const DATAGRAM_KEEPS: usize = 64;
+/// Bytes of streams that quinn keeps where none of them is bulk.
+const URGENT_MAX: u64 = 32 << 20;
 /// Bytes of a piece of a stream that is handed over while the one before it is not taken.
 const PIECE: usize = 32 << 10;
 /// Streams that the other side may have open at once.
@@ -216,10 +194,12 @@ fn transport(settings: &Settings) -> quinn::TransportConfig {
     config
         .max_concurrent_bidi_streams(0u32.into())
         .max_concurrent_uni_streams(STREAMS_MAX.into())
-        .stream_receive_window(settings.window.into())
-        .receive_window(settings.window.into())
+        .stream_receive_window(settings.stream_bytes.into())
+        .receive_window(settings.stream_bytes.into())
+        .send_window(URGENT_MAX)
         .datagram_send_buffer_size(DATAGRAMS_KEPT)
-        .datagram_receive_buffer_size(Some(4 << 20))
+        .datagram_receive_buffer_size(Some(settings.datagram_bytes))
+        .congestion_controller_factory(Arc::new(Roomy))
         // What is lost of a handshake is sent again after three times this.
         .initial_rtt(Duration::from_millis(100));
     config
@@ -254,13 +234,14 @@ impl Listener {
             incoming.refuse();
             return;
         }
-        let greeted = tokio::time::timeout(settings.hello_within, greeted(incoming));
+        let greeted =
+            tokio::time::timeout(settings.hello_within, greeted(incoming, settings.datagram_delay));
         self.greeting.spawn(async move { greeted.await.ok().flatten() });
     }
 }
 
 /// Shakes hands, and reads the first message of the first stream, which must be a hello.
-async fn greeted(incoming: quinn::Incoming) -> Option<Arrival> {
+async fn greeted(incoming: quinn::Incoming, delay: Duration) -> Option<Arrival> {
     let connection = incoming.accept().ok()?.await.ok()?;
     let mut stream = connection.accept_uni().await.ok()?;
     let (mut assembler, mut bytes) = (Assembler::default(), Vec::new());
@@ -277,7 +258,7 @@ async fn greeted(incoming: quinn::Incoming) -> Option<Arrival> {
     };
     let peer = certificate(&connection);
     let from = connection.remote_address();
-    let connection = Box::new(Live::new(connection, Some((stream, bytes))));
+    let connection = Box::new(Live::new(connection, delay, Some((stream, bytes))));
     Some(Arrival { hello, peer, from, connection })
 }
 
@@ -309,64 +290,18 @@ impl Calls for Dialer {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Box<dyn Connection>, String>> {
+        let delay = self.endpoint.settings.datagram_delay;
         while let Poll::Ready(Some(called)) = self.calls.poll_next_unpin(context) {
             match called {
                 Ok(connection) => {
                     self.calls.clear();
-                    return Poll::Ready(Ok(Box::new(Live::new(connection, None))));
+                    return Poll::Ready(Ok(Box::new(Live::new(connection, delay, None))));
                 }
                 Err(error) if self.calls.is_empty() => return Poll::Ready(Err(error)),
                 Err(_) => {}
             }
         }
         Poll::Pending
-    }
-}
-
-/// Something of quinn's that is asked again only after it has rung; then the connection's bell rings too.
-struct Asked<T> {
-    inner: T,
-    chime: Arc<Chime>,
-    waker: Waker,
-}
-
-struct Chime {
-    rung: AtomicBool,
-    connection: Arc<Bell>,
-}
-
-impl Wake for Chime {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.connection.ring();
-    }
-}
-
-impl<T> Asked<T> {
-    fn new(inner: T, bell: &Arc<Bell>) -> Self {
-        let chime = Arc::new(Chime { rung: AtomicBool::new(true), connection: bell.clone() });
-        bell.ring();
-        let waker = Waker::from(chime.clone());
-        Self { inner, chime, waker }
-    }
-
-    /// Asks if it has rung, and until it has nothing more to say.
-    fn poll<R>(&mut self, ask: impl FnOnce(&mut T, &mut Context<'_>) -> Poll<R>) -> Poll<R> {
-        if !self.chime.rung.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        self.chime.rung.store(false, Ordering::Relaxed);
-        // Before it is asked: what rings from here on is seen the next time.
-        fence(Ordering::SeqCst);
-        let asked = ask(&mut self.inner, &mut Context::from_waker(&self.waker));
-        if asked.is_ready() {
-            self.chime.rung.store(true, Ordering::Relaxed);
-        }
-        asked
     }
 }
 
@@ -392,6 +327,13 @@ struct Live {
     later: VecDeque<Bytes>,
     /// Bytes of datagrams that quinn has room for at least.
     room: usize,
+    /// When datagrams that wait in quinn have become fewer.
+    retry: Option<Asked<Pin<Box<Sleep>>>>,
+    delay: Duration,
+    datagrams_max: usize,
+    flow: Arc<Flow>,
+    /// Bytes that quinn may keep of streams now.
+    allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
     kept: [usize; 2],
     /// Nothing more will be sent on streams; what waits until the other side has it all.
@@ -431,7 +373,13 @@ impl Reader {
 }
 
 impl Live {
-    fn new(connection: quinn::Connection, first: Option<(quinn::RecvStream, Vec<u8>)>) -> Self {
+    fn new(
+        connection: quinn::Connection,
+        delay: Duration,
+        first: Option<(quinn::RecvStream, Vec<u8>)>,
+    ) -> Self {
+        let flow = connection.congestion_state().into_any().downcast::<WithHeadroom>();
+        let flow = flow.map_or_else(|_| Arc::default(), |roomy| roomy.flow);
         let datagrams = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.read_datagram().await, connection))
         });
@@ -452,6 +400,11 @@ impl Live {
             blocked: None,
             later: VecDeque::new(),
             room: 0,
+            retry: None,
+            delay,
+            datagrams_max: 0,
+            flow,
+            allowed: URGENT_MAX,
             kept: [0; 2],
             flushing: false,
             flushed: None,
@@ -470,17 +423,27 @@ impl Live {
             if self.kept[usize::from(is_bulk)] == 0 && !self.flushing {
                 continue;
             }
+            let bulk_max = self.flow.bulk_max(Duration::from_nanos(self.path.rtt_ns as u64));
+            self.allow(if is_bulk { bulk_max } else { URGENT_MAX });
             for (key, writer) in &mut self.writers {
                 if writer.is_bulk == is_bulk && !writer.is_over {
                     let opening = &mut self.opening;
-                    let context = &mut Context::from_waker(&self.writable.waker);
+                    let context = &mut self.writable.context();
                     let taken = writer.write(*key, &self.connection, opening, context);
                     self.kept[usize::from(is_bulk)] -= taken;
                 }
             }
         }
+        self.flow.set_wants_more(self.kept[1] > 0);
         self.forget_old();
         self.kept != before
+    }
+
+    fn allow(&mut self, bytes: u64) {
+        if self.allowed != bytes {
+            self.allowed = bytes;
+            self.connection.set_send_window(bytes);
+        }
     }
 
     /// Streams that are through are kept for a while, so that they can still be given up.
@@ -509,11 +472,14 @@ impl Live {
     }
 
     fn look(&mut self) -> Option<Happened> {
-        if self.writable.poll(|(), _| Poll::Ready(())).is_ready() {
-            self.writable.chime.rung.store(false, Ordering::Release);
-            if self.write() {
-                return Some(Happened::Room);
-            }
+        if self.writable.take() && self.write() {
+            return Some(Happened::Room);
+        }
+        if let Some(retry) = &mut self.retry
+            && retry.poll(|sleep, context| sleep.as_mut().poll(context)).is_ready()
+        {
+            self.retry = None;
+            return Some(Happened::Room);
         }
         if let Some(blocked) = &mut self.blocked
             && blocked.poll(|blocked, context| blocked.as_mut().poll(context)).is_ready()
@@ -621,6 +587,8 @@ enum Happened {
 
 /// Datagrams that may wait behind one that has no room.
 const LATER_MAX: usize = 64;
+/// How soon it is looked whether datagrams that wait have become fewer.
+const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.
 const DATAGRAMS_TURN: usize = 32;
 
@@ -658,6 +626,13 @@ impl Writer {
             drop(stream.finish());
         }
         before - self.held()
+    }
+
+    fn set_priority(&mut self, priority: i32) {
+        (self.priority, self.is_bulk) = (priority, priority == 0);
+        if let Some(stream) = &self.stream {
+            drop(stream.set_priority(priority));
+        }
     }
 
     fn held(&self) -> usize {
@@ -703,19 +678,28 @@ impl Connection for Live {
         let is_old = |looked: &Instant| now.duration_since(*looked) > Duration::from_millis(1);
         if self.looked.as_ref().is_none_or(is_old) {
             self.looked = Some(now);
-            let stats = self.connection.stats();
-            let rtt = stats.path.rtt.as_secs_f64();
-            self.path.rtt_ns = (rtt * 1e9) as i64;
-            self.path.bytes_per_s = stats.path.cwnd as f64 / rtt.max(1e-6);
+            let rtt = self.connection.rtt();
+            self.path.rtt_ns = rtt.as_nanos() as i64;
+            self.path.bytes_per_s = self.flow.bytes_per_s(rtt);
             self.path.datagram_max = self.connection.max_datagram_size().unwrap_or(0);
+            let most = self.flow.datagrams_max(rtt, self.delay, self.path.datagram_max);
+            self.datagrams_max = most.min(DATAGRAMS_KEPT);
         }
-        // One more than fits is taken and waits here, so that we hear when there is room.
-        if self.room < DATAGRAMS_KEPT / 2 {
+        if self.room < DATAGRAMS_KEPT / 2 || self.datagrams_max < DATAGRAMS_KEPT {
             self.room = self.connection.datagram_send_buffer_space();
         }
-        self.path.datagram_room = match self.blocked {
-            Some(_) => 0,
-            None => self.room.max(self.path.datagram_max),
+        let waiting = DATAGRAMS_KEPT - self.room.min(DATAGRAMS_KEPT);
+        let room = self.datagrams_max.saturating_sub(waiting);
+        self.path.datagram_room = if self.blocked.is_some() {
+            0
+        } else if self.datagrams_max == DATAGRAMS_KEPT {
+            // One more than fits is taken and waits here, so that we hear when there is room.
+            room.max(self.path.datagram_max)
+        } else {
+            if room < self.path.datagram_max && self.retry.is_none() {
+                self.retry = Some(Asked::new(Box::pin(tokio::time::sleep(RETRY)), &self.bell));
+            }
+            room
         };
         self.path.stream_room = (2 * PIECE).saturating_sub(self.kept[0]);
         self.path.bulk_room = PIECE.saturating_sub(self.kept[1]);
@@ -741,14 +725,21 @@ impl Connection for Live {
         }
     }
 
-    fn stream(&mut self, key: StreamKey, bytes: Vec<u8>, priority: i32, end: bool) {
+    fn stream(&mut self, key: StreamKey, bytes: Bytes, priority: i32, end: bool) {
         let is_bulk = priority == 0;
         let fresh = || Writer { is_bulk, priority, ..Writer::default() };
         let writer = self.writers.entry(key).or_insert_with(fresh);
+        if writer.priority != priority {
+            // It has caught up with the present, or fallen behind.
+            let held = writer.held();
+            self.kept[usize::from(writer.is_bulk)] -= held;
+            self.kept[usize::from(is_bulk)] += held;
+            writer.set_priority(priority);
+        }
         writer.ends |= end;
         if !writer.is_over && !bytes.is_empty() {
             self.kept[usize::from(is_bulk)] += bytes.len();
-            writer.waiting.push_back(bytes.into());
+            writer.waiting.push_back(bytes);
         }
         self.write();
     }
@@ -796,5 +787,93 @@ impl Connection for Live {
 
     fn close(&mut self) {
         self.connection.close(0u32.into(), b"");
+    }
+}
+
+/// Makes controls that let datagrams through where bulk has filled the window; see [`flow`].
+struct Roomy;
+
+impl ControllerFactory for Roomy {
+    fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
+        let inner = Arc::new(CubicConfig::default()).build(now, mtu);
+        let flow = Arc::new(Flow::default());
+        flow.set_window(inner.window());
+        Box::new(WithHeadroom { inner, flow, packet: mtu.into() })
+    }
+}
+
+/// Another control, and a little more than it allows.
+struct WithHeadroom {
+    inner: Box<dyn Controller>,
+    flow: Arc<Flow>,
+    packet: u64,
+}
+
+impl Controller for WithHeadroom {
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.inner.on_sent(now, bytes, last_packet_number);
+    }
+
+    fn on_ack(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        bytes: u64,
+        app_limited: bool,
+        rtt: &RttEstimator,
+    ) {
+        let app_limited = app_limited && !self.flow.wants_more();
+        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_end_acks(
+        &mut self,
+        now: Instant,
+        in_flight: u64,
+        app_limited: bool,
+        largest_packet_num_acked: Option<u64>,
+    ) {
+        let app_limited = app_limited && !self.flow.wants_more();
+        self.inner.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_congestion_event(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        is_persistent_congestion: bool,
+        lost_bytes: u64,
+    ) {
+        self.inner.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.packet = new_mtu.into();
+        self.inner.on_mtu_update(new_mtu);
+    }
+
+    fn window(&self) -> u64 {
+        let window = self.inner.window();
+        window.saturating_add(headroom(window, self.packet))
+    }
+
+    fn metrics(&self) -> ControllerMetrics {
+        self.inner.metrics()
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        let (inner, flow) = (self.inner.clone_box(), self.flow.clone());
+        Box::new(Self { inner, flow, packet: self.packet })
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.inner.initial_window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
     }
 }

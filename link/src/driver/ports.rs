@@ -348,6 +348,12 @@ impl Handle {
         self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Has the driver look around: something has happened that it cannot see, such as on the disk of a
+    /// spool. From any thread; costs as much as handing a frame in.
+    pub fn poke(&self) {
+        self.driver.ring();
+    }
+
     /// Ends the run: the other side is told, what durable edges still hold is not waited for.
     pub fn stop(&self) {
         self.shared.stops.store(true, Ordering::Release);
