@@ -77,7 +77,7 @@ impl End {
                     if end {
                         self.streams.remove(&stream);
                     }
-                    sent.push((Some((number, end)), bytes));
+                    sent.push((Some((number, end)), bytes.to_vec()));
                 }
                 Output::Close => self.has_closed = true,
                 _ => {}
