@@ -40,8 +40,9 @@ impl Default for Limits {
         Self {
             handshakes_max: 512,
             retry_above: 256,
-            handshakes_per_source: 64,
-            handshakes_per_s: 64.0,
+            // Many edges behind one address come back at once after an outage.
+            handshakes_per_source: 256,
+            handshakes_per_s: 256.0,
             handshake_bytes_max: 64 << 10,
             handshake_bytes_total: 16 << 20,
             handshake_timeout: Duration::from_secs(5),
