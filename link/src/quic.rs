@@ -27,7 +27,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use engine::Timestamp;
 use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
+use rustls::pki_types::CertificateDer;
 use tokio::{task::JoinSet, time::Sleep};
 
 use asked::Asked;
@@ -38,6 +40,7 @@ use quinn_proto::RttEstimator;
 use crate::{
     driver::{Bell, Calls, Connection, Event, Figures},
     session::{Path, StreamKey},
+    trust::{ALPN, Door, Handshake, Inside, Knocked, Refused, peer_key},
     wire::{Assembler, CONTROL_MAX, Hello, Message},
 };
 
@@ -52,6 +55,9 @@ pub struct Endpoint {
 #[derive(Debug)]
 pub struct Listener {
     endpoint: Endpoint,
+    door: Door,
+    /// From where the door counts time.
+    start: Instant,
     greeting: JoinSet<Option<Arrival>>,
 }
 
@@ -120,7 +126,8 @@ impl Endpoint {
 
     /// Accepts connections; to be asked for once.
     pub fn listener(&self) -> Listener {
-        Listener { endpoint: self.clone(), greeting: JoinSet::new() }
+        let door = Door::new(self.settings.limits.clone());
+        Listener { endpoint: self.clone(), door, start: Instant::now(), greeting: JoinSet::new() }
     }
 
     /// Calls `address`, where somebody must show a certificate that `client` accepts for `name`.
@@ -157,9 +164,6 @@ fn socket(address: SocketAddr, bytes: usize) -> io::Result<std::net::UdpSocket> 
     Ok(socket.into())
 }
 
-/// What both sides say first of all, so that no other protocol is taken for ours.
-const ALPN: &[u8] = b"afferent";
-
 fn unusable(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("cannot be used with QUIC: {error}"))
 }
@@ -173,7 +177,12 @@ fn server_config(
     let crypto = quinn::crypto::rustls::QuicServerConfig::try_from(config).map_err(unusable)?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport(settings)));
-    config.max_incoming(settings.handshakes_max);
+    let limits = &settings.limits;
+    config
+        .max_incoming(limits.handshakes_max)
+        .incoming_buffer_size(limits.handshake_bytes_max)
+        .incoming_buffer_size_total(limits.handshake_bytes_total)
+        .retry_token_lifetime(limits.retry_token_lifetime);
     Ok(config)
 }
 
@@ -221,27 +230,39 @@ impl Listener {
         }
     }
 
+    /// How often somebody was turned away.
+    pub fn refused(&self) -> Refused {
+        self.door.refused()
+    }
+
     fn greet(&mut self, incoming: quinn::Incoming) {
         let settings = &self.endpoint.settings;
-        if settings.retry && !incoming.remote_address_validated() && incoming.may_retry() {
-            // Nothing is kept of it; it comes back with what it was given.
-            drop(incoming.retry());
-            return;
-        }
-        let is_full = self.greeting.len() >= settings.handshakes_max
-            || self.endpoint.inner.open_connections() >= settings.connections_max;
-        if is_full {
+        if self.endpoint.inner.open_connections() >= settings.limits.connections_max {
             incoming.refuse();
             return;
         }
-        let greeted =
-            tokio::time::timeout(settings.hello_within, greeted(incoming, settings.datagram_delay));
-        self.greeting.spawn(async move { greeted.await.ok().flatten() });
+        let now = Timestamp::ZERO + self.start.elapsed();
+        let is_proved = incoming.remote_address_validated();
+        match self.door.knock(now, incoming.remote_address().ip(), is_proved) {
+            Knocked::Accept(handshake) => {
+                let within = settings.limits.handshake_timeout;
+                let greeted = greeted(incoming, handshake, settings.datagram_delay);
+                let greeted = tokio::time::timeout(within, greeted);
+                self.greeting.spawn(async move { greeted.await.ok().flatten() });
+            }
+            // Nothing is kept of it; it comes back with what it was given.
+            Knocked::Retry => drop(incoming.retry()),
+            Knocked::Refuse => incoming.refuse(),
+        }
     }
 }
 
 /// Shakes hands, and reads the first message of the first stream, which must be a hello.
-async fn greeted(incoming: quinn::Incoming, delay: Duration) -> Option<Arrival> {
+async fn greeted(
+    incoming: quinn::Incoming,
+    handshake: Handshake,
+    delay: Duration,
+) -> Option<Arrival> {
     let connection = incoming.accept().ok()?.await.ok()?;
     let mut stream = connection.accept_uni().await.ok()?;
     let (mut assembler, mut bytes) = (Assembler::default(), Vec::new());
@@ -258,13 +279,17 @@ async fn greeted(incoming: quinn::Incoming, delay: Duration) -> Option<Arrival> 
     };
     let peer = certificate(&connection);
     let from = connection.remote_address();
-    let connection = Box::new(Live::new(connection, delay, Some((stream, bytes))));
+    let key = peer.as_deref().and_then(|peer| peer_key(&CertificateDer::from(peer)));
+    // Who was asked for no key has no share of its own.
+    let inside = key.map(|key| handshake.enter(key)).transpose().ok()?;
+    let mut connection = Box::new(Live::new(connection, delay, Some((stream, bytes))));
+    connection.inside = inside;
     Some(Arrival { hello, peer, from, connection })
 }
 
 fn certificate(connection: &quinn::Connection) -> Option<Vec<u8>> {
     let identity = connection.peer_identity()?;
-    let chain = identity.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()?;
+    let chain = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     chain.first().map(|first| first.to_vec())
 }
 
@@ -343,6 +368,8 @@ struct Live {
     lost: Option<String>,
     path: Path,
     looked: Option<Instant>,
+    /// Counts it among those of its peer while it lasts, where it called us.
+    inside: Option<Inside>,
 }
 
 type Opening = dyn Future<Output = Result<quinn::SendStream, quinn::ConnectionError>> + Send;
@@ -412,6 +439,7 @@ impl Live {
             lost: None,
             path: Path::default(),
             looked: None,
+            inside: None,
             bell,
         }
     }

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
+use crate::trust::Limits;
+
 /// Limits of an endpoint.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Connections whose handshake or hello goes on at the same time; more are refused.
-    pub handshakes_max: usize,
-    /// Connections at the same time; more are refused.
-    pub connections_max: usize,
-    /// How long handshake and hello may take together.
-    pub hello_within: Duration,
-    /// Whether a caller must show that it has the address it calls from before anything is kept of it.
-    pub retry: bool,
+    /// What strangers may cost, and how many connections there may be.
+    pub limits: Limits,
     /// Bytes of the socket's buffers, both ways, as far as the system allows.
     pub socket_bytes: usize,
     /// Bytes of streams that the other side may have sent and we not taken, of one connection.
@@ -27,10 +23,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            handshakes_max: 64,
-            connections_max: 1_024,
-            hello_within: Duration::from_secs(3),
-            retry: false,
+            limits: Limits::default(),
             socket_bytes: 4 << 20,
             stream_bytes: 16 << 20,
             datagram_bytes: 4 << 20,

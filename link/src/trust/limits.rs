@@ -27,6 +27,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long a retry token is good.
     pub retry_token_lifetime: Duration,
+    /// Connections at once, of all peers together.
+    pub connections_max: usize,
     /// Connections of one peer at once.
     pub connections_per_peer: usize,
     /// Sessions of one peer at once, connected or waiting to be taken up again.
@@ -38,12 +40,14 @@ impl Default for Limits {
         Self {
             handshakes_max: 512,
             retry_above: 256,
-            handshakes_per_source: 64,
-            handshakes_per_s: 64.0,
+            // Many edges behind one address come back at once after an outage.
+            handshakes_per_source: 256,
+            handshakes_per_s: 256.0,
             handshake_bytes_max: 64 << 10,
             handshake_bytes_total: 16 << 20,
             handshake_timeout: Duration::from_secs(5),
             retry_token_lifetime: Duration::from_secs(15),
+            connections_max: 4_096,
             connections_per_peer: 512,
             sessions_per_peer: 512,
         }

@@ -13,6 +13,7 @@
 //! loopback address a host with our own key is ourselves and needs no pairing; elsewhere our own key
 //! is refused, since there it can only be a copy, as of a disk image, that nobody meant to trust.
 
+mod door;
 mod error;
 mod files;
 mod gate;
@@ -30,6 +31,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use door::{Door, Handshake, Inside, Knocked};
 pub use error::TrustError;
 pub use files::home;
 pub use gate::{Gate, OverQuota, Refused, Ticket, Verdict};

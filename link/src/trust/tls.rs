@@ -24,8 +24,9 @@ use rustls::{
 
 use super::{Expected, Identity, PeerKey, Peers, Reach, peer_key};
 
-/// What the two sides say they speak. The version of the link's format is agreed later, by hello.
-pub const ALPN: &[u8] = b"afferent/1";
+/// What both sides say first of all, so that no other protocol is taken for ours. Versions are agreed
+/// later, by hello.
+pub const ALPN: &[u8] = b"afferent";
 
 /// The name to give to TLS for any host: keys say who a host is, names do not.
 pub const SERVER_NAME: &str = "afferent";

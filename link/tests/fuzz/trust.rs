@@ -76,7 +76,7 @@ fn the_identity() {
     let path = home.path().join("identity.key");
     let whole = fs::read(&path).expect("there");
     fuzz(
-        2_000,
+        300,
         std::slice::from_ref(&whole),
         |len| 65_536 + 8 * len,
         |bytes| {
