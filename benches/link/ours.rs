@@ -36,7 +36,7 @@ pub(crate) fn edge(
         line: TimeLine::Shared,
         packed: false,
         frames_max: 1_024,
-        bytes_max: 64 << 20,
+        bytes_max: 8 << 20,
     };
     (sender, edge)
 }

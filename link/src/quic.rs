@@ -351,8 +351,8 @@ type Blocked = dyn Future<Output = Result<(), quinn::SendDatagramError>> + Send;
 struct Reader {
     number: u64,
     stream: Asked<quinn::RecvStream>,
-    /// What was read already when who called was asked who it is.
-    first: Vec<u8>,
+    /// What was read and not given out.
+    read: VecDeque<Bytes>,
 }
 
 #[derive(Default)]
@@ -368,7 +368,9 @@ struct Writer {
 
 impl Reader {
     fn new(stream: quinn::RecvStream, first: Vec<u8>, bell: &Arc<Bell>) -> Self {
-        Self { number: u64::from(stream.id()), stream: Asked::new(stream, bell), first }
+        let (number, stream) = (u64::from(stream.id()), Asked::new(stream, bell));
+        let read = VecDeque::from_iter((!first.is_empty()).then(|| first.into()));
+        Self { number, stream, read }
     }
 }
 
@@ -519,21 +521,22 @@ impl Live {
         let mut n = 0;
         while let Some(reader) = self.readers.get_mut(n) {
             let stream = reader.number;
-            if !reader.first.is_empty() {
-                self.given = std::mem::take(&mut reader.first).into();
+            if let Some(bytes) = reader.read.pop_front() {
+                self.given = bytes;
                 return Some(Happened::Stream { stream, end: false });
             }
+            let mut chunks = [const { Bytes::new() }; CHUNKS];
             let read = reader
                 .stream
-                .poll(|stream, context| pin!(stream.read_chunk(PIECE, true)).poll(context));
+                .poll(|stream, context| pin!(stream.read_chunks(&mut chunks)).poll(context));
             let happened = match read {
                 Poll::Pending => {
                     n += 1;
                     continue;
                 }
-                Poll::Ready(Ok(Some(chunk))) => {
-                    self.given = chunk.bytes;
-                    return Some(Happened::Stream { stream, end: false });
+                Poll::Ready(Ok(Some(count))) => {
+                    reader.read.extend(chunks.into_iter().take(count));
+                    continue;
                 }
                 Poll::Ready(Ok(None)) => Some(Happened::Stream { stream, end: true }),
                 Poll::Ready(Err(quinn::ReadError::Reset(_))) => Some(Happened::Reset { stream }),
@@ -587,6 +590,8 @@ enum Happened {
 
 /// Datagrams that may wait behind one that has no room.
 const LATER_MAX: usize = 64;
+/// Pieces of a stream that are read at once.
+const CHUNKS: usize = 16;
 /// How soon it is looked whether datagrams that wait have become fewer.
 const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.

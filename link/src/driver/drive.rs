@@ -190,7 +190,8 @@ impl Driver {
                     return true;
                 }
             };
-            self.session.handle(now, input);
+            // What follows from it is asked for when all is told.
+            self.session.hear(now, input);
         }
         true
     }

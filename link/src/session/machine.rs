@@ -231,6 +231,12 @@ impl Session {
 
     /// Tells the session what happened. [`Input::Tick`] is enough at [`Session::wake`].
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        self.hear(now, input);
+        self.tick(now);
+    }
+
+    /// As [`Session::handle`], where more is to be told at once: what follows from it waits for that.
+    pub fn hear(&mut self, now: Timestamp, input: Input<'_>) {
         match input {
             Input::Up(path) => self.connect(now, path),
             Input::Path(path) => {
@@ -249,7 +255,6 @@ impl Session {
             }
             Input::Tick => {}
         }
-        self.tick(now);
     }
 
     /// What is to be done next; `None` until something happens or [`Session::wake`] has come.
