@@ -74,12 +74,17 @@ pub struct Dialer {
     name: String,
     config: quinn::ClientConfig,
     calls: FuturesUnordered<Call>,
+    called: Option<Instant>,
 }
 
 type Call = Pin<Box<dyn Future<Output = Result<quinn::Connection, String>> + Send>>;
 
 /// Of calls that go on at once, the oldest gives way.
 const CALLS_MAX: usize = 16;
+/// One that goes on is given so much time before the next is begun beside it.
+const CALL_AFTER: Duration = Duration::from_millis(100);
+/// Silence after which quinn forgets a connection that nobody has closed; sessions give up earlier.
+const IDLE: Duration = Duration::from_secs(10);
 /// Datagrams that quinn keeps before the path takes them, in bytes: two milliseconds of ten Gbit/s.
 const DATAGRAMS_KEPT: usize = 256 << 10;
 /// What quinn counts of each beside its bytes.
@@ -118,6 +123,11 @@ impl Endpoint {
         self.inner.local_addr()
     }
 
+    /// Connections that are open, or closed and not forgotten yet.
+    pub fn connections(&self) -> usize {
+        self.inner.open_connections()
+    }
+
     /// Accepts connections; to be asked for once.
     pub fn listener(&self) -> Listener {
         Listener { endpoint: self.clone(), greeting: JoinSet::new() }
@@ -135,7 +145,7 @@ impl Endpoint {
     ) -> io::Result<Dialer> {
         let config = client_config(client, &self.settings)?;
         let (endpoint, calls) = (self.clone(), FuturesUnordered::new());
-        Ok(Dialer { endpoint, address, name: name.to_owned(), config, calls })
+        Ok(Dialer { endpoint, address, name: name.to_owned(), config, calls, called: None })
     }
 
     /// Ends all connections at once and waits until the other sides know, for as long as `most`.
@@ -192,6 +202,7 @@ fn client_config(
 fn transport(settings: &Settings) -> quinn::TransportConfig {
     let mut config = quinn::TransportConfig::default();
     config
+        .max_idle_timeout(Some(IDLE.try_into().expect("short enough")))
         .max_concurrent_bidi_streams(0u32.into())
         .max_concurrent_uni_streams(STREAMS_MAX.into())
         .stream_receive_window(settings.stream_bytes.into())
@@ -270,9 +281,13 @@ fn certificate(connection: &quinn::Connection) -> Option<Vec<u8>> {
 
 impl Calls for Dialer {
     fn call(&mut self) {
-        if self.calls.len() >= CALLS_MAX {
+        // A handshake takes a round trip; each that is begun beside it is work for both sides.
+        let now = Instant::now();
+        let is_soon = self.called.is_some_and(|called| now.duration_since(called) < CALL_AFTER);
+        if self.calls.len() >= CALLS_MAX || (is_soon && !self.calls.is_empty()) {
             return;
         }
+        self.called = Some(now);
         let (endpoint, config) = (self.endpoint.inner.clone(), self.config.clone());
         let (address, name) = (self.address, self.name.clone());
         self.calls.push(Box::pin(async move {
