@@ -10,6 +10,8 @@
 //! network that is as bad as a test wants. [`spool`] keeps on disk what may not be lost.
 
 pub mod clock;
+pub mod driver;
+pub mod quic;
 pub mod session;
 pub mod spool;
 pub mod testing;

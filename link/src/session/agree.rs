@@ -215,6 +215,24 @@ impl Session {
         self.part(now, reason, text);
     }
 
+    /// The other side leaves. If it is done, what it sent before may still be on its way.
+    pub(super) fn hear_farewell(&mut self, now: Timestamp, reason: ByeReason, text: String) {
+        match &mut self.connection {
+            Some(connection) if reason == ByeReason::Done => connection.farewell = Some(text),
+            _ => self.part(now, reason, text),
+        }
+    }
+
+    /// Lets the other side go once it has said that it leaves, and all it sent is here.
+    pub(super) fn let_go(&mut self, now: Timestamp) {
+        if !self.has_received_all() {
+            return;
+        }
+        if let Some(text) = self.connection.as_mut().and_then(|c| c.farewell.take()) {
+            self.part(now, ByeReason::Done, text);
+        }
+    }
+
     /// Gives the connection up, for a while or for good.
     pub(super) fn part(&mut self, now: Timestamp, reason: ByeReason, text: String) {
         self.is_over |= reason.is_final();

@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub(super) pace: Pace,
     pub(super) hello_heard: bool,
     pub(super) ready_told: bool,
+    /// The other side has said that it leaves, as it is done.
+    pub(super) farewell: Option<String>,
 }
 
 /// A stream while it is read.
@@ -54,6 +56,7 @@ impl Connection {
             answers: Vec::new(),
             hello_heard: false,
             ready_told: false,
+            farewell: None,
         }
     }
 

@@ -156,6 +156,10 @@ impl DroppableIn {
         frames
     }
 
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// Sees whether something is missing now.
     fn look(&mut self, now: Timestamp) {
         let next = self.counts.next;

@@ -99,6 +99,15 @@ impl DurableIn {
         self.counts.next
     }
 
+    pub(super) const fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Whether everything that came is consumed, and the other side was told so.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.given.is_empty() && self.told == Some((self.counts.next, self.counts.next))
+    }
+
     /// Whether the frame at this place is new.
     pub(super) fn take(&mut self, place: u64) -> Result<bool, WireError> {
         let wanted = self.counts.next;

@@ -34,7 +34,7 @@ pub enum Input<'a> {
 }
 
 /// What a connection can do now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Path {
     /// Smoothed round-trip time in nanoseconds.
     pub rtt_ns: i64,
@@ -46,6 +46,8 @@ pub struct Path {
     pub datagram_room: usize,
     /// Bytes of streams that it takes now.
     pub stream_room: usize,
+    /// Of these, bytes of bulk: where less than of what is urgent, bulk waits outside.
+    pub bulk_room: usize,
 }
 
 /// A stream that this side sends.

@@ -201,6 +201,26 @@ impl Session {
         })
     }
 
+    /// Whether everything has been sent and acknowledged, and everything that comes has come, was
+    /// consumed and acknowledged: both sides may leave.
+    pub fn is_finished(&self) -> bool {
+        let told = self.connection.is_some() && self.agreed.is_some();
+        let acknowledged = self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.is_acknowledged(),
+            _ => true,
+        });
+        told && acknowledged && self.is_done() && self.has_received_all()
+    }
+
+    /// Whether every edge that this side receives has ended.
+    pub fn has_received_all(&self) -> bool {
+        self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.has_ended(),
+            Edge::DroppableIn(input) => input.has_ended(),
+            _ => true,
+        })
+    }
+
     /// Tells the other side that we leave, and why.
     pub fn close(&mut self, reason: ByeReason, text: &str) {
         self.is_over |= reason.is_final() || reason == ByeReason::Stopped;
@@ -245,7 +265,8 @@ impl Session {
         };
         let timing = &self.config.timing;
         let own = [connection.next_probe(now, timing, self.knows_clock()), connection.ends(timing)];
-        let may = self.is_open && connection.path.stream_room > 0 && !self.sensor_waits();
+        let path = &connection.path;
+        let may = self.is_open && path.stream_room.min(path.bulk_room) > 0 && !self.sensor_waits();
         let past = (may && self.edges.iter().any(Edge::lags)).then(|| connection.pace.wake());
         own.into_iter().chain(past).chain(self.edge_wakes(Some(&connection.path))).min()
     }
@@ -262,6 +283,11 @@ impl Session {
             Edge::DurableIn(_) => None,
             Edge::DroppableIn(input) => input.wake(),
         })
+    }
+
+    /// What it was told before it started.
+    pub const fn config(&self) -> &SessionConfig {
+        &self.config
     }
 
     /// The other host's clock, if it was heard.
@@ -323,7 +349,11 @@ impl Session {
 
     /// There is no connection any more, or a call was in vain.
     fn lose(&mut self, now: Timestamp) {
-        if self.connection.is_some() {
+        if let Some(connection) = &mut self.connection {
+            if let Some(text) = connection.farewell.take() {
+                self.is_over = true;
+                self.out.push_back(Output::Refused { reason: ByeReason::Done, text });
+            }
             self.forget(now);
             self.next_call = now;
         }
@@ -375,6 +405,7 @@ impl Session {
             }
         }
         self.give_out(now);
+        self.let_go(now);
     }
 }
 

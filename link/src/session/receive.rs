@@ -252,7 +252,7 @@ impl Session {
                 self.hear_clock(now, [sent, received, replied]);
             }
             Message::Ping => {}
-            Message::Bye { reason, text } => self.part(now, reason, text),
+            Message::Bye { reason, text } => self.hear_farewell(now, reason, text),
         }
         Ok(())
     }

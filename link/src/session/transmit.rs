@@ -202,7 +202,11 @@ impl Session {
     fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<Output> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
-        let most = most.min(path.stream_room);
+        let room = match wanted {
+            Some(Priority::Sensor) => path.stream_room,
+            Some(Priority::Bulk) | None => path.stream_room.min(path.bulk_room),
+        };
+        let most = most.min(room);
         if most == 0 {
             return None;
         }
@@ -229,6 +233,9 @@ impl Session {
                 _ => continue,
             };
             connection.path.stream_room = path.stream_room.saturating_sub(bytes.len());
+            if priority != Some(Priority::Sensor) {
+                connection.path.bulk_room = path.bulk_room.saturating_sub(bytes.len());
+            }
             self.totals.stream_bytes += bytes.len() as u64;
             let priority = i32::from(priority == Some(Priority::Sensor));
             return Some(Output::Stream { stream, bytes, priority, end });

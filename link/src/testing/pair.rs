@@ -162,6 +162,7 @@ impl Pair {
             datagram_max: self.datagram_max,
             datagram_room: 1 << 16,
             stream_room: self.transport.room(side),
+            bulk_room: self.transport.room(side),
         }
     }
 

@@ -18,6 +18,7 @@ fn agreed() -> (Pair, Path) {
         datagram_max: 1_200,
         datagram_room: 0,
         stream_room: 1 << 20,
+        bulk_room: 1 << 20,
     };
     (pair, path)
 }

@@ -12,6 +12,7 @@ fn weather(random: &mut Random) -> Weather {
         delay_ns: (random.uniform() * 60.0 * MS as f64) as i64 + MS / 10,
         jitter_ns: (bad * random.uniform() * 20.0 * MS as f64) as i64,
         loss: bad * random.uniform() * 0.1,
+        burst: 1.0 + 4.0 * random.uniform(),
         reorder: bad * random.uniform() * 0.1,
         duplicate: bad * random.uniform() * 0.05,
         corrupt: bad * random.uniform() * 0.01,

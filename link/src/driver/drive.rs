@@ -1,0 +1,373 @@
+//! [`Driver`]: brings a session what comes, and does what it asks.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{PoisonError, atomic::Ordering},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use engine::{Clock, Timestamp};
+use tokio::time::{Instant, Sleep};
+
+use super::{
+    hand::Hand,
+    parting::Parting,
+    ports::{Ends, Ports},
+    status::{EdgeStatus, Status},
+    transport::{Calls, Connection, Event},
+};
+use crate::{
+    session::{Delivery, Input, Output, Session},
+    wire::ByeReason,
+};
+
+/// What comes on a connection before the session may send again.
+const EVENTS_TURN: usize = 128;
+/// How often that goes on before others have their turn; who sends the packets is one of them.
+const ROUNDS_TURN: usize = 4;
+/// Between two snapshots.
+const STATUS_NS: i64 = 100_000_000;
+
+/// How a driver works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The host's monotonic clock, the same that stamps the frames' `entered`.
+    pub clock: Clock,
+    /// Once all that this side sends has ended: how long without a connection, or without progress, it
+    /// waits for durable frames to be acknowledged.
+    pub flush: Duration,
+    /// How long the other side may take to hear our farewell.
+    pub farewell: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            flush: Duration::from_secs(5),
+            farewell: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What a program looks at.
+    pub reason: ByeReason,
+    /// What a person reads.
+    pub text: String,
+    /// Frames of durable edges that the other side has not acknowledged.
+    pub left: u64,
+}
+
+/// A session with the graph's ends of it; see the [module](super).
+pub struct Driver {
+    pub(super) session: Session,
+    pub(super) settings: Settings,
+    pub(super) ends: Ends,
+    hands: Vec<Option<Hand>>,
+    pub(super) connection: Option<Box<dyn Connection>>,
+    pub(super) parting: Parting,
+    /// Whether each outlet has ended and all it held was handed in.
+    pub(super) emptied: Vec<bool>,
+    pub(super) refused: Option<(ByeReason, String)>,
+    status: Status,
+    timer: Pin<Box<Sleep>>,
+    timer_at: Timestamp,
+}
+
+impl Driver {
+    /// A driver of a session that has no connection yet, and the graph's ends. Within a tokio runtime.
+    pub fn new(session: Session, settings: Settings) -> (Self, Ports) {
+        let (ends, ports) = Ends::new(session.config());
+        let edges = &session.config().edges;
+        let hands = edges.iter().map(|edge| edge.receives.then(|| Hand::new(edge))).collect();
+        let named = edges
+            .iter()
+            .map(|edge| EdgeStatus { name: edge.name.clone(), ..EdgeStatus::default() });
+        let status = Status { edges: named.collect(), ..Status::default() };
+        let driver = Self {
+            settings,
+            hands,
+            connection: None,
+            parting: Parting::default(),
+            emptied: edges.iter().map(|edge| edge.receives).collect(),
+            refused: None,
+            status,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            timer_at: Timestamp::MIN,
+            ends,
+            session,
+        };
+        (driver, ports)
+    }
+
+    /// Runs to the end. Dropped earlier, it leaves without a word.
+    pub async fn run(mut self, mut calls: impl Calls) -> Ended {
+        self.note_status(self.now(), true);
+        let ended = poll_fn(|context| self.turn(&mut calls, context)).await;
+        self.note_status(self.now(), true);
+        ended
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.settings.clock.now()
+    }
+
+    fn turn(&mut self, calls: &mut dyn Calls, context: &mut Context<'_>) -> Poll<Ended> {
+        self.ends.bell.listen(context.waker());
+        for _ in 0..ROUNDS_TURN {
+            self.ends.bell.take();
+            let mut is_busy = self.connect(calls, context);
+            is_busy |= self.hear(context);
+            is_busy |= self.take_in();
+            is_busy |= self.put_out(calls);
+            self.hand_over();
+            if let Some(ended) = self.look_for_end(context) {
+                self.put_out(calls);
+                return Poll::Ready(ended);
+            }
+            self.note_status(self.now(), false);
+            if !is_busy && !self.ends.bell.has_rung() && self.sleep(context) {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes a connection up.
+    fn connect(&mut self, calls: &mut dyn Calls, context: &mut Context<'_>) -> bool {
+        let Poll::Ready(called) = calls.poll_connection(context) else { return false };
+        let now = self.now();
+        match called {
+            Ok(mut connection) => {
+                self.session.handle(now, Input::Up(connection.path()));
+                if let Some(mut old) = self.connection.replace(connection) {
+                    old.close();
+                }
+                (self.status.is_up, self.status.since) = (true, now);
+                self.note_status(now, true);
+            }
+            Err(error) => {
+                self.status.trouble = Some(error);
+                self.session.handle(now, Input::Down);
+            }
+        }
+        true
+    }
+
+    /// Tells the session what came.
+    fn hear(&mut self, context: &mut Context<'_>) -> bool {
+        // Who does not take what it was given gets no more.
+        if self.hands_are_full() {
+            return false;
+        }
+        for n in 0..EVENTS_TURN {
+            let Some(connection) = &mut self.connection else { return n > 0 };
+            let Poll::Ready(event) = connection.poll_event(context) else { return n > 0 };
+            let now = self.settings.clock.now();
+            let input = match event {
+                Event::Datagram(bytes) => Input::Datagram(bytes),
+                Event::Stream { stream, bytes, end } => Input::Stream { stream, bytes, end },
+                Event::StreamReset { stream } => Input::StreamReset { stream },
+                Event::Room => continue,
+                Event::Down(why) => {
+                    self.status.trouble = Some(why.to_owned());
+                    self.connection = None;
+                    self.session.handle(now, Input::Down);
+                    self.went_down(now);
+                    return true;
+                }
+            };
+            self.session.handle(now, input);
+        }
+        true
+    }
+
+    fn went_down(&mut self, now: Timestamp) {
+        (self.status.is_up, self.status.since) = (false, now);
+        self.note_status(now, true);
+    }
+
+    fn hands_are_full(&self) -> bool {
+        self.hands.iter().flatten().any(Hand::is_full)
+    }
+
+    /// Takes what the graph hands in.
+    fn take_in(&mut self) -> bool {
+        let now = self.now();
+        let mut is_busy = false;
+        for n in 0..self.ends.outs.len() {
+            let Some(end) = &mut self.ends.outs[n] else { continue };
+            if self.emptied[n] {
+                continue;
+            }
+            let edge = n as u16;
+            // Read before the ring is: they hold behind what is in it.
+            let bound = end.shared.bound.load(Ordering::Acquire);
+            let has_ended = end.shared.has_ended.load(Ordering::Acquire);
+            let mut taken = 0;
+            while let Ok(frame) = end.ring.peek()
+                && self.session.has_room(edge, frame.buffer().bytes_len())
+            {
+                let frame = end.ring.pop().expect("just seen");
+                drop(self.session.send(now, edge, frame));
+                taken += 1;
+            }
+            if taken > 0 {
+                end.tell_room();
+                is_busy = true;
+            }
+            if end.ring.is_empty() {
+                if bound > i64::MIN {
+                    self.session.bound(edge, Timestamp::from_nanos(bound));
+                }
+                if has_ended {
+                    self.session.end(edge);
+                    self.emptied[n] = true;
+                    is_busy = true;
+                }
+            }
+        }
+        for n in 0..self.ends.ins.len() {
+            let Some(end) = &self.ends.ins[n] else { continue };
+            let consumed = end.shared.consumed.swap(0, Ordering::AcqRel);
+            if consumed > 0 {
+                self.session.consumed(now, n as u16, consumed as usize);
+                is_busy = true;
+            }
+        }
+        is_busy
+    }
+
+    /// Does what the session asks.
+    pub(super) fn put_out(&mut self, calls: &mut dyn Calls) -> bool {
+        let now = self.now();
+        match &mut self.connection {
+            Some(connection) => self.session.handle(now, Input::Path(connection.path())),
+            None => self.session.handle(now, Input::Tick),
+        }
+        let mut is_busy = false;
+        while let Some(output) = self.session.poll(now) {
+            is_busy = true;
+            match output {
+                Output::Datagram(bytes) => {
+                    if let Some(connection) = &mut self.connection {
+                        connection.datagram(bytes);
+                    }
+                }
+                Output::Stream { stream, bytes, priority, end } => {
+                    if let Some(connection) = &mut self.connection {
+                        connection.stream(stream, bytes, priority, end);
+                    }
+                }
+                Output::Reset(stream) => {
+                    if let Some(connection) = &mut self.connection {
+                        connection.reset(stream);
+                    }
+                }
+                Output::Call => calls.call(),
+                Output::Close => {
+                    if let Some(connection) = self.connection.take() {
+                        self.parting.add(connection, now + self.settings.farewell);
+                        self.went_down(now);
+                    }
+                }
+                Output::Refused { reason, text } => self.refused = Some((reason, text)),
+                given => self.give(given),
+            }
+        }
+        is_busy
+    }
+
+    /// Gives the graph what came for it.
+    fn give(&mut self, output: Output) {
+        let (edge, arrived) = match Hand::arrived(output) {
+            Some(arrived) => arrived,
+            None => return,
+        };
+        let n = usize::from(edge);
+        if let (Some(hand), Some(end)) = (&mut self.hands[n], &mut self.ends.ins[n]) {
+            hand.give(end, arrived);
+        }
+    }
+
+    /// Wakes whoever was given something, once.
+    fn hand_over(&mut self) {
+        for (hand, end) in self.hands.iter_mut().zip(&mut self.ends.ins) {
+            if let (Some(hand), Some(end)) = (hand, end) {
+                hand.over(end);
+            }
+        }
+    }
+
+    /// Sets the timer; whether there is nothing to do before it.
+    fn sleep(&mut self, context: &mut Context<'_>) -> bool {
+        let now = self.now();
+        let wakes = [self.session.wake(now), self.wake_for_end()];
+        let wake = wakes.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
+        if wake <= now {
+            return false;
+        }
+        // One that rings too early does no harm, and sets it anew.
+        let is_set = now < self.timer_at && self.timer_at <= wake;
+        if !is_set && wake < Timestamp::MAX {
+            let left = Duration::from_nanos(wake.since(now).unsigned_abs());
+            // Beyond any run, and what the timer can count.
+            let left = left.min(Duration::from_secs(3_600));
+            self.timer.as_mut().reset(Instant::now() + left);
+            self.timer_at = now + left;
+        }
+        if self.timer_at <= now {
+            return true;
+        }
+        let is_due = self.timer.as_mut().poll(context).is_ready();
+        if is_due {
+            self.timer_at = Timestamp::MIN;
+        }
+        !is_due
+    }
+
+    /// Renews the snapshot, if it is old or `now_or_never`.
+    fn note_status(&mut self, now: Timestamp, must: bool) {
+        if !must && now.since(self.status.at) < STATUS_NS {
+            return;
+        }
+        let (status, session) = (&mut self.status, &self.session);
+        status.at = now;
+        if let Some(connection) = &mut self.connection {
+            let path = connection.path();
+            (status.rtt_ns, status.bytes_per_s) = (path.rtt_ns, path.bytes_per_s);
+            status.figures = connection.figures();
+        }
+        status.clock = session.clock(now);
+        status.clock_jumps = session.clock_jumps();
+        status.totals = session.totals();
+        status.refused.clone_from(&self.refused);
+        for (n, edge) in status.edges.iter_mut().enumerate() {
+            edge.sent = session.sent(n as u16);
+            edge.received = session.received(n as u16);
+            edge.waiting = self.ends.waiting(n);
+            edge.overflown = self.hands[n].as_ref().map_or(0, Hand::overflown);
+        }
+        let mut shared = self.ends.handle.status.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.clone_from(&self.status);
+    }
+
+    /// Frames of durable edges that nobody has acknowledged.
+    pub(super) fn left(&self) -> u64 {
+        let edges = self.session.config().edges.iter().enumerate();
+        let durable =
+            edges.filter(|(_, edge)| edge.delivery == Delivery::Durable && !edge.receives);
+        durable
+            .map(|(n, _)| {
+                let inside = self.session.sent(n as u16).map_or(0, |sent| sent.inside);
+                inside + self.ends.waiting(n) as u64
+            })
+            .sum()
+    }
+}
