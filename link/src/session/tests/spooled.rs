@@ -68,6 +68,8 @@ struct Hosts {
     handed: Vec<u64>,
     refused: u64,
     number: u64,
+    /// When each number was made, in the simulation's time.
+    made_ns: Vec<i64>,
     most_held: usize,
 }
 
@@ -86,6 +88,7 @@ impl Hosts {
             handed: Vec::new(),
             refused: 0,
             number: 0,
+            made_ns: Vec::new(),
             most_held: 0,
         };
         hosts.start(0);
@@ -117,8 +120,11 @@ impl Hosts {
         self.pair.keepers[side] = Some(keeper);
     }
 
-    /// `kill -9`, and a start anew.
-    fn kill(&mut self, side: usize) {
+    /// `kill -9` while the disk is `ns` behind, and a start anew.
+    fn kill(&mut self, side: usize, ns: i64) {
+        let keeper = self.pair.keepers[side].take();
+        self.run(ns);
+        drop(keeper);
         self.disks[side].kill();
         self.start(side);
     }
@@ -136,6 +142,7 @@ impl Hosts {
         while self.pair.now_ns() < until {
             self.pair.run(self.pair.now_ns() + 20 * MS, check);
             let time = self.pair.clock(0);
+            self.made_ns.push(self.pair.now_ns());
             if self.number % 2 == 0 {
                 self.pair.send(0, SENSOR, samples(time, self.number));
             }
@@ -180,8 +187,7 @@ impl Hosts {
     fn lateness(&self, from: i64, to: i64) -> Vec<i64> {
         let late = |given: &Delivered| match given {
             Delivered::Frame { at_ns, edge: SENSOR, frame } if (from..to).contains(at_ns) => {
-                // Entered is when they were made, by the receiver's clock.
-                Some(self.pair.clocks[1].at(*at_ns).since(frame.header.entered))
+                Some(at_ns - self.made_ns[frame.header.tag as usize])
             }
             _ => None,
         };
@@ -266,7 +272,7 @@ fn processes_that_die_lose_nothing_that_was_written() {
             ..Weather::calm((1.0 + random.uniform() * 40.0) as i64 * MS)
         };
         let mut hosts = Hosts::new(weather, seed, 4 << 20, WhenFull::Block);
-        let mut safe = Vec::new();
+        let mut unsure = Vec::new();
         for _ in 0..12 {
             hosts.run((random.uniform() * 3.0 * S as f64) as i64);
             if random.happens(0.4) {
@@ -275,16 +281,15 @@ fn processes_that_die_lose_nothing_that_was_written() {
             if random.happens(0.6) {
                 let side = random.below(2) as usize;
                 kills[side] += 1;
+                let slow_ns = random.below(3) as i64 * 20 * MS;
+                let before = hosts.handed.len();
+                hosts.kill(side, slow_ns);
                 if side == 0 {
-                    // What was handed in last is not written yet, as there was no turn since.
-                    let (status, _) =
-                        hosts.pair.sessions[0].spool(hosts.pair.clock(0), EVENTS).expect("spooled");
-                    let unwritten = status.queue as usize;
-                    let kept = hosts.handed.len() - unwritten.min(hosts.handed.len());
-                    hosts.handed.truncate(kept);
-                    safe.clone_from(&hosts.handed);
+                    // What was handed in since the last turn of the disk is not written, and may be
+                    // missing; what went to the other side at once is not.
+                    let unwritten = hosts.handed.split_off(before.saturating_sub(1));
+                    unsure.extend(unwritten);
                 }
-                hosts.kill(side);
             }
         }
         hosts.rest(30 * S);
@@ -293,18 +298,19 @@ fn processes_that_die_lose_nothing_that_was_written() {
         let mut once = tags.clone();
         once.sort_unstable();
         once.dedup();
-        let missing: Vec<_> = safe.iter().filter(|tag| once.binary_search(tag).is_err()).collect();
-        assert_eq!(missing, Vec::<&u64>::new(), "seed {seed}");
         let missing = hosts.handed.iter().find(|tag| once.binary_search(tag).is_err());
         assert_eq!(missing, None, "seed {seed}");
         twice += tags.len() - once.len();
+        let known = |tag: &u64| hosts.handed.contains(tag) || unsure.contains(tag);
+        assert!(once.iter().all(known), "seed {seed}");
         let lost = hosts.gaps().iter().map(|(_, frames)| frames).sum::<u64>();
         assert_eq!(lost, 0, "seed {seed}: {:?}", hosts.gaps());
     }
     println!("{kills:?} deaths, {twice} events twice");
     assert!(kills[0] > 50 && kills[1] > 50, "{kills:?}");
-    // What was consumed in the turn in which the process died, and not noted.
-    assert!(twice <= kills[1], "{twice}");
+    // What was consumed in the 40 ms in which the process died, and not noted: two events and those
+    // that an outage had kept back.
+    assert!(twice > 0, "a slow disk shows");
 }
 
 #[test]
@@ -314,7 +320,7 @@ fn without_a_memory_a_receiver_that_dies_is_given_more_twice_and_misses_nothing(
     hosts.start(1);
     for _ in 0..10 {
         hosts.run(S);
-        hosts.kill(1);
+        hosts.kill(1, 0);
     }
     hosts.rest(5 * S);
     let mut tags = hosts.tags();
@@ -413,7 +419,7 @@ fn a_sender_that_has_forgotten_what_it_sent_counts_anew() {
     let paths = hosts.disks[0].paths();
     let old: Vec<_> = paths.iter().map(|path| hosts.disks[0].bytes(path).expect("there")).collect();
     // A life of which the disk knows nothing, with places beyond those that it has reserved.
-    hosts.kill(0);
+    hosts.kill(0, 0);
     hosts.run(2 * S);
     hosts.rest(S);
     let first = hosts.handed.len();
