@@ -8,7 +8,8 @@ use engine::{Format, Frame, Gap};
 use super::{
     error::{Cause, SpoolError},
     fs::{Fs, HostFs, Open},
-    log::{Kept, LOCK, Segment},
+    log::{Kept, LOCK},
+    part::Segment,
     position::{self, Position, PositionFile},
     read::decode,
     recover::{self, Damage, Folder},

@@ -68,6 +68,8 @@ impl Bell {
 struct Inside {
     bell: Arc<Bell>,
     jobs: Mutex<Vec<Box<dyn Job>>>,
+    /// Those that have come since: who opens something does not wait for the disk of another.
+    fresh: Mutex<Vec<Box<dyn Job>>>,
     stops: AtomicBool,
     /// Where new countings come from.
     seed: AtomicU64,
@@ -77,6 +79,7 @@ struct Inside {
 impl Inside {
     fn turn(&self, now_ns: i64) -> (bool, Option<i64>) {
         let mut jobs = lock(&self.jobs);
+        jobs.append(&mut lock(&self.fresh));
         let (mut did, mut wake) = (false, None::<i64>);
         for job in &mut *jobs {
             let (some, at) = job.turn(now_ns);
@@ -184,7 +187,7 @@ impl Keeper {
     }
 
     fn add(&self, job: Box<dyn Job>) {
-        lock(&self.inside.jobs).push(job);
+        lock(&self.inside.fresh).push(job);
         self.inside.bell.ring();
     }
 }
@@ -230,7 +233,9 @@ fn live(inside: &Inside) {
         }
         inside.bell.sleeps.store(false, SeqCst);
     }
-    for mut job in std::mem::take(&mut *lock(&inside.jobs)) {
+    let mut jobs = std::mem::take(&mut *lock(&inside.jobs));
+    jobs.append(&mut lock(&inside.fresh));
+    for mut job in jobs {
         job.close();
     }
     *lock(&inside.ended.0) = true;

@@ -11,7 +11,8 @@ use super::{
     fs::{Fs, Held},
     handle::{State, lock},
     keeper::{Bell, Job},
-    log::{LOCK, is_of_disk},
+    log::LOCK,
+    opening::is_of_disk,
     position::{self, Position, PositionFile},
     settings::Sync,
 };

@@ -8,7 +8,7 @@ use std::{
 use super::{
     error::{Cause, SpoolError},
     fs::{File, Fs, Open},
-    log::Segment,
+    part::Segment,
     segment::{Found, Scan, SegmentHead, name, place_of},
 };
 use crate::wire::{Message, RecordKind, one_record};

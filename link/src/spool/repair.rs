@@ -12,7 +12,8 @@ use super::{
     error::{Cause, SpoolError},
     fs::{Fs, HostFs, Open},
     inspect::Contents,
-    log::{LOCK, Segment},
+    log::LOCK,
+    part::Segment,
     recover::{Damage, place_behind},
     segment::{Found, Scan, name, place_of, put_record},
 };

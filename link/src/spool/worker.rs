@@ -196,6 +196,7 @@ impl Worker {
 
     fn publish(&mut self) {
         self.shared.bytes.store(self.log.bytes, Relaxed);
+        self.shared.fails.store(self.failing.is_some(), Relaxed);
         let state = match &self.failing {
             None => State::Disk,
             Some(failing) => State::Memory(failing.cause.clone()),

@@ -412,6 +412,21 @@ fn a_disk_that_refuses_during_an_outage_costs_what_memory_does_not_hold() {
 }
 
 #[test]
+fn a_full_spool_whose_disk_dies_stops_nothing_while_the_link_is_up() {
+    let mut hosts = Hosts::new(narrow(), 7, 256 << 10, WhenFull::Block);
+    hosts.outage(60 * S);
+    hosts.run(60 * S);
+    assert!(hosts.refused > 0, "it is full");
+    hosts.disks[0].refuse(Some(std::io::ErrorKind::ReadOnlyFilesystem));
+    hosts.run(20 * S);
+    let refused = hosts.refused;
+    hosts.run(20 * S);
+    hosts.rest(5 * S);
+    assert_eq!(hosts.refused, refused);
+    assert_eq!(hosts.tags(), hosts.handed);
+}
+
+#[test]
 fn a_sender_that_has_forgotten_what_it_sent_counts_anew() {
     let mut hosts = Hosts::new(Weather::calm(10 * MS), 3, 4 << 20, WhenFull::Block);
     hosts.run(2 * S);
