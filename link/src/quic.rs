@@ -9,58 +9,37 @@
 //! Many sessions share an endpoint, which is one socket. Everything here runs on a tokio runtime of
 //! whatever kind.
 
+mod asked;
+mod flow;
+mod settings;
+
+pub use settings::Settings;
+
 use std::{
+    any::Any,
     collections::{BTreeMap, VecDeque},
     io,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Sleep};
+
+use asked::Asked;
+use flow::{Flow, headroom};
+use quinn::congestion::{Controller, ControllerFactory, ControllerMetrics, CubicConfig};
+use quinn_proto::RttEstimator;
 
 use crate::{
     driver::{Bell, Calls, Connection, Event, Figures},
     session::{Path, StreamKey},
     wire::{Assembler, CONTROL_MAX, Hello, Message},
 };
-
-/// Limits of an endpoint.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Connections whose handshake or hello goes on at the same time; more are refused.
-    pub handshakes_max: usize,
-    /// Connections at the same time; more are refused.
-    pub connections_max: usize,
-    /// How long handshake and hello may take together.
-    pub hello_within: Duration,
-    /// Whether a caller must show that it has the address it calls from before anything is kept of it.
-    pub retry: bool,
-    /// Bytes of the socket's buffers, both ways, as far as the system allows.
-    pub socket_bytes: usize,
-    /// Most bytes of a packet that is never tried to be exceeded; 0 to find out.
-    pub packet_max: u16,
-    /// Bytes of streams that the other side may have sent and we not taken.
-    pub window: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            handshakes_max: 64,
-            connections_max: 1_024,
-            hello_within: Duration::from_secs(3),
-            retry: false,
-            socket_bytes: 4 << 20,
-            packet_max: 0,
-            window: 16 << 20,
-        }
-    }
-}
 
 /// One socket, for as many connections as one likes.
 #[derive(Clone, Debug)]
@@ -103,6 +82,10 @@ type Call = Pin<Box<dyn Future<Output = Result<quinn::Connection, String>> + Sen
 const CALLS_MAX: usize = 16;
 /// Datagrams that quinn keeps before the path takes them, in bytes: two milliseconds of ten Gbit/s.
 const DATAGRAMS_KEPT: usize = 256 << 10;
+/// What quinn counts of each beside its bytes.
+const DATAGRAM_KEEPS: usize = 64;
+/// Bytes of streams that quinn keeps where none of them is bulk.
+const URGENT_MAX: u64 = 32 << 20;
 /// Bytes of a piece of a stream that is handed over while the one before it is not taken.
 const PIECE: usize = 32 << 10;
 /// Streams that the other side may have open at once.
@@ -211,10 +194,12 @@ fn transport(settings: &Settings) -> quinn::TransportConfig {
     config
         .max_concurrent_bidi_streams(0u32.into())
         .max_concurrent_uni_streams(STREAMS_MAX.into())
-        .stream_receive_window(settings.window.into())
-        .receive_window(settings.window.into())
+        .stream_receive_window(settings.stream_bytes.into())
+        .receive_window(settings.stream_bytes.into())
+        .send_window(URGENT_MAX)
         .datagram_send_buffer_size(DATAGRAMS_KEPT)
-        .datagram_receive_buffer_size(Some(4 << 20))
+        .datagram_receive_buffer_size(Some(settings.datagram_bytes))
+        .congestion_controller_factory(Arc::new(Roomy))
         // What is lost of a handshake is sent again after three times this.
         .initial_rtt(Duration::from_millis(100));
     config
@@ -249,13 +234,14 @@ impl Listener {
             incoming.refuse();
             return;
         }
-        let greeted = tokio::time::timeout(settings.hello_within, greeted(incoming));
+        let greeted =
+            tokio::time::timeout(settings.hello_within, greeted(incoming, settings.datagram_delay));
         self.greeting.spawn(async move { greeted.await.ok().flatten() });
     }
 }
 
 /// Shakes hands, and reads the first message of the first stream, which must be a hello.
-async fn greeted(incoming: quinn::Incoming) -> Option<Arrival> {
+async fn greeted(incoming: quinn::Incoming, delay: Duration) -> Option<Arrival> {
     let connection = incoming.accept().ok()?.await.ok()?;
     let mut stream = connection.accept_uni().await.ok()?;
     let (mut assembler, mut bytes) = (Assembler::default(), Vec::new());
@@ -272,7 +258,7 @@ async fn greeted(incoming: quinn::Incoming) -> Option<Arrival> {
     };
     let peer = certificate(&connection);
     let from = connection.remote_address();
-    let connection = Box::new(Live::new(connection, Some((stream, bytes))));
+    let connection = Box::new(Live::new(connection, delay, Some((stream, bytes))));
     Some(Arrival { hello, peer, from, connection })
 }
 
@@ -304,11 +290,12 @@ impl Calls for Dialer {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Box<dyn Connection>, String>> {
+        let delay = self.endpoint.settings.datagram_delay;
         while let Poll::Ready(Some(called)) = self.calls.poll_next_unpin(context) {
             match called {
                 Ok(connection) => {
                     self.calls.clear();
-                    return Poll::Ready(Ok(Box::new(Live::new(connection, None))));
+                    return Poll::Ready(Ok(Box::new(Live::new(connection, delay, None))));
                 }
                 Err(error) if self.calls.is_empty() => return Poll::Ready(Err(error)),
                 Err(_) => {}
@@ -318,51 +305,12 @@ impl Calls for Dialer {
     }
 }
 
-/// Something of quinn's that is asked only after it has rung.
-struct Asked<T> {
-    inner: T,
-    bell: Arc<Bell>,
-    waker: Waker,
-}
-
-impl<T> Asked<T> {
-    fn new(inner: T) -> Self {
-        let bell = Arc::new(Bell::default());
-        bell.ring();
-        let waker = Waker::from(bell.clone());
-        Self { inner, bell, waker }
-    }
-
-    fn poll<R>(
-        &mut self,
-        outer: &Context<'_>,
-        ask: impl FnOnce(&mut T, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        if !self.bell.take() {
-            self.bell.listen(outer.waker());
-            if !self.bell.take() {
-                return Poll::Pending;
-            }
-        }
-        let asked = ask(&mut self.inner, &mut Context::from_waker(&self.waker));
-        if asked.is_ready() {
-            // There may be more.
-            self.bell.ring();
-        } else {
-            self.bell.listen(outer.waker());
-            if self.bell.has_rung() {
-                outer.waker().wake_by_ref();
-            }
-        }
-        asked
-    }
-}
-
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send>>;
 
 /// A connection while it lasts.
 struct Live {
     connection: quinn::Connection,
+    bell: Arc<Bell>,
     datagrams: Asked<Boxed<Bytes>>,
     incoming: Asked<Boxed<quinn::RecvStream>>,
     readers: Vec<Reader>,
@@ -375,6 +323,17 @@ struct Live {
     opening: Option<(StreamKey, Pin<Box<Opening>>)>,
     /// A datagram that quinn has no room for.
     blocked: Option<Asked<Pin<Box<Blocked>>>>,
+    /// Those behind it.
+    later: VecDeque<Bytes>,
+    /// Bytes of datagrams that quinn has room for at least.
+    room: usize,
+    /// When datagrams that wait in quinn have become fewer.
+    retry: Option<Asked<Pin<Box<Sleep>>>>,
+    delay: Duration,
+    datagrams_max: usize,
+    flow: Arc<Flow>,
+    /// Bytes that quinn may keep of streams now.
+    allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
     kept: [usize; 2],
     /// Nothing more will be sent on streams; what waits until the other side has it all.
@@ -392,8 +351,8 @@ type Blocked = dyn Future<Output = Result<(), quinn::SendDatagramError>> + Send;
 struct Reader {
     number: u64,
     stream: Asked<quinn::RecvStream>,
-    /// What was read already when who called was asked who it is.
-    first: Vec<u8>,
+    /// What was read and not given out.
+    read: VecDeque<Bytes>,
 }
 
 #[derive(Default)]
@@ -408,30 +367,46 @@ struct Writer {
 }
 
 impl Reader {
-    fn new(stream: quinn::RecvStream, first: Vec<u8>) -> Self {
-        Self { number: u64::from(stream.id()), stream: Asked::new(stream), first }
+    fn new(stream: quinn::RecvStream, first: Vec<u8>, bell: &Arc<Bell>) -> Self {
+        let (number, stream) = (u64::from(stream.id()), Asked::new(stream, bell));
+        let read = VecDeque::from_iter((!first.is_empty()).then(|| first.into()));
+        Self { number, stream, read }
     }
 }
 
 impl Live {
-    fn new(connection: quinn::Connection, first: Option<(quinn::RecvStream, Vec<u8>)>) -> Self {
+    fn new(
+        connection: quinn::Connection,
+        delay: Duration,
+        first: Option<(quinn::RecvStream, Vec<u8>)>,
+    ) -> Self {
+        let flow = connection.congestion_state().into_any().downcast::<WithHeadroom>();
+        let flow = flow.map_or_else(|_| Arc::default(), |roomy| roomy.flow);
         let datagrams = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.read_datagram().await, connection))
         });
         let incoming = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.accept_uni().await, connection))
         });
-        let readers = first.into_iter().map(|(stream, first)| Reader::new(stream, first));
+        let bell = Arc::new(Bell::default());
+        let readers = first.into_iter().map(|(stream, first)| Reader::new(stream, first, &bell));
         Self {
             connection,
-            datagrams: Asked::new(Box::pin(datagrams)),
-            incoming: Asked::new(Box::pin(incoming)),
             readers: readers.collect(),
+            datagrams: Asked::new(Box::pin(datagrams), &bell),
+            incoming: Asked::new(Box::pin(incoming), &bell),
             given: Bytes::new(),
             writers: BTreeMap::new(),
-            writable: Asked::new(()),
+            writable: Asked::new((), &bell),
             opening: None,
             blocked: None,
+            later: VecDeque::new(),
+            room: 0,
+            retry: None,
+            delay,
+            datagrams_max: 0,
+            flow,
+            allowed: URGENT_MAX,
             kept: [0; 2],
             flushing: false,
             flushed: None,
@@ -439,6 +414,7 @@ impl Live {
             lost: None,
             path: Path::default(),
             looked: None,
+            bell,
         }
     }
 
@@ -449,17 +425,27 @@ impl Live {
             if self.kept[usize::from(is_bulk)] == 0 && !self.flushing {
                 continue;
             }
+            let bulk_max = self.flow.bulk_max(Duration::from_nanos(self.path.rtt_ns as u64));
+            self.allow(if is_bulk { bulk_max } else { URGENT_MAX });
             for (key, writer) in &mut self.writers {
                 if writer.is_bulk == is_bulk && !writer.is_over {
                     let opening = &mut self.opening;
-                    let context = &mut Context::from_waker(&self.writable.waker);
+                    let context = &mut self.writable.context();
                     let taken = writer.write(*key, &self.connection, opening, context);
                     self.kept[usize::from(is_bulk)] -= taken;
                 }
             }
         }
+        self.flow.set_wants_more(self.kept[1] > 0);
         self.forget_old();
         self.kept != before
+    }
+
+    fn allow(&mut self, bytes: u64) {
+        if self.allowed != bytes {
+            self.allowed = bytes;
+            self.connection.set_send_window(bytes);
+        }
     }
 
     /// Streams that are through are kept for a while, so that they can still be given up.
@@ -474,69 +460,83 @@ impl Live {
     }
 
     /// What happened next; its bytes are in `given`.
-    fn next(&mut self, context: &mut Context<'_>) -> Poll<Happened> {
-        self.turns = self.turns.wrapping_add(1);
-        let is_writable = self.writable.poll(context, |(), _| Poll::Ready(())).is_ready();
-        if is_writable {
-            self.writable.bell.take();
-            if self.write() {
-                return Poll::Ready(Happened::Room);
+    fn next(&mut self, context: &Context<'_>) -> Poll<Happened> {
+        loop {
+            if let Some(happened) = self.look() {
+                return Poll::Ready(happened);
+            }
+            // Whatever rings from here on wakes; what has rung since we looked is looked at again.
+            self.bell.listen(context.waker());
+            if !self.bell.take() {
+                return Poll::Pending;
             }
         }
+    }
+
+    fn look(&mut self) -> Option<Happened> {
+        if self.writable.take() && self.write() {
+            return Some(Happened::Room);
+        }
+        if let Some(retry) = &mut self.retry
+            && retry.poll(|sleep, context| sleep.as_mut().poll(context)).is_ready()
+        {
+            self.retry = None;
+            return Some(Happened::Room);
+        }
         if let Some(blocked) = &mut self.blocked
-            && blocked.poll(context, |blocked, context| blocked.as_mut().poll(context)).is_ready()
+            && blocked.poll(|blocked, context| blocked.as_mut().poll(context)).is_ready()
         {
             self.blocked = None;
-            return Poll::Ready(Happened::Room);
+            self.send_later();
+            return Some(Happened::Room);
         }
         // Datagrams first, but not for ever.
+        self.turns = self.turns.wrapping_add(1);
         let streams_first = self.turns.is_multiple_of(DATAGRAMS_TURN);
-        if streams_first && let Poll::Ready(happened) = self.next_of_streams(context) {
-            return Poll::Ready(happened);
+        if streams_first && let Some(happened) = self.look_at_streams() {
+            return Some(happened);
         }
         if self.lost.is_none()
             && let Poll::Ready(Some(datagram)) =
-                self.datagrams.poll(context, |stream, context| stream.poll_next_unpin(context))
+                self.datagrams.poll(|stream, context| stream.poll_next_unpin(context))
         {
             match datagram {
                 Ok(datagram) => {
                     self.given = datagram;
-                    return Poll::Ready(Happened::Datagram);
+                    return Some(Happened::Datagram);
                 }
                 Err(error) => self.lost = Some(error.to_string()),
             }
         }
-        match self.next_of_streams(context) {
-            // What came before it was lost is read first.
-            Poll::Pending if self.lost.is_some() => Poll::Ready(Happened::Down),
-            happened => happened,
-        }
+        // What came before it was lost is read first.
+        self.look_at_streams().or_else(|| self.lost.is_some().then_some(Happened::Down))
     }
 
-    fn next_of_streams(&mut self, context: &mut Context<'_>) -> Poll<Happened> {
+    fn look_at_streams(&mut self) -> Option<Happened> {
         while let Poll::Ready(Some(Ok(stream))) =
-            self.incoming.poll(context, |stream, context| stream.poll_next_unpin(context))
+            self.incoming.poll(|stream, context| stream.poll_next_unpin(context))
         {
-            self.readers.push(Reader::new(stream, Vec::new()));
+            self.readers.push(Reader::new(stream, Vec::new(), &self.bell));
         }
         let mut n = 0;
         while let Some(reader) = self.readers.get_mut(n) {
             let stream = reader.number;
-            if !reader.first.is_empty() {
-                self.given = std::mem::take(&mut reader.first).into();
-                return Poll::Ready(Happened::Stream { stream, end: false });
+            if let Some(bytes) = reader.read.pop_front() {
+                self.given = bytes;
+                return Some(Happened::Stream { stream, end: false });
             }
-            let read = reader.stream.poll(context, |stream, context| {
-                pin!(stream.read_chunk(PIECE, true)).poll(context)
-            });
+            let mut chunks = [const { Bytes::new() }; CHUNKS];
+            let read = reader
+                .stream
+                .poll(|stream, context| pin!(stream.read_chunks(&mut chunks)).poll(context));
             let happened = match read {
                 Poll::Pending => {
                     n += 1;
                     continue;
                 }
-                Poll::Ready(Ok(Some(chunk))) => {
-                    self.given = chunk.bytes;
-                    return Poll::Ready(Happened::Stream { stream, end: false });
+                Poll::Ready(Ok(Some(count))) => {
+                    reader.read.extend(chunks.into_iter().take(count));
+                    continue;
                 }
                 Poll::Ready(Ok(None)) => Some(Happened::Stream { stream, end: true }),
                 Poll::Ready(Err(quinn::ReadError::Reset(_))) => Some(Happened::Reset { stream }),
@@ -545,11 +545,37 @@ impl Live {
             };
             self.given = Bytes::new();
             self.readers.remove(n);
-            if let Some(happened) = happened {
-                return Poll::Ready(happened);
+            if happened.is_some() {
+                return happened;
             }
         }
-        Poll::Pending
+        None
+    }
+
+    /// Sends datagrams that had to wait for room, as long as there is some.
+    fn send_later(&mut self) {
+        while self.blocked.is_none()
+            && let Some(datagram) = self.later.pop_front()
+        {
+            self.send_datagram(datagram);
+        }
+    }
+
+    fn send_datagram(&mut self, datagram: Bytes) {
+        // As quinn counts them. What it takes for itself meanwhile only makes more room.
+        let takes = datagram.len() + DATAGRAM_KEEPS;
+        if self.room < takes {
+            self.room = self.connection.datagram_send_buffer_space();
+        }
+        if self.room >= takes {
+            self.room -= takes;
+            // What has become too long for the path is lost, as any datagram may be.
+            drop(self.connection.send_datagram(datagram));
+        } else {
+            let connection = self.connection.clone();
+            let sends = async move { connection.send_datagram_wait(datagram).await };
+            self.blocked = Some(Asked::new(Box::pin(sends), &self.bell));
+        }
     }
 }
 
@@ -562,6 +588,12 @@ enum Happened {
     Down,
 }
 
+/// Datagrams that may wait behind one that has no room.
+const LATER_MAX: usize = 64;
+/// Pieces of a stream that are read at once.
+const CHUNKS: usize = 16;
+/// How soon it is looked whether datagrams that wait have become fewer.
+const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.
 const DATAGRAMS_TURN: usize = 32;
 
@@ -599,6 +631,13 @@ impl Writer {
             drop(stream.finish());
         }
         before - self.held()
+    }
+
+    fn set_priority(&mut self, priority: i32) {
+        (self.priority, self.is_bulk) = (priority, priority == 0);
+        if let Some(stream) = &self.stream {
+            drop(stream.set_priority(priority));
+        }
     }
 
     fn held(&self) -> usize {
@@ -644,16 +683,28 @@ impl Connection for Live {
         let is_old = |looked: &Instant| now.duration_since(*looked) > Duration::from_millis(1);
         if self.looked.as_ref().is_none_or(is_old) {
             self.looked = Some(now);
-            let stats = self.connection.stats();
-            let rtt = stats.path.rtt.as_secs_f64();
-            self.path.rtt_ns = (rtt * 1e9) as i64;
-            self.path.bytes_per_s = stats.path.cwnd as f64 / rtt.max(1e-6);
+            let rtt = self.connection.rtt();
+            self.path.rtt_ns = rtt.as_nanos() as i64;
+            self.path.bytes_per_s = self.flow.bytes_per_s(rtt);
             self.path.datagram_max = self.connection.max_datagram_size().unwrap_or(0);
+            let most = self.flow.datagrams_max(rtt, self.delay, self.path.datagram_max);
+            self.datagrams_max = most.min(DATAGRAMS_KEPT);
         }
-        // One more than fits is taken and waits here, so that we hear when there is room.
-        self.path.datagram_room = match self.blocked {
-            Some(_) => 0,
-            None => self.connection.datagram_send_buffer_space().max(self.path.datagram_max),
+        if self.room < DATAGRAMS_KEPT / 2 || self.datagrams_max < DATAGRAMS_KEPT {
+            self.room = self.connection.datagram_send_buffer_space();
+        }
+        let waiting = DATAGRAMS_KEPT - self.room.min(DATAGRAMS_KEPT);
+        let room = self.datagrams_max.saturating_sub(waiting);
+        self.path.datagram_room = if self.blocked.is_some() {
+            0
+        } else if self.datagrams_max == DATAGRAMS_KEPT {
+            // One more than fits is taken and waits here, so that we hear when there is room.
+            room.max(self.path.datagram_max)
+        } else {
+            if room < self.path.datagram_max && self.retry.is_none() {
+                self.retry = Some(Asked::new(Box::pin(tokio::time::sleep(RETRY)), &self.bell));
+            }
+            room
         };
         self.path.stream_room = (2 * PIECE).saturating_sub(self.kept[0]);
         self.path.bulk_room = PIECE.saturating_sub(self.kept[1]);
@@ -671,27 +722,30 @@ impl Connection for Live {
     }
 
     fn datagram(&mut self, bytes: Vec<u8>) {
-        let bytes = Bytes::from(bytes);
-        if self.connection.datagram_send_buffer_space() >= bytes.len() {
-            // What has become too long for the path is lost, as any datagram may be.
-            drop(self.connection.send_datagram(bytes));
-        } else {
-            let connection = self.connection.clone();
-            let sends = async move { connection.send_datagram_wait(bytes).await };
-            self.blocked = Some(Asked::new(Box::pin(sends)));
+        match self.blocked.is_some() {
+            // Messages of the session do not ask for room; they are few.
+            true if self.later.len() < LATER_MAX => self.later.push_back(bytes.into()),
+            true => {}
+            false => self.send_datagram(bytes.into()),
         }
     }
 
-    fn stream(&mut self, key: StreamKey, bytes: Vec<u8>, priority: i32, end: bool) {
+    fn stream(&mut self, key: StreamKey, bytes: Bytes, priority: i32, end: bool) {
         let is_bulk = priority == 0;
         let fresh = || Writer { is_bulk, priority, ..Writer::default() };
         let writer = self.writers.entry(key).or_insert_with(fresh);
+        if writer.priority != priority {
+            // It has caught up with the present, or fallen behind.
+            let held = writer.held();
+            self.kept[usize::from(writer.is_bulk)] -= held;
+            self.kept[usize::from(is_bulk)] += held;
+            writer.set_priority(priority);
+        }
         writer.ends |= end;
         if !writer.is_over && !bytes.is_empty() {
             self.kept[usize::from(is_bulk)] += bytes.len();
-            writer.waiting.push_back(bytes.into());
+            writer.waiting.push_back(bytes);
         }
-        self.writable.bell.ring();
         self.write();
     }
 
@@ -711,7 +765,6 @@ impl Connection for Live {
         if !self.flushing {
             self.flushing = true;
             self.writers.values_mut().for_each(|writer| writer.ends = true);
-            self.writable.bell.ring();
         }
         self.write();
         let writers = self.writers.values();
@@ -739,5 +792,93 @@ impl Connection for Live {
 
     fn close(&mut self) {
         self.connection.close(0u32.into(), b"");
+    }
+}
+
+/// Makes controls that let datagrams through where bulk has filled the window; see [`flow`].
+struct Roomy;
+
+impl ControllerFactory for Roomy {
+    fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
+        let inner = Arc::new(CubicConfig::default()).build(now, mtu);
+        let flow = Arc::new(Flow::default());
+        flow.set_window(inner.window());
+        Box::new(WithHeadroom { inner, flow, packet: mtu.into() })
+    }
+}
+
+/// Another control, and a little more than it allows.
+struct WithHeadroom {
+    inner: Box<dyn Controller>,
+    flow: Arc<Flow>,
+    packet: u64,
+}
+
+impl Controller for WithHeadroom {
+    fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.inner.on_sent(now, bytes, last_packet_number);
+    }
+
+    fn on_ack(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        bytes: u64,
+        app_limited: bool,
+        rtt: &RttEstimator,
+    ) {
+        let app_limited = app_limited && !self.flow.wants_more();
+        self.inner.on_ack(now, sent, bytes, app_limited, rtt);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_end_acks(
+        &mut self,
+        now: Instant,
+        in_flight: u64,
+        app_limited: bool,
+        largest_packet_num_acked: Option<u64>,
+    ) {
+        let app_limited = app_limited && !self.flow.wants_more();
+        self.inner.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_congestion_event(
+        &mut self,
+        now: Instant,
+        sent: Instant,
+        is_persistent_congestion: bool,
+        lost_bytes: u64,
+    ) {
+        self.inner.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        self.flow.set_window(self.inner.window());
+    }
+
+    fn on_mtu_update(&mut self, new_mtu: u16) {
+        self.packet = new_mtu.into();
+        self.inner.on_mtu_update(new_mtu);
+    }
+
+    fn window(&self) -> u64 {
+        let window = self.inner.window();
+        window.saturating_add(headroom(window, self.packet))
+    }
+
+    fn metrics(&self) -> ControllerMetrics {
+        self.inner.metrics()
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        let (inner, flow) = (self.inner.clone_box(), self.flow.clone());
+        Box::new(Self { inner, flow, packet: self.packet })
+    }
+
+    fn initial_window(&self) -> u64 {
+        self.inner.initial_window()
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
     }
 }

@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{PoisonError, atomic::Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -25,6 +25,8 @@ use crate::{
 
 /// What comes on a connection before the session may send again.
 const EVENTS_TURN: usize = 128;
+/// Events that are taken to have come at one time.
+const EVENTS_CLOCK: usize = 8;
 /// How often that goes on before others have their turn; who sends the packets is one of them.
 const ROUNDS_TURN: usize = 4;
 /// Between two snapshots.
@@ -83,6 +85,7 @@ impl Driver {
     /// A driver of a session that has no connection yet, and the graph's ends. Within a tokio runtime.
     pub fn new(session: Session, settings: Settings) -> (Self, Ports) {
         let (ends, ports) = Ends::new(session.config());
+        session.on_news(&Waker::from(ends.bell.clone()));
         let edges = &session.config().edges;
         let hands = edges.iter().map(|edge| edge.receives.then(|| Hand::new(edge))).collect();
         let named = edges
@@ -121,17 +124,18 @@ impl Driver {
         self.ends.bell.listen(context.waker());
         for _ in 0..ROUNDS_TURN {
             self.ends.bell.take();
-            let mut is_busy = self.connect(calls, context);
-            is_busy |= self.hear(context);
-            is_busy |= self.take_in();
-            is_busy |= self.put_out(calls);
+            self.connect(calls, context);
+            let has_more = self.hear(context);
+            let now = self.now();
+            self.take_in(now);
+            self.put_out(calls, now);
             self.hand_over();
-            if let Some(ended) = self.look_for_end(context) {
-                self.put_out(calls);
+            if let Some(ended) = self.look_for_end(now, context) {
+                self.put_out(calls, now);
                 return Poll::Ready(ended);
             }
-            self.note_status(self.now(), false);
-            if !is_busy && !self.ends.bell.has_rung() && self.sleep(context) {
+            self.note_status(now, false);
+            if !has_more && !self.ends.bell.has_rung() && self.sleep(now, context) {
                 return Poll::Pending;
             }
         }
@@ -140,8 +144,10 @@ impl Driver {
     }
 
     /// Takes a connection up.
-    fn connect(&mut self, calls: &mut dyn Calls, context: &mut Context<'_>) -> bool {
-        let Poll::Ready(called) = calls.poll_connection(context) else { return false };
+    fn connect(&mut self, calls: &mut dyn Calls, context: &mut Context<'_>) {
+        let Poll::Ready(called) = calls.poll_connection(context) else { return };
+        // There may be another.
+        self.ends.bell.ring();
         let now = self.now();
         match called {
             Ok(mut connection) => {
@@ -157,19 +163,21 @@ impl Driver {
                 self.session.handle(now, Input::Down);
             }
         }
-        true
     }
 
-    /// Tells the session what came.
+    /// Tells the session what came; whether there may be more.
     fn hear(&mut self, context: &mut Context<'_>) -> bool {
         // Who does not take what it was given gets no more.
         if self.hands_are_full() {
             return false;
         }
+        let mut now = self.now();
         for n in 0..EVENTS_TURN {
-            let Some(connection) = &mut self.connection else { return n > 0 };
-            let Poll::Ready(event) = connection.poll_event(context) else { return n > 0 };
-            let now = self.settings.clock.now();
+            let Some(connection) = &mut self.connection else { return false };
+            let Poll::Ready(event) = connection.poll_event(context) else { return false };
+            if n % EVENTS_CLOCK == EVENTS_CLOCK - 1 {
+                now = self.settings.clock.now();
+            }
             let input = match event {
                 Event::Datagram(bytes) => Input::Datagram(bytes),
                 Event::Stream { stream, bytes, end } => Input::Stream { stream, bytes, end },
@@ -183,7 +191,8 @@ impl Driver {
                     return true;
                 }
             };
-            self.session.handle(now, input);
+            // What follows from it is asked for when all is told.
+            self.session.hear(now, input);
         }
         true
     }
@@ -198,9 +207,7 @@ impl Driver {
     }
 
     /// Takes what the graph hands in.
-    fn take_in(&mut self) -> bool {
-        let now = self.now();
-        let mut is_busy = false;
+    fn take_in(&mut self, now: Timestamp) {
         for n in 0..self.ends.outs.len() {
             let Some(end) = &mut self.ends.outs[n] else { continue };
             if self.emptied[n] {
@@ -220,7 +227,6 @@ impl Driver {
             }
             if taken > 0 {
                 end.tell_room();
-                is_busy = true;
             }
             if end.ring.is_empty() {
                 if bound > i64::MIN {
@@ -229,7 +235,6 @@ impl Driver {
                 if has_ended {
                     self.session.end(edge);
                     self.emptied[n] = true;
-                    is_busy = true;
                 }
             }
         }
@@ -238,50 +243,57 @@ impl Driver {
             let consumed = end.shared.consumed.swap(0, Ordering::AcqRel);
             if consumed > 0 {
                 self.session.consumed(now, n as u16, consumed as usize);
-                is_busy = true;
             }
         }
-        is_busy
     }
 
     /// Does what the session asks.
-    pub(super) fn put_out(&mut self, calls: &mut dyn Calls) -> bool {
-        let now = self.now();
-        match &mut self.connection {
-            Some(connection) => self.session.handle(now, Input::Path(connection.path())),
-            None => self.session.handle(now, Input::Tick),
-        }
-        let mut is_busy = false;
-        while let Some(output) = self.session.poll(now) {
-            is_busy = true;
-            match output {
-                Output::Datagram(bytes) => {
-                    if let Some(connection) = &mut self.connection {
-                        connection.datagram(bytes);
-                    }
-                }
-                Output::Stream { stream, bytes, priority, end } => {
-                    if let Some(connection) = &mut self.connection {
-                        connection.stream(stream, bytes, priority, end);
-                    }
-                }
-                Output::Reset(stream) => {
-                    if let Some(connection) = &mut self.connection {
-                        connection.reset(stream);
-                    }
-                }
-                Output::Call => calls.call(),
-                Output::Close => {
-                    if let Some(connection) = self.connection.take() {
-                        self.parting.add(connection, now + self.settings.farewell);
-                        self.went_down(now);
-                    }
-                }
-                Output::Refused { reason, text } => self.refused = Some((reason, text)),
-                given => self.give(given),
+    fn put_out(&mut self, calls: &mut dyn Calls, now: Timestamp) {
+        loop {
+            match &mut self.connection {
+                Some(connection) => self.session.handle(now, Input::Path(connection.path())),
+                None => self.session.handle(now, Input::Tick),
+            }
+            let mut has_streamed = false;
+            while let Some(output) = self.session.poll(now) {
+                has_streamed |= matches!(output, Output::Stream { .. });
+                self.put(calls, now, output);
+            }
+            // What was taken leaves room for more; what was not will be told.
+            if !has_streamed {
+                break;
             }
         }
-        is_busy
+        self.tell_queued();
+    }
+
+    fn put(&mut self, calls: &mut dyn Calls, now: Timestamp, output: Output) {
+        match output {
+            Output::Datagram(bytes) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.datagram(bytes);
+                }
+            }
+            Output::Stream { stream, bytes, priority, end } => {
+                if let Some(connection) = &mut self.connection {
+                    connection.stream(stream, bytes, priority, end);
+                }
+            }
+            Output::Reset(stream) => {
+                if let Some(connection) = &mut self.connection {
+                    connection.reset(stream);
+                }
+            }
+            Output::Call => calls.call(),
+            Output::Close => {
+                if let Some(connection) = self.connection.take() {
+                    self.parting.add(connection, now + self.settings.farewell);
+                    self.went_down(now);
+                }
+            }
+            Output::Refused { reason, text } => self.refused = Some((reason, text)),
+            given => self.give(given),
+        }
     }
 
     /// Gives the graph what came for it.
@@ -305,9 +317,18 @@ impl Driver {
         }
     }
 
+    /// Says how much of what was handed in is still here.
+    fn tell_queued(&mut self) {
+        for (n, end) in self.ends.outs.iter().enumerate() {
+            if let Some(end) = end {
+                let inside = self.session.queued(n as u16);
+                end.shared.inside.store(inside, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Sets the timer; whether there is nothing to do before it.
-    fn sleep(&mut self, context: &mut Context<'_>) -> bool {
-        let now = self.now();
+    fn sleep(&mut self, now: Timestamp, context: &mut Context<'_>) -> bool {
         let wakes = [self.session.wake(now), self.wake_for_end()];
         let wake = wakes.into_iter().flatten().min().unwrap_or(Timestamp::MAX);
         if wake <= now {

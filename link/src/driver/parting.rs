@@ -49,10 +49,15 @@ impl Parting {
 
 impl Driver {
     /// Whether the run is over, and how.
-    pub(super) fn look_for_end(&mut self, context: &mut Context<'_>) -> Option<Ended> {
-        let now = self.now();
+    pub(super) fn look_for_end(
+        &mut self,
+        now: Timestamp,
+        context: &mut Context<'_>,
+    ) -> Option<Ended> {
         self.parting.poll(now, context);
-        if let Some((reason, text)) = self.refused.clone().filter(|(reason, _)| reason.is_final()) {
+        if let Some((reason, text)) = self.refused.as_ref().filter(|(reason, _)| reason.is_final())
+        {
+            let (reason, text) = (*reason, text.clone());
             let left_at = *self.parting.left_at.get_or_insert(now);
             let is_through = self.session.has_received_all() || reason != ByeReason::Done;
             let is_parted = self.parting.connections.is_empty();

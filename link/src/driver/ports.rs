@@ -52,6 +52,8 @@ pub(super) struct OutEnd {
 pub(super) struct OutShared {
     pub(super) bound: AtomicI64,
     pub(super) has_ended: AtomicBool,
+    /// Frames that the session has taken and not sent.
+    pub(super) inside: AtomicU64,
     is_gone: AtomicBool,
     wants_room: AtomicBool,
     room: Bell,
@@ -152,6 +154,7 @@ fn outlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (OutEnd, Outlet) {
     let shared = Arc::new(OutShared {
         bound: AtomicI64::new(i64::MIN),
         has_ended: AtomicBool::new(false),
+        inside: AtomicU64::new(0),
         is_gone: AtomicBool::new(false),
         wants_room: AtomicBool::new(false),
         room: Bell::default(),
@@ -183,6 +186,13 @@ impl Outlet {
     /// Whether a frame would be taken.
     pub fn has_room(&self) -> bool {
         self.ring.slots() > 0
+    }
+
+    /// Frames that were handed in and are not sent, or of a durable edge not acknowledged, as far as
+    /// the driver has said: how far the graph is ahead of the way.
+    pub fn queued(&self) -> usize {
+        let ring = self.ring.buffer().capacity() - self.ring.slots();
+        ring + self.shared.inside.load(Ordering::Relaxed) as usize
     }
 
     /// Whether the driver is there no more: nothing that is handed in goes anywhere.
@@ -336,6 +346,12 @@ impl Handle {
     /// How the link was a moment ago.
     pub fn status(&self) -> Status {
         self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has the driver look around: something has happened that it cannot see, such as on the disk of a
+    /// spool. From any thread; costs as much as handing a frame in.
+    pub fn poke(&self) {
+        self.driver.ring();
     }
 
     /// Ends the run: the other side is told, what durable edges still hold is not waited for.

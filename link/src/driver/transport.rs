@@ -5,6 +5,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
+
 use crate::session::{Path, StreamKey};
 
 /// Where connections come from: a dialer, or whoever finds the session of those who call.
@@ -65,7 +67,7 @@ pub trait Connection: Send {
     fn datagram(&mut self, bytes: Vec<u8>);
 
     /// Sends bytes on a stream, which begins with the first of them.
-    fn stream(&mut self, stream: StreamKey, bytes: Vec<u8>, priority: i32, end: bool);
+    fn stream(&mut self, stream: StreamKey, bytes: Bytes, priority: i32, end: bool);
 
     /// Gives a stream up, if it has begun and is not through.
     fn reset(&mut self, stream: StreamKey);

@@ -208,7 +208,7 @@ impl Session {
     pub(super) fn refuse(&mut self, now: Timestamp, reason: ByeReason, text: String) {
         self.close(reason, &text);
         if let Some(connection) = &mut self.connection {
-            let bytes = std::mem::take(&mut connection.control);
+            let bytes = std::mem::take(&mut connection.control).into();
             let stream = super::StreamKey::Control;
             self.out.push_back(Output::Stream { stream, bytes, priority: 2, end: true });
         }

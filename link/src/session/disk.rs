@@ -1,5 +1,7 @@
 //! What a session's owner asks of durable edges that are kept on disk.
 
+use std::task::Waker;
+
 use engine::Timestamp;
 
 use super::machine::{Edge, Session};
@@ -40,5 +42,16 @@ impl Session {
     pub fn memory(&self, edge: u16) -> Option<&Memory> {
         let Edge::DurableIn(input) = &self.edges[usize::from(edge)] else { return None };
         input.memory()
+    }
+
+    /// Has this woken when a disk has done something for an edge: a tick is due then.
+    pub fn on_news(&self, waker: &Waker) {
+        for edge in &self.edges {
+            match edge {
+                Edge::DurableOut(out, _) => out.spool().into_iter().for_each(|s| s.on_news(waker)),
+                Edge::DurableIn(input) => input.memory().into_iter().for_each(|m| m.on_news(waker)),
+                _ => {}
+            }
+        }
     }
 }

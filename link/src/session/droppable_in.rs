@@ -1,6 +1,6 @@
 //! [`DroppableIn`]: the receiving end of an edge that may lose frames.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use engine::{Frame, Gap, Timestamp};
 
@@ -17,7 +17,9 @@ const PATIENCE_DOWN: i64 = 512;
 /// Puts frames in order, waits a while for those that are missing, and tells what does not come.
 #[derive(Debug)]
 pub(super) struct DroppableIn {
-    /// Came early, by place.
+    /// In order: from the place that is next on, without a hole. Most frames pass here alone.
+    ready: VecDeque<Frame>,
+    /// Came early, by place; all behind those that are ready.
     early: BTreeMap<u64, Frame>,
     frames_max: usize,
     bytes_max: usize,
@@ -52,6 +54,7 @@ pub(super) enum Ordered {
 impl DroppableIn {
     pub(super) fn new(config: &EdgeConfig, patience_range_ns: [i64; 2]) -> Self {
         Self {
+            ready: VecDeque::new(),
             early: BTreeMap::new(),
             frames_max: config.frames_max.max(1),
             bytes_max: config.bytes_max,
@@ -87,14 +90,23 @@ impl DroppableIn {
             }
             return;
         }
-        if self.early.contains_key(&place) {
+        let head = self.head();
+        if place < head || self.early.contains_key(&place) {
             self.counts.duplicate += 1;
             return;
         }
         self.bytes += frame.buffer().bytes_len();
-        self.early.insert(place, frame);
         self.counts.inside += 1;
+        match place == head {
+            true => self.ready.push_back(frame),
+            false => drop(self.early.insert(place, frame)),
+        }
         self.look(now);
+    }
+
+    /// The first place that has not come.
+    fn head(&self) -> u64 {
+        self.counts.next + self.ready.len() as u64
     }
 
     /// The other side says that the frames before `next` are sent, and nothing older will follow.
@@ -144,7 +156,8 @@ impl DroppableIn {
 
     /// The other side counts anew from `next`; what waits here comes out first.
     pub(super) fn restart(&mut self, next: u64) -> Vec<Frame> {
-        let frames: Vec<Frame> = std::mem::take(&mut self.early).into_values().collect();
+        let early = std::mem::take(&mut self.early).into_values();
+        let frames: Vec<Frame> = self.ready.drain(..).chain(early).collect();
         self.counts.delivered += frames.len() as u64;
         self.counts.inside = 0;
         self.bytes = 0;
@@ -162,11 +175,10 @@ impl DroppableIn {
 
     /// Sees whether something is missing now.
     fn look(&mut self, now: Timestamp) {
-        let next = self.counts.next;
-        let first = self.early.keys().next();
-        let is_missing = match first {
-            Some(&first) => first > next,
-            None => self.announced > next,
+        let head = self.head();
+        let is_missing = match self.early.keys().next() {
+            Some(&first) => first > head,
+            None => self.announced > head,
         };
         match is_missing {
             true => drop(self.hole.get_or_insert(now)),
@@ -181,7 +193,8 @@ impl DroppableIn {
     /// The next thing in order, if it is time for it.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<Ordered> {
         let next = self.counts.next;
-        if let Some(frame) = self.early.remove(&next) {
+        let ready = self.ready.pop_front();
+        if let Some(frame) = ready.or_else(|| self.early.remove(&next)) {
             self.bytes -= frame.buffer().bytes_len();
             self.counts.next += 1;
             self.counts.inside -= 1;

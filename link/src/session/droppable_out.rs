@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use engine::{Frame, Gap, MaybeGap, Timestamp};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     counters::Sent,
     io::{Path, StreamKey},
 };
-use crate::wire::{FrameWriter, longest, put_preamble};
+use crate::wire::{FRAME_HEAD, FrameWriter, RECORD_HEAD, longest, put_preamble};
 
 /// A frame that waits.
 #[derive(Debug)]
@@ -26,9 +27,15 @@ struct Waiting {
 #[derive(Debug)]
 struct Streamed {
     place: u64,
-    bytes: Vec<u8>,
-    written: usize,
+    /// What has not been written: the head and, where it is apart, the content.
+    parts: [Bytes; 2],
     due: Timestamp,
+}
+
+impl Streamed {
+    fn is_written(&self) -> bool {
+        self.parts[1].is_empty() && self.parts[0].is_empty()
+    }
 }
 
 /// Holds frames until they are sent, or it is too late.
@@ -151,7 +158,7 @@ impl DroppableOut {
             let is_late = now > frame.due;
             if is_late {
                 resets.push(StreamKey::Frame { edge, place: frame.place });
-                if frame.written < frame.bytes.len() {
+                if !frame.is_written() {
                     counts.drop(Gap::Late);
                     note_missing(missing, frame.place, Gap::Late);
                 }
@@ -172,7 +179,7 @@ impl DroppableOut {
     /// The connection is gone: what was half sent is lost, the rest waits on.
     pub(super) fn lose(&mut self) {
         for frame in self.streamed.drain(..) {
-            if frame.written < frame.bytes.len() {
+            if !frame.is_written() {
                 self.counts.drop(Gap::Source);
                 note_missing(&mut self.missing, frame.place, Gap::Source);
             }
@@ -183,12 +190,17 @@ impl DroppableOut {
     /// The other side has heard of all before `next`, and of this bound.
     pub(super) fn acknowledge(&mut self, next: u64, bound: Timestamp) {
         self.known_bound = self.known_bound.max(bound);
-        self.streamed.retain(|f| f.place >= next || f.written < f.bytes.len());
+        self.streamed.retain(|f| f.place >= next || !f.is_written());
     }
 
     /// Whether frames wait that fit a datagram.
     pub(super) fn has_datagram(&self, path: &Path) -> bool {
         !self.waiting.is_empty() && self.fits_datagram(path)
+    }
+
+    /// About how many bytes wait that fit datagrams.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.bytes + self.waiting.len() * (RECORD_HEAD + FRAME_HEAD)
     }
 
     fn fits_datagram(&self, path: &Path) -> bool {
@@ -209,6 +221,10 @@ impl DroppableOut {
             return false;
         }
         let at = out.len();
+        let known = self.waiting.front().and_then(|first| writer.len(&first.frame));
+        if known.is_some_and(|len| at + len > room) {
+            return false;
+        }
         let mut first = self.waiting.pop_front().expect("just seen");
         let own = first.frame.header.gap;
         first.frame.header.gap = self.gap.or(own);
@@ -230,7 +246,7 @@ impl DroppableOut {
 
     /// Whether there are frames for streams.
     pub(super) fn has_stream(&self, path: &Path) -> bool {
-        self.streamed.iter().any(|frame| frame.written < frame.bytes.len())
+        self.streamed.iter().any(|frame| !frame.is_written())
             || (!self.waiting.is_empty() && !self.fits_datagram(path))
     }
 
@@ -243,8 +259,8 @@ impl DroppableOut {
         version: u8,
         most: usize,
         path: &Path,
-    ) -> Option<(StreamKey, Vec<u8>, bool)> {
-        let is_free = self.streamed.iter().all(|frame| frame.written == frame.bytes.len());
+    ) -> Option<(StreamKey, Bytes, bool)> {
+        let is_free = self.streamed.iter().all(|frame| frame.is_written());
         let may_begin = is_free && !self.fits_datagram(path);
         // The way was taken until now: of what has waited meanwhile, only the newest is worth it.
         while may_begin && self.waiting.len() > 1 {
@@ -254,19 +270,19 @@ impl DroppableOut {
             let mut frame = first.frame;
             frame.header.gap = std::mem::take(&mut self.gap).or(frame.header.gap);
             self.bytes -= frame.buffer().bytes_len();
-            let mut bytes = Vec::new();
-            put_preamble(&mut bytes, version);
-            writer.put(&mut bytes, self.edge, first.place, &frame);
-            let (place, due) = (first.place, first.due);
-            self.streamed.push(Streamed { place, bytes, written: 0, due });
+            let mut head = Vec::new();
+            put_preamble(&mut head, version);
+            let content = writer.put_apart(&mut head, self.edge, first.place, &frame);
+            let parts = [head.into(), content.unwrap_or_default()];
+            self.streamed.push(Streamed { place: first.place, parts, due: first.due });
         }
-        let unsent = |frame: &&mut Streamed| frame.written < frame.bytes.len();
+        let unsent = |frame: &&mut Streamed| !frame.is_written();
         let newest = self.streamed.iter_mut().rev().find(unsent)?;
         let key = StreamKey::Frame { edge: self.edge, place: newest.place };
-        let end = newest.bytes.len().min(newest.written + most);
-        let bytes = newest.bytes[newest.written..end].to_vec();
-        newest.written = end;
-        let is_last = end == newest.bytes.len();
+        let part = usize::from(newest.parts[0].is_empty());
+        let part = &mut newest.parts[part];
+        let bytes = part.split_to(most.min(part.len()));
+        let is_last = newest.is_written();
         if is_last {
             self.counts.inside -= 1;
             self.counts.sent += 1;
@@ -278,14 +294,17 @@ impl DroppableOut {
     /// The bound to tell, with the place of the next frame: a new one once all frames before it are
     /// sent, the old one again with `again` until the other side has it.
     pub(super) fn bound_to_tell(&mut self, again: bool) -> Option<(u64, Timestamp)> {
-        let all_sent = self.counts.inside == 0;
-        let is_new = self.bound > self.told_bound;
-        let is_news = self.bound > self.known_bound && (is_new || again);
-        if !all_sent || !is_news {
+        if !self.has_bound_to_tell(again) {
             return None;
         }
         self.told_bound = self.bound;
         Some((self.next, self.bound))
+    }
+
+    pub(super) fn has_bound_to_tell(&self, again: bool) -> bool {
+        let all_sent = self.counts.inside == 0;
+        let is_new = self.bound > self.told_bound;
+        all_sent && self.bound > self.known_bound && (is_new || again)
     }
 
     /// How many frames the edge had, to be told once on a connection.

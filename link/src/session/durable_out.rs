@@ -1,5 +1,6 @@
 //! [`DurableOut`]: the sending end of an edge that loses nothing.
 
+use bytes::Bytes;
 use engine::{Frame, Gap, Timestamp};
 
 use super::{backlog::Backlog, config::EdgeConfig, counters::Sent, held::Item};
@@ -239,8 +240,14 @@ impl DurableOut {
         self.ended && self.told_end && self.backlog.first() == self.backlog.next()
     }
 
-    /// Bytes for the stream, about `most` of them.
-    pub(super) fn write(&mut self, writer: &mut FrameWriter, version: u8, most: usize) -> Vec<u8> {
+    /// Bytes for the stream, about `most` of them, and long content that follows them.
+    pub(super) fn write(
+        &mut self,
+        writer: &mut FrameWriter,
+        version: u8,
+        most: usize,
+    ) -> (Vec<u8>, Option<Bytes>) {
+        let mut content = None;
         let mut out = Vec::new();
         if !self.is_open {
             self.lags = self.waits_for_disk();
@@ -250,11 +257,11 @@ impl DurableOut {
         if let Some((from, to)) = self.gap.take() {
             Message::Gap { from, to, reason: Gap::Restart }.put(&mut out, self.edge);
         }
-        while out.len() < most && self.may_send() {
+        while out.len() < most && content.is_none() && self.may_send() {
             let item = self.backlog.get(self.items).expect("it may be sent");
             match &item.kept {
                 Kept::Frame(frame) => {
-                    writer.put(&mut out, self.edge, item.from, frame);
+                    content = writer.put_apart(&mut out, self.edge, item.from, frame);
                     self.counts.written += 1;
                 }
                 Kept::Gap { reason, .. } => {
@@ -267,7 +274,7 @@ impl DurableOut {
             self.furthest = self.furthest.max(self.sent);
         }
         self.lags &= self.sent < self.backlog.next();
-        if self.has_news() {
+        if self.has_news() && content.is_none() {
             let next = self.backlog.next();
             if self.bound > self.told_bound {
                 self.told_bound = self.bound;
@@ -278,6 +285,6 @@ impl DurableOut {
                 Message::End { next }.put(&mut out, self.edge);
             }
         }
-        out
+        (out, content)
     }
 }

@@ -1,5 +1,6 @@
 //! What goes into a session and what comes out.
 
+use bytes::Bytes;
 use engine::{Frame, Gap, Timestamp};
 
 use crate::wire::ByeReason;
@@ -76,7 +77,7 @@ pub enum Output {
         /// Which.
         stream: StreamKey,
         /// The next bytes.
-        bytes: Vec<u8>,
+        bytes: Bytes,
         /// What a higher number goes before.
         priority: i32,
         /// Whether these are the last.

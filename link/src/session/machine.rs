@@ -194,6 +194,12 @@ impl Session {
 
     /// Tells the session what happened. [`Input::Tick`] is enough at [`Session::wake`].
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        self.hear(now, input);
+        self.tick(now);
+    }
+
+    /// As [`Session::handle`], where more is to be told at once: what follows from it waits for that.
+    pub fn hear(&mut self, now: Timestamp, input: Input<'_>) {
         match input {
             Input::Up(path) => self.connect(now, path),
             Input::Path(path) => {
@@ -212,7 +218,6 @@ impl Session {
             }
             Input::Tick => {}
         }
-        self.tick(now);
     }
 
     /// What is to be done next; `None` until something happens or [`Session::wake`] has come.
@@ -271,6 +276,15 @@ impl Session {
     /// Counts of the session.
     pub const fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Frames of an edge that this side sends that were handed in and are still here.
+    pub fn queued(&self, edge: u16) -> u64 {
+        match &self.edges[usize::from(edge)] {
+            Edge::DurableOut(out, _) => out.counts.inside,
+            Edge::DroppableOut(out, _) => out.counts.inside,
+            _ => 0,
+        }
     }
 
     /// Counts of an edge that this side sends.

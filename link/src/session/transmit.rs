@@ -1,5 +1,6 @@
 //! What a session sends, and in which order.
 
+use bytes::Bytes;
 use engine::Timestamp;
 
 use super::{
@@ -24,23 +25,25 @@ impl Session {
             let bytes = std::mem::take(&mut connection.control);
             self.totals.stream_bytes += bytes.len() as u64;
             let stream = StreamKey::Control;
+            let bytes = bytes.into();
             return Some(Output::Stream { stream, bytes, priority: 2, end: false });
         }
         let sensor = Some(Priority::Sensor);
-        self.datagram(now, Priority::Sensor).or_else(|| self.stream(sensor, PIECE)).or_else(|| {
-            if self.sensor_waits() {
-                return None;
-            }
-            if let Some(past) = self.past(now) {
-                return Some(past);
-            }
-            let bulk = Some(Priority::Bulk);
-            let output = self.datagram(now, Priority::Bulk).or_else(|| self.stream(bulk, PIECE));
-            if let Some(Output::Datagram(bytes) | Output::Stream { bytes, .. }) = &output {
-                self.bulk_bytes += bytes.len() as u64;
-            }
-            output
-        })
+        let urgent = self.datagram(now, Priority::Sensor);
+        let urgent = urgent.or_else(|| self.stream(sensor, PIECE).map(|(output, _)| output));
+        if urgent.is_some() || self.sensor_waits() {
+            return urgent;
+        }
+        if let Some(past) = self.past(now) {
+            return Some(past);
+        }
+        if let Some(Output::Datagram(bytes)) = self.datagram(now, Priority::Bulk) {
+            self.bulk_bytes += bytes.len() as u64;
+            return Some(Output::Datagram(bytes));
+        }
+        let (output, bytes) = self.stream(Some(Priority::Bulk), PIECE)?;
+        self.bulk_bytes += bytes as u64;
+        Some(output)
     }
 
     /// What edges have to catch up with, as fast as live frames leave room for. It goes before bulk,
@@ -54,9 +57,9 @@ impl Session {
         if most == 0 {
             return None;
         }
-        let output = self.stream(None, most)?;
-        if let (Output::Stream { bytes, .. }, Some(connection)) = (&output, &mut self.connection) {
-            connection.pace.spend(bytes.len());
+        let (output, bytes) = self.stream(None, most)?;
+        if let Some(connection) = &mut self.connection {
+            connection.pace.spend(bytes);
         }
         Some(output)
     }
@@ -80,17 +83,23 @@ impl Session {
 
     /// One datagram of messages and of as many frames as fit.
     fn datagram(&mut self, now: Timestamp, priority: Priority) -> Option<Output> {
-        let mut out = Vec::new();
+        let path = self.connection.as_ref()?.path;
+        let has_messages = priority == Priority::Sensor && self.has_messages(now);
+        if !has_messages && !self.has_datagram(priority, &path) {
+            return None;
+        }
+        let frames = self.waiting_bytes(priority);
+        let mut out = Vec::with_capacity((frames + DATAGRAM_LEAST).min(path.datagram_max));
         put_preamble(&mut out, self.version);
-        if priority == Priority::Sensor {
+        if has_messages {
             self.put_messages(now, &mut out);
         }
         let connection = self.connection.as_mut()?;
-        let path = connection.path;
         if path.datagram_max < DATAGRAM_LEAST {
             connection.control.extend_from_slice(&out[PREAMBLE..]);
             let bytes = std::mem::take(&mut connection.control);
             let stream = StreamKey::Control;
+            let bytes = bytes.into();
             let output = Output::Stream { stream, bytes, priority: 2, end: false };
             return (out.len() > PREAMBLE).then_some(output);
         }
@@ -110,6 +119,34 @@ impl Session {
         self.totals.datagrams[0] += 1;
         self.totals.datagrams[1] += out.len() as u64;
         Some(Output::Datagram(out))
+    }
+
+    /// About how many bytes of a priority wait for datagrams.
+    fn waiting_bytes(&self, priority: Priority) -> usize {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        let waiting = edges.filter(|(_, config)| config.priority == priority).map(|(edge, _)| {
+            if let Edge::DroppableOut(edge, _) = edge { edge.waiting_bytes() } else { 0 }
+        });
+        waiting.sum()
+    }
+
+    /// Whether frames of a priority wait that fit a datagram.
+    fn has_datagram(&self, priority: Priority, path: &Path) -> bool {
+        let edges = self.edges.iter().zip(&self.config.edges);
+        self.is_open
+            && path.datagram_room > PREAMBLE
+            && edges.filter(|(_, config)| config.priority == priority).any(
+                |(edge, _)| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_datagram(path)),
+            )
+    }
+
+    /// Whether [`Session::put_messages`] has something to put.
+    fn has_messages(&self, now: Timestamp) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let asks = now >= connection.next_probe(now, &self.config.timing, self.knows_clock());
+        let is_bound_news = |edge: &Edge| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_bound_to_tell(false));
+        asks || !connection.answers.is_empty()
+            || (self.is_open && self.edges.iter().any(is_bound_news))
     }
 
     /// Edges take turns, a frame each.
@@ -198,13 +235,14 @@ impl Session {
         }
     }
 
-    /// A piece of a stream of this priority, or of one that has to catch up.
-    fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<Output> {
+    /// A piece of a stream of this priority, or of one that has to catch up, and how many bytes it is
+    /// with what follows it.
+    fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<(Output, usize)> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
         let room = match wanted {
             Some(Priority::Sensor) => path.stream_room,
-            Some(Priority::Bulk) | None => path.stream_room.min(path.bulk_room),
+            _ => path.stream_room.min(path.bulk_room),
         };
         let most = most.min(room);
         if most == 0 {
@@ -220,25 +258,31 @@ impl Session {
                 continue;
             }
             let version = self.version;
-            let (stream, bytes, end) = match &mut self.edges[n] {
+            let (stream, bytes, content, end) = match &mut self.edges[n] {
                 Edge::DurableOut(edge, writer) if edge.is_ready() => {
-                    (StreamKey::Edge(n as u16), edge.write(writer, version, most), false)
+                    let (bytes, content) = edge.write(writer, version, most);
+                    (StreamKey::Edge(n as u16), bytes.into(), content, false)
                 }
                 Edge::DroppableOut(edge, writer) if edge.has_stream(&path) => {
                     match edge.write(writer, version, most, &path) {
-                        Some(written) => written,
+                        Some((stream, bytes, end)) => (stream, bytes, None, end),
                         None => continue,
                     }
                 }
                 _ => continue,
             };
-            connection.path.stream_room = path.stream_room.saturating_sub(bytes.len());
-            if priority != Some(Priority::Sensor) {
-                connection.path.bulk_room = path.bulk_room.saturating_sub(bytes.len());
+            let len = bytes.len() + content.as_ref().map_or(0, Bytes::len);
+            connection.path.stream_room = path.stream_room.saturating_sub(len);
+            if wanted != Some(Priority::Sensor) {
+                connection.path.bulk_room = path.bulk_room.saturating_sub(len);
             }
-            self.totals.stream_bytes += bytes.len() as u64;
+            self.totals.stream_bytes += len as u64;
             let priority = i32::from(priority == Some(Priority::Sensor));
-            return Some(Output::Stream { stream, bytes, priority, end });
+            if let Some(bytes) = content {
+                // Taken before anything else is sent.
+                self.out.push_back(Output::Stream { stream, bytes, priority, end });
+            }
+            return Some((Output::Stream { stream, bytes, priority, end }, len));
         }
         None
     }

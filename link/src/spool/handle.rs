@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    task::Waker,
 };
 
 use engine::Gap;
@@ -74,6 +75,8 @@ pub(super) struct Shared {
     pub(super) piece: Mutex<Option<Piece>>,
     pub(super) status: Mutex<Status>,
     pub(super) bell: Arc<Bell>,
+    /// Whom to tell that something was written or read back.
+    pub(super) waker: Mutex<Option<Waker>>,
 }
 
 pub(super) const NOTHING: u64 = u64::MAX;
@@ -100,6 +103,7 @@ impl Shared {
             fails: AtomicBool::new(false),
             piece: Mutex::default(),
             status: Mutex::default(),
+            waker: Mutex::default(),
             bell,
         }
     }
@@ -142,6 +146,11 @@ impl Spool {
     pub fn status(&self) -> Status {
         let status = lock(&self.shared.status).clone();
         Status { queue: lock(&self.shared.queue).len() as u64, ..status }
+    }
+
+    /// Has this woken when something was written or read back: its session then wants a tick.
+    pub fn on_news(&self, waker: &Waker) {
+        *lock(&self.shared.waker) = Some(waker.clone());
     }
 
     pub(crate) const fn when_full(&self) -> WhenFull {

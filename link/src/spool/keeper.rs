@@ -40,17 +40,6 @@ pub(super) trait Job: Send + fmt::Debug {
 pub(super) struct Bell {
     sleeps: AtomicBool,
     thread: OnceLock<Thread>,
-    /// Called when there is news for sessions.
-    waker: Mutex<Option<Waker>>,
-}
-
-#[derive(Clone)]
-struct Waker(Arc<dyn Fn() + Send + std::marker::Sync>);
-
-impl fmt::Debug for Waker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waker")
-    }
 }
 
 impl Bell {
@@ -87,10 +76,6 @@ impl Inside {
             wake = wake.into_iter().chain(at).min();
         }
         jobs.retain(|job| !job.is_gone());
-        drop(jobs);
-        if did && let Some(Waker(wake)) = lock(&self.bell.waker).clone() {
-            wake();
-        }
         (did, wake)
     }
 }
@@ -133,11 +118,6 @@ impl Keeper {
     /// Does all that is to be done now: whether there was something, and when to come back.
     pub fn turn(&self, now_ns: i64) -> (bool, Option<i64>) {
         self.inside.turn(now_ns)
-    }
-
-    /// Has `wake` called when there may be news for sessions: something was written or read back.
-    pub fn on_news(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
-        *lock(&self.inside.bell.waker) = Some(Waker(Arc::new(wake)));
     }
 
     /// Opens an edge's spool; `now` is this moment. Reads all that is in its folder, about two seconds

@@ -247,6 +247,9 @@ impl Job for Worker {
         did |= self.read(now);
         if did {
             self.publish();
+            if let Some(waker) = &*lock(&self.shared.waker) {
+                waker.wake_by_ref();
+            }
         }
         let is_read_late = self.unread.1 > 0 && self.shared.wanted.load(Relaxed) == self.unread.0;
         let wakes = [

@@ -16,6 +16,7 @@
 //! handed in: what the receiver misses shows there. `bytes` is the length of the content unpacked.
 //! Version 1 had no `uncertainty`, no packing, and its gap took four bytes (56 in all).
 
+use bytes::Bytes;
 use engine::{Buffer, Element, Format, Frame, Gap, Header, MaybeGap, Timestamp};
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
     content,
     message::place,
     pack,
-    record::{RecordKind, put_record},
+    record::{RecordKind, put_record, put_record_before},
 };
 
 // Samples travel as they lie in memory.
@@ -34,6 +35,18 @@ const _: () = assert!(cfg!(target_endian = "little"), "a big-endian host would h
 pub const FRAME_HEAD: usize = 64;
 const RAW: u8 = 0;
 const PACKED: u8 = 1;
+
+/// Content of this many bytes is worth more than it costs to share it.
+const APART: usize = 8 << 10;
+
+/// A frame's content that others hold too.
+struct Content(Buffer);
+
+impl AsRef<[u8]> for Content {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
 
 /// Writes the frames of one edge.
 #[derive(Clone, Debug)]
@@ -50,6 +63,35 @@ impl FrameWriter {
         let signal = format.as_signal().filter(|_| packed && version == NEWEST);
         let packer = signal.map(|signal| pack::Packer::new(signal.channels.len()));
         Self { format: format.clone(), version, packer }
+    }
+
+    /// As [`FrameWriter::put`], but long content that is not packed is left out and returned, to be sent
+    /// just behind: it need not be copied.
+    pub fn put_apart(
+        &mut self,
+        out: &mut Vec<u8>,
+        edge: u16,
+        place: u64,
+        frame: &Frame,
+    ) -> Option<Bytes> {
+        let content = frame.buffer().bytes();
+        if content.len() < APART || self.packer.is_some() {
+            self.put(out, edge, place, frame);
+            return None;
+        }
+        let counted = content::check(&self.format, frame.len(), content);
+        assert!(counted.is_ok(), "a frame on edge {edge} is not of its format: {counted:?}");
+        put_record_before(out, RecordKind::Frame, edge, content.len(), |out| {
+            put_head(out, self.version, place, frame);
+        });
+        Some(Bytes::from_owner(Content(frame.buffer().clone())))
+    }
+
+    /// Bytes that the record of a frame will have, where that is known before it is written.
+    pub fn len(&self, frame: &Frame) -> Option<usize> {
+        let head = super::RECORD_HEAD + FRAME_HEAD;
+        let is_known = self.packer.is_none() && self.version == NEWEST;
+        is_known.then(|| head + frame.buffer().bytes_len())
     }
 
     /// Appends the record of a frame.
@@ -76,22 +118,30 @@ impl FrameWriter {
 fn put_head(out: &mut Vec<u8>, version: u8, place: u64, frame: &Frame) {
     let header = &frame.header;
     let gap = header.gap.get().map_or(0, |gap| gap as u32);
-    out.extend_from_slice(&place.to_le_bytes());
-    out.extend_from_slice(&header.seq.to_le_bytes());
-    out.extend_from_slice(&header.time.nanos().to_le_bytes());
-    out.extend_from_slice(&header.entered.nanos().to_le_bytes());
-    out.extend_from_slice(&header.tag.to_le_bytes());
+    // At once, as this is done for every frame.
+    let mut head = [0; FRAME_HEAD];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        head[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(&place.to_le_bytes());
+    put(&header.seq.to_le_bytes());
+    put(&header.time.nanos().to_le_bytes());
+    put(&header.entered.nanos().to_le_bytes());
+    put(&header.tag.to_le_bytes());
     if version > 1 {
-        out.extend_from_slice(&header.uncertainty_ns.to_le_bytes());
+        put(&header.uncertainty_ns.to_le_bytes());
     }
-    out.extend_from_slice(&header.epoch.to_le_bytes());
-    out.extend_from_slice(&header.source.to_le_bytes());
+    put(&header.epoch.to_le_bytes());
+    put(&header.source.to_le_bytes());
     // From version 2 the last three bytes of this are coding and reserve.
-    out.extend_from_slice(&gap.to_le_bytes());
-    out.extend_from_slice(&(frame.len() as u32).to_le_bytes());
+    put(&gap.to_le_bytes());
+    put(&(frame.len() as u32).to_le_bytes());
     if version > 1 {
-        out.extend_from_slice(&(frame.buffer().bytes_len() as u32).to_le_bytes());
+        put(&(frame.buffer().bytes_len() as u32).to_le_bytes());
     }
+    out.extend_from_slice(&head[..at]);
 }
 
 /// Reads a frame's body: its place on the link, and the frame.

@@ -97,12 +97,23 @@ pub fn put_record(
     edge: u16,
     write: impl FnOnce(&mut Vec<u8>),
 ) {
+    put_record_before(out, kind, edge, 0, write);
+}
+
+/// As [`put_record`], where so many bytes of the body will follow from elsewhere.
+pub(super) fn put_record_before(
+    out: &mut Vec<u8>,
+    kind: RecordKind,
+    edge: u16,
+    follow: usize,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
     let at = out.len();
     out.extend_from_slice(&[kind as u8, 0]);
     out.extend_from_slice(&edge.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
     write(out);
-    let len = u32::try_from(out.len() - at - RECORD_HEAD).expect("frames are below 2 GiB");
+    let len = u32::try_from(out.len() - at - RECORD_HEAD + follow).expect("frames are below 2 GiB");
     out[at + 4..at + RECORD_HEAD].copy_from_slice(&len.to_le_bytes());
 }
 

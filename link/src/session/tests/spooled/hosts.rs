@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::{Field, Format, Frame, Gap, Header, Rate, Timestamp, Unit};
 
-use super::super::support::{DEADLINE_NS, MS, S, clocks, signal};
+use super::super::support::{DEADLINE_NS, MS, clocks, signal};
 use crate::{
     session::{
         Delivery, EdgeConfig, Priority, Session, SessionConfig, TimeLine, Timing, machine::Edge,
