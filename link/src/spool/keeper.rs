@@ -80,7 +80,7 @@ impl Inside {
     }
 }
 
-/// See the [module](self). Its end waits a few seconds for the disk.
+/// The thread that does all disk work of a process, for all its edges. Its end waits a few seconds for the disk.
 #[derive(Debug)]
 pub struct Keeper {
     fs: Arc<dyn Fs>,

@@ -55,7 +55,7 @@ fn child() {
                 next += 1;
             }
             let written = spool.written();
-            if next % 64 == 0 && written > start {
+            if next.is_multiple_of(64) && written > start {
                 if !say(&mut out, written) {
                     return;
                 }
@@ -71,7 +71,7 @@ fn child() {
         while is_in_time() {
             next += 1;
             memory.note(7, next);
-            if next % 64 == 0 && !say(&mut out, memory.noted().1) {
+            if next.is_multiple_of(64) && !say(&mut out, memory.noted().1) {
                 return;
             }
         }

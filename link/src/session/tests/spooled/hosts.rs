@@ -143,7 +143,7 @@ impl Hosts {
             self.pair.run(self.pair.now_ns() + 20 * MS, check);
             let time = self.pair.clock(0);
             self.made_ns.push(self.pair.now_ns());
-            if self.number % 2 == 0 {
+            if self.number.is_multiple_of(2) {
                 self.pair.send(0, SENSOR, samples(time, self.number));
             }
             if self.pair.send(0, EVENTS, event(time, self.number)) {
