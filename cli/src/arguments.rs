@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
-use crate::command::{CalibrateArguments, ModelArguments};
+use crate::command::{CalibrateArguments, ModelArguments, SpoolArguments};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
@@ -48,6 +48,9 @@ pub(crate) enum Mode {
     /// Find when questions may leave a model in segments early, and what that promises
     #[command(arg_required_else_help = true)]
     Calibrate(CalibrateArguments),
+    /// Look at what waits on disk for another host, repair it, or take it out
+    #[command(arg_required_else_help = true)]
+    Spool(SpoolArguments),
 }
 
 /// A graph file, and what is changed in it.

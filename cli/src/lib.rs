@@ -92,6 +92,7 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::List => command::list(),
         Mode::Model(asked) => command::model(asked),
         Mode::Run(asked) => command::run(asked),
+        Mode::Spool(asked) => command::spool(asked),
         Mode::Test(asked) => command::test(asked),
     });
     match ended {

@@ -8,6 +8,7 @@ mod explain;
 mod list;
 mod model;
 mod run;
+mod spool;
 mod test;
 
 pub(crate) use calibrate::{CalibrateArguments, calibrate};
@@ -17,4 +18,5 @@ pub(crate) use explain::explain;
 pub(crate) use list::list;
 pub(crate) use model::{ModelArguments, model};
 pub(crate) use run::run;
+pub(crate) use spool::{SpoolArguments, spool};
 pub(crate) use test::test;
