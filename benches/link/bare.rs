@@ -119,8 +119,6 @@ pub(crate) fn rate(span: Duration, bytes: usize) -> f64 {
                 connection.send_datagram_wait(datagram).await.expect("it fits");
             }
         }
-        let st = connection.stats().path;
-        eprintln!("{st:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     });
     hear.recv().expect("it was measured")

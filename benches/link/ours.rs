@@ -12,9 +12,7 @@ use engine::{Format, Frame, Rate, Timestamp, Unit};
 use link::{
     driver::{Arrived, Calls, Connection, Driver, Inlet, Outlet, Ports},
     quic::{self, Endpoint},
-    session::{
-        Delivery, EdgeConfig, Priority, Session, SessionConfig, TimeLine, Timing,
-    },
+    session::{Delivery, EdgeConfig, Priority, Session, SessionConfig, TimeLine, Timing},
 };
 
 use super::common::{Certificates, SOCKET_BYTES, latencies, side};
@@ -36,7 +34,7 @@ pub(crate) fn edge(
         line: TimeLine::Shared,
         packed: false,
         frames_max: 1_024,
-        bytes_max: 64 << 20,
+        bytes_max: 8 << 20,
     };
     (sender, edge)
 }
@@ -49,9 +47,8 @@ pub(crate) fn sensor(sender: usize, samples: usize) -> (usize, EdgeConfig) {
 
 /// The session of one side.
 pub(crate) fn config(side: usize, edges: &[(usize, EdgeConfig)]) -> SessionConfig {
-    let edges = edges.iter().map(|(sender, edge)| {
-        EdgeConfig { receives: *sender != side, ..edge.clone() }
-    });
+    let edges =
+        edges.iter().map(|(sender, edge)| EdgeConfig { receives: *sender != side, ..edge.clone() });
     SessionConfig {
         graph: [1; 16],
         session: [2; 16],
@@ -61,7 +58,6 @@ pub(crate) fn config(side: usize, edges: &[(usize, EdgeConfig)]) -> SessionConfi
         timing: Timing::default(),
     }
 }
-
 
 /// Whoever calls, for the one session there is.
 pub(crate) struct Server(tokio::sync::mpsc::Receiver<Box<dyn Connection>>);
@@ -184,26 +180,31 @@ pub(crate) fn echo(count: usize, bytes: usize) -> [f64; 2] {
         }
     };
     let edges = [sensor(0, samples), sensor(1, samples)];
-    run(&edges, |direct| direct, serve, async move |mut ports| {
-        let (mut to, mut from) = (outlet(&mut ports, 0), inlet(&mut ports, 1));
-        let content = vec![7.0; samples];
-        let mut ns = Vec::with_capacity(count);
-        for n in 0..count + count / 10 {
-            let began = Instant::now();
-            to.try_send(frame(n as u64, &content)).expect("there is room");
-            let back = tokio::time::timeout(Duration::from_millis(200), next(&mut from));
-            if let Ok(back) = back.await {
-                let back = back.expect("connected");
-                assert_eq!(back.samples().len(), samples);
-                if n >= count / 10 && back.header.tag == n as u64 {
-                    ns.push(began.elapsed().as_nanos() as f64);
+    run(
+        &edges,
+        |direct| direct,
+        serve,
+        async move |mut ports| {
+            let (mut to, mut from) = (outlet(&mut ports, 0), inlet(&mut ports, 1));
+            let content = vec![7.0; samples];
+            let mut ns = Vec::with_capacity(count);
+            for n in 0..count + count / 10 {
+                let began = Instant::now();
+                to.try_send(frame(n as u64, &content)).expect("there is room");
+                let back = tokio::time::timeout(Duration::from_millis(200), next(&mut from));
+                if let Ok(back) = back.await {
+                    let back = back.expect("connected");
+                    assert_eq!(back.samples().len(), samples);
+                    if n >= count / 10 && back.header.tag == n as u64 {
+                        ns.push(began.elapsed().as_nanos() as f64);
+                    }
                 }
             }
-        }
-        to.end();
-        while next(&mut from).await.is_some() {}
-        latencies(ns)
-    })
+            to.end();
+            while next(&mut from).await.is_some() {}
+            latencies(ns)
+        },
+    )
 }
 
 /// As [`bare::rate`](super::bare::rate).
@@ -222,25 +223,27 @@ pub(crate) fn rate(span: Duration, bytes: usize) -> f64 {
         let took = began.map_or(f64::NAN, |began| (last - began).as_secs_f64());
         tell.send(count as f64 / took).expect("somebody waits");
     };
-    run(&[sensor(0, samples)], |direct| direct, serve, async move |mut ports| {
-        let mut to = outlet(&mut ports, 0);
-        let content = vec![7.0; samples];
-        let (began, mut number) = (Instant::now(), 0);
-        while began.elapsed() < span {
-            for _ in 0..32 {
-                number += 1;
-                drop(to.try_send(frame(number, &content)));
+    run(
+        &[sensor(0, samples)],
+        |direct| direct,
+        serve,
+        async move |mut ports| {
+            let mut to = outlet(&mut ports, 0);
+            let content = vec![7.0; samples];
+            let (began, mut number) = (Instant::now(), 0);
+            while began.elapsed() < span {
+                for _ in 0..32 {
+                    number += 1;
+                    drop(to.try_send(frame(number, &content)));
+                }
+                // What is handed in beyond what leaves would be dropped.
+                while to.queued() > 128 {
+                    tokio::task::yield_now().await;
+                }
             }
-            // What is handed in beyond what leaves would be dropped.
-            while to.queued() > 128 {
-                YIELDS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                tokio::task::yield_now().await;
-            }
-        }
-        let st = ports.handle.status();
-        eprintln!("{} yields {:?} rtt {} bps {:.3e} totals {:?} edge {:?}", number, YIELDS, st.rtt_ns, st.bytes_per_s, st.figures, st.edges[0].sent);
-        to.end();
-    });
+            to.end();
+        },
+    );
     hear.recv().expect("it was measured")
 }
 
@@ -264,16 +267,19 @@ pub(crate) fn bulk(total: usize, piece: usize) -> f64 {
         tell.send(read as f64 / took).expect("somebody waits");
     };
     let edges = [edge(0, samples, Delivery::Durable, Priority::Bulk)];
-    run(&edges, |direct| direct, serve, async move |mut ports| {
-        let mut to = outlet(&mut ports, 0);
-        let content = vec![7.0; samples];
-        for n in 0..total / piece {
-            std::future::poll_fn(|context| to.poll_room(context)).await;
-            to.try_send(frame(n as u64, &content)).expect("there is room");
-        }
-        to.end();
-    });
+    run(
+        &edges,
+        |direct| direct,
+        serve,
+        async move |mut ports| {
+            let mut to = outlet(&mut ports, 0);
+            let content = vec![7.0; samples];
+            for n in 0..total / piece {
+                std::future::poll_fn(|context| to.poll_room(context)).await;
+                to.try_send(frame(n as u64, &content)).expect("there is room");
+            }
+            to.end();
+        },
+    );
     hear.recv().expect("it was measured")
 }
-
-static YIELDS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -137,7 +137,6 @@ pub(crate) fn crowded(span: Duration, seed: u64) -> Crowded {
                 }
             }
             let status = handle.status();
-            eprintln!("rtt {} bps {:.3e} {:?} {:?}", status.rtt_ns/1000, status.bytes_per_s, status.figures, status.clock);
             bulk.end();
             [0, 1].map(|edge: usize| status.edges[edge].sent.unwrap_or_default())
         };
@@ -214,7 +213,8 @@ pub(crate) fn healed(rtt_ms: i64, span: Duration, seed: u64) -> [f64; 2] {
             set_out(false);
             epoch.now()
         };
-        let (at, _, healed_at) = tokio::join!(arrivals(inlet(&mut ports, 1)), send(to, before), cut);
+        let (at, _, healed_at) =
+            tokio::join!(arrivals(inlet(&mut ports, 1)), send(to, before), cut);
         (at, healed_at)
     });
     drop(relay);

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
-use crate::command::{CalibrateArguments, ModelArguments, PairArguments, PeersArguments};
+use crate::command::{
+    CalibrateArguments, ModelArguments, PairArguments, PeersArguments, SpoolArguments,
+};
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ pub(crate) enum Mode {
     Pair(PairArguments),
     /// List the hosts that this one trusts; add, remove and rename them; show our own key
     Peers(PeersArguments),
+    /// Look at what waits on disk for another host, repair it, or take it out
+    #[command(arg_required_else_help = true)]
+    Spool(SpoolArguments),
 }
 
 /// A graph file, and what is changed in it.

@@ -74,6 +74,11 @@ impl Failure {
         Self { exit, text }
     }
 
+    /// An end without a word: a reader that has gone away has read what it wanted.
+    pub(crate) const fn silent() -> Self {
+        Self { exit: Exit::Done, text: String::new() }
+    }
+
     /// Everything that is wrong with a graph.
     pub(crate) fn graph(problems: &Diagnostics) -> Self {
         let text = problems.render(terminal::Ink::of_stderr().is_on());
@@ -119,7 +124,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     printed.map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure { exit: Exit::Done, text: String::new() },
+        ErrorKind::BrokenPipe => Failure::silent(),
         _ => Failure::new(
             Exit::Io,
             &format!("cannot write to stdout: {error}"),

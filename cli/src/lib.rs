@@ -97,6 +97,7 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::Peers(asked) => command::peers(asked),
         Mode::Run(asked) => command::run(asked),
         Mode::Serve(asked) => command::serve(asked),
+        Mode::Spool(asked) => command::spool(asked),
         Mode::Test(asked) => command::test(asked),
     });
     match ended {

@@ -80,12 +80,17 @@ pub struct Dialer {
     name: String,
     config: quinn::ClientConfig,
     calls: FuturesUnordered<Call>,
+    called: Option<Instant>,
 }
 
 type Call = Pin<Box<dyn Future<Output = Result<quinn::Connection, String>> + Send>>;
 
 /// Of calls that go on at once, the oldest gives way.
 const CALLS_MAX: usize = 16;
+/// One that goes on is given so much time before the next is begun beside it.
+const CALL_AFTER: Duration = Duration::from_millis(100);
+/// Silence after which quinn forgets a connection that nobody has closed; sessions give up earlier.
+const IDLE: Duration = Duration::from_secs(10);
 /// Datagrams that quinn keeps before the path takes them, in bytes: two milliseconds of ten Gbit/s.
 const DATAGRAMS_KEPT: usize = 256 << 10;
 /// What quinn counts of each beside its bytes.
@@ -124,6 +129,11 @@ impl Endpoint {
         self.inner.local_addr()
     }
 
+    /// Connections that are open, or closed and not forgotten yet.
+    pub fn connections(&self) -> usize {
+        self.inner.open_connections()
+    }
+
     /// Accepts connections; to be asked for once.
     pub fn listener(&self) -> Listener {
         let door = Door::new(self.settings.limits.clone());
@@ -142,7 +152,7 @@ impl Endpoint {
     ) -> io::Result<Dialer> {
         let config = client_config(client, &self.settings)?;
         let (endpoint, calls) = (self.clone(), FuturesUnordered::new());
-        Ok(Dialer { endpoint, address, name: name.to_owned(), config, calls })
+        Ok(Dialer { endpoint, address, name: name.to_owned(), config, calls, called: None })
     }
 
     /// Ends all connections at once and waits until the other sides know, for as long as `most`.
@@ -201,6 +211,7 @@ fn client_config(
 fn transport(settings: &Settings) -> quinn::TransportConfig {
     let mut config = quinn::TransportConfig::default();
     config
+        .max_idle_timeout(Some(IDLE.try_into().expect("short enough")))
         .max_concurrent_bidi_streams(0u32.into())
         .max_concurrent_uni_streams(STREAMS_MAX.into())
         .stream_receive_window(settings.stream_bytes.into())
@@ -295,9 +306,13 @@ fn certificate(connection: &quinn::Connection) -> Option<Vec<u8>> {
 
 impl Calls for Dialer {
     fn call(&mut self) {
-        if self.calls.len() >= CALLS_MAX {
+        // A handshake takes a round trip; each that is begun beside it is work for both sides.
+        let now = Instant::now();
+        let is_soon = self.called.is_some_and(|called| now.duration_since(called) < CALL_AFTER);
+        if self.calls.len() >= CALLS_MAX || (is_soon && !self.calls.is_empty()) {
             return;
         }
+        self.called = Some(now);
         let (endpoint, config) = (self.endpoint.inner.clone(), self.config.clone());
         let (address, name) = (self.address, self.name.clone());
         self.calls.push(Box::pin(async move {
@@ -378,8 +393,8 @@ type Blocked = dyn Future<Output = Result<(), quinn::SendDatagramError>> + Send;
 struct Reader {
     number: u64,
     stream: Asked<quinn::RecvStream>,
-    /// What was read already when who called was asked who it is.
-    first: Vec<u8>,
+    /// What was read and not given out.
+    read: VecDeque<Bytes>,
 }
 
 #[derive(Default)]
@@ -395,7 +410,9 @@ struct Writer {
 
 impl Reader {
     fn new(stream: quinn::RecvStream, first: Vec<u8>, bell: &Arc<Bell>) -> Self {
-        Self { number: u64::from(stream.id()), stream: Asked::new(stream, bell), first }
+        let (number, stream) = (u64::from(stream.id()), Asked::new(stream, bell));
+        let read = VecDeque::from_iter((!first.is_empty()).then(|| first.into()));
+        Self { number, stream, read }
     }
 }
 
@@ -547,21 +564,22 @@ impl Live {
         let mut n = 0;
         while let Some(reader) = self.readers.get_mut(n) {
             let stream = reader.number;
-            if !reader.first.is_empty() {
-                self.given = std::mem::take(&mut reader.first).into();
+            if let Some(bytes) = reader.read.pop_front() {
+                self.given = bytes;
                 return Some(Happened::Stream { stream, end: false });
             }
+            let mut chunks = [const { Bytes::new() }; CHUNKS];
             let read = reader
                 .stream
-                .poll(|stream, context| pin!(stream.read_chunk(PIECE, true)).poll(context));
+                .poll(|stream, context| pin!(stream.read_chunks(&mut chunks)).poll(context));
             let happened = match read {
                 Poll::Pending => {
                     n += 1;
                     continue;
                 }
-                Poll::Ready(Ok(Some(chunk))) => {
-                    self.given = chunk.bytes;
-                    return Some(Happened::Stream { stream, end: false });
+                Poll::Ready(Ok(Some(count))) => {
+                    reader.read.extend(chunks.into_iter().take(count));
+                    continue;
                 }
                 Poll::Ready(Ok(None)) => Some(Happened::Stream { stream, end: true }),
                 Poll::Ready(Err(quinn::ReadError::Reset(_))) => Some(Happened::Reset { stream }),
@@ -615,6 +633,8 @@ enum Happened {
 
 /// Datagrams that may wait behind one that has no room.
 const LATER_MAX: usize = 64;
+/// Pieces of a stream that are read at once.
+const CHUNKS: usize = 16;
 /// How soon it is looked whether datagrams that wait have become fewer.
 const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.

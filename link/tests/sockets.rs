@@ -1,21 +1,45 @@
-//! Links over real sockets of one host.
+//! Links over real sockets of one host, where they work and where a relay makes them bad.
 
 mod support;
 
+use std::time::Duration;
+
 use link::{
-    driver::{Outlet, Settings},
+    driver::{Ended, Settings},
+    session::{SessionConfig, Timing},
+    testing::{Relay, Way, Weather},
     wire::ByeReason,
 };
 use support::{
-    BACK, BULK, EVENTS, LONG, SENSOR, bulk, called, config, dialer, drain, event, host, server,
-    signal, trust,
+    BACK, BULK, EVENTS, Host, LONG, MS, SENSOR, Trust, bulk, called, client, config, dial, dialer,
+    drain, event, found, host, pace, send, server, signal, trust,
 };
 
-/// Hands frames in as fast as there is room.
-async fn send(mut outlet: Outlet, count: u64, make: fn(u64) -> engine::Frame) {
-    for number in 0..count {
-        std::future::poll_fn(|context| outlet.poll_room(context)).await;
-        outlet.try_send(make(number)).expect("there is room");
+/// Two hosts, the first of which calls the second by a network of such weathers.
+fn hosts(
+    trust: &Trust,
+    weathers: [Weather; 2],
+    seed: u64,
+    change: fn(SessionConfig) -> SessionConfig,
+) -> (Host, Host, Relay) {
+    let endpoint = server(trust);
+    let address = endpoint.local_addr().expect("bound");
+    let ways = [0, 1].map(|n| Way::new(weathers[n], seed * 2 + n as u64));
+    let relay = Relay::start(address, ways).expect("a port");
+    let cloud = host(change(config(1, 11)), Settings::default(), called(&endpoint));
+    let calls = dialer(trust, relay.address());
+    let edge = host(change(config(0, 10)), Settings::default(), calls);
+    (edge, cloud, relay)
+}
+
+async fn ends(host: Host) -> Ended {
+    host.ended.await.expect("no panic")
+}
+
+async fn both_are_done(edge: Host, cloud: Host) {
+    for host in [edge, cloud] {
+        let ended = ends(host).await;
+        assert_eq!((ended.reason, ended.left), (ByeReason::Done, 0), "{}", ended.text);
     }
 }
 
@@ -27,31 +51,192 @@ async fn everything_arrives_and_both_sides_end() {
     let mut cloud = host(config(1, 11), Settings::default(), called(&endpoint));
     let mut edge = host(config(0, 10), Settings::default(), dialer(&trust, address));
 
-    let outlet =
-        |host: &mut support::Host, n: u16| host.ports.outlets[usize::from(n)].take().expect("sent");
-    let inlet = |host: &mut support::Host, n: u16| {
-        host.ports.inlets[usize::from(n)].take().expect("received")
-    };
-    tokio::spawn(send(outlet(&mut edge, SENSOR), 100, signal));
-    tokio::spawn(send(outlet(&mut edge, EVENTS), 5_000, event));
-    tokio::spawn(send(outlet(&mut edge, BULK), 1, bulk));
-    tokio::spawn(send(outlet(&mut cloud, BACK), 300, event));
+    tokio::spawn(send(edge.outlet(SENSOR), 100, signal));
+    tokio::spawn(send(edge.outlet(EVENTS), 5_000, event));
+    tokio::spawn(send(edge.outlet(BULK), 1, bulk));
+    tokio::spawn(send(cloud.outlet(BACK), 300, event));
     let work = async {
         let (sensor, events, bulk, back) = tokio::join!(
-            drain(inlet(&mut cloud, SENSOR)),
-            drain(inlet(&mut cloud, EVENTS)),
-            drain(inlet(&mut cloud, BULK)),
-            drain(inlet(&mut edge, BACK)),
+            drain(cloud.inlet(SENSOR)),
+            drain(cloud.inlet(EVENTS)),
+            drain(cloud.inlet(BULK)),
+            drain(edge.inlet(BACK)),
         );
         assert_eq!(sensor.0.len() as u64 + sensor.1, 100);
         assert!(sensor.0.is_sorted());
         assert_eq!(events, ((0..5_000).collect(), 0));
         assert_eq!(bulk, (vec![0], 0));
         assert_eq!(back, ((0..300).collect(), 0));
-        for ended in [edge.ended, cloud.ended] {
-            let ended = ended.await.expect("no panic");
-            assert_eq!((ended.reason, ended.left), (ByeReason::Done, 0), "{}", ended.text);
+        both_are_done(edge, cloud).await;
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_network_loses_nothing_durable_and_nothing_without_a_word() {
+    let weather = Weather {
+        jitter_ns: 3 * MS,
+        loss: 0.08,
+        burst: 2.5,
+        reorder: 0.05,
+        duplicate: 0.05,
+        corrupt: 0.02,
+        bytes_per_s: 1.5e6,
+        queue_bytes: 40e3,
+        ..Weather::calm(8 * MS)
+    };
+    let slow_back = Weather { bytes_per_s: 0.3e6, ..weather };
+    for seed in 0..3 {
+        let (mut edge, mut cloud, relay) = hosts(&trust(), [weather, slow_back], seed, |c| c);
+        tokio::spawn(pace(edge.outlet(SENSOR), 300, 4, signal));
+        tokio::spawn(send(edge.outlet(EVENTS), 3_000, event));
+        tokio::spawn(pace(edge.outlet(BULK), 5, 150, bulk));
+        tokio::spawn(send(cloud.outlet(BACK), 500, event));
+        let work = async {
+            let (sensor, events, bulk, back) = tokio::join!(
+                drain(cloud.inlet(SENSOR)),
+                drain(cloud.inlet(EVENTS)),
+                drain(cloud.inlet(BULK)),
+                drain(edge.inlet(BACK)),
+            );
+            assert_eq!(events, ((0..3_000).collect(), 0), "seed {seed}");
+            assert_eq!(back, ((0..500).collect(), 0), "seed {seed}");
+            for ((numbers, missing), sent) in [(sensor, 300), (bulk, 5)] {
+                assert_eq!(numbers.len() as u64 + missing, sent, "seed {seed}: {numbers:?}");
+                assert!(numbers.is_sorted_by(|a, b| a < b), "seed {seed}: {numbers:?}");
+            }
+            let status = edge.ports.handle.status();
+            let sent = status.edges[usize::from(SENSOR)].sent.expect("it sends");
+            assert!(sent.is_balanced() && sent.behind_bulk == 0, "seed {seed}: {sent:?}");
+            both_are_done(edge, cloud).await;
+        };
+        tokio::time::timeout(LONG, work).await.expect("it ends");
+        let [there, _] = relay.packets();
+        assert!(there[1] > 0, "the network was bad: {there:?}");
+    }
+}
+
+/// Gives connections up soon, so that a test need not wait.
+fn impatient(mut config: SessionConfig) -> SessionConfig {
+    let timing = Timing::default();
+    config.timing = Timing { doubt_ns: 200 * MS, silence_ns: 500 * MS, ..timing };
+    config
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_costs_durable_edges_nothing() {
+    let (mut edge, mut cloud, relay) = hosts(&trust(), [Weather::calm(5 * MS); 2], 1, impatient);
+    tokio::spawn(pace(edge.outlet(EVENTS), 400, 10, event));
+    tokio::spawn(pace(cloud.outlet(BACK), 400, 10, event));
+    drop((edge.outlet(SENSOR), edge.outlet(BULK)));
+    let (status_there, status_here) = (cloud.ports.handle.clone(), edge.ports.handle.clone());
+    let work = async {
+        let weather = async {
+            let is_up = |wanted| {
+                let handles = [status_there.clone(), status_here.clone()];
+                move || handles.iter().all(|handle| handle.status().is_up == wanted)
+            };
+            until(is_up(true)).await;
+            relay.set_out(true);
+            until(is_up(false)).await;
+            relay.set_out(false);
+            until(is_up(true)).await;
+        };
+        let (events, back, ()) =
+            tokio::join!(drain(cloud.inlet(EVENTS)), drain(edge.inlet(BACK)), weather);
+        assert_eq!(events, ((0..400).collect(), 0));
+        assert_eq!(back, ((0..400).collect(), 0));
+        both_are_done(edge, cloud).await;
+        assert!(status_here.status().totals.connections >= 2);
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+/// Looks every few milliseconds.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn many_sessions_share_an_endpoint_on_each_side_and_leave_no_task_behind() {
+    const SESSIONS: usize = 40;
+    let named = |side, number: usize| {
+        let mut config = config(side, number as u64 + 1);
+        config.session[15] = number as u8;
+        config
+    };
+    let trust = trust();
+    let (there, here) = (server(&trust), client());
+    let address = there.local_addr().expect("bound");
+    let found = found(&there, SESSIONS);
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    let work = async {
+        let mut runs = tokio::task::JoinSet::new();
+        for (number, calls) in found.into_iter().enumerate() {
+            let mut cloud = host(named(1, number), Settings::default(), calls);
+            let mut edge =
+                host(named(0, number), Settings::default(), dial(&here, &trust, address));
+            runs.spawn(async move {
+                tokio::spawn(send(edge.outlet(EVENTS), 200, event));
+                tokio::spawn(send(cloud.outlet(BACK), 100, event));
+                drop((edge.outlet(SENSOR), edge.outlet(BULK)));
+                let (events, back) =
+                    tokio::join!(drain(cloud.inlet(EVENTS)), drain(edge.inlet(BACK)));
+                assert_eq!(events, ((0..200).collect(), 0));
+                assert_eq!(back, ((0..100).collect(), 0));
+                both_are_done(edge, cloud).await;
+            });
         }
+        while let Some(run) = runs.join_next().await {
+            run.expect("no panic");
+        }
+        // QUIC's own tasks linger until nothing of a connection can be under way any more, and for some
+        // seconds where a call was given up because another was answered first.
+        until(|| metrics.num_alive_tasks() <= before).await;
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn hosts_with_different_graphs_part_and_say_why() {
+    let trust = trust();
+    let endpoint = server(&trust);
+    let address = endpoint.local_addr().expect("bound");
+    let mut other = config(1, 11);
+    other.graph = [9; 16];
+    let cloud = host(other, Settings::default(), called(&endpoint));
+    let edge = host(config(0, 10), Settings::default(), dialer(&trust, address));
+    let work = async {
+        for host in [edge, cloud] {
+            let ended = ends(host).await;
+            assert_eq!(ended.reason, ByeReason::Graph);
+            assert!(ended.text.contains("different graphs"), "{}", ended.text);
+        }
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn who_is_stopped_tells_the_other_side() {
+    let trust = trust();
+    let endpoint = server(&trust);
+    let address = endpoint.local_addr().expect("bound");
+    let cloud = host(config(1, 11), Settings::default(), called(&endpoint));
+    let edge = host(config(0, 10), Settings::default(), dialer(&trust, address));
+    let there = cloud.ports.handle.clone();
+    let work = async {
+        until(|| there.status().is_up).await;
+        edge.ports.handle.stop();
+        assert_eq!(ends(edge).await.reason, ByeReason::Stopped);
+        until(|| there.status().refused.is_some()).await;
+        assert_eq!(there.status().refused.map(|(reason, _)| reason), Some(ByeReason::Stopped));
+        // It may come back; who waits for it goes on until it is stopped itself.
+        assert!(!cloud.ended.is_finished());
+        there.stop();
+        assert_eq!(ends(cloud).await.reason, ByeReason::Stopped);
     };
     tokio::time::timeout(LONG, work).await.expect("it ends");
 }

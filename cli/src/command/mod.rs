@@ -12,6 +12,7 @@ mod pair;
 mod peers;
 mod run;
 mod serve;
+mod spool;
 mod test;
 
 pub(crate) use calibrate::{CalibrateArguments, calibrate};
@@ -24,4 +25,5 @@ pub(crate) use pair::{PairArguments, pair};
 pub(crate) use peers::{PeersArguments, peers};
 pub(crate) use run::run;
 pub(crate) use serve::serve;
+pub(crate) use spool::{SpoolArguments, spool};
 pub(crate) use test::test;

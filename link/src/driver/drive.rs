@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{PoisonError, atomic::Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -85,6 +85,7 @@ impl Driver {
     /// A driver of a session that has no connection yet, and the graph's ends. Within a tokio runtime.
     pub fn new(session: Session, settings: Settings) -> (Self, Ports) {
         let (ends, ports) = Ends::new(session.config());
+        session.on_news(&Waker::from(ends.bell.clone()));
         let edges = &session.config().edges;
         let hands = edges.iter().map(|edge| edge.receives.then(|| Hand::new(edge))).collect();
         let named = edges
@@ -190,7 +191,8 @@ impl Driver {
                     return true;
                 }
             };
-            self.session.handle(now, input);
+            // What follows from it is asked for when all is told.
+            self.session.hear(now, input);
         }
         true
     }

@@ -28,3 +28,6 @@ pub use drive::{Driver, Ended, Settings};
 pub use ports::{Arrived, Handle, Inlet, Outlet, Ports};
 pub use status::{EdgeStatus, Status};
 pub use transport::{Calls, Connection, Event, Figures};
+
+#[cfg(test)]
+mod tests;

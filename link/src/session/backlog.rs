@@ -1,62 +1,15 @@
 //! [`Backlog`]: what a durable edge has not got rid of, in memory and in a spool.
 
-use std::collections::VecDeque;
-
 use engine::{Frame, Gap, Timestamp};
 
-use super::config::EdgeConfig;
+use super::{
+    config::EdgeConfig,
+    held::{Held, Item},
+};
 use crate::spool::{Kept, Piece, Runs, Spool, WhenFull};
 
 /// A disk that has not written anything for as long, though it should, is slow.
 const SLOW_NS: i64 = 1_000_000_000;
-
-/// A frame, or places where there is none.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) kept: Kept,
-}
-
-impl Item {
-    fn frame(place: u64, frame: Frame) -> Self {
-        Self { from: place, to: place + 1, kept: Kept::Frame(frame) }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        match &self.kept {
-            Kept::Frame(frame) => frame.buffer().bytes_len(),
-            Kept::Gap { .. } => 0,
-        }
-    }
-
-    const fn frames(&self) -> u64 {
-        matches!(self.kept, Kept::Frame(_)) as u64
-    }
-}
-
-/// Items in memory, and their bytes.
-#[derive(Debug, Default)]
-pub(super) struct Held {
-    items: VecDeque<Item>,
-    bytes: usize,
-    frames: u64,
-}
-
-impl Held {
-    fn push(&mut self, item: Item) {
-        self.bytes += item.bytes();
-        self.frames += item.frames();
-        self.items.push_back(item);
-    }
-
-    fn pop(&mut self) -> Option<Item> {
-        let item = self.items.pop_front()?;
-        self.bytes -= item.bytes();
-        self.frames -= item.frames();
-        Some(item)
-    }
-}
 
 /// ```text
 /// first             head_end         tail_first          next
@@ -250,16 +203,17 @@ impl Backlog {
     /// Makes room in the tail: what is not written goes, the oldest first.
     fn evict(&mut self, bytes: usize) {
         let Some(first) = self.tail.items.front().map(|item| item.from) else { return };
-        let mut to = first;
+        let (mut to, mut frames) = (first, 0);
         while !self.fits(&self.tail, bytes) {
             let Some(item) = self.tail.pop() else { break };
-            self.lost[Gap::Full as usize - 1] += item.frames();
+            frames += item.frames();
             to = item.to;
         }
+        self.lost[Gap::Full as usize - 1] += frames;
         if to > first {
             let kept = Kept::Gap { to, reason: Gap::Full };
             self.tail.items.push_front(Item { from: first, to, kept });
-            self.spool.as_ref().expect("only with one").abandon(to);
+            self.spool.as_ref().expect("only with one").abandon(to, frames);
         }
     }
 

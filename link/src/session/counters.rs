@@ -32,13 +32,14 @@ pub struct Received {
     pub duplicate: u64,
     /// Frames that came when they had been told to be missing.
     pub late: u64,
-    /// Places that were told to be missing.
+    /// Places that were told to be missing, but for those of which the other side does not know whether
+    /// there was anything.
     pub lost: u64,
     /// Frames that wait for those before them.
     pub inside: u64,
     /// The first place that is neither delivered nor told to be missing.
     pub next: u64,
-    /// How often the other side began to count anew.
+    /// How often the other side began to count anew, or to go on where it does not know what was lost.
     pub restarts: u64,
 }
 

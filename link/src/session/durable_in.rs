@@ -16,7 +16,9 @@ pub(super) struct DurableIn {
     frames_max: u64,
     bytes_max: u64,
     /// Given out and not consumed: their places.
-    given: VecDeque<u64>,
+    given: VecDeque<(u64, usize)>,
+    /// Bytes consumed since credit was granted.
+    freed: u64,
     /// Given out before the other side counted anew: nobody waits to hear that they are consumed.
     stale: usize,
     /// Which counting the places belong to; 0 where nothing was ever heard.
@@ -40,6 +42,7 @@ impl DurableIn {
             frames_max: config.frames_max as u64,
             bytes_max: config.bytes_max as u64,
             given: VecDeque::new(),
+            freed: 0,
             stale: 0,
             count: 0,
             base: 0,
@@ -91,7 +94,7 @@ impl DurableIn {
 
     /// The first place that is not consumed.
     pub(super) fn unconsumed(&self) -> u64 {
-        self.given.front().copied().unwrap_or(self.counts.next)
+        self.given.front().map_or(self.counts.next, |(place, _)| *place)
     }
 
     /// The first place that has not come.
@@ -109,8 +112,8 @@ impl DurableIn {
         self.given.is_empty() && self.told == Some((next, next))
     }
 
-    /// Whether the frame at this place is new.
-    pub(super) fn take(&mut self, place: u64) -> Result<bool, WireError> {
+    /// Whether the frame at this place, of so many bytes, is new.
+    pub(super) fn take(&mut self, place: u64, bytes: usize) -> Result<bool, WireError> {
         let wanted = self.counts.next;
         if place > wanted {
             let what = "the place of a frame that may not be lost";
@@ -126,7 +129,7 @@ impl DurableIn {
             self.counts.duplicate += 1;
             return Ok(false);
         }
-        self.given.push_back(place);
+        self.given.push_back((place, bytes));
         self.counts.next += 1;
         self.counts.delivered += 1;
         Ok(true)
@@ -136,7 +139,8 @@ impl DurableIn {
     pub(super) fn consume(&mut self, now: Timestamp, frames: usize) {
         let stale = frames.min(self.stale);
         self.stale -= stale;
-        self.given.drain(..(frames - stale).min(self.given.len()));
+        let consumed = self.given.drain(..(frames - stale).min(self.given.len()));
+        self.freed += consumed.map(|(_, bytes)| bytes as u64).sum::<u64>();
         self.note();
         self.since.get_or_insert(now);
     }
@@ -210,12 +214,14 @@ impl DurableIn {
     /// Whether half of the credit is used up, so that it should be renewed at once.
     pub(super) fn is_urgent(&self) -> bool {
         let half = self.frames_max.div_ceil(2);
-        self.told.is_none_or(|(_, consumed)| self.unconsumed() >= consumed + half)
+        let is_half = |consumed| self.unconsumed() >= consumed + half;
+        // Before anything was told, or when the sender may soon have to wait.
+        self.told.is_none_or(|(_, consumed)| is_half(consumed)) || self.freed > self.bytes_max / 4
     }
 
     /// Acknowledgement and credit, if there is anything new in them.
     pub(super) fn tell(&mut self) -> Option<[Message; 2]> {
-        self.since = None;
+        (self.since, self.freed) = (None, 0);
         let (next, consumed) = (self.acknowledgeable(), self.unconsumed());
         if self.told == Some((next, consumed)) {
             return None;

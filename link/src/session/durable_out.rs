@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::{Frame, Gap, Timestamp};
 
-use super::{backlog::Backlog, config::EdgeConfig, counters::Sent};
+use super::{backlog::Backlog, config::EdgeConfig, counters::Sent, held::Item};
 use crate::{
     spool::{Kept, Spool},
     wire::{FrameWriter, Message, WireError, put_preamble},
@@ -177,7 +177,7 @@ impl DurableOut {
         }
         let gone = self.backlog.items_before(next);
         let flown = (0..gone.min(self.items)).filter_map(|n| self.backlog.get(n));
-        self.flying -= flown.map(super::backlog::Item::bytes).sum::<usize>();
+        self.flying -= flown.map(Item::bytes).sum::<usize>();
         self.items -= gone.min(self.items);
         let frames = self.backlog.acknowledge(next);
         self.counts.inside -= frames;

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     clock::{ClockFilter, Estimate},
-    spool::{Memory, Spool, Status},
     translate::Translation,
     wire::{ByeReason, FrameWriter, Message, NEWEST, OLDEST},
 };
@@ -104,42 +103,6 @@ impl Session {
             totals: Totals::default(),
             config,
         }
-    }
-
-    /// Keeps what a durable edge sends on disk too, and begins with what is there. Before the first
-    /// frame and the first connection.
-    ///
-    /// # Panics
-    /// If this side does not send the edge, or it is droppable, or frames were handed in already.
-    pub fn keep(&mut self, edge: u16, spool: Spool) {
-        match &mut self.edges[usize::from(edge)] {
-            Edge::DurableOut(out, _) => out.keep_in(spool),
-            _ => panic!("edge {edge} is no durable one that is sent here"),
-        }
-    }
-
-    /// Notes on disk what the graph has consumed of a durable edge, before it is acknowledged, and
-    /// begins where the process before this one was. Before the first connection.
-    ///
-    /// # Panics
-    /// If this side does not receive the edge, or it is droppable.
-    pub fn remember(&mut self, edge: u16, memory: Memory) {
-        match &mut self.edges[usize::from(edge)] {
-            Edge::DurableIn(input) => input.remember_in(memory),
-            _ => panic!("edge {edge} is no durable one that is received here"),
-        }
-    }
-
-    /// How the spool of an edge is, and whether its disk is slow: it has written nothing for a second.
-    pub fn spool(&self, now: Timestamp, edge: u16) -> Option<(Status, bool)> {
-        let Edge::DurableOut(out, _) = &self.edges[usize::from(edge)] else { return None };
-        out.spool().map(|spool| (spool.status(), out.is_slow(now)))
-    }
-
-    /// The memory of an edge.
-    pub fn memory(&self, edge: u16) -> Option<&Memory> {
-        let Edge::DurableIn(input) = &self.edges[usize::from(edge)] else { return None };
-        input.memory()
     }
 
     /// Hands in a frame of an edge that this side sends. A droppable edge always has room.
@@ -231,6 +194,12 @@ impl Session {
 
     /// Tells the session what happened. [`Input::Tick`] is enough at [`Session::wake`].
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>) {
+        self.hear(now, input);
+        self.tick(now);
+    }
+
+    /// As [`Session::handle`], where more is to be told at once: what follows from it waits for that.
+    pub fn hear(&mut self, now: Timestamp, input: Input<'_>) {
         match input {
             Input::Up(path) => self.connect(now, path),
             Input::Path(path) => {
@@ -249,7 +218,6 @@ impl Session {
             }
             Input::Tick => {}
         }
-        self.tick(now);
     }
 
     /// What is to be done next; `None` until something happens or [`Session::wake`] has come.
@@ -265,7 +233,8 @@ impl Session {
         };
         let timing = &self.config.timing;
         let own = [connection.next_probe(now, timing, self.knows_clock()), connection.ends(timing)];
-        let may = self.is_open && connection.path.bulk_room > 0 && !self.sensor_waits();
+        let path = &connection.path;
+        let may = self.is_open && path.stream_room.min(path.bulk_room) > 0 && !self.sensor_waits();
         let past = (may && self.edges.iter().any(Edge::lags)).then(|| connection.pace.wake());
         own.into_iter().chain(past).chain(self.edge_wakes(Some(&connection.path))).min()
     }

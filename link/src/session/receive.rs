@@ -161,7 +161,7 @@ impl Session {
                     return Ok(());
                 }
                 stream.frames += 1;
-                let is_new = input.take(place)?;
+                let is_new = input.take(place, frame.buffer().bytes_len())?;
                 input.since.get_or_insert(now);
                 if is_new {
                     self.deliver(now, record.edge, frame);

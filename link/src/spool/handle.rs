@@ -6,13 +6,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    task::Waker,
 };
 
 use engine::Gap;
 
 use super::{
     keeper::Bell,
-    log::{Kept, Opened},
+    log::Kept,
+    opening::Opened,
     read::Piece,
     segment::RECORD_HEAD,
     settings::{Settings, WhenFull},
@@ -68,9 +70,13 @@ pub(super) struct Shared {
     pub(super) bytes: AtomicU64,
     pub(super) written: AtomicU64,
     pub(super) evicted: AtomicU64,
+    /// The disk refuses.
+    pub(super) fails: AtomicBool,
     pub(super) piece: Mutex<Option<Piece>>,
     pub(super) status: Mutex<Status>,
     pub(super) bell: Arc<Bell>,
+    /// Whom to tell that something was written or read back.
+    pub(super) waker: Mutex<Option<Waker>>,
 }
 
 pub(super) const NOTHING: u64 = u64::MAX;
@@ -94,8 +100,10 @@ impl Shared {
             bytes: AtomicU64::new(0),
             written: AtomicU64::new(opened.start),
             evicted: AtomicU64::new(0),
+            fails: AtomicBool::new(false),
             piece: Mutex::default(),
             status: Mutex::default(),
+            waker: Mutex::default(),
             bell,
         }
     }
@@ -140,13 +148,19 @@ impl Spool {
         Status { queue: lock(&self.shared.queue).len() as u64, ..status }
     }
 
+    /// Has this woken when something was written or read back: its session then wants a tick.
+    pub fn on_news(&self, waker: &Waker) {
+        *lock(&self.shared.waker) = Some(waker.clone());
+    }
+
     pub(crate) const fn when_full(&self) -> WhenFull {
         self.when_full
     }
 
     /// Whether a frame of as many bytes would be too much. The oldest make room where they may.
     pub(crate) fn is_full(&self, content: usize) -> bool {
-        if self.when_full == WhenFull::EvictOldest {
+        // While the disk refuses it cannot be emptied either: then memory is all there is.
+        if self.when_full == WhenFull::EvictOldest || self.shared.fails.load(Relaxed) {
             return false;
         }
         let is = self.shared.bytes.load(Relaxed) + self.shared.queued.load(Relaxed);
@@ -160,8 +174,8 @@ impl Spool {
         self.shared.bell.ring();
     }
 
-    /// Frames before `to` are not to be kept any more, if they are not written yet.
-    pub(crate) fn abandon(&self, to: u64) {
+    /// Frames before `to`, so many, are not to be kept any more, if they are not written yet.
+    pub(crate) fn abandon(&self, to: u64, frames: u64) {
         let mut queue = lock(&self.shared.queue);
         let mut from = None;
         while let Some((place, kept)) = queue.front().filter(|(place, _)| *place < to) {
@@ -174,7 +188,7 @@ impl Spool {
             self.shared.queued.fetch_add(room_for(&gap), Relaxed);
             queue.push_front((from, gap));
         }
-        self.shared.dropped.fetch_add(1, Relaxed);
+        self.shared.dropped.fetch_add(frames, Relaxed);
     }
 
     /// Counts a frame that was dropped before it came here.

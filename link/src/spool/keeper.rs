@@ -40,17 +40,6 @@ pub(super) trait Job: Send + fmt::Debug {
 pub(super) struct Bell {
     sleeps: AtomicBool,
     thread: OnceLock<Thread>,
-    /// Called when there is news for sessions.
-    waker: Mutex<Option<Waker>>,
-}
-
-#[derive(Clone)]
-struct Waker(Arc<dyn Fn() + Send + std::marker::Sync>);
-
-impl fmt::Debug for Waker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Waker")
-    }
 }
 
 impl Bell {
@@ -68,6 +57,8 @@ impl Bell {
 struct Inside {
     bell: Arc<Bell>,
     jobs: Mutex<Vec<Box<dyn Job>>>,
+    /// Those that have come since: who opens something does not wait for the disk of another.
+    fresh: Mutex<Vec<Box<dyn Job>>>,
     stops: AtomicBool,
     /// Where new countings come from.
     seed: AtomicU64,
@@ -77,6 +68,7 @@ struct Inside {
 impl Inside {
     fn turn(&self, now_ns: i64) -> (bool, Option<i64>) {
         let mut jobs = lock(&self.jobs);
+        jobs.append(&mut lock(&self.fresh));
         let (mut did, mut wake) = (false, None::<i64>);
         for job in &mut *jobs {
             let (some, at) = job.turn(now_ns);
@@ -84,15 +76,11 @@ impl Inside {
             wake = wake.into_iter().chain(at).min();
         }
         jobs.retain(|job| !job.is_gone());
-        drop(jobs);
-        if did && let Some(Waker(wake)) = lock(&self.bell.waker).clone() {
-            wake();
-        }
         (did, wake)
     }
 }
 
-/// See the [module](self). Its end waits a few seconds for the disk.
+/// The thread that does all disk work of a process, for all its edges. Its end waits a few seconds for the disk.
 #[derive(Debug)]
 pub struct Keeper {
     fs: Arc<dyn Fs>,
@@ -130,11 +118,6 @@ impl Keeper {
     /// Does all that is to be done now: whether there was something, and when to come back.
     pub fn turn(&self, now_ns: i64) -> (bool, Option<i64>) {
         self.inside.turn(now_ns)
-    }
-
-    /// Has `wake` called when there may be news for sessions: something was written or read back.
-    pub fn on_news(&self, wake: impl Fn() + Send + std::marker::Sync + 'static) {
-        *lock(&self.inside.bell.waker) = Some(Waker(Arc::new(wake)));
     }
 
     /// Opens an edge's spool; `now` is this moment. Reads all that is in its folder, about two seconds
@@ -184,7 +167,7 @@ impl Keeper {
     }
 
     fn add(&self, job: Box<dyn Job>) {
-        lock(&self.inside.jobs).push(job);
+        lock(&self.inside.fresh).push(job);
         self.inside.bell.ring();
     }
 }
@@ -230,7 +213,9 @@ fn live(inside: &Inside) {
         }
         inside.bell.sleeps.store(false, SeqCst);
     }
-    for mut job in std::mem::take(&mut *lock(&inside.jobs)) {
+    let mut jobs = std::mem::take(&mut *lock(&inside.jobs));
+    jobs.append(&mut lock(&inside.fresh));
+    for mut job in jobs {
         job.close();
     }
     *lock(&inside.ended.0) = true;

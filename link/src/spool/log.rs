@@ -10,11 +10,9 @@ use std::{
 use engine::{Frame, Gap};
 
 use super::{
-    error::{Cause, SpoolError},
     fs::{File, Fs, Held, Open, write_all_at},
-    position::{self, Position, PositionFile},
-    recover::{self, Damage},
-    runs::Runs,
+    part::Segment,
+    position::{Position, PositionFile},
     segment::{self, SegmentHead},
     settings::{Moment, Settings, Subject, WhenFull},
 };
@@ -22,40 +20,8 @@ use crate::wire::{FrameWriter, Message, NEWEST, describe};
 
 /// Places that a process may give out before it has to say so on disk.
 pub(crate) const RESERVE: u64 = 1 << 20;
-/// Where reading may begin within a segment.
-const INDEX_STEP: u64 = 64 << 10;
 /// Name of the file that keeps a second process out.
 pub(crate) const LOCK: &str = "lock";
-
-/// A segment on disk.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) path: PathBuf,
-    pub(crate) head: SegmentHead,
-    /// The place behind its last record.
-    pub(crate) next: u64,
-    /// Bytes up to where its last record ends.
-    pub(crate) len: u64,
-    /// Which of its places are frames.
-    pub(crate) frames: Runs,
-    /// Some places and where their records are.
-    pub(crate) index: Vec<(u64, u64)>,
-    /// Its head was lost, and is that of another: nobody knows when it was begun.
-    pub(crate) is_guessed: bool,
-}
-
-impl Segment {
-    pub(crate) fn new(path: PathBuf, head: SegmentHead, len: u64) -> Self {
-        let (next, frames, index) = (head.first, Runs::new(), Vec::new());
-        Self { path, head, next, len, frames, index, is_guessed: false }
-    }
-
-    pub(crate) fn note(&mut self, place: u64, at: u64) {
-        if self.index.last().is_none_or(|(_, last)| at - last >= INDEX_STEP) {
-            self.index.push((place, at));
-        }
-    }
-}
 
 /// Something to keep.
 #[derive(Clone, Debug)]
@@ -68,160 +34,34 @@ pub(crate) enum Kept {
     },
 }
 
-/// What was found in a folder.
-#[derive(Clone, Debug, Default)]
-pub struct Opened {
-    /// Which counting the places belong to.
-    pub count: u64,
-    /// The first place that is not acknowledged.
-    pub first: u64,
-    /// The first place of this process.
-    pub start: u64,
-    /// Frames that are not acknowledged.
-    pub frames: Runs,
-    /// Bytes of a record that was being written when the last process died.
-    pub torn_bytes: u64,
-    /// What could not be read.
-    pub damage: Vec<Damage>,
-}
-
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Log {
     pub(super) fs: Arc<dyn Fs>,
     pub(super) dir: PathBuf,
-    settings: Settings,
-    subject: Subject,
-    writer: FrameWriter,
-    lock: Option<Box<dyn Held>>,
+    pub(super) settings: Settings,
+    pub(super) subject: Subject,
+    pub(super) writer: FrameWriter,
+    pub(super) lock: Option<Box<dyn Held>>,
     pub(super) position: Position,
-    file: PositionFile,
+    pub(super) file: PositionFile,
     /// Oldest first.
     pub(super) segments: VecDeque<Segment>,
     /// The last of them, if it is written to.
-    active: Option<Box<dyn File>>,
+    pub(super) active: Option<Box<dyn File>>,
     /// The place behind what was written.
     pub(super) next: u64,
     pub(super) start: u64,
     pub(super) begun: Moment,
-    is_synced: bool,
+    pub(super) is_synced: bool,
     /// Bytes of all segments.
     pub(super) bytes: u64,
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
     /// What was not in the folder but should be.
-    has_dir: bool,
+    pub(super) has_dir: bool,
 }
 
 impl Log {
-    /// Reads what is there, and keeps other processes out. A disk that takes nothing is no error:
-    /// that shows with the first write.
-    ///
-    /// # Errors
-    /// Another process, another edge or format, a newer version, a folder that may not be read.
-    pub(crate) fn open(
-        fs: Arc<dyn Fs>,
-        settings: &Settings,
-        subject: &Subject,
-        now: Moment,
-        fresh: u64,
-    ) -> Result<(Self, Opened), SpoolError> {
-        let dir = settings.dir.clone();
-        let io = |error| SpoolError::new(&dir, Cause::Io(error));
-        let mut log = Self {
-            fs: fs.clone(),
-            settings: settings.clone(),
-            subject: subject.clone(),
-            writer: FrameWriter::new(&subject.format, NEWEST, subject.packed),
-            lock: None,
-            position: Position { count: fresh, ..Position::default() },
-            file: PositionFile::open(fs, dir.join(position::NAME)).map_err(io)?,
-            segments: VecDeque::new(),
-            active: None,
-            next: 0,
-            start: 0,
-            begun: now,
-            is_synced: true,
-            bytes: 0,
-            buffer: Vec::new(),
-            has_dir: false,
-            dir: dir.clone(),
-        };
-        match log.prepare() {
-            Ok(()) => {}
-            Err(error) if is_of_disk(&error) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(SpoolError::new(&dir, Cause::Locked));
-            }
-            Err(error) => return Err(io(error)),
-        }
-        let opened = log.recover()?;
-        // What cannot be reserved now is reserved before the first write.
-        let _ = log.reserve();
-        Ok((log, opened))
-    }
-
-    /// The folder and its lock, if they are not there yet.
-    fn prepare(&mut self) -> io::Result<()> {
-        if !self.has_dir {
-            self.fs.make_dir(&self.dir)?;
-            self.has_dir = true;
-        }
-        if self.lock.is_none() {
-            let lock = self.fs.lock(&self.dir.join(LOCK))?;
-            self.lock = Some(lock.ok_or(io::ErrorKind::WouldBlock)?);
-        }
-        Ok(())
-    }
-
-    fn recover(&mut self) -> Result<Opened, SpoolError> {
-        let count = self.file.on_disk.unwrap_or(self.position).count;
-        let guess = self.head(count, 0);
-        let found = recover::read_dir(&*self.fs, &self.dir, Some(&guess), self.lock.is_some())?;
-        for segment in &found.segments {
-            let head = &segment.head;
-            if head.edge != self.subject.edge {
-                let (theirs, ours) = (head.edge.clone(), self.subject.edge.clone());
-                return Err(SpoolError::new(&self.dir, Cause::Edge { theirs, ours }));
-            }
-            let ours = describe(&self.subject.format);
-            let differing = crate::wire::differences(&ours, &head.format);
-            if !differing.is_empty() {
-                return Err(SpoolError::new(&self.dir, Cause::Format(differing)));
-            }
-        }
-        self.segments = found.segments.into();
-        self.bytes = self.segments.iter().map(|segment| segment.len).sum();
-        let (front, back) = (self.segments.front(), self.segments.back());
-        self.next = back.map_or(0, |back| back.next);
-        match self.file.on_disk {
-            Some(position) => self.position = position,
-            // Whoever reads the places counts anew if the counting is another.
-            None => {
-                if let Some(front) = front {
-                    let (count, next) = (front.head.count, front.head.first);
-                    let reserved = self.next.saturating_add(1 << 32);
-                    self.position = Position { count, next, reserved, lost: 0 };
-                }
-            }
-        }
-        self.next = self.next.max(self.position.reserved);
-        self.start = self.next;
-        self.drop_acknowledged();
-        let mut frames = Runs::default();
-        for segment in &self.segments {
-            frames.extend(&segment.frames);
-        }
-        frames.take_below(self.position.next);
-        Ok(Opened {
-            count: self.position.count,
-            first: self.position.next,
-            start: self.start,
-            frames,
-            torn_bytes: found.torn_bytes,
-            damage: found.damage,
-        })
-    }
-
     /// Says on disk how far places may be given out, before they are.
     pub(crate) fn reserve(&mut self) -> io::Result<()> {
         if self.position.reserved >= self.next.saturating_add(RESERVE / 2) {
@@ -316,7 +156,7 @@ impl Log {
         Ok(())
     }
 
-    fn head(&self, count: u64, first: u64) -> SegmentHead {
+    pub(super) fn head(&self, count: u64, first: u64) -> SegmentHead {
         SegmentHead {
             wire: NEWEST,
             line: self.subject.line,
@@ -375,7 +215,7 @@ impl Log {
     }
 
     /// Deletes what is acknowledged. A file that cannot be deleted is found again, and deleted then.
-    fn drop_acknowledged(&mut self) {
+    pub(super) fn drop_acknowledged(&mut self) {
         while let Some(front) = self.segments.front() {
             let is_active = self.segments.len() == 1 && self.active.is_some();
             if front.next > self.position.next || is_active {
@@ -449,9 +289,4 @@ impl Log {
     pub(crate) const fn subject(&self) -> &Subject {
         &self.subject
     }
-}
-
-/// Whether a folder may get better: no room, read-only, broken.
-pub(crate) fn is_of_disk(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::WouldBlock)
 }

@@ -4,6 +4,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex},
+    task::Waker,
 };
 
 use super::{
@@ -11,7 +12,8 @@ use super::{
     fs::{Fs, Held},
     handle::{State, lock},
     keeper::{Bell, Job},
-    log::{LOCK, is_of_disk},
+    log::LOCK,
+    opening::is_of_disk,
     position::{self, Position, PositionFile},
     settings::Sync,
 };
@@ -25,6 +27,7 @@ struct Between {
     noted: (u64, u64),
     state: State,
     is_closed: bool,
+    waker: Option<Waker>,
 }
 
 /// An edge's end of its memory; made by [`Keeper::remember`](super::Keeper::remember).
@@ -39,6 +42,11 @@ impl Memory {
     /// ever noted.
     pub fn noted(&self) -> (u64, u64) {
         lock(&self.between).noted
+    }
+
+    /// Has this woken when something was noted: its session then wants a tick.
+    pub fn on_news(&self, waker: &Waker) {
+        lock(&self.between).waker = Some(waker.clone());
     }
 
     /// How it is. While the disk refuses, what is consumed is acknowledged all the same.
@@ -172,6 +180,9 @@ impl Job for MemoryWorker {
                     between.state = State::Memory(error.to_string());
                     self.retry_at = Some(now.saturating_add(RETRY_NS));
                 }
+            }
+            if let Some(waker) = &between.waker {
+                waker.wake_by_ref();
             }
         }
         if is_closed {

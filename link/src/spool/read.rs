@@ -6,7 +6,8 @@ use engine::{Format, Frame, Gap, Timestamp};
 
 use super::{
     fs::Open,
-    log::{Kept, Log, Segment},
+    log::{Kept, Log},
+    part::Segment,
     recover::open,
     segment::{Found, Scan},
     settings::Moment,

@@ -8,7 +8,7 @@ use std::{
 use super::{
     error::{Cause, SpoolError},
     fs::{File, Fs, Open},
-    log::Segment,
+    part::Segment,
     segment::{Found, Scan, SegmentHead, name, place_of},
 };
 use crate::wire::{Message, RecordKind, one_record};
@@ -78,7 +78,12 @@ pub(crate) fn read_dir(
     for &place in &places {
         let path = dir.join(name(place));
         let io = |error| SpoolError::new(&path, Cause::Io(error));
-        let mut file = fs.open(&path, Open::Read).map_err(io)?;
+        let mut file = match fs.open(&path, Open::Read) {
+            Ok(file) => file,
+            // Who looks on may come too late; who has the lock is alone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io(error)),
+        };
         let head = SegmentHead::read(&path, &mut *file)?;
         let len = file.size().map_err(io)?;
         files.push((place, path, file, head, len));

@@ -196,6 +196,7 @@ impl Worker {
 
     fn publish(&mut self) {
         self.shared.bytes.store(self.log.bytes, Relaxed);
+        self.shared.fails.store(self.failing.is_some(), Relaxed);
         let state = match &self.failing {
             None => State::Disk,
             Some(failing) => State::Memory(failing.cause.clone()),
@@ -246,6 +247,9 @@ impl Job for Worker {
         did |= self.read(now);
         if did {
             self.publish();
+            if let Some(waker) = &*lock(&self.shared.waker) {
+                waker.wake_by_ref();
+            }
         }
         let is_read_late = self.unread.1 > 0 && self.shared.wanted.load(Relaxed) == self.unread.0;
         let wakes = [

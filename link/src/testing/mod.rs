@@ -6,11 +6,13 @@
 //! ```
 //!
 //! [`Way`] says when and whether a packet arrives and knows nothing of what is in it, so that [`Relay`],
-//! between real sockets, uses it as well. [`Transport`] does what a session needs of QUIC.
+//! between real sockets, uses it as well. [`Transport`] does what a session needs of QUIC,
+//! and [`memory`] what a driver needs, without a network.
 //! [`SimDisk`] is a file system that fills up, fails, and loses its power.
 
 mod disk;
 mod mutate;
+mod memory;
 mod pair;
 mod random;
 mod relay;
@@ -19,6 +21,7 @@ mod way;
 
 pub use disk::SimDisk;
 pub use mutate::mutate;
+pub use memory::{MemoryCalled, MemoryCaller, MemoryConnection, MemorySwitch, memory};
 pub use pair::{Delivered, HostClock, Pair};
 pub use random::{Random, seeds};
 pub use relay::Relay;

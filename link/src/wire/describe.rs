@@ -1,8 +1,11 @@
 //! Formats in words, so that two hosts can say what differs.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use engine::{Dimension, FieldKind, Format};
+use engine::{
+    Channel, Dimension, Element, Field, FieldKind, Format, ImageFormat, Pixel, Rate, SignalFormat,
+    TensorFormat, Unit,
+};
 
 /// A format as properties with values, in an order of its own; equal formats have equal ones.
 /// Of events, the rate to expect is left out: it sizes rings and is no part of what lies in a frame.
@@ -72,4 +75,79 @@ pub fn differences(ours: &[(String, String)], theirs: &[(String, String)]) -> Ve
     differing
         .map(|p| format!("{p} is {} here and {} there", said(here.get(p)), said(there.get(p))))
         .collect()
+}
+
+/// The format of a description, for tools that have no graph; `None` where it is of no format that is
+/// known here. Names of an event's fields live until the process ends, so this is not for what another
+/// host sends.
+pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
+    let all: BTreeMap<&str, &str> =
+        description.iter().map(|(property, value)| (&**property, &**value)).collect();
+    let number = |property: &str| all.get(property)?.parse::<usize>().ok();
+    // A list has a line for each of its members, so a number that was made up ends soon.
+    let list = |property: &str| number(property).filter(|&count| count <= description.len());
+    let rate = || Rate::new(all.get("rate_hz")?.parse().ok()?);
+    match *all.get("kind")? {
+        "signal" => {
+            let channel = |n: usize| {
+                let name = (*all.get(&*format!("channel {n}"))?).to_owned();
+                let unit = Unit::named(all.get(&*format!("unit of channel {n}"))?);
+                Some(Channel { name, unit })
+            };
+            let channels = (0..list("channels")?).map(channel).collect::<Option<Vec<_>>>()?;
+            let (rate, frame_len) = (rate()?, number("frame_len")?);
+            Some(Format::Signal(Arc::new(SignalFormat { channels, rate, frame_len })))
+        }
+        "image" => {
+            let pixel = match *all.get("pixel")? {
+                "gray8" => Pixel::Gray8,
+                "rgb8" => Pixel::Rgb8,
+                _ => return None,
+            };
+            let (width, height, rate) = (number("width")?, number("height")?, rate()?);
+            Some(Format::Image(Arc::new(ImageFormat { width, height, pixel, rate })))
+        }
+        "tensor" => {
+            let element = match *all.get("element")? {
+                "f32" => Element::F32,
+                "i64" => Element::I64,
+                "u8" => Element::U8,
+                _ => return None,
+            };
+            let dimension = |n: usize| {
+                let size = all.get(&*format!("dimension {n}"))?;
+                match size.strip_prefix("at most ") {
+                    Some(max) => Some(Dimension::Open { max: max.parse().ok()? }),
+                    None => Some(Dimension::Fixed(size.parse().ok()?)),
+                }
+            };
+            let shape = (0..list("dimensions")?).map(dimension).collect::<Option<Vec<_>>>()?;
+            Some(Format::Tensor(Arc::new(TensorFormat { element, shape })))
+        }
+        "event" => {
+            let field = |n: usize| {
+                let name = (*all.get(&*format!("field {n}"))?).to_owned();
+                let kind = parse_kind(all.get(&*format!("type of field {n}"))?)?;
+                Some(Field { name: Box::leak(name.into_boxed_str()), kind })
+            };
+            let fields = (0..list("fields")?).map(field).collect::<Option<Vec<_>>>()?;
+            Some(Format::event(fields, 1.0))
+        }
+        _ => None,
+    }
+}
+
+fn parse_kind(kind: &str) -> Option<FieldKind> {
+    let max = |unit: &str| kind.strip_prefix("at most ")?.strip_suffix(unit)?.parse().ok();
+    let text = |kind: &str| {
+        kind.strip_prefix("text of at most ")?.strip_suffix(" bytes")?.parse::<usize>().ok()
+    };
+    match kind {
+        "bool" => Some(FieldKind::Bool),
+        "i64" => Some(FieldKind::I64),
+        "f64" => Some(FieldKind::F64),
+        _ => (text(kind).map(|max| FieldKind::Text { max }))
+            .or_else(|| max(" bytes").map(|max| FieldKind::Bytes { max }))
+            .or_else(|| max(" floats").map(|max| FieldKind::Floats { max })),
+    }
 }

@@ -33,7 +33,8 @@ pub enum Message {
         /// The newest bound that was heard.
         bound: Timestamp,
     },
-    /// Frames that will never come.
+    /// Places for which nothing will ever come: as many frames, but for `Restart`, where who sends has
+    /// forgotten how many there were.
     Gap {
         /// Place of the first.
         from: u64,

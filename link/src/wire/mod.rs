@@ -22,7 +22,7 @@ mod steps;
 mod tests;
 
 pub use content::CONTENT_MAX;
-pub use describe::{describe, differences};
+pub use describe::{describe, differences, parse_format};
 pub use error::WireError;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};
 pub use hello::{CONTROL_MAX, EDGES_MAX, Hello, HelloEdge};

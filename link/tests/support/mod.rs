@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use engine::{EventWriter, Field, Format, Frame, Header, Rate, Timestamp, Unit};
 use link::{
-    driver::{Arrived, Connection, Driver, Ended, Inlet, Ports, Settings},
+    driver::{Arrived, Connection, Driver, Ended, Inlet, Outlet, Ports, Settings},
     quic::{self, Dialer, Endpoint},
     session::{Delivery, EdgeConfig, Priority, Session, SessionConfig, TimeLine, Timing},
 };
@@ -115,10 +115,19 @@ pub(crate) fn server(trust: &Trust) -> Endpoint {
     .expect("a free port")
 }
 
+/// An endpoint that only calls, on a free port.
+pub(crate) fn client() -> Endpoint {
+    Endpoint::bind(SocketAddr::from(LOOPBACK), None, quic::Settings::default())
+        .expect("a free port")
+}
+
 /// Who calls `address`.
 pub(crate) fn dialer(trust: &Trust, address: SocketAddr) -> Dialer {
-    let endpoint = Endpoint::bind(SocketAddr::from(LOOPBACK), None, quic::Settings::default());
-    let endpoint = endpoint.expect("a free port");
+    dial(&client(), trust, address)
+}
+
+/// Who calls `address` by an endpoint that others use too.
+pub(crate) fn dial(endpoint: &Endpoint, trust: &Trust, address: SocketAddr) -> Dialer {
     endpoint.dialer(address, "cloud", trust.client.clone()).expect("usable")
 }
 
@@ -137,6 +146,20 @@ impl link::driver::Calls for Called {
             _ => std::task::Poll::Pending,
         }
     }
+}
+
+/// Gives each connection to the session that its hello names: the last byte of its name counts them.
+pub(crate) fn found(endpoint: &Endpoint, sessions: usize) -> Vec<Called> {
+    let (into, out): (Vec<_>, Vec<_>) =
+        (0..sessions).map(|_| tokio::sync::mpsc::channel(8)).map(|(i, o)| (i, Called(o))).unzip();
+    let mut listener = endpoint.listener();
+    tokio::spawn(async move {
+        while let Some(arrival) = listener.accept().await {
+            let number = usize::from(arrival.hello.session[15]);
+            drop(into[number].send(arrival.connection).await);
+        }
+    });
+    out
 }
 
 /// Gives each connection of an endpoint to one session.
@@ -166,6 +189,34 @@ pub(crate) fn host(
 ) -> Host {
     let (driver, ports) = Driver::new(Session::new(config), settings);
     Host { ports, ended: tokio::spawn(driver.run(calls)) }
+}
+
+/// Hands frames in as fast as there is room, then ends.
+pub(crate) async fn send(mut outlet: Outlet, count: u64, make: fn(u64) -> Frame) {
+    for number in 0..count {
+        std::future::poll_fn(|context| outlet.poll_room(context)).await;
+        outlet.try_send(make(number)).expect("there is room");
+    }
+}
+
+/// Hands a frame in every few milliseconds, then ends.
+pub(crate) async fn pace(mut outlet: Outlet, count: u64, every_ms: u64, make: fn(u64) -> Frame) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(every_ms));
+    for number in 0..count {
+        ticks.tick().await;
+        std::future::poll_fn(|context| outlet.poll_room(context)).await;
+        outlet.try_send(make(number)).expect("there is room");
+    }
+}
+
+impl Host {
+    pub(crate) fn outlet(&mut self, edge: u16) -> Outlet {
+        self.ports.outlets[usize::from(edge)].take().expect("sent here")
+    }
+
+    pub(crate) fn inlet(&mut self, edge: u16) -> Inlet {
+        self.ports.inlets[usize::from(edge)].take().expect("received here")
+    }
 }
 
 /// Takes and consumes all that comes until the end; the numbers of the frames, and of those missing.

@@ -53,16 +53,18 @@ enum Target {
     File(std::io::BufWriter<Box<dyn Write + Send>>),
 }
 
-struct Source {
+/// Frames of one format as lines of JSON, as the sink `jsonl` writes them.
+pub struct AsJson {
     label: String,
     format: Format,
     /// Names of channels or fields, quoted once.
     keys: Vec<String>,
 }
 
-fn inputs(node: &Node<'_>) -> Vec<Source> {
-    let source = |input: &engine::Input| {
-        let names: Vec<&str> = match &input.format {
+impl AsJson {
+    /// Lines that say `label` where frames come from.
+    pub fn new(label: &str, format: &Format) -> Self {
+        let names: Vec<&str> = match format {
             Format::Signal(signal) => signal.channels.iter().map(|c| c.name.as_str()).collect(),
             Format::Event(event) => event.fields.iter().map(|field| field.name).collect(),
             _ => Vec::new(),
@@ -72,17 +74,58 @@ fn inputs(node: &Node<'_>) -> Vec<Source> {
             quote(&mut text, name);
             text
         };
-        Source {
-            label: input.label.clone(),
-            format: input.format.clone(),
-            keys: names.iter().map(quoted).collect(),
+        let keys = names.iter().map(quoted).collect();
+        Self { label: label.to_owned(), format: format.clone(), keys }
+    }
+
+    /// Appends a frame's line, with its break.
+    pub fn line(&self, text: &mut String, session: Option<u32>, frame: &Frame) {
+        text.push_str("{\"node\":");
+        quote(text, &self.label);
+        if let Some(session) = session {
+            push(text, format_args!(",\"session\":{session}"));
         }
-    };
-    node.inputs().iter().map(source).collect()
+        text.push_str(",\"t_s\":");
+        seconds(text, frame.header.time.nanos());
+        match &self.format {
+            Format::Event(format) => {
+                let event = EventReader::new(format, frame);
+                if event.duration_ns() != 0 {
+                    text.push_str(",\"duration_s\":");
+                    seconds(text, event.duration_ns());
+                }
+                for (n, key) in self.keys.iter().enumerate() {
+                    if let Some(value) = event.field(n) {
+                        push(text, format_args!(",{key}:"));
+                        field(text, &value);
+                    }
+                }
+            }
+            Format::Signal(signal) => {
+                push(text, format_args!(",\"rate_hz\":{},\"samples\":{{", signal.rate.hz()));
+                for (n, key) in self.keys.iter().enumerate() {
+                    let comma = if n == 0 { "" } else { "," };
+                    push(text, format_args!("{comma}{key}:"));
+                    list(text, frame.channel(n));
+                }
+                text.push('}');
+            }
+            Format::Tensor(tensor) if let Some(shape) = whole(tensor) => {
+                let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
+                let lens = lens.join(",");
+                push(text, format_args!(",\"shape\":[{lens}],\"values\":"));
+                nested(text, &shape, frame.samples());
+            }
+            Format::Image(_) | Format::Tensor(_) => {
+                push(text, format_args!(",\"bytes\":{}", frame.buffer().bytes_len()));
+            }
+        }
+        text.push_str("}\n");
+    }
 }
 
 pub(super) struct JsonLines {
-    inputs: Vec<Source>,
+    inputs: Vec<AsJson>,
     session: u32,
     to: Target,
     text: String,
@@ -90,7 +133,9 @@ pub(super) struct JsonLines {
 
 impl JsonLines {
     fn new(node: &Node<'_>, to: Target) -> Self {
-        Self { inputs: inputs(node), session: node.session(), to, text: String::new() }
+        let inputs = node.inputs().iter();
+        let inputs = inputs.map(|input| AsJson::new(&input.label, &input.format)).collect();
+        Self { inputs, session: node.session(), to, text: String::new() }
     }
 
     /// Lines of JSON to standard output, for whatever sink was asked for them.
@@ -103,50 +148,7 @@ impl Sink for JsonLines {
     fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
         let source = &self.inputs[line];
         self.text.clear();
-        self.text.push_str("{\"node\":");
-        quote(&mut self.text, &source.label);
-        if lines::tells_session() {
-            push(&mut self.text, format_args!(",\"session\":{}", self.session));
-        }
-        self.text.push_str(",\"t_s\":");
-        seconds(&mut self.text, frame.header.time.nanos());
-        match &source.format {
-            Format::Event(format) => {
-                let event = EventReader::new(format, frame);
-                if event.duration_ns() != 0 {
-                    self.text.push_str(",\"duration_s\":");
-                    seconds(&mut self.text, event.duration_ns());
-                }
-                for (n, key) in source.keys.iter().enumerate() {
-                    if let Some(value) = event.field(n) {
-                        push(&mut self.text, format_args!(",{key}:"));
-                        field(&mut self.text, &value);
-                    }
-                }
-            }
-            Format::Signal(signal) => {
-                push(
-                    &mut self.text,
-                    format_args!(",\"rate_hz\":{},\"samples\":{{", signal.rate.hz()),
-                );
-                for (n, key) in source.keys.iter().enumerate() {
-                    let comma = if n == 0 { "" } else { "," };
-                    push(&mut self.text, format_args!("{comma}{key}:"));
-                    list(&mut self.text, frame.channel(n));
-                }
-                self.text.push('}');
-            }
-            Format::Tensor(tensor) if let Some(shape) = whole(tensor) => {
-                let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
-                let lens = lens.join(",");
-                push(&mut self.text, format_args!(",\"shape\":[{lens}],\"values\":"));
-                nested(&mut self.text, &shape, frame.samples());
-            }
-            Format::Image(_) | Format::Tensor(_) => {
-                push(&mut self.text, format_args!(",\"bytes\":{}", frame.buffer().bytes_len()));
-            }
-        }
-        self.text.push_str("}\n");
+        source.line(&mut self.text, lines::tells_session().then_some(self.session), frame);
         match &mut self.to {
             Target::Shared(lines) => lines.line(&Line {
                 node: &source.label,
@@ -202,8 +204,8 @@ fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     let _ = std::fmt::Write::write_fmt(text, arguments);
 }
 
-/// Nanoseconds as seconds, exact, without trailing zeros.
-pub(crate) fn seconds(text: &mut String, nanos: i64) {
+/// Appends nanoseconds as seconds, exact, without trailing zeros.
+pub fn seconds(text: &mut String, nanos: i64) {
     if nanos < 0 {
         text.push('-');
     }
@@ -251,8 +253,8 @@ fn list(text: &mut String, samples: &[f32]) {
     text.push(']');
 }
 
-/// A JSON string.
-fn quote(text: &mut String, words: &str) {
+/// Appends a JSON string.
+pub fn quote(text: &mut String, words: &str) {
     text.push('"');
     for letter in words.chars() {
         match letter {

@@ -40,7 +40,7 @@ fn a_spool_is_for_its_owner_alone_and_is_found_again() {
     let (_keeper, spool) = open(&dir, &subject()).expect("it opens");
     let opened = spool.opened();
     assert_eq!((opened.first, opened.start, opened.frames.count()), (0, 1_000, 1_000));
-    let error = open(&dir, &subject()).err().expect("refused");
+    let error = open(&dir, &subject()).expect_err("refused");
     assert!(error.to_string().ends_with("another process has this spool open"), "{error}");
 }
 
@@ -52,7 +52,7 @@ fn another_edge_or_format_is_refused_with_what_differs_and_what_to_do() {
     drop((spool, keeper));
 
     let other = Subject { edge: "ecg -> store".to_owned(), ..subject() };
-    let error = open(temp.path(), &other).err().expect("refused");
+    let error = open(temp.path(), &other).expect_err("refused");
     let text = error.to_string();
     assert!(
         text.ends_with("this spool is of edge `beats -> store`, not of `ecg -> store`"),
@@ -61,13 +61,13 @@ fn another_edge_or_format_is_refused_with_what_differs_and_what_to_do() {
     assert!(error.hint().contains("afferent spool drain"), "{}", error.hint());
 
     let format = Format::event(vec![Field::i64("n")], 100.0);
-    let error = open(temp.path(), &Subject { format, ..subject() }).err().expect("refused");
+    let error = open(temp.path(), &Subject { format, ..subject() }).expect_err("refused");
     let text = error.to_string();
     assert!(text.contains("fields is `1` here and `2` there"), "{text}");
 
     let settings = Settings::new(temp.path(), 1_000);
     let keeper = Keeper::start().expect("a thread");
     let now = Moment::new(Timestamp::ZERO, SystemTime::UNIX_EPOCH);
-    let error = keeper.open(&settings, &subject(), now).err().expect("refused");
+    let error = keeper.open(&settings, &subject(), now).expect_err("refused");
     assert!(error.to_string().contains("a spool of 1000 bytes is too small"), "{error}");
 }

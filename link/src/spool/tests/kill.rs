@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{Mutex, PoisonError, mpsc},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -55,13 +55,13 @@ fn child() {
                 next += 1;
             }
             let written = spool.written();
-            if next % 64 == 0 && written > start {
-                // Of what is written the other side has all but the last hundred.
-                if written > start + 100 {
-                    spool.acknowledge(written - 100);
-                }
+            if next.is_multiple_of(64) && written > start {
                 if !say(&mut out, written) {
                     return;
+                }
+                // Of what was said the other side has all but the last hundred.
+                if written > start + 100 {
+                    spool.acknowledge(written - 100);
                 }
             }
         }
@@ -71,7 +71,7 @@ fn child() {
         while is_in_time() {
             next += 1;
             memory.note(7, next);
-            if next % 64 == 0 && !say(&mut out, memory.noted().1) {
+            if next.is_multiple_of(64) && !say(&mut out, memory.noted().1) {
                 return;
             }
         }
@@ -107,12 +107,16 @@ fn kill(role: &str, dir: &Path, after: Duration) -> u64 {
     reader.join().expect("it reads to the end")
 }
 
+/// Who starts a process lends it all locks for a moment; so these tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn wait(random: &mut Random) -> Duration {
     Duration::from_micros(random.below(60_000))
 }
 
 #[test]
 fn a_sender_that_is_killed_has_all_that_it_said_to_be_written() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().expect("a folder");
     let dir = temp.path().join("spool");
     let mut random = Random::new(u64::from(std::process::id()));
@@ -134,6 +138,7 @@ fn a_sender_that_is_killed_has_all_that_it_said_to_be_written() {
 
 #[test]
 fn a_receiver_that_is_killed_has_all_that_it_said_to_have_noted() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let temp = tempfile::tempdir().expect("a folder");
     let dir = temp.path().join("memory");
     let mut random = Random::new(u64::from(std::process::id()));

@@ -41,6 +41,9 @@ pub(super) fn noon() -> Moment {
     Moment { clock: Timestamp::ZERO, wall_ns: 0 }
 }
 
+/// What is at a place: the tag of a frame, or a gap with its end.
+type Item = (u64, Result<u64, (u64, Gap)>);
+
 /// A process: its keeper, and its end of the spool.
 pub(super) struct Process {
     pub(super) keeper: Keeper,
@@ -80,7 +83,7 @@ impl Process {
     }
 
     /// All that is there from a place on: places with tags, or gaps.
-    pub(super) fn read(&mut self, mut from: u64) -> Vec<(u64, Result<u64, (u64, Gap)>)> {
+    pub(super) fn read(&mut self, mut from: u64) -> Vec<Item> {
         let mut all = Vec::new();
         loop {
             self.spool.want(from);

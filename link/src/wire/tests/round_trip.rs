@@ -132,3 +132,17 @@ fn two_hosts_are_told_what_differs_between_their_formats() {
         ]
     );
 }
+
+#[test]
+fn a_description_is_a_format_again() {
+    for (format, _) in samples::all() {
+        let words = describe(&format);
+        let parsed = crate::wire::parse_format(&words).expect("it was one");
+        assert_eq!(describe(&parsed), words);
+        for n in 0..words.len() {
+            let mut fewer = words.clone();
+            fewer.remove(n);
+            assert!(crate::wire::parse_format(&fewer).is_none(), "{words:?} without {n}");
+        }
+    }
+}

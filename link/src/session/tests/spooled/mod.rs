@@ -1,0 +1,6 @@
+//! Durable edges that are kept on disk.
+
+mod full;
+mod hosts;
+mod lives;
+mod outages;
