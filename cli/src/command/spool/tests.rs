@@ -176,7 +176,7 @@ fn a_folder_without_a_spool_is_told_so() {
             all: false,
         }),
     };
-    let failure = super::spool(&asked).err().expect("there is none");
+    let failure = super::spool(&asked).expect_err("there is none");
     assert_eq!(failure.tell(), Exit::Io);
     let error = link::spool::find(temp.path()).expect_err("there is none");
     assert!(error.to_string().contains("this is no spool: there is neither a segment"), "{error}");
