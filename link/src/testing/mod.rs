@@ -11,8 +11,8 @@
 //! [`SimDisk`] is a file system that fills up, fails, and loses its power.
 
 mod disk;
-mod mutate;
 mod memory;
+mod mutate;
 mod pair;
 mod random;
 mod relay;
@@ -20,8 +20,8 @@ mod transport;
 mod way;
 
 pub use disk::SimDisk;
-pub use mutate::mutate;
 pub use memory::{MemoryCalled, MemoryCaller, MemoryConnection, MemorySwitch, memory};
+pub use mutate::mutate;
 pub use pair::{Delivered, HostClock, Pair};
 pub use random::{Random, seeds};
 pub use relay::Relay;
