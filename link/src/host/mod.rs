@@ -7,7 +7,7 @@
 //!                Links ◀─ Status of every driver          News ─▶ whoever tells a person
 //! ```
 //!
-//! Everything waits on one thread, [`LinkThread`], which owns the sockets and drives all sessions of the
+//! Everything waits on one thread, which owns the sockets and drives all sessions of the
 //! process.
 
 mod caller;
