@@ -13,6 +13,7 @@ use link::{
         ShelfError, Tell,
     },
     quic,
+    trust::Limits,
 };
 
 use crate::exit::{Exit, Failure};
@@ -52,8 +53,14 @@ impl Linked {
         (listen, sessions_max): (SocketAddr, usize),
         tell: Tell,
     ) -> Result<Self, Failure> {
-        let connections_max = sessions_max.saturating_add(64);
-        let quic = quic::Settings { connections_max, ..quic::Settings::default() };
+        let mut limits =
+            Limits { connections_max: sessions_max.saturating_add(64), ..Limits::default() };
+        if listen.ip().is_loopback() {
+            // Processes of one user have one key.
+            limits.connections_per_peer = limits.connections_max;
+            limits.sessions_per_peer = sessions_max;
+        }
+        let quic = quic::Settings { limits, ..quic::Settings::default() };
         let settings = ServeSettings { listen, sessions_max, quic };
         let serving = Serving::start(part, &keys()?, &settings, running, carrier, tell);
         serving.map(Self::Serves).map_err(|error| match error {
@@ -62,7 +69,7 @@ impl Linked {
                 &format!("cannot listen at {listen}: {error}"),
                 "choose another address or port with `--listen`",
             ),
-            ServeError::Trust(error) => Failure::new(Exit::Io, &error.to_string(), ""),
+            ServeError::Trust(error) => Failure::new(Exit::Io, &error.to_string(), &error.hint()),
         })
     }
 
@@ -125,5 +132,5 @@ impl Linked {
 }
 
 fn keys() -> Result<Keys, Failure> {
-    Keys::open().map_err(|error| Failure::new(Exit::Io, &error.to_string(), ""))
+    Keys::open().map_err(|error| Failure::new(Exit::Io, &error.to_string(), &error.hint()))
 }

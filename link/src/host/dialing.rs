@@ -170,9 +170,6 @@ impl Dialing {
             let settings = Settings { clock: clock.clone(), flush: FLUSH, ..Settings::default() };
             let (driver, ports) = Driver::new(session, settings);
             let handle = ports.handle.clone();
-            if let Some(shelves) = &self.shelves {
-                shelves.tell(handle.clone());
-            }
             let dropped = ends.add(&peer.edges, ports, lines, Manner::Awaits(ENDS_WITHIN));
             let calls = Caller::new(&opening.endpoint, &peer.host, opening.keys);
             drivers.push((peer.clone(), driver, calls, handle, dropped));

@@ -92,6 +92,7 @@ struct Shared {
     clock: Clock,
     life: u64,
     sessions_max: usize,
+    sessions_per_peer: usize,
     tell: Tell,
     links: Links,
     known: Mutex<BTreeMap<[u8; 16], Known>>,
@@ -136,6 +137,7 @@ impl Serving {
             clock: running.clock(),
             life: random(),
             sessions_max: settings.sessions_max,
+            sessions_per_peer: settings.quic.limits.sessions_per_peer,
             tell,
             links: Links::default(),
             known: Mutex::default(),
@@ -203,8 +205,15 @@ impl Shared {
             }
             return None;
         }
-        if known.len() >= self.sessions_max {
-            let why = format!("{} sessions are open, which is all there may be", known.len());
+        let of_peer = known.values().filter(|known| known.peer == peer).count();
+        let most = match of_peer >= self.sessions_per_peer {
+            true => {
+                Some(format!("{of_peer} of its sessions are open, which is all one host may have"))
+            }
+            false => (known.len() >= self.sessions_max)
+                .then(|| format!("{} sessions are open, which is all there may be", known.len())),
+        };
+        if let Some(why) = most {
             let (peer, at) = (self.caller.host.name.clone(), Some(from));
             (self.tell)(&News::Refused { peer, at, why });
             return None;

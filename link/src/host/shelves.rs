@@ -1,17 +1,12 @@
 //! [`Shelves`]: the spools of a host that calls.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
-};
+use std::{path::PathBuf, time::SystemTime};
 
 use engine::Clock;
 
 use super::Peer;
 use crate::{
     carrier::SpoolAt,
-    driver::Handle,
     session::{Delivery, Session, TimeLine},
     spool::{Keeper, Moment, Settings, SpoolError, Subject},
 };
@@ -20,8 +15,6 @@ use crate::{
 pub(super) struct Shelves {
     at: SpoolAt,
     keeper: Keeper,
-    /// Who is to look when the disk has done something.
-    drivers: Arc<Mutex<Vec<Handle>>>,
 }
 
 /// Why a host cannot keep what it sends.
@@ -57,13 +50,7 @@ impl std::error::Error for ShelfError {}
 impl Shelves {
     pub(super) fn start(at: SpoolAt) -> std::io::Result<Self> {
         let keeper = Keeper::start()?;
-        let drivers = Arc::<Mutex<Vec<Handle>>>::default();
-        let told = drivers.clone();
-        keeper.on_news(move || {
-            let drivers = told.lock().unwrap_or_else(PoisonError::into_inner);
-            drivers.iter().for_each(Handle::poke);
-        });
-        Ok(Self { at, keeper, drivers })
+        Ok(Self { at, keeper })
     }
 
     #[expect(clippy::disallowed_methods, reason = "what lies on disk outlives our clocks")]
@@ -112,11 +99,6 @@ impl Shelves {
     /// Where they stand.
     pub(super) fn folder(&self) -> PathBuf {
         self.at.folder.clone()
-    }
-
-    /// Tells a driver when the disk has done something.
-    pub(super) fn tell(&self, driver: Handle) {
-        self.drivers.lock().unwrap_or_else(PoisonError::into_inner).push(driver);
     }
 }
 
