@@ -154,7 +154,7 @@ impl<'a> Plays<'a> {
                 0 => self.policies[at].expected(now),
                 rest => self.policies[at].costs().upper(rest + 1),
             };
-            Outlook { wait: waiting - own + full + running, run }
+            Some(Outlook { wait: waiting - own + full + running, run })
         })
     }
 
