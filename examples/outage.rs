@@ -131,7 +131,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let waiting: u64 = dialing.links().open().iter().map(|link| link.queued()).sum();
         println!("{second:4}  {network:7}  {here:10}  {there:12}  {waiting:7}");
     }
-    let left = dialing.close(false);
+    let left = dialing.close(false, || false);
     far.drain();
     far.wait();
     serving.close();

@@ -80,7 +80,7 @@ fn run(name: &str, graph: impl Fn(&str) -> String) {
     let dialing = dialing.unwrap_or_else(|why| panic!("{why}"));
     let outcome = edge.running.wait_for(LIMIT).expect("the device ends");
     assert_eq!(outcome.fault, None);
-    assert_eq!(dialing.close(false).frames, 0, "nothing is left behind");
+    assert_eq!(dialing.close(false, || false).frames, 0, "nothing is left behind");
     far.drain();
     assert_eq!(far.wait_for(LIMIT).expect("its sessions have ended").fault, None);
     serving.close();

@@ -505,3 +505,42 @@ fn a_network_that_is_gone_for_a_while_ends_no_session_and_loses_nothing() {
     assert!(told.contains("is back") && !told.contains("session 1"), "{told}");
     assert!(said.contains("1 outage"), "{said}");
 }
+
+#[test]
+fn an_edge_goes_on_with_the_cloud_that_follows_one_that_ended_well() {
+    let meeting = Meeting::with(GRAPH);
+    let first = meeting.serve("first");
+    let mut edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "2"], "edge");
+    meeting.wait_for_lines("first", 3);
+    first.signal("-INT");
+    let (code, told) = first.end();
+    assert_eq!(code, Some(0), "{told}");
+    edge.hear("`cloud` is gone");
+
+    let second = meeting.serve("second");
+    edge.hear("is back");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    second.signal("-INT");
+    assert_eq!(second.end().0, Some(0));
+    // What the second cloud finds still comes back.
+    let from = |name: &str, node: &str| {
+        let tag = format!("\"node\":\"{node}\"");
+        meeting.lines(name).into_iter().filter(|line| line.contains(&tag)).collect::<Vec<_>>()
+    };
+    let last = from("second", "hrv").pop().expect("it told of the heart");
+    assert!(from("edge", "hrv").contains(&last), "{said}");
+}
+
+#[test]
+fn the_session_of_an_edge_that_stays_away_is_over_after_a_while() {
+    let meeting = Meeting::with(&LONG.replace("address = ", "resume_s = 1.0\naddress = "));
+    let mut cloud = meeting.serve("cloud");
+    let edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "4"], "edge");
+    meeting.wait_for_lines("cloud", 3);
+    edge.signal("-KILL");
+    cloud.hear("its session is kept for 1 s");
+    cloud.hear("session 0 of `edge` has ended");
+    cloud.signal("-INT");
+    assert_eq!(cloud.end().0, Some(0));
+}

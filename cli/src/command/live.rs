@@ -88,7 +88,8 @@ impl Live<'_> {
             (None, None) => Ending::Done,
         };
         let links = linked.as_ref().map(|linked| linked.links().clone());
-        let parted = linked.map(|linked| linked.close(ending == Ending::Stopped));
+        let parted = linked
+            .map(|linked| linked.close(ending == Ending::Stopped, || interrupts.wish().is_some()));
         let report = running.report();
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);

@@ -104,10 +104,14 @@ impl Linked {
 
     /// Once the run has ended: what is under way arrives, unless it was stopped. Gives how the
     /// program ends.
-    pub(crate) fn close(self, stopped: bool) -> Result<Exit, Failure> {
+    pub(crate) fn close(
+        self,
+        stopped: bool,
+        is_urgent: impl FnMut() -> bool,
+    ) -> Result<Exit, Failure> {
         let refused = self.links().refused();
         let left = match self {
-            Self::Calls(dialing) => dialing.close(stopped),
+            Self::Calls(dialing) => dialing.close(stopped, is_urgent),
             Self::Serves(serving) => {
                 serving.close();
                 Left::default()

@@ -42,6 +42,18 @@ pub struct Berth {
 pub struct Ends {
     ends: BTreeMap<(String, usize), Arc<End>>,
     coming: Coming,
+    parked: Parked,
+}
+
+/// Outlets of streams that do not end with this process: the one that takes its place goes on with
+/// them. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Parked(Arc<Mutex<Vec<Outlet>>>);
+
+impl Parked {
+    pub(super) fn park(&self, outlet: Outlet) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(outlet);
+    }
 }
 
 /// Streams that come in and have not ended. Clones are the same.
@@ -78,6 +90,7 @@ pub(super) struct End {
     pub(super) dropped: Arc<AtomicU64>,
     pub(super) manner: Manner,
     pub(super) coming: Coming,
+    pub(super) parked: Parked,
     port: Mutex<Option<Port>>,
 }
 
@@ -169,6 +182,7 @@ impl Ends {
             }
             let end = End {
                 coming: self.coming.clone(),
+                parked: self.parked.clone(),
                 is_durable: plan.config.delivery == Delivery::Durable,
                 room: plan.config.frames_max,
                 behind_device: plan.edge.behind_device,
@@ -188,6 +202,11 @@ impl Ends {
     /// Tells whether all streams that come in have ended.
     pub fn coming(&self) -> Coming {
         self.coming.clone()
+    }
+
+    /// What is to be held until the link is over.
+    pub fn parked(&self) -> Parked {
+        self.parked.clone()
     }
 }
 
@@ -241,7 +260,9 @@ impl Drop for Berth {
 impl Carrier for LinkCarrier {
     fn send(&self, edge: &CutEdge) -> Result<Box<dyn Sink>, Fault> {
         match self.end(edge)? {
-            (end, Port::Out(outlet)) => Ok(Box::new(LinkSink::new(end, outlet))),
+            (end, Port::Out(outlet)) => {
+                Ok(Box::new(LinkSink::new(end, outlet, self.0.leaves.subscribe())))
+            }
             _ => Err(Fault::new(format!("`{}` comes in here", edge.name()))),
         }
     }

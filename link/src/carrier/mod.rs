@@ -13,7 +13,7 @@ mod sink;
 mod source;
 
 pub use edges::{EdgePlan, edge_plans};
-pub use ends::{Berth, Coming, Ends, Lines, LinkCarrier, Manner};
+pub use ends::{Berth, Coming, Ends, Lines, LinkCarrier, Manner, Parked};
 pub use section::{DOC, EXAMPLE, Host, PARAMS, SpoolAt, hosts};
 
 use xxhash_rust::xxh3::xxh3_128;

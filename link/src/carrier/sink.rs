@@ -7,7 +7,9 @@ use std::{
 
 use engine::{Fault, Frame, Gap, MaybeGap, Sink, Timestamp};
 
-use super::ends::{End, Port};
+use tokio::sync::watch;
+
+use super::ends::{End, Manner, Port};
 use crate::driver::Outlet;
 
 /// How far a bound rises before the other host is told where no frame goes: a join there waits so much
@@ -22,13 +24,19 @@ const BOUND_NS: i64 = 5_000_000;
 pub(super) struct LinkSink {
     end: Arc<End>,
     outlet: Option<Outlet>,
+    leaves: watch::Receiver<bool>,
     /// What the next frame says is missing before it.
     owed: MaybeGap,
 }
 
 impl LinkSink {
-    pub(super) fn new(end: Arc<End>, outlet: Outlet) -> Self {
-        Self { end, outlet: Some(outlet), owed: MaybeGap::NONE }
+    pub(super) fn new(end: Arc<End>, outlet: Outlet, leaves: watch::Receiver<bool>) -> Self {
+        Self { end, outlet: Some(outlet), leaves, owed: MaybeGap::NONE }
+    }
+
+    /// Whether the stream goes on, from the process that takes this one's place.
+    fn goes_on(&self) -> bool {
+        self.end.manner == Manner::Leaves && *self.leaves.borrow()
     }
 
     fn waits(&self) -> bool {
@@ -73,8 +81,11 @@ impl Sink for LinkSink {
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        // Let go, it ends.
-        self.outlet = None;
+        match self.outlet.take() {
+            Some(outlet) if self.goes_on() => self.end.parked.park(outlet),
+            // Let go, it ends.
+            outlet => drop(outlet),
+        }
         Ok(())
     }
 }
@@ -82,6 +93,9 @@ impl Sink for LinkSink {
 impl Drop for LinkSink {
     fn drop(&mut self) {
         if let Some(outlet) = self.outlet.take() {
+            if self.goes_on() {
+                return self.end.parked.park(outlet);
+            }
             self.end.give_back(Port::Out(outlet));
         }
     }

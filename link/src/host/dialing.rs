@@ -196,8 +196,8 @@ impl Dialing {
     }
 
     /// Once the run has ended: lets what lies in the links get through unless it is `stopped`, then
-    /// ends them.
-    pub fn close(mut self, stopped: bool) -> Left {
+    /// ends them. `is_urgent` is asked again and again whether that takes too long.
+    pub fn close(mut self, stopped: bool, mut is_urgent: impl FnMut() -> bool) -> Left {
         self.shared.is_over.store(true, Ordering::Relaxed);
         if stopped {
             self.links.stop();
@@ -205,10 +205,14 @@ impl Dialing {
         let handle = self.thread.handle().clone();
         let frames = handle.block_on(async {
             let mut frames = 0;
-            while let Some(left) = self.tasks.join_next().await {
-                frames += left.unwrap_or(0);
+            loop {
+                match tokio::time::timeout(LOOK, self.tasks.join_next()).await {
+                    Ok(Some(left)) => frames += left.unwrap_or(0),
+                    Ok(None) => break frames,
+                    Err(_) if is_urgent() => self.links.stop(),
+                    Err(_) => {}
+                }
             }
-            frames
         });
         Left { frames, kept: self.shelves.as_ref().map(Shelves::folder) }
     }

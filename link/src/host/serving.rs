@@ -90,7 +90,6 @@ struct Shared {
     carrier: LinkCarrier,
     opener: Opener,
     clock: Clock,
-    life: u64,
     sessions_max: usize,
     sessions_per_peer: usize,
     tell: Tell,
@@ -135,7 +134,6 @@ impl Serving {
             carrier: carrier.clone(),
             opener: running.opener(),
             clock: running.clock(),
-            life: random(),
             sessions_max: settings.sessions_max,
             sessions_per_peer: settings.quic.limits.sessions_per_peer,
             tell,
@@ -254,7 +252,7 @@ impl Guest {
     /// From the first call to the end of the session.
     async fn stay(mut self) {
         let shared = self.shared.clone();
-        let config = shared.part.session(&shared.caller, self.name, shared.life);
+        let config = shared.part.session(&shared.caller, self.name, random());
         let settings =
             Settings { clock: shared.clock.clone(), flush: FLUSH, ..Settings::default() };
         let (driver, ports) = Driver::new(Session::new(config), settings);
@@ -272,6 +270,8 @@ impl Guest {
         let mut ends = Ends::default();
         let dropped = ends.add(&shared.caller.edges, ports, lines, Manner::Leaves);
         let coming = ends.coming();
+        // Held until the driver has said farewell: let go, they would end streams that go on.
+        let _parked = ends.parked();
         let over = Arc::new(Notify::new());
         let (carrier, heard) = (shared.carrier.clone(), over.clone());
         let room = move |number| Room { berth: carrier.moor(number, ends), over: heard };
@@ -363,7 +363,8 @@ impl Guest {
                 });
             }
             let has_left = matches!(status.refused, Some((ByeReason::Stopped, _)));
-            let is_late = status.at.since(status.since) >= resume.as_nanos() as i64;
+            // Not when the snapshot was taken: without a connection nothing renews it.
+            let is_late = self.shared.clock.now().since(status.since) >= resume.as_nanos() as i64;
             if !status.is_up && (has_left || is_late) {
                 handle.stop();
             }
