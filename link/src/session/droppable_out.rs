@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine::{Frame, Gap, MaybeGap, Timestamp};
 
 use super::{
-    config::EdgeConfig,
+    config::{EdgeConfig, Priority},
     counters::Sent,
     io::{Path, StreamKey},
 };
@@ -48,6 +48,8 @@ pub(super) struct DroppableOut {
     bytes: usize,
     /// Frames of this format may need a stream.
     longest: usize,
+    /// Of frames that wait for a stream, only the newest is worth it.
+    newest_first: bool,
     waiting: VecDeque<Waiting>,
     /// Begun, the newest last; those written in full stay until their deadline.
     streamed: Vec<Streamed>,
@@ -73,6 +75,7 @@ impl DroppableOut {
             bytes_max: config.bytes_max,
             bytes: 0,
             longest: longest(&config.format).unwrap_or(usize::MAX),
+            newest_first: config.priority == Priority::Bulk,
             waiting: VecDeque::new(),
             streamed: Vec::new(),
             next: 0,
@@ -250,8 +253,9 @@ impl DroppableOut {
             || (!self.waiting.is_empty() && !self.fits_datagram(path))
     }
 
-    /// About `most` bytes of the frame that is being written, else of the newest that waits: its stream,
-    /// the bytes, and whether they are the last. A frame that is begun is finished: were each to give
+    /// About `most` bytes of the frame that is being written, else of the next: its stream, the bytes, and
+    /// whether they are the last. The next is the newest of bulk; all others keep their order and the
+    /// room they were given. A frame that is begun is finished: were each to give
     /// way to the next, none would arrive where they come faster than the way takes them.
     pub(super) fn write(
         &mut self,
@@ -262,8 +266,8 @@ impl DroppableOut {
     ) -> Option<(StreamKey, Bytes, bool)> {
         let is_free = self.streamed.iter().all(|frame| frame.is_written());
         let may_begin = is_free && !self.fits_datagram(path);
-        // The way was taken until now: of what has waited meanwhile, only the newest is worth it.
-        while may_begin && self.waiting.len() > 1 {
+        // The way was taken until now: pictures that have waited meanwhile are overtaken by the newest.
+        while may_begin && self.newest_first && self.waiting.len() > 1 {
             self.drop_first(Gap::Full);
         }
         if let Some(first) = self.waiting.pop_front_if(|_| may_begin) {

@@ -4,8 +4,8 @@ use engine::Timestamp;
 
 use super::support::*;
 use crate::{
-    session::{Input, Output, Path, StreamKey},
-    testing::{Pair, Weather},
+    session::{Delivery, Input, Output, Path, Priority, Session, StreamKey},
+    testing::{Delivered, Pair, Way, Weather},
 };
 
 /// A pair that has agreed, and the sending side's path with as much room as is said.
@@ -114,4 +114,36 @@ fn of_bulk_that_waits_the_newest_goes_and_what_is_begun_is_finished() {
     assert_eq!(places, [3, 4]);
     let sent = pair.sessions[0].sent(BULK).expect("it sends");
     assert_eq!((sent.sent, sent.dropped_for(engine::Gap::Full), sent.inside), (2, 3, 0));
+}
+
+/// The tags of what comes of a burst of frames that are longer than a datagram, on an idle link.
+fn burst(priority: Priority) -> Vec<u64> {
+    let sessions = [0, 1].map(|side| {
+        let mut config = config(side, side as u64 + 10);
+        config.edges[0].format = config.edges[2].format.clone();
+        config.edges[0].delivery = Delivery::Droppable { deadline_ns: 5 * S };
+        config.edges[0].priority = priority;
+        Session::new(config)
+    });
+    let ways = [0, 1].map(|n| Way::new(Weather::calm(MS), n));
+    let mut pair = Pair::new(sessions, ways, clocks());
+    pair.run(S, check);
+    for number in 0..20 {
+        let time = pair.clock(0);
+        assert!(pair.send(0, SENSOR, bulk(time, number)));
+    }
+    pair.run(10 * S, check);
+    let tag = |given: &Delivered| match given {
+        Delivered::Frame { edge: SENSOR, frame, .. } => Some(frame.header.tag),
+        _ => None,
+    };
+    pair.delivered[1].iter().filter_map(tag).collect()
+}
+
+#[test]
+fn a_burst_of_long_sensor_frames_keeps_its_order_and_its_room_and_one_of_pictures_its_newest() {
+    assert_eq!(burst(Priority::Sensor), (0..20).collect::<Vec<_>>());
+
+    let pictures = burst(Priority::Bulk);
+    assert!(pictures.len() < 20 && pictures.last() == Some(&19), "{pictures:?}");
 }
