@@ -129,6 +129,7 @@ impl Session {
         }
         let connection = self.connection.as_mut().expect("it has just spoken");
         connection.hello_heard = true;
+        (self.call_ns, self.vain) = (self.config.timing.call_ns[0], 0);
         if has_restarted {
             connection.asked = None;
         }

@@ -22,7 +22,7 @@ pub(super) struct Connection {
     pub(super) control: Vec<u8>,
     /// When something came last.
     pub(super) heard: Timestamp,
-    begun: Timestamp,
+    pub(super) begun: Timestamp,
     pub(super) asked: Option<Timestamp>,
     pub(super) answers: Vec<Message>,
     /// How fast edges catch up.

@@ -29,6 +29,8 @@ pub struct Session {
     /// While there is no connection: when to call next, and how long to wait then.
     pub(super) next_call: Timestamp,
     pub(super) call_ns: i64,
+    /// Connections in a row that have come and gone without a hello that suits.
+    pub(super) vain: u32,
     /// Calling again would change nothing.
     pub(super) is_over: bool,
     /// Life of the other side that we have agreed with.
@@ -87,6 +89,7 @@ impl Session {
             connection: None,
             next_call: Timestamp::MIN,
             call_ns: config.timing.call_ns[0],
+            vain: 0,
             is_over: false,
             agreed: None,
             is_open: false,
@@ -316,7 +319,6 @@ impl Session {
         }
         self.totals.connections += 1;
         self.connection = Some(Connection::new(now, path));
-        self.call_ns = self.config.timing.call_ns[0];
         // Its uncertainty has grown in the meantime.
         if let Some(estimate) = self.clock.at(now) {
             self.translation.follow(estimate);
@@ -331,9 +333,21 @@ impl Session {
                 self.is_over = true;
                 self.out.push_back(Output::Refused { reason: ByeReason::Done, text });
             }
+            let (has_agreed, begun) = (connection.hello_heard, connection.begun);
             self.forget(now);
-            self.next_call = now;
+            // Whoever lets us in only to turn us away does so again: not as fast as we can call. A line
+            // that was silent for as long has made up for it.
+            self.next_call =
+                if has_agreed { now } else { now.max(begun.plus_nanos(self.back_off())) };
         }
+    }
+
+    /// How long after a connection that was in vain began the next may be called for.
+    fn back_off(&mut self) -> i64 {
+        let timing = &self.config.timing;
+        let after_ns = timing.call_ns[1].saturating_mul(1 << self.vain.min(16));
+        self.vain = self.vain.saturating_add(1);
+        after_ns.min(timing.silence_ns)
     }
 
     /// What was under way is lost with its connection.

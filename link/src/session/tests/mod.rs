@@ -1,6 +1,7 @@
 //! Promises of a session, kept over many seeds of a bad network.
 
 mod agreement;
+mod calls;
 mod order;
 mod spooled;
 mod support;
