@@ -22,12 +22,14 @@ mod parting;
 mod ports;
 mod status;
 mod transport;
+mod turned_away;
 
 pub use bell::Bell;
 pub use drive::{Driver, Ended, Settings};
 pub use ports::{Arrived, Handle, Inlet, Outlet, Ports};
 pub use status::{EdgeStatus, Status};
 pub use transport::{Calls, Connection, Event, Figures};
+pub use turned_away::turn_away;
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     carrier::{Coming, Ends, Lines, LinkCarrier, Manner},
-    driver::{Driver, Ended, Handle, Settings},
+    driver::{Driver, Ended, Handle, Settings, turn_away},
     quic::{self, Arrival},
     session::Session,
     trust::TrustError,
@@ -180,6 +180,8 @@ async fn accept(endpoint: quic::Endpoint, shared: Arc<Shared>, sessions: Arc<Mut
     let mut listener = endpoint.listener();
     while let Some(arrival) = listener.accept().await {
         if shared.leaves.load(Ordering::Relaxed) {
+            let text = "it is being shut down and lets nobody in".to_owned();
+            drop(tokio::spawn(turn_away(arrival.connection, ByeReason::Stopped, text)));
             continue;
         }
         let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,6 +215,7 @@ impl Shared {
         };
         if let Some(why) = most {
             let (peer, at) = (self.caller.host.name.clone(), Some(from));
+            drop(tokio::spawn(turn_away(connection, ByeReason::Busy, why.clone())));
             (self.tell)(&News::Refused { peer, at, why });
             return None;
         }
