@@ -28,7 +28,7 @@ use std::{
 
 use bytes::Bytes;
 use engine::Timestamp;
-use futures_util::{Stream, StreamExt, stream, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt, stream};
 use rustls::pki_types::CertificateDer;
 use tokio::{task::JoinSet, time::Sleep};
 
@@ -79,7 +79,8 @@ pub struct Dialer {
     address: SocketAddr,
     name: String,
     config: quinn::ClientConfig,
-    calls: FuturesUnordered<Call>,
+    /// The oldest first.
+    calls: VecDeque<Call>,
     called: Option<Instant>,
 }
 
@@ -87,6 +88,9 @@ type Call = Pin<Box<dyn Future<Output = Result<quinn::Connection, String>> + Sen
 
 /// Of calls that go on at once, the oldest gives way.
 const CALLS_MAX: usize = 16;
+/// A call that nobody has answered by then is given up. A handshake takes one round trip, and two where
+/// the other side is so busy that it wants to see the caller's address proved.
+const CALL_LASTS: Duration = Duration::from_secs(1);
 /// One that goes on is given so much time before the next is begun beside it.
 const CALL_AFTER: Duration = Duration::from_millis(100);
 /// Silence after which quinn forgets a connection that nobody has closed; sessions give up earlier.
@@ -151,7 +155,7 @@ impl Endpoint {
         client: Arc<rustls::ClientConfig>,
     ) -> io::Result<Dialer> {
         let config = client_config(client, &self.settings)?;
-        let (endpoint, calls) = (self.clone(), FuturesUnordered::new());
+        let (endpoint, calls) = (self.clone(), VecDeque::new());
         Ok(Dialer { endpoint, address, name: name.to_owned(), config, calls, called: None })
     }
 
@@ -309,16 +313,23 @@ impl Calls for Dialer {
         // A handshake takes a round trip; each that is begun beside it is work for both sides.
         let now = Instant::now();
         let is_soon = self.called.is_some_and(|called| now.duration_since(called) < CALL_AFTER);
-        if self.calls.len() >= CALLS_MAX || (is_soon && !self.calls.is_empty()) {
+        if is_soon && !self.calls.is_empty() {
             return;
         }
+        if self.calls.len() == CALLS_MAX {
+            self.calls.pop_front();
+        }
         self.called = Some(now);
-        let (endpoint, config) = (self.endpoint.inner.clone(), self.config.clone());
-        let (address, name) = (self.address, self.name.clone());
-        self.calls.push(Box::pin(async move {
-            let call = endpoint.connect_with(config, address, &name);
-            let call = call.map_err(|error| error.to_string())?;
-            call.await.map_err(|error| error.to_string())
+        let address = self.address;
+        // Begun here: the first packet does not wait until somebody asks for the answer.
+        let call = self.endpoint.inner.connect_with(self.config.clone(), address, &self.name);
+        let until = tokio::time::Instant::now() + CALL_LASTS;
+        self.calls.push_back(Box::pin(async move {
+            let call = call.map_err(|error| format!("{address} cannot be called: {error}"))?;
+            match tokio::time::timeout_at(until, call).await {
+                Ok(called) => called.map_err(|error| format!("{address}: {error}")),
+                Err(_) => Err(format!("{address} does not answer")),
+            }
         }));
     }
 
@@ -331,15 +342,18 @@ impl Calls for Dialer {
         context: &mut Context<'_>,
     ) -> Poll<Result<Box<dyn Connection>, String>> {
         let delay = self.endpoint.settings.datagram_delay;
-        while let Poll::Ready(Some(called)) = self.calls.poll_next_unpin(context) {
-            match called {
+        for n in 0..self.calls.len() {
+            let Poll::Ready(called) = self.calls[n].as_mut().poll(context) else { continue };
+            // Who calls tries another address where one is in vain: each is told of.
+            let error = match called {
                 Ok(connection) => {
                     self.calls.clear();
                     return Poll::Ready(Ok(Box::new(Live::new(connection, delay, None))));
                 }
-                Err(error) if self.calls.is_empty() => return Poll::Ready(Err(error)),
-                Err(_) => {}
-            }
+                Err(error) => error,
+            };
+            drop(self.calls.remove(n));
+            return Poll::Ready(Err(error));
         }
         Poll::Pending
     }
@@ -809,6 +823,9 @@ impl Connection for Live {
             self.flushing = true;
             self.writers.values_mut().for_each(|writer| writer.ends = true);
         }
+        // What rings from here on wakes who asks; what has rung is looked at now.
+        self.bell.listen(context.waker());
+        self.bell.take();
         self.write();
         let writers = self.writers.values();
         let mut waited = writers.filter(|writer| !writer.is_over || !writer.waiting.is_empty());

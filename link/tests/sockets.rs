@@ -2,13 +2,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use link::{
-    driver::{Ended, Settings},
-    session::{SessionConfig, Timing},
+    driver::{Calls, Ended, Event, Settings, turn_away},
+    session::{SessionConfig, StreamKey, Timing},
     testing::{Relay, Way, Weather},
-    wire::ByeReason,
+    wire::{ByeReason, Hello, Message, NEWEST, OLDEST, put_preamble},
 };
 use support::{
     BACK, BULK, EVENTS, Host, LONG, MS, SENSOR, Trust, bulk, called, client, config, dial, dialer,
@@ -150,6 +150,111 @@ async fn an_outage_costs_durable_edges_nothing() {
         assert!(status_here.status().totals.connections >= 2);
     };
     tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_that_outlasts_the_calls_is_called_on_through_and_ends_soon_after_it() {
+    /// Many times what it takes, as machines may be busy.
+    const SOON: Duration = Duration::from_secs(10);
+    let (mut edge, mut cloud, relay) = hosts(&trust(), [Weather::calm(5 * MS); 2], 1, impatient);
+    let mut outlet = edge.outlet(EVENTS);
+    drop((edge.outlet(SENSOR), edge.outlet(BULK), cloud.outlet(BACK)));
+    let (there, here) = (cloud.ports.handle.clone(), edge.ports.handle.clone());
+    let are_up = |wanted| {
+        let handles = [there.clone(), here.clone()];
+        move || handles.iter().all(|handle| handle.status().is_up == wanted)
+    };
+    let work = async {
+        until(are_up(true)).await;
+        relay.set_out(true);
+        until(are_up(false)).await;
+        outlet.try_send(event(0)).expect("there is room");
+        // Calls end without an answer, which is told, and others are made in their place: more of them
+        // than may go on at once.
+        let is_told = || here.status().trouble.is_some_and(|why| why.ends_with("does not answer"));
+        until(is_told).await;
+        let made = here.status().totals.calls;
+        until(|| here.status().totals.calls > made + 20).await;
+        let [[before, _], _] = relay.packets();
+        until(|| relay.packets()[0][0] > before + 2).await;
+        relay.set_out(false);
+        tokio::time::timeout(SOON, until(are_up(true))).await.expect("it goes on");
+        outlet.try_send(event(1)).expect("there is room");
+        outlet.end();
+        let (events, _) = tokio::join!(drain(cloud.inlet(EVENTS)), drain(edge.inlet(BACK)));
+        assert_eq!(events, (vec![0, 1], 0));
+        both_are_done(edge, cloud).await;
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+}
+
+#[tokio::test]
+async fn who_is_turned_away_hears_why_and_may_call_again() {
+    let trust = trust();
+    let endpoint = server(&trust);
+    let address = endpoint.local_addr().expect("bound");
+    let mut listener = endpoint.listener();
+    let refuses = tokio::spawn(async move {
+        while let Some(arrival) = listener.accept().await {
+            turn_away(arrival.connection, ByeReason::Busy, "all seats are taken".to_owned()).await;
+        }
+    });
+    let edge = host(config(0, 10), Settings::default(), dialer(&trust, address));
+    let here = edge.ports.handle.clone();
+    let work = async {
+        until(|| here.status().refused.is_some()).await;
+        let why = (ByeReason::Busy, "all seats are taken".to_owned());
+        assert_eq!(here.status().refused, Some(why));
+        assert!(!edge.ended.is_finished(), "there may be a seat later");
+        until(|| here.status().totals.connections >= 2).await;
+        here.stop();
+        assert_eq!(ends(edge).await.reason, ByeReason::Stopped);
+    };
+    tokio::time::timeout(LONG, work).await.expect("it ends");
+    refuses.abort();
+}
+
+#[tokio::test]
+async fn what_waits_for_the_other_side_is_flushed_though_nobody_asks_for_events() {
+    /// More than the other side takes before somebody reads it.
+    const BYTES: usize = 40 << 20;
+    let trust = trust();
+    let endpoint = server(&trust);
+    let address = endpoint.local_addr().expect("bound");
+    let mut listener = endpoint.listener();
+    let mut calls = dialer(&trust, address);
+    let reads = tokio::spawn(async move {
+        let mut there = listener.accept().await.expect("somebody calls").connection;
+        let mut count = 0;
+        while count < BYTES {
+            count += poll_fn(|context| {
+                there.poll_event(context).map(|event| match event {
+                    Event::Stream { bytes, .. } if bytes.first() == Some(&7) => bytes.len(),
+                    Event::Down(why) => panic!("{why}"),
+                    _ => 0,
+                })
+            })
+            .await;
+        }
+        there
+    });
+    let work = async {
+        calls.call();
+        let called = poll_fn(|context| calls.poll_connection(context)).await;
+        let mut here = called.expect("somebody listens");
+        let mut hello = Vec::new();
+        put_preamble(&mut hello, OLDEST);
+        let (graph, session) = ([1; 16], [2; 16]);
+        let (newest, oldest, life, edges) = (NEWEST, OLDEST, 1, Vec::new());
+        let hello_of = Hello { newest, oldest, graph, session, life, edges };
+        Message::Hello(Box::new(hello_of)).put(&mut hello, 0);
+        here.stream(StreamKey::Control, hello.into(), 2, false);
+        here.stream(StreamKey::Edge(0), vec![7; BYTES].into(), 1, true);
+        let flushed = poll_fn(|context| here.poll_flushed(context));
+        flushed.await;
+        drop(reads.await.expect("no panic"));
+    };
+    tokio::time::timeout(LONG, work).await.expect("all is taken");
 }
 
 /// Looks every few milliseconds.

@@ -158,10 +158,8 @@ impl Driver {
                 (self.status.is_up, self.status.since) = (true, now);
                 self.note_status(now, true);
             }
-            Err(error) => {
-                self.status.trouble = Some(error);
-                self.session.handle(now, Input::Down);
-            }
+            // The session calls on: it hears of connections alone.
+            Err(error) => self.status.trouble = Some(error),
         }
     }
 
@@ -284,7 +282,11 @@ impl Driver {
                     connection.reset(stream);
                 }
             }
-            Output::Call => calls.call(),
+            Output::Call => {
+                calls.call();
+                // What becomes of it is asked for at once.
+                self.ends.bell.ring();
+            }
             Output::Close => {
                 if let Some(connection) = self.connection.take() {
                     self.parting.add(connection, now + self.settings.farewell);

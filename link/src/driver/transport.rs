@@ -11,13 +11,14 @@ use crate::session::{Path, StreamKey};
 
 /// Where connections come from: a dialer, or whoever finds the session of those who call.
 pub trait Calls: Send {
-    /// Calls the other side, beside calls that go on already. Who is called does nothing.
+    /// Calls the other side, beside calls that go on already. Who is called does nothing. What becomes
+    /// of it is asked for after each call.
     fn call(&mut self);
 
     /// Nobody waits for calls that go on any more.
     fn stop(&mut self) {}
 
-    /// The next connection, or why all calls were in vain.
+    /// The next connection, or why a call was in vain; others may still go on.
     fn poll_connection(
         &mut self,
         context: &mut Context<'_>,

@@ -158,6 +158,7 @@ impl Pipe {
     fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
         self.news.ring();
+        self.room.ring();
     }
 
     fn held(&self) -> usize {
@@ -240,6 +241,7 @@ impl Connection for MemoryConnection {
 
     fn poll_flushed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.into.room.listen(context.waker());
+        self.into.room.take();
         let is_over = self.into.is_over.load(Ordering::SeqCst);
         if is_over || lock(&self.into.things).is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
