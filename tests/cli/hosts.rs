@@ -66,6 +66,7 @@ every_s  = 5.0
 [node.far]
 op   = "jsonl"
 from = ["beats", "hrv", "pieces"]
+order = "time"
 on   = "cloud"
 
 [node.back]
