@@ -121,7 +121,12 @@ impl Linked {
             let hint = "give both hosts the same graph file, and the same `--set` for what crosses";
             return Err(Failure::new(Exit::Graph, &format!("the hosts differ: {why}"), hint));
         }
-        if let Left { frames: frames @ 1.., kept } = left {
+        if left.has_failed {
+            let hint =
+                "what it held may not have got through; please report this with what stands above";
+            return Err(Failure::new(Exit::Internal, "a link to another host has failed", hint));
+        }
+        if let Left { frames: frames @ 1.., kept, .. } = left {
             let message = format!("{frames} frames that may not be lost did not get through");
             if let Some(folder) = kept {
                 let folder = folder.display();

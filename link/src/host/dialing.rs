@@ -63,6 +63,8 @@ pub struct Left {
     pub frames: u64,
     /// Where they wait for the next run, if the graph asks for that.
     pub kept: Option<PathBuf>,
+    /// A link ended by a defect of ours: nobody knows what it held.
+    pub has_failed: bool,
 }
 
 /// Why nobody can be called.
@@ -203,18 +205,19 @@ impl Dialing {
             self.links.stop();
         }
         let handle = self.thread.handle().clone();
-        let frames = handle.block_on(async {
-            let mut frames = 0;
+        let (frames, has_failed) = handle.block_on(async {
+            let (mut frames, mut has_failed) = (0, false);
             loop {
                 match tokio::time::timeout(LOOK, self.tasks.join_next()).await {
-                    Ok(Some(left)) => frames += left.unwrap_or(0),
-                    Ok(None) => break frames,
+                    Ok(Some(Ok(left))) => frames += left,
+                    Ok(Some(Err(_))) => has_failed = true,
+                    Ok(None) => break (frames, has_failed),
                     Err(_) if is_urgent() => self.links.stop(),
                     Err(_) => {}
                 }
             }
         });
-        Left { frames, kept: self.shelves.as_ref().map(Shelves::folder) }
+        Left { frames, kept: self.shelves.as_ref().map(Shelves::folder), has_failed }
     }
 }
 

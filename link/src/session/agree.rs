@@ -176,26 +176,31 @@ impl Session {
         if hello.session != self.config.session {
             problems.push("it has another session".to_owned());
         }
+        // Both hosts read this.
+        let [mut one, mut other] = ["on the calling host", "on the called one"];
+        if !self.config.calls {
+            (one, other) = ("on the called host", "on the calling one");
+        }
         if hello.edges.len() != self.config.edges.len() {
             let (here, there) = (self.config.edges.len(), hello.edges.len());
-            problems.push(format!("{here} edges are cut here and {there} there"));
+            problems.push(format!("{here} edges are cut {one} and {there} {other}"));
         }
         for (ours, theirs) in self.config.edges.iter().zip(&hello.edges) {
             if ours.name != theirs.name {
-                problems.push(format!("edge `{}` here is `{}` there", ours.name, theirs.name));
+                problems.push(format!("edge `{}` {one} is `{}` {other}", ours.name, theirs.name));
                 continue;
             }
             let said = |is: bool| if is { "durable" } else { "droppable" };
             let is_durable = ours.delivery == Delivery::Durable;
             if is_durable != theirs.durable {
                 let (here, there) = (said(is_durable), said(theirs.durable));
-                problems.push(format!("edge `{}` is {here} here and {there} there", ours.name));
+                problems.push(format!("edge `{}` is {here} {one} and {there} {other}", ours.name));
             }
             if ours.receives == theirs.receives {
                 let does = if ours.receives { "receive" } else { "send" };
                 problems.push(format!("both sides {does} edge `{}`", ours.name));
             }
-            let differing = differences(&describe(&ours.format), &theirs.format);
+            let differing = differences(&describe(&ours.format), &theirs.format, [one, other]);
             let named = |difference| format!("edge `{}`: {difference}", ours.name);
             problems.extend(differing.into_iter().map(named));
         }

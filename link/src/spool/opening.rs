@@ -102,7 +102,7 @@ impl Log {
                 return Err(SpoolError::new(&self.dir, Cause::Edge { theirs, ours }));
             }
             let ours = describe(&self.subject.format);
-            let differing = crate::wire::differences(&ours, &head.format);
+            let differing = crate::wire::differences(&ours, &head.format, ["here", "there"]);
             if !differing.is_empty() {
                 return Err(SpoolError::new(&self.dir, Cause::Format(differing)));
             }

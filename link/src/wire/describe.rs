@@ -63,8 +63,13 @@ pub fn describe(format: &Format) -> Vec<(String, String)> {
     list
 }
 
-/// What differs between two descriptions: one line for each property, none for equal ones.
-pub fn differences(ours: &[(String, String)], theirs: &[(String, String)]) -> Vec<String> {
+/// What differs between two descriptions: one line for each property, none for equal ones. Where the first and
+/// the second are, the two last words say, such as `here` and `there`.
+pub fn differences(
+    ours: &[(String, String)],
+    theirs: &[(String, String)],
+    [one, other]: [&str; 2],
+) -> Vec<String> {
     let as_map =
         |list: &[(String, String)]| -> BTreeMap<String, String> { list.iter().cloned().collect() };
     let (here, there) = (as_map(ours), as_map(theirs));
@@ -73,7 +78,7 @@ pub fn differences(ours: &[(String, String)], theirs: &[(String, String)]) -> Ve
     properties.extend(theirs.iter().map(|(p, _)| p).filter(|&p| !here.contains_key(p)));
     let differing = properties.into_iter().filter(|&p| here.get(p) != there.get(p));
     differing
-        .map(|p| format!("{p} is {} here and {} there", said(here.get(p)), said(there.get(p))))
+        .map(|p| format!("{p} is {} {one} and {} {other}", said(here.get(p)), said(there.get(p))))
         .collect()
 }
 

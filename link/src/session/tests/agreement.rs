@@ -32,8 +32,8 @@ fn hosts_with_different_graphs_are_told_everything_that_differs() {
     let (reason, text) = refusals(&pair, 1)[0];
     assert_eq!(reason, ByeReason::Graph);
     for wanted in [
-        "edge `ecg -> clean`: frame_len is `20000` here and `10` there",
-        "edge `beats -> count` here is `beats -> store` there",
+        "edge `ecg -> clean`: frame_len is `20000` on the called host and `10` on the calling one",
+        "edge `beats -> count` on the called host is `beats -> store` on the calling one",
         "the two run different graphs; give both the same file",
     ] {
         assert!(text.contains(wanted), "{wanted:?} is not in {text:?}");

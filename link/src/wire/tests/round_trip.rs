@@ -120,9 +120,9 @@ fn two_hosts_are_told_what_differs_between_their_formats() {
     let (ours, _) = samples::signal();
     let theirs = Format::signal(3, Unit::named("uV"), ours.rate().expect("a signal"), 4);
 
-    assert_eq!(differences(&describe(&ours), &describe(&ours)), [""; 0]);
+    assert_eq!(differences(&describe(&ours), &describe(&ours), ["here", "there"]), [""; 0]);
     assert_eq!(
-        differences(&describe(&ours), &describe(&theirs)),
+        differences(&describe(&ours), &describe(&theirs), ["here", "there"]),
         [
             "channels is `2` here and `3` there",
             "unit of channel 0 is `mV` here and `uV` there",
