@@ -38,6 +38,9 @@ const AGREES_WITHIN: Duration = Duration::from_secs(5);
 /// How long a session that is over may take to get its last frames and farewells through.
 const FLUSH: Duration = Duration::from_secs(5);
 
+/// Between two lines that say that somebody was turned away as no seat was left.
+const TOLD_FULL_AFTER: Duration = Duration::from_secs(10);
+
 /// How a host is called.
 #[derive(Clone, Debug)]
 pub struct ServeSettings {
@@ -95,6 +98,8 @@ struct Shared {
     tell: Tell,
     links: Links,
     known: Mutex<BTreeMap<[u8; 16], Known>>,
+    /// When it was told last that somebody was turned away.
+    told_full: Mutex<Option<Timestamp>>,
     leaves: AtomicBool,
 }
 
@@ -139,6 +144,7 @@ impl Serving {
             tell,
             links: Links::default(),
             known: Mutex::default(),
+            told_full: Mutex::default(),
             leaves: AtomicBool::new(false),
         });
         let sessions = Arc::<Mutex<JoinSet<()>>>::default();
@@ -216,13 +222,26 @@ impl Shared {
         if let Some(why) = most {
             let (peer, at) = (self.caller.host.name.clone(), Some(from));
             drop(tokio::spawn(turn_away(connection, ByeReason::Busy, why.clone())));
-            (self.tell)(&News::Refused { peer, at, why });
+            if self.may_tell_full() {
+                (self.tell)(&News::Refused { peer, at, why });
+            }
             return None;
         }
         let (door, calls) = Incoming::new();
         let _ = door.try_send(connection);
         known.insert(hello.session, Known { door, peer });
         Some(Guest { shared: self.clone(), name: hello.session, from, calls: Some(calls) })
+    }
+
+    /// Who is turned away comes back every few seconds: not each time is worth a line.
+    fn may_tell_full(&self) -> bool {
+        let now = self.clock.now();
+        let mut told = self.told_full.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = told.is_none_or(|told| now >= told + TOLD_FULL_AFTER);
+        if may {
+            *told = Some(now);
+        }
+        may
     }
 
     fn forget(&self, name: &[u8; 16]) {
