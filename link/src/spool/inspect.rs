@@ -185,6 +185,10 @@ impl Contents {
                 let Some((to, kept)) = decoded.filter(|(to, _)| *to > acknowledged) else {
                     continue;
                 };
+                if next.is_some_and(|(expected, _)| place < expected) {
+                    // Written again, as the disk had failed to keep it.
+                    continue;
+                }
                 if let Some((expected, life)) = next
                     && place > expected
                 {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, sync::Arc};
 use super::{
     error::{Cause, SpoolError},
     fs::Fs,
-    log::{LOCK, Log},
+    log::{Before, LOCK, Log},
     position::{self, Position, PositionFile},
     recover::{self, Damage},
     runs::Runs,
@@ -59,6 +59,9 @@ impl Log {
             start: 0,
             begun: now,
             is_synced: true,
+            kept: 0,
+            unsure: None,
+            before: Before::default(),
             bytes: 0,
             buffer: Vec::new(),
             has_dir: false,
@@ -109,8 +112,8 @@ impl Log {
         }
         self.segments = found.segments.into();
         self.bytes = self.segments.iter().map(|segment| segment.len).sum();
-        let (front, back) = (self.segments.front(), self.segments.back());
-        self.next = back.map_or(0, |back| back.next);
+        let front = self.segments.front();
+        self.next = self.segments.iter().map(|segment| segment.next).max().unwrap_or(0);
         match self.file.on_disk {
             Some(position) => self.position = position,
             // Whoever reads the places counts anew if the counting is another.
@@ -123,7 +126,7 @@ impl Log {
             }
         }
         self.next = self.next.max(self.position.reserved);
-        self.start = self.next;
+        (self.start, self.kept) = (self.next, self.next);
         self.drop_acknowledged();
         let mut frames = Runs::default();
         for segment in &self.segments {

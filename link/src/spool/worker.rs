@@ -34,7 +34,6 @@ pub(super) struct Worker {
     failing: Option<Failing>,
     /// When the disk is to be told to keep what was written.
     sync_at: Option<i64>,
-    synced: u64,
     acknowledged: u64,
     /// Where reading has failed, and how often.
     unread: (u64, u32),
@@ -50,7 +49,7 @@ struct Failing {
 
 impl Worker {
     pub(super) fn new(log: Log, shared: Arc<Shared>, settings: &Settings) -> Self {
-        let (synced, acknowledged) = (log.start, log.position.next);
+        let acknowledged = log.position.next;
         let (when_full, sync) = (settings.when_full, settings.sync);
         let mut worker = Self {
             log,
@@ -59,7 +58,6 @@ impl Worker {
             sync,
             failing: None,
             sync_at: None,
-            synced,
             acknowledged,
             unread: (0, 0),
             read_at: 0,
@@ -97,7 +95,15 @@ impl Worker {
         if batch.is_empty() {
             return Ok(false);
         }
-        let written = self.log.append(batch.iter().map(|(place, kept)| (*place, kept)));
+        let mut written = self.log.append(batch.iter().map(|(place, kept)| (*place, kept)));
+        if self.sync == Sync::Always
+            && written.is_ok()
+            && let Err(error) = self.log.sync()
+        {
+            // What the disk has not kept is not written.
+            self.log.take_back();
+            written = Err(error);
+        }
         let count = *written.as_ref().unwrap_or(&0);
         let room = |batch: &[(u64, Kept)]| batch.iter().map(|(_, kept)| room_for(kept)).sum();
         self.shared.bytes.store(self.log.bytes, Relaxed);
@@ -109,10 +115,7 @@ impl Worker {
             }
         }
         written?;
-        if self.sync == Sync::Always {
-            self.log.sync()?;
-            self.synced = self.log.next;
-        } else if let Sync::Every(ns) = self.sync {
+        if let Sync::Every(ns) = self.sync {
             self.sync_at.get_or_insert(now.saturating_add(ns));
         }
         while self.log.is_over() {
@@ -129,12 +132,13 @@ impl Worker {
         Ok(evicted.is_some())
     }
 
-    fn sync(&mut self, now: i64) -> io::Result<()> {
-        if self.sync_at.is_some_and(|at| now >= at) {
+    fn sync(&mut self, now: i64) -> io::Result<bool> {
+        let is_due = self.sync_at.is_some_and(|at| now >= at);
+        if is_due {
             self.log.sync()?;
-            (self.sync_at, self.synced) = (None, self.log.next);
+            self.sync_at = None;
         }
-        Ok(())
+        Ok(is_due)
     }
 
     /// Reads what was asked for, if the last piece was taken; whether there was something.
@@ -189,7 +193,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         }
-        self.sync(now)?;
+        did |= self.sync(now)?;
         self.shared.written.store(self.log.next, Relaxed);
         Ok(did)
     }
@@ -207,7 +211,7 @@ impl Worker {
             segments: self.log.segments.len() as u64,
             queue: 0,
             written: self.log.next,
-            synced: self.synced,
+            synced: self.log.synced(),
             lost: self.log.position.lost,
             failures: self.failures,
         };

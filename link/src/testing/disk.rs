@@ -29,6 +29,7 @@ struct State {
     refuses: Option<io::ErrorKind>,
     refuses_reads: bool,
     short: f64,
+    forgets: f64,
     operations: u64,
     dies_at: Option<u64>,
 }
@@ -73,6 +74,7 @@ impl SimDisk {
             refuses: None,
             refuses_reads: false,
             short: 0.0,
+            forgets: 0.0,
             operations: 0,
             dies_at: None,
         })))
@@ -100,6 +102,12 @@ impl SimDisk {
     /// How often less is written or read than was asked.
     pub fn set_short(&self, probability: f64) {
         self.state().short = probability;
+    }
+
+    /// How often a file cannot be synced. As systems do, what was to be kept is then held for kept: the
+    /// next time succeeds, what was written is still read, and power loss takes it.
+    pub fn set_forgets(&self, probability: f64) {
+        self.state().forgets = probability;
     }
 
     /// How many operations there were.
@@ -336,9 +344,16 @@ impl File for SimFile {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.change(self.life)?;
+        let probability = state.forgets;
+        let forgets = probability > 0.0 && state.random.happens(probability);
         let content = state.content(&self.path)?;
-        content.synced.clone_from(&content.bytes);
-        content.pending.clear();
+        let pending = std::mem::take(&mut content.pending);
+        if forgets {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        for change in pending {
+            change.apply(&mut content.synced);
+        }
         Ok(())
     }
 }

@@ -90,6 +90,8 @@ fn crash(seed: u64, power: bool) -> u64 {
     let mut found = 0;
     for life in 0..4 {
         disk.set_short(random.uniform() * 0.2);
+        // Then what can be read is not all that is kept.
+        disk.set_forgets(if power && random.happens(0.5) { 0.1 } else { 0.0 });
         let mut process = Process::start(&disk, &settings, seed * 10 + life);
         let context = format!("seed {seed}, life {life}, power {power}");
         truth.check(&mut process, &context);
