@@ -92,6 +92,11 @@ pub trait File: Send + fmt::Debug {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// Whether there is no room, for anybody or for us.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Writes all bytes.
 pub(crate) fn write_all_at(file: &mut dyn File, at: u64, bytes: &[u8]) -> io::Result<()> {
     let mut done = 0;
@@ -166,7 +171,21 @@ impl Fs for HostFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Elsewhere a folder is no file that could be opened.
-        if cfg!(unix) { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+        if !cfg!(unix) {
+            return Ok(());
+        }
+        match fs::File::open(dir)?.sync_all() {
+            // Some file systems, of a network mostly, have no such thing.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {

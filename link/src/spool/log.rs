@@ -10,7 +10,7 @@ use std::{
 use engine::{Frame, Gap};
 
 use super::{
-    fs::{File, Fs, Held, Open, write_all_at},
+    fs::{File, Fs, Held, Open, is_full, write_all_at},
     part::Segment,
     position::{Position, PositionFile},
     segment::{self, SegmentHead},
@@ -65,6 +65,8 @@ pub(crate) struct Log {
     pub(super) buffer: Vec<u8>,
     /// What was not in the folder but should be.
     pub(super) has_dir: bool,
+    /// The folder was read, under the lock if that could be had.
+    pub(super) is_read: bool,
 }
 
 /// Where the log and its last segment ended.
@@ -251,15 +253,30 @@ impl Log {
             self.is_synced = true;
         }
         self.prepare()?;
-        self.file.write(self.position)?;
-        let may_go = self.segments.front().is_some_and(|front| front.next <= next);
-        let is_last = self.segments.len() == 1 && self.active.is_some();
-        if may_go && !is_last {
-            // Else they would be missing after power loss.
-            self.file.sync()?;
-            self.drop_acknowledged();
+        loop {
+            let may_go = self.segments.front().is_some_and(|front| front.next <= next);
+            let is_last = self.segments.len() == 1 && self.active.is_some();
+            let noted = self.file.write(self.position).and_then(|()| {
+                // Else they would be missing after power loss.
+                if may_go && !is_last { self.file.sync() } else { Ok(()) }
+            });
+            match noted {
+                Ok(()) if may_go && !is_last => self.drop_acknowledged(),
+                // A disk that is full may have no room to say so: then what the other side has goes
+                // first. At worst power loss makes a gap of it that is told for nothing.
+                Err(error) if may_go && is_full(&error) => {
+                    if is_last {
+                        (self.active, self.is_synced) = (None, true);
+                    }
+                    if self.drop_front() {
+                        continue;
+                    }
+                    return Err(error);
+                }
+                noted => return noted,
+            }
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Deletes what is acknowledged. A file that cannot be deleted is found again, and deleted then.
@@ -273,13 +290,15 @@ impl Log {
         }
     }
 
-    fn drop_front(&mut self) {
+    /// Whether there is more room now.
+    fn drop_front(&mut self) -> bool {
         let front = self.segments.pop_front().expect("there is one");
-        let _ = self.fs.remove(&front.path);
+        let removed = self.fs.remove(&front.path);
         // What is not there any more need not be kept.
         let unsure = self.unsure.map(|(from, to)| (from.max(front.next), to));
         self.unsure = unsure.filter(|(from, to)| from < to);
         self.bytes -= front.len;
+        removed.is_ok()
     }
 
     /// Whether there is more than may be, and the oldest is to go.
@@ -299,9 +318,17 @@ impl Log {
             (self.active, self.is_synced) = (None, true);
         }
         // The place stays, so that who reads on finds out; only the count is new.
-        self.file.write(position)?;
-        self.position = position;
-        self.drop_front();
+        match self.file.write(position) {
+            Err(error) if !is_full(&error) => return Err(error),
+            noted => {
+                self.position = position;
+                self.drop_front();
+                if noted.is_err() {
+                    // There was no room for it, and now there may be; else it comes with the next.
+                    let _ = self.file.write(position);
+                }
+            }
+        }
         Ok(Some(to))
     }
 

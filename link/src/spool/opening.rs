@@ -52,7 +52,7 @@ impl Log {
             writer: FrameWriter::new(&subject.format, NEWEST, subject.packed),
             lock: None,
             position: Position { count: fresh, ..Position::default() },
-            file: PositionFile::open(fs, dir.join(position::NAME)).map_err(io)?,
+            file: PositionFile::unread(fs, dir.join(position::NAME)),
             segments: VecDeque::new(),
             active: None,
             next: 0,
@@ -65,6 +65,7 @@ impl Log {
             bytes: 0,
             buffer: Vec::new(),
             has_dir: false,
+            is_read: false,
             dir: dir.clone(),
         };
         match log.prepare() {
@@ -75,6 +76,9 @@ impl Log {
             }
             Err(error) => return Err(io(error)),
         }
+        // Behind the lock, so that nobody writes to it any more.
+        log.file.read().map_err(io)?;
+        log.is_read = true;
         let opened = log.recover()?;
         // What cannot be reserved now is reserved before the first write.
         let _ = log.reserve();
@@ -89,7 +93,11 @@ impl Log {
         }
         if self.lock.is_none() {
             let lock = self.fs.lock(&self.dir.join(LOCK))?;
-            self.lock = Some(lock.ok_or(io::ErrorKind::WouldBlock)?);
+            let lock = lock.ok_or(io::ErrorKind::WouldBlock)?;
+            if self.is_read {
+                self.file.reread()?;
+            }
+            self.lock = Some(lock);
         }
         Ok(())
     }

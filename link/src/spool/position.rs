@@ -58,15 +58,34 @@ pub(crate) struct PositionFile {
 impl PositionFile {
     /// Reads what is there; a file that is not there is made when something is written.
     pub(crate) fn open(fs: Arc<dyn Fs>, path: PathBuf) -> io::Result<Self> {
-        let (file, slots) = (None, [None; 2]);
-        let (on_disk, last) = (None, None);
-        let mut position =
-            Self { fs, path, file, slots, sequence: 0, safe: 0, on_disk, last, is_synced: true };
+        let mut position = Self::unread(fs, path);
         position.read()?;
         Ok(position)
     }
 
-    fn read(&mut self) -> io::Result<()> {
+    /// One that is still to be [read](Self::read).
+    pub(crate) fn unread(fs: Arc<dyn Fs>, path: PathBuf) -> Self {
+        let (file, slots) = (None, [None; 2]);
+        let (on_disk, last) = (None, None);
+        Self { fs, path, file, slots, sequence: 0, safe: 0, on_disk, last, is_synced: true }
+    }
+
+    /// What is there as long as the lock was not held may be another's, and be written by it since.
+    pub(crate) fn reread(&mut self) -> io::Result<()> {
+        let before = self.on_disk;
+        let (slots, safe, sequence) = (self.slots, self.safe, self.sequence);
+        self.read()?;
+        if self.on_disk != before {
+            (self.slots, self.safe, self.sequence) = (slots, safe, sequence);
+            (self.on_disk, self.last) = (before, before);
+            let what = "another process has used this folder since; it is read when this one is \
+                        started again";
+            return Err(io::Error::other(what));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read(&mut self) -> io::Result<()> {
         let mut slots = [None; 2];
         match self.fs.open(&self.path, Open::Read) {
             Ok(mut file) => {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    fs::is_full,
     handle::{NOTHING, Shared, State, Status, lock, room_for},
     keeper::Job,
     log::{Kept, Log},
@@ -183,7 +184,7 @@ impl Worker {
                 Ok(false) => break,
                 // The oldest make room for the newest, if room is what is missing.
                 Err(error)
-                    if error.kind() == io::ErrorKind::StorageFull
+                    if is_full(&error)
                         && self.when_full == WhenFull::EvictOldest
                         && self.log.segments.len() > 1 =>
                 {

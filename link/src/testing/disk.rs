@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -26,6 +27,10 @@ struct State {
     life: u64,
     random: Random,
     capacity: usize,
+    /// What is said when there is no room.
+    full: io::ErrorKind,
+    /// What is written over takes room as well.
+    copies: bool,
     refuses: Option<io::ErrorKind>,
     refuses_reads: bool,
     short: f64,
@@ -39,8 +44,36 @@ struct Content {
     bytes: Vec<u8>,
     synced: Vec<u8>,
     pending: Vec<Change>,
+    /// Where nothing was written, which takes no room.
+    holes: Vec<Range<usize>>,
     /// Whether its name survives power loss.
     is_named: bool,
+}
+
+impl Content {
+    fn used(&self) -> usize {
+        self.bytes.len() - self.holes.iter().map(Range::len).sum::<usize>()
+    }
+
+    /// How much more room it takes to write these.
+    fn more(&self, write: &Range<usize>) -> usize {
+        let behind = write.end.saturating_sub(self.bytes.len().max(write.start));
+        let common = |hole: &Range<usize>| {
+            hole.end.min(write.end).saturating_sub(hole.start.max(write.start))
+        };
+        behind + self.holes.iter().map(common).sum::<usize>()
+    }
+
+    fn fill(&mut self, write: &Range<usize>) {
+        if write.start > self.bytes.len() {
+            self.holes.push(self.bytes.len()..write.start);
+        }
+        let parts = |hole: &Range<usize>| {
+            let (before, behind) = (hole.end.min(write.start), hole.start.max(write.end));
+            [hole.start..before, behind..hole.end]
+        };
+        self.holes = self.holes.iter().flat_map(parts).filter(|hole| !hole.is_empty()).collect();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +104,8 @@ impl SimDisk {
             life: 0,
             random: Random::new(seed),
             capacity: usize::MAX,
+            full: io::ErrorKind::StorageFull,
+            copies: false,
             refuses: None,
             refuses_reads: false,
             short: 0.0,
@@ -87,6 +122,14 @@ impl SimDisk {
     /// Most bytes of all files together.
     pub fn set_capacity(&self, bytes: usize) {
         self.state().capacity = bytes;
+    }
+
+    /// All room there is now is taken; what is said then; and whether what is written over takes room
+    /// too, as on a file system that never writes in place.
+    pub fn fill(&self, full: io::ErrorKind, copies: bool) {
+        let mut state = self.state();
+        state.capacity = state.files.values().map(Content::used).sum();
+        (state.full, state.copies) = (full, copies);
     }
 
     /// Whether all that changes something is refused, and how.
@@ -165,7 +208,8 @@ impl SimDisk {
 
     /// Puts bytes in the place of a file, as damage does.
     pub fn put(&self, path: &Path, bytes: Vec<u8>) {
-        let content = Content { synced: bytes.clone(), bytes, pending: Vec::new(), is_named: true };
+        let (pending, holes) = (Vec::new(), Vec::new());
+        let content = Content { synced: bytes.clone(), bytes, pending, holes, is_named: true };
         self.state().files.insert(path.to_owned(), content);
     }
 
@@ -312,17 +356,19 @@ impl File for SimFile {
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.change(self.life)?;
         let is_last = state.dies_at == Some(state.operations);
-        let used: usize = state.files.values().map(|content| content.bytes.len()).sum();
-        let own = state.content(&self.path)?.bytes.len();
-        let grows = (at as usize + bytes.len()).saturating_sub(own);
+        let used: usize = state.files.values().map(Content::used).sum();
+        let write = at as usize..at as usize + bytes.len();
+        let more = state.content(&self.path)?.more(&write);
+        let grows = if state.copies { bytes.len() } else { more };
         let room = state.capacity.saturating_sub(used);
         let mut len = bytes.len() - grows.saturating_sub(room).min(bytes.len());
         if len == 0 && !bytes.is_empty() {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(state.full.into());
         }
         len = if is_last { state.random.below(len as u64 + 1) as usize } else { state.some(len) };
         let content = state.content(&self.path)?;
         let change = Change::Write(at as usize, bytes[..len].to_vec());
+        content.fill(&(at as usize..at as usize + len));
         change.apply(&mut content.bytes);
         content.pending.push(change);
         Ok(len)
@@ -337,6 +383,15 @@ impl File for SimFile {
         let mut state = self.disk.change(self.life)?;
         let content = state.content(&self.path)?;
         let change = Change::Cut(len as usize);
+        // What is behind the cut takes no room; what it adds is a hole.
+        let (have, len) = (content.bytes.len(), len as usize);
+        content.holes.retain_mut(|hole| {
+            hole.end = hole.end.min(len);
+            hole.start < hole.end
+        });
+        if len > have {
+            content.holes.push(have..len);
+        }
         change.apply(&mut content.bytes);
         content.pending.push(change);
         Ok(())

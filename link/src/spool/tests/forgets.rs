@@ -86,6 +86,9 @@ fn a_position_that_was_not_kept_is_written_again_and_the_other_slot_is_left_alon
             disk.set_forgets(0.0);
             process.work(300 * MS);
         }
+        // Written and not yet kept: the slot that is written to may be torn.
+        process.spool.acknowledge(30);
+        process.work(MS);
         disk.cut_power();
         let next = Process::start(&disk, &settings, 0);
         let opened = next.spool.opened();

@@ -167,3 +167,52 @@ fn what_cannot_be_read_is_passed_over_and_told() {
     let rest = process.tags(piece.to);
     assert_eq!(rest, (piece.to..200).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_full_disk_takes_what_makes_room() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        for copies in [false, true] {
+            let disk = SimDisk::new(1);
+            let mut process = Process::start(&disk, &settings(WhenFull::Block), 0);
+            for number in 0..300 {
+                process.append(number);
+                process.work(MS);
+            }
+            disk.fill(kind, copies);
+            process.append(300);
+            process.work(MS);
+            assert!(matches!(process.spool.status().state, State::Memory(_)));
+            process.spool.acknowledge(200);
+            process.work(1_000 * MS);
+            let status = process.spool.status();
+            assert_eq!((status.state, status.queue), (State::Disk, 0), "{kind} {copies}");
+            assert_eq!(process.tags(200), (200..301).collect::<Vec<_>>());
+            disk.kill();
+            let next = Process::start(&disk, &settings(WhenFull::Block), 0);
+            assert_eq!(next.spool.opened().first, 200, "{kind} {copies}");
+        }
+    }
+}
+
+#[test]
+fn on_a_full_disk_the_oldest_go_before_it_is_noted() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        let disk = SimDisk::new(1);
+        let mut process = Process::start(&disk, &settings(WhenFull::EvictOldest), 0);
+        for number in 0..300 {
+            process.append(number);
+            process.work(MS);
+        }
+        disk.fill(kind, true);
+        for number in 300..600 {
+            process.append(number);
+            process.work(10 * MS);
+        }
+        process.work(1_000 * MS);
+        let status = process.spool.status();
+        assert_eq!((status.state, status.written), (State::Disk, 600), "{kind}");
+        let evicted = process.spool.evicted();
+        assert_eq!(status.lost, evicted);
+        assert_eq!(process.tags(evicted), (evicted..600).collect::<Vec<_>>());
+    }
+}
