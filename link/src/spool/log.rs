@@ -178,6 +178,7 @@ impl Log {
         SegmentHead {
             wire: NEWEST,
             line: self.subject.line,
+            is_guessed: false,
             count,
             life: self.start,
             first,

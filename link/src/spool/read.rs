@@ -130,7 +130,8 @@ fn translate(segment: &Segment, now: Moment, frame: &mut Frame) {
     header.entered = bring(header.entered);
     if segment.head.line == TimeLine::Clock {
         header.time = bring(header.time);
-        let more = if segment.is_guessed { u32::MAX } else { WALL_UNCERTAINTY_NS };
+        let is_guessed = segment.is_guessed || segment.head.is_guessed;
+        let more = if is_guessed { u32::MAX } else { WALL_UNCERTAINTY_NS };
         header.uncertainty_ns = header.uncertainty_ns.saturating_add(more);
     }
 }
