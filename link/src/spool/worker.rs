@@ -21,8 +21,12 @@ const BATCH: usize = 256;
 /// As many times before something is read.
 const BATCHES: u32 = 32;
 const PIECE: usize = 256 << 10;
-/// Attempts to read a place before what is there is given up.
-const READS: u32 = 8;
+/// How long what is on disk must be unreadable to be given up, and how long what follows on such: disks
+/// of a network come back.
+const PATIENCE_NS: i64 = 120_000_000_000;
+const PATIENCE_MORE_NS: i64 = 2_000_000_000;
+/// What the system says of a disk that cannot read what is on it: `EIO`, or a wrong checksum.
+const UNREADABLE: i32 = if cfg!(windows) { 23 } else { 5 };
 
 /// A log, and what was asked of it.
 #[derive(Debug)]
@@ -36,10 +40,19 @@ pub(super) struct Worker {
     /// When the disk is to be told to keep what was written.
     sync_at: Option<i64>,
     acknowledged: u64,
-    /// Where reading has failed, and how often.
-    unread: (u64, u32),
+    unread: Option<Unread>,
+    /// The place behind what was given up last.
+    given_up: u64,
     read_at: i64,
     failures: u64,
+}
+
+/// Where reading fails, since when, and why.
+#[derive(Debug)]
+struct Unread {
+    from: u64,
+    since: i64,
+    cause: String,
 }
 
 #[derive(Debug)]
@@ -60,7 +73,8 @@ impl Worker {
             failing: None,
             sync_at: None,
             acknowledged,
-            unread: (0, 0),
+            unread: None,
+            given_up: NOTHING,
             read_at: 0,
             failures: 0,
         };
@@ -148,17 +162,23 @@ impl Worker {
         if from == NOTHING || now < self.read_at || lock(&self.shared.piece).is_some() {
             return false;
         }
-        let piece = match self.log.read(from, PIECE) {
+        let since = self.unread.take().filter(|unread| unread.from == from).map(|it| it.since);
+        let piece = match self.log.read(from, PIECE, since.is_some()) {
             Ok(piece) => piece,
-            Err(_) => {
+            Err(error) => {
                 self.failures += 1;
-                let tries = if self.unread.0 == from { self.unread.1 + 1 } else { 1 };
-                self.unread = (from, tries);
-                if tries < READS {
+                let is_more = from == self.given_up;
+                let patience = if is_more { PATIENCE_MORE_NS } else { PATIENCE_NS };
+                let since = since.unwrap_or(now);
+                let is_lost = error.raw_os_error() == Some(UNREADABLE);
+                if !is_lost || now.saturating_sub(since) < patience {
+                    self.unread = Some(Unread { from, since, cause: error.to_string() });
                     self.read_at = now.saturating_add(RETRY_NS);
-                    return false;
+                    return true;
                 }
-                self.log.pass_over(from)
+                let piece = self.log.pass_over(from);
+                self.given_up = piece.to;
+                piece
             }
         };
         if piece.from == piece.to {
@@ -210,6 +230,7 @@ impl Worker {
             state,
             bytes: self.log.bytes,
             segments: self.log.segments.len() as u64,
+            unread: self.unread.as_ref().map(|unread| unread.cause.clone()),
             queue: 0,
             written: self.log.next,
             synced: self.log.synced(),
@@ -256,7 +277,8 @@ impl Job for Worker {
                 waker.wake_by_ref();
             }
         }
-        let is_read_late = self.unread.1 > 0 && self.shared.wanted.load(Relaxed) == self.unread.0;
+        let wanted = self.shared.wanted.load(Relaxed);
+        let is_read_late = self.unread.as_ref().is_some_and(|unread| unread.from == wanted);
         let wakes = [
             self.failing.as_ref().map(|failing| failing.retry_at),
             self.sync_at,

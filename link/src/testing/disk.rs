@@ -33,6 +33,8 @@ struct State {
     copies: bool,
     refuses: Option<io::ErrorKind>,
     refuses_reads: bool,
+    refuses_opens: bool,
+    spoiled: Option<(PathBuf, Range<usize>)>,
     short: f64,
     forgets: f64,
     operations: u64,
@@ -108,6 +110,8 @@ impl SimDisk {
             copies: false,
             refuses: None,
             refuses_reads: false,
+            refuses_opens: false,
+            spoiled: None,
             short: 0.0,
             forgets: 0.0,
             operations: 0,
@@ -140,6 +144,16 @@ impl SimDisk {
     /// Whether files cannot be read.
     pub fn refuse_reads(&self, refuses: bool) {
         self.state().refuses_reads = refuses;
+    }
+
+    /// Whether files cannot be opened to be read.
+    pub fn refuse_opens(&self, refuses: bool) {
+        self.state().refuses_opens = refuses;
+    }
+
+    /// Bytes of a file cannot be read.
+    pub fn spoil(&self, path: &Path, bytes: Range<usize>) {
+        self.state().spoiled = Some((path.to_owned(), bytes));
     }
 
     /// How often less is written or read than was asked.
@@ -257,6 +271,9 @@ impl Fs for SimDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn File>> {
         let life = self.life();
         let mut state = self.begin(life)?;
+        if how == Open::Read && state.refuses_opens {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         if !state.files.contains_key(path) {
             if how == Open::Read {
                 return Err(io::ErrorKind::NotFound.into());
@@ -342,8 +359,11 @@ impl State {
 impl File for SimFile {
     fn read_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut state = self.disk.begin(self.life)?;
-        if state.refuses_reads {
-            return Err(io::Error::other("the disk cannot be read"));
+        let is_spoiled = state.spoiled.as_ref().is_some_and(|(path, bytes)| {
+            *path == self.path && bytes.start < at as usize + into.len() && bytes.end > at as usize
+        });
+        if state.refuses_reads || is_spoiled {
+            return Err(io::Error::from_raw_os_error(5));
         }
         let most = state.some(into.len());
         let bytes = &state.content(&self.path)?.bytes;
