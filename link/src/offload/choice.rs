@@ -176,7 +176,8 @@ impl Choice {
             }
         }
         let probes = self.terms.probe_every > 0
-            && (self.asked % self.terms.probe_every == 0 || !self.knows(self.side.other()));
+            && (self.asked.is_multiple_of(self.terms.probe_every)
+                || !self.knows(self.side.other()));
         let hedge_ns = (self.side == Side::There).then(|| self.hedge(expected, left));
         Decision { side: self.side, reason, probes, hedge_ns, link_ns }
     }

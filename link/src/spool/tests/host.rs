@@ -106,7 +106,7 @@ fn who_looks_on_keeps_nobody_out() {
     assert!(!crate::spool::fs::is_held(&path), "two may look on");
     // It goes when the other has begun to wait, or at once: both must do.
     let looks = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::park_timeout(std::time::Duration::from_millis(2));
         drop(file);
     });
     let opened = open(temp.path(), &subject()).expect("not kept out");
