@@ -4,15 +4,16 @@ use std::{
     fmt, fs,
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
+    time::Duration,
 };
 
 /// A file system.
 pub trait Fs: Send + Sync + fmt::Debug {
-    /// Makes a folder that only its owner may look into, and those above it; one that is there is
-    /// closed to others.
+    /// Makes a folder that only its owner may look into, and those above it. One that is there is left
+    /// as it is.
     ///
     /// # Errors
-    /// Those of the system.
+    /// Those of the system; a folder that is there and that others own or may write to.
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Names of the files in a folder, in no order.
@@ -92,6 +93,11 @@ pub trait File: Send + fmt::Debug {
     fn sync(&mut self) -> io::Result<()>;
 }
 
+/// Whether there is no room, for anybody or for us.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Writes all bytes.
 pub(crate) fn write_all_at(file: &mut dyn File, at: u64, bytes: &[u8]) -> io::Result<()> {
     let mut done = 0;
@@ -124,20 +130,72 @@ pub(crate) fn read_full_at(file: &mut dyn File, at: u64, into: &mut [u8]) -> io:
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostFs;
 
+/// How long a lock may be in the way of one who only looks, and how often that is looked at.
+const GLANCES: u32 = 40;
+const GLANCE: Duration = Duration::from_millis(5);
+
+impl HostFs {
+    /// Makes a folder and those above it, and has the disk keep their names.
+    fn make(&self, dir: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let above = match dir.parent() {
+            Some(above) if above.as_os_str().is_empty() => Path::new("."),
+            Some(above) => above,
+            None => return builder.create(dir),
+        };
+        match builder.create(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make(above)?;
+                builder.create(dir)?;
+            }
+            // Another process was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return may_be_used(&fs::metadata(dir)?);
+            }
+            made => made?,
+        }
+        match self.sync_dir(above) {
+            // Names may be made there, and not be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        }
+    }
+}
+
+/// Whether what is in a folder is safe from others. What its owner has set is left as it is.
+fn may_be_used(found: &fs::Metadata) -> io::Result<()> {
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return refuse("the folder belongs to another user");
+        }
+        if found.mode() & 0o022 != 0 {
+            return refuse("others may write to the folder: take that from them (chmod go-w)");
+        }
+    }
+    Ok(())
+}
+
+/// Whether a process holds a file. Those who ask are not in each other's way.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let held = fs::File::open(path).map(|file| file.try_lock_shared());
+    matches!(held, Ok(Err(fs::TryLockError::WouldBlock)))
+}
+
 impl Fs for HostFs {
     fn make_dir(&self, dir: &Path) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-            let mode = fs::metadata(dir)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-            }
-            Ok(())
+        match fs::metadata(dir) {
+            Ok(found) => may_be_used(&found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(dir),
+            Err(error) => Err(error),
         }
-        #[cfg(not(unix))]
-        fs::create_dir_all(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -166,7 +224,21 @@ impl Fs for HostFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Elsewhere a folder is no file that could be opened.
-        if cfg!(unix) { fs::File::open(dir)?.sync_all() } else { Ok(()) }
+        if !cfg!(unix) {
+            return Ok(());
+        }
+        match fs::File::open(dir)?.sync_all() {
+            // Some file systems, of a network mostly, have no such thing.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
@@ -175,11 +247,19 @@ impl Fs for HostFs {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(HostLock(file)))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no actor: who opens a spool waits for disks"
+        )]
+        for _ in 0..GLANCES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Box::new(HostLock(file)))),
+                // Maybe one who only wanted to know whether there is a process.
+                Err(fs::TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+                Err(fs::TryLockError::Error(error)) => return Err(error),
+            }
         }
+        Ok(None)
     }
 }
 

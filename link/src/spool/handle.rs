@@ -26,6 +26,9 @@ use crate::wire::FRAME_HEAD;
 pub struct Status {
     /// Where frames go.
     pub state: State,
+    /// Why what is on disk cannot be read just now: it is tried again, and only bytes that an open file
+    /// does not give for minutes are given up.
+    pub unread: Option<String>,
     /// Bytes on disk.
     pub bytes: u64,
     /// Segments on disk.

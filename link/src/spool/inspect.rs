@@ -7,7 +7,7 @@ use engine::{Format, Frame, Gap};
 
 use super::{
     error::{Cause, SpoolError},
-    fs::{Fs, HostFs, Open},
+    fs::{Fs, HostFs, Open, is_held},
     log::{Kept, LOCK},
     part::Segment,
     position::{self, Position, PositionFile},
@@ -42,7 +42,7 @@ pub struct SegmentContents {
     pub path: PathBuf,
     /// What it says of itself.
     pub head: SegmentHead,
-    /// Its head was lost, and is that of another.
+    /// Its head was lost, and is that of another: nobody knows when it was begun.
     pub is_guessed: bool,
     /// The place behind its last record.
     pub next: u64,
@@ -123,7 +123,7 @@ impl Contents {
     /// A folder that cannot be read, or that a newer version has written.
     pub fn read(dir: &Path) -> Result<Self, SpoolError> {
         let fs = HostFs;
-        let is_open = dir.join(LOCK).exists() && matches!(fs.lock(&dir.join(LOCK)), Ok(None));
+        let is_open = is_held(&dir.join(LOCK));
         let Folder { segments, torn, damage, .. } = recover::read_dir(&fs, dir, None, false)?;
         let file = PositionFile::open(std::sync::Arc::new(fs), dir.join(position::NAME));
         let position = file.ok().and_then(|file| file.on_disk);
@@ -133,7 +133,7 @@ impl Contents {
             SegmentContents {
                 path: segment.path.clone(),
                 head: segment.head.clone(),
-                is_guessed: segment.is_guessed,
+                is_guessed: segment.is_guessed || segment.head.is_guessed,
                 next: segment.next,
                 frames: segment.frames.count(),
                 waiting: segment.frames.count() - acknowledged.take_below(next),
@@ -185,6 +185,10 @@ impl Contents {
                 let Some((to, kept)) = decoded.filter(|(to, _)| *to > acknowledged) else {
                     continue;
                 };
+                if next.is_some_and(|(expected, _)| place < expected) {
+                    // Written again, as the disk had failed to keep it.
+                    continue;
+                }
                 if let Some((expected, life)) = next
                     && place > expected
                 {

@@ -10,7 +10,7 @@ use std::{
 use engine::{Frame, Gap};
 
 use super::{
-    fs::{File, Fs, Held, Open, write_all_at},
+    fs::{File, Fs, Held, Open, is_full, write_all_at},
     part::Segment,
     position::{Position, PositionFile},
     segment::{self, SegmentHead},
@@ -54,11 +54,27 @@ pub(crate) struct Log {
     pub(super) start: u64,
     pub(super) begun: Moment,
     pub(super) is_synced: bool,
+    /// Places before this were given to the disk to keep.
+    pub(super) kept: u64,
+    /// Places that the disk has failed to keep, from the first to the one behind the last.
+    pub(super) unsure: Option<(u64, u64)>,
+    /// What was before the last [`append`](Self::append).
+    pub(super) before: Before,
     /// Bytes of all segments.
     pub(super) bytes: u64,
     pub(super) buffer: Vec<u8>,
     /// What was not in the folder but should be.
     pub(super) has_dir: bool,
+    /// The folder was read, under the lock if that could be had.
+    pub(super) is_read: bool,
+}
+
+/// Where the log and its last segment ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    next: u64,
+    segment: u64,
+    len: u64,
 }
 
 impl Log {
@@ -69,9 +85,10 @@ impl Log {
         }
         let reserved = self.next + RESERVE;
         self.file.write(Position { reserved, ..self.position })?;
-        self.position.reserved = reserved;
         self.file.sync()?;
-        self.fs.sync_dir(&self.dir)
+        self.fs.sync_dir(&self.dir)?;
+        self.position.reserved = reserved;
+        Ok(())
     }
 
     /// Appends frames and gaps, as many as the segment has room for; tells how many. What failed half
@@ -114,6 +131,7 @@ impl Log {
         self.buffer = buffer;
         written?;
         let segment = self.segments.back_mut().expect("just begun");
+        self.before = Before { next: self.next, segment: segment.next, len: segment.len };
         for (from, to, is_frame, at) in places {
             segment.note(from, at);
             if is_frame {
@@ -160,6 +178,7 @@ impl Log {
         SegmentHead {
             wire: NEWEST,
             line: self.subject.line,
+            is_guessed: false,
             count,
             life: self.start,
             first,
@@ -177,17 +196,49 @@ impl Log {
     }
 
     /// Has the disk keep what was written. What could not be kept is in a segment that nothing more is
-    /// written to: the system may have forgotten which of its bytes are on disk.
+    /// written to: the system may have forgotten which of its bytes are on disk, and says the next time
+    /// that all are. So those places stay [unsure](Self::synced) until they need not be kept.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if let Some(file) = self.active.as_mut().filter(|_| !self.is_synced) {
             let synced = file.sync();
             self.is_synced = true;
             if synced.is_err() {
                 self.active = None;
+                let from = self.unsure.map_or(self.kept, |(from, _)| from);
+                self.unsure = Some((from, self.next));
             }
+            self.kept = self.next;
             synced?;
         }
         self.file.sync()
+    }
+
+    /// The place before which the disk has everything that was not acknowledged.
+    pub(crate) fn synced(&self) -> u64 {
+        match self.unsure {
+            Some((from, to)) if to > self.position.next => from,
+            _ => self.kept,
+        }
+    }
+
+    /// Takes back what was appended last, to be appended again.
+    pub(crate) fn take_back(&mut self) {
+        let Before { next, segment: place, len } = self.before;
+        let Some(segment) = self.segments.back_mut().filter(|segment| segment.len > len) else {
+            return;
+        };
+        self.bytes -= segment.len - len;
+        (segment.next, segment.len) = (place, len);
+        segment.frames.take_from(place);
+        segment.index.retain(|&(_, at)| at < len);
+        if self.active.is_none() {
+            // What is not cut is found twice, and told apart then.
+            let file = self.fs.open(&segment.path, Open::Write);
+            let _ = file.and_then(|mut file| file.cut(len));
+        }
+        self.next = next;
+        self.kept = self.kept.min(next);
+        self.unsure = self.unsure.filter(|&(from, _)| from < next);
     }
 
     /// The other side has all before `next`.
@@ -203,15 +254,30 @@ impl Log {
             self.is_synced = true;
         }
         self.prepare()?;
-        self.file.write(self.position)?;
-        let may_go = self.segments.front().is_some_and(|front| front.next <= next);
-        let is_last = self.segments.len() == 1 && self.active.is_some();
-        if may_go && !is_last {
-            // Else they would be missing after power loss.
-            self.file.sync()?;
-            self.drop_acknowledged();
+        loop {
+            let may_go = self.segments.front().is_some_and(|front| front.next <= next);
+            let is_last = self.segments.len() == 1 && self.active.is_some();
+            let noted = self.file.write(self.position).and_then(|()| {
+                // Else they would be missing after power loss.
+                if may_go && !is_last { self.file.sync() } else { Ok(()) }
+            });
+            match noted {
+                Ok(()) if may_go && !is_last => self.drop_acknowledged(),
+                // A disk that is full may have no room to say so: then what the other side has goes
+                // first. At worst power loss makes a gap of it that is told for nothing.
+                Err(error) if may_go && is_full(&error) => {
+                    if is_last {
+                        (self.active, self.is_synced) = (None, true);
+                    }
+                    if self.drop_front() {
+                        continue;
+                    }
+                    return Err(error);
+                }
+                noted => return noted,
+            }
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Deletes what is acknowledged. A file that cannot be deleted is found again, and deleted then.
@@ -225,10 +291,15 @@ impl Log {
         }
     }
 
-    fn drop_front(&mut self) {
+    /// Whether there is more room now.
+    fn drop_front(&mut self) -> bool {
         let front = self.segments.pop_front().expect("there is one");
-        let _ = self.fs.remove(&front.path);
+        let removed = self.fs.remove(&front.path);
+        // What is not there any more need not be kept.
+        let unsure = self.unsure.map(|(from, to)| (from.max(front.next), to));
+        self.unsure = unsure.filter(|(from, to)| from < to);
         self.bytes -= front.len;
+        removed.is_ok()
     }
 
     /// Whether there is more than may be, and the oldest is to go.
@@ -248,9 +319,17 @@ impl Log {
             (self.active, self.is_synced) = (None, true);
         }
         // The place stays, so that who reads on finds out; only the count is new.
-        self.file.write(position)?;
-        self.position = position;
-        self.drop_front();
+        match self.file.write(position) {
+            Err(error) if !is_full(&error) => return Err(error),
+            noted => {
+                self.position = position;
+                self.drop_front();
+                if noted.is_err() {
+                    // There was no room for it, and now there may be; else it comes with the next.
+                    let _ = self.file.write(position);
+                }
+            }
+        }
         Ok(Some(to))
     }
 
@@ -261,8 +340,8 @@ impl Log {
 
     /// Counts places anew, as the other side knows some of this counting that we do not.
     pub(crate) fn recount(&mut self, count: u64) -> io::Result<()> {
+        self.seal()?;
         self.position.count = count;
-        self.active = None;
         self.file.write(self.position)?;
         self.file.sync()
     }

@@ -93,6 +93,9 @@ pub(super) struct MemoryWorker {
     sync_at: Option<i64>,
     retry_at: Option<i64>,
     is_gone: bool,
+    is_read: bool,
+    /// Power loss does not take the name of the file.
+    is_named: bool,
 }
 
 impl MemoryWorker {
@@ -103,10 +106,8 @@ impl MemoryWorker {
         bell: Arc<Bell>,
     ) -> Result<(Self, Memory), SpoolError> {
         let io = |error| SpoolError::new(&dir, Cause::Io(error));
-        let file = PositionFile::open(fs.clone(), dir.join(position::NAME)).map_err(io)?;
-        let Position { count, next, .. } = file.on_disk.unwrap_or_default();
-        let between = Between { wanted: (count, next), noted: (count, next), ..Between::default() };
-        let between = Arc::new(Mutex::new(between));
+        let file = PositionFile::unread(fs.clone(), dir.join(position::NAME));
+        let between = Arc::<Mutex<Between>>::default();
         let mut worker = Self {
             fs,
             dir: dir.clone(),
@@ -117,6 +118,8 @@ impl MemoryWorker {
             sync_at: None,
             retry_at: None,
             is_gone: false,
+            is_read: false,
+            is_named: false,
         };
         match worker.prepare() {
             Ok(()) => {}
@@ -127,6 +130,14 @@ impl MemoryWorker {
             Err(error) if is_of_disk(&error) => {}
             Err(error) => return Err(io(error)),
         }
+        // Behind the lock, so that nobody writes to it any more.
+        worker.file.read().map_err(io)?;
+        worker.is_read = true;
+        let Position { count, next, .. } = worker.file.on_disk.unwrap_or_default();
+        {
+            let mut between = lock(&between);
+            (between.wanted, between.noted) = ((count, next), (count, next));
+        }
         Ok((worker, Memory { between, bell }))
     }
 
@@ -134,7 +145,11 @@ impl MemoryWorker {
         if self.lock.is_none() {
             self.fs.make_dir(&self.dir)?;
             let lock = self.fs.lock(&self.dir.join(LOCK))?;
-            self.lock = Some(lock.ok_or(io::ErrorKind::WouldBlock)?);
+            let lock = lock.ok_or(io::ErrorKind::WouldBlock)?;
+            if self.is_read {
+                self.file.reread()?;
+            }
+            self.lock = Some(lock);
         }
         Ok(())
     }
@@ -143,6 +158,10 @@ impl MemoryWorker {
         self.prepare()?;
         let (count, next) = wanted;
         self.file.write(Position { count, next, ..Position::default() })?;
+        if !self.is_named {
+            self.fs.sync_dir(&self.dir)?;
+            self.is_named = true;
+        }
         match self.sync {
             Sync::Always => self.file.sync()?,
             Sync::Every(ns) => {

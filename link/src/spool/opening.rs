@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, sync::Arc};
 use super::{
     error::{Cause, SpoolError},
     fs::Fs,
-    log::{LOCK, Log},
+    log::{Before, LOCK, Log},
     position::{self, Position, PositionFile},
     recover::{self, Damage},
     runs::Runs,
@@ -52,16 +52,20 @@ impl Log {
             writer: FrameWriter::new(&subject.format, NEWEST, subject.packed),
             lock: None,
             position: Position { count: fresh, ..Position::default() },
-            file: PositionFile::open(fs, dir.join(position::NAME)).map_err(io)?,
+            file: PositionFile::unread(fs, dir.join(position::NAME)),
             segments: VecDeque::new(),
             active: None,
             next: 0,
             start: 0,
             begun: now,
             is_synced: true,
+            kept: 0,
+            unsure: None,
+            before: Before::default(),
             bytes: 0,
             buffer: Vec::new(),
             has_dir: false,
+            is_read: false,
             dir: dir.clone(),
         };
         match log.prepare() {
@@ -72,6 +76,9 @@ impl Log {
             }
             Err(error) => return Err(io(error)),
         }
+        // Behind the lock, so that nobody writes to it any more.
+        log.file.read().map_err(io)?;
+        log.is_read = true;
         let opened = log.recover()?;
         // What cannot be reserved now is reserved before the first write.
         let _ = log.reserve();
@@ -86,7 +93,11 @@ impl Log {
         }
         if self.lock.is_none() {
             let lock = self.fs.lock(&self.dir.join(LOCK))?;
-            self.lock = Some(lock.ok_or(io::ErrorKind::WouldBlock)?);
+            let lock = lock.ok_or(io::ErrorKind::WouldBlock)?;
+            if self.is_read {
+                self.file.reread()?;
+            }
+            self.lock = Some(lock);
         }
         Ok(())
     }
@@ -109,8 +120,8 @@ impl Log {
         }
         self.segments = found.segments.into();
         self.bytes = self.segments.iter().map(|segment| segment.len).sum();
-        let (front, back) = (self.segments.front(), self.segments.back());
-        self.next = back.map_or(0, |back| back.next);
+        let front = self.segments.front();
+        self.next = self.segments.iter().map(|segment| segment.next).max().unwrap_or(0);
         match self.file.on_disk {
             Some(position) => self.position = position,
             // Whoever reads the places counts anew if the counting is another.
@@ -123,7 +134,7 @@ impl Log {
             }
         }
         self.next = self.next.max(self.position.reserved);
-        self.start = self.next;
+        (self.start, self.kept) = (self.next, self.next);
         self.drop_acknowledged();
         let mut frames = Runs::default();
         for segment in &self.segments {

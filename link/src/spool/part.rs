@@ -20,7 +20,7 @@ pub(crate) struct Segment {
     pub(crate) frames: Runs,
     /// Some places and where their records are.
     pub(crate) index: Vec<(u64, u64)>,
-    /// Its head was lost, and is that of another: nobody knows when it was begun.
+    /// Its head is lost, and that of another serves: nobody knows when it was begun.
     pub(crate) is_guessed: bool,
 }
 

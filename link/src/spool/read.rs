@@ -30,8 +30,12 @@ pub(crate) struct Piece {
 }
 
 impl Log {
-    /// What is kept from `from` on, about `most` bytes of it; empty behind the last.
-    pub(crate) fn read(&self, from: u64, most: usize) -> io::Result<Piece> {
+    /// What is kept from `from` on, about `most` bytes of it; empty behind the last. With care, as after
+    /// a failure, no more is touched than up to where the next reading may begin.
+    ///
+    /// # Errors
+    /// The system's, with its number where bytes of an open file cannot be read.
+    pub(crate) fn read(&self, from: u64, most: usize, with_care: bool) -> io::Result<Piece> {
         let mut piece = Piece { from, to: from, items: Vec::new() };
         let Some(n) = self.segments.iter().position(|segment| segment.next > from) else {
             // An earlier process may have given out places of which nothing is here.
@@ -53,7 +57,10 @@ impl Log {
             piece.skip(segment.head.first, reason);
             return Ok(piece);
         }
-        let mut file = self.fs.open(self.path_of(n), Open::Read)?;
+        let mut file = self.fs.open(self.path_of(n), Open::Read).map_err(|error| {
+            // That says nothing of what is in it.
+            io::Error::new(error.kind(), format!("it cannot be opened: {error}"))
+        })?;
         let index = segment.index.partition_point(|&(place, _)| place <= from);
         let Some(&(_, at)) = index.checked_sub(1).and_then(|n| segment.index.get(n)) else {
             // The first record is behind damage.
@@ -61,10 +68,18 @@ impl Log {
             piece.skip(first, Gap::Source);
             return Ok(piece);
         };
-        let mut scan = Scan::new(&mut *file, at, segment.len);
+        let step = segment.index.get(index).filter(|(place, _)| with_care && *place < segment.next);
+        let (end, len) = step.copied().unwrap_or((segment.next, segment.len));
+        let mut scan = Scan::new(&mut *file, at, len);
         let mut bytes = 0;
-        while bytes < most && piece.to < segment.next {
-            let Some(found) = scan.next()? else { break };
+        while bytes < most && piece.to < end {
+            let found = match scan.next() {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                // What was read is whole; the next reading begins with what was not.
+                Err(_) if piece.to > from => return Ok(piece),
+                Err(error) => return Err(error),
+            };
             let Found::Record { place, body, .. } = found else { continue };
             let Some((to, kept)) = self.decode(segment, place, body) else { continue };
             if to <= from {
@@ -77,16 +92,21 @@ impl Log {
             piece.items.push((place.max(from), kept));
             piece.to = to;
         }
-        if bytes < most && piece.to < segment.next {
-            piece.skip(segment.next, Gap::Source);
+        if bytes < most && piece.to < end {
+            piece.skip(end, Gap::Source);
         }
         Ok(piece)
     }
 
-    /// Gives up what a segment holds from a place on, as it cannot be read.
+    /// Gives up what a segment holds from a place on up to where the next reading may begin, as it
+    /// cannot be read.
     pub(crate) fn pass_over(&self, from: u64) -> Piece {
         let mut piece = Piece { from, to: from, items: Vec::new() };
-        let to = self.segments.iter().map(|segment| segment.next).find(|&next| next > from);
+        let segment = self.segments.iter().find(|segment| segment.next > from);
+        let to = segment.map(|segment| {
+            let mut steps = segment.index.iter().map(|&(place, _)| place);
+            steps.find(|&place| place > from).map_or(segment.next, |to| to.min(segment.next))
+        });
         piece.skip(to.unwrap_or(from + 1), Gap::Source);
         piece
     }
@@ -130,7 +150,8 @@ fn translate(segment: &Segment, now: Moment, frame: &mut Frame) {
     header.entered = bring(header.entered);
     if segment.head.line == TimeLine::Clock {
         header.time = bring(header.time);
-        let more = if segment.is_guessed { u32::MAX } else { WALL_UNCERTAINTY_NS };
+        let is_guessed = segment.is_guessed || segment.head.is_guessed;
+        let more = if is_guessed { u32::MAX } else { WALL_UNCERTAINTY_NS };
         header.uncertainty_ns = header.uncertainty_ns.saturating_add(more);
     }
 }

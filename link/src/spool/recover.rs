@@ -36,6 +36,24 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// What a disk has once failed to keep was written again, to the next segment. That holds where it
+    /// came to an end.
+    fn drop_doubles(&mut self) {
+        for n in 1..self.segments.len() {
+            let (before, next) = self.segments.split_at_mut(n);
+            let (one, next) = (before.last_mut().expect("not empty"), &mut next[0]);
+            if next.head.first >= one.next {
+                continue;
+            }
+            if next.next >= one.next {
+                one.next = next.head.first.max(one.head.first);
+                one.frames.take_from(one.next);
+            } else {
+                next.frames.take_below(one.next);
+            }
+        }
+    }
+
     /// Segments of one life follow each other without a hole, so one that ends early was cut.
     fn note_missing(&mut self) {
         for pair in self.segments.windows(2) {
@@ -129,6 +147,7 @@ pub(crate) fn read_dir(
         folder.segments.push(segment);
     }
     folder.note_missing();
+    folder.drop_doubles();
     Ok(folder)
 }
 

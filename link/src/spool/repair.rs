@@ -15,7 +15,7 @@ use super::{
     log::LOCK,
     part::Segment,
     recover::{Damage, place_behind},
-    segment::{Found, Scan, name, place_of, put_record},
+    segment::{Found, Scan, SegmentHead, name, place_of, put_record},
 };
 use crate::wire::Message;
 
@@ -102,7 +102,9 @@ fn copy(dir: &Path) -> io::Result<PathBuf> {
 
 /// Writes a segment beside it, and puts that in its place.
 fn rewrite(segment: &Segment) -> io::Result<()> {
-    let mut bytes = segment.head.put();
+    // What was guessed stays a guess.
+    let is_guessed = segment.is_guessed || segment.head.is_guessed;
+    let mut bytes = SegmentHead { is_guessed, ..segment.head.clone() }.put();
     let mut file = HostFs.open(&segment.path, Open::Read)?;
     let at = segment.index.first().map_or(segment.len, |&(_, at)| at);
     let mut scan = Scan::new(&mut *file, at, segment.len);

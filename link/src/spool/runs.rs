@@ -47,6 +47,18 @@ impl Runs {
         taken
     }
 
+    /// Takes out the places from `from` on.
+    pub fn take_from(&mut self, from: u64) {
+        while let Some(run) = self.runs.back_mut().filter(|run| run.1 > from) {
+            self.count -= run.1 - run.0.max(from);
+            if run.0 < from {
+                run.1 = from;
+                break;
+            }
+            self.runs.pop_back();
+        }
+    }
+
     /// Whether a place is among them.
     pub fn contains(&self, place: u64) -> bool {
         let n = self.runs.partition_point(|run| run.1 <= place);

@@ -13,7 +13,8 @@
 //! `length` of the head counts all of it; texts have their length in two bytes before them; `format` is a
 //! number of properties (u16) and as many names and values, see [`describe`](crate::wire::describe).
 //! Sums are XXH3 with 64 bits and no seed: of the head, of a record's body, and of the 24 bytes of its own
-//! head (the lower 32 bits). `place` is that of the frame, or the first that a gap is about. Two clocks
+//! head (the lower 32 bits). `line` is 1 where times are on the host's clock, and 2 more where the head was
+//! lost and is that of a neighbour. `place` is that of the frame, or the first that a gap is about. Two clocks
 //! at one moment say when things happened. Little-endian throughout.
 
 use std::{io, path::Path};
@@ -54,6 +55,8 @@ pub struct SegmentHead {
     pub wire: u8,
     /// Which line the times of its frames are on.
     pub line: TimeLine,
+    /// The head is that of another segment, as its own was lost: when it was begun is not known.
+    pub is_guessed: bool,
     /// Which counting the places belong to.
     pub count: u64,
     /// The first place of the process that wrote it: another process wrote what is before.
@@ -73,7 +76,10 @@ impl SegmentHead {
         let mut out = Vec::new();
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&[self.wire, u8::from(self.line == TimeLine::Clock)]);
+        out.extend_from_slice(&[
+            self.wire,
+            u8::from(self.line == TimeLine::Clock) | (u8::from(self.is_guessed) << 1),
+        ]);
         out.extend_from_slice(&[0; 4]);
         for number in [self.count, self.life, self.first] {
             out.extend_from_slice(&number.to_le_bytes());
@@ -145,8 +151,9 @@ impl SegmentHead {
             format.push((cursor.text(text)?.to_owned(), cursor.text(text)?.to_owned()));
         }
         cursor.end()?;
-        let line = if line == 1 { TimeLine::Clock } else { TimeLine::Shared };
-        Ok(Self { wire, line, count, life, first, begun, edge, format })
+        let is_guessed = line & 2 != 0;
+        let line = if line & 1 == 1 { TimeLine::Clock } else { TimeLine::Shared };
+        Ok(Self { wire, line, is_guessed, count, life, first, begun, edge, format })
     }
 }
 

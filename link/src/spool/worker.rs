@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    fs::is_full,
     handle::{NOTHING, Shared, State, Status, lock, room_for},
     keeper::Job,
     log::{Kept, Log},
@@ -20,8 +21,12 @@ const BATCH: usize = 256;
 /// As many times before something is read.
 const BATCHES: u32 = 32;
 const PIECE: usize = 256 << 10;
-/// Attempts to read a place before what is there is given up.
-const READS: u32 = 8;
+/// How long what is on disk must be unreadable to be given up, and how long what follows on such: disks
+/// of a network come back.
+const PATIENCE_NS: i64 = 120_000_000_000;
+const PATIENCE_MORE_NS: i64 = 2_000_000_000;
+/// What the system says of a disk that cannot read what is on it: `EIO`, or a wrong checksum.
+const UNREADABLE: i32 = if cfg!(windows) { 23 } else { 5 };
 
 /// A log, and what was asked of it.
 #[derive(Debug)]
@@ -34,12 +39,20 @@ pub(super) struct Worker {
     failing: Option<Failing>,
     /// When the disk is to be told to keep what was written.
     sync_at: Option<i64>,
-    synced: u64,
     acknowledged: u64,
-    /// Where reading has failed, and how often.
-    unread: (u64, u32),
+    unread: Option<Unread>,
+    /// The place behind what was given up last.
+    given_up: u64,
     read_at: i64,
     failures: u64,
+}
+
+/// Where reading fails, since when, and why.
+#[derive(Debug)]
+struct Unread {
+    from: u64,
+    since: i64,
+    cause: String,
 }
 
 #[derive(Debug)]
@@ -50,7 +63,7 @@ struct Failing {
 
 impl Worker {
     pub(super) fn new(log: Log, shared: Arc<Shared>, settings: &Settings) -> Self {
-        let (synced, acknowledged) = (log.start, log.position.next);
+        let acknowledged = log.position.next;
         let (when_full, sync) = (settings.when_full, settings.sync);
         let mut worker = Self {
             log,
@@ -59,9 +72,9 @@ impl Worker {
             sync,
             failing: None,
             sync_at: None,
-            synced,
             acknowledged,
-            unread: (0, 0),
+            unread: None,
+            given_up: NOTHING,
             read_at: 0,
             failures: 0,
         };
@@ -97,7 +110,15 @@ impl Worker {
         if batch.is_empty() {
             return Ok(false);
         }
-        let written = self.log.append(batch.iter().map(|(place, kept)| (*place, kept)));
+        let mut written = self.log.append(batch.iter().map(|(place, kept)| (*place, kept)));
+        if self.sync == Sync::Always
+            && written.is_ok()
+            && let Err(error) = self.log.sync()
+        {
+            // What the disk has not kept is not written.
+            self.log.take_back();
+            written = Err(error);
+        }
         let count = *written.as_ref().unwrap_or(&0);
         let room = |batch: &[(u64, Kept)]| batch.iter().map(|(_, kept)| room_for(kept)).sum();
         self.shared.bytes.store(self.log.bytes, Relaxed);
@@ -109,10 +130,7 @@ impl Worker {
             }
         }
         written?;
-        if self.sync == Sync::Always {
-            self.log.sync()?;
-            self.synced = self.log.next;
-        } else if let Sync::Every(ns) = self.sync {
+        if let Sync::Every(ns) = self.sync {
             self.sync_at.get_or_insert(now.saturating_add(ns));
         }
         while self.log.is_over() {
@@ -129,12 +147,13 @@ impl Worker {
         Ok(evicted.is_some())
     }
 
-    fn sync(&mut self, now: i64) -> io::Result<()> {
-        if self.sync_at.is_some_and(|at| now >= at) {
+    fn sync(&mut self, now: i64) -> io::Result<bool> {
+        let is_due = self.sync_at.is_some_and(|at| now >= at);
+        if is_due {
             self.log.sync()?;
-            (self.sync_at, self.synced) = (None, self.log.next);
+            self.sync_at = None;
         }
-        Ok(())
+        Ok(is_due)
     }
 
     /// Reads what was asked for, if the last piece was taken; whether there was something.
@@ -143,17 +162,23 @@ impl Worker {
         if from == NOTHING || now < self.read_at || lock(&self.shared.piece).is_some() {
             return false;
         }
-        let piece = match self.log.read(from, PIECE) {
+        let since = self.unread.take().filter(|unread| unread.from == from).map(|it| it.since);
+        let piece = match self.log.read(from, PIECE, since.is_some()) {
             Ok(piece) => piece,
-            Err(_) => {
+            Err(error) => {
                 self.failures += 1;
-                let tries = if self.unread.0 == from { self.unread.1 + 1 } else { 1 };
-                self.unread = (from, tries);
-                if tries < READS {
+                let is_more = from == self.given_up;
+                let patience = if is_more { PATIENCE_MORE_NS } else { PATIENCE_NS };
+                let since = since.unwrap_or(now);
+                let is_lost = error.raw_os_error() == Some(UNREADABLE);
+                if !is_lost || now.saturating_sub(since) < patience {
+                    self.unread = Some(Unread { from, since, cause: error.to_string() });
                     self.read_at = now.saturating_add(RETRY_NS);
-                    return false;
+                    return true;
                 }
-                self.log.pass_over(from)
+                let piece = self.log.pass_over(from);
+                self.given_up = piece.to;
+                piece
             }
         };
         if piece.from == piece.to {
@@ -179,7 +204,7 @@ impl Worker {
                 Ok(false) => break,
                 // The oldest make room for the newest, if room is what is missing.
                 Err(error)
-                    if error.kind() == io::ErrorKind::StorageFull
+                    if is_full(&error)
                         && self.when_full == WhenFull::EvictOldest
                         && self.log.segments.len() > 1 =>
                 {
@@ -189,7 +214,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
         }
-        self.sync(now)?;
+        did |= self.sync(now)?;
         self.shared.written.store(self.log.next, Relaxed);
         Ok(did)
     }
@@ -205,9 +230,10 @@ impl Worker {
             state,
             bytes: self.log.bytes,
             segments: self.log.segments.len() as u64,
+            unread: self.unread.as_ref().map(|unread| unread.cause.clone()),
             queue: 0,
             written: self.log.next,
-            synced: self.synced,
+            synced: self.log.synced(),
             lost: self.log.position.lost,
             failures: self.failures,
         };
@@ -251,7 +277,8 @@ impl Job for Worker {
                 waker.wake_by_ref();
             }
         }
-        let is_read_late = self.unread.1 > 0 && self.shared.wanted.load(Relaxed) == self.unread.0;
+        let wanted = self.shared.wanted.load(Relaxed);
+        let is_read_late = self.unread.as_ref().is_some_and(|unread| unread.from == wanted);
         let wakes = [
             self.failing.as_ref().map(|failing| failing.retry_at),
             self.sync_at,

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -26,9 +27,16 @@ struct State {
     life: u64,
     random: Random,
     capacity: usize,
+    /// What is said when there is no room.
+    full: io::ErrorKind,
+    /// What is written over takes room as well.
+    copies: bool,
     refuses: Option<io::ErrorKind>,
     refuses_reads: bool,
+    refuses_opens: bool,
+    spoiled: Option<(PathBuf, Range<usize>)>,
     short: f64,
+    forgets: f64,
     operations: u64,
     dies_at: Option<u64>,
 }
@@ -38,8 +46,36 @@ struct Content {
     bytes: Vec<u8>,
     synced: Vec<u8>,
     pending: Vec<Change>,
+    /// Where nothing was written, which takes no room.
+    holes: Vec<Range<usize>>,
     /// Whether its name survives power loss.
     is_named: bool,
+}
+
+impl Content {
+    fn used(&self) -> usize {
+        self.bytes.len() - self.holes.iter().map(Range::len).sum::<usize>()
+    }
+
+    /// How much more room it takes to write these.
+    fn more(&self, write: &Range<usize>) -> usize {
+        let behind = write.end.saturating_sub(self.bytes.len().max(write.start));
+        let common = |hole: &Range<usize>| {
+            hole.end.min(write.end).saturating_sub(hole.start.max(write.start))
+        };
+        behind + self.holes.iter().map(common).sum::<usize>()
+    }
+
+    fn fill(&mut self, write: &Range<usize>) {
+        if write.start > self.bytes.len() {
+            self.holes.push(self.bytes.len()..write.start);
+        }
+        let parts = |hole: &Range<usize>| {
+            let (before, behind) = (hole.end.min(write.start), hole.start.max(write.end));
+            [hole.start..before, behind..hole.end]
+        };
+        self.holes = self.holes.iter().flat_map(parts).filter(|hole| !hole.is_empty()).collect();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -70,9 +106,14 @@ impl SimDisk {
             life: 0,
             random: Random::new(seed),
             capacity: usize::MAX,
+            full: io::ErrorKind::StorageFull,
+            copies: false,
             refuses: None,
             refuses_reads: false,
+            refuses_opens: false,
+            spoiled: None,
             short: 0.0,
+            forgets: 0.0,
             operations: 0,
             dies_at: None,
         })))
@@ -87,6 +128,14 @@ impl SimDisk {
         self.state().capacity = bytes;
     }
 
+    /// All room there is now is taken; what is said then; and whether what is written over takes room
+    /// too, as on a file system that never writes in place.
+    pub fn fill(&self, full: io::ErrorKind, copies: bool) {
+        let mut state = self.state();
+        state.capacity = state.files.values().map(Content::used).sum();
+        (state.full, state.copies) = (full, copies);
+    }
+
     /// Whether all that changes something is refused, and how.
     pub fn refuse(&self, kind: Option<io::ErrorKind>) {
         self.state().refuses = kind;
@@ -97,9 +146,25 @@ impl SimDisk {
         self.state().refuses_reads = refuses;
     }
 
+    /// Whether files cannot be opened to be read.
+    pub fn refuse_opens(&self, refuses: bool) {
+        self.state().refuses_opens = refuses;
+    }
+
+    /// Bytes of a file cannot be read.
+    pub fn spoil(&self, path: &Path, bytes: Range<usize>) {
+        self.state().spoiled = Some((path.to_owned(), bytes));
+    }
+
     /// How often less is written or read than was asked.
     pub fn set_short(&self, probability: f64) {
         self.state().short = probability;
+    }
+
+    /// How often a file cannot be synced. As systems do, what was to be kept is then held for kept: the
+    /// next time succeeds, what was written is still read, and power loss takes it.
+    pub fn set_forgets(&self, probability: f64) {
+        self.state().forgets = probability;
     }
 
     /// How many operations there were.
@@ -157,7 +222,8 @@ impl SimDisk {
 
     /// Puts bytes in the place of a file, as damage does.
     pub fn put(&self, path: &Path, bytes: Vec<u8>) {
-        let content = Content { synced: bytes.clone(), bytes, pending: Vec::new(), is_named: true };
+        let (pending, holes) = (Vec::new(), Vec::new());
+        let content = Content { synced: bytes.clone(), bytes, pending, holes, is_named: true };
         self.state().files.insert(path.to_owned(), content);
     }
 
@@ -205,6 +271,9 @@ impl Fs for SimDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn File>> {
         let life = self.life();
         let mut state = self.begin(life)?;
+        if how == Open::Read && state.refuses_opens {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         if !state.files.contains_key(path) {
             if how == Open::Read {
                 return Err(io::ErrorKind::NotFound.into());
@@ -290,8 +359,11 @@ impl State {
 impl File for SimFile {
     fn read_at(&mut self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut state = self.disk.begin(self.life)?;
-        if state.refuses_reads {
-            return Err(io::Error::other("the disk cannot be read"));
+        let is_spoiled = state.spoiled.as_ref().is_some_and(|(path, bytes)| {
+            *path == self.path && bytes.start < at as usize + into.len() && bytes.end > at as usize
+        });
+        if state.refuses_reads || is_spoiled {
+            return Err(io::Error::from_raw_os_error(5));
         }
         let most = state.some(into.len());
         let bytes = &state.content(&self.path)?.bytes;
@@ -304,17 +376,19 @@ impl File for SimFile {
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.change(self.life)?;
         let is_last = state.dies_at == Some(state.operations);
-        let used: usize = state.files.values().map(|content| content.bytes.len()).sum();
-        let own = state.content(&self.path)?.bytes.len();
-        let grows = (at as usize + bytes.len()).saturating_sub(own);
+        let used: usize = state.files.values().map(Content::used).sum();
+        let write = at as usize..at as usize + bytes.len();
+        let more = state.content(&self.path)?.more(&write);
+        let grows = if state.copies { bytes.len() } else { more };
         let room = state.capacity.saturating_sub(used);
         let mut len = bytes.len() - grows.saturating_sub(room).min(bytes.len());
         if len == 0 && !bytes.is_empty() {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(state.full.into());
         }
         len = if is_last { state.random.below(len as u64 + 1) as usize } else { state.some(len) };
         let content = state.content(&self.path)?;
         let change = Change::Write(at as usize, bytes[..len].to_vec());
+        content.fill(&(at as usize..at as usize + len));
         change.apply(&mut content.bytes);
         content.pending.push(change);
         Ok(len)
@@ -329,6 +403,15 @@ impl File for SimFile {
         let mut state = self.disk.change(self.life)?;
         let content = state.content(&self.path)?;
         let change = Change::Cut(len as usize);
+        // What is behind the cut takes no room; what it adds is a hole.
+        let (have, len) = (content.bytes.len(), len as usize);
+        content.holes.retain_mut(|hole| {
+            hole.end = hole.end.min(len);
+            hole.start < hole.end
+        });
+        if len > have {
+            content.holes.push(have..len);
+        }
         change.apply(&mut content.bytes);
         content.pending.push(change);
         Ok(())
@@ -336,9 +419,16 @@ impl File for SimFile {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.change(self.life)?;
+        let probability = state.forgets;
+        let forgets = probability > 0.0 && state.random.happens(probability);
         let content = state.content(&self.path)?;
-        content.synced.clone_from(&content.bytes);
-        content.pending.clear();
+        let pending = std::mem::take(&mut content.pending);
+        if forgets {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        for change in pending {
+            change.apply(&mut content.synced);
+        }
         Ok(())
     }
 }

@@ -156,9 +156,10 @@ fn what_cannot_be_read_is_passed_over_and_told() {
     }
     disk.refuse_reads(true);
     process.spool.want(0);
-    for _ in 0..7 {
+    for _ in 0..480 {
         process.work(250 * MS);
         assert!(process.spool.take_piece().is_none(), "it may come back");
+        assert!(process.spool.status().unread.is_some());
     }
     process.work(250 * MS);
     let piece = process.spool.take_piece().expect("given up");
@@ -166,4 +167,112 @@ fn what_cannot_be_read_is_passed_over_and_told() {
     disk.refuse_reads(false);
     let rest = process.tags(piece.to);
     assert_eq!(rest, (piece.to..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_takes_what_makes_room() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        for copies in [false, true] {
+            let disk = SimDisk::new(1);
+            let mut process = Process::start(&disk, &settings(WhenFull::Block), 0);
+            for number in 0..300 {
+                process.append(number);
+                process.work(MS);
+            }
+            disk.fill(kind, copies);
+            process.append(300);
+            process.work(MS);
+            assert!(matches!(process.spool.status().state, State::Memory(_)));
+            process.spool.acknowledge(200);
+            process.work(1_000 * MS);
+            let status = process.spool.status();
+            assert_eq!((status.state, status.queue), (State::Disk, 0), "{kind} {copies}");
+            assert_eq!(process.tags(200), (200..301).collect::<Vec<_>>());
+            disk.kill();
+            let next = Process::start(&disk, &settings(WhenFull::Block), 0);
+            assert_eq!(next.spool.opened().first, 200, "{kind} {copies}");
+        }
+    }
+}
+
+#[test]
+fn on_a_full_disk_the_oldest_go_before_it_is_noted() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        let disk = SimDisk::new(1);
+        let mut process = Process::start(&disk, &settings(WhenFull::EvictOldest), 0);
+        for number in 0..300 {
+            process.append(number);
+            process.work(MS);
+        }
+        disk.fill(kind, true);
+        for number in 300..600 {
+            process.append(number);
+            process.work(10 * MS);
+        }
+        process.work(1_000 * MS);
+        let status = process.spool.status();
+        assert_eq!((status.state, status.written), (State::Disk, 600), "{kind}");
+        let evicted = process.spool.evicted();
+        assert_eq!(status.lost, evicted);
+        assert_eq!(process.tags(evicted), (evicted..600).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_cannot_be_read_for_a_while_is_not_given_up() {
+    let disk = SimDisk::new(1);
+    let mut process = Process::start(&disk, &settings(WhenFull::Block), 0);
+    for number in 0..200 {
+        process.append(number);
+        process.work(MS);
+    }
+    // Files that cannot be opened may be there again at any time; bytes for two minutes.
+    for (opens, seconds) in [(true, 3_600), (false, 110)] {
+        disk.refuse_opens(opens);
+        disk.refuse_reads(!opens);
+        process.spool.want(0);
+        for _ in 0..seconds {
+            process.work(1_000 * MS);
+            assert!(process.spool.take_piece().is_none());
+        }
+        assert!(process.spool.status().unread.is_some());
+        disk.refuse_opens(false);
+        disk.refuse_reads(false);
+        assert_eq!(process.tags(0), (0..200).collect::<Vec<_>>());
+        assert_eq!(process.spool.status().unread, None);
+    }
+}
+
+#[test]
+fn bytes_that_cannot_be_read_cost_what_is_around_them() {
+    let disk = SimDisk::new(1);
+    let settings = crate::spool::Settings::new(DIR, 64 << 20);
+    let mut process = Process::start(&disk, &settings, 0);
+    for number in 0..2_000 {
+        process.append(number);
+    }
+    process.work(MS);
+    let paths = segments(&disk);
+    assert_eq!(paths.len(), 1);
+    disk.spoil(&paths[0], 300_000..300_001);
+    let (mut from, mut lost) = (0, 0);
+    while from < 2_000 {
+        process.spool.want(from);
+        let piece = loop {
+            process.work(250 * MS);
+            if let Some(piece) = process.spool.take_piece() {
+                break piece;
+            }
+            assert!(process.now < 1_000_000 * MS, "it comes to an end");
+        };
+        for (place, kept) in &piece.items {
+            match kept {
+                crate::spool::Kept::Frame(frame) => assert_eq!(frame.header.tag, *place),
+                crate::spool::Kept::Gap { to, .. } => lost += to - place,
+            }
+        }
+        from = piece.to;
+    }
+    // An event takes some 150 bytes at least, and a step 64 KiB.
+    assert!((1..450).contains(&lost), "{lost}");
 }

@@ -1,5 +1,6 @@
 mod crashes;
 mod damage;
+mod forgets;
 mod full;
 mod host;
 mod kill;
