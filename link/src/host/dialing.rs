@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Clock, ControlError, Opener, Running};
+use engine::{Clock, ControlError, Opener, Running, Timestamp};
 use tokio::task::JoinSet;
 
 use super::{
@@ -238,13 +238,26 @@ struct Watch {
     told: bool,
     told_waiting: bool,
     idle_looks: u32,
+    /// The first look.
+    began: Option<Timestamp>,
 }
 
 impl Watch {
     fn new(shared: Arc<Shared>, session: u32, peer: Peer, handle: Handle) -> Self {
         let (was_up, ever_up, told, told_waiting) = (false, false, false, false);
-        let idle_looks = 0;
-        Self { shared, session, peer, handle, was_up, ever_up, told, told_waiting, idle_looks }
+        let (idle_looks, began) = (0, None);
+        Self {
+            shared,
+            session,
+            peer,
+            handle,
+            was_up,
+            ever_up,
+            told,
+            told_waiting,
+            idle_looks,
+            began,
+        }
     }
 
     /// Runs a link to its end, and gives the frames that did not get through.
@@ -265,7 +278,9 @@ impl Watch {
     fn look(&mut self) {
         let status = self.handle.status();
         let is_up = status.is_up && status.clock.is_some();
-        let for_ns = status.at.since(status.since);
+        // A host that lets nobody in is up again and again, and never agrees.
+        let began = *self.began.get_or_insert(status.at);
+        let for_ns = status.at.since(began);
         let (session, peer) = (self.session, self.peer.host.name.clone());
         if is_up && !self.was_up {
             let (at, again) = (status.figures.remote, self.ever_up);
@@ -277,9 +292,11 @@ impl Watch {
             let why = status.trouble.clone().or(refused);
             self.tell(&News::Down { session, peer, why, kept: None });
             (self.was_up, self.told) = (false, true);
-        } else if !status.is_up && !self.ever_up && !self.told && for_ns > FIRST_NS {
+        } else if !is_up && !self.ever_up && !self.told && for_ns > FIRST_NS {
             let addresses = self.peer.host.addresses.clone();
-            self.tell(&News::Alone { peer, addresses, why: status.trouble.clone() });
+            let refused = status.refused.as_ref().map(|(_, why)| why.clone());
+            let why = refused.or_else(|| status.trouble.clone());
+            self.tell(&News::Alone { peer, addresses, why });
             self.told = true;
         }
         if self.is_enough(&status) {
