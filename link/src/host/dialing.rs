@@ -295,7 +295,9 @@ impl Watch {
         } else if !is_up && !self.ever_up && !self.told && for_ns > FIRST_NS {
             let addresses = self.peer.host.addresses.clone();
             let refused = status.refused.as_ref().map(|(_, why)| why.clone());
-            let why = refused.or_else(|| status.trouble.clone());
+            // That much is said anyway.
+            let silent = |why: &String| why.ends_with(" does not answer");
+            let why = refused.or_else(|| status.trouble.clone().filter(|why| !silent(why)));
             self.tell(&News::Alone { peer, addresses, why });
             self.told = true;
         }
