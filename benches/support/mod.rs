@@ -16,13 +16,16 @@ pub(crate) mod variants;
 
 use std::{
     fmt::{Display, Formatter, Write as _},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use process::Usage;
 
 /// Repetitions that a figure rests on unless `--pairs` says otherwise.
 const PAIRS: usize = 9;
+/// A bench that is only tested takes seconds, even on a busy machine; one that hangs must not take
+/// all others with it.
+const TEST_MOST: Duration = Duration::from_secs(600);
 
 /// How a bench was called.
 pub(crate) struct Bench {
@@ -52,6 +55,13 @@ impl Bench {
         let (json, only) = (has("--json"), after("--case"));
         if !json {
             println!("{name}: {}; {pairs} interleaved repetitions", process::machine());
+        }
+        if test {
+            std::thread::spawn(move || {
+                std::thread::sleep(TEST_MOST);
+                eprintln!("{name}: hangs: not through after {} s", TEST_MOST.as_secs());
+                std::process::exit(124);
+            });
         }
         Self { name, test, json, pairs, only, began: Usage::now() }
     }

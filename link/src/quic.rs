@@ -22,7 +22,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -390,6 +390,8 @@ struct Live {
     allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
     kept: [usize; 2],
+    /// Beyond so many, it is looked which streams are through.
+    forget_at: usize,
     /// Nothing more will be sent on streams; what waits until the other side has it all.
     flushing: bool,
     flushed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -464,6 +466,7 @@ impl Live {
             flow,
             allowed: URGENT_MAX,
             kept: [0; 2],
+            forget_at: FORGET_LEAST,
             flushing: false,
             flushed: None,
             turns: 0,
@@ -494,7 +497,7 @@ impl Live {
             }
         }
         self.flow.set_wants_more(self.kept[1] > 0);
-        self.forget_old();
+        self.forget_acknowledged();
         self.kept != before
     }
 
@@ -505,15 +508,16 @@ impl Live {
         }
     }
 
-    /// Streams that are through are kept for a while, so that they can still be given up.
-    fn forget_old(&mut self) {
-        const OVER_MAX: usize = 64;
-        let is_over = |(_, writer): &(&StreamKey, &Writer)| writer.is_over;
-        let over = self.writers.iter().filter(is_over).count();
-        if over > OVER_MAX {
-            let oldest = self.writers.iter().find(is_over).map(|(key, _)| *key);
-            oldest.and_then(|oldest| self.writers.remove(&oldest));
+    /// Lets go of frames' streams that the other side has in full. All others are kept: they can still
+    /// be given up, and are waited for at the end.
+    fn forget_acknowledged(&mut self) {
+        if self.writers.len() <= self.forget_at {
+            return;
         }
+        self.writers.retain(|key, writer| {
+            !matches!(key, StreamKey::Frame { .. }) || !writer.is_over || !writer.is_acknowledged()
+        });
+        self.forget_at = (2 * self.writers.len()).max(FORGET_LEAST);
     }
 
     /// What happened next; its bytes are in `given`.
@@ -647,6 +651,8 @@ enum Happened {
 
 /// Datagrams that may wait behind one that has no room.
 const LATER_MAX: usize = 64;
+/// Streams that are kept before it is looked which are through.
+const FORGET_LEAST: usize = 64;
 /// Pieces of a stream that are read at once.
 const CHUNKS: usize = 16;
 /// How soon it is looked whether datagrams that wait have become fewer.
@@ -695,6 +701,12 @@ impl Writer {
         if let Some(stream) = &self.stream {
             drop(stream.set_priority(priority));
         }
+    }
+
+    /// Whether the other side has all of it, or does not want it.
+    fn is_acknowledged(&self) -> bool {
+        let context = &mut Context::from_waker(Waker::noop());
+        self.stream.as_ref().is_none_or(|stream| pin!(stream.stopped()).poll(context).is_ready())
     }
 
     fn held(&self) -> usize {

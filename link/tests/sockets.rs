@@ -5,7 +5,7 @@ mod support;
 use std::{future::poll_fn, time::Duration};
 
 use link::{
-    driver::{Calls, Ended, Event, Settings, turn_away},
+    driver::{Calls, Connection, Ended, Event, Settings, turn_away},
     session::{SessionConfig, StreamKey, Timing},
     testing::{Relay, Way, Weather},
     wire::{ByeReason, Hello, Message, NEWEST, OLDEST, put_preamble},
@@ -14,6 +14,7 @@ use support::{
     BACK, BULK, EVENTS, Host, LONG, MS, SENSOR, Trust, bulk, called, client, config, dial, dialer,
     drain, event, found, host, pace, send, server, signal, trust,
 };
+use tokio::task::JoinHandle;
 
 /// Two hosts, the first of which calls the second by a network of such weathers.
 fn hosts(
@@ -214,45 +215,77 @@ async fn who_is_turned_away_hears_why_and_may_call_again() {
     refuses.abort();
 }
 
+/// A connection on which who calls has greeted, and who counts sevens on it on the other side: until
+/// there are so many, when he gives the connection back, or it is down.
+async fn counted(
+    trust: &Trust,
+    most: usize,
+) -> (Box<dyn Connection>, JoinHandle<(usize, Option<Box<dyn Connection>>)>) {
+    let endpoint = server(trust);
+    let mut calls = dialer(trust, endpoint.local_addr().expect("bound"));
+    let mut listener = endpoint.listener();
+    let counts = tokio::spawn(async move {
+        let mut there = listener.accept().await.expect("somebody calls").connection;
+        let mut count = 0;
+        while count < most {
+            let came = poll_fn(|context| {
+                there.poll_event(context).map(|event| match event {
+                    Event::Stream { bytes, .. } => {
+                        Some(bytes.iter().filter(|byte| **byte == 7).count())
+                    }
+                    Event::Down(_) => None,
+                    _ => Some(0),
+                })
+            });
+            let Some(came) = came.await else { return (count, None) };
+            count += came;
+        }
+        (count, Some(there))
+    });
+    calls.call();
+    let called = poll_fn(|context| calls.poll_connection(context)).await;
+    let mut here = called.expect("somebody listens");
+    let mut hello = Vec::new();
+    put_preamble(&mut hello, OLDEST);
+    let (graph, session) = ([1; 16], [2; 16]);
+    let (newest, oldest, life, edges) = (NEWEST, OLDEST, 1, Vec::new());
+    let hello_of = Hello { newest, oldest, graph, session, life, edges };
+    Message::Hello(Box::new(hello_of)).put(&mut hello, 0);
+    assert!(!hello.contains(&7));
+    here.stream(StreamKey::Control, hello.into(), 2, false);
+    (here, counts)
+}
+
 #[tokio::test]
 async fn what_waits_for_the_other_side_is_flushed_though_nobody_asks_for_events() {
     /// More than the other side takes before somebody reads it.
     const BYTES: usize = 40 << 20;
-    let trust = trust();
-    let endpoint = server(&trust);
-    let address = endpoint.local_addr().expect("bound");
-    let mut listener = endpoint.listener();
-    let mut calls = dialer(&trust, address);
-    let reads = tokio::spawn(async move {
-        let mut there = listener.accept().await.expect("somebody calls").connection;
-        let mut count = 0;
-        while count < BYTES {
-            count += poll_fn(|context| {
-                there.poll_event(context).map(|event| match event {
-                    Event::Stream { bytes, .. } if bytes.first() == Some(&7) => bytes.len(),
-                    Event::Down(why) => panic!("{why}"),
-                    _ => 0,
-                })
-            })
-            .await;
-        }
-        there
-    });
     let work = async {
-        calls.call();
-        let called = poll_fn(|context| calls.poll_connection(context)).await;
-        let mut here = called.expect("somebody listens");
-        let mut hello = Vec::new();
-        put_preamble(&mut hello, OLDEST);
-        let (graph, session) = ([1; 16], [2; 16]);
-        let (newest, oldest, life, edges) = (NEWEST, OLDEST, 1, Vec::new());
-        let hello_of = Hello { newest, oldest, graph, session, life, edges };
-        Message::Hello(Box::new(hello_of)).put(&mut hello, 0);
-        here.stream(StreamKey::Control, hello.into(), 2, false);
+        let (mut here, counts) = counted(&trust(), BYTES).await;
         here.stream(StreamKey::Edge(0), vec![7; BYTES].into(), 1, true);
-        let flushed = poll_fn(|context| here.poll_flushed(context));
-        flushed.await;
-        drop(reads.await.expect("no panic"));
+        poll_fn(|context| here.poll_flushed(context)).await;
+        assert_eq!(counts.await.expect("no panic").0, BYTES);
+    };
+    tokio::time::timeout(LONG, work).await.expect("all is taken");
+}
+
+#[tokio::test]
+async fn a_farewell_behind_many_frames_is_heard() {
+    const FRAMES: u64 = 300;
+    const BYTES: usize = 1_100;
+    /// So long that the frames are there before it.
+    const FAREWELL: usize = 100_000;
+    let work = async {
+        let (mut here, counts) = counted(&trust(), usize::MAX).await;
+        for place in 0..FRAMES {
+            let stream = StreamKey::Frame { edge: 0, place };
+            here.stream(stream, vec![7; BYTES].into(), 1, true);
+        }
+        here.stream(StreamKey::Control, vec![7; FAREWELL].into(), 0, false);
+        poll_fn(|context| here.poll_flushed(context)).await;
+        here.close();
+        let bytes = FRAMES as usize * BYTES + FAREWELL;
+        assert_eq!(counts.await.expect("no panic").0, bytes);
     };
     tokio::time::timeout(LONG, work).await.expect("all is taken");
 }
