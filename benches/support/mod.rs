@@ -27,6 +27,17 @@ const PAIRS: usize = 9;
 /// all others with it.
 const TEST_MOST: Duration = Duration::from_secs(600);
 
+/// Ends the process once a test of a bench takes too long.
+fn end_what_hangs(name: &'static str) {
+    let ends = move || {
+        #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for")]
+        std::thread::sleep(TEST_MOST);
+        eprintln!("{name}: hangs: not through after {} s", TEST_MOST.as_secs());
+        std::process::exit(124);
+    };
+    drop(std::thread::spawn(ends));
+}
+
 /// How a bench was called.
 pub(crate) struct Bench {
     name: &'static str,
@@ -57,11 +68,7 @@ impl Bench {
             println!("{name}: {}; {pairs} interleaved repetitions", process::machine());
         }
         if test {
-            std::thread::spawn(move || {
-                std::thread::sleep(TEST_MOST);
-                eprintln!("{name}: hangs: not through after {} s", TEST_MOST.as_secs());
-                std::process::exit(124);
-            });
+            end_what_hangs(name);
         }
         Self { name, test, json, pairs, only, began: Usage::now() }
     }
