@@ -31,7 +31,8 @@ impl Host {
         let mut options = PlanOptions::new(Arc::new(Disk));
         options.host = Some(name.to_owned());
         options.carrier = Some(Arc::new(carrier.clone()));
-        let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, &[&waiting::DEVICE]]);
+        let doubles: &[&engine::Kind] = &[&waiting::DEVICE, &engine::testing::MOCK_CALL];
+        let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, doubles]);
         let plan = spec.plan(&catalog, &options).unwrap_or_else(|why| panic!("{why}"));
         let all = hosts(&spec, None).unwrap_or_else(|why| panic!("{why}"));
         let part = Part::new(&plan, name, &all, graph_hash("links"));
@@ -64,9 +65,14 @@ impl Drop for Home {
 
 /// Runs a graph on `edge` and `cloud` to its end.
 fn run(name: &str, graph: impl Fn(&str) -> String) {
+    run_each(name, |address, _| graph(address));
+}
+
+/// As [`run`], with a graph that differs from host to host.
+fn run_each(name: &str, graph: impl Fn(&str, &str) -> String) {
     let home = Home::new(name);
     let silent: Tell = Arc::new(|_| ());
-    let cloud = Host::start(&graph("127.0.0.1:1"), "cloud");
+    let cloud = Host::start(&graph("127.0.0.1:1", "cloud"), "cloud");
     let listen = (Ipv4Addr::LOCALHOST, 0).into();
     let settings = ServeSettings { listen, sessions_max: 4, quic: quic::Settings::default() };
     let Host { part, carrier, running: far } = cloud;
@@ -75,7 +81,7 @@ fn run(name: &str, graph: impl Fn(&str) -> String) {
     // The clocks of the two count from moments that lie apart.
     assert_eq!(far.wait_for(Duration::from_millis(300)), None);
 
-    let edge = Host::start(&graph(&serving.address().to_string()), "edge");
+    let edge = Host::start(&graph(&serving.address().to_string(), "edge"), "edge");
     let dialing = Dialing::start(&edge.part, home.keys(), &edge.running, &edge.carrier, 1, silent);
     let dialing = dialing.unwrap_or_else(|why| panic!("{why}"));
     let outcome = edge.running.wait_for(LIMIT).expect("the device ends");
@@ -171,4 +177,70 @@ fn a_join_fires_with_what_comes_from_two_hosts() {
 
     let samples: usize = tally("links_sum").iter().map(|(_, frame)| frame.len()).sum();
     assert_eq!(samples, 600, "every sample of the one has met one of the other");
+}
+
+/// A call that may move; each host's mock answers as `edge` and `cloud` say, with a gain of 1 on the edge
+/// and 2 in the cloud. The gains of the answers, in order.
+fn moved(key: &str, edge: &str, cloud: &str) -> Vec<f32> {
+    run_each(key, |address, host| {
+        let mock = if host == "edge" { edge } else { cloud };
+        let gain = if host == "edge" { 1.0 } else { 2.0 };
+        format!(
+            r#"
+            [host.edge]
+            [host.cloud]
+            address = ["{address}"]
+            [node.device]
+            op = "device"
+            frames = {FRAMES}
+            on = "edge"
+            [node.ask]
+            op = "mock_call"
+            on = ["edge", "cloud"]
+            from = {{ node = "device", on_full = "block", capacity_ms = 5_000 }}
+            {mock}
+            gain = {gain:?}
+            in_flight = 8
+            within_ms = 1_000.0
+            [node.answers]
+            op = "tally"
+            from = "ask"
+            key = "{key}"
+            "#
+        )
+    });
+    let said = tally(key);
+    assert_eq!(said.len() as i64, FRAMES, "every question is answered once");
+    let gain = |(n, (_, frame)): (i64, &(usize, engine::Frame))| {
+        // The first is 0 whoever has it.
+        if n == 0 { 1.0 } else { frame.samples()[0] / (10 * n) as f32 }
+    };
+    (0..).zip(&said).map(gain).collect()
+}
+
+#[test]
+fn what_takes_long_here_is_asked_there() {
+    let gains = moved("moved_slow", "after_ms = [400.0]", "after_ms = [1.0]");
+    assert!(gains.iter().all(|gain| [1.0, 2.0].contains(gain)), "{gains:?}");
+    let there = gains.iter().filter(|gain| **gain == 2.0).count();
+    assert!(there > gains.len() / 2, "{gains:?}");
+}
+
+#[test]
+fn what_is_quick_here_stays_here() {
+    let gains = moved("moved_quick", "after_ms = [2.0]", "after_ms = [0.0]");
+    assert_eq!(gains.iter().filter(|gain| **gain == 2.0).count(), 0, "{gains:?}");
+}
+
+#[test]
+fn a_side_that_fails_or_never_answers_is_made_up_for_by_the_other() {
+    for (key, edge, cloud, by) in [
+        ("moved_fails", "after_ms = [400.0]", "after_ms = [1.0]\nfails_every = 1", 1.0),
+        ("moved_failed", "after_ms = [1.0]\nfails_every = 1", "after_ms = [1.0]", 2.0),
+        ("moved_never", "after_ms = [-1.0]", "after_ms = [1.0]", 2.0),
+        ("moved_silent", "after_ms = [400.0]", "after_ms = [-1.0]", 1.0),
+    ] {
+        let gains = moved(key, edge, cloud);
+        assert!(gains[1..].iter().all(|gain| *gain == by), "{key}: {gains:?}");
+    }
 }

@@ -52,9 +52,15 @@ pub(crate) struct Graph {
 impl Graph {
     /// Reads a graph file and applies what was `--set`.
     pub(crate) fn load(asked: &GraphArguments) -> Result<Self, Failure> {
+        Self::load_on(asked, None)
+    }
+
+    /// Reads a graph file and applies what is different on a host, and then what was `--set`.
+    pub(crate) fn load_on(asked: &GraphArguments, host: Option<&str>) -> Result<Self, Failure> {
         let overrides = overrides(&asked.set)?;
         let mut this = Self::read(&asked.file)?;
-        this.forgotten = this.spec.apply(&overrides);
+        this.forgotten = host.map_or_else(Vec::new, |host| this.spec.apply_of_host(host));
+        this.forgotten.extend(this.spec.apply(&overrides));
         let nodes = overrides.iter().map(|change| change.path[0].value.clone());
         this.set = nodes.zip(asked.set.iter().cloned()).collect();
         Ok(this)

@@ -18,7 +18,7 @@
 
 mod reply;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use smallvec::{SmallVec, smallvec};
 
@@ -82,6 +82,15 @@ pub trait Call: Send {
         Err(Fault::new("none of its parameters can change while it runs"))
     }
 
+    /// Why it cannot be asked on either of two hosts by turns, if it cannot: questions that hang together
+    /// must be asked at one place.
+    fn keeps_here(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Another host has answered a question in its place. Does nothing unless said otherwise.
+    fn hear(&mut self, _answer: &Answer) {}
+
     /// What to tell the user once at the end, such as how many answers were missing.
     fn remark(&self) -> Option<String> {
         None
@@ -90,7 +99,11 @@ pub trait Call: Send {
 
 /// What is said to one question: payloads for output ports, mostly one for the first.
 #[derive(Clone, Debug, Default)]
-pub struct Answer(pub(crate) SmallVec<[(usize, Buffer); 1]>);
+pub struct Answer {
+    pub(crate) payloads: SmallVec<[(usize, Buffer); 1]>,
+    by: Option<Arc<str>>,
+    is_doubtful: bool,
+}
 
 impl Answer {
     /// No frame at all: there is nothing to say, as where a picture shows nobody.
@@ -101,19 +114,44 @@ impl Answer {
     /// The same, and a frame on `port`.
     #[must_use]
     pub fn and(mut self, port: usize, buffer: Buffer) -> Self {
-        self.0.push((port, buffer));
+        self.payloads.push((port, buffer));
         self
+    }
+
+    /// The same, said by another host or another part of this one: events of a call that may move say so in
+    /// their field `host`.
+    #[must_use]
+    pub fn by(mut self, host: &Arc<str>) -> Self {
+        self.by = Some(host.clone());
+        self
+    }
+
+    /// The same; whoever could ask somebody better may do so if it is `doubtful`.
+    #[must_use]
+    pub const fn in_doubt(mut self, doubtful: bool) -> Self {
+        self.is_doubtful = doubtful;
+        self
+    }
+
+    /// Whether somebody better may know more.
+    pub const fn is_doubtful(&self) -> bool {
+        self.is_doubtful
+    }
+
+    /// Who said it, where that may be several.
+    pub fn host(&self) -> Option<&str> {
+        self.by.as_deref()
     }
 
     /// The frames' payloads, each with its port.
     pub fn payloads(&self) -> &[(usize, Buffer)] {
-        &self.0
+        &self.payloads
     }
 }
 
 impl From<Buffer> for Answer {
     /// One frame on the first port.
     fn from(buffer: Buffer) -> Self {
-        Self(smallvec![(0, buffer)])
+        Self { payloads: smallvec![(0, buffer)], ..Self::default() }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::{
     body::{LiveSource, Sink},
+    call::Call,
     fault::Fault,
     format::Format,
     graph::OnFull,
@@ -49,6 +50,30 @@ impl CutEdge {
     }
 }
 
+/// A call that either of two hosts may answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MovingCall {
+    /// Its node.
+    pub node: String,
+    /// Its home, where its inputs and outputs are, and the other host that may answer.
+    pub hosts: [String; 2],
+    /// Carries questions from its home, as bytes.
+    pub question: CutEdge,
+    /// Carries answers back.
+    pub answer: CutEdge,
+    /// What the call gives, by port.
+    pub outputs: Vec<Format>,
+}
+
+impl MovingCall {
+    /// The same, of one session.
+    pub(crate) fn of_session(&self, session: u32) -> Self {
+        let mut this = self.clone();
+        (this.question.session, this.answer.session) = (session, session);
+        this
+    }
+}
+
 /// Carries edges between hosts.
 pub trait Carrier: Send + Sync {
     /// The producing end: takes frames off the graph.
@@ -62,4 +87,24 @@ pub trait Carrier: Send + Sync {
     /// # Errors
     /// What keeps the link from opening.
     fn receive(&self, edge: &CutEdge) -> Result<Box<dyn LiveSource>, Fault>;
+
+    /// At home: a call that asks `call` or the other host, whichever suits a question.
+    ///
+    /// # Errors
+    /// What keeps the link from opening; unless said otherwise that calls do not move.
+    fn moves(&self, _call: Box<dyn Call>, moving: &MovingCall) -> Result<Box<dyn Call>, Fault> {
+        Err(Fault::new(format!("`{}` cannot move on this link", moving.node)))
+    }
+
+    /// On the other host: a source without outputs that has `call` answer what comes.
+    ///
+    /// # Errors
+    /// As [`Carrier::moves`].
+    fn answers(
+        &self,
+        _call: Box<dyn Call>,
+        moving: &MovingCall,
+    ) -> Result<Box<dyn LiveSource>, Fault> {
+        Err(Fault::new(format!("`{}` cannot move on this link", moving.node)))
+    }
 }

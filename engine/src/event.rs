@@ -154,6 +154,40 @@ impl EventWriter {
     }
 }
 
+/// The same event with one more field, the last of `format`: a text, absent unless there is one.
+pub(crate) fn with_last_text(format: &EventFormat, event: &Buffer, text: Option<&str>) -> Buffer {
+    let Some((last, before)) = format.fields.split_last() else { return event.clone() };
+    let slots = SLOTS_AT + 8 * before.len();
+    let Some(text_at) = event.bytes_len().checked_add(8).filter(|at| *at >= slots + 8) else {
+        return event.clone();
+    };
+    let text = text.map(|text| &text.as_bytes()[..text.floor_char_boundary(room_of(last.kind))]);
+    let text_len = text.map_or(0, <[u8]>::len);
+    let mut whole = Buffer::with_bytes(text_at + padded(text_len), event.count());
+    let (from, to) = (event.bytes(), whole.bytes_mut().expect("fresh"));
+    to[..slots].copy_from_slice(&from[..slots]);
+    to[slots..slots + 8].fill(0);
+    to[slots + 8..text_at].copy_from_slice(&from[slots..]);
+    to[text_at..].fill(0);
+    for (n, field) in before.iter().enumerate() {
+        let is_set = to[n / 8] >> (n % 8) & 1 == 1;
+        if is_set && matches!(room_of(field.kind), 1..) {
+            // The low half is where it stands.
+            let slot = &mut to[SLOTS_AT + 8 * n..][..4];
+            let at = u32::from_le_bytes([slot[0], slot[1], slot[2], slot[3]]);
+            slot.copy_from_slice(&at.wrapping_add(8).to_le_bytes());
+        }
+    }
+    if let Some(text) = text {
+        let n = before.len();
+        to[n / 8] |= 1 << (n % 8);
+        let slot = (text_at as u64 | (text_len as u64) << 32).to_le_bytes();
+        to[slots..slots + 8].copy_from_slice(&slot);
+        to[text_at..text_at + text_len].copy_from_slice(text);
+    }
+    whole
+}
+
 /// Most bytes a field takes beside its slot.
 const fn room_of(kind: FieldKind) -> usize {
     match kind {
@@ -288,6 +322,40 @@ mod tests {
         assert_eq!(read.field(4), Some(FieldValue::Floats(vec![1.0, 2.5])));
         assert_eq!(read.field(5), None);
         assert_eq!(read.duration_ns(), 40);
+    }
+
+    #[test]
+    fn a_text_at_the_end_leaves_all_others_as_they_are() {
+        let own = EventFormat {
+            fields: vec![
+                Field::text("label", 9),
+                Field::f64("score"),
+                Field { name: "scores", kind: FieldKind::Floats { max: 3 } },
+                Field::text("missing", 9),
+            ],
+            rate_max: 5.0,
+        };
+        let mut whole = own.clone();
+        whole.fields.push(Field::text("host", 5));
+        let event = EventWriter::new(&own).text(0, "calm").f64(1, 0.5).floats(2, &[1.0, 2.0]);
+        let event = event.duration_ns(7).finish();
+        for (told, read_as) in [(Some("cloud"), Some("cloud")), (Some("clouds"), Some("cloud"))]
+            .into_iter()
+            .chain([(None, None), (Some(""), Some(""))])
+        {
+            let buffer = with_last_text(&whole, &event, told);
+            let frame = Frame::new(Header::at(Timestamp::ZERO), buffer);
+            let read = EventReader::new(&whole, &frame);
+            assert_eq!(read.field(0), Some(FieldValue::Text("calm")));
+            assert_eq!(read.f64(1), Some(0.5));
+            assert_eq!(read.field(2), Some(FieldValue::Floats(vec![1.0, 2.0])));
+            assert_eq!(read.field(3), None);
+            assert_eq!(read.field(4), read_as.map(FieldValue::Text));
+            assert_eq!(read.duration_ns(), 7);
+        }
+        // What is no event of that format stays what it is.
+        let short = Buffer::with_bytes(8, 1);
+        assert_eq!(with_last_text(&whole, &short, Some("cloud")).bytes_len(), 8);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use align::{AlignSpec, AsTheyCome};
 pub use body::{Block, Body, Flow, GapNotice, LiveSource, Map, Operator, Sink, Source, Waiting};
 pub use buffer::Buffer;
 pub use call::{Answer, Call, Relay, Reply};
-pub use carrier::{Carrier, CutEdge};
+pub use carrier::{Carrier, CutEdge, MovingCall};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
 pub use figures::{Figures, Series};

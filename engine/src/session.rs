@@ -14,7 +14,7 @@ use crate::{
     kind::BuildError,
     losses::{Losses, lead_to_answers},
     param::Params,
-    plan::{Home, Plan, PlanNode},
+    plan::{Home, Plan, PlanNode, at_home},
     ring::{Wake, ring},
     stage::{Ends, Pace, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
@@ -274,7 +274,10 @@ pub(crate) fn build_body(
         Home::Stage(_) => computes || matches!(body, Body::Sink(_) | Body::Call(_)),
         Home::Io => matches!(body, Body::Sink(_) | Body::Live(_)),
     };
-    if fits { Ok(body) } else { Err(Fault::new("the kind built another sort of body").into()) }
+    if !fits {
+        return Err(Fault::new("the kind built another sort of body").into());
+    }
+    at_home(plan, node, session, body)
 }
 
 /// Places every stage: where it says, else all stages of a session on one core. Cells are

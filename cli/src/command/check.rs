@@ -13,9 +13,9 @@ use crate::{
 
 /// Plans the graph and its tests and prints the plan. Reads headers of recordings, starts nothing.
 pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
-    let graph = Graph::load(&asked.graph)?;
-    // `--set` may fit no test, and tests run without it.
-    let (_, problems) = match asked.graph.set.is_empty() {
+    let graph = Graph::load_on(&asked.graph, asked.host.as_deref())?;
+    // `--set`, or what is different on a host, may fit no test, and tests run without it.
+    let (_, problems) = match asked.graph.set.is_empty() && asked.host.is_none() {
         true => graph_test::prepare(&graph),
         false => (Vec::new(), Vec::new()),
     };
@@ -45,7 +45,15 @@ fn homes(plan: &Plan) -> Result<String, Failure> {
         return Ok(String::new());
     }
     let homes = plan.homes().map_err(|problems| Failure::graph(&problems))?;
+    let or_there = |node: &String| {
+        let on = plan.spec().find(node).map_or(&[][..], |node| &node.options.on);
+        match on {
+            [_, other] => format!("{node} (or {})", other.value),
+            _ => node.clone(),
+        }
+    };
     let line = |(host, nodes): &(String, Vec<String>)| {
+        let nodes: Vec<String> = nodes.iter().map(or_there).collect();
         let nodes = if nodes.is_empty() { "nothing".to_owned() } else { nodes.join(", ") };
         format!("host     {host}: {nodes}\n")
     };

@@ -19,7 +19,7 @@ use super::live::Live;
 
 /// Runs a graph until its sources end, its reader goes away, or somebody interrupts.
 pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
-    let graph = Graph::load(&asked.graph)?;
+    let graph = Graph::load_on(&asked.graph, asked.host.as_deref())?;
     let sessions = asked.sessions;
     let cores = cores(asked.live.cores, sessions, &graph);
     let live = |plan, tells_session| Live { plan, asked: &asked.live, cores, tells_session };

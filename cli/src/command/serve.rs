@@ -15,7 +15,7 @@ use super::{live::Live, run::cores};
 
 /// Opens a session for everybody who calls, until somebody interrupts.
 pub(crate) fn serve(asked: &ServeArguments) -> Result<Exit, Failure> {
-    let graph = Graph::load(&asked.graph)?;
+    let graph = Graph::load_on(&asked.graph, Some(&asked.host))?;
     let cores = cores(asked.live.cores, asked.sessions_max, &graph);
     let OnHost { plan, part, carrier } = graph.plan_on(&asked.host, cores, Vec::new())?;
     let file = asked.graph.file.display();

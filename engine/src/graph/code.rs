@@ -39,6 +39,7 @@ codes! {
     BadTest "bad-test" "A `[[test]]` block asks for something that cannot be checked."
     BudgetTooSmall "budget-too-small" "Frames must wait longer than the latency allows."
     CannotBypass "cannot-bypass" "A node has no output that its input could pass for."
+    CannotMove "cannot-move" "A node names two hosts, and only one can run it."
     Cycle "cycle" "Nodes feed each other in a circle."
     DeadLock "dead-lock" "A join waits for frames that a full ring keeps back."
     DoorClash "door-clash" "Sessions come and go at one node, and another waits for visitors as well."

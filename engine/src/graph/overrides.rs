@@ -100,6 +100,9 @@ fn is_whole_number(text: &str) -> bool {
         && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
 }
 
+/// The key of a host's section that says what is different there.
+const HOST_SET: &str = "set";
+
 /// The parameters that `--set node.op=K` made a node forget, for the caller to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
@@ -130,6 +133,18 @@ impl GraphSpec {
             self.apply_one(change);
         }
         forgotten
+    }
+
+    /// Applies what `[host.NAME]` says is different on that host: its `set`, as a test has one.
+    pub fn apply_of_host(&mut self, host: &str) -> Vec<Forgotten> {
+        let section = self.hosts.iter().find(|section| section.name.value == host);
+        let Some(written) = section.and_then(|section| section.param(HOST_SET)).cloned() else {
+            return Vec::new();
+        };
+        let origin = format!("host `{host}`");
+        let mut reader = Reader { origin: &origin, problems: &mut self.problems };
+        let overrides = reader.overrides(written);
+        self.apply(&overrides)
     }
 
     fn apply_one(&mut self, change: &Override) {

@@ -13,6 +13,7 @@ use crate::{
 use super::{
     draft::{Draft, PlanOptions, nanos},
     hosts::carried,
+    moves::{may_move, with_host},
     output_label,
     words::listed,
 };
@@ -34,8 +35,12 @@ impl Draft<'_> {
             }
             self.nodes[number].inputs = inputs;
             match self.outline(number, options) {
-                Ok(outline) => {
+                Ok(mut outline) => {
                     let node = &mut self.nodes[number];
+                    if may_move(node.spec) {
+                        let told = with_host(&outline.outputs);
+                        node.own_outputs = Some(std::mem::replace(&mut outline.outputs, told));
+                    }
                     let above = node.inputs.iter().map(|input| input.delay_ns).max().unwrap_or(0);
                     node.delay_ns = above.saturating_add(outline.delay_ns);
                     node.outline = Some(outline);

@@ -70,6 +70,7 @@ impl GraphSpec {
         }
         let mut draft = Draft::new(self, catalog);
         draft.check_hosts();
+        draft.check_moves();
         draft.check_params();
         draft.connect();
         draft.sort();
@@ -113,6 +114,8 @@ pub(super) struct DraftNode<'a> {
     pub(super) delay_ns: i64,
     /// What the kind said, once it was asked.
     pub(super) outline: Option<Outline>,
+    /// What its body gives, where the graph gets more.
+    pub(super) own_outputs: Option<Vec<Format>>,
 }
 
 /// An edge in the making.
@@ -158,6 +161,7 @@ impl<'a> Draft<'a> {
                 inputs: Vec::new(),
                 delay_ns: 0,
                 outline: None,
+                own_outputs: None,
             }
         });
         let nodes = nodes.collect();
@@ -322,6 +326,7 @@ fn plan_node(
         op_place: node.spec.op.place.clone(),
         inputs: node.inputs,
         outputs: outline.outputs,
+        own_outputs: node.own_outputs,
         in_edges: node.in_edges,
         out_edges,
         delay_ns: outline.delay_ns,

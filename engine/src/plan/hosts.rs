@@ -23,6 +23,7 @@ use crate::{
 use super::{
     Plan,
     draft::{Draft, PlanOptions},
+    moves::{ANSWERS, Moving, may_move, moving_call},
     words::listed,
 };
 
@@ -71,9 +72,11 @@ pub(super) fn carried<'a>(options: &'a PlanOptions, name: &str) -> Option<&'a Ca
 }
 
 /// The cut edges of a plan, where link nodes find theirs by name.
-struct Links {
-    carrier: Arc<dyn Carrier>,
+pub(super) struct Links {
+    pub(super) carrier: Arc<dyn Carrier>,
     edges: BTreeMap<String, Carried>,
+    /// By the node that stands for it here.
+    pub(super) moves: BTreeMap<String, Moving>,
 }
 
 impl Service for Links {
@@ -83,7 +86,7 @@ impl Service for Links {
 }
 
 /// No section of a graph has this name: it has a blank.
-const SERVICE: &str = "cut edges";
+pub(super) const SERVICE: &str = "cut edges";
 
 fn cut_edge<'a>(node: &Node<'a>) -> (&'a Links, CutEdge) {
     let links = node.services().find::<Links>(SERVICE).expect("only split graphs have link nodes");
@@ -126,7 +129,7 @@ pub(super) fn plan_on(
     }
     // Another host may have more cores; ours are counted when our part is planned.
     let anywhere = PlanOptions { host: None, cores: usize::MAX, ..options.clone() };
-    let whole = spec.plan(catalog, &anywhere)?;
+    let whole = Arc::new(spec.plan(catalog, &anywhere)?);
     let homes = homes(spec, &whole)?;
     let placed = homes.iter().map(|(node, host)| (node.clone(), (*host).to_owned())).collect();
     let mut split = Split {
@@ -134,24 +137,29 @@ pub(super) fn plan_on(
         homes,
         host,
         edges: BTreeMap::new(),
+        moves: BTreeMap::new(),
         behind_devices: whole.behind_devices(),
         lags_ns: whole.lags_ns(),
         whole: &whole,
     };
     let part = split.part();
-    if let (None, Some(cut)) = (&options.carrier, split.edges.values().next()) {
-        let message = format!("`{}` leads to another host, and there is no link", cut.edge.from);
+    let cut = split.edges.values().map(|cut| &cut.edge);
+    let asked = split.moves.values().map(|moving| &moving.call.question);
+    if let (None, Some(cut)) = (&options.carrier, cut.chain(asked).next()) {
+        let message = format!("`{}` leads to another host, and there is no link", cut.from);
         let hint = "give a carrier, or run all nodes on one host";
         return Err(Diagnostic::error(Code::NoCarrier, message).hint(hint).into());
     }
     let mut here = PlanOptions { host: None, ..options.clone() };
     if let Some(carrier) = &options.carrier {
-        let links = Links { carrier: carrier.clone(), edges: split.edges };
+        let carrier = carrier.clone();
+        let links = Links { carrier, edges: split.edges, moves: split.moves };
         here.services = here.services.with(SERVICE, Arc::new(links));
     }
     let mut kinds = catalog.clone();
     kinds.add(&LINK_OUT);
     kinds.add(&LINK_IN);
+    kinds.add(&ANSWERS);
     let mut plan = part.plan(&kinds, &here)?;
     plan.spec = Arc::new(spec.clone());
     plan.placed = placed;
@@ -189,7 +197,10 @@ impl Plan {
     pub fn cut_edges(&self) -> Vec<CutEdge> {
         let links = self.services.find::<Links>(SERVICE);
         let cut = links.iter().flat_map(|links| links.edges.values());
-        let mut cut: Vec<CutEdge> = cut.map(|carried| carried.edge.clone()).collect();
+        let moves = links.iter().flat_map(|links| links.moves.values());
+        let asked = moves.flat_map(|Moving { call, .. }| [&call.question, &call.answer]);
+        let mut cut: Vec<CutEdge> =
+            cut.map(|carried| &carried.edge).chain(asked).cloned().collect();
         cut.sort_by(|a, b| a.to.cmp(&b.to));
         cut
     }
@@ -280,10 +291,11 @@ fn homes<'a>(spec: &'a GraphSpec, whole: &Plan) -> Result<BTreeMap<String, &'a s
 /// A graph while it is taken apart.
 struct Split<'a> {
     spec: &'a GraphSpec,
-    whole: &'a Plan,
+    whole: &'a Arc<Plan>,
     homes: BTreeMap<String, &'a str>,
     host: &'a str,
     edges: BTreeMap<String, Carried>,
+    moves: BTreeMap<String, Moving>,
     /// By node of the whole.
     behind_devices: Vec<bool>,
     lags_ns: [Vec<i64>; 2],
@@ -297,8 +309,12 @@ impl Split<'_> {
         for node in &self.spec.nodes {
             let Some(&home) = self.homes.get(&node.name.value) else { continue };
             let mut node = node.clone();
-            // Hosts have been decided.
-            node.options.on.clear();
+            if may_move(&node) {
+                part.nodes.extend(self.moves(&node, home));
+            } else {
+                // Hosts have been decided.
+                node.options.on.clear();
+            }
             let lines = self.lines(&node);
             for (input, line) in node.from.iter_mut().zip(lines) {
                 let Some(line) = line else { continue };
@@ -314,6 +330,28 @@ impl Split<'_> {
             }
         }
         part
+    }
+
+    /// Notes a call that may move and has to do with this host; away from home, gives the node that
+    /// answers.
+    fn moves(&mut self, node: &NodeSpec, home: &str) -> Option<NodeSpec> {
+        let name = &node.name.value;
+        let other = &node.options.on.iter().find(|on| on.value != home)?.value;
+        let whole = self.whole;
+        let call = moving_call(self.planned(name), [home, other], whole.deadline_ns);
+        if home == self.host {
+            self.moves.insert(name.clone(), Moving { call, theirs: None });
+            return None;
+        }
+        if *other != self.host {
+            return None;
+        }
+        let number = whole.nodes.iter().position(|planned| planned.name == *name)?;
+        let stands = self.free(&format!("answers_{name}"));
+        let theirs = Some((whole.clone(), number));
+        self.moves.insert(stands.clone(), Moving { call, theirs });
+        let place = node.name.place.clone();
+        Some(NodeSpec::new(Spanned::new(stands, place), Spanned::from(ANSWERS.name)))
     }
 
     /// The line of each input of a node; none for producers that are disabled.
@@ -397,7 +435,11 @@ impl Split<'_> {
 
     /// A name that no node has.
     fn free(&self, wanted: &str) -> String {
-        let taken = |name: &str| self.spec.find(name).is_some() || self.edges.contains_key(name);
+        let taken = |name: &str| {
+            self.spec.find(name).is_some()
+                || self.edges.contains_key(name)
+                || self.moves.contains_key(name)
+        };
         let mut name = wanted.to_owned();
         while taken(&name) {
             name.push('_');

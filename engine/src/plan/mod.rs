@@ -15,6 +15,7 @@ mod from;
 mod hosts;
 mod joins;
 mod merging;
+mod moves;
 mod order;
 mod params;
 mod rings;
@@ -41,6 +42,7 @@ use crate::{
 };
 
 pub use draft::PlanOptions;
+pub(crate) use moves::at_home;
 
 /// A graph that is known to fit together.
 #[derive(Clone)]
@@ -71,6 +73,8 @@ pub(crate) struct PlanNode {
     pub(crate) op_place: Option<Place>,
     pub(crate) inputs: Vec<Input>,
     pub(crate) outputs: Vec<Format>,
+    /// What its body gives, where the graph gets more: who has answered.
+    pub(crate) own_outputs: Option<Vec<Format>>,
     pub(crate) in_edges: Vec<usize>,
     /// Edges that leave each output port.
     pub(crate) out_edges: Vec<Vec<usize>>,
@@ -205,7 +209,7 @@ impl Plan {
             kind: planned.kind,
             params,
             inputs: &planned.inputs,
-            outputs: &planned.outputs,
+            outputs: planned.own_outputs.as_ref().unwrap_or(&planned.outputs),
             frame_ms: planned.frame_ms,
             files: &self.files,
             services: &self.services,

@@ -12,10 +12,14 @@ use std::{
 };
 
 use crate::{
+    buffer::Buffer,
     call::{Answer, Letter, Letters},
+    event::with_last_text,
     fault::{Fault, FaultClass},
+    format::{EventFormat, Format},
     frame::{Frame, Gap, MaybeGap},
     io::{Io, Sent},
+    plan::PlanNode,
     ring::Wake,
     time::Timestamp,
 };
@@ -32,6 +36,8 @@ pub(crate) struct Asking {
     in_flight: usize,
     /// Times a question may be asked again if its answer fails.
     retries: u32,
+    /// Of each port the events that say which host has answered, where there may be several.
+    tells_host: Box<[Option<Arc<EventFormat>>]>,
     /// The question the body is dealing with, should it die on it, and its place in the row.
     at: Option<(usize, Question)>,
     /// The body has died on a question, and the next one says so.
@@ -81,8 +87,14 @@ impl Drop for Question {
 }
 
 impl Asking {
-    pub(super) fn new(slot: usize, retries: u32, wake: Arc<dyn Wake>) -> Self {
+    pub(super) fn new(slot: usize, planned: &PlanNode, wake: Arc<dyn Wake>) -> Self {
+        let retries = planned.retries.unwrap_or(0);
+        let tells = |(port, format): (usize, &Format)| match format {
+            Format::Event(event) if planned.tells_host(port) => Some(event.clone()),
+            _ => None,
+        };
         Self {
+            tells_host: planned.outputs.iter().enumerate().map(tells).collect(),
             slot,
             open: VecDeque::new(),
             asked: 0,
@@ -99,6 +111,14 @@ impl Asking {
     /// The slot of the call.
     pub(super) const fn slot(&self) -> usize {
         self.slot
+    }
+
+    /// A payload as the graph gets it: the body knows nothing of other hosts.
+    fn told(&self, port: usize, payload: &Buffer, host: Option<&str>) -> Buffer {
+        match &self.tells_host[port] {
+            Some(format) => with_last_text(format, payload, host),
+            None => payload.clone(),
+        }
     }
 
     /// What to tell the user about the answers that did not come.
@@ -248,7 +268,7 @@ impl Stage {
         }
         let ports = self.slots[asking.slot].routes.len();
         match oldest.letter.as_ref()?.take() {
-            Some(Ok(answer)) if answer.0.iter().any(|(port, _)| *port >= ports) => {
+            Some(Ok(answer)) if answer.payloads.iter().any(|(port, _)| *port >= ports) => {
                 Some(Err(Missing::Failed(Fault::new("it answers on a port that there is not"))))
             }
             Some(Ok(answer)) => Some(Ok(answer)),
@@ -337,7 +357,9 @@ impl Stage {
         if let Some(reason) = header.gap.get() {
             here.gap(reason);
         }
-        for (port, buffer) in answer.0 {
+        let host = answer.host();
+        for (port, buffer) in &answer.payloads {
+            let (port, buffer) = (*port, self.asking[number].told(*port, buffer, host));
             let frame = Frame::new(header.causes(header.time), buffer);
             self.out.push(Sent { port, frame });
         }

@@ -101,7 +101,7 @@ impl Stage {
             match body {
                 Body::Source(_) => sources.push((at, node)),
                 Body::Call(_) => {
-                    asking.push(Asking::new(at, planned.retries.unwrap_or(0), wake.clone()));
+                    asking.push(Asking::new(at, planned, wake.clone()));
                 }
                 _ => {}
             }

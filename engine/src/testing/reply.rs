@@ -57,7 +57,7 @@ impl Awaited {
         let waited = self.bell.rang.wait_timeout_while(rings, limit, |rings| *rings == 0);
         drop(waited);
         match self.letter.take() {
-            Some(Ok(Answer(payloads))) => {
+            Some(Ok(Answer { payloads, .. })) => {
                 let first = payloads.into_iter().find(|(port, _)| *port == 0);
                 Outcome::Answer(first.map(|(_, buffer)| buffer))
             }

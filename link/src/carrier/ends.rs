@@ -3,20 +3,27 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::{runtime::Handle as Runtime, sync::watch};
 
-use engine::{Carrier, CutEdge, Fault, Frame, LiveSource, Sink, Timestamp};
+use engine::{Call, Carrier, CutEdge, Fault, Frame, LiveSource, MovingCall, Sink, Timestamp};
 
-use super::{EdgePlan, sink::LinkSink, source::LinkSource};
+use super::{
+    EdgePlan,
+    lent::{LentInlet, LentOutlet},
+    sink::LinkSink,
+    source::LinkSource,
+};
 use crate::{
-    driver::{Inlet, Outlet, Ports},
+    driver::{Handle, Inlet, Outlet, Ports},
+    offload::{Answerer, Asker, CallFigures, Register},
     session::{Delivery, TimeLine},
+    wire::content_most,
 };
 
 /// The ends of all links of a process, by session of the engine. Clones are the same.
@@ -27,6 +34,9 @@ pub struct LinkCarrier(Arc<Shared>);
 struct Shared {
     sessions: Mutex<BTreeMap<u32, Ends>>,
     leaves: watch::Sender<bool>,
+    /// Where calls that move set their alarms.
+    runtime: OnceLock<Runtime>,
+    calls: Register,
 }
 
 /// Keeps the ends of a session where its bodies find them; dropped when the session is over.
@@ -91,6 +101,7 @@ pub(super) struct End {
     pub(super) manner: Manner,
     pub(super) coming: Coming,
     pub(super) parked: Parked,
+    pub(super) handle: Handle,
     port: Mutex<Option<Port>>,
 }
 
@@ -174,7 +185,7 @@ impl Ends {
         lines: Lines,
         manner: Manner,
     ) -> Vec<Arc<AtomicU64>> {
-        let Ports { outlets, inlets, .. } = ports;
+        let Ports { outlets, inlets, handle } = ports;
         let mut dropped = Vec::with_capacity(plans.len());
         for ((plan, outlet), inlet) in plans.iter().zip(outlets).zip(inlets) {
             if inlet.is_some() {
@@ -189,6 +200,7 @@ impl Ends {
                 times: Times::new(lines, plan.config.line),
                 dropped: Arc::default(),
                 manner,
+                handle: handle.clone(),
                 port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
             };
             dropped.push(end.dropped.clone());
@@ -233,6 +245,17 @@ impl LinkCarrier {
         Berth { carrier: self.clone(), session }
     }
 
+    /// Where calls that move set their alarms: where links are driven. Counts the first time.
+    pub fn runs_on(&self, runtime: &Runtime) {
+        // It stays what it is: a carrier belongs to one host.
+        let _ = self.0.runtime.set(runtime.clone());
+    }
+
+    /// How the calls are that may move, by node.
+    pub fn calls(&self) -> Vec<CallFigures> {
+        self.0.calls.figures()
+    }
+
     /// This process is asked to end: what comes in is no more taken where that is its [`Manner`].
     pub fn leave(&self) {
         self.0.leaves.send_replace(true);
@@ -240,6 +263,20 @@ impl LinkCarrier {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Ends>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Both ends of a call that moves.
+    fn lent(&self, out: &CutEdge, back: &CutEdge) -> Result<(LentOutlet, LentInlet), Fault> {
+        let (out_end, out_port) = self.end(out)?;
+        let (back_end, back_port) = self.end(back)?;
+        let leaves = || self.0.leaves.subscribe();
+        match (out_port, back_port) {
+            (Port::Out(outlet), Port::In(inlet)) => Ok((
+                LentOutlet::new(out_end, outlet, leaves()),
+                LentInlet::new(back_end, inlet, leaves()),
+            )),
+            _ => Err(Fault::new(format!("`{}` leads the other way", out.name()))),
+        }
     }
 
     fn end(&self, edge: &CutEdge) -> Result<(Arc<End>, Port), Fault> {
@@ -265,6 +302,25 @@ impl Carrier for LinkCarrier {
             }
             _ => Err(Fault::new(format!("`{}` comes in here", edge.name()))),
         }
+    }
+
+    fn moves(&self, call: Box<dyn Call>, moving: &MovingCall) -> Result<Box<dyn Call>, Fault> {
+        let runtime = self.0.runtime.get().cloned();
+        let runtime = runtime.ok_or_else(|| Fault::new("nobody drives the links yet"))?;
+        let most = content_most(&moving.question.format).unwrap_or(usize::MAX);
+        let ends = self.lent(&moving.question, &moving.answer)?;
+        let register = self.0.calls.clone();
+        Ok(Box::new(Asker::new(call, moving, ends, most, runtime, register)))
+    }
+
+    fn answers(
+        &self,
+        call: Box<dyn Call>,
+        moving: &MovingCall,
+    ) -> Result<Box<dyn LiveSource>, Fault> {
+        let most = content_most(&moving.answer.format).unwrap_or(usize::MAX);
+        let (answers, questions) = self.lent(&moving.answer, &moving.question)?;
+        Ok(Box::new(Answerer::new(call, questions, answers, most)))
     }
 
     fn receive(&self, edge: &CutEdge) -> Result<Box<dyn LiveSource>, Fault> {

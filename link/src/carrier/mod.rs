@@ -8,12 +8,14 @@
 
 mod edges;
 mod ends;
+mod lent;
 mod section;
 mod sink;
 mod source;
 
 pub use edges::{EdgePlan, edge_plans};
 pub use ends::{Berth, Coming, Ends, Lines, LinkCarrier, Manner, Parked};
+pub(crate) use lent::{LentInlet, LentOutlet};
 pub use section::{DOC, EXAMPLE, Host, PARAMS, SpoolAt, hosts};
 
 use xxhash_rust::xxh3::xxh3_128;

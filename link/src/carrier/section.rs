@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use engine::{
-    AnyParam, Code, Diagnostic, Diagnostics, GraphSpec, Param, Params, SectionSpec, Value,
-    path_from,
+    AnyParam, Code, Diagnostic, Diagnostics, GraphSpec, Param, ParamType, Params, SectionSpec,
+    Spanned, Value, path_from,
 };
 
 use crate::spool::WhenFull;
@@ -21,7 +21,7 @@ pub const EXAMPLE: &str = "[host.edge]\n\n[host.cloud]\naddress = [\"127.0.0.1:2
     [node.classes]\nop = \"classify\"\nfrom = \"beats\"\non = \"cloud\"";
 
 /// The parameters of a section, in the order of the manual.
-pub static PARAMS: &[&dyn AnyParam] = &[&ADDRESS, &RESUME_S, &SPOOL, &SPOOL_MB, &WHEN_FULL];
+pub static PARAMS: &[&dyn AnyParam] = &[&ADDRESS, &RESUME_S, &SPOOL, &SPOOL_MB, &WHEN_FULL, &SET];
 
 const ADDRESS: Param<&[&str]> = Param::optional(
     "address",
@@ -49,6 +49,37 @@ const WHEN_FULL: Param<&str> = Param::with_default(
     "What happens when so many are there: the oldest go, the graph waits, or what is new is dropped.",
 )
 .one_of(&["evict_oldest", "block", "drop_newest"]);
+
+const SET: Param<Changes> = Param::optional(
+    "set",
+    "What is different on this host, as `--set` would have it there: `{ \"kind.model\" = \"large\" }`. For calls \
+     that may move, and what differs from machine to machine, such as paths.",
+);
+
+/// The type of `set`: the engine reads what is in it.
+#[derive(Clone, Copy, Debug)]
+struct Changes;
+
+impl ParamType for Changes {
+    const TYPE: &'static str = "a table such as `{ \"node.param\" = 1.0 }`";
+    type Read<'a> = &'a [(Spanned<String>, Spanned<Value>)];
+
+    fn read(value: &Value) -> Option<Self::Read<'_>> {
+        if let Value::Table(entries) = value { Some(entries) } else { None }
+    }
+
+    fn default_read<'a>(_: Self) -> Self::Read<'a> {
+        &[]
+    }
+
+    fn show(self) -> String {
+        "{}".to_owned()
+    }
+
+    fn numbers(_: &Value) -> Vec<f64> {
+        Vec::new()
+    }
+}
 
 /// A host as its section describes it.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,7 +73,7 @@ impl LinkSource {
 }
 
 /// Ends when nothing more is to be taken.
-async fn asked_to_leave(leaves: &mut watch::Receiver<bool>, manner: Manner) {
+pub(super) async fn asked_to_leave(leaves: &mut watch::Receiver<bool>, manner: Manner) {
     let asked = manner == Manner::Leaves && leaves.wait_for(|&leaves| leaves).await.is_ok();
     if !asked {
         std::future::pending::<()>().await;

@@ -17,7 +17,10 @@ use std::{
 use engine::{Frame, Gap, Timestamp};
 
 use super::{bell::Bell, status::Status};
-use crate::session::{EdgeConfig, SessionConfig};
+use crate::{
+    offload::Way,
+    session::{EdgeConfig, SessionConfig},
+};
 
 /// Most frames in the ring of an edge.
 const RING_MAX: usize = 1_024;
@@ -346,6 +349,13 @@ impl Handle {
     /// How the link was a moment ago.
     pub fn status(&self) -> Status {
         self.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the link can do, as of a moment ago: costs less than [`Handle::status`].
+    pub fn way(&self) -> Way {
+        let status = self.shared.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let Status { is_up, rtt_ns, bytes_per_s, .. } = *status;
+        Way { is_up: is_up && status.clock.is_some(), rtt_ns, bytes_per_s }
     }
 
     /// Has the driver look around: something has happened that it cannot see, such as on the disk of a

@@ -134,6 +134,7 @@ impl Dialing {
         tell: Tell,
     ) -> Result<Self, DialError> {
         let thread = LinkThread::start()?;
+        carrier.runs_on(thread.handle());
         let links = Links::default();
         let keeps = part.here.spool.is_some();
         let flags = || AtomicBool::new(false);

@@ -129,6 +129,7 @@ impl Serving {
         let server = keys.server(settings.listen).map_err(ServeError::Trust)?;
         let caller = part.callers().next().expect("somebody calls a host that listens").clone();
         let thread = LinkThread::start()?;
+        carrier.runs_on(thread.handle());
         let inside = thread.handle().enter();
         let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
         drop(inside);

@@ -3,12 +3,13 @@
 //! Both sides are measured by whole answers, as mean and deviation; of those from over there what the link took is left
 //! out, as it is known anew for each question from its round-trip time and bandwidth. A question goes where it is
 //! expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
-//! a row, and some time must have passed since the last change, more of it the more often sides are changed. Where the side
-//! at hand cannot keep a deadline that the other can, the question goes there at once. While the link is down nothing
-//! is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
+//! a row, and some time must have passed since the last change, more of it the more often sides are changed. This host
+//! is the better one where it is expected within a quarter of what the deadline leaves: to be sooner still is worth no
+//! bytes. Where the side at hand cannot keep a deadline that the other can, the question goes there at once. While the
+//! link is down nothing is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
 //!
 //! What was asked over there and is not back when it usually is, or when an answer from here would just be in time, is
-//! asked here, too: the first answer counts.
+//! asked here, too: the first answer counts. What was asked here is asked over there when that would just be in time.
 //!
 //! The comparison of sides by mean and deviation is Neurosurgeon's (ASPLOS'17) without its division of the model; hedged
 //! requests are Dean and Barroso's ("The Tail at Scale", 2013).
@@ -34,7 +35,7 @@ impl Side {
         }
     }
 
-    const fn at(self) -> usize {
+    pub(super) const fn at(self) -> usize {
         match self {
             Self::Here => 0,
             Self::There => 1,
@@ -53,6 +54,8 @@ pub enum Reason {
     Deadline,
     /// It has been sooner for a while.
     Sooner,
+    /// This host has been quick enough for a while.
+    Home,
 }
 
 /// What a choice goes by.
@@ -60,6 +63,8 @@ pub enum Reason {
 pub struct Terms {
     /// The side that is better by less than this share is not gone over to.
     pub gain: f64,
+    /// Within this share of what the deadline leaves, this host is quick enough.
+    pub ease: f64,
     /// Questions in a row for which it must be.
     pub in_a_row: u32,
     /// Nanoseconds from one change to the next, at least.
@@ -74,6 +79,7 @@ impl Default for Terms {
     fn default() -> Self {
         Self {
             gain: 0.2,
+            ease: 0.25,
             in_a_row: 3,
             dwell_ns: 500_000_000,
             dwell_most_ns: 8_000_000_000,
@@ -102,7 +108,7 @@ pub struct Decision {
     pub reason: Reason,
     /// The other side is asked as well, only to be measured.
     pub probes: bool,
-    /// This host is asked as well if there is no answer so many nanoseconds after the question.
+    /// The other side is asked as well if there is no answer so many nanoseconds after the question.
     pub hedge_ns: Option<i64>,
     /// What the link is expected to take of an answer from over there; to be given back with the answer.
     pub link_ns: i64,
@@ -122,6 +128,8 @@ pub struct Choice {
     changes: u64,
 }
 
+/// What the other host must be ahead of a deadline at least to be asked for it.
+const MARGIN_NS: i64 = 1_000_000;
 /// Nanoseconds of a second.
 const SECOND: f64 = 1e9;
 
@@ -167,27 +175,44 @@ impl Choice {
             self.go(now, self.side.other());
             reason = Reason::Deadline;
         } else {
-            let is_better = (other as f64) < (1.0 - self.terms.gain) * own as f64 && fits(other);
+            let here = expected[Side::Here.at()] as f64;
+            let is_quick = left.is_some_and(|left| here <= self.terms.ease * left as f64);
+            let is_sooner = (other as f64) < (1.0 - self.terms.gain) * own as f64;
+            let is_better = match self.side {
+                Side::Here => is_sooner && fits(other) && !is_quick,
+                Side::There => is_quick || (is_sooner && fits(other)),
+            };
             self.better = if is_better { self.better + 1 } else { 0 };
             let rests = self.changed.is_some_and(|changed| now - changed < self.dwell_ns);
             if self.better >= self.terms.in_a_row && !rests {
+                reason = if is_quick { Reason::Home } else { Reason::Sooner };
                 self.go(now, self.side.other());
-                reason = Reason::Sooner;
             }
         }
         let probes = self.terms.probe_every > 0
             && (self.asked.is_multiple_of(self.terms.probe_every)
                 || !self.knows(self.side.other()));
-        let hedge_ns = (self.side == Side::There).then(|| self.hedge(expected, left));
+        let hedge_ns = self.hedge(expected, left);
         Decision { side: self.side, reason, probes, hedge_ns, link_ns }
     }
 
-    /// When an answer from here is wanted as well: when the other is later than it usually is, or at the last moment
-    /// at which this side can still keep the deadline.
-    fn hedge(&self, expected: [i64; 2], left: Option<i64>) -> i64 {
+    /// When an answer from the idle side is wanted as well: at the last moment at which that can still keep the
+    /// deadline; where the other host is asked also when it is later than it usually is.
+    fn hedge(&self, expected: [i64; 2], left: Option<i64>) -> Option<i64> {
         let [here, there] = expected;
-        let last = left.map_or(i64::MAX, |left| (left - here).max(0));
-        there.min(last)
+        match (self.side, left) {
+            (Side::There, None) => Some(there),
+            (Side::There, Some(left)) => Some(there.min((left - here).max(0))),
+            (Side::Here, None) => None,
+            (Side::Here, Some(left)) => {
+                Some(left - there.max(left / 20).max(MARGIN_NS)).filter(|hedge| *hedge > 0)
+            }
+        }
+    }
+
+    /// How long an answer from over there seldom takes, the link included.
+    pub fn expected_there(&self, bytes: usize, way: &Way) -> i64 {
+        self.expected(Side::There, link_ns(bytes, way))
     }
 
     /// A side has answered, so many nanoseconds after it was asked; `link_ns` as its [`Decision`] said.

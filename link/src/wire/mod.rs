@@ -22,6 +22,7 @@ mod steps;
 mod tests;
 
 pub use content::CONTENT_MAX;
+pub(crate) use content::{check as check_content, most as content_most};
 pub use describe::{describe, differences, parse_format};
 pub use error::WireError;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};

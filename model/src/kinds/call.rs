@@ -264,6 +264,18 @@ impl Call for ModelCall {
         Ok(())
     }
 
+    fn keeps_here(&self) -> Option<&'static str> {
+        self.growing
+            .is_some()
+            .then_some("with `grow_s` each question hangs on the answer before it")
+    }
+
+    fn hear(&mut self, answer: &Answer) {
+        if let Some(stand_in) = &self.stand_in {
+            stand_in.hear(answer);
+        }
+    }
+
     fn remark(&self) -> Option<String> {
         self.unchanged.as_ref()?.remark()
     }

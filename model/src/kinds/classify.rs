@@ -389,11 +389,14 @@ impl Rowwise for Classify {
                 Hard::Question => row.question(),
                 Hard::Output(output) => row.output(output),
             };
-            return Ok(Answer::nothing().and(1, Buffer::of_floats(numbers, numbers.len())));
+            let hard = Answer::nothing().and(1, Buffer::of_floats(numbers, numbers.len()));
+            return Ok(hard.in_doubt(true));
         }
-        let label = if score < self.min_score { UNKNOWN } else { &self.labels[best] };
+        let is_unknown = score < self.min_score;
+        let label = if is_unknown { UNKNOWN } else { &self.labels[best] };
         let about = (note.span_ns.unwrap_or(self.span_ns), row.exit() + 1);
-        Ok(self.event(label, best as i64, (score, score - second), &scores, about).into())
+        let event = self.event(label, best as i64, (score, score - second), &scores, about);
+        Ok(Answer::from(event).in_doubt(is_unknown))
     }
 }
 

@@ -47,6 +47,14 @@ impl StandIn {
         }
     }
 
+    /// Somebody else has answered the newest question.
+    pub(super) fn hear(&self, answer: &Answer) {
+        let Self::Last(recent) = self else { return };
+        let mut newest = recent.lock();
+        newest.asked += 1;
+        newest.answer = Some((newest.asked, answer.clone()));
+    }
+
     /// The reply that the answer of a question is to go to, for it to be known here.
     pub(super) fn watch(&self, reply: Reply) -> Reply {
         let Self::Last(recent) = self else { return reply };

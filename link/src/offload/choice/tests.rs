@@ -86,6 +86,19 @@ fn a_deadline_that_only_one_side_can_keep_is_kept_at_once() {
 }
 
 #[test]
+fn who_is_quick_enough_at_home_stays_there_and_comes_back() {
+    let mut choice = Choice::new(Terms::default());
+    let left = Some(200 * MS);
+    play(&mut choice, [0, 1_000 * MS, 10 * MS], left, |_| UP, sides(40 * MS, 5 * MS));
+    assert_eq!((choice.side(), choice.changes()), (Side::Here, 0), "sooner there, for nothing");
+    // As it would without a deadline.
+    play(&mut choice, [1_000 * MS, 3_000 * MS, 10 * MS], left, |_| UP, sides(90 * MS, 30 * MS));
+    assert_eq!(choice.side(), Side::There);
+    play(&mut choice, [3_000 * MS, 60_000 * MS, 10 * MS], left, |_| UP, sides(40 * MS, 30 * MS));
+    assert_eq!((choice.side(), choice.changes()), (Side::Here, 2));
+}
+
+#[test]
 fn what_does_not_come_back_is_asked_here_as_well_while_that_is_in_time() {
     let mut choice = Choice::new(Terms::default());
     for _ in 0..50 {
@@ -107,6 +120,13 @@ fn what_does_not_come_back_is_asked_here_as_well_while_that_is_in_time() {
     let last = 80 * MS - choice.estimate(Side::Here).upper();
     assert!((last - 20 * MS).abs() < MS / 10);
     assert_eq!(hedged(&mut choice, Some(80 * MS)), (Side::There, Some(last)));
+
+    let mut home = Choice::new(Terms::default());
+    (0..50).for_each(|_| home.answered(Side::There, 30 * MS, LINK));
+    (0..50).for_each(|_| home.answered(Side::Here, 5 * MS, LINK));
+    let expected = home.estimate(Side::There).upper() + LINK;
+    assert_eq!(hedged(&mut home, Some(80 * MS)), (Side::Here, Some(80 * MS - expected)));
+    assert_eq!(hedged(&mut home, Some(25 * MS)), (Side::Here, None), "it would be late");
 }
 
 #[test]
