@@ -43,8 +43,15 @@ enum Asked {
 enum Next {
     Wait,
     Give(Side, Answer),
-    Ask(Side),
+    Ask(Side, Why),
     Fail(Fault),
+}
+
+/// Why a second side is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    Doubt,
+    Failed,
 }
 
 impl Turn {
@@ -144,8 +151,11 @@ impl Case {
                 return Counters::add(&self.desk.counters.strange);
             };
             turn.asked[side.at()] = Asked::Over;
-            if answer.is_ok() {
-                self.desk.learn(side, now - since, self.decision.link_ns);
+            let (took_ns, link_ns) = (now - since, self.decision.link_ns);
+            match &answer {
+                Ok(_) => self.desk.learn(side, took_ns, link_ns),
+                // What fails is as good as what comes at the last moment.
+                Err(_) => self.desk.miss(side, self.left_ns.unwrap_or(took_ns), link_ns),
             }
             if turn.reply.is_none() {
                 return;
@@ -163,7 +173,7 @@ impl Case {
                 let asks_there = side == Side::Here
                     && answer.is_doubtful()
                     && turn.of(Side::There) == Asked::Not
-                    && self.desk.is_worth_asking(&self.question, self.left_ns(now));
+                    && self.may_ask(Side::There, now);
                 let doubts = side == Side::Here && answer.is_doubtful();
                 // Of two that were asked, the other one only to be measured, the first that was chosen counts.
                 let waits =
@@ -171,7 +181,7 @@ impl Case {
                 match () {
                     () if asks_there => {
                         turn.standby = Some((side, answer));
-                        Next::Ask(Side::There)
+                        Next::Ask(Side::There, Why::Doubt)
                     }
                     () if waits && other_is_open => {
                         turn.standby = Some((side, answer));
@@ -186,12 +196,24 @@ impl Case {
                     turn.fault = Some(fault);
                     Next::Wait
                 }
-                None if turn.of(Side::Here) == Asked::Not => {
+                None if turn.of(side.other()) == Asked::Not && self.may_ask(side.other(), now) => {
                     turn.fault = Some(fault);
-                    Next::Ask(Side::Here)
+                    Next::Ask(side.other(), Why::Failed)
                 }
-                None => Next::Fail(fault),
+                // Of two faults that of home says more to who reads it here.
+                None => {
+                    Next::Fail(turn.fault.take().filter(|_| side == Side::There).unwrap_or(fault))
+                }
             },
+        }
+    }
+
+    /// Whether a side that was not asked may still answer in time.
+    fn may_ask(&self, side: Side, now: i64) -> bool {
+        let left_ns = self.left_ns(now);
+        match side {
+            Side::Here => left_ns.is_none_or(|left| left > 0),
+            Side::There => self.desk.is_worth_asking(&self.question, left_ns),
         }
     }
 
@@ -205,22 +227,35 @@ impl Case {
                     reply.fail(fault);
                 }
             }
-            Next::Ask(Side::Here) => {
-                Counters::add(&self.desk.counters.hedged);
+            Next::Ask(side, why) => {
+                let counters = &self.desk.counters;
+                Counters::add(if why == Why::Doubt { &counters.doubted } else { &counters.hedged });
                 let this = self.clone();
-                // Whoever tells us must not ask anything.
-                self.desk.later(0, move || drop(this.ask_here()));
-            }
-            Next::Ask(Side::There) => {
-                Counters::add(&self.desk.counters.doubted);
-                let this = self.clone();
+                if side == Side::Here {
+                    // Whoever tells us must not ask anything.
+                    return self.desk.later(0, move || drop(this.ask_here()));
+                }
                 let wait_ns = self.desk.patience_ns(&self.question, self.left_ns(now));
-                if self.ask_there() {
-                    self.desk.later(wait_ns, move || this.is_late());
-                } else {
-                    self.is_late();
+                match self.ask_there() {
+                    true => self.desk.later(wait_ns, move || this.is_late()),
+                    false => self.give_up(),
                 }
             }
+        }
+    }
+
+    /// Nobody else can be asked: what there is counts.
+    fn give_up(&self) {
+        let (standby, fault) = {
+            let mut turn = self.lock();
+            (turn.standby.take(), turn.fault.take())
+        };
+        if let Some((side, answer)) = standby {
+            return self.give(side, answer);
+        }
+        let reply = self.lock().reply.take();
+        if let (Some(reply), Some(fault)) = (reply, fault) {
+            reply.fail(fault);
         }
     }
 
@@ -246,11 +281,13 @@ impl Case {
             return self.give(side, answer);
         }
         let asked = self.lock().asked;
-        if asked.contains(&Asked::Not) {
+        let sides = [Side::Here, Side::There];
+        let idle = sides.into_iter().find(|side| asked[side.at()] == Asked::Not);
+        if let Some(idle) = idle.filter(|idle| self.may_ask(*idle, now)) {
             Counters::add(&self.desk.counters.hedged);
-            match asked[Side::Here.at()] {
-                Asked::Not => drop(self.ask_here()),
-                _ => drop(self.ask_there()),
+            match idle {
+                Side::Here => drop(self.ask_here()),
+                Side::There => drop(self.ask_there()),
             }
         }
     }

@@ -4,8 +4,8 @@
 //! out, as it is known anew for each question from its round-trip time and bandwidth. A question goes where it is
 //! expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
 //! a row, and some time must have passed since the last change, more of it the more often sides are changed. This host
-//! is the better one where it is expected within a quarter of what the deadline leaves: to be sooner still is worth no
-//! bytes. Where the side at hand cannot keep a deadline that the other can, the question goes there at once. While the
+//! is the better one where it mostly takes no more than a quarter of what the deadline leaves, and seldom more than all
+//! of it: to be sooner still is worth no bytes. Where the side at hand cannot keep a deadline that the other can, the question goes there at once. While the
 //! link is down nothing is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
 //!
 //! What was asked over there and is not back when it usually is, or when an answer from here would just be in time, is
@@ -161,7 +161,8 @@ impl Choice {
                 side,
                 reason: Reason::Down,
                 probes: false,
-                hedge_ns: None,
+                // The link may be up by then.
+                hedge_ns: self.hedge([0, 0], left),
                 link_ns: 0,
             };
         }
@@ -175,8 +176,11 @@ impl Choice {
             self.go(now, self.side.other());
             reason = Reason::Deadline;
         } else {
-            let here = expected[Side::Here.at()] as f64;
-            let is_quick = left.is_some_and(|left| here <= self.terms.ease * left as f64);
+            let here = self.took[Side::Here.at()];
+            let quick = |left: i64| {
+                here.mean() as f64 <= self.terms.ease * left as f64 && here.upper() <= left
+            };
+            let is_quick = left.is_some_and(quick);
             let is_sooner = (other as f64) < (1.0 - self.terms.gain) * own as f64;
             let is_better = match self.side {
                 Side::Here => is_sooner && fits(other) && !is_quick,
@@ -192,7 +196,10 @@ impl Choice {
         let probes = self.terms.probe_every > 0
             && (self.asked.is_multiple_of(self.terms.probe_every)
                 || !self.knows(self.side.other()));
-        let hedge_ns = self.hedge(expected, left);
+        // Of a side that is as good as unknown nothing is said by the one that does not answer.
+        let own =
+            |side: Side, link_ns| if self.knows(side) { expected[side.at()] } else { link_ns };
+        let hedge_ns = self.hedge([own(Side::Here, 0), own(Side::There, link_ns)], left);
         Decision { side: self.side, reason, probes, hedge_ns, link_ns }
     }
 
