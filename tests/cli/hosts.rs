@@ -76,13 +76,13 @@ on   = "edge"
 "#;
 
 /// Where two processes meet, in a folder with the graph.
-struct Meeting {
-    folder: Folder,
+pub(crate) struct Meeting {
+    pub(crate) folder: Folder,
     port: u16,
 }
 
 impl Meeting {
-    fn with(graph: &str) -> Self {
+    pub(crate) fn with(graph: &str) -> Self {
         let folder = Folder::with(&[("g.toml", graph)]);
         // Free a moment ago, which is as good as it gets.
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
@@ -96,7 +96,7 @@ impl Meeting {
     }
 
     /// Starts a program whose lines go to the end of a file.
-    fn start(&self, words: &[&str], lines: &str) -> Running {
+    pub(crate) fn start(&self, words: &[&str], lines: &str) -> Running {
         self.start_to(self.port, words, lines)
     }
 
@@ -115,27 +115,27 @@ impl Meeting {
         Running { child, said, heard: String::new() }
     }
 
-    fn serve(&self, lines: &str) -> Running {
+    pub(crate) fn serve(&self, lines: &str) -> Running {
         let mut cloud = self.start(&["serve", "g.toml", "--host", "cloud"], lines);
         cloud.hear(" listens at 127.0.0.1:");
         cloud
     }
 
-    fn run(&self, words: &[&str]) -> Ended {
+    pub(crate) fn run(&self, words: &[&str]) -> Ended {
         let arguments = arguments(self.port, words);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         afferent_with(&self.folder, &arguments, &[("AFFERENT_HOME", self.home().as_os_str())])
     }
 
     /// The lines in a file, without the sessions they are from.
-    fn lines(&self, name: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.0.join(name)).expect("it was written");
         text.lines().map(without_session).collect()
     }
 
     /// Waits until a file has as many lines.
     #[expect(clippy::disallowed_methods, reason = "another process writes it")]
-    fn wait_for_lines(&self, name: &str, count: usize) {
+    pub(crate) fn wait_for_lines(&self, name: &str, count: usize) {
         let start = Instant::now();
         while self.lines(name).len() < count {
             assert!(start.elapsed() < PATIENCE, "{name} has {} lines", self.lines(name).len());
@@ -173,7 +173,7 @@ fn without_session(line: &str) -> String {
 }
 
 /// A program that runs.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     said: BufReader<std::process::ChildStderr>,
     heard: String,
@@ -181,7 +181,7 @@ struct Running {
 
 impl Running {
     /// Reads what it says until something with these words comes.
-    fn hear(&mut self, words: &str) {
+    pub(crate) fn hear(&mut self, words: &str) {
         let mut line = String::new();
         while !line.contains(words) {
             line.clear();
@@ -191,13 +191,13 @@ impl Running {
         }
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("every Unix has `kill`").success());
     }
 
     /// The code it ends with, and all it said.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let (status, _) = end_of(&mut self.child);
         self.said.read_to_string(&mut self.heard).expect("stderr is text");
         (status.code(), std::mem::take(&mut self.heard))

@@ -9,6 +9,7 @@
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
+//! | `offload`  | a call that either of two hosts answers                        |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
@@ -27,6 +28,8 @@ mod hosts;
 mod lines;
 mod models;
 mod mutants;
+#[cfg(unix)]
+mod offload;
 mod pairing;
 mod program;
 mod readme;
