@@ -1,7 +1,10 @@
 //! What links to other hosts tell of themselves.
 
 use engine::{Gap, Plan};
-use link::host::{EdgeFigures, LinkFigures, Links};
+use link::{
+    host::{EdgeFigures, LinkFigures, Links},
+    offload::CallFigures,
+};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 /// Hands the figures of all open links to the recorder. Labels are `graph`, `peer`, `session`, and for
@@ -17,10 +20,47 @@ pub(super) fn publish(plan: &Plan, links: &Links) {
     for link in &open {
         one(plan.name(), link);
     }
+    for call in links.calls() {
+        moving(plan.name(), &call);
+    }
+}
+
+/// Where a call is answered that may move, in all sessions together.
+fn moving(graph: &str, call: &CallFigures) {
+    let CallFigures { node, hosts, sessions, counts } = call;
+    let labels = [("graph", graph.to_owned()), ("node", node.clone())];
+    for (n, host) in hosts.iter().enumerate() {
+        let mut labels = labels.to_vec();
+        labels.push(("host", host.clone()));
+        gauge!("afferent_call_sessions", &labels).set(sessions[n] as f64);
+        counter!("afferent_call_answers_total", &labels).absolute(counts.answers[n]);
+        counter!("afferent_call_missed_total", &labels).absolute(counts.missed[n]);
+    }
+    counter!("afferent_call_moves_total", &labels).absolute(counts.changes);
+    counter!("afferent_call_hedged_total", &labels).absolute(counts.hedged);
+    counter!("afferent_call_doubted_total", &labels).absolute(counts.doubted);
 }
 
 fn describe() {
     describe_gauge!("afferent_node_host", "1 for the host that a node runs on.");
+    describe_gauge!(
+        "afferent_call_sessions",
+        "Sessions that ask a host now, of a call that may move."
+    );
+    describe_counter!("afferent_call_answers_total", "Answers of a host that counted.");
+    describe_counter!(
+        "afferent_call_missed_total",
+        "Questions that a host had not answered when that was expected, or that failed there."
+    );
+    describe_counter!("afferent_call_moves_total", "Times the host that is asked has changed.");
+    describe_counter!(
+        "afferent_call_hedged_total",
+        "Questions that were late or failed on one host and asked on the other as well."
+    );
+    describe_counter!(
+        "afferent_call_doubted_total",
+        "Questions whose answer at home was in doubt and that were asked on the other host as well."
+    );
     describe_gauge!("afferent_links_up", "Links with a connection.");
     describe_counter!("afferent_links_ended_total", "Links whose session is over.");
     describe_gauge!("afferent_link_up", "1 while there is a connection.");

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     driver::{Handle, Inlet, Outlet, Ports},
-    offload::{Answerer, Asker, CallFigures, Register},
+    offload::{Answerer, Asker, Register},
     session::{Delivery, TimeLine},
     wire::content_most,
 };
@@ -251,9 +251,8 @@ impl LinkCarrier {
         let _ = self.0.runtime.set(runtime.clone());
     }
 
-    /// How the calls are that may move, by node.
-    pub fn calls(&self) -> Vec<CallFigures> {
-        self.0.calls.figures()
+    pub(crate) fn register(&self) -> Register {
+        self.0.calls.clone()
     }
 
     /// This process is asked to end: what comes in is no more taken where that is its [`Manner`].

@@ -1,6 +1,6 @@
 //! How a run ends.
 
-use std::task::Context;
+use std::{task::Context, time::Duration};
 
 use engine::Timestamp;
 
@@ -117,7 +117,14 @@ impl Driver {
             self.parting.progress = Some((left, now));
             return false;
         }
-        now >= since + self.settings.flush
+        now >= since + self.patience(left)
+    }
+
+    /// How long what is left is worth waiting for a connection.
+    fn patience(&self, left: u64) -> Duration {
+        // Nothing is lost but our farewell: the other side does without after a while.
+        let is_all_safe = left == 0 && self.session.has_received_all_durable();
+        if is_all_safe { self.settings.farewell } else { self.settings.flush }
     }
 
     /// When to look again.
@@ -126,7 +133,7 @@ impl Driver {
         let connections = parting.connections.iter().map(|(_, until)| *until);
         let leaves = parting.leaves.map(|(_, _, until)| until);
         let holes = parting.left_at.map(|at| at.plus_nanos(HOLES_NS));
-        let flush = parting.progress.map(|(_, since)| since + self.settings.flush);
+        let flush = parting.progress.map(|(left, since)| since + self.patience(left));
         connections.chain(leaves).chain(holes).chain(flush).min()
     }
 }

@@ -135,7 +135,7 @@ impl Dialing {
     ) -> Result<Self, DialError> {
         let thread = LinkThread::start()?;
         carrier.runs_on(thread.handle());
-        let links = Links::default();
+        let links = Links::of(carrier);
         let keeps = part.here.spool.is_some();
         let flags = || AtomicBool::new(false);
         let (leaves, is_over) = (flags(), flags());

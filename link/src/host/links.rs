@@ -10,7 +10,11 @@ use std::{
 
 use engine::{Gap, Timestamp};
 
-use crate::driver::{EdgeStatus, Handle, Status};
+use crate::{
+    carrier::LinkCarrier,
+    driver::{EdgeStatus, Handle, Status},
+    offload::{CallFigures, Register},
+};
 
 /// Links that were, whose figures are kept one by one; the counts of others are added up.
 const KEPT_MAX: usize = 64;
@@ -21,6 +25,7 @@ pub struct Links(Arc<Mutex<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
+    calls: Register,
     open: BTreeMap<u64, Entry>,
     next: u64,
     /// The last that ended, oldest first.
@@ -75,6 +80,19 @@ impl Entry {
 impl Links {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The links of a process whose bodies find their ends at `carrier`.
+    pub(super) fn of(carrier: &LinkCarrier) -> Self {
+        let this = Self::default();
+        this.lock().calls = carrier.register();
+        this
+    }
+
+    /// How the calls are that may move, by node.
+    pub fn calls(&self) -> Vec<CallFigures> {
+        let calls = self.lock().calls.clone();
+        calls.figures()
     }
 
     /// Adds a link until [`Links::remove`].

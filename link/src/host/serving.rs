@@ -143,7 +143,7 @@ impl Serving {
             sessions_max: settings.sessions_max,
             sessions_per_peer: settings.quic.limits.sessions_per_peer,
             tell,
-            links: Links::default(),
+            links: Links::of(carrier),
             known: Mutex::default(),
             told_full: Mutex::default(),
             leaves: AtomicBool::new(false),

@@ -187,6 +187,14 @@ impl Session {
         })
     }
 
+    /// Whether every edge that this side receives and that may lose nothing has ended.
+    pub fn has_received_all_durable(&self) -> bool {
+        self.edges.iter().all(|edge| match edge {
+            Edge::DurableIn(input) => input.has_ended(),
+            _ => true,
+        })
+    }
+
     /// Tells the other side that we leave, and why.
     pub fn close(&mut self, reason: ByeReason, text: &str) {
         self.is_over |= reason.is_final() || reason == ByeReason::Stopped;
