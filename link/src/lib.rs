@@ -12,7 +12,7 @@
 //! [`driver`] brings a session and a connection together, [`quic`] is the connection, [`trust`] says who
 //! may have one. [`carrier`] is the graph's side: how each cut edge travels, and its ends as bodies of the
 //! engine. [`host`] is a whole host: it calls the others, or opens a session for everybody who calls.
-//! [`offload`] decides which of two hosts answers a question; nothing asks it yet.
+//! [`offload`] has questions of a call answered on either of two hosts.
 
 pub mod carrier;
 pub mod clock;

@@ -52,8 +52,10 @@ pub(in crate::graph) const NODE: KeyTable = KeyTable {
             "on",
             "the name of a host, or a list of them",
             "where its producers run",
-            "The host, or hosts, that may run it; described by `[host.NAME]`.",
-            "on = \"edge\"",
+            "The host that runs it; described by `[host.NAME]`. What asks a model or a service may name \
+             two: its home, where its input comes and its output goes, and another that answers what \
+             home is in doubt of, late with or fails at. Its events then say in `host` who has answered.",
+            "on = [\"edge\", \"cloud\"]",
         ),
         key(
             "stage",
