@@ -58,6 +58,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Choose `restart`, `stop` or `hold_last`.",
     ),
     (
+        Code::CannotMove,
+        "[node.beats]\nop = \"qrs\"\non = [\"edge\", \"cloud\"]   # keeps what it has seen where it is",
+        "Name one host. What asks a model or a service, such as `classify`, may name two: its home and another that answers as well.",
+    ),
+    (
         Code::Cycle,
         "[node.a]\nop   = \"copy\"\nfrom = \"b\"\n\n[node.b]\nop   = \"copy\"\nfrom = \"a\"",
         "Take one of the edges out: no frame could ever enter.",
