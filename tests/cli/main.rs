@@ -9,6 +9,7 @@
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
+//! | `namespaces` | two hosts with a network between them that is taken away and changed |
 //! | `offload`  | a call that either of two hosts answers                        |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
@@ -28,6 +29,8 @@ mod hosts;
 mod lines;
 mod models;
 mod mutants;
+#[cfg(target_os = "linux")]
+mod namespaces;
 #[cfg(unix)]
 mod offload;
 mod pairing;
