@@ -246,3 +246,30 @@ fn a_side_that_fails_or_never_answers_is_made_up_for_by_the_other() {
         assert!(gains.iter().all(|gain| *gain == by), "{key}: {gains:?}");
     }
 }
+
+#[test]
+fn what_home_doubts_is_asked_there_and_told_in_any_case() {
+    let doubts = "after_ms = [2.0]\ndoubts = \"some\"";
+    let gains = moved("doubt_better", doubts, "after_ms = [1.0]");
+    assert!(gains.iter().rev().take(50).all(|gain| *gain == 2.0), "{gains:?}");
+    // Nobody knows better in time: what home has said counts.
+    let gains = moved("doubt_silent", doubts, "after_ms = [-1.0]");
+    assert!(gains.iter().all(|gain| *gain == 1.0), "{gains:?}");
+    // Who is asked first falls silent: home is late by then, in doubt, and all there is.
+    let first = ["1.0"; 60].join(", ") + ", " + &["-1.0"; 100].join(", ");
+    let slow = "after_ms = [400.0]\ndoubts = \"some\"";
+    let gains = moved("doubt_falls_silent", slow, &format!("after_ms = [{first}]"));
+    assert!(gains.contains(&1.0) && gains.contains(&2.0), "{gains:?}");
+}
+
+#[test]
+fn who_knows_nothing_is_no_help() {
+    let nothing = "after_ms = [0.0]\ndoubts = \"all\"";
+    // Home has no model.
+    let gains = moved("nothing_here", nothing, "after_ms = [5.0]");
+    assert!(gains.iter().rev().take(50).all(|gain| *gain == 2.0), "{gains:?}");
+    // The other host has none, and is quick to say so.
+    let slow = "after_ms = [400.0]\ndoubts = \"some\"";
+    let gains = moved("nothing_there", slow, nothing);
+    assert!(gains.iter().all(|gain| *gain == 1.0), "{gains:?}");
+}

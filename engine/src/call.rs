@@ -102,7 +102,19 @@ pub trait Call: Send {
 pub struct Answer {
     pub(crate) payloads: SmallVec<[(usize, Buffer); 1]>,
     by: Option<Arc<str>>,
-    is_doubtful: bool,
+    doubt: Doubt,
+}
+
+/// How far an answer is to be trusted by whoever could ask somebody else: the less the better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// It is what whoever was asked has to say.
+    #[default]
+    None,
+    /// Somebody better may know more.
+    Some,
+    /// Whoever was asked knows nothing, as where a model is missing.
+    All,
 }
 
 impl Answer {
@@ -126,16 +138,16 @@ impl Answer {
         self
     }
 
-    /// The same; whoever could ask somebody better may do so if it is `doubtful`.
+    /// The same, so far to be doubted.
     #[must_use]
-    pub const fn in_doubt(mut self, doubtful: bool) -> Self {
-        self.is_doubtful = doubtful;
+    pub const fn in_doubt(mut self, doubt: Doubt) -> Self {
+        self.doubt = doubt;
         self
     }
 
-    /// Whether somebody better may know more.
-    pub const fn is_doubtful(&self) -> bool {
-        self.is_doubtful
+    /// How far it is to be doubted.
+    pub const fn doubt(&self) -> Doubt {
+        self.doubt
     }
 
     /// Who said it, where that may be several.

@@ -34,6 +34,8 @@ pub struct CutEdge {
     /// Whether a device is among the sources of what it carries: its times are those of a clock, and
     /// it cannot be made to wait.
     pub behind_device: bool,
+    /// Of the edges of a call that moves: what they carry.
+    pub call: Option<CallEdge>,
     /// How far the bound of the last sink that it reaches is behind its own, by construction: a join on
     /// the way waits for the slower of its inputs.
     pub lag_ns: i64,
@@ -48,6 +50,15 @@ impl CutEdge {
             line => format!("{} -> {}#{line}", self.from, self.to.0),
         }
     }
+}
+
+/// What an edge of a call that moves carries: see [`MovingCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallEdge {
+    /// Answers, else questions.
+    pub answers: bool,
+    /// About how many bytes one of them has.
+    pub bytes: usize,
 }
 
 /// A call that either of two hosts may answer.

@@ -404,6 +404,7 @@ impl Split<'_> {
                 capacity_ms: capacity_ms.map(|ms| ms.value),
                 deadline_ns: planned.deadline_ns.or(self.whole.deadline_ns),
                 behind_device: self.behind_devices[edge.from.0],
+                call: None,
                 lag_ns: self.lags_ns[1][edge.to.0].saturating_sub(self.lags_ns[0][edge.from.0]),
             },
             delay_ns: edge.delay_ns,

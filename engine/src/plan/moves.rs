@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::{
     body::Body,
-    carrier::{CutEdge, MovingCall},
+    carrier::{CallEdge, CutEdge, MovingCall},
     fault::Fault,
     format::{Dimension, Element, Field, FieldKind, Format, Pixel, TensorFormat},
     graph::{Code, Diagnostic, NodeSpec, OnFull},
@@ -28,8 +28,6 @@ const HOST: &str = "host";
 const HOST_BYTES_MAX: usize = 64;
 /// Fields an event may have.
 const FIELDS_MAX: usize = 64;
-/// What a question or an answer takes besides its content, and content of unknown length.
-const BESIDE: usize = 4 << 10;
 /// Longest question or answer; a longer question is answered at home.
 const BYTES_MAX: usize = 64 << 20;
 
@@ -156,31 +154,39 @@ pub(super) fn moving_call(
     let asked = node.inputs.iter().map(|input| content_bytes(&input.format, span_s)).sum();
     let said = own.iter().map(|format| content_bytes(format, 0.0)).sum();
     let at = |host: &str| format!("{}@{host}", node.name);
-    let edge = |from: String, [there, here]: [&str; 2], bytes: usize| CutEdge {
+    let due_ns = within_ns(node).or(node.deadline_ns).or(deadline_ns);
+    let edge = |from: String, [there, here]: [&str; 2], answers, bytes: usize| CutEdge {
         from,
         to: (at(here), 0),
         hosts: [there.to_owned(), here.to_owned()],
         session: 0,
-        format: bytes_format(bytes),
+        // The same on both hosts, whatever is `set` on one of them.
+        format: bytes_format(),
         on_full: OnFull::DropOldest,
         capacity_ms: None,
-        deadline_ns: node.deadline_ns.or(deadline_ns),
+        deadline_ns: due_ns,
         behind_device: false,
+        call: Some(CallEdge { answers, bytes }),
         lag_ns: 0,
     };
     let [home, other] = hosts;
     MovingCall {
         node: node.name.clone(),
         hosts: hosts.map(str::to_owned),
-        question: edge(node.name.clone(), [home, other], asked),
-        answer: edge(at(other), [other, home], said),
+        question: edge(node.name.clone(), [home, other], false, asked),
+        answer: edge(at(other), [other, home], true, said),
         outputs: own.clone(),
     }
 }
 
-fn bytes_format(bytes: usize) -> Format {
-    let max = bytes.saturating_add(BESIDE).min(BYTES_MAX);
-    let shape = vec![Dimension::Open { max }];
+/// How long an answer may take, by the parameter of that name that asking kinds have.
+fn within_ns(node: &PlanNode) -> Option<i64> {
+    let within = node.params.written("within_ms")?;
+    Some(super::draft::nanos(within.value.as_number()?))
+}
+
+fn bytes_format() -> Format {
+    let shape = vec![Dimension::Open { max: BYTES_MAX }];
     Format::Tensor(Arc::new(TensorFormat { element: Element::U8, shape }))
 }
 

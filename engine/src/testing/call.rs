@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     body::Body,
-    call::{Answer, Call, Reply},
+    call::{Answer, Call, Doubt, Reply},
     fault::Fault,
     frame::Frame,
     kind::{Kind, Node, Placement, Port},
@@ -39,6 +39,8 @@ pub struct MockCall {
     pub fallback: Option<f32>,
     /// Counts the questions.
     pub service: Option<MockService>,
+    /// How far its answers are to be doubted.
+    pub doubt: Doubt,
     /// Questions so far.
     pub asked: usize,
 }
@@ -53,6 +55,7 @@ impl Default for MockCall {
             deadline: None,
             fallback: None,
             service: None,
+            doubt: Doubt::None,
             asked: 0,
         }
     }
@@ -63,13 +66,13 @@ impl Call for MockCall {
         let planned = self.answers[self.asked % self.answers.len().max(1)];
         self.asked += 1;
         let open = self.service.as_ref().map(MockService::ask);
-        let (gain, question) = (self.gain, question.clone());
+        let (gain, doubt, question) = (self.gain, self.doubt, question.clone());
         reply.spawn(async move {
             let _open = open;
             match planned {
                 MockAnswer::After(after) => {
                     wait(after).await;
-                    Ok(each_sample(&question, |sample| gain * sample))
+                    Ok(each_sample(&question, |sample| gain * sample).in_doubt(doubt))
                 }
                 MockAnswer::FailsAfter(after) => {
                     wait(after).await;
@@ -117,7 +120,7 @@ pub static MOCK_CALL: Kind = Kind {
     example: "after_ms = [20.0, 0.0]\nin_flight = 2",
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
-    params: &[&AFTER_MS, &FAILS_EVERY, &GAIN, &IN_FLIGHT, &WITHIN_MS, &FALLBACK, &SERVICE],
+    params: &[&AFTER_MS, &FAILS_EVERY, &GAIN, &IN_FLIGHT, &WITHIN_MS, &FALLBACK, &SERVICE, &DOUBTS],
     placement: Placement::Asks,
     build: |node| Ok(Body::call(planned(node)?)),
     ..Kind::BASE
@@ -143,6 +146,10 @@ const FALLBACK: Param<f64> =
 const SERVICE: Param<&str> =
     Param::optional("service", "The mock service that counts the questions.");
 
+const DOUBTS: Param<&str> =
+    Param::with_default("doubts", "none", "How far answers are to be doubted.")
+        .one_of(&["none", "some", "all"]);
+
 fn planned(node: &Node<'_>) -> Result<MockCall, crate::BuildError> {
     let fails_every = node.get(&FAILS_EVERY)? as usize;
     let after_ms = node.get(&AFTER_MS)?;
@@ -163,6 +170,11 @@ fn planned(node: &Node<'_>) -> Result<MockCall, crate::BuildError> {
         deadline: node.get_optional(&WITHIN_MS)?.map(|ms| Duration::from_secs_f64(ms / 1e3)),
         fallback: node.get_optional(&FALLBACK)?.map(|sample| sample as f32),
         service: service.and_then(|name| node.services().find::<MockService>(name).cloned()),
+        doubt: match node.get(&DOUBTS)? {
+            "some" => Doubt::Some,
+            "all" => Doubt::All,
+            _ => Doubt::None,
+        },
         asked: 0,
     })
 }

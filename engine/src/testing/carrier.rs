@@ -127,6 +127,7 @@ mod tests {
             capacity_ms: None,
             deadline_ns: None,
             behind_device: false,
+            call: None,
             lag_ns: 0,
         };
 

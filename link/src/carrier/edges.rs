@@ -48,7 +48,7 @@ fn config(edge: &CutEdge, here: &str) -> EdgeConfig {
         format: edge.format.clone(),
         receives: edge.hosts[1] == here,
         delivery,
-        priority: priority(&edge.format),
+        priority: priority(edge),
         line: if edge.behind_device { TimeLine::Clock } else { TimeLine::Shared },
         packed: matches!(edge.format, Format::Signal(_)),
         frames_max,
@@ -77,9 +77,17 @@ fn bytes_max(format: &Format, frames: usize) -> usize {
 }
 
 /// Events are as long as what happened, which is seldom as long as it may be.
-fn priority(format: &Format) -> Priority {
-    let is_long = longest(format).is_none_or(|bytes| bytes > BULK_BYTES);
-    match format {
+fn priority(edge: &CutEdge) -> Priority {
+    let is_long = longest(&edge.format).is_none_or(|bytes| bytes > BULK_BYTES);
+    match &edge.format {
+        // Their format is as long as a question may be.
+        _ if let Some(call) = edge.call => {
+            if call.bytes > BULK_BYTES {
+                Priority::Bulk
+            } else {
+                Priority::Sensor
+            }
+        }
         Format::Event(_) => Priority::Sensor,
         _ if is_long => Priority::Bulk,
         _ => Priority::Sensor,
@@ -93,6 +101,16 @@ impl fmt::Display for EdgePlan {
         let [from, to] = &edge.hosts;
         write!(f, "{}: {from} to {to}, ", config.name)?;
         let frames = config.frames_max;
+        if let (Some(call), Delivery::Droppable { deadline_ns }) = (edge.call, config.delivery) {
+            let what = if call.answers { "answers" } else { "questions" };
+            let ms = deadline_ns / 1_000_000;
+            write!(f, "a stream for each of the {what}, given up after {ms} ms")?;
+            return if config.priority == Priority::Bulk {
+                f.write_str(", behind smaller frames")
+            } else {
+                Ok(())
+            };
+        }
         match (config.delivery, config.priority) {
             (Delivery::Durable, _) => {
                 write!(
@@ -135,6 +153,7 @@ mod tests {
             capacity_ms: None,
             deadline_ns: None,
             behind_device: false,
+            call: None,
             lag_ns: 0,
         }
     }
@@ -178,7 +197,7 @@ mod tests {
         let event = Format::event(vec![Field::text("said", 1 << 20)], 1.0);
 
         assert_eq!(
-            [&ecg(), &audio, &long, &event].map(priority),
+            [ecg(), audio, long, event].map(|format| priority(&edge(format, OnFull::DropOldest))),
             [Priority::Sensor, Priority::Sensor, Priority::Bulk, Priority::Sensor]
         );
     }

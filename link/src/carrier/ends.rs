@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     driver::{Handle, Inlet, Outlet, Ports},
+    host::random,
     offload::{Answerer, Asker, Register},
     session::{Delivery, TimeLine},
     wire::content_most,
@@ -102,6 +103,8 @@ pub(super) struct End {
     pub(super) coming: Coming,
     pub(super) parked: Parked,
     pub(super) handle: Handle,
+    /// Of a call's questions: the number of the next, which no other body and no other life has given.
+    pub(super) next: AtomicU64,
     port: Mutex<Option<Port>>,
 }
 
@@ -188,11 +191,14 @@ impl Ends {
         let Ports { outlets, inlets, handle } = ports;
         let mut dropped = Vec::with_capacity(plans.len());
         for ((plan, outlet), inlet) in plans.iter().zip(outlets).zip(inlets) {
-            if inlet.is_some() {
+            // Answers end only after what they answer.
+            let answers = plan.edge.call.is_some_and(|call| call.answers);
+            if inlet.is_some() && !answers {
                 self.coming.add();
             }
             let end = End {
-                coming: self.coming.clone(),
+                coming: if answers { Coming::default() } else { self.coming.clone() },
+                next: AtomicU64::new(random()),
                 parked: self.parked.clone(),
                 is_durable: plan.config.delivery == Delivery::Durable,
                 room: plan.config.frames_max,
@@ -266,16 +272,18 @@ impl LinkCarrier {
 
     /// Both ends of a call that moves.
     fn lent(&self, out: &CutEdge, back: &CutEdge) -> Result<(LentOutlet, LentInlet), Fault> {
-        let (out_end, out_port) = self.end(out)?;
-        let (back_end, back_port) = self.end(back)?;
         let leaves = || self.0.leaves.subscribe();
-        match (out_port, back_port) {
-            (Port::Out(outlet), Port::In(inlet)) => Ok((
-                LentOutlet::new(out_end, outlet, leaves()),
-                LentInlet::new(back_end, inlet, leaves()),
-            )),
-            _ => Err(Fault::new(format!("`{}` leads the other way", out.name()))),
-        }
+        let (end, port) = self.end(out)?;
+        let Port::Out(outlet) = port else {
+            return Err(Fault::new(format!("`{}` comes in here", out.name())));
+        };
+        // Dropped, it goes back.
+        let outlet = LentOutlet::new(end, outlet, leaves());
+        let (end, port) = self.end(back)?;
+        let Port::In(inlet) = port else {
+            return Err(Fault::new(format!("`{}` goes out here", back.name())));
+        };
+        Ok((outlet, LentInlet::new(end, inlet, leaves())))
     }
 
     fn end(&self, edge: &CutEdge) -> Result<(Arc<End>, Port), Fault> {
@@ -304,12 +312,11 @@ impl Carrier for LinkCarrier {
     }
 
     fn moves(&self, call: Box<dyn Call>, moving: &MovingCall) -> Result<Box<dyn Call>, Fault> {
-        let runtime = self.0.runtime.get().cloned();
-        let runtime = runtime.ok_or_else(|| Fault::new("nobody drives the links yet"))?;
-        let most = content_most(&moving.question.format).unwrap_or(usize::MAX);
-        let ends = self.lent(&moving.question, &moving.answer)?;
-        let register = self.0.calls.clone();
-        Ok(Box::new(Asker::new(call, moving, ends, most, runtime, register)))
+        // A body that was given up may still have the ends, and those of a link that is over are gone:
+        // home answers alone then.
+        let ends = self.lent(&moving.question, &moving.answer).ok();
+        let away = ends.zip(self.0.runtime.get().cloned());
+        Ok(Box::new(Asker::new(call, moving, away, self.0.calls.clone())))
     }
 
     fn answers(

@@ -1,7 +1,7 @@
 //! Ends of edges that bodies have for a while.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -54,6 +54,11 @@ impl LentOutlet {
         is_sent
     }
 
+    /// A number for a question that no other has.
+    pub(crate) fn number(&self) -> u64 {
+        self.end.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// The link it leads to.
     pub(crate) fn handle(&self) -> &Handle {
         &self.end.handle
@@ -62,16 +67,23 @@ impl LentOutlet {
     /// Nothing more will be sent, unless it goes on from the process that takes this one's place.
     pub(crate) fn end(mut self) {
         let outlet = self.outlet.take();
-        if self.end.manner == Manner::Leaves && *self.leaves.borrow() {
+        if self.goes_on() {
             outlet.into_iter().for_each(|outlet| self.end.parked.park(outlet));
         }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.end.manner == Manner::Leaves && *self.leaves.borrow()
     }
 }
 
 impl Drop for LentOutlet {
     fn drop(&mut self) {
         if let Some(outlet) = self.outlet.take() {
-            self.end.give_back(Port::Out(outlet));
+            match self.goes_on() {
+                true => self.end.parked.park(outlet),
+                false => self.end.give_back(Port::Out(outlet)),
+            }
         }
     }
 }
@@ -107,8 +119,9 @@ impl LentInlet {
 
     /// Nothing more will be taken.
     pub(crate) fn end(&mut self) {
-        self.end.coming.end();
-        self.inlet = None;
+        if self.inlet.take().is_some() {
+            self.end.coming.end();
+        }
     }
 
     /// How long its end may take.

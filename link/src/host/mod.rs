@@ -41,7 +41,7 @@ use crate::driver::{EdgeStatus, Status};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A number that differs each time; nothing secret hangs on it.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(0_u8)
 }
 

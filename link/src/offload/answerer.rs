@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Answer, Call, Fault, Frame, LiveIo, LiveSource, Relay, Reply, Waiting};
+use engine::{Answer, Buffer, Call, Fault, Frame, LiveIo, LiveSource, Relay, Reply, Waiting};
 
 use super::letter::{put_answer, read_question};
 use crate::{
@@ -16,31 +16,37 @@ use crate::{
     driver::Arrived,
 };
 
-/// Questions that may be open; of more each is refused at once.
-const OPEN_MAX: usize = 1 << 10;
+/// Of more questions than the call asks at once, times this, each is refused at once; and of fewer than
+/// so many none.
+const OPEN_MAX: [usize; 2] = [4, 16];
+/// Bytes of questions that may be open.
+const OPEN_BYTES_MAX: usize = 256 << 20;
 
 /// A source without outputs: takes questions from the link, has a call answer them, and sends the answers
 /// back.
 pub(crate) struct Answerer {
     call: Box<dyn Call>,
     questions: LentInlet,
-    desk: Arc<Desk>,
+    outbox: Arc<Outbox>,
 }
 
 /// Where answers leave.
-struct Desk {
+struct Outbox {
     /// None once nothing more will be sent.
     answers: Mutex<Option<LentOutlet>>,
     /// Longest answer, in bytes.
     most: usize,
     open: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 /// The way back of one answer.
 struct Back {
-    desk: Arc<Desk>,
+    outbox: Arc<Outbox>,
     number: u64,
+    /// Its header; the content is not needed any more.
     about: Frame,
+    bytes: usize,
     until: Option<Instant>,
 }
 
@@ -51,8 +57,9 @@ impl Answerer {
         answers: LentOutlet,
         most: usize,
     ) -> Self {
-        let (answers, open) = (Mutex::new(Some(answers)), AtomicUsize::new(0));
-        Self { call, questions, desk: Arc::new(Desk { answers, most, open }) }
+        let (open, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let outbox = Outbox { answers: Mutex::new(Some(answers)), most, open, bytes };
+        Self { call, questions, outbox: Arc::new(outbox) }
     }
 
     fn ask(&mut self, frame: &Frame) -> Result<(), Fault> {
@@ -60,15 +67,21 @@ impl Answerer {
         let Ok(question) = read_question(frame) else { return Ok(()) };
         let own = self.call.deadline();
         let left = [question.left, own].into_iter().flatten().min();
-        self.desk.open.fetch_add(1, Ordering::Relaxed);
+        let bytes = frame.buffer().bytes_len();
+        let open = self.outbox.open.fetch_add(1, Ordering::Relaxed);
+        let held = self.outbox.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let [times, least] = OPEN_MAX;
+        let is_full = open >= self.call.in_flight().saturating_mul(times).max(least)
+            || held.saturating_add(bytes) > OPEN_BYTES_MAX;
         let back = Arc::new(Back {
-            desk: self.desk.clone(),
+            outbox: self.outbox.clone(),
             number: question.number,
-            about: Frame::new(frame.header, frame.buffer().clone()),
+            about: Frame::new(frame.header, Buffer::with_bytes(0, 0)),
+            bytes,
             until: left.and_then(|left| Instant::now().checked_add(left)),
         });
         let reply = Reply::through(back).within(left);
-        if self.desk.open.load(Ordering::Relaxed) > OPEN_MAX {
+        if is_full {
             reply.give_up("the other host has too many questions open");
             return Ok(());
         }
@@ -92,7 +105,7 @@ impl LiveSource for Answerer {
         Box::pin(async move {
             self.work().await?;
             self.questions.end();
-            if let Some(answers) = self.desk.lock().take() {
+            if let Some(answers) = self.outbox.lock().take() {
                 answers.end();
             }
             Ok(())
@@ -107,11 +120,11 @@ impl LiveSource for Answerer {
 /// Answers that come later go nowhere.
 impl Drop for Answerer {
     fn drop(&mut self) {
-        drop(self.desk.lock().take());
+        drop(self.outbox.lock().take());
     }
 }
 
-impl Desk {
+impl Outbox {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<LentOutlet>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,9 +132,10 @@ impl Desk {
 
 impl Relay for Back {
     fn pass_on(&self, answer: Result<Answer, Fault>) {
-        self.desk.open.fetch_sub(1, Ordering::Relaxed);
-        let frame = put_answer(self.number, &self.about, &answer, self.desk.most);
-        if let Some(answers) = &mut *self.desk.lock() {
+        self.outbox.open.fetch_sub(1, Ordering::Relaxed);
+        self.outbox.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        let frame = put_answer(self.number, &self.about, &answer, self.outbox.most);
+        if let Some(answers) = &mut *self.outbox.lock() {
             answers.send(frame);
         }
     }

@@ -12,16 +12,14 @@ use crate::carrier::{LentInlet, LentOutlet};
 pub(crate) struct Asker(Arc<Desk>);
 
 impl Asker {
-    /// Around `call`; questions of more than `most` bytes are asked here.
+    /// Around `call`; without `away`, the ends of the link and who drives it, this host answers alone.
     pub(crate) fn new(
         call: Box<dyn Call>,
         moving: &MovingCall,
-        ends: (LentOutlet, LentInlet),
-        most: usize,
-        runtime: Runtime,
+        away: Option<((LentOutlet, LentInlet), Runtime)>,
         register: Register,
     ) -> Self {
-        Self(Desk::new(call, moving, ends, most, runtime, register))
+        Self(Desk::new(call, moving, away, register))
     }
 }
 
@@ -45,6 +43,7 @@ impl Call for Asker {
     }
 
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
+        self.0.tell_here();
         self.0.ask(question, reply)
     }
 
@@ -57,6 +56,7 @@ impl Call for Asker {
     }
 
     fn fallback(&mut self, question: &Frame) -> Option<Answer> {
+        self.0.tell_here();
         self.0.here().fallback(question)
     }
 
@@ -81,8 +81,13 @@ impl Call for Asker {
         ];
         let answered = (here + there > 0)
             .then(|| format!("{here} answers by `{home}` and {there} by `{other}`"));
-        let whole: Vec<String> =
-            own.into_iter().chain(answered).chain(more.into_iter().flatten()).collect();
+        let trouble = self.0.trouble().map(|why| format!("trouble with `{other}`: {why}"));
+        let whole: Vec<String> = own
+            .into_iter()
+            .chain(answered)
+            .chain(more.into_iter().flatten())
+            .chain(trouble)
+            .collect();
         (!whole.is_empty()).then(|| whole.join(", "))
     }
 }

@@ -1,32 +1,38 @@
 //! [`Case`]: one question, and who has been asked.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
+use std::{
+    cmp::Ordering,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use engine::{Answer, Fault, Frame, Relay, Reply};
+use engine::{Answer, Doubt, Fault, Frame, Relay, Reply};
 
 use super::{Decision, Side, desk::Desk, figures::Counters};
 
-/// A question until it is answered.
+/// A question until it is answered. Whoever was asked keeps it; alarms do not.
 pub(super) struct Case {
     desk: Arc<Desk>,
-    pub(super) question: Frame,
     /// When it came, in nanoseconds of the desk's clock.
     pub(super) began: i64,
     /// How long its answer may take.
     pub(super) left_ns: Option<i64>,
+    /// Bytes of the question.
+    bytes: usize,
     decision: Decision,
-    turn: Mutex<Turn>,
+    standing: Mutex<Standing>,
 }
 
-struct Turn {
-    /// Until it is answered.
+struct Standing {
+    /// Until it is answered, as is the question.
     reply: Option<Reply>,
+    question: Option<Frame>,
     asked: [Asked; 2],
     /// An answer that counts if there is no better one.
     standby: Option<(Side, Answer)>,
-    /// Why a side had none.
+    /// Why home had none.
     fault: Option<Fault>,
-    /// The side that was asked first is late: whatever comes counts.
+    /// What was asked first is late: whatever comes counts.
     is_late: bool,
 }
 
@@ -36,12 +42,16 @@ enum Asked {
     Not,
     /// Since when.
     Since(i64),
+    /// It was given up: what comes still counts.
+    Late(i64),
     Over,
 }
 
 /// What follows from an answer.
 enum Next {
     Wait,
+    /// There is an answer, and a better one may come.
+    Hold,
     Give(Side, Answer),
     Ask(Side, Why),
     Fail(Fault),
@@ -54,13 +64,25 @@ enum Why {
     Failed,
 }
 
-impl Turn {
+impl Standing {
     const fn of(&self, side: Side) -> Asked {
         self.asked[side.at()]
     }
 
     const fn is_open(&self, side: Side) -> bool {
-        matches!(self.of(side), Asked::Since(_))
+        matches!(self.of(side), Asked::Since(_) | Asked::Late(_))
+    }
+
+    /// The better of what there is and what has come. Of two that are sure that of the side that was `chosen`;
+    /// of two in doubt that of the other host, which was asked because of the first.
+    fn best(&mut self, came: (Side, Answer), chosen: Side) -> (Side, Answer) {
+        let Some(known) = self.standby.take() else { return came };
+        let better = if came.1.doubt() == Doubt::None { chosen } else { Side::There };
+        match known.1.doubt().cmp(&came.1.doubt()) {
+            Ordering::Less => known,
+            Ordering::Equal if known.0 == better => known,
+            _ => came,
+        }
     }
 }
 
@@ -73,25 +95,21 @@ impl Case {
         decision: Decision,
     ) -> Arc<Self> {
         let left_ns = reply.left().map(|left| i64::try_from(left.as_nanos()).unwrap_or(i64::MAX));
-        let turn = Turn {
+        let standing = Standing {
             reply: Some(reply),
+            question: Some(question.clone()),
             asked: [Asked::Not; 2],
             standby: None,
             fault: None,
             is_late: false,
         };
-        Arc::new(Self {
-            desk: desk.clone(),
-            question: question.clone(),
-            began,
-            left_ns,
-            decision,
-            turn: Mutex::new(turn),
-        })
+        let bytes = question.buffer().bytes_len();
+        let (desk, standing) = (desk.clone(), Mutex::new(standing));
+        Arc::new(Self { desk, began, left_ns, bytes, decision, standing })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long its answer may still take.
@@ -103,107 +121,125 @@ impl Case {
     pub(super) fn begin(self: &Arc<Self>) -> Result<(), Fault> {
         let Decision { side, probes, hedge_ns, .. } = self.decision;
         let is_there = (side == Side::There || probes) && self.ask_there();
-        if let Some(hedge_ns) = hedge_ns {
-            let this = self.clone();
-            self.desk.later(hedge_ns, move || this.is_late());
+        // Also to know whether who is only measured answers at all.
+        let probe_ns = is_there.then(|| self.desk.patience_ns(self.bytes, self.left_ns));
+        if let Some(look_ns) = hedge_ns.or(probe_ns) {
+            self.look_later(look_ns);
         }
         if side == Side::There && is_there && !probes { Ok(()) } else { self.ask_here() }
     }
 
-    /// Asks this host, unless it was.
+    fn look_later(self: &Arc<Self>, after_ns: i64) {
+        let this = Arc::downgrade(self);
+        self.desk.later(after_ns, move || {
+            if let Some(this) = this.upgrade() {
+                this.is_late();
+            }
+        });
+    }
+
+    /// Asks this host, unless it was, or nobody waits any more.
     fn ask_here(self: &Arc<Self>) -> Result<(), Fault> {
         let now = self.desk.now();
-        {
-            let mut turn = self.lock();
-            if turn.of(Side::Here) != Asked::Not {
-                return Ok(());
-            }
-            turn.asked[Side::Here.at()] = Asked::Since(now);
-        }
-        let left = self.left_ns(now).map(|left| std::time::Duration::from_nanos(left as u64));
+        let Some(question) = self.begin_side(Side::Here, now) else { return Ok(()) };
+        let left = self.left_ns(now).map(|left| Duration::from_nanos(left.unsigned_abs()));
         let reply = Reply::through(Arc::new(FromHere(self.clone()))).within(left);
-        self.desk.here().ask(&self.question, reply)
+        self.desk.here().ask(&question, reply)
     }
 
     /// Asks the other host, unless it was; says whether it is asked.
     fn ask_there(self: &Arc<Self>) -> bool {
         let now = self.desk.now();
-        {
-            let mut turn = self.lock();
-            if turn.of(Side::There) != Asked::Not {
-                return turn.is_open(Side::There);
-            }
-            turn.asked[Side::There.at()] = Asked::Since(now);
-        }
-        let is_sent = self.desk.send(self, self.left_ns(now));
+        let Some(question) = self.begin_side(Side::There, now) else {
+            return self.lock().is_open(Side::There);
+        };
+        let is_sent = self.desk.send(self, &question, self.left_ns(now));
         if !is_sent {
             self.lock().asked[Side::There.at()] = Asked::Over;
         }
         is_sent
     }
 
+    /// The question for a side that was not asked yet, which it is from now on.
+    fn begin_side(&self, side: Side, now: i64) -> Option<Frame> {
+        let mut standing = self.lock();
+        let question = standing.question.clone().filter(|_| standing.of(side) == Asked::Not)?;
+        standing.asked[side.at()] = Asked::Since(now);
+        Some(question)
+    }
+
     /// A side has answered, or will not.
     pub(super) fn heard(self: &Arc<Self>, side: Side, answer: Result<Answer, Fault>) {
         let now = self.desk.now();
+        if let (Side::There, Err(fault)) = (side, &answer) {
+            self.desk.note_trouble(fault);
+        }
         let next = {
-            let mut turn = self.lock();
-            let Asked::Since(since) = turn.of(side) else {
+            let mut standing = self.lock();
+            let (Asked::Since(since) | Asked::Late(since)) = standing.of(side) else {
                 return Counters::add(&self.desk.counters.strange);
             };
-            turn.asked[side.at()] = Asked::Over;
+            let was_missed = matches!(standing.of(side), Asked::Late(_));
+            standing.asked[side.at()] = Asked::Over;
             let (took_ns, link_ns) = (now - since, self.decision.link_ns);
             match &answer {
-                Ok(_) => self.desk.learn(side, took_ns, link_ns),
-                // What fails is as good as what comes at the last moment.
-                Err(_) => self.desk.miss(side, self.left_ns.unwrap_or(took_ns), link_ns),
+                Ok(answer) if answer.doubt() < Doubt::All => {
+                    self.desk.learn(side, took_ns, link_ns);
+                }
+                _ if was_missed => {}
+                // What fails or knows nothing is as good as what comes at the last moment.
+                _ => self.desk.miss(side, self.left_ns.unwrap_or(took_ns), link_ns),
             }
-            if turn.reply.is_none() {
+            if standing.reply.is_none() {
                 return;
             }
-            self.weigh(&mut turn, side, answer, now)
+            self.weigh(&mut standing, side, answer, now)
         };
         self.go_on(next, now);
     }
 
     /// What follows from what a side has said.
-    fn weigh(&self, turn: &mut Turn, side: Side, answer: Result<Answer, Fault>, now: i64) -> Next {
-        let other_is_open = turn.is_open(side.other());
+    fn weigh(
+        &self,
+        standing: &mut Standing,
+        side: Side,
+        answer: Result<Answer, Fault>,
+        now: i64,
+    ) -> Next {
+        let other = side.other();
+        let other_is_open = standing.is_open(other);
+        let may_ask = standing.of(other) == Asked::Not && self.may_ask(other, now);
         match answer {
             Ok(answer) => {
-                let asks_there = side == Side::Here
-                    && answer.is_doubtful()
-                    && turn.of(Side::There) == Asked::Not
-                    && self.may_ask(Side::There, now);
-                let doubts = side == Side::Here && answer.is_doubtful();
-                // Of two that were asked, the other one only to be measured, the first that was chosen counts.
-                let waits =
-                    doubts || (side != self.decision.side && !turn.is_late && other_is_open);
+                let doubt = answer.doubt();
+                let best = standing.best((side, answer), self.decision.side);
+                let is_sure = best.1.doubt() == Doubt::None;
+                // Of two that were asked, one only to be measured, the one that was chosen counts.
+                let is_spare = is_sure && side != self.decision.side;
+                // What the other host doubts home knows no better, if it knows anything.
+                let asks = !is_sure && may_ask && (side == Side::Here || doubt == Doubt::All);
                 match () {
-                    () if asks_there => {
-                        turn.standby = Some((side, answer));
-                        Next::Ask(Side::There, Why::Doubt)
+                    () if asks => {
+                        standing.standby = Some(best);
+                        Next::Ask(other, Why::Doubt)
                     }
-                    () if waits && other_is_open => {
-                        turn.standby = Some((side, answer));
-                        Next::Wait
+                    () if (is_spare || !is_sure) && other_is_open && !standing.is_late => {
+                        standing.standby = Some(best);
+                        Next::Hold
                     }
-                    () => Next::Give(side, answer),
+                    () => Next::Give(best.0, best.1),
                 }
             }
-            Err(fault) => match turn.standby.take() {
+            Err(fault) => match standing.standby.take() {
                 Some((side, answer)) => Next::Give(side, answer),
-                None if other_is_open => {
-                    turn.fault = Some(fault);
-                    Next::Wait
-                }
-                None if turn.of(side.other()) == Asked::Not && self.may_ask(side.other(), now) => {
-                    turn.fault = Some(fault);
-                    Next::Ask(side.other(), Why::Failed)
+                None if other_is_open || may_ask => {
+                    if side == Side::Here {
+                        standing.fault = Some(fault);
+                    }
+                    if other_is_open { Next::Wait } else { Next::Ask(other, Why::Failed) }
                 }
                 // Of two faults that of home says more to who reads it here.
-                None => {
-                    Next::Fail(turn.fault.take().filter(|_| side == Side::There).unwrap_or(fault))
-                }
+                None => Next::Fail(standing.fault.take().unwrap_or(fault)),
             },
         }
     }
@@ -213,97 +249,107 @@ impl Case {
         let left_ns = self.left_ns(now);
         match side {
             Side::Here => left_ns.is_none_or(|left| left > 0),
-            Side::There => self.desk.is_worth_asking(&self.question, left_ns),
+            Side::There => self.desk.is_worth_asking(self.bytes, left_ns),
         }
     }
 
     fn go_on(self: &Arc<Self>, next: Next, now: i64) {
         match next {
             Next::Wait => {}
+            Next::Hold => {
+                self.look_later(self.desk.patience_ns(self.bytes, self.left_ns(now)));
+            }
             Next::Give(side, answer) => self.give(side, answer),
             Next::Fail(fault) => {
-                let reply = self.lock().reply.take();
-                if let Some(reply) = reply {
+                if let Some(reply) = self.close() {
                     reply.fail(fault);
                 }
             }
             Next::Ask(side, why) => {
                 let counters = &self.desk.counters;
                 Counters::add(if why == Why::Doubt { &counters.doubted } else { &counters.hedged });
-                let this = self.clone();
-                if side == Side::Here {
-                    // Whoever tells us must not ask anything.
-                    return self.desk.later(0, move || drop(this.ask_here()));
-                }
-                let wait_ns = self.desk.patience_ns(&self.question, self.left_ns(now));
-                match self.ask_there() {
-                    true => self.desk.later(wait_ns, move || this.is_late()),
-                    false => self.give_up(),
+                self.look_later(self.desk.patience_ns(self.bytes, self.left_ns(now)));
+                match side {
+                    Side::Here => self.ask_here_apart(),
+                    Side::There if self.ask_there() => {}
+                    Side::There => self.give_up(),
                 }
             }
         }
+    }
+
+    /// Asks this host from where nobody may wait for it.
+    fn ask_here_apart(self: &Arc<Self>) {
+        let this = self.clone();
+        self.desk.apart(move || drop(this.ask_here()));
     }
 
     /// Nobody else can be asked: what there is counts.
     fn give_up(&self) {
         let (standby, fault) = {
-            let mut turn = self.lock();
-            (turn.standby.take(), turn.fault.take())
+            let mut standing = self.lock();
+            (standing.standby.take(), standing.fault.take())
         };
         if let Some((side, answer)) = standby {
             return self.give(side, answer);
         }
-        let reply = self.lock().reply.take();
-        if let (Some(reply), Some(fault)) = (reply, fault) {
+        if let (Some(fault), Some(reply)) = (fault, self.close()) {
             reply.fail(fault);
         }
     }
 
-    /// What was asked is not back when it should be: what there is counts, and if there is nothing this
-    /// host is asked.
+    /// What was asked is not back when it should be: what there is counts, and if there is nothing the side
+    /// that was not asked is.
     fn is_late(self: &Arc<Self>) {
         let now = self.desk.now();
-        let standby = {
-            let mut turn = self.lock();
-            let wanted = turn.reply.as_ref().is_some_and(Reply::is_wanted);
-            if !wanted {
-                return;
-            }
-            turn.is_late = true;
+        let (standby, idle) = {
+            let mut standing = self.lock();
             for side in [Side::Here, Side::There] {
-                if let Asked::Since(since) = turn.of(side) {
+                if let Asked::Since(since) = standing.of(side) {
+                    standing.asked[side.at()] = Asked::Late(since);
                     self.desk.miss(side, now - since, self.decision.link_ns);
                 }
             }
-            turn.standby.take()
+            if !standing.reply.as_ref().is_some_and(Reply::is_wanted) {
+                return;
+            }
+            standing.is_late = true;
+            let sides = [Side::Here, Side::There];
+            let idle = sides.into_iter().find(|side| standing.of(*side) == Asked::Not);
+            (standing.standby.take(), idle)
         };
         if let Some((side, answer)) = standby {
             return self.give(side, answer);
         }
-        let asked = self.lock().asked;
-        let sides = [Side::Here, Side::There];
-        let idle = sides.into_iter().find(|side| asked[side.at()] == Asked::Not);
         if let Some(idle) = idle.filter(|idle| self.may_ask(*idle, now)) {
             Counters::add(&self.desk.counters.hedged);
             match idle {
-                Side::Here => drop(self.ask_here()),
+                Side::Here => self.ask_here_apart(),
                 Side::There => drop(self.ask_there()),
             }
         }
     }
 
+    /// Where the answer goes, once; the question is needed no more.
+    fn close(&self) -> Option<Reply> {
+        let mut standing = self.lock();
+        standing.question = None;
+        standing.reply.take()
+    }
+
     fn give(&self, side: Side, answer: Answer) {
-        let Some(reply) = self.lock().reply.take() else { return };
-        self.desk.counters.answers[side.at()].fetch_add(1, Ordering::Relaxed);
-        self.desk.give(side, answer, reply);
+        if let Some(reply) = self.close() {
+            Counters::add(&self.desk.counters.answers[side.at()]);
+            self.desk.give(side, answer, self.began, reply);
+        }
     }
 
     /// Whether somebody waits for an answer from here, if only to know how long it takes.
     fn is_wanted_here(&self) -> bool {
-        let turn = self.lock();
+        let standing = self.lock();
         let measures = self.decision.probes
             && self.left_ns.is_none_or(|left| self.desk.now() - self.began < left);
-        turn.reply.as_ref().is_some_and(Reply::is_wanted) || measures
+        standing.reply.as_ref().is_some_and(Reply::is_wanted) || measures
     }
 }
 

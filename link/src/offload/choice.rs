@@ -5,8 +5,9 @@
 //! expected sooner, with hysteresis: the other side must have been better by a fifth for three questions in
 //! a row, and some time must have passed since the last change, more of it the more often sides are changed. This host
 //! is the better one where it mostly takes no more than a quarter of what the deadline leaves, and seldom more than all
-//! of it: to be sooner still is worth no bytes. Where the side at hand cannot keep a deadline that the other can, the question goes there at once. While the
-//! link is down nothing is asked there. One question in a hundred is put to the idle side as well, so that its figures stay fresh.
+//! of it: to be sooner still is worth no bytes. Where the side at hand cannot keep a deadline that the other can, the
+//! question goes there at once. While the link is down nothing is asked there. One question in a hundred, and one every
+//! five seconds, is put to the idle side as well, so that its figures stay fresh.
 //!
 //! What was asked over there and is not back when it usually is, or when an answer from here would just be in time, is
 //! asked here, too: the first answer counts. What was asked here is asked over there when that would just be in time.
@@ -73,6 +74,8 @@ pub struct Terms {
     pub dwell_most_ns: i64,
     /// One question in so many is put to the idle side as well.
     pub probe_every: u32,
+    /// And one after so many nanoseconds; of a side that nothing is known of none sooner than a fifth of that.
+    pub probe_ns: i64,
 }
 
 impl Default for Terms {
@@ -84,6 +87,7 @@ impl Default for Terms {
             dwell_ns: 500_000_000,
             dwell_most_ns: 8_000_000_000,
             probe_every: 100,
+            probe_ns: 5_000_000_000,
         }
     }
 }
@@ -125,6 +129,8 @@ pub struct Choice {
     changed: Option<i64>,
     dwell_ns: i64,
     asked: u32,
+    /// When the idle side was asked last to be measured.
+    probed: Option<i64>,
     changes: u64,
 }
 
@@ -144,6 +150,7 @@ impl Choice {
             changed: None,
             dwell_ns: terms.dwell_ns,
             asked: 0,
+            probed: None,
             changes: 0,
         }
     }
@@ -193,9 +200,7 @@ impl Choice {
                 self.go(now, self.side.other());
             }
         }
-        let probes = self.terms.probe_every > 0
-            && (self.asked.is_multiple_of(self.terms.probe_every)
-                || !self.knows(self.side.other()));
+        let probes = self.probes(now);
         // Of a side that is as good as unknown nothing is said by the one that does not answer.
         let own =
             |side: Side, link_ns| if self.knows(side) { expected[side.at()] } else { link_ns };
@@ -217,9 +222,40 @@ impl Choice {
         }
     }
 
-    /// How long an answer from over there seldom takes, the link included.
-    pub fn expected_there(&self, bytes: usize, way: &Way) -> i64 {
-        self.expected(Side::There, link_ns(bytes, way))
+    /// Whether the idle side is asked as well, so that its figures are fresh.
+    fn probes(&mut self, now: i64) -> bool {
+        let Terms { probe_every, probe_ns, .. } = self.terms;
+        if probe_every == 0 {
+            return false;
+        }
+        let knows = self.knows(self.side.other());
+        let since = match self.probed {
+            Some(probed) => now - probed,
+            // It was heard of without being asked by us.
+            None if knows => now - *self.probed.insert(now),
+            None => i64::MAX,
+        };
+        let is_due = match knows {
+            true => self.asked.is_multiple_of(probe_every) || since >= probe_ns,
+            false => since >= probe_ns / 5,
+        };
+        if is_due {
+            self.probed = Some(now);
+        }
+        is_due
+    }
+
+    /// Whether the other host is worth asking about what this one doubts: in time as a rule, and not silent
+    /// but for a look now and then.
+    pub fn may_doubt(&mut self, now: i64, left: Option<i64>, bytes: usize, way: &Way) -> bool {
+        let in_time = left.is_none_or(|left| self.usual_there(bytes, way) < left);
+        let is_silent = self.took[Side::There.at()].is_silent();
+        way.is_up && in_time && (!is_silent || self.probes(now))
+    }
+
+    /// How long an answer from over there takes as a rule, the link included.
+    pub fn usual_there(&self, bytes: usize, way: &Way) -> i64 {
+        self.took[Side::There.at()].mean().saturating_add(link_ns(bytes, way))
     }
 
     /// A side has answered, so many nanoseconds after it was asked; `link_ns` as its [`Decision`] said.
@@ -230,10 +266,7 @@ impl Choice {
     /// A side has not answered within so many nanoseconds: it takes that long at least.
     pub fn missed(&mut self, side: Side, waited_ns: i64, link_ns: i64) {
         let waited_ns = own_ns(side, waited_ns, link_ns);
-        let at = &mut self.took[side.at()];
-        if !at.is_known() || at.upper() < waited_ns {
-            at.learn(waited_ns);
-        }
+        self.took[side.at()].learn_at_least(waited_ns);
     }
 
     /// There was no connection: what is known of the other side may be true no more.

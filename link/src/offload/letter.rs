@@ -8,18 +8,19 @@
 //!            └──────┴───────┴────┴─────────┴──────────┴───────┴──────────┘
 //! answer     0      1      2       4    8         16     18      20      24     28
 //!            ┌──────┬──────┬───────┬────┬─────────┬──────┬───────┬───────┬──────┬─────────┐
-//!            │ 1    │ what │ pieces│ 0  │ number  │ port │ 0     │ count │ len  │ content │ …
-//!            │ u8   │ u8   │ u16   │u32 │ u64     │ u16  │ u16   │ u32   │ u32  │         │
+//!            │ 1    │ what │ pieces│doubt│ number │ port │ 0     │ count │ len  │ content │ …
+//!            │ u8   │ u8   │ u16   │ u32 │ u64    │ u16  │ u16   │ u32   │ u32  │         │
 //!            └──────┴──────┴───────┴────┴─────────┴──────┴───────┴───────┴──────┴─────────┘
 //! ```
 //!
 //! `what` is 0 for an answer, else a text follows: 1 for one that failed, 2 for one that would be late. The frame
-//! that carries a question has the header of what is asked about, that of an answer the same. `left` is
+//! that carries a question has the header of what is asked about, that of an answer the same. `doubt` is 1 where
+//! somebody better may know more, 2 where whoever was asked knows nothing. `left` is
 //! how long the answer may take; the greatest number where it may take as long as it likes.
 
 use std::time::Duration;
 
-use engine::{Answer, Buffer, Fault, FaultClass, Format, Frame};
+use engine::{Answer, Buffer, Doubt, Fault, FaultClass, Format, Frame};
 
 use crate::wire::{WireError, bytes::Cursor, check_content};
 
@@ -34,6 +35,8 @@ const ANSWER_HEAD: usize = 16;
 const PIECE_HEAD: usize = 12;
 /// Most pieces of one answer.
 const PIECES_MAX: usize = 1 << 10;
+/// By number.
+const DOUBTS: [Doubt; 3] = [Doubt::None, Doubt::Some, Doubt::All];
 /// Longest reason of a fault, in bytes.
 const REASON_MAX: usize = 2 << 10;
 
@@ -104,10 +107,11 @@ pub(super) fn put_answer(
     Frame::new(about.header, buffer)
 }
 
-fn head(number: u64, what: u8, pieces: usize) -> Vec<u8> {
+fn head(number: u64, what: u8, pieces: usize, doubt: Doubt) -> Vec<u8> {
+    let doubt = DOUBTS.iter().position(|known| *known == doubt).unwrap_or_default();
     let mut bytes = vec![VERSION, what];
     bytes.extend_from_slice(&(pieces as u16).to_le_bytes());
-    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&(doubt as u32).to_le_bytes());
     bytes.extend_from_slice(&number.to_le_bytes());
     bytes
 }
@@ -117,7 +121,7 @@ fn written(number: u64, answer: &Answer) -> Option<Vec<u8>> {
     if payloads.len() > PIECES_MAX {
         return None;
     }
-    let mut bytes = head(number, ANSWERED, payloads.len());
+    let mut bytes = head(number, ANSWERED, payloads.len(), answer.doubt());
     for (port, buffer) in payloads {
         bytes.extend_from_slice(&u16::try_from(*port).ok()?.to_le_bytes());
         bytes.extend_from_slice(&[0; 2]);
@@ -129,7 +133,7 @@ fn written(number: u64, answer: &Answer) -> Option<Vec<u8>> {
 }
 
 fn refusal(number: u64, what: u8, why: &str) -> Vec<u8> {
-    let mut bytes = head(number, what, 0);
+    let mut bytes = head(number, what, 0, Doubt::None);
     bytes.extend_from_slice(&why.as_bytes()[..why.floor_char_boundary(REASON_MAX)]);
     bytes
 }
@@ -145,18 +149,24 @@ pub(super) fn read_answer(
     let mut cursor = Cursor::new("an answer", frame.buffer().bytes());
     version(&mut cursor)?;
     let what = cursor.u8()?;
-    let pieces = cursor.u16()?;
-    cursor.take(4)?;
+    let pieces = usize::from(cursor.u16()?);
+    let doubt = cursor.u32()?;
     let number = cursor.u64()?;
     if what == FAILED || what == LATE {
         let why = String::from_utf8_lossy(&cursor.rest()[..cursor.rest().len().min(REASON_MAX)]);
-        let why = why.into_owned();
+        // It is printed where it is read.
+        let why = why.replace(char::is_control, " ");
         return Ok((number, Err(if what == LATE { Fault::late(why) } else { Fault::new(why) })));
     }
     if what != ANSWERED {
         return Err(WireError::Unknown { what: "the kind of an answer", is: what.into() });
     }
-    let mut answer = Answer::nothing();
+    if pieces > PIECES_MAX {
+        let (is, max) = (pieces as u64, PIECES_MAX as u64);
+        return Err(WireError::TooLong { what: "the pieces of an answer", is, max });
+    }
+    let doubt = usize::try_from(doubt).ok().and_then(|doubt| DOUBTS.get(doubt));
+    let mut answer = Answer::nothing().in_doubt(doubt.copied().unwrap_or_default());
     for _ in 0..pieces {
         let port = usize::from(cursor.u16()?);
         cursor.take(2)?;
@@ -226,9 +236,11 @@ mod tests {
         assert_eq!(read_question(&sent).expect("a question").left, None);
         assert!(put_question(3, None, &asked(), 30).is_none(), "longer than the link takes");
 
-        let said = put_answer(5, &asked(), &Ok(answer()), 1 << 20);
+        let unsure = answer().in_doubt(Doubt::Some);
+        let said = put_answer(5, &asked(), &Ok(unsure), 1 << 20);
         let (number, read) = read_answer(&said, &outputs()).expect("an answer");
         let read = read.expect("no fault");
+        assert_eq!(read.doubt(), Doubt::Some);
         assert_eq!((number, said.header.time), (5, asked().header.time));
         assert_eq!(read.payloads().len(), 2);
         for ((port, buffer), (wanted_port, wanted)) in

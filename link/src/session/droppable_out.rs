@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use engine::{Frame, Gap, MaybeGap, Timestamp};
+use engine::{Dimension, Element, Format, Frame, Gap, MaybeGap, Timestamp};
 
 use super::{
     config::{EdgeConfig, Priority},
@@ -75,7 +75,7 @@ impl DroppableOut {
             bytes_max: config.bytes_max,
             bytes: 0,
             longest: longest(&config.format).unwrap_or(usize::MAX),
-            newest_first: config.priority == Priority::Bulk,
+            newest_first: config.priority == Priority::Bulk && !is_opaque(&config.format),
             waiting: VecDeque::new(),
             streamed: Vec::new(),
             next: 0,
@@ -326,6 +326,12 @@ impl DroppableOut {
     pub(super) fn is_done(&self) -> bool {
         self.ended && self.told_end && self.counts.inside == 0
     }
+}
+
+/// Whether frames are bytes that only their ends understand, such as questions: none stands for another.
+fn is_opaque(format: &Format) -> bool {
+    let Format::Tensor(tensor) = format else { return false };
+    tensor.element == Element::U8 && matches!(tensor.shape[..], [Dimension::Open { .. }])
 }
 
 /// Ranges are few, as what is dropped mostly stands together; of more the oldest are left to the

@@ -26,10 +26,10 @@ impl Kept {
     /// A copy that holds no more memory than the answer needs: an event's buffer has room for the longest
     /// texts of its fields.
     pub(super) fn compact(answer: &Answer, until: Instant, cost_ns: u64) -> Self {
-        let doubtful = answer.is_doubtful();
+        let doubt = answer.doubt();
         let copies = answer.payloads().iter().map(|(port, buffer)| (*port, buffer.copied()));
         let answer = copies.fold(Answer::nothing(), |all, (port, buffer)| all.and(port, buffer));
-        Self { answer: answer.in_doubt(doubtful), until, cost_ns }
+        Self { answer: answer.in_doubt(doubt), until, cost_ns }
     }
 
     /// Bytes of its payloads.

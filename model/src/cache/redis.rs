@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Fault, Relay, Reply};
+use engine::{Doubt, Fault, Relay, Reply};
 use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult, aio::MultiplexedConnection,
 };
@@ -155,7 +155,9 @@ impl Redis {
     /// Writes an answer, some time.
     pub(super) fn write(&self, cache: &Arc<Cache>, key: &Key, kept: &Kept, lasts: Duration) {
         // Whether it has recovered is found out by lookups.
-        let value = (!lock(&self.breaker).is_open())
+        // What is in doubt others may know better: it is kept by who has asked alone.
+        let is_sure = kept.answer.doubt() == Doubt::None;
+        let value = (is_sure && !lock(&self.breaker).is_open())
             .then(|| wire::write(key, &kept.answer, kept.cost_ns))
             .flatten();
         let counts = &cache.counts;

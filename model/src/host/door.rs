@@ -113,6 +113,11 @@ impl Door {
         }
     }
 
+    /// Numbers that a question has.
+    pub fn takes(&self) -> usize {
+        self.way.count()
+    }
+
     /// Other terms from now on.
     pub fn set_terms(&mut self, terms: Terms) {
         self.terms = terms;

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Answer, Body, Call, Code, Diagnostic, Diagnostics, EventFormat, EventWriter, Fault, Format,
-    Frame, GapNotice, Io, Node, Outline, Reply, Service,
+    Answer, Body, Call, Code, Diagnostic, Diagnostics, Doubt, EventFormat, EventWriter, Fault,
+    Format, Frame, GapNotice, Io, Node, Outline, Reply, Service,
 };
 
 use super::{
@@ -99,11 +99,11 @@ impl Call for Unasked {
     }
 
     fn ask(&mut self, _: &Frame, reply: Reply) -> Result<(), Fault> {
-        if self.tells_nothing {
-            reply.answer(Answer::nothing());
-        } else {
-            reply.answer(EventWriter::new(&self.format).duration_ns(self.span_ns).finish());
-        }
+        let answer = match self.tells_nothing {
+            true => Answer::nothing(),
+            false => EventWriter::new(&self.format).duration_ns(self.span_ns).finish().into(),
+        };
+        reply.answer(answer.in_doubt(Doubt::All));
         Ok(())
     }
 }

@@ -186,6 +186,13 @@ impl Call for ModelCall {
 
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
         let samples = question.buffer();
+        let (have, takes) = (samples.floats().len(), self.door.takes());
+        // Another host may ask, whose model takes something else.
+        if self.growing.is_none() && have != takes {
+            let why = format!("a question of {have} numbers, where the model takes {takes}");
+            reply.fail(Fault::data(why));
+            return Ok(());
+        }
         let reply = match &mut self.unchanged {
             None => reply,
             Some(unchanged) => match unchanged.meet(samples, reply) {
@@ -265,9 +272,13 @@ impl Call for ModelCall {
     }
 
     fn keeps_here(&self) -> Option<&'static str> {
-        self.growing
-            .is_some()
-            .then_some("with `grow_s` each question hangs on the answer before it")
+        match (&self.growing, &self.unchanged) {
+            (Some(_), _) => Some("with `grow_s` each question hangs on the answer before it"),
+            (_, Some(_)) => {
+                Some("with `skip_unchanged` each question is compared with the one before it")
+            }
+            _ => None,
+        }
     }
 
     fn hear(&mut self, answer: &Answer) {

@@ -16,7 +16,7 @@ use std::sync::{
 };
 
 use engine::{
-    Answer, Body, Buffer, BuildError, Code, Diagnostic, Diagnostics, Dimension, Element,
+    Answer, Body, Buffer, BuildError, Code, Diagnostic, Diagnostics, Dimension, Doubt, Element,
     EventFormat, EventWriter, Fault, Field, FieldKind, Format, Kind, Node, Param, Placement, Port,
     TensorFormat,
 };
@@ -390,13 +390,13 @@ impl Rowwise for Classify {
                 Hard::Output(output) => row.output(output),
             };
             let hard = Answer::nothing().and(1, Buffer::of_floats(numbers, numbers.len()));
-            return Ok(hard.in_doubt(true));
+            return Ok(hard.in_doubt(Doubt::Some));
         }
         let is_unknown = score < self.min_score;
         let label = if is_unknown { UNKNOWN } else { &self.labels[best] };
         let about = (note.span_ns.unwrap_or(self.span_ns), row.exit() + 1);
         let event = self.event(label, best as i64, (score, score - second), &scores, about);
-        Ok(Answer::from(event).in_doubt(is_unknown))
+        Ok(Answer::from(event).in_doubt(if is_unknown { Doubt::Some } else { Doubt::None }))
     }
 }
 

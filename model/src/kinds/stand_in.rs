@@ -47,7 +47,7 @@ impl StandIn {
         }
     }
 
-    /// Somebody else has answered the newest question.
+    /// Somebody else has answered a question, newer than those whose answers are known.
     pub(super) fn hear(&self, answer: &Answer) {
         let Self::Last(recent) = self else { return };
         let mut newest = recent.lock();

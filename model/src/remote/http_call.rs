@@ -345,7 +345,17 @@ fn client(url: &Url) -> Result<Client, Fault> {
 }
 
 impl Call for HttpCall {
+    fn keeps_here(&self) -> Option<&'static str> {
+        let why = "with `skip_unchanged` each question is compared with the one before it";
+        self.unchanged.as_ref().map(|_| why)
+    }
+
     fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
+        // Another host may ask, which has gathered the question.
+        if !is_of(&self.format, question) {
+            reply.fail(Fault::data("a question that is no frame of the input's format"));
+            return Ok(());
+        }
         let reply = match &mut self.unchanged {
             None => reply,
             Some(unchanged) => match unchanged.meet(question.buffer(), reply) {
@@ -406,6 +416,22 @@ impl Call for HttpCall {
     fn fallback(&mut self, question: &Frame) -> Option<Answer> {
         let asked = self.size(question);
         self.fallback.as_ref().map(|stands_in| stands_in.buffer(asked).into())
+    }
+}
+
+/// Whether a frame has the size that its format says, so that what reads it stays inside.
+fn is_of(format: &Format, frame: &Frame) -> bool {
+    let (count, bytes) = (frame.len(), frame.buffer().bytes_len());
+    match format {
+        Format::Signal(signal) => {
+            count <= signal.frame_len && bytes == 4 * signal.channels.len() * count
+        }
+        Format::Image(image) => {
+            let depth = if image.pixel == engine::Pixel::Gray8 { 1 } else { 3 };
+            bytes == image.width * image.height * depth
+        }
+        Format::Event(event) => bytes >= 16 + 8 * event.fields.len(),
+        Format::Tensor(_) => true,
     }
 }
 
