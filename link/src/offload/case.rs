@@ -223,7 +223,10 @@ impl Case {
                         standing.standby = Some(best);
                         Next::Ask(other, Why::Doubt)
                     }
-                    () if (is_spare || !is_sure) && other_is_open && !standing.is_late => {
+                    () if (is_spare || !is_sure)
+                        && other_is_open
+                        && (!standing.is_late || best.1.doubt() == Doubt::All) =>
+                    {
                         standing.standby = Some(best);
                         Next::Hold
                     }

@@ -214,7 +214,9 @@ impl Choice {
         let [here, there] = expected;
         match (self.side, left) {
             (Side::There, None) => Some(there),
-            (Side::There, Some(left)) => Some(there.min((left - here).max(0))),
+            // Whoever would be late is not asked for being in time.
+            (Side::There, Some(left)) if here >= left => Some(there.min(left)),
+            (Side::There, Some(left)) => Some(there.min(left - here)),
             (Side::Here, None) => None,
             (Side::Here, Some(left)) => {
                 Some(left - there.max(left / 20).max(MARGIN_NS)).filter(|hedge| *hedge > 0)
