@@ -10,8 +10,8 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Override, Plan,
-    PlanOptions, Services, nearest,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, NodeSpec, Override, Plan,
+    PlanOptions, Services, Value, nearest,
 };
 use link::{
     carrier::{self, LinkCarrier},
@@ -45,6 +45,8 @@ pub(crate) struct Graph {
     hash: [u8; 16],
     /// Nodes with a key that was `--set`, each with what was written.
     set: Vec<(String, String)>,
+    /// The host whose part is run, if there is one.
+    host: Option<String>,
     /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
@@ -60,6 +62,7 @@ impl Graph {
         let overrides = overrides(&asked.set)?;
         let mut this = Self::read(&asked.file)?;
         this.forgotten = host.map_or_else(Vec::new, |host| this.spec.apply_of_host(host));
+        this.host = host.map(str::to_owned);
         this.forgotten.extend(this.spec.apply(&overrides));
         let nodes = overrides.iter().map(|change| change.path[0].value.clone());
         this.set = nodes.zip(asked.set.iter().cloned()).collect();
@@ -73,7 +76,7 @@ impl Graph {
         let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
         let hash = carrier::graph_hash(&String::from_utf8_lossy(&bytes));
         let (forgotten, set) = (Vec::new(), Vec::new());
-        Ok(Self { spec, name, forgotten, hash, set, models: OnceCell::new() })
+        Ok(Self { spec, name, forgotten, hash, set, host: None, models: OnceCell::new() })
     }
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
@@ -95,7 +98,12 @@ impl Graph {
         let part = Part::new(&plan, host, &hosts, self.hash);
         let part = part.map_err(|all| Failure::graph(&all))?;
         let here: Vec<&str> = plan.node_names().collect();
-        let is_elsewhere = |node: &str| self.spec.find(node).is_some() && !here.contains(&node);
+        let is_elsewhere = |node: &str| {
+            let spec = self.spec.find(node);
+            // A call that may move runs here as well.
+            let moves = |node: &NodeSpec| node.options.on.iter().any(|on| on.value == host);
+            spec.is_some_and(|spec| !moves(spec)) && !here.contains(&node)
+        };
         for (node, text) in self.set.iter().filter(|(node, _)| is_elsewhere(node)) {
             // Where stderr is closed there is nobody to tell.
             let _ = writeln!(
@@ -104,6 +112,28 @@ impl Graph {
             );
         }
         Ok(OnHost { plan, part, carrier })
+    }
+
+    /// Refuses a graph that one of its hosts could not run, as its `set` has it there. Says nothing of
+    /// warnings.
+    pub(crate) fn check_hosts(asked: &GraphArguments, plan: &Plan) -> Result<(), Failure> {
+        for section in &plan.spec().hosts {
+            let host = &section.name.value;
+            if section.param("set").is_none() {
+                continue;
+            }
+            let graph = Self::load_on(asked, Some(host))?;
+            let mut options = graph.options(graph.cores());
+            options.host = Some(host.clone());
+            options.carrier = Some(Arc::new(LinkCarrier::default()));
+            let planned = graph.spec.plan(&catalog(), &options);
+            let mut problems = graph.models().1.0.clone();
+            problems.extend(planned.err().map_or(Vec::new(), |all| all.0));
+            if !problems.is_empty() {
+                return Err(Failure::graph(&problems.into()));
+            }
+        }
+        Ok(())
     }
 
     /// As [`Graph::plan`]; refuses because of `others`, too, each told once and all together.
@@ -182,7 +212,13 @@ impl Graph {
 
     fn models(&self) -> &(Services, Diagnostics) {
         self.models.get_or_init(|| {
-            section::services(&self.spec, Arc::new(Disk), Some(self.name.clone()), |news| {
+            let mut spec = self.spec.clone();
+            if self.host.is_some() {
+                // What only another host asks, as its `set` says, need not even be here.
+                let is_named = |name: &str| is_named(&self.spec, name);
+                spec.models.retain(|section| is_named(&section.name.value));
+            }
+            section::services(&spec, Arc::new(Disk), Some(self.name.clone()), |news| {
                 // Where stderr is closed there is nobody to tell.
                 let _ = writeln!(io::stderr(), "afferent: {news}");
             })
@@ -197,6 +233,21 @@ impl Graph {
             ..PlanOptions::new(Arc::new(Disk))
         }
     }
+}
+
+/// Whether a text in a node or a model of a graph is this name.
+fn is_named(spec: &GraphSpec, name: &str) -> bool {
+    fn has(value: &Value, name: &str) -> bool {
+        match value {
+            Value::Text(text) => text == name,
+            Value::List(items) => items.iter().any(|item| has(&item.value, name)),
+            Value::Table(entries) => entries.iter().any(|(_, value)| has(&value.value, name)),
+            _ => false,
+        }
+    }
+    let of_nodes = spec.nodes.iter().flat_map(|node| &node.params);
+    let of_models = spec.models.iter().flat_map(|section| &section.params);
+    of_nodes.chain(of_models).any(|(_, value)| has(&value.value, name))
 }
 
 fn overrides(texts: &[String]) -> Result<Vec<Override>, Failure> {

@@ -110,7 +110,29 @@ fn check_tells_what_moves_and_what_cannot() {
     {
         assert!(told.stderr.contains(words), "{words}: {}", told.stderr);
     }
-    let growing = graph().replace("within_ms = 250.0", "within_ms = 250.0\ngrow_s = 0.5");
-    let grows = Meeting::with(&growing).run(&["run", "g.toml", "--host", "edge"]);
-    assert_ne!(grows.code, Some(0), "{}", grows.stderr);
+    let typo = Meeting::with(&graph().replace("\"kind.model\" =", "\"kid.model\" ="));
+    let told = typo.run(&["check", "g.toml"]);
+    assert_eq!(told.code, Some(78), "{}", told.stdout);
+    assert!(told.stderr.contains("did you mean `kind`?"), "{}", told.stderr);
+}
+
+#[test]
+fn what_hangs_together_does_not_move() {
+    let text = graph().replace(
+        "from      = \"pieces\"",
+        "from      = \"slow\"\nwindow_s  = 2.048\ngrow_s    = 0.5",
+    );
+    let ended = Meeting::with(&text).run(&["run", "g.toml", "--host", "edge"]);
+    assert_ne!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot move between hosts: with `grow_s`"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_host_needs_no_model_that_only_another_asks() {
+    let absent = graph().replace("models/beats.onnx", "models/there_is_none.onnx");
+    let absent = absent.replace("optional = true", "optional = false");
+    let ended = Meeting::with(&absent).run(&["check", "g.toml", "--host", "edge"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let ended = Meeting::with(&absent).run(&["check", "g.toml", "--host", "cloud"]);
+    assert_eq!(ended.code, Some(74), "{}", ended.stdout);
 }

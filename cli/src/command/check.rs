@@ -23,6 +23,7 @@ pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
     let text = match &asked.host {
         None => {
             let plan = graph.plan_with(graph.cores(), problems, None)?;
+            Graph::check_hosts(&asked.graph, &plan)?;
             plan.table_within(width) + &homes(&plan)?
         }
         Some(host) => {
