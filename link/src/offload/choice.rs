@@ -231,20 +231,26 @@ impl Choice {
             return false;
         }
         let knows = self.knows(self.side.other());
+        let by_count = knows && self.asked.is_multiple_of(probe_every);
+        let by_time = self.is_time(now, if knows { probe_ns } else { probe_ns / 5 }, knows);
+        if by_count {
+            self.probed = Some(now);
+        }
+        by_count || by_time
+    }
+
+    /// Whether the idle side was asked so long ago that it is again; then it is. What is known without that is
+    /// fresh.
+    fn is_time(&mut self, now: i64, after_ns: i64, knows: bool) -> bool {
         let since = match self.probed {
             Some(probed) => now - probed,
-            // It was heard of without being asked by us.
             None if knows => now - *self.probed.insert(now),
             None => i64::MAX,
         };
-        let is_due = match knows {
-            true => self.asked.is_multiple_of(probe_every) || since >= probe_ns,
-            false => since >= probe_ns / 5,
-        };
-        if is_due {
+        if since >= after_ns {
             self.probed = Some(now);
         }
-        is_due
+        since >= after_ns
     }
 
     /// Whether the other host is worth asking about what this one doubts: in time as a rule, and not silent
@@ -252,7 +258,7 @@ impl Choice {
     pub fn may_doubt(&mut self, now: i64, left: Option<i64>, bytes: usize, way: &Way) -> bool {
         let in_time = left.is_none_or(|left| self.usual_there(bytes, way) < left);
         let is_silent = self.took[Side::There.at()].is_silent();
-        way.is_up && in_time && (!is_silent || self.probes(now))
+        way.is_up && in_time && (!is_silent || self.is_time(now, self.terms.probe_ns, true))
     }
 
     /// How long an answer from over there takes as a rule, the link included.

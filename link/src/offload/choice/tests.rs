@@ -178,3 +178,21 @@ fn the_idle_side_is_asked_once_in_a_hundred() {
     let probes = (0..1_000).filter(|&n| choice.decide(n * MS, None, 1_000, &UP).probes).count();
     assert_eq!(probes, 10);
 }
+
+#[test]
+fn one_late_answer_stops_no_doubts_and_silence_is_looked_at_now_and_then() {
+    let (left, way) = (Some(245 * MS), UP);
+    let mut choice = Choice::new(Terms::default());
+    (0..20).for_each(|_| choice.answered(Side::There, 5 * MS + LINK, LINK));
+    choice.missed(Side::There, 240 * MS + LINK, LINK);
+    assert!(choice.may_doubt(0, left, 1_000, &way), "it was late once");
+    (0..5).for_each(|_| choice.missed(Side::There, 240 * MS + LINK, LINK));
+    let asked = |choice: &mut Choice| {
+        (0..300).filter(|n| choice.may_doubt(n * 100 * MS, left, 1_000, &way)).count()
+    };
+    // Thirty seconds of questions, of which one in five seconds is put to who does not answer.
+    assert!((3..=8).contains(&asked(&mut choice)), "{}", asked(&mut choice));
+    choice.answered(Side::There, 5 * MS + LINK, LINK);
+    assert!(choice.may_doubt(40_000 * MS, left, 1_000, &way), "it has answered");
+    assert!(!choice.may_doubt(40_000 * MS, left, 1_000, &DOWN));
+}
