@@ -27,5 +27,15 @@ mod streams;
 
 pub use dialer::Dialer;
 pub use endpoint::Endpoint;
-pub use listener::{Arrival, Listener};
+pub use listener::{Arrival, Listener, TurnedAway};
 pub use settings::Settings;
+
+use crate::trust::Unwelcome;
+
+/// Why a connection could not be made or is gone, for a person.
+fn lost(error: &quinn::ConnectionError) -> String {
+    match Unwelcome::read(&error.to_string()) {
+        Some(unwelcome) => unwelcome.to_its_host(),
+        None => error.to_string(),
+    }
+}

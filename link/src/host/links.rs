@@ -14,6 +14,7 @@ use crate::{
     carrier::LinkCarrier,
     driver::{EdgeStatus, Handle, Status},
     offload::{CallFigures, Register},
+    trust::{Door, Refused},
 };
 
 /// Links that were, whose figures are kept one by one; the counts of others are added up.
@@ -32,6 +33,8 @@ struct Table {
     ended: Vec<LinkFigures>,
     ended_in_all: u64,
     refused: Option<String>,
+    /// Where others come in, if they can.
+    door: Option<Door>,
 }
 
 #[derive(Debug)]
@@ -135,6 +138,15 @@ impl Links {
     /// to it.
     pub fn refused(&self) -> Option<String> {
         self.lock().refused.clone()
+    }
+
+    pub(super) fn come_in_by(&self, door: Door) {
+        self.lock().door = Some(door);
+    }
+
+    /// How often somebody who called was turned away; none where nobody can call.
+    pub fn turned_away(&self) -> Option<Refused> {
+        self.lock().door.as_ref().map(Door::refused)
     }
 
     /// All links that are open, in the order they were made.

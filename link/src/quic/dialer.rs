@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, live::Live};
+use super::{Endpoint, live::Live, lost};
 use crate::driver::{Calls, Connection};
 
 /// Calls one address.
@@ -63,7 +63,7 @@ impl Calls for Dialer {
         self.calls.push_back(Box::pin(async move {
             let call = call.map_err(|error| format!("{address} cannot be called: {error}"))?;
             match tokio::time::timeout_at(until, call).await {
-                Ok(called) => called.map_err(|error| format!("{address}: {error}")),
+                Ok(called) => called.map_err(|error| format!("{address}: {}", lost(&error))),
                 Err(_) => Err(format!("{address} does not answer")),
             }
         }));

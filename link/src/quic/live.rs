@@ -16,6 +16,7 @@ use super::{
     asked::Asked,
     control::WithHeadroom,
     flow::Flow,
+    lost,
     streams::{Opening, Reader, Writer},
 };
 use crate::{
@@ -228,7 +229,7 @@ impl Live {
                     self.given = datagram;
                     return Some(Happened::Datagram);
                 }
-                Err(error) => self.lost = Some(error.to_string()),
+                Err(error) => self.lost = Some(lost(&error)),
             }
         }
         // What came before it was lost is read first.
