@@ -222,16 +222,14 @@ impl Shared {
             return None;
         }
         let of_peer = known.values().filter(|known| known.peer == peer).count();
-        let most = match of_peer >= self.sessions_per_peer {
-            true => {
-                let why =
-                    format!("{of_peer} of its sessions are open, which is all one host may have");
-                Some((Reason::Quota, why))
-            }
-            false => (known.len() >= self.sessions_max).then(|| {
-                let why = format!("{} sessions are open, which is all there may be", known.len());
-                (Reason::Sessions, why)
-            }),
+        let all = known.len();
+        let most = if all >= self.sessions_max {
+            Some((Reason::Sessions, format!("{all} sessions are open, which is all there may be")))
+        } else if of_peer >= self.sessions_per_peer {
+            let why = format!("{of_peer} of its sessions are open, which is all one host may have");
+            Some((Reason::Quota, why))
+        } else {
+            None
         };
         if let Some((reason, why)) = most {
             drop(tokio::spawn(turn_away(connection, ByeReason::Busy, why.clone())));
