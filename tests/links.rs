@@ -10,9 +10,14 @@ use afferent_suite::{
 use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, SourceText};
 use link::{
     carrier::{LinkCarrier, graph_hash, hosts},
+    driver::{Calls, Connection, Driver, Event, Settings},
     host::{Dialing, Keys, Part, ServeSettings, Serving, Tell},
     quic,
+    session::{Session, SessionConfig, StreamKey, Timing},
+    trust::{Expected, Identity, Peers, Reason, SERVER_NAME, client_config},
+    wire::{Hello, Message, NEWEST, OLDEST, put_preamble},
 };
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Longer than any of these takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -272,4 +277,119 @@ fn who_knows_nothing_is_no_help() {
     let slow = "after_ms = [400.0]\ndoubts = \"some\"";
     let gains = moved("nothing_there", slow, nothing);
     assert!(gains.iter().all(|gain| *gain == 1.0), "{gains:?}");
+}
+
+/// Calls as the host with this key.
+fn dialer(key: u8, serving: &Serving, called: &Identity) -> quic::Dialer {
+    let endpoint =
+        quic::Endpoint::bind(([127, 0, 0, 1], 0).into(), None, quic::Settings::default());
+    let client = client_config(&Identity::from_seed(&[key; 32]), Expected::key(called.key()));
+    let dialer = endpoint.expect("a free port").dialer(serving.address(), SERVER_NAME, client);
+    dialer.expect("usable")
+}
+
+/// Asks for the session of this name, and keeps the connection.
+async fn asks_for(session: [u8; 16], mut dialer: quic::Dialer) -> Box<dyn Connection> {
+    dialer.call();
+    let mut connection = std::future::poll_fn(|context| dialer.poll_connection(context))
+        .await
+        .expect("its key is listed");
+    let graph = graph_hash("links");
+    let hello =
+        Hello { newest: NEWEST, oldest: OLDEST, graph, session, life: 1, edges: Vec::new() };
+    let mut bytes = Vec::new();
+    put_preamble(&mut bytes, OLDEST);
+    Message::Hello(Box::new(hello)).put(&mut bytes, 0);
+    connection.stream(StreamKey::Control, bytes.into(), 3, false);
+    connection
+}
+
+/// What is said on a connection until it is closed, or until something is.
+async fn hears(connection: &mut dyn Connection) -> Option<Vec<u8>> {
+    loop {
+        let came = std::future::poll_fn(|context| {
+            connection.poll_event(context).map(|event| match event {
+                Event::Stream { bytes, .. } if !bytes.is_empty() => Some(Some(bytes.to_vec())),
+                Event::Down(_) => Some(None),
+                _ => None,
+            })
+        });
+        if let Some(heard) = came.await {
+            return heard;
+        }
+    }
+}
+
+async fn hear(news: &mut UnboundedReceiver<String>, words: &str) -> String {
+    loop {
+        let told = news.recv().await.expect("the host is there");
+        if told.contains(words) {
+            return told;
+        }
+    }
+}
+
+#[test]
+fn who_knows_the_name_of_anothers_session_gets_nothing_of_it() {
+    let home = Home::new("theft");
+    let (own, keys) = (Identity::open(&home.0).expect("room for a key"), home.keys());
+    for n in [1, 2] {
+        let key = Identity::from_seed(&[n; 32]).key();
+        let added =
+            Peers::at(&home.0).add(&format!("edge_{n}"), key, std::time::UNIX_EPOCH, "by hand");
+        added.expect("room for a peer");
+    }
+    let graph = r#"
+        [host.edge]
+        [host.cloud]
+        address = ["127.0.0.1:1"]
+        [node.device]
+        op = "device"
+        frames = 1
+        on = "edge"
+        [node.kept]
+        op = "tally"
+        from = "device"
+        on = "cloud"
+        key = "links_theft"
+        "#;
+    let (said, mut news) = unbounded_channel();
+    let tell: Tell = Arc::new(move |news| drop(said.send(news.to_string())));
+    let Host { part, carrier, running } = Host::start(graph, "cloud");
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    let settings = ServeSettings { listen, sessions_max: 4, quic: quic::Settings::default() };
+    let serving = Serving::start(part, &keys, &settings, &running, &carrier, tell);
+    let serving = serving.expect("a free port");
+    let edges = Host::start(graph, "edge").part.peers.remove(0).edges;
+    let work = async {
+        let config = SessionConfig {
+            graph: graph_hash("links"),
+            session: [7; 16],
+            life: 1,
+            calls: true,
+            edges: edges.into_iter().map(|edge| edge.config).collect(),
+            timing: Timing::default(),
+        };
+        let (driver, _ports) = Driver::new(Session::new(config), Settings::default());
+        tokio::spawn(driver.run(dialer(1, &serving, &own)));
+        hear(&mut news, "session 0: `edge` at").await;
+
+        let mut thief = asks_for([7; 16], dialer(2, &serving, &own)).await;
+        assert_eq!(hears(&mut *thief).await, None, "not a byte of it");
+        let told = hear(&mut news, "was turned away").await;
+        let key = Identity::from_seed(&[2; 32]).key().to_string();
+        assert!(told.contains("a session that another key has opened"), "{told}");
+        assert!(told.contains(&key), "{told}");
+        let refused = serving.links().turned_away().expect("it can be called");
+        assert_eq!(refused.of(Reason::Session), 1);
+        // By another name it has one of its own, if only to hear that it runs something else.
+        let mut honest = asks_for([8; 16], dialer(2, &serving, &own)).await;
+        assert!(hears(&mut *honest).await.is_some());
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let limited = async { tokio::time::timeout(LIMIT, work).await };
+    runtime.expect("a thread").block_on(limited).expect("it ends");
+    running.stop();
+    serving.close();
 }

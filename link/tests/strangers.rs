@@ -4,11 +4,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration, time::UNIX_EPOCH};
 
 use link::{
     driver::{Calls, Connection},
-    quic::{Arrival, Dialer, Endpoint, Listener, Settings},
+    quic::{Arrival, Dialer, Endpoint, Listener, Settings, TurnedAway},
     session::StreamKey,
     testing::Random,
     trust::{
-        Expected, Identity, Limits, Peers, Reach, SERVER_NAME, client_config, peer_key,
+        Expected, Identity, Limits, Peers, Reach, Reason, SERVER_NAME, client_config, peer_key,
         server_config,
     },
     wire::{Hello, Message, NEWEST, OLDEST, put_preamble},
@@ -170,7 +170,11 @@ async fn under_load_addresses_are_proved_first() {
     guarded(arrives(&mut listener, &mut dialer(1, 2, cloud.address()))).await;
 
     let refused = listener.refused();
-    assert_eq!((refused.retried, refused.source), (1, 0), "it came back with its token");
+    assert_eq!(
+        (refused.retried, refused.of(Reason::Source)),
+        (1, 0),
+        "it came back with its token"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +197,7 @@ async fn a_peer_has_its_share_of_connections_and_no_more() {
         }
     })
     .await;
-    assert_eq!(listener.refused().quota, 1);
+    assert_eq!(listener.refused().of(Reason::Quota), 1);
 
     drop(first);
     guarded(arrives(&mut listener, &mut edge)).await;
@@ -217,6 +221,7 @@ async fn who_says_nothing_is_given_up() {
         }
     })
     .await;
+    assert_eq!(listener.refused().of(Reason::Silent), 1);
 }
 
 #[tokio::test]
@@ -236,4 +241,104 @@ async fn noise_keeps_nobody_out() {
     }
 
     guarded(arrives(&mut listener, &mut dialer(1, 2, cloud.address()))).await;
+}
+
+/// Host 2 is called by `caller`, lets nobody in, and says why and what it has counted.
+async fn turned_away(
+    cloud: &Cloud,
+    caller: impl Future<Output = String>,
+) -> (TurnedAway, Vec<Reason>, String) {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let listener = cloud.endpoint.listener();
+    let mut listener = listener.telling(move |turned| tell.send(turned).expect("it is heard"));
+    let door = listener.door().clone();
+    let turned = async {
+        tokio::select! {
+            _ = listener.accept() => panic!("it got in"),
+            turned = told.recv() => turned.expect("the listener is there"),
+        }
+    };
+    let (turned, said) = guarded(async { tokio::join!(turned, caller) }).await;
+    let refused = door.refused();
+    let counted = Reason::ALL.into_iter().filter(|reason| refused.of(*reason) > 0);
+    (turned, counted.collect(), said)
+}
+
+/// Calls, says `bytes` on its first stream, and gives why that was in vain.
+async fn says(mut dialer: Dialer, bytes: Vec<u8>) -> String {
+    let mut connection = match call(&mut dialer).await {
+        Ok(connection) => connection,
+        Err(why) => return why,
+    };
+    connection.stream(StreamKey::Control, bytes.into(), 3, false);
+    loop {
+        let down = std::future::poll_fn(|context| {
+            connection.poll_event(context).map(|event| match event {
+                link::driver::Event::Down(why) => Some(why.to_owned()),
+                _ => None,
+            })
+        });
+        if let Some(why) = down.await {
+            return why;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_of_with_its_key_and_hears_what_would_help() {
+    let cloud = Cloud::new(Limits::default());
+    let stranger = dialer(3, 2, cloud.address());
+
+    let (turned, counted, said) = turned_away(&cloud, says(stranger, Vec::new())).await;
+
+    let key = identity(3).key();
+    assert_eq!((turned.reason, turned.key), (Reason::Stranger, Some(key)));
+    assert_eq!(counted, [Reason::Stranger]);
+    assert!(said.contains(&format!("afferent peers add NAME {key}")), "{said}");
+}
+
+#[tokio::test]
+async fn a_copy_of_our_own_key_is_told_of_as_one() {
+    let cloud = Cloud::new(Limits::default());
+    let copy = dialer(2, 2, cloud.address());
+
+    let (turned, counted, said) = turned_away(&cloud, says(copy, Vec::new())).await;
+
+    assert_eq!((turned.reason, counted), (Reason::Copy, vec![Reason::Copy]));
+    assert!(said.contains("the same key"), "{said}");
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_told_here_and_its_place_not_to_who_calls() {
+    let cloud = Cloud::new(Limits::default());
+    std::fs::write(cloud.peers.path(), "[peer.").expect("writable");
+    let edge = dialer(1, 2, cloud.address());
+
+    let (turned, counted, said) = turned_away(&cloud, says(edge, Vec::new())).await;
+
+    assert_eq!((turned.reason, counted), (Reason::List, vec![Reason::List]));
+    assert!(said.contains("cannot read its list of peers"), "{said}");
+    let folder = cloud.peers.path().parent().expect("a folder").display().to_string();
+    assert!(!said.contains(&folder), "{said}");
+}
+
+#[tokio::test]
+async fn who_speaks_another_version_or_something_else_is_told_of_and_hears_why() {
+    let mut newer = Vec::new();
+    put_preamble(&mut newer, NEWEST + 1);
+    let mut farewell = Vec::new();
+    put_preamble(&mut farewell, OLDEST);
+    let reason = link::wire::ByeReason::Done;
+    Message::Bye { reason, text: String::new() }.put(&mut farewell, 0);
+    for (bytes, word) in [(newer, "version"), (farewell, "who it is"), (vec![b'G'; 64], "")] {
+        let cloud = Cloud::new(Limits::default());
+        let edge = dialer(1, 2, cloud.address());
+
+        let (turned, counted, said) = turned_away(&cloud, says(edge, bytes)).await;
+
+        assert_eq!((turned.reason, counted), (Reason::Protocol, vec![Reason::Protocol]));
+        assert_eq!(turned.key, Some(identity(1).key()));
+        assert!(turned.why.contains(word) && !turned.why.is_empty(), "{}", turned.why);
+        assert!(said.contains(&turned.why), "{said} is not {}", turned.why);
+    }
 }

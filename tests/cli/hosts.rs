@@ -6,7 +6,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command},
     thread,
     time::{Duration, Instant},
@@ -78,7 +78,7 @@ on   = "edge"
 /// Where two processes meet, in a folder with the graph.
 pub(crate) struct Meeting {
     pub(crate) folder: Folder,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Meeting {
@@ -91,7 +91,7 @@ impl Meeting {
     }
 
     /// A user of its own, who has never run anything.
-    fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.folder.0.join("home")
     }
 
@@ -102,9 +102,17 @@ impl Meeting {
 
     /// As [`Meeting::start`], with the cloud at another port.
     fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
+        self.start_as(self.home(), port, words, lines)
+    }
+
+    /// As another user, whose keys and peers lie in `home`.
+    pub(crate) fn start_of(&self, home: &Path, words: &[&str], lines: &str) -> Running {
+        self.start_as(home.to_owned(), self.port, words, lines)
+    }
+
+    fn start_as(&self, home: PathBuf, port: u16, words: &[&str], lines: &str) -> Running {
         let arguments = arguments(port, words);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let home = self.home();
         let variables = [("AFFERENT_HOME", home.as_os_str())];
         let mut child = start_with(&self.folder, &arguments, &variables);
         let mut out = child.stdout.take().expect("a pipe");
@@ -181,7 +189,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Reads what it says until something with these words comes.
-    pub(crate) fn hear(&mut self, words: &str) {
+    pub(crate) fn hear(&mut self, words: &str) -> String {
         let mut line = String::new();
         while !line.contains(words) {
             line.clear();
@@ -189,6 +197,7 @@ impl Running {
             assert!(read > 0, "it ended without `{words}`: {}", self.heard);
             self.heard += &line;
         }
+        line
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -264,7 +273,7 @@ fn an_edge_that_is_there_first_says_so_once_and_goes_on_when_the_cloud_is() {
 }
 
 /// A minute of a heart, of which the cloud writes a line for each beat and the edge one, too.
-const LONG: &str = r#"
+pub(crate) const LONG: &str = r#"
 [graph]
 name = "long"
 

@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
+//! | `callers`  | who is turned away by a host that is called, and what a link counts |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
 //! | `hosts`    | one graph on two hosts: the same lines, outages, differences told  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
@@ -23,6 +24,8 @@
 
 mod bad;
 mod calibrate;
+#[cfg(unix)]
+mod callers;
 mod drift;
 #[cfg(unix)]
 mod hosts;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::hosts::Meeting;
 
-fn graph() -> String {
+pub(crate) fn graph() -> String {
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/graphs/models/");
     include_str!("../../graphs/offload.toml").replace("models/", models)
 }

@@ -127,6 +127,21 @@ fn a_wrong_code_fails_on_both_sides_and_the_right_one_is_too_late() {
 }
 
 #[test]
+fn a_code_that_was_tried_where_nobody_pairs_is_used_up_and_that_is_said() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let hangs_up = std::thread::spawn(move || drop(listener.accept()));
+    let edge = Folder::with(&[]);
+
+    let (called, _) = calls(&edge, &address, &link::trust::pairing::Code::new().to_string(), &[]);
+
+    hangs_up.join().expect("no panic");
+    assert_eq!(called.code, Some(74), "{}", called.stderr);
+    assert!(called.stderr.contains("hint: the code is used up"), "{}", called.stderr);
+    assert!(called.stderr.contains("anew on both hosts"), "{}", called.stderr);
+}
+
+#[test]
 fn peers_are_added_renamed_and_removed_by_hand() {
     let (edge, cloud) = (Folder::with(&[]), Folder::with(&[]));
     let printed = afferent(&cloud, &["peers", "key"]);

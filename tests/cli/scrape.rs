@@ -7,7 +7,7 @@ use std::{
 
 use crate::program::{Folder, HEART, end_of, start};
 
-fn get(address: &str) -> String {
+pub(crate) fn get(address: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is heard");
     let mut answer = String::new();
@@ -18,7 +18,7 @@ fn get(address: &str) -> String {
 }
 
 /// The value of a series, by its name and labels.
-fn value(page: &str, series: &str) -> f64 {
+pub(crate) fn value(page: &str, series: &str) -> f64 {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series} in\n{page}")).parse().expect("a number")
 }

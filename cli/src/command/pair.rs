@@ -212,11 +212,13 @@ fn unreachable_host(address: &str, error: &io::Error) -> Failure {
 
 /// Why no pairing came about.
 fn told(error: &TalkError) -> Failure {
-    let again = "a new code is needed: start `afferent pair` anew on the host that shows it";
+    let again = "a new code is needed: start `afferent pair` anew on both hosts";
     let (exit, hint) = match error {
-        TalkError::Io(_) | TalkError::Slow => {
-            (Exit::Io, "try again; is it `afferent pair` that listens there?")
-        }
+        TalkError::Io(_) | TalkError::Slow => (
+            Exit::Io,
+            "the code is used up: it is good for one try. Start `afferent pair` anew on both hosts, and see \
+             that it is `afferent pair` that listens there",
+        ),
         TalkError::Keep(_) => (Exit::Io, again),
         TalkError::Pair(PairError::OwnKey | PairError::Refused(Refusal::OwnKey)) => (
             Exit::Fault,

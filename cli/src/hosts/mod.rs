@@ -126,15 +126,22 @@ impl Linked {
                 "what it held may not have got through; please report this with what stands above";
             return Err(Failure::new(Exit::Internal, "a link to another host has failed", hint));
         }
-        if let Left { frames: frames @ 1.., kept, .. } = left {
-            let message = format!("{frames} frames that may not be lost did not get through");
-            if let Some(folder) = kept {
-                let folder = folder.display();
-                // Where stderr is closed there is nobody to tell.
-                let _ = writeln!(stderr(), "note: {message}; they wait in `{folder}`");
-                return Ok(Exit::Done);
+        let message = |frames| format!("{frames} frames that may not be lost did not get through");
+        let Left { frames, too_late, kept, .. } = left;
+        let lost = match kept {
+            Some(folder) => {
+                if frames > 0 {
+                    let (message, folder) = (message(frames), folder.display());
+                    // Where stderr is closed there is nobody to tell.
+                    let _ = writeln!(stderr(), "note: {message}; they wait in `{folder}`");
+                }
+                too_late
             }
-            return Err(Failure::new(Exit::Io, &message, "see above when the other host was gone"));
+            None => frames + too_late,
+        };
+        if lost > 0 {
+            let hint = "see above when the other host was gone";
+            return Err(Failure::new(Exit::Io, &message(lost), hint));
         }
         Ok(Exit::Done)
     }

@@ -4,11 +4,13 @@ use engine::{Gap, Plan};
 use link::{
     host::{EdgeFigures, LinkFigures, Links},
     offload::CallFigures,
+    trust::Reason,
 };
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 /// Hands the figures of all open links to the recorder. Labels are `graph`, `peer`, `session`, and for
-/// edges `edge`; where each node runs stands under `node` and `host`.
+/// edges `edge`; where each node runs stands under `node` and `host`; why somebody was turned away,
+/// `reason`.
 pub(super) fn publish(plan: &Plan, links: &Links) {
     describe();
     placement(plan);
@@ -17,6 +19,12 @@ pub(super) fn publish(plan: &Plan, links: &Links) {
     let graph = || plan.name().to_owned();
     gauge!("afferent_links_up", "graph" => graph()).set(up as f64);
     counter!("afferent_links_ended_total", "graph" => graph()).absolute(links.ended().1);
+    if let Some(refused) = links.turned_away() {
+        for reason in Reason::ALL {
+            let labels = [("graph", graph()), ("reason", reason.word().to_owned())];
+            counter!("afferent_link_refused_total", &labels).absolute(refused.of(reason));
+        }
+    }
     for link in &open {
         one(plan.name(), link);
     }
@@ -63,6 +71,10 @@ fn describe() {
     );
     describe_gauge!("afferent_links_up", "Links with a connection.");
     describe_counter!("afferent_links_ended_total", "Links whose session is over.");
+    describe_counter!(
+        "afferent_link_refused_total",
+        "Times somebody who called was turned away, by reason."
+    );
     describe_gauge!("afferent_link_up", "1 while there is a connection.");
     describe_counter!("afferent_link_connections_total", "Connections of a link so far.");
     describe_gauge!("afferent_link_rtt_seconds", "Smoothed round-trip time.");

@@ -54,6 +54,22 @@ pub struct Ends {
     ends: BTreeMap<(String, usize), Arc<End>>,
     coming: Coming,
     parked: Parked,
+    too_late: TooLate,
+}
+
+/// Frames of edges that may lose nothing that came for a link when it was over. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct TooLate(Arc<AtomicU64>);
+
+impl TooLate {
+    /// How many.
+    pub fn frames(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// Outlets of streams that do not end with this process: the one that takes its place goes on with
@@ -102,6 +118,7 @@ pub(super) struct End {
     pub(super) manner: Manner,
     pub(super) coming: Coming,
     pub(super) parked: Parked,
+    too_late: TooLate,
     pub(super) handle: Handle,
     /// Of a call's questions: the number of the next, which no other body and no other life has given.
     pub(super) next: AtomicU64,
@@ -200,6 +217,7 @@ impl Ends {
                 coming: if answers { Coming::default() } else { self.coming.clone() },
                 next: AtomicU64::new(random()),
                 parked: self.parked.clone(),
+                too_late: self.too_late.clone(),
                 is_durable: plan.config.delivery == Delivery::Durable,
                 room: plan.config.frames_max,
                 behind_device: plan.edge.behind_device,
@@ -222,6 +240,11 @@ impl Ends {
         self.coming.clone()
     }
 
+    /// Counts what comes when the link is over.
+    pub fn too_late(&self) -> TooLate {
+        self.too_late.clone()
+    }
+
     /// What is to be held until the link is over.
     pub fn parked(&self) -> Parked {
         self.parked.clone()
@@ -241,6 +264,14 @@ impl End {
     /// Counts a frame that found no room.
     pub(super) fn drop_one(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a frame that found the link over.
+    pub(super) fn drop_late(&self) {
+        self.drop_one();
+        if self.is_durable {
+            self.too_late.count();
+        }
     }
 }
 
@@ -336,5 +367,75 @@ impl Carrier for LinkCarrier {
             }
             _ => Err(Fault::new(format!("`{}` goes out here", edge.name()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{EventWriter, Field, Format, Header};
+
+    use super::*;
+    use crate::{
+        driver::{Driver, Settings},
+        session::{EdgeConfig, Priority, Session, SessionConfig, Timing},
+    };
+
+    /// Two edges, durable and droppable, of a link whose driver is gone.
+    fn sinks_of_a_link_that_is_over() -> (Vec<LinkSink>, TooLate, Arc<AtomicU64>) {
+        let format = Format::event(vec![Field::i64("n")], 100.0);
+        let deliveries = [Delivery::Durable, Delivery::Droppable { deadline_ns: 1_000_000_000 }];
+        let edges = deliveries.map(|delivery| EdgeConfig {
+            name: "a -> b".to_owned(),
+            format: format.clone(),
+            receives: false,
+            delivery,
+            priority: Priority::Sensor,
+            line: TimeLine::Shared,
+            packed: true,
+            frames_max: 16,
+            bytes_max: 1 << 20,
+        });
+        let (graph, session, life, timing) = ([1; 16], [2; 16], 1, Timing::default());
+        let edges = edges.to_vec();
+        let config = SessionConfig { graph, session, life, calls: true, edges, timing };
+        let (driver, ports) = Driver::new(Session::new(config), Settings::default());
+        drop(driver);
+        let (too_late, dropped) = (TooLate::default(), Arc::<AtomicU64>::default());
+        let sink = |(outlet, delivery): (Option<Outlet>, Delivery)| {
+            let end = End {
+                is_durable: delivery == Delivery::Durable,
+                room: 16,
+                behind_device: false,
+                times: Times::new(Lines::default(), TimeLine::Shared),
+                dropped: dropped.clone(),
+                manner: Manner::Leaves,
+                coming: Coming::default(),
+                parked: Parked::default(),
+                too_late: too_late.clone(),
+                handle: ports.handle.clone(),
+                next: AtomicU64::new(0),
+                port: Mutex::default(),
+            };
+            let leaves = watch::Sender::new(false).subscribe();
+            LinkSink::new(Arc::new(end), outlet.expect("sent here"), leaves)
+        };
+        let sinks = ports.outlets.into_iter().zip(deliveries).map(sink).collect();
+        (sinks, too_late, dropped)
+    }
+
+    #[tokio::test]
+    async fn what_comes_when_a_link_is_over_is_counted_as_not_got_through_where_it_may_not_be_lost()
+    {
+        let (mut sinks, too_late, dropped) = sinks_of_a_link_that_is_over();
+        let format = Format::event(vec![Field::i64("n")], 100.0);
+        let format = format.as_event().expect("an event").clone();
+        for sink in &mut sinks {
+            for n in 0..3 {
+                let event = EventWriter::new(&format).i64(0, n).finish();
+                sink.take(0, &Frame::new(Header::at(Timestamp::ZERO), event)).expect("no fault");
+            }
+        }
+        assert_eq!(dropped.load(Ordering::Relaxed), 6);
+        assert_eq!(too_late.frames(), 3, "of the durable edge alone");
     }
 }

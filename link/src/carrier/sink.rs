@@ -50,8 +50,9 @@ impl Sink for LinkSink {
         let mut frame = frame.clone();
         self.end.times.go_out(&mut frame);
         frame.header.gap = frame.header.gap.or(self.owed);
-        let sent = if outlet.is_gone() { Err(frame) } else { outlet.try_send(frame) };
-        if sent.is_ok() {
+        if outlet.is_gone() {
+            self.end.drop_late();
+        } else if outlet.try_send(frame).is_ok() {
             self.owed = MaybeGap::NONE;
         } else {
             self.owed.note(Gap::Full);

@@ -122,8 +122,12 @@ impl Driver {
 
     /// How long what is left is worth waiting for a connection.
     fn patience(&self, left: u64) -> Duration {
-        // Nothing is lost but our farewell: the other side does without after a while.
-        let is_all_safe = left == 0 && self.session.has_received_all_durable();
+        // Nothing is lost but our farewell: the other side does without after a while. Frames that may be
+        // lost still have until their deadline, and how many there were is said behind the last of them.
+        let edges = 0..self.session.config().edges.len() as u16;
+        let inside = |edge| self.session.sent(edge).map_or(0, |sent| sent.inside);
+        let is_empty = left == 0 && edges.map(inside).sum::<u64>() == 0;
+        let is_all_safe = is_empty && self.session.has_received_all_durable();
         if is_all_safe { self.settings.farewell } else { self.settings.flush }
     }
 

@@ -19,7 +19,7 @@ use super::{
     keys::Keys, new_session, random, shelves::Shelves,
 };
 use crate::{
-    carrier::{Ends, Lines, LinkCarrier, Manner},
+    carrier::{Ends, Lines, LinkCarrier, Manner, TooLate},
     driver::{Driver, Ended, Handle, Settings, Status},
     quic,
     session::Session,
@@ -44,6 +44,7 @@ pub struct Dialing {
     tasks: JoinSet<u64>,
     shared: Arc<Shared>,
     shelves: Option<Shelves>,
+    too_late: Vec<TooLate>,
 }
 
 struct Shared {
@@ -61,7 +62,9 @@ struct Shared {
 pub struct Left {
     /// Frames of edges that lose nothing, which the other side has not acknowledged.
     pub frames: u64,
-    /// Where they wait for the next run, if the graph asks for that.
+    /// Frames of such edges that came when their link was over: they wait nowhere.
+    pub too_late: u64,
+    /// Where the others wait for the next run, if the graph asks for that.
     pub kept: Option<PathBuf>,
     /// A link ended by a defect of ours: nobody knows what it held.
     pub has_failed: bool,
@@ -141,7 +144,8 @@ impl Dialing {
         let (leaves, is_over) = (flags(), flags());
         let shared = Arc::new(Shared { tell, links: links.clone(), keeps, leaves, is_over });
         let shelves = part.here.spool.clone().map(Shelves::start).transpose()?;
-        let mut this = Self { links, tasks: JoinSet::new(), shared, shelves, thread };
+        let (tasks, too_late) = (JoinSet::new(), Vec::new());
+        let mut this = Self { links, tasks, shared, shelves, too_late, thread };
         let handle = this.thread.handle().clone();
         let endpoint = {
             let _inside = handle.enter();
@@ -177,6 +181,7 @@ impl Dialing {
             let calls = Caller::new(&opening.endpoint, &peer.host, opening.keys);
             drivers.push((peer.clone(), driver, calls, handle, dropped));
         }
+        self.too_late.push(ends.too_late());
         let carrier = opening.carrier.clone();
         let berth = move |number| carrier.moor(number, ends);
         let session = opening.opener.open_at(Some(zero), berth).await?;
@@ -218,7 +223,9 @@ impl Dialing {
                 }
             }
         });
-        Left { frames, kept: self.shelves.as_ref().map(Shelves::folder), has_failed }
+        let too_late = self.too_late.iter().map(TooLate::frames).sum();
+        let kept = self.shelves.as_ref().map(Shelves::folder);
+        Left { frames, too_late, kept, has_failed }
     }
 }
 

@@ -44,6 +44,11 @@ impl Keys {
         Ok(client_config(&self.identity, expected))
     }
 
+    /// The list of peers.
+    pub(super) fn peers(&self) -> Arc<Peers> {
+        self.peers.clone()
+    }
+
     /// How to be called at an address.
     ///
     /// # Errors

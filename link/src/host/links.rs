@@ -14,6 +14,7 @@ use crate::{
     carrier::LinkCarrier,
     driver::{EdgeStatus, Handle, Status},
     offload::{CallFigures, Register},
+    trust::{Door, Refused},
 };
 
 /// Links that were, whose figures are kept one by one; the counts of others are added up.
@@ -28,10 +29,29 @@ struct Table {
     calls: Register,
     open: BTreeMap<u64, Entry>,
     next: u64,
-    /// The last that ended, oldest first.
-    ended: Vec<LinkFigures>,
+    /// The last that ended, oldest first, and what was dropped since.
+    ended: Vec<Over>,
     ended_in_all: u64,
     refused: Option<String>,
+    /// Where others come in, if they can.
+    door: Option<Door>,
+}
+
+/// A link that is over. Frames may still come for it.
+#[derive(Debug)]
+struct Over {
+    figures: LinkFigures,
+    dropped: Vec<Arc<AtomicU64>>,
+}
+
+impl Over {
+    fn figures(&self) -> LinkFigures {
+        let mut figures = self.figures.clone();
+        for (edge, dropped) in figures.edges.iter_mut().zip(&self.dropped) {
+            edge.dropped = dropped.load(Ordering::Relaxed);
+        }
+        figures
+    }
 }
 
 #[derive(Debug)]
@@ -119,7 +139,7 @@ impl Links {
         table.ended_in_all += 1;
         let mut figures = entry.figures(true);
         figures.status.is_up = false;
-        table.ended.push(figures);
+        table.ended.push(Over { figures, dropped: entry.dropped });
     }
 
     /// Ends all links without waiting for what lies in them.
@@ -137,6 +157,15 @@ impl Links {
         self.lock().refused.clone()
     }
 
+    pub(super) fn come_in_by(&self, door: Door) {
+        self.lock().door = Some(door);
+    }
+
+    /// How often somebody who called was turned away; none where nobody can call.
+    pub fn turned_away(&self) -> Option<Refused> {
+        self.lock().door.as_ref().map(Door::refused)
+    }
+
     /// All links that are open, in the order they were made.
     pub fn open(&self) -> Vec<LinkFigures> {
         self.lock().open.values().map(|entry| entry.figures(false)).collect()
@@ -145,7 +174,7 @@ impl Links {
     /// Links that have ended: the last of them, and how many there were.
     pub fn ended(&self) -> (Vec<LinkFigures>, u64) {
         let table = self.lock();
-        (table.ended.clone(), table.ended_in_all)
+        (table.ended.iter().map(Over::figures).collect(), table.ended_in_all)
     }
 }
 

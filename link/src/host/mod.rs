@@ -20,6 +20,8 @@ mod part;
 mod serving;
 mod shelves;
 mod thread;
+mod told;
+mod turned_away;
 
 pub use dialing::{DialError, Dialing, Left};
 pub use keys::Keys;

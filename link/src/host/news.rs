@@ -19,6 +19,8 @@ pub enum News {
     Waits { session: u32, peer: String, edge: String },
     /// The two cannot work together.
     Refused { peer: String, at: Option<SocketAddr>, why: String },
+    /// Somebody who called was not let in. `untold` others were not either since the last such line.
+    TurnedAway { at: SocketAddr, why: String, remedy: String, untold: u64 },
     /// The session of a host that called has ended.
     Ended { session: u32, peer: String, why: String },
 }
@@ -67,6 +69,16 @@ impl fmt::Display for News {
             ),
             Self::Refused { peer, at: address, why } => {
                 write!(f, "`{peer}`{} and this host cannot work together: {why}", at(address))
+            }
+            Self::TurnedAway { at: address, why, remedy, untold } => {
+                write!(f, "a host{} was turned away: {why}", at(&Some(*address)))?;
+                if !remedy.is_empty() {
+                    write!(f, "; {remedy}")?;
+                }
+                if *untold > 0 {
+                    write!(f, " (and {untold} times more since this was said last)")?;
+                }
+                Ok(())
             }
             Self::Ended { session, peer, why } => {
                 write!(f, "session {session} of `{peer}` has ended: {why}")

@@ -23,13 +23,14 @@ use super::{
     is_empty,
     keys::Keys,
     random,
+    turned_away::TurnsAway,
 };
 use crate::{
     carrier::{Coming, Ends, Lines, LinkCarrier, Manner},
     driver::{Driver, Ended, Handle, Settings, turn_away},
-    quic::{self, Arrival},
+    quic::{self, Arrival, Listener},
     session::Session,
-    trust::TrustError,
+    trust::{Reason, TrustError},
     wire::ByeReason,
 };
 
@@ -37,9 +38,6 @@ use crate::{
 const AGREES_WITHIN: Duration = Duration::from_secs(5);
 /// How long a session that is over may take to get its last frames and farewells through.
 const FLUSH: Duration = Duration::from_secs(5);
-
-/// Between two lines that say that somebody was turned away as no seat was left.
-const TOLD_FULL_AFTER: Duration = Duration::from_secs(10);
 
 /// How a host is called.
 #[derive(Clone, Debug)]
@@ -98,8 +96,7 @@ struct Shared {
     tell: Tell,
     links: Links,
     known: Mutex<BTreeMap<[u8; 16], Known>>,
-    /// When it was told last that somebody was turned away.
-    told_full: Mutex<Option<Timestamp>>,
+    turns_away: Arc<TurnsAway>,
     leaves: AtomicBool,
 }
 
@@ -134,6 +131,17 @@ impl Serving {
         let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
         drop(inside);
         let address = endpoint.local_addr()?;
+        let links = Links::of(carrier);
+        let listener = endpoint.listener();
+        links.come_in_by(listener.door().clone());
+        let turns_away = Arc::new(TurnsAway::new(
+            keys.peers(),
+            running.clock(),
+            listener.door().clone(),
+            tell.clone(),
+        ));
+        let tells = turns_away.clone();
+        let listener = listener.telling(move |turned| tells.tell(&turned));
         let shared = Arc::new(Shared {
             part,
             caller,
@@ -143,13 +151,13 @@ impl Serving {
             sessions_max: settings.sessions_max,
             sessions_per_peer: settings.quic.limits.sessions_per_peer,
             tell,
-            links: Links::of(carrier),
+            links,
             known: Mutex::default(),
-            told_full: Mutex::default(),
+            turns_away,
             leaves: AtomicBool::new(false),
         });
         let sessions = Arc::<Mutex<JoinSet<()>>>::default();
-        drop(thread.handle().spawn(accept(endpoint.clone(), shared.clone(), sessions.clone())));
+        drop(thread.handle().spawn(accept(listener, shared.clone(), sessions.clone())));
         Ok(Self { thread, shared, sessions, endpoint, address })
     }
 
@@ -183,8 +191,7 @@ impl Serving {
     }
 }
 
-async fn accept(endpoint: quic::Endpoint, shared: Arc<Shared>, sessions: Arc<Mutex<JoinSet<()>>>) {
-    let mut listener = endpoint.listener();
+async fn accept(mut listener: Listener, shared: Arc<Shared>, sessions: Arc<Mutex<JoinSet<()>>>) {
     while let Some(arrival) = listener.accept().await {
         if shared.leaves.load(Ordering::Relaxed) {
             let text = "it is being shut down and lets nobody in".to_owned();
@@ -209,40 +216,30 @@ impl Shared {
             if known.peer == peer {
                 // Full, it has enough to choose from.
                 let _ = known.door.try_send(connection);
+            } else {
+                self.turns_away.turn_away(from, peer.as_deref(), Reason::Session, String::new());
             }
             return None;
         }
         let of_peer = known.values().filter(|known| known.peer == peer).count();
-        let most = match of_peer >= self.sessions_per_peer {
-            true => {
-                Some(format!("{of_peer} of its sessions are open, which is all one host may have"))
-            }
-            false => (known.len() >= self.sessions_max)
-                .then(|| format!("{} sessions are open, which is all there may be", known.len())),
+        let all = known.len();
+        let most = if all >= self.sessions_max {
+            Some((Reason::Sessions, format!("{all} sessions are open, which is all there may be")))
+        } else if of_peer >= self.sessions_per_peer {
+            let why = format!("{of_peer} of its sessions are open, which is all one host may have");
+            Some((Reason::Quota, why))
+        } else {
+            None
         };
-        if let Some(why) = most {
-            let (peer, at) = (self.caller.host.name.clone(), Some(from));
+        if let Some((reason, why)) = most {
             drop(tokio::spawn(turn_away(connection, ByeReason::Busy, why.clone())));
-            if self.may_tell_full() {
-                (self.tell)(&News::Refused { peer, at, why });
-            }
+            self.turns_away.turn_away(from, peer.as_deref(), reason, why);
             return None;
         }
         let (door, calls) = Incoming::new();
         let _ = door.try_send(connection);
         known.insert(hello.session, Known { door, peer });
         Some(Guest { shared: self.clone(), name: hello.session, from, calls: Some(calls) })
-    }
-
-    /// Who is turned away comes back every few seconds: not each time is worth a line.
-    fn may_tell_full(&self) -> bool {
-        let now = self.clock.now();
-        let mut told = self.told_full.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = told.is_none_or(|told| now >= told + TOLD_FULL_AFTER);
-        if may {
-            *told = Some(now);
-        }
-        may
     }
 
     fn forget(&self, name: &[u8; 16]) {
@@ -396,6 +393,7 @@ impl Guest {
     }
 
     fn refuse(&self, why: String) {
+        self.shared.turns_away.count(Reason::Differs);
         let (peer, at) = (self.shared.caller.host.name.clone(), Some(self.from));
         self.tell(&News::Refused { peer, at, why });
     }

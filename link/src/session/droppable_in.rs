@@ -31,6 +31,8 @@ pub(super) struct DroppableIn {
     hole: Option<Timestamp>,
     /// As far as the other side says frames go: what is missing below is a hole too.
     announced: u64,
+    /// Places before this were on a connection that is gone: what has not come of them will not.
+    gone: u64,
     bound: Timestamp,
     /// A bound that waits for the frames before it.
     next_bound: Option<(u64, Timestamp)>,
@@ -63,6 +65,7 @@ impl DroppableIn {
             patience_range_ns,
             hole: None,
             announced: 0,
+            gone: 0,
             bound: Timestamp::MIN,
             next_bound: None,
             ends_at: None,
@@ -149,9 +152,10 @@ impl DroppableIn {
 
     /// Frames of a connection that is gone will not come.
     pub(super) fn lose(&mut self, now: Timestamp) {
-        if self.hole.is_some() {
-            self.hole = Some(now.plus_nanos(-self.patience_ns));
-        }
+        let came = self.early.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.gone = self.announced.max(came);
+        self.hole = None;
+        self.look(now);
     }
 
     /// The other side counts anew from `next`; what waits here comes out first.
@@ -164,7 +168,7 @@ impl DroppableIn {
         self.lost.clear();
         self.missing.clear();
         self.counts.restarts += 1;
-        (self.counts.next, self.announced) = (next, next);
+        (self.counts.next, self.announced, self.gone) = (next, next, 0);
         (self.hole, self.next_bound, self.ends_at, self.has_ended) = (None, None, None, false);
         frames
     }
@@ -181,6 +185,8 @@ impl DroppableIn {
             None => self.announced > head,
         };
         match is_missing {
+            // There is nothing to wait for.
+            true if head < self.gone => self.hole = Some(now.plus_nanos(-self.patience_ns)),
             true => drop(self.hole.get_or_insert(now)),
             false => self.hole = None,
         }
@@ -247,5 +253,48 @@ impl DroppableIn {
     /// What is decided, and the newest bound.
     pub(super) fn tell(&mut self) -> Option<(u64, Timestamp)> {
         std::mem::take(&mut self.unacknowledged).then_some((self.counts.next, self.bound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Format, Header, Rate, Unit};
+
+    use super::*;
+    use crate::session::{Delivery, Priority, TimeLine};
+
+    #[test]
+    fn what_was_on_a_connection_that_is_gone_is_told_at_once_hole_by_hole() {
+        let rate = Rate::new(250.0).expect("possible");
+        let config = EdgeConfig {
+            name: "a -> b".to_owned(),
+            format: Format::signal(1, Unit::MILLIVOLT, rate, 1),
+            receives: true,
+            delivery: Delivery::Droppable { deadline_ns: 5_000_000_000 },
+            priority: Priority::Bulk,
+            line: TimeLine::Shared,
+            packed: false,
+            frames_max: 16,
+            bytes_max: 1 << 20,
+        };
+        let mut input = DroppableIn::new(&config, [5_000_000_000; 2]);
+        let frame = |n| Frame::signal(Header::at(Timestamp::from_nanos(n)).time, 1, &[n as f32]);
+        let now = Timestamp::ZERO;
+        for place in [0, 3] {
+            input.take(now, place, frame(place as i64));
+        }
+        input.end(now, 5);
+        let told = |input: &mut DroppableIn| {
+            let said = |ordered| match ordered {
+                Ordered::Frame(_) => "frame".to_owned(),
+                Ordered::Gap { frames, .. } => format!("{frames} missing"),
+                Ordered::Bound(_) => "bound".to_owned(),
+                Ordered::End => "end".to_owned(),
+            };
+            std::iter::from_fn(|| input.pop(now).map(said)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&mut input), ["frame"], "the others may be under way");
+        input.lose(now);
+        assert_eq!(told(&mut input), ["2 missing", "frame", "1 missing", "end"]);
     }
 }

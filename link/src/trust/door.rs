@@ -7,7 +7,7 @@ use std::{
 
 use engine::Timestamp;
 
-use super::{Gate, Limits, OverQuota, PeerKey, Refused, Ticket, Verdict};
+use super::{Gate, Limits, OverQuota, PeerKey, Reason, Refused, Ticket, Verdict};
 
 /// A gate for all tasks of a listener. What was counted is given back when it is dropped, so a
 /// task that ends anywhere leaves nothing behind.
@@ -22,7 +22,7 @@ pub enum Knocked {
     /// It must come again with a token that proves its address.
     Retry,
     /// It is turned away.
-    Refuse,
+    Refuse(Reason),
 }
 
 /// A handshake under way.
@@ -57,13 +57,18 @@ impl Door {
                 Knocked::Accept(Handshake { door: self.clone(), ticket: Some(ticket) })
             }
             Verdict::Retry => Knocked::Retry,
-            Verdict::Refuse => Knocked::Refuse,
+            Verdict::Refuse(reason) => Knocked::Refuse(reason),
         }
     }
 
     /// How often somebody was turned away.
     pub fn refused(&self) -> Refused {
         self.gate().refused()
+    }
+
+    /// Counts somebody who is turned away; see [`Gate::turn_away`].
+    pub fn turn_away(&self, reason: Reason) {
+        self.gate().turn_away(reason);
     }
 
     /// Handshakes under way.
@@ -118,7 +123,7 @@ mod tests {
 
         let inside = knock().enter(key).expect("the first");
         assert_eq!(knock().enter(key).map(drop), Err(OverQuota));
-        assert_eq!((door.handshakes(), door.refused().quota), (0, 1));
+        assert_eq!((door.handshakes(), door.refused().of(Reason::Quota)), (0, 1));
         drop(inside);
         knock().enter(key).map(drop).expect("the place is free again");
     }

@@ -32,6 +32,15 @@ pub enum TrustError {
         /// Those it must have.
         wanted: u32,
     },
+    /// A file belongs to another user.
+    Strange {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is: the number of a user.
+        owner: u32,
+        /// As whom this process runs.
+        us: u32,
+    },
     /// A file is not what it must be.
     Broken {
         /// Which.
@@ -96,6 +105,11 @@ impl TrustError {
                  made, and pair again",
                 path.display()
             ),
+            Self::Strange { path, us, .. } => format!(
+                "run as that user, or set AFFERENT_HOME to a folder of your own; if what is in it is yours, \
+                 `chown {us} {}`",
+                path.display()
+            ),
             Self::Broken { path, .. } => format!(
                 "mend it, or move it away and begin anew: nothing is overwritten while it stands at {}",
                 path.display()
@@ -124,7 +138,14 @@ impl TrustError {
 
     /// Whether a file, and not what was asked, is to blame.
     pub const fn is_about_a_file(&self) -> bool {
-        matches!(self, Self::NoFolder | Self::Io { .. } | Self::Shared { .. } | Self::Broken { .. })
+        matches!(
+            self,
+            Self::NoFolder
+                | Self::Io { .. }
+                | Self::Shared { .. }
+                | Self::Strange { .. }
+                | Self::Broken { .. }
+        )
     }
 }
 
@@ -138,6 +159,10 @@ impl fmt::Display for TrustError {
             Self::Shared { path, mode, .. } => {
                 let path = path.display();
                 write!(f, "{path} is open to others than its owner (mode {mode:03o})")
+            }
+            Self::Strange { path, owner, us } => {
+                let path = path.display();
+                write!(f, "{path} belongs to user {owner}, and this runs as user {us}")
             }
             Self::Broken { path, line: Some(line), why } => {
                 write!(f, "{}:{line}: {why}", path.display())

@@ -53,8 +53,8 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), TrustError> {
     refuse_shared(folder, &metadata, 0o022, 0o700)
 }
 
-/// Reads a file of at most `max` bytes; `None` where there is none. Refuses one to which others
-/// have the `forbidden` permissions.
+/// Reads a file of at most `max` bytes; `None` where there is none. Refuses one that belongs to another
+/// user, or to which others have the `forbidden` permissions.
 pub(super) fn read(path: &Path, max: usize, forbidden: u32) -> Result<Option<Vec<u8>>, TrustError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -62,6 +62,7 @@ pub(super) fn read(path: &Path, max: usize, forbidden: u32) -> Result<Option<Vec
     };
     // Of the file that is open, whatever stands at its path by now.
     let metadata = file.metadata().map_err(TrustError::io("look at", path))?;
+    refuse_strange(path, &metadata)?;
     refuse_shared(path, &metadata, forbidden, 0o600)?;
     let mut bytes = Vec::new();
     let read = file.take(max as u64 + 1).read_to_end(&mut bytes);
@@ -133,6 +134,28 @@ fn refuse_shared(
     }
 }
 
+#[cfg(unix)]
+fn refuse_strange(path: &Path, metadata: &Metadata) -> Result<(), TrustError> {
+    let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+    refuse_owner(path, owner, rustix::process::geteuid().as_raw())
+}
+
+/// What belongs to another user is that one's word, whatever others may do with it. The system's own
+/// user, 0, could change everything anyway.
+#[cfg(unix)]
+fn refuse_owner(path: &Path, owner: u32, us: u32) -> Result<(), TrustError> {
+    if owner == us || owner == 0 {
+        Ok(())
+    } else {
+        Err(TrustError::Strange { path: path.to_owned(), owner, us })
+    }
+}
+
+#[cfg(not(unix))]
+fn refuse_strange(_: &Path, _: &Metadata) -> Result<(), TrustError> {
+    Ok(())
+}
+
 /// Elsewhere a user's folders are private by where they stand.
 #[cfg(not(unix))]
 fn refuse_shared(_: &Path, _: &Metadata, _: u32, _: u32) -> Result<(), TrustError> {
@@ -155,6 +178,20 @@ mod tests {
             Some(PathBuf::from("here"))
         );
         assert_eq!(home_of(&[]), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_ours_or_the_systems() {
+        let path = Path::new("/h/identity.key");
+        refuse_owner(path, 1_000, 1_000).expect("ours");
+        refuse_owner(path, 0, 1_000).expect("the system's");
+        for us in [0, 1_001] {
+            let problem = refuse_owner(path, 1_000, us).expect_err("somebody else's");
+            let said = format!("/h/identity.key belongs to user 1000, and this runs as user {us}");
+            assert_eq!(problem.to_string(), said);
+            assert!(problem.hint().contains(&format!("`chown {us} /h/identity.key`")));
+        }
     }
 
     #[cfg(all(unix, not(target_os = "macos")))]

@@ -7,7 +7,7 @@ use std::{
 
 use engine::Timestamp;
 
-use super::{Limits, PeerKey};
+use super::{Limits, PeerKey, Reason, Refused};
 
 /// Addresses that are remembered for how often they came. Only proved ones are, so they cannot be
 /// made up; beyond so many, the one that came least is forgotten.
@@ -44,19 +44,6 @@ struct Held {
     sessions: usize,
 }
 
-/// How often somebody was turned away, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refused {
-    /// Asked to prove its address first.
-    pub retried: u64,
-    /// Too many handshakes under way.
-    pub crowded: u64,
-    /// Too many from one address, or too often.
-    pub source: u64,
-    /// The peer has all the connections or sessions it may have.
-    pub quota: u64,
-}
-
 /// What becomes of somebody who knocks.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -65,7 +52,7 @@ pub enum Verdict {
     /// It must come again with a token that proves its address.
     Retry,
     /// It is turned away. Costs less than saying why.
-    Refuse,
+    Refuse(Reason),
 }
 
 /// One handshake under way.
@@ -112,14 +99,23 @@ impl Gate {
         self.refused
     }
 
+    /// Counts somebody who is turned away for what the gate does not see.
+    pub const fn turn_away(&mut self, reason: Reason) {
+        self.refused.count(reason);
+    }
+
+    const fn refuse(&mut self, reason: Reason) -> Verdict {
+        self.turn_away(reason);
+        Verdict::Refuse(reason)
+    }
+
     /// Somebody asks for a handshake; `is_proved` says that its address is known to be its own.
     ///
     /// What is not proved is not counted by address: whoever writes another's address on its packets
     /// would shut that one out.
     pub fn knock(&mut self, now: Timestamp, address: IpAddr, is_proved: bool) -> Verdict {
         if self.handshakes >= self.limits.handshakes_max {
-            self.refused.crowded += 1;
-            return Verdict::Refuse;
+            return self.refuse(Reason::Crowded);
         }
         if !is_proved {
             if self.handshakes >= self.limits.retry_above {
@@ -131,8 +127,7 @@ impl Gate {
         }
         let address = source_of(address);
         if !self.source(now, address) {
-            self.refused.source += 1;
-            return Verdict::Refuse;
+            return self.refuse(Reason::Source);
         }
         self.handshakes += 1;
         Verdict::Accept(Ticket(Some(address)))
@@ -178,7 +173,7 @@ impl Gate {
         let most = self.limits.connections_per_peer;
         let held = self.peers.entry(key).or_default();
         if held.connections >= most {
-            self.refused.quota += 1;
+            self.refused.count(Reason::Quota);
             return Err(OverQuota);
         }
         held.connections += 1;
@@ -206,7 +201,7 @@ impl Gate {
     pub fn open_session(&mut self, key: PeerKey) -> Result<(), OverQuota> {
         let held = self.peers.entry(key).or_default();
         if held.sessions >= self.limits.sessions_per_peer {
-            self.refused.quota += 1;
+            self.refused.count(Reason::Quota);
             return Err(OverQuota);
         }
         held.sessions += 1;

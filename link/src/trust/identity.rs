@@ -40,7 +40,7 @@ impl Identity {
     /// The file is PEM, as `openssl pkey` reads it.
     ///
     /// # Errors
-    /// What the system says; a key that others may read, a folder that others may write to, a file
+    /// What the system says; a key that others may read or that belongs to another user, a folder that others may write to, a file
     /// that is no key. None of them is ever replaced.
     pub fn open(folder: &Path) -> Result<Self, TrustError> {
         files::make_folder(folder)?;

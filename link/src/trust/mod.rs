@@ -26,6 +26,7 @@ mod moment;
 pub mod pairing;
 mod peers;
 mod reach;
+mod refused;
 mod tls;
 
 #[cfg(test)]
@@ -34,11 +35,13 @@ mod tests;
 pub use door::{Door, Handshake, Inside, Knocked};
 pub use error::TrustError;
 pub use files::home;
-pub use gate::{Gate, OverQuota, Refused, Ticket, Verdict};
+pub use gate::{Gate, OverQuota, Ticket, Verdict};
 pub use identity::Identity;
 pub use key::{Fingerprint, KeyTextError, PeerKey, peer_key};
 pub use limits::Limits;
 pub use list::{Problem, read as read_peers};
 pub use peers::{PEERS_MAX, Peer, Peers, as_name};
 pub use reach::{Expected, Reach, may_listen};
+pub(crate) use refused::Unwelcome;
+pub use refused::{Reason, Refused};
 pub use tls::{ALPN, SERVER_NAME, client_config, server_config};

@@ -71,7 +71,7 @@ impl Peers {
     /// All peers, in the order of the file.
     ///
     /// # Errors
-    /// What the system says, a file that others may write to, and one that is no list of peers:
+    /// What the system says, a file that others may write to or that belongs to another user, and one that is no list of peers:
     /// nobody is trusted until it is mended.
     pub fn list(&self) -> Result<Vec<Peer>, TrustError> {
         self.ask(<[Peer]>::to_vec)

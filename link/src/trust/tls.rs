@@ -7,8 +7,8 @@
 use std::{fmt, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    ServerConfig, SignatureScheme,
     client::{
         AlwaysResolvesClientRawPublicKeys, Resumption,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -22,7 +22,7 @@ use rustls::{
     version::TLS13,
 };
 
-use super::{Expected, Identity, PeerKey, Peers, Reach, peer_key};
+use super::{Expected, Identity, PeerKey, Peers, Reach, peer_key, refused::Unwelcome};
 
 /// What both sides say first of all, so that no other protocol is taken for ours. Versions are agreed
 /// later, by hello.
@@ -51,8 +51,8 @@ pub fn client_config(identity: &Identity, expected: Expected) -> Arc<ClientConfi
 /// How to be called by the peers of a list, which is asked anew for each handshake; and, where only
 /// this machine [reaches](Reach) us, by processes with our own key.
 pub fn server_config(identity: &Identity, peers: Arc<Peers>, reach: Reach) -> Arc<ServerConfig> {
-    let own = (reach == Reach::Machine).then(|| identity.key());
-    let pins = Pins { who: Who::Listed { peers, own }, provider: provider() };
+    let who = Who::Listed { peers, own: identity.key(), reach };
+    let pins = Pins { who, provider: provider() };
     let mut config = ServerConfig::builder_with_provider(pins.provider.clone())
         .with_protocol_versions(&[&TLS13])
         .expect("ring has TLS 1.3")
@@ -77,7 +77,7 @@ struct Pins {
 
 enum Who {
     Expected(Expected),
-    Listed { peers: Arc<Peers>, own: Option<PeerKey> },
+    Listed { peers: Arc<Peers>, own: PeerKey, reach: Reach },
 }
 
 impl Pins {
@@ -86,18 +86,21 @@ impl Pins {
             return Err(CertificateError::BadEncoding.into());
         }
         let key = peer_key(shown).ok_or(CertificateError::BadEncoding)?;
-        let is_known = match &self.who {
-            Who::Expected(expected) => expected.contains(key),
-            Who::Listed { own, .. } if *own == Some(key) => true,
-            Who::Listed { peers, .. } => {
-                // Why the list cannot be read is for our own user; the stranger hears that it is not known.
-                let peer =
-                    peers.with_key(key).map_err(|error| Error::General(error.to_string()))?;
-                peer.is_some()
+        let unwelcome = match &self.who {
+            Who::Expected(expected) if expected.contains(key) => return Ok(()),
+            Who::Expected(_) => {
+                return Err(CertificateError::ApplicationVerificationFailure.into());
             }
+            Who::Listed { own, reach: Reach::Machine, .. } if *own == key => return Ok(()),
+            Who::Listed { peers, own, .. } => match peers.with_key(key) {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) if *own == key => Unwelcome::Copy(key),
+                Ok(None) => Unwelcome::Stranger(key),
+                // What is wrong with it, and where, is for our own user and not for strangers.
+                Err(_) => Unwelcome::List,
+            },
         };
-        let stranger = CertificateError::ApplicationVerificationFailure;
-        if is_known { Ok(()) } else { Err(stranger.into()) }
+        Err(CertificateError::Other(OtherError(Arc::new(unwelcome))).into())
     }
 
     fn check_signature(

@@ -37,9 +37,10 @@ fn a_flood_must_prove_its_addresses_and_ends_at_the_limit() {
         assert_eq!(gate.knock(at(0), ip(n), false), Verdict::Retry, "keeps nothing");
     }
     let proved: Vec<_> = (10..14).map(|n| accepted(gate.knock(at(0), ip(n), true))).collect();
-    assert_eq!(gate.knock(at(0), ip(14), true), Verdict::Refuse);
-    assert_eq!(gate.knock(at(0), ip(14), false), Verdict::Refuse);
-    assert_eq!(gate.refused(), Refused { retried: 100, crowded: 2, ..Refused::default() });
+    assert_eq!(gate.knock(at(0), ip(14), true), Verdict::Refuse(Reason::Crowded));
+    assert_eq!(gate.knock(at(0), ip(14), false), Verdict::Refuse(Reason::Crowded));
+    let refused = gate.refused();
+    assert_eq!((refused.retried, refused.of(Reason::Crowded)), (100, 2));
 
     tickets.into_iter().chain(proved).for_each(|ticket| gate.give_up(ticket));
     assert_eq!(gate.handshakes(), 0);
@@ -49,7 +50,7 @@ fn a_flood_must_prove_its_addresses_and_ends_at_the_limit() {
 fn one_address_takes_its_share_and_no_more() {
     let mut gate = Gate::new(limits());
     let tickets = [(); 2].map(|()| accepted(gate.knock(at(0), ip(1), true)));
-    assert_eq!(gate.knock(at(0), ip(1), true), Verdict::Refuse, "two at once");
+    assert_eq!(gate.knock(at(0), ip(1), true), Verdict::Refuse(Reason::Source), "two at once");
     let other = accepted(gate.knock(at(0), ip(2), true));
 
     for ticket in tickets.into_iter().chain([other]) {
@@ -60,13 +61,13 @@ fn one_address_takes_its_share_and_no_more() {
         let ticket = accepted(gate.knock(at(0), ip(1), true));
         gate.give_up(ticket);
     }
-    assert_eq!(gate.knock(at(0), ip(1), true), Verdict::Refuse, "too often");
+    assert_eq!(gate.knock(at(0), ip(1), true), Verdict::Refuse(Reason::Source), "too often");
     let later = accepted(gate.knock(at(1), ip(1), true));
     gate.give_up(later);
-    assert_eq!(gate.knock(at(1), ip(1), true), Verdict::Refuse);
+    assert_eq!(gate.knock(at(1), ip(1), true), Verdict::Refuse(Reason::Source));
     assert_eq!(
         gate.knock(at(-50), ip(1), true),
-        Verdict::Refuse,
+        Verdict::Refuse(Reason::Source),
         "a clock that jumps pays nothing"
     );
 }
@@ -88,10 +89,10 @@ fn addresses_of_one_network_are_one() {
     let v6 = |text: &str| text.parse().expect("an address");
     let first = accepted(gate.knock(at(0), v6("2001:db8::1"), true));
     let second = accepted(gate.knock(at(0), v6("2001:db8::2"), true));
-    assert_eq!(gate.knock(at(0), v6("2001:db8::3"), true), Verdict::Refuse);
+    assert_eq!(gate.knock(at(0), v6("2001:db8::3"), true), Verdict::Refuse(Reason::Source));
     let other = accepted(gate.knock(at(0), v6("2001:db8:0:1::1"), true));
     let mapped = [v6("::ffff:192.0.2.9"), ip(9)].map(|ip| accepted(gate.knock(at(0), ip, true)));
-    assert_eq!(gate.knock(at(0), ip(9), true), Verdict::Refuse, "the same address");
+    assert_eq!(gate.knock(at(0), ip(9), true), Verdict::Refuse(Reason::Source), "the same address");
     [first, second, other].into_iter().chain(mapped).for_each(|ticket| gate.give_up(ticket));
 }
 
@@ -111,7 +112,7 @@ fn a_peer_has_so_many_connections_and_sessions() {
     gate.leave(key);
     gate.close_session(key);
     assert_eq!(gate.open_session(key), Ok(()));
-    assert_eq!(gate.refused().quota, 2);
+    assert_eq!(gate.refused().of(Reason::Quota), 2);
 }
 
 #[test]

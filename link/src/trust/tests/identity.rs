@@ -85,6 +85,23 @@ fn nobody_else_can_read_it_and_one_that_others_can_is_refused() {
     set(&folder, 0o700).expect("ours");
 }
 
+/// Only the system's own user can give a file away, so elsewhere there is nothing to see.
+#[cfg(unix)]
+#[test]
+fn a_key_that_was_given_to_somebody_else_is_refused() {
+    let home = tempfile::tempdir().expect("a folder");
+    Identity::open(home.path()).expect("made");
+    let path = home.path().join("identity.key");
+    let us = rustix::process::geteuid();
+    let given = std::os::unix::fs::chown(&path, Some(us.as_raw() + 1), None);
+    assert_eq!(given.is_ok(), us.is_root(), "{given:?}");
+    let opened = Identity::open(home.path());
+    match given {
+        Ok(()) => assert!(matches!(opened, Err(TrustError::Strange { .. })), "{opened:?}"),
+        Err(_) => drop(opened.expect("ours")),
+    }
+}
+
 #[test]
 fn the_private_half_is_never_shown() {
     let identity = Identity::from_seed(&[7; 32]);

@@ -104,7 +104,7 @@ fn our_own_key_is_ourselves_on_this_machine_and_a_copy_elsewhere() {
 }
 
 #[test]
-fn a_list_that_cannot_be_read_lets_nobody_in_and_says_so_here() {
+fn a_list_that_cannot_be_read_lets_nobody_in() {
     let (edge, cloud) = (identity(1), identity(2));
     let (_home, listed) = peers(&[edge.key()]);
     std::fs::write(listed.path(), "[peer.").expect("writable");
@@ -114,8 +114,9 @@ fn a_list_that_cannot_be_read_lets_nobody_in_and_says_so_here() {
         &server_config(&cloud, listed, Reach::Network),
     );
 
+    // QUIC hands this on to who calls, so where the list is does not stand in it.
     let said = error.expect_err("nobody is known").to_string();
-    assert!(said.contains("peers.toml:1"), "{said}");
+    assert!(said.contains("the list of peers cannot be read") && !said.contains(".toml"), "{said}");
 }
 
 #[test]
