@@ -69,6 +69,7 @@ impl Linked {
                 &format!("cannot listen at {listen}: {error}"),
                 "choose another address or port with `--listen`",
             ),
+            ServeError::Notes(error) => Failure::new(Exit::Io, &error.to_string(), &error.hint()),
             ServeError::Trust(error) => Failure::new(Exit::Io, &error.to_string(), &error.hint()),
         })
     }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -33,7 +33,8 @@ pub struct LinkCarrier(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     sessions: Mutex<BTreeMap<u32, Ends>>,
-    leaves: watch::Sender<bool>,
+    /// Whether all sessions are asked to end.
+    leaves: AtomicBool,
     /// Where calls that move set their alarms.
     runtime: OnceLock<Runtime>,
     calls: Register,
@@ -53,6 +54,22 @@ pub struct Ends {
     ends: BTreeMap<(String, usize), Arc<End>>,
     coming: Coming,
     parked: Parked,
+    leaving: Leaving,
+}
+
+/// Asks the bodies of a session to take nothing more of streams that go on elsewhere. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving(Arc<watch::Sender<bool>>);
+
+impl Leaving {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(super) fn asked(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
 }
 
 /// Outlets of streams that do not end with this process: the one that takes its place goes on with
@@ -102,6 +119,7 @@ pub(super) struct End {
     pub(super) coming: Coming,
     pub(super) parked: Parked,
     pub(super) handle: Handle,
+    pub(super) leaving: Leaving,
     port: Mutex<Option<Port>>,
 }
 
@@ -201,6 +219,7 @@ impl Ends {
                 dropped: Arc::default(),
                 manner,
                 handle: handle.clone(),
+                leaving: self.leaving.clone(),
                 port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
             };
             dropped.push(end.dropped.clone());
@@ -214,6 +233,11 @@ impl Ends {
     /// Tells whether all streams that come in have ended.
     pub fn coming(&self) -> Coming {
         self.coming.clone()
+    }
+
+    /// Ends this session as if the process were asked to end.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// What is to be held until the link is over.
@@ -241,7 +265,12 @@ impl End {
 impl LinkCarrier {
     /// Has the bodies of a session find their ends.
     pub fn moor(&self, session: u32, ends: Ends) -> Berth {
+        let leaving = ends.leaving();
         self.lock().insert(session, ends);
+        // One that was asked meanwhile has not seen these.
+        if self.0.leaves.load(Ordering::SeqCst) {
+            leaving.ask();
+        }
         Berth { carrier: self.clone(), session }
     }
 
@@ -257,7 +286,8 @@ impl LinkCarrier {
 
     /// This process is asked to end: what comes in is no more taken where that is its [`Manner`].
     pub fn leave(&self) {
-        self.0.leaves.send_replace(true);
+        self.0.leaves.store(true, Ordering::SeqCst);
+        self.lock().values().for_each(|ends| ends.leaving.ask());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Ends>> {
@@ -268,12 +298,10 @@ impl LinkCarrier {
     fn lent(&self, out: &CutEdge, back: &CutEdge) -> Result<(LentOutlet, LentInlet), Fault> {
         let (out_end, out_port) = self.end(out)?;
         let (back_end, back_port) = self.end(back)?;
-        let leaves = || self.0.leaves.subscribe();
         match (out_port, back_port) {
-            (Port::Out(outlet), Port::In(inlet)) => Ok((
-                LentOutlet::new(out_end, outlet, leaves()),
-                LentInlet::new(back_end, inlet, leaves()),
-            )),
+            (Port::Out(outlet), Port::In(inlet)) => {
+                Ok((LentOutlet::new(out_end, outlet), LentInlet::new(back_end, inlet)))
+            }
             _ => Err(Fault::new(format!("`{}` leads the other way", out.name()))),
         }
     }
@@ -296,9 +324,7 @@ impl Drop for Berth {
 impl Carrier for LinkCarrier {
     fn send(&self, edge: &CutEdge) -> Result<Box<dyn Sink>, Fault> {
         match self.end(edge)? {
-            (end, Port::Out(outlet)) => {
-                Ok(Box::new(LinkSink::new(end, outlet, self.0.leaves.subscribe())))
-            }
+            (end, Port::Out(outlet)) => Ok(Box::new(LinkSink::new(end, outlet))),
             _ => Err(Fault::new(format!("`{}` comes in here", edge.name()))),
         }
     }
@@ -324,9 +350,7 @@ impl Carrier for LinkCarrier {
 
     fn receive(&self, edge: &CutEdge) -> Result<Box<dyn LiveSource>, Fault> {
         match self.end(edge)? {
-            (end, Port::In(inlet)) => {
-                Ok(Box::new(LinkSource::new(end, inlet, self.0.leaves.subscribe())))
-            }
+            (end, Port::In(inlet)) => Ok(Box::new(LinkSource::new(end, inlet))),
             _ => Err(Fault::new(format!("`{}` goes out here", edge.name()))),
         }
     }

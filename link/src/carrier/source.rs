@@ -24,7 +24,8 @@ pub(super) struct LinkSource {
 }
 
 impl LinkSource {
-    pub(super) fn new(end: Arc<End>, inlet: Inlet, leaves: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(end: Arc<End>, inlet: Inlet) -> Self {
+        let leaves = end.leaving.asked();
         Self { end, inlet: Some(inlet), leaves }
     }
 

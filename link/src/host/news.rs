@@ -19,6 +19,8 @@ pub enum News {
     Waits { session: u32, peer: String, edge: String },
     /// The two cannot work together.
     Refused { peer: String, at: Option<SocketAddr>, why: String },
+    /// What was consumed for a host that calls cannot be noted, or was not.
+    Unnoted { peer: String, why: String },
     /// The session of a host that called has ended.
     Ended { session: u32, peer: String, why: String },
 }
@@ -68,6 +70,10 @@ impl fmt::Display for News {
             Self::Refused { peer, at: address, why } => {
                 write!(f, "`{peer}`{} and this host cannot work together: {why}", at(address))
             }
+            Self::Unnoted { peer, why } => write!(
+                f,
+                "`{peer}`: {why}; after a restart of this host some of its frames may come twice"
+            ),
             Self::Ended { session, peer, why } => {
                 write!(f, "session {session} of `{peer}` has ended: {why}")
             }

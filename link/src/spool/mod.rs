@@ -70,7 +70,11 @@ pub use segment::{RECORD_HEAD, SegmentHead, VERSION};
 pub use settings::{BYTES_LEAST, Moment, Settings, Subject, Sync, WhenFull};
 
 pub(crate) use log::Kept;
+pub(crate) use opening::is_of_disk;
 pub(crate) use read::Piece;
+
+/// The folder within a host's that holds the notes of what it has received.
+pub(crate) const CONSUMED: &str = "consumed";
 
 #[cfg(test)]
 mod tests;
