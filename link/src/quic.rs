@@ -13,7 +13,7 @@ mod asked;
 mod flow;
 mod settings;
 
-pub use settings::Settings;
+pub use settings::{Settings, Succession};
 
 use std::{
     any::Any,
@@ -49,6 +49,25 @@ use crate::{
 pub struct Endpoint {
     inner: quinn::Endpoint,
     settings: Settings,
+}
+
+/// Between two packets that tell callers of an endpoint before this one that it is gone: quinn's 20 ms would
+/// keep the last of many waiting, and none is longer than the one that it answers.
+const RESET_AFTER: Duration = Duration::from_millis(1);
+
+/// Has packets of connections that an endpoint with the same secret had answered with a stateless reset
+/// (RFC 9000, 10.3).
+fn resets(config: &mut quinn::EndpointConfig, secret: &[u8; 32]) {
+    let hash = |what: &[u8]| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+        ring::hmac::sign(&key, what)
+    };
+    let ids = hash(b"connection ids");
+    let ids = u64::from_le_bytes(ids.as_ref()[..8].try_into().expect("it has 32 bytes"));
+    let tokens = hash(b"reset tokens");
+    config.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(ids)));
+    let tokens = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, tokens.as_ref());
+    config.reset_key(Arc::new(tokens)).min_reset_interval(RESET_AFTER);
 }
 
 /// Accepts connections, and reads who calls before anybody looks for the session.
@@ -119,7 +138,10 @@ impl Endpoint {
     ) -> io::Result<Self> {
         let server = server.map(|server| server_config(server, &settings)).transpose()?;
         let socket = socket(address, settings.socket_bytes)?;
-        let config = quinn::EndpointConfig::default();
+        let mut config = quinn::EndpointConfig::default();
+        if let Some(Succession(secret)) = &settings.succession {
+            resets(&mut config, secret);
+        }
         let runtime = Arc::new(quinn::TokioRuntime);
         let inner = quinn::Endpoint::new(config, server, socket, runtime)?;
         Ok(Self { inner, settings })

@@ -78,7 +78,7 @@ on   = "edge"
 /// Where two processes meet, in a folder with the graph.
 pub(crate) struct Meeting {
     pub(crate) folder: Folder,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Meeting {
@@ -101,7 +101,7 @@ impl Meeting {
     }
 
     /// As [`Meeting::start`], with the cloud at another port.
-    fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
+    pub(crate) fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
         let arguments = arguments(port, words);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let home = self.home();
@@ -189,6 +189,11 @@ impl Running {
             assert!(read > 0, "it ended without `{words}`: {}", self.heard);
             self.heard += &line;
         }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
     }
 
     pub(crate) fn signal(&self, name: &str) {

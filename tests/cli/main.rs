@@ -5,6 +5,7 @@
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
+//! | `durable`  | two hosts that are killed, or cut off for a while, with what they keep on disk |
 //! | `hosts`    | one graph on two hosts: the same lines, outages, differences told  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
@@ -23,6 +24,8 @@
 mod bad;
 mod calibrate;
 mod drift;
+#[cfg(unix)]
+mod durable;
 #[cfg(unix)]
 mod hosts;
 mod lines;

@@ -55,6 +55,26 @@ pub struct Ends {
     coming: Coming,
     parked: Parked,
     leaving: Leaving,
+    look: Look,
+}
+
+/// How often it is looked how far the sinks are, while something is to be acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Often enough for who sends to go on.
+    #[default]
+    Seldom,
+    /// What lies between two looks comes twice after a restart of this host.
+    Often,
+}
+
+impl Look {
+    pub(super) const fn after(self) -> Duration {
+        match self {
+            Self::Seldom => Duration::from_millis(50),
+            Self::Often => Duration::from_millis(10),
+        }
+    }
 }
 
 /// Asks the bodies of a session to take nothing more of streams that go on elsewhere. Clones are the same.
@@ -120,6 +140,7 @@ pub(super) struct End {
     pub(super) parked: Parked,
     pub(super) handle: Handle,
     pub(super) leaving: Leaving,
+    pub(super) look: Look,
     port: Mutex<Option<Port>>,
 }
 
@@ -194,6 +215,11 @@ fn moved(bound: Timestamp, by_ns: i64) -> Timestamp {
 }
 
 impl Ends {
+    /// Ends that are none yet, and how often bodies look.
+    pub fn looking(look: Look) -> Self {
+        Self { look, ..Self::default() }
+    }
+
     /// Adds the ends of the link to one more host. Gives the counts of frames that found no room, by
     /// edge.
     pub fn add(
@@ -220,6 +246,7 @@ impl Ends {
                 manner,
                 handle: handle.clone(),
                 leaving: self.leaving.clone(),
+                look: self.look,
                 port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
             };
             dropped.push(end.dropped.clone());

@@ -27,7 +27,7 @@ use super::{
     random,
 };
 use crate::{
-    carrier::{Coming, Ends, Leaving, Lines, LinkCarrier, Manner},
+    carrier::{Coming, Ends, Leaving, Lines, LinkCarrier, Look, Manner},
     driver::{Driver, Ended, Handle, Settings, turn_away},
     quic::{self, Arrival},
     session::Session,
@@ -149,7 +149,9 @@ impl Serving {
         let thread = LinkThread::start()?;
         carrier.runs_on(thread.handle());
         let inside = thread.handle().enter();
-        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
+        let succession = Some(keys.succession(settings.listen));
+        let quic = quic::Settings { succession, ..settings.quic.clone() };
+        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), quic)?;
         drop(inside);
         let address = endpoint.local_addr()?;
         let shared = Arc::new(Shared {
@@ -350,7 +352,7 @@ impl Guest {
             return shared.forget(&name);
         };
         let lines = Lines { clock_ns: 0, line_ns: zero.nanos().saturating_neg() };
-        let mut ends = Ends::default();
+        let mut ends = Ends::looking(if noted.is_empty() { Look::Seldom } else { Look::Often });
         let dropped = ends.add(&shared.caller.edges, ports, lines, Manner::Leaves);
         let (coming, leaving) = (ends.coming(), ends.leaving());
         // Held until the driver has said farewell: let go, they would end streams that go on.

@@ -1,0 +1,265 @@
+//! Two hosts, as two processes, with what they keep on disk: killed at any moment, or cut off for a while.
+//!
+//! `AFFERENT_SEEDS` is how many times as often, and as long, as in everyday runs: `AFFERENT_SEEDS=20` kills 100
+//! times and cuts off for 30 s.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::Ipv4Addr,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use link::testing::{Random, Relay, Way, Weather};
+
+use crate::{
+    hosts::{Meeting, Running},
+    program::afferent,
+};
+
+/// Fifty frames a second of content, each told on both sides.
+const STEADY: &str = r#"
+[graph]
+name = "steady"
+
+[host.edge]
+spool = "kept"
+
+[host.cloud]
+address = ["127.0.0.1:24433"]
+spool   = "noted"
+
+[node.ecg]
+op      = "ecg"
+on      = "edge"
+seconds = 400.0
+
+[node.near]
+op   = "jsonl"
+from = "ecg"
+
+[node.far]
+op   = "jsonl"
+from = "ecg"
+on   = "cloud"
+"#;
+const FRAME_S: f64 = 0.02;
+
+/// How many times as long a look it is.
+fn times() -> u64 {
+    std::env::var("AFFERENT_SEEDS").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
+/// How often each frame is in a file, by its number.
+fn told(meeting: &Meeting, name: &str) -> BTreeMap<u64, u64> {
+    let text = fs::read_to_string(meeting.folder.0.join(name)).unwrap_or_default();
+    counted(&text)
+}
+
+fn counted(text: &str) -> BTreeMap<u64, u64> {
+    let mut counts = BTreeMap::new();
+    for line in text.lines() {
+        let t_s = line.split_once("\"t_s\":").and_then(|(_, rest)| rest.split_once(','));
+        // What is killed may be killed within a line.
+        let Some(t_s) = t_s.and_then(|(t_s, _)| t_s.parse::<f64>().ok()) else { continue };
+        if line.ends_with("]}}") {
+            *counts.entry((t_s / FRAME_S).round() as u64).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn twice(counts: &BTreeMap<u64, u64>) -> u64 {
+    counts.values().map(|count| count - 1).sum()
+}
+
+#[expect(clippy::disallowed_methods, reason = "processes are killed at moments of a clock")]
+fn wait(most: Duration) {
+    thread::sleep(most);
+}
+
+/// Waits until a file grows no more.
+fn wait_for_quiet(meeting: &Meeting, name: &str) {
+    let mut last = (0, Instant::now());
+    while last.1.elapsed() < Duration::from_millis(500) {
+        let lines = meeting.lines(name).len();
+        if lines > last.0 {
+            last = (lines, Instant::now());
+        }
+        wait(Duration::from_millis(20));
+    }
+}
+
+fn edge(meeting: &Meeting, port: u16, speed: &str) -> Running {
+    meeting.start_to(port, &["run", "g.toml", "--host", "edge", "--speed", speed], "edge")
+}
+
+#[test]
+fn what_a_cloud_has_noted_does_not_come_twice() {
+    let meeting = Meeting::with(&STEADY.replace("400.0", "60.0"));
+    let cloud = meeting.serve("cloud");
+    let ways = [1, 2].map(|seed| Way::new(Weather::calm(2_000_000), seed));
+    let relay = Relay::start((Ipv4Addr::LOCALHOST, meeting.port).into(), ways).expect("a socket");
+    let edge = edge(&meeting, relay.address().port(), "10");
+    meeting.wait_for_lines("cloud", 200);
+    // What comes is consumed and noted, and who has sent it does not hear so.
+    relay.set_weather(1, Weather { loss: 1.0, ..Weather::calm(2_000_000) });
+    wait_for_quiet(&meeting, "cloud");
+    cloud.signal("-KILL");
+    drop(cloud.end());
+    let before = meeting.lines("cloud").len();
+    relay.set_weather(1, Weather::calm(2_000_000));
+    let cloud = meeting.serve("cloud");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, last) = cloud.end();
+    assert_eq!(code, Some(0), "{last}");
+
+    let far = meeting.lines("cloud");
+    assert!(far.len() > before, "{said}{last}");
+    assert_eq!(far, meeting.lines("edge"), "{said}{last}");
+    // Nobody comes back for what has ended well.
+    assert_eq!(notes(&meeting), 0);
+}
+
+/// Notes in the cloud's folder, which are for their owner alone.
+fn notes(meeting: &Meeting) -> usize {
+    let folder = meeting.folder.0.join("noted/consumed");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let found = fs::read_dir(&folder).expect("it is there").map(|entry| {
+        let note = entry.expect("it can be read").path();
+        assert_eq!(mode(&note), 0o700);
+        let files = fs::read_dir(&note).expect("it is there");
+        files.for_each(|file| assert_eq!(mode(&file.expect("read").path()), 0o600));
+    });
+    found.count()
+}
+
+#[test]
+fn a_damaged_note_is_told_and_some_come_twice() {
+    let meeting = Meeting::with(&STEADY.replace("400.0", "60.0"));
+    let cloud = meeting.serve("cloud");
+    let edge = edge(&meeting, meeting.port, "10");
+    meeting.wait_for_lines("cloud", 200);
+    cloud.signal("-KILL");
+    drop(cloud.end());
+    assert_eq!(notes(&meeting), 1);
+    for note in fs::read_dir(meeting.folder.0.join("noted/consumed")).expect("it is there") {
+        let file = note.expect("it can be read").path().join("position");
+        let len = fs::metadata(&file).expect("it was written").len();
+        fs::write(&file, vec![0x55; len as usize]).expect("it is ours");
+    }
+    let mut cloud = meeting.serve("cloud");
+    cloud.hear("what was noted here is damaged");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, last) = cloud.end();
+    assert_eq!(code, Some(0), "{last}");
+
+    let (near, far) = (told(&meeting, "edge"), told(&meeting, "cloud"));
+    assert!(near.keys().eq(far.keys()), "{said}{last}");
+}
+
+#[test]
+fn notes_that_cannot_be_written_are_told_at_the_start() {
+    let meeting = Meeting::with(STEADY);
+    fs::write(meeting.folder.0.join("noted"), "no folder").expect("room for a file");
+    let ended = meeting.run(&["serve", "g.toml", "--host", "cloud"]);
+    assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+    assert!(ended.stderr.contains("noted/consumed"), "{}", ended.stderr);
+}
+
+/// What killing has cost.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Kills of the edge and of the cloud.
+    kills: [u64; 2],
+    runs: u64,
+    frames: u64,
+    /// Frames that the cloud told twice, and the most after one kill of the cloud.
+    twice: u64,
+    twice_most: u64,
+    /// Frames that an edge that was killed has told, and had not yet written to its spool, and the most.
+    unwritten: u64,
+    unwritten_most: u64,
+    /// Frames that were still in a killed edge's spool.
+    drained: u64,
+}
+
+/// An edge and its cloud, one or the other of which is killed again and again until the edge is.
+fn until_the_edge_dies(random: &mut Random, left: &mut u64, tally: &mut Tally) {
+    let meeting = Meeting::with(STEADY);
+    let mut cloud = meeting.serve("cloud");
+    let mut edge = edge(&meeting, meeting.port, "20");
+    let (mut said, mut killed_clouds) = (String::new(), 0);
+    let mut edge = loop {
+        wait(Duration::from_millis(30 + random.below(700)));
+        if *left == 0 || edge.has_ended() {
+            break Some(edge);
+        }
+        *left -= 1;
+        if random.below(4) == 0 {
+            tally.kills[0] += 1;
+            edge.signal("-KILL");
+            said += &edge.end().1;
+            break None;
+        }
+        tally.kills[1] += 1;
+        killed_clouds += 1;
+        cloud.signal("-KILL");
+        said += &cloud.end().1;
+        cloud = meeting.start(&["serve", "g.toml", "--host", "cloud"], "cloud");
+    };
+    let was_killed = edge.is_none();
+    if let Some(edge) = edge.take() {
+        // Asked to end, it has the cloud consume what it has.
+        edge.signal("-INT");
+        let (code, last) = edge.end();
+        said += &last;
+        assert_eq!(code, Some(0), "{said}");
+    }
+    cloud.signal("-INT");
+    let (code, last) = cloud.end();
+    said += &last;
+    // One that is asked before it has begun ends as anybody does who is.
+    assert!(matches!(code, Some(0) | None), "{said}");
+
+    let (near, far) = (told(&meeting, "edge"), told(&meeting, "cloud"));
+    let mut all = far.clone();
+    if meeting.folder.0.join("kept").exists() {
+        let drained = afferent(&meeting.folder, &["spool", "drain", "kept"]);
+        assert_eq!(drained.code, Some(0), "{}", drained.stderr);
+        let drained = counted(&drained.stdout);
+        tally.drained += drained.len() as u64;
+        all.extend(drained);
+    }
+    let end = all.keys().last().map_or(0, |last| last + 1);
+    let missing: Vec<_> = (0..end).filter(|place| !all.contains_key(place)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {end} are missing\n{said}");
+    let unwritten = near.keys().filter(|&&place| place >= end).count() as u64;
+    assert!(was_killed || unwritten == 0, "{unwritten} of {end} are missing\n{said}");
+    tally.runs += 1;
+    tally.frames += end;
+    let again = twice(&far);
+    assert!(killed_clouds > 0 || again == 0, "{again} came twice\n{said}");
+    tally.twice += again;
+    tally.twice_most = tally.twice_most.max(again.div_ceil(killed_clouds.max(1)));
+    tally.unwritten += unwritten;
+    tally.unwritten_most = tally.unwritten_most.max(unwritten);
+}
+
+#[test]
+fn whoever_is_killed_at_any_moment_nothing_that_was_acknowledged_is_lost() {
+    let mut random = Random::new(7);
+    let (mut left, mut tally) = (5 * times(), Tally::default());
+    while left > 0 {
+        until_the_edge_dies(&mut random, &mut left, &mut tally);
+    }
+    println!("{tally:?}");
+}
