@@ -6,7 +6,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::Ipv4Addr,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::Path,
     thread,
@@ -346,4 +347,99 @@ fn an_outage_loses_nothing_repeats_nothing_and_is_made_up_for_fast() {
     // A few microseconds of a machine that other tests share: what would hold it up is the link's
     // round trip, a thousand times as much.
     assert!(with_us < without_us + 5_000.0, "{with_us} us, {without_us} us without an outage");
+}
+
+/// What an edge is asked, told in the cloud.
+const ASKED: &str = r#"
+[graph]
+name = "asked"
+
+[host.edge]
+spool = "kept"
+
+[host.cloud]
+address = ["127.0.0.1:24433"]
+spool   = "noted"
+
+[node.ask]
+op     = "http"
+on     = "edge"
+fields = ["n: integer"]
+
+[node.answer]
+op   = "http"
+from = "ask"
+
+[node.far]
+op      = "jsonl"
+from    = "ask"
+on      = "cloud"
+on_full = "block"
+"#;
+
+/// Puts a number to an edge once it listens, and hears that it was taken.
+fn put(port: u16, number: u64) {
+    let start = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        wait(Duration::from_millis(5));
+    };
+    let body = format!("{{\"n\":{number}}}");
+    let length = body.len();
+    let head = format!(
+        "POST /ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + &body).as_bytes()).expect("it is heard");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the answer is text");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[test]
+fn an_edge_that_is_killed_goes_on_from_its_spool_and_repeats_nothing() {
+    let meeting = Meeting::with(ASKED);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = free.local_addr().expect("bound").port();
+    drop(free);
+    let mut cloud = meeting.serve("cloud");
+    let calm = Weather::calm(2_000_000);
+    let ways = [1, 2].map(|seed| Way::new(calm, seed));
+    let relay = Relay::start((Ipv4Addr::LOCALHOST, meeting.port).into(), ways).expect("a socket");
+    let set = format!("ask.port={port}");
+    let words = ["run", "g.toml", "--host", "edge", "--set", &set];
+    let mut edge = meeting.start_to(relay.address().port(), &words, "edge");
+    edge.hear("`cloud` at 127.0.0.1:");
+    (0..10).for_each(|number| put(port, number));
+    meeting.wait_for_lines("cloud", 10);
+    // The cloud has these, and the edge does not hear so.
+    relay.set_weather(1, Weather { loss: 1.0, ..calm });
+    (10..15).for_each(|number| put(port, number));
+    meeting.wait_for_lines("cloud", 15);
+    // Nor does it have these.
+    relay.set_out(true);
+    (15..20).for_each(|number| put(port, number));
+    wait(Duration::from_millis(200));
+    edge.signal("-KILL");
+    drop(edge.end());
+
+    relay.set_out(false);
+    relay.set_weather(1, calm);
+    let edge = meeting.start_to(relay.address().port(), &words, "edge");
+    cloud.hear("another process goes on with what it had");
+    (20..30).for_each(|number| put(port, number));
+    meeting.wait_for_lines("cloud", 30);
+    edge.signal("-INT");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, last) = cloud.end();
+    assert_eq!(code, Some(0), "{last}");
+
+    let lines = meeting.lines("cloud");
+    let number = |line: &String| line.rsplit_once("\"n\":")?.1.trim_end_matches('}').parse().ok();
+    let numbers: Vec<u64> = lines.iter().filter_map(number).collect();
+    assert_eq!(numbers, (0..30).collect::<Vec<_>>(), "{said}{last}");
 }
