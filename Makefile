@@ -52,12 +52,16 @@ loom:
 	    --target-dir target/loom -- model
 
 # What comes from outside, damaged by seeds: a short look is part of `test`, this is a long one.
-# AFFERENT_SEEDS says how many times as long; 100 takes some five minutes on one core.
+# AFFERENT_SEEDS says how many times as long; 100 takes some five minutes on one core. Two hosts are then
+# killed 100 times and cut off for 30 s, which takes two minutes more.
 fuzz:
 	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
 	    --test fuzz
 	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
 	    --lib -- pairing::tests::seeds damage_that_nothing_below_discards
+	$(CARGO) build --profile test --locked -p afferent-cli
+	AFFERENT_SEEDS=20 $(CARGO) test -p afferent-suite --locked --profile test --test cli -- \
+	    --nocapture --test-threads 1 durable
 
 # The tables of benches/README.md.
 bench:

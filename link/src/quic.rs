@@ -28,7 +28,7 @@ mod streams;
 pub use dialer::Dialer;
 pub use endpoint::Endpoint;
 pub use listener::{Arrival, Listener, TurnedAway};
-pub use settings::Settings;
+pub use settings::{Settings, Succession};
 
 use crate::trust::Unwelcome;
 

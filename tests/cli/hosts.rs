@@ -101,7 +101,7 @@ impl Meeting {
     }
 
     /// As [`Meeting::start`], with the cloud at another port.
-    fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
+    pub(crate) fn start_to(&self, port: u16, words: &[&str], lines: &str) -> Running {
         self.start_as(self.home(), port, words, lines)
     }
 
@@ -198,6 +198,11 @@ impl Running {
             self.heard += &line;
         }
         line
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
     }
 
     pub(crate) fn signal(&self, name: &str) {

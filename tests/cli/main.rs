@@ -6,6 +6,7 @@
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
 //! | `callers`  | who is turned away by a host that is called, and what a link counts |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
+//! | `durable`  | two hosts that are killed, or cut off for a while, with what they keep on disk |
 //! | `hosts`    | one graph on two hosts: the same lines, outages, differences told  |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
@@ -27,6 +28,8 @@ mod calibrate;
 #[cfg(unix)]
 mod callers;
 mod drift;
+#[cfg(unix)]
+mod durable;
 #[cfg(unix)]
 mod hosts;
 mod lines;

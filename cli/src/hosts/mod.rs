@@ -23,7 +23,7 @@ pub(crate) enum Linked {
     /// It calls others.
     Calls(Dialing),
     /// Others call it.
-    Serves(Serving),
+    Serves(Box<Serving>),
 }
 
 impl Linked {
@@ -63,12 +63,13 @@ impl Linked {
         let quic = quic::Settings { limits, ..quic::Settings::default() };
         let settings = ServeSettings { listen, sessions_max, quic };
         let serving = Serving::start(part, &keys()?, &settings, running, carrier, tell);
-        serving.map(Self::Serves).map_err(|error| match error {
+        serving.map(|serving| Self::Serves(Box::new(serving))).map_err(|error| match error {
             ServeError::Io(error) => Failure::new(
                 Exit::Io,
                 &format!("cannot listen at {listen}: {error}"),
                 "choose another address or port with `--listen`",
             ),
+            ServeError::Notes(error) => Failure::new(Exit::Io, &error.to_string(), &error.hint()),
             ServeError::Trust(error) => Failure::new(Exit::Io, &error.to_string(), &error.hint()),
         })
     }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -34,7 +34,8 @@ pub struct LinkCarrier(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     sessions: Mutex<BTreeMap<u32, Ends>>,
-    leaves: watch::Sender<bool>,
+    /// Whether all sessions are asked to end.
+    leaves: AtomicBool,
     /// Where calls that move set their alarms.
     runtime: OnceLock<Runtime>,
     calls: Register,
@@ -55,6 +56,8 @@ pub struct Ends {
     coming: Coming,
     parked: Parked,
     too_late: TooLate,
+    leaving: Leaving,
+    look: Look,
 }
 
 /// Frames of edges that may lose nothing that came for a link when it was over. Clones are the same.
@@ -69,6 +72,40 @@ impl TooLate {
 
     fn count(&self) {
         self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// How often it is looked how far the sinks are, while something is to be acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// Often enough for who sends to go on.
+    #[default]
+    Seldom,
+    /// What lies between two looks comes twice after a restart of this host.
+    Often,
+}
+
+impl Look {
+    pub(super) const fn after(self) -> Duration {
+        match self {
+            Self::Seldom => Duration::from_millis(50),
+            Self::Often => Duration::from_millis(10),
+        }
+    }
+}
+
+/// Asks the bodies of a session to take nothing more of streams that go on elsewhere. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving(Arc<watch::Sender<bool>>);
+
+impl Leaving {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(super) fn asked(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
     }
 }
 
@@ -122,6 +159,8 @@ pub(super) struct End {
     pub(super) handle: Handle,
     /// Of a call's questions: the number of the next, which no other body and no other life has given.
     pub(super) next: AtomicU64,
+    pub(super) leaving: Leaving,
+    pub(super) look: Look,
     port: Mutex<Option<Port>>,
 }
 
@@ -196,6 +235,11 @@ fn moved(bound: Timestamp, by_ns: i64) -> Timestamp {
 }
 
 impl Ends {
+    /// Ends that are none yet, and how often bodies look.
+    pub fn looking(look: Look) -> Self {
+        Self { look, ..Self::default() }
+    }
+
     /// Adds the ends of the link to one more host. Gives the counts of frames that found no room, by
     /// edge.
     pub fn add(
@@ -225,6 +269,8 @@ impl Ends {
                 dropped: Arc::default(),
                 manner,
                 handle: handle.clone(),
+                leaving: self.leaving.clone(),
+                look: self.look,
                 port: Mutex::new(outlet.map(Port::Out).or(inlet.map(Port::In))),
             };
             dropped.push(end.dropped.clone());
@@ -243,6 +289,11 @@ impl Ends {
     /// Counts what comes when the link is over.
     pub fn too_late(&self) -> TooLate {
         self.too_late.clone()
+    }
+
+    /// Ends this session as if the process were asked to end.
+    pub fn leaving(&self) -> Leaving {
+        self.leaving.clone()
     }
 
     /// What is to be held until the link is over.
@@ -278,7 +329,12 @@ impl End {
 impl LinkCarrier {
     /// Has the bodies of a session find their ends.
     pub fn moor(&self, session: u32, ends: Ends) -> Berth {
+        let leaving = ends.leaving();
         self.lock().insert(session, ends);
+        // One that was asked meanwhile has not seen these.
+        if self.0.leaves.load(Ordering::SeqCst) {
+            leaving.ask();
+        }
         Berth { carrier: self.clone(), session }
     }
 
@@ -294,7 +350,8 @@ impl LinkCarrier {
 
     /// This process is asked to end: what comes in is no more taken where that is its [`Manner`].
     pub fn leave(&self) {
-        self.0.leaves.send_replace(true);
+        self.0.leaves.store(true, Ordering::SeqCst);
+        self.lock().values().for_each(|ends| ends.leaving.ask());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Ends>> {
@@ -303,18 +360,17 @@ impl LinkCarrier {
 
     /// Both ends of a call that moves.
     fn lent(&self, out: &CutEdge, back: &CutEdge) -> Result<(LentOutlet, LentInlet), Fault> {
-        let leaves = || self.0.leaves.subscribe();
         let (end, port) = self.end(out)?;
         let Port::Out(outlet) = port else {
             return Err(Fault::new(format!("`{}` comes in here", out.name())));
         };
         // Dropped, it goes back.
-        let outlet = LentOutlet::new(end, outlet, leaves());
+        let outlet = LentOutlet::new(end, outlet);
         let (end, port) = self.end(back)?;
         let Port::In(inlet) = port else {
             return Err(Fault::new(format!("`{}` goes out here", back.name())));
         };
-        Ok((outlet, LentInlet::new(end, inlet, leaves())))
+        Ok((outlet, LentInlet::new(end, inlet)))
     }
 
     fn end(&self, edge: &CutEdge) -> Result<(Arc<End>, Port), Fault> {
@@ -335,9 +391,7 @@ impl Drop for Berth {
 impl Carrier for LinkCarrier {
     fn send(&self, edge: &CutEdge) -> Result<Box<dyn Sink>, Fault> {
         match self.end(edge)? {
-            (end, Port::Out(outlet)) => {
-                Ok(Box::new(LinkSink::new(end, outlet, self.0.leaves.subscribe())))
-            }
+            (end, Port::Out(outlet)) => Ok(Box::new(LinkSink::new(end, outlet))),
             _ => Err(Fault::new(format!("`{}` comes in here", edge.name()))),
         }
     }
@@ -362,9 +416,7 @@ impl Carrier for LinkCarrier {
 
     fn receive(&self, edge: &CutEdge) -> Result<Box<dyn LiveSource>, Fault> {
         match self.end(edge)? {
-            (end, Port::In(inlet)) => {
-                Ok(Box::new(LinkSource::new(end, inlet, self.0.leaves.subscribe())))
-            }
+            (end, Port::In(inlet)) => Ok(Box::new(LinkSource::new(end, inlet))),
             _ => Err(Fault::new(format!("`{}` goes out here", edge.name()))),
         }
     }
@@ -414,10 +466,11 @@ mod tests {
                 too_late: too_late.clone(),
                 handle: ports.handle.clone(),
                 next: AtomicU64::new(0),
+                leaving: Leaving::default(),
+                look: Look::default(),
                 port: Mutex::default(),
             };
-            let leaves = watch::Sender::new(false).subscribe();
-            LinkSink::new(Arc::new(end), outlet.expect("sent here"), leaves)
+            LinkSink::new(Arc::new(end), outlet.expect("sent here"))
         };
         let sinks = ports.outlets.into_iter().zip(deliveries).map(sink).collect();
         (sinks, too_late, dropped)

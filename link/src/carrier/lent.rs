@@ -35,7 +35,8 @@ pub(crate) struct LentInlet {
 }
 
 impl LentOutlet {
-    pub(super) fn new(end: Arc<End>, outlet: Outlet, leaves: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(end: Arc<End>, outlet: Outlet) -> Self {
+        let leaves = end.leaving.asked();
         Self { end, outlet: Some(outlet), leaves, owed: MaybeGap::NONE }
     }
 
@@ -89,7 +90,8 @@ impl Drop for LentOutlet {
 }
 
 impl LentInlet {
-    pub(super) fn new(end: Arc<End>, inlet: Inlet, leaves: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(end: Arc<End>, inlet: Inlet) -> Self {
+        let leaves = end.leaving.asked();
         Self { end, inlet: Some(inlet), leaves }
     }
 

@@ -14,7 +14,7 @@ mod sink;
 mod source;
 
 pub use edges::{EdgePlan, edge_plans};
-pub use ends::{Berth, Coming, Ends, Lines, LinkCarrier, Manner, Parked, TooLate};
+pub use ends::{Berth, Coming, Ends, Leaving, Lines, LinkCarrier, Look, Manner, Parked, TooLate};
 pub(crate) use lent::{LentInlet, LentOutlet};
 pub use section::{DOC, EXAMPLE, Host, PARAMS, SpoolAt, hosts};
 

@@ -38,11 +38,17 @@ const RESUME_S: Param<f64> = Param::with_default(
 
 const SPOOL: Param<&str> = Param::optional(
     "spool",
-    "Folder for what its edges that lose nothing send, until the other host has it: an outage, or the end      of this process, then loses nothing that fits. For hosts that call. `afferent spool` looks into it.",
+    "Folder for what a restart of this host must not forget. Of a host that calls: what its edges that lose \
+     nothing send, until the other host has it, so that an outage, or the end of this process, loses nothing \
+     that fits; `afferent spool` looks into it. Of a host that is called: how far its sinks are with what \
+     such edges bring, some 8 kB for each caller's edge, so that the process after this one goes on there.",
 );
-const SPOOL_MB: Param<f64> =
-    Param::with_default("spool_mb", 256.0, "Most bytes of each edge in it, in millions.")
-        .within(0.5, 1e6);
+const SPOOL_MB: Param<f64> = Param::with_default(
+    "spool_mb",
+    256.0,
+    "Most bytes of each edge that is kept in it, in millions; of hosts that call.",
+)
+.within(0.5, 1e6);
 const WHEN_FULL: Param<&str> = Param::with_default(
     "when_full",
     "evict_oldest",

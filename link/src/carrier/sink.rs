@@ -30,7 +30,8 @@ pub(super) struct LinkSink {
 }
 
 impl LinkSink {
-    pub(super) fn new(end: Arc<End>, outlet: Outlet, leaves: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(end: Arc<End>, outlet: Outlet) -> Self {
+        let leaves = end.leaving.asked();
         Self { end, outlet: Some(outlet), leaves, owed: MaybeGap::NONE }
     }
 

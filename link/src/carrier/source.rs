@@ -9,8 +9,8 @@ use engine::{Fault, Format, Frame, LiveIo, LiveSource, Progress, Timestamp, Wait
 use super::ends::{End, Manner, Port};
 use crate::driver::{Arrived, Inlet};
 
-/// Between two looks how far the sinks are, while something is to be acknowledged.
-const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks whether the last frames are through.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Takes frames from the link.
 ///
@@ -24,7 +24,8 @@ pub(super) struct LinkSource {
 }
 
 impl LinkSource {
-    pub(super) fn new(end: Arc<End>, inlet: Inlet, leaves: watch::Receiver<bool>) -> Self {
+    pub(super) fn new(end: Arc<End>, inlet: Inlet) -> Self {
+        let leaves = end.leaving.asked();
         Self { end, inlet: Some(inlet), leaves }
     }
 
@@ -32,7 +33,7 @@ impl LinkSource {
         let Some(inlet) = &mut self.inlet else { return };
         let end = &self.end;
         let mut unsettled = Unsettled::new(io, end.room);
-        let mut looks = tokio::time::interval(LOOK);
+        let mut looks = tokio::time::interval(end.look.after());
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -174,7 +175,7 @@ impl Unsettled {
         let all = async move {
             while !self.is_empty() {
                 inlet.consumed(self.settle());
-                tokio::time::sleep(LOOK / 5).await;
+                tokio::time::sleep(LAST_LOOK).await;
             }
         };
         drop(tokio::time::timeout(LAST, all).await);

@@ -130,6 +130,7 @@ impl Driver {
             self.take_in(now);
             self.put_out(calls, now);
             self.hand_over();
+            self.look_for_room();
             if let Some(ended) = self.look_for_end(now, context) {
                 self.put_out(calls, now);
                 return Poll::Ready(ended);
@@ -241,6 +242,19 @@ impl Driver {
             let consumed = end.shared.consumed.swap(0, Ordering::AcqRel);
             if consumed > 0 {
                 self.session.consumed(now, n as u16, consumed as usize);
+            }
+        }
+    }
+
+    /// What was acknowledged or written meanwhile may have made room for what waits.
+    fn look_for_room(&mut self) {
+        for (n, end) in self.ends.outs.iter_mut().enumerate() {
+            if let Some(end) = end
+                && !self.emptied[n]
+                && let Ok(frame) = end.ring.peek()
+                && self.session.has_room(n as u16, frame.buffer().bytes_len())
+            {
+                return self.ends.bell.ring();
             }
         }
     }

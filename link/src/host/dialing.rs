@@ -119,7 +119,6 @@ struct Opening<'a> {
     opener: Opener,
     clock: Clock,
     carrier: &'a LinkCarrier,
-    life: u64,
 }
 
 impl Dialing {
@@ -153,7 +152,7 @@ impl Dialing {
         };
         let (opener, clock) = (running.opener(), running.clock());
         let keys = &Arc::new(keys);
-        let opening = Opening { part, keys, endpoint, opener, clock, carrier, life: random() };
+        let opening = Opening { part, keys, endpoint, opener, clock, carrier };
         for slot in 0..sessions {
             handle.block_on(this.open(slot, &opening))?;
         }
@@ -168,9 +167,9 @@ impl Dialing {
         let clock = opening.clock.counting_from(zero);
         let lines = Lines { clock_ns: zero.nanos(), line_ns: 0 };
         let (mut ends, mut drivers) = (Ends::default(), Vec::new());
-        let name = new_session();
+        let (name, life) = (new_session(), random());
         for peer in &opening.part.peers {
-            let mut session = Session::new(opening.part.session(peer, name, opening.life));
+            let mut session = Session::new(opening.part.session(peer, name, life));
             if let Some(shelves) = &self.shelves {
                 shelves.keep(&mut session, peer, slot, &clock)?;
             }

@@ -2,9 +2,12 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use crate::trust::{
-    Expected, Identity, Peers, Reach, SERVER_NAME, TrustError, client_config, home, may_listen,
-    server_config,
+use crate::{
+    quic::Succession,
+    trust::{
+        Expected, Identity, Peers, Reach, SERVER_NAME, TrustError, client_config, home, may_listen,
+        server_config,
+    },
 };
 
 /// This user's key and the list of peers.
@@ -47,6 +50,12 @@ impl Keys {
     /// The list of peers.
     pub(super) fn peers(&self) -> Arc<Peers> {
         self.peers.clone()
+    }
+
+    /// What a process that listens where another of this user was killed is known by. Not by others: what
+    /// one says for another would end connections that live.
+    pub(super) fn succession(&self, listen: SocketAddr) -> Succession {
+        Succession(self.identity.secret(&format!("succession at {listen}")))
     }
 
     /// How to be called at an address.

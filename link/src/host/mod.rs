@@ -16,6 +16,7 @@ mod incoming;
 mod keys;
 mod links;
 mod news;
+mod notes;
 mod part;
 mod serving;
 mod shelves;

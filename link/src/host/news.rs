@@ -21,6 +21,8 @@ pub enum News {
     Refused { peer: String, at: Option<SocketAddr>, why: String },
     /// Somebody who called was not let in. `untold` others were not either since the last such line.
     TurnedAway { at: SocketAddr, why: String, remedy: String, untold: u64 },
+    /// What was consumed for a host that calls cannot be noted, or was not.
+    Unnoted { peer: String, why: String },
     /// The session of a host that called has ended.
     Ended { session: u32, peer: String, why: String },
 }
@@ -80,6 +82,10 @@ impl fmt::Display for News {
                 }
                 Ok(())
             }
+            Self::Unnoted { peer, why } => write!(
+                f,
+                "`{peer}`: {why}; after a restart of this host some of its frames may come twice"
+            ),
             Self::Ended { session, peer, why } => {
                 write!(f, "session {session} of `{peer}` has ended: {why}")
             }

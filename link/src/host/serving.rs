@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use std::{
 
 use engine::{Clock, Opener, Running, Timestamp};
 use tokio::{
-    sync::{Notify, oneshot},
+    sync::{Notify, oneshot, watch},
     task::JoinSet,
 };
 
@@ -22,16 +23,18 @@ use super::{
     incoming::{Door, Incoming},
     is_empty,
     keys::Keys,
+    notes::{Notes, forget, kept_counts},
     random,
     turned_away::TurnsAway,
 };
 use crate::{
-    carrier::{Coming, Ends, Lines, LinkCarrier, Manner},
+    carrier::{Coming, Ends, Leaving, Lines, LinkCarrier, Look, Manner},
     driver::{Driver, Ended, Handle, Settings, turn_away},
     quic::{self, Arrival, Listener},
     session::Session,
+    spool::SpoolError,
     trust::{Reason, TrustError},
-    wire::ByeReason,
+    wire::{ByeReason, Hello},
 };
 
 /// Who calls must know our clock, and we its, within this.
@@ -57,6 +60,8 @@ pub enum ServeError {
     Io(io::Error),
     /// Nobody is known who may come in.
     Trust(TrustError),
+    /// What was consumed cannot be noted as the graph asks.
+    Notes(SpoolError),
 }
 
 impl From<io::Error> for ServeError {
@@ -70,6 +75,7 @@ impl fmt::Display for ServeError {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Trust(error) => error.fmt(f),
+            Self::Notes(error) => error.fmt(f),
         }
     }
 }
@@ -98,6 +104,8 @@ struct Shared {
     known: Mutex<BTreeMap<[u8; 16], Known>>,
     turns_away: Arc<TurnsAway>,
     leaves: AtomicBool,
+    /// Where it stands what was consumed, if the graph asks for that.
+    notes: Option<Notes>,
 }
 
 /// A session that may be called for again.
@@ -105,13 +113,20 @@ struct Known {
     door: Door,
     /// The certificate of who called first: no other gets in.
     peer: Option<Vec<u8>>,
+    /// Counts of its edges that are kept on the caller's disk.
+    counts: Vec<u64>,
+    /// Another process has what it had on disk: it ends.
+    yields: Arc<Notify>,
+    /// Closed when it has ended.
+    gone: watch::Receiver<()>,
 }
 
 impl Serving {
     /// Begins to listen. The run was started without sessions; one is opened for everybody who calls.
     ///
     /// # Errors
-    /// If the address cannot be had, or nobody is known who may come in there.
+    /// If the address cannot be had, nobody is known who may come in there, or the folder for notes cannot be
+    /// used.
     ///
     /// # Panics
     /// If nobody calls this host.
@@ -125,10 +140,15 @@ impl Serving {
     ) -> Result<Self, ServeError> {
         let server = keys.server(settings.listen).map_err(ServeError::Trust)?;
         let caller = part.callers().next().expect("somebody calls a host that listens").clone();
+        let spool = part.here.spool.as_ref();
+        let notes = spool.map(|spool| Notes::start(&spool.folder)).transpose();
+        let notes = notes.map_err(ServeError::Notes)?;
         let thread = LinkThread::start()?;
         carrier.runs_on(thread.handle());
         let inside = thread.handle().enter();
-        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), settings.quic.clone())?;
+        let succession = Some(keys.succession(settings.listen));
+        let quic = quic::Settings { succession, ..settings.quic.clone() };
+        let endpoint = quic::Endpoint::bind(settings.listen, Some(server), quic)?;
         drop(inside);
         let address = endpoint.local_addr()?;
         let links = Links::of(carrier);
@@ -155,6 +175,7 @@ impl Serving {
             known: Mutex::default(),
             turns_away,
             leaves: AtomicBool::new(false),
+            notes,
         });
         let sessions = Arc::<Mutex<JoinSet<()>>>::default();
         drop(thread.handle().spawn(accept(listener, shared.clone(), sessions.clone())));
@@ -221,8 +242,18 @@ impl Shared {
             }
             return None;
         }
-        let of_peer = known.values().filter(|known| known.peer == peer).count();
-        let all = known.len();
+        // A spool is one process's at a time: whoever had it before this one is no more.
+        let counts = kept_counts(&hello);
+        let before: Vec<_> = known
+            .values()
+            .filter(|known| known.peer == peer && known.counts.iter().any(|c| counts.contains(c)))
+            .map(|known| {
+                known.yields.notify_one();
+                known.gone.clone()
+            })
+            .collect();
+        let of_peer = known.values().filter(|known| known.peer == peer).count() - before.len();
+        let all = known.len() - before.len();
         let most = if all >= self.sessions_max {
             Some((Reason::Sessions, format!("{all} sessions are open, which is all there may be")))
         } else if of_peer >= self.sessions_per_peer {
@@ -238,8 +269,11 @@ impl Shared {
         }
         let (door, calls) = Incoming::new();
         let _ = door.try_send(connection);
-        known.insert(hello.session, Known { door, peer });
-        Some(Guest { shared: self.clone(), name: hello.session, from, calls: Some(calls) })
+        let (yields, (here, gone)) = (Arc::new(Notify::new()), watch::channel(()));
+        let known_as = Known { door, peer: peer.clone(), counts, yields: yields.clone(), gone };
+        known.insert(hello.session, known_as);
+        let (shared, calls) = (self.clone(), Some(calls));
+        Some(Guest { shared, hello, peer, from, calls, before, yields, _here: here })
     }
 
     fn forget(&self, name: &[u8; 16]) {
@@ -250,9 +284,27 @@ impl Shared {
 /// Who called, and the session that was opened for it.
 struct Guest {
     shared: Arc<Shared>,
-    name: [u8; 16],
+    hello: Hello,
+    /// Its certificate.
+    peer: Option<Vec<u8>>,
     from: SocketAddr,
     calls: Option<Incoming>,
+    /// Closed when sessions whose places this one goes on with have ended.
+    before: Vec<watch::Receiver<()>>,
+    /// Rung when this is such a session.
+    yields: Arc<Notify>,
+    /// Let go when it is over.
+    _here: watch::Sender<()>,
+}
+
+/// What it takes to look after an open session.
+struct Open<'a> {
+    session: u32,
+    handle: &'a Handle,
+    /// Rung when the engine has let go of it.
+    over: &'a Notify,
+    coming: &'a Coming,
+    leaving: &'a Leaving,
 }
 
 /// Dropped by the engine when the session is over.
@@ -272,10 +324,20 @@ impl Guest {
     /// From the first call to the end of the session.
     async fn stay(mut self) {
         let shared = self.shared.clone();
-        let config = shared.part.session(&shared.caller, self.name, random());
+        let name = self.hello.session;
+        for mut before in std::mem::take(&mut self.before) {
+            // What it has consumed is noted by then, and not sent again.
+            drop(
+                tokio::time::timeout(2 * FLUSH, async { while before.changed().await.is_ok() {} })
+                    .await,
+            );
+        }
+        let config = shared.part.session(&shared.caller, name, random());
+        let mut session = Session::new(config);
+        let noted = self.remember(&mut session).await;
         let settings =
             Settings { clock: shared.clock.clone(), flush: FLUSH, ..Settings::default() };
-        let (driver, ports) = Driver::new(Session::new(config), settings);
+        let (driver, ports) = Driver::new(session, settings);
         let handle = ports.handle.clone();
         let calls = self.calls.take().expect("it comes once");
         let (told, mut ended) = oneshot::channel();
@@ -284,12 +346,12 @@ impl Guest {
         }));
         let Some(zero) = self.agree(&handle, &mut ended).await else {
             handle.stop();
-            return shared.forget(&self.name);
+            return shared.forget(&name);
         };
         let lines = Lines { clock_ns: 0, line_ns: zero.nanos().saturating_neg() };
-        let mut ends = Ends::default();
+        let mut ends = Ends::looking(if noted.is_empty() { Look::Seldom } else { Look::Often });
         let dropped = ends.add(&shared.caller.edges, ports, lines, Manner::Leaves);
-        let coming = ends.coming();
+        let (coming, leaving) = (ends.coming(), ends.leaving());
         // Held until the driver has said farewell: let go, they would end streams that go on.
         let _parked = ends.parked();
         let over = Arc::new(Notify::new());
@@ -299,7 +361,12 @@ impl Guest {
             Ok(session) => {
                 let peer = &shared.caller.host.name;
                 let number = shared.links.add(session, peer, handle.clone(), dropped);
-                self.host(session, &handle, &mut ended, (&over, &coming)).await;
+                let (handle, over) = (&handle, &*over);
+                let open = Open { session, handle, over, coming: &coming, leaving: &leaving };
+                let reason = self.host(&open, &mut ended).await;
+                if reason == ByeReason::Done {
+                    drop(tokio::task::spawn_blocking(move || forget(noted)).await);
+                }
                 shared.links.remove(number);
             }
             Err(error) => {
@@ -308,7 +375,29 @@ impl Guest {
                 drop(tokio::time::timeout(FLUSH, ended).await);
             }
         }
-        shared.forget(&self.name);
+        shared.forget(&name);
+    }
+
+    /// Has what the session consumes noted, and goes on where it stands. Gives where that is.
+    async fn remember(&self, session: &mut Session) -> Vec<PathBuf> {
+        let Some(notes) = self.shared.notes.clone() else { return Vec::new() };
+        let (peer, hello) = (self.peer.clone(), self.hello.clone());
+        let caller = self.shared.caller.clone();
+        let opened =
+            tokio::task::spawn_blocking(move || notes.open(peer.as_deref(), &hello, &caller));
+        let (notes, problems) = opened.await.unwrap_or_default();
+        for problem in problems {
+            let (peer, why) = (self.shared.caller.host.name.clone(), problem.to_string());
+            self.tell(&News::Unnoted { peer, why });
+        }
+        notes
+            .into_iter()
+            .map(|note| {
+                let folder = note.folder();
+                session.remember(note.edge, note.memory);
+                folder
+            })
+            .collect()
     }
 
     /// Waits until the two have agreed, and gives zero of the session's line on the run's clock.
@@ -343,28 +432,25 @@ impl Guest {
         }
     }
 
-    /// Looks after an open session until it and its link are over.
-    async fn host(
-        &self,
-        session: u32,
-        handle: &Handle,
-        ended: &mut oneshot::Receiver<Ended>,
-        (over, coming): (&Notify, &Coming),
-    ) {
+    /// Looks after an open session until it and its link are over, and gives how the link ended.
+    async fn host(&self, open: &Open<'_>, ended: &mut oneshot::Receiver<Ended>) -> ByeReason {
+        let &Open { session, handle, over, coming, .. } = open;
         let peer = || self.shared.caller.host.name.clone();
         self.tell(&News::Up { session, peer: peer(), at: Some(self.from), again: false });
         let resume = self.shared.part.here.resume;
         let mut looks = tokio::time::interval(LOOK);
         let (mut was_up, mut drained) = (true, false);
-        let why = loop {
+        let (reason, why) = loop {
             tokio::select! {
                 ended = &mut *ended => {
                     let _ = self.shared.opener.drain(session).await;
                     over.notified().await;
-                    break ended.map_or_else(|_| "its link failed".to_owned(), |ended| ended.text);
+                    break parted(ended.ok());
                 }
-                () = over.notified() => {
-                    break last_words(handle, ended).await;
+                () = over.notified() => break last_words(handle, ended).await,
+                () = self.yields.notified() => {
+                    let (reason, _) = self.wind_up(open, ended).await;
+                    break (reason, "another process goes on with what it had".to_owned());
                 }
                 _ = looks.tick() => {}
             }
@@ -386,10 +472,29 @@ impl Guest {
             // Not when the snapshot was taken: without a connection nothing renews it.
             let is_late = self.shared.clock.now().since(status.since) >= resume.as_nanos() as i64;
             if !status.is_up && (has_left || is_late) {
-                handle.stop();
+                break self.wind_up(open, ended).await;
             }
         };
         self.tell(&News::Ended { session, peer: peer(), why });
+        reason
+    }
+
+    /// Ends a session whose caller does not come back: what came is brought to the sinks and noted as
+    /// consumed, before the link that would be told of it goes.
+    async fn wind_up(
+        &self,
+        open: &Open<'_>,
+        ended: &mut oneshot::Receiver<Ended>,
+    ) -> (ByeReason, String) {
+        open.leaving.ask();
+        let _ = self.shared.opener.drain(open.session).await;
+        let is_over = tokio::time::timeout(FLUSH, open.over.notified()).await.is_ok();
+        open.handle.stop();
+        let ended = tokio::time::timeout(FLUSH, ended).await.ok().and_then(Result::ok);
+        if !is_over {
+            open.over.notified().await;
+        }
+        parted(ended)
     }
 
     fn refuse(&self, why: String) {
@@ -403,9 +508,17 @@ impl Guest {
     }
 }
 
+/// How a link ended.
+fn parted(ended: Option<Ended>) -> (ByeReason, String) {
+    ended.map_or_else(
+        || (ByeReason::Stopped, "its link failed".to_owned()),
+        |ended| (ended.reason, ended.text),
+    )
+}
+
 /// The graph of a session is over: what it gave last gets through, if somebody takes it. How the link
 /// ended.
-async fn last_words(handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> String {
+async fn last_words(handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> (ByeReason, String) {
     let last = async {
         loop {
             match tokio::time::timeout(LOOK, &mut *ended).await {
@@ -417,9 +530,9 @@ async fn last_words(handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> St
     };
     let last = tokio::time::timeout(FLUSH, last).await;
     if let Ok(Some(ended)) = last {
-        return ended.text;
+        return (ended.reason, ended.text);
     }
     handle.stop();
     drop(tokio::time::timeout(FLUSH, ended).await);
-    "its graph has ended here".to_owned()
+    (ByeReason::Stopped, "its graph has ended here".to_owned())
 }

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
-    Dialer, Listener, Settings,
+    Dialer, Listener, Settings, Succession,
     control::Roomy,
     live::{DATAGRAMS_KEPT, URGENT_MAX},
 };
@@ -21,6 +21,25 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Streams that the other side may have open at once.
 const STREAMS_MAX: u32 = 1_024;
 
+/// Between two packets that tell callers of an endpoint before this one that it is gone: quinn's 20 ms would
+/// keep the last of many waiting, and none is longer than the one that it answers.
+const RESET_AFTER: Duration = Duration::from_millis(1);
+
+/// Has packets of connections that an endpoint with the same secret had answered with a stateless reset
+/// (RFC 9000, 10.3).
+fn resets(config: &mut quinn::EndpointConfig, secret: &[u8; 32]) {
+    let hash = |what: &[u8]| {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+        ring::hmac::sign(&key, what)
+    };
+    let ids = hash(b"connection ids");
+    let ids = u64::from_le_bytes(ids.as_ref()[..8].try_into().expect("it has 32 bytes"));
+    let tokens = hash(b"reset tokens");
+    config.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(ids)));
+    let tokens = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, tokens.as_ref());
+    config.reset_key(Arc::new(tokens)).min_reset_interval(RESET_AFTER);
+}
+
 impl Endpoint {
     /// Takes a socket at `address`, whose port may be 0. With `server`, others may call; its ALPN is set
     /// here. To be called within a tokio runtime, which drives the socket from then on.
@@ -34,7 +53,10 @@ impl Endpoint {
     ) -> io::Result<Self> {
         let server = server.map(|server| server_config(server, &settings)).transpose()?;
         let socket = socket(address, settings.socket_bytes)?;
-        let config = quinn::EndpointConfig::default();
+        let mut config = quinn::EndpointConfig::default();
+        if let Some(Succession(secret)) = &settings.succession {
+            resets(&mut config, secret);
+        }
         let runtime = Arc::new(quinn::TokioRuntime);
         let inner = quinn::Endpoint::new(config, server, socket, runtime)?;
         Ok(Self { inner, settings })

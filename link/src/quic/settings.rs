@@ -1,6 +1,6 @@
 //! [`Settings`]: limits of an endpoint.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::trust::Limits;
 
@@ -18,6 +18,19 @@ pub struct Settings {
     /// How long datagrams may wait for the way within a connection; what would wait longer waits with
     /// the session, which drops what comes too late.
     pub datagram_delay: Duration,
+    /// What an endpoint that takes the place of one that was killed tells the callers of that one by that
+    /// they are to call anew; without it they wait until they have heard nothing for long.
+    pub succession: Option<Succession>,
+}
+
+/// A secret of all endpoints that take each other's place.
+#[derive(Clone)]
+pub struct Succession(pub [u8; 32]);
+
+impl fmt::Debug for Succession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Succession")
+    }
 }
 
 impl Default for Settings {
@@ -28,6 +41,7 @@ impl Default for Settings {
             stream_bytes: 16 << 20,
             datagram_bytes: 4 << 20,
             datagram_delay: Duration::from_millis(10),
+            succession: None,
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Backlog {
     lost: [u64; Gap::ALL.len()],
     /// A place that was not written when it was looked at, and when.
     unwritten: (u64, Timestamp),
+    /// The disk has not written anything for long: nobody waits for it.
+    is_stuck: bool,
 }
 
 impl Backlog {
@@ -61,6 +63,7 @@ impl Backlog {
             start: 0,
             lost: [0; Gap::ALL.len()],
             unwritten: (0, Timestamp::MIN),
+            is_stuck: false,
         }
     }
 
@@ -142,8 +145,12 @@ impl Backlog {
 
     /// Whether [`take`](Self::take) gives nothing back.
     pub(super) fn takes(&self, bytes: usize) -> bool {
-        let waits = |spool: &Spool| spool.when_full() == WhenFull::Block;
-        self.has_room(bytes) || self.spool.as_ref().is_some_and(|spool| !waits(spool))
+        // A disk that is busy for a moment is not full: what is dropped then would have had room on it.
+        let drops = |spool: &Spool| match spool.when_full() {
+            WhenFull::Block => false,
+            _ => spool.is_full(bytes) || spool.fails() || self.is_stuck,
+        };
+        self.has_room(bytes) || self.spool.as_ref().is_some_and(drops)
     }
 
     /// Takes a frame, or gives it back. What is dropped for it is told by [`losses`](Self::losses).
@@ -153,6 +160,9 @@ impl Backlog {
             self.settle();
         }
         if !self.has_room(bytes) {
+            if !self.takes(bytes) {
+                return Err(frame);
+            }
             match self.spool.as_ref().map(Spool::when_full) {
                 None | Some(WhenFull::Block) => return Err(frame),
                 Some(WhenFull::DropNewest) => {
@@ -260,6 +270,8 @@ impl Backlog {
         if spool.written() > self.unwritten.0 || spool.written() >= self.next {
             self.unwritten = (spool.written(), now);
         }
+        self.is_stuck = self.is_slow(now);
+        let spool = self.spool.as_ref().expect("looked at above");
         if self.has_middle() && self.wanted != Some(self.head_end) && self.fits(&self.head, 0) {
             self.wanted = Some(self.head_end);
             spool.want(self.head_end);
@@ -353,5 +365,63 @@ impl Backlog {
     /// Frames lost since this was asked last, by reason.
     pub(super) const fn losses(&mut self) -> [u64; Gap::ALL.len()] {
         std::mem::replace(&mut self.lost, [0; Gap::ALL.len()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::{Format, Rate, Unit};
+
+    use super::*;
+    use crate::{
+        session::{Delivery, Priority, TimeLine},
+        spool::{Keeper, Moment, Settings, Subject},
+        testing::SimDisk,
+    };
+
+    const MS: i64 = 1_000_000;
+
+    #[test]
+    fn a_disk_that_is_busy_for_a_moment_costs_nothing_and_one_that_hangs_holds_nobody_up() {
+        let format = Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1);
+        let config = EdgeConfig {
+            name: "a -> b".to_owned(),
+            format: format.clone(),
+            receives: false,
+            delivery: Delivery::Durable,
+            priority: Priority::Sensor,
+            line: TimeLine::Shared,
+            frames_max: 10,
+            bytes_max: 1 << 20,
+            packed: false,
+        };
+        let keeper = Keeper::manual(Arc::new(SimDisk::new(1)));
+        let settings =
+            Settings { when_full: WhenFull::EvictOldest, ..Settings::new("kept", 1 << 20) };
+        let subject =
+            Subject { edge: config.name.clone(), format, line: config.line, packed: false };
+        let now = Moment { clock: Timestamp::ZERO, wall_ns: 0 };
+        let spool = keeper.open(&settings, &subject, now).expect("it opens");
+        let mut backlog = Backlog::new(&config);
+        backlog.keep_in(spool);
+        let take = |backlog: &mut Backlog| {
+            let frame = Frame::signal(Timestamp::ZERO, 1, &[0.0]);
+            backlog.take(frame).is_ok()
+        };
+
+        backlog.poll(Timestamp::ZERO);
+        // Half in front of the disk, half behind.
+        let taken = (0..100).take_while(|_| take(&mut backlog)).count();
+        assert_eq!((taken, backlog.losses().iter().sum::<u64>()), (10, 0));
+        keeper.turn(0);
+        backlog.poll(Timestamp::from_nanos(100 * MS));
+        assert!(take(&mut backlog), "it has written what was there");
+        while take(&mut backlog) {}
+        backlog.poll(Timestamp::from_nanos(1_100 * MS));
+        backlog.poll(Timestamp::from_nanos(2_200 * MS));
+        assert!(take(&mut backlog), "nobody waits for a disk that hangs");
+        assert!(backlog.losses().iter().sum::<u64>() > 0);
     }
 }

@@ -4,7 +4,10 @@ use std::task::Waker;
 
 use engine::Timestamp;
 
-use super::machine::{Edge, Session};
+use super::{
+    durable_in::DurableIn,
+    machine::{Edge, Session},
+};
 use crate::spool::{Memory, Spool, Status};
 
 impl Session {
@@ -27,7 +30,13 @@ impl Session {
     /// If this side does not receive the edge, or it is droppable.
     pub fn remember(&mut self, edge: u16, memory: Memory) {
         match &mut self.edges[usize::from(edge)] {
-            Edge::DurableIn(input) => input.remember_in(memory),
+            Edge::DurableIn(input) => {
+                // What bodies had in mind of the frames before went with their process.
+                if memory.noted() != (0, 0) {
+                    self.owed[usize::from(edge)].note(DurableIn::RESTART);
+                }
+                input.remember_in(memory);
+            }
             _ => panic!("edge {edge} is no durable one that is received here"),
         }
     }

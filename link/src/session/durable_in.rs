@@ -27,7 +27,7 @@ pub(super) struct DurableIn {
     base: u64,
     /// Where it is noted what was consumed, before that is acknowledged.
     memory: Option<Memory>,
-    /// What was acknowledged last, and what was consumed then, which credit was granted from.
+    /// What was acknowledged last, and up to which place credit was granted.
     told: Option<(u64, u64)>,
     /// Since when there is something to acknowledge.
     pub(super) since: Option<Timestamp>,
@@ -97,6 +97,12 @@ impl DurableIn {
         self.given.front().map_or(self.counts.next, |(place, _)| *place)
     }
 
+    /// The first place that may not be sent yet: so many frames may be here unconsumed. Places of a gap hold
+    /// none, and there may be more of them than of frames.
+    fn credit(&self) -> u64 {
+        self.counts.next + self.frames_max.saturating_sub(self.given.len() as u64)
+    }
+
     /// The first place that has not come.
     pub(super) const fn next(&self) -> u64 {
         self.counts.next
@@ -109,7 +115,7 @@ impl DurableIn {
     /// Whether everything that came is consumed, and the other side was told so.
     pub(super) fn is_acknowledged(&self) -> bool {
         let next = self.counts.next;
-        self.given.is_empty() && self.told == Some((next, next))
+        self.given.is_empty() && self.told == Some((next, self.credit()))
     }
 
     /// Whether the frame at this place, of so many bytes, is new.
@@ -119,7 +125,7 @@ impl DurableIn {
             let what = "the place of a frame that may not be lost";
             return Err(WireError::Differs { what, is: place, wanted });
         }
-        let room = self.unconsumed() + self.frames_max;
+        let room = self.credit();
         if place >= room {
             let what = "the place of a frame beyond the credit";
             return Err(WireError::TooLong { what, is: place, max: room });
@@ -214,23 +220,64 @@ impl DurableIn {
     /// Whether half of the credit is used up, so that it should be renewed at once.
     pub(super) fn is_urgent(&self) -> bool {
         let half = self.frames_max.div_ceil(2);
-        let is_half = |consumed| self.unconsumed() >= consumed + half;
+        let is_half = |credit| self.credit() >= credit + half;
         // Before anything was told, or when the sender may soon have to wait.
-        self.told.is_none_or(|(_, consumed)| is_half(consumed)) || self.freed > self.bytes_max / 4
+        self.told.is_none_or(|(_, credit)| is_half(credit)) || self.freed > self.bytes_max / 4
     }
 
     /// Acknowledgement and credit, if there is anything new in them.
     pub(super) fn tell(&mut self) -> Option<[Message; 2]> {
         (self.since, self.freed) = (None, 0);
-        let (next, consumed) = (self.acknowledgeable(), self.unconsumed());
-        if self.told == Some((next, consumed)) {
+        let (next, frames) = (self.acknowledgeable(), self.credit());
+        if self.told == Some((next, frames)) {
             return None;
         }
-        self.told = Some((next, consumed));
-        let credit = Message::Credit { frames: consumed + self.frames_max, bytes: self.bytes_max };
+        self.told = Some((next, frames));
+        let credit = Message::Credit { frames, bytes: self.bytes_max };
         Some([Message::Ack { next, bound: self.bound }, credit])
     }
 
     /// What is missing was lost with the other side's memory.
     pub(super) const RESTART: Gap = Gap::Restart;
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Format, Rate, Unit};
+
+    use super::*;
+    use crate::session::{Delivery, Priority, TimeLine};
+
+    #[test]
+    fn places_without_frames_take_no_credit() {
+        let config = EdgeConfig {
+            name: "a -> b".to_owned(),
+            format: Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1),
+            receives: true,
+            delivery: Delivery::Durable,
+            priority: Priority::Sensor,
+            line: TimeLine::Shared,
+            frames_max: 10,
+            bytes_max: 1 << 20,
+            packed: false,
+        };
+        let mut input = DurableIn::new(&config);
+        let granted = |input: &mut DurableIn| match input.tell() {
+            Some([_, Message::Credit { frames, .. }]) => frames,
+            told => panic!("{told:?}"),
+        };
+        assert_eq!(granted(&mut input), 10);
+        assert!(input.take(0, 1).expect("it is the first"));
+        assert_eq!(input.tell().map(|_| ()), None);
+        // One that was killed had set aside more places than it has used.
+        assert_eq!(input.skip(1, 5_000, Gap::Restart).expect("it follows"), Some(0));
+        assert!(input.is_urgent());
+        assert_eq!(granted(&mut input), 5_009);
+        for place in 5_000..5_009 {
+            assert!(input.take(place, 1).expect("there is room"));
+        }
+        assert!(input.take(5_009, 1).is_err());
+        input.consume(Timestamp::ZERO, 10);
+        assert_eq!(granted(&mut input), 5_019);
+    }
 }

@@ -171,6 +171,11 @@ impl Spool {
         is > 0 && is + room_for_bytes(content) > self.bytes_max
     }
 
+    /// Whether the disk refuses.
+    pub(crate) fn fails(&self) -> bool {
+        self.shared.fails.load(Relaxed)
+    }
+
     pub(crate) fn append(&self, place: u64, kept: Kept) {
         self.shared.queued.fetch_add(room_for(&kept), Relaxed);
         lock(&self.shared.queue).push_back((place, kept));

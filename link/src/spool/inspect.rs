@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::{Format, Frame, Gap};
 
 use super::{
+    CONSUMED,
     error::{Cause, SpoolError},
     fs::{Fs, HostFs, Open, is_held},
     log::{Kept, LOCK},
@@ -99,7 +100,10 @@ fn search(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> Result<(), SpoolE
         let name = entry.file_name();
         // Links are not followed: they may lead in a circle.
         if entry.file_type().map_err(io)?.is_dir() {
-            folders.push(entry.path());
+            // Notes of what was received hold no frames.
+            if name != CONSUMED {
+                folders.push(entry.path());
+            }
         } else if name
             .to_str()
             .is_some_and(|name| name == position::NAME || place_of(name).is_some())

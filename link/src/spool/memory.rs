@@ -27,6 +27,7 @@ struct Between {
     noted: (u64, u64),
     state: State,
     is_closed: bool,
+    was_damaged: bool,
     waker: Option<Waker>,
 }
 
@@ -42,6 +43,11 @@ impl Memory {
     /// ever noted.
     pub fn noted(&self) -> (u64, u64) {
         lock(&self.between).noted
+    }
+
+    /// Whether there was a note that cannot be read: nothing is known then.
+    pub fn was_damaged(&self) -> bool {
+        lock(&self.between).was_damaged
     }
 
     /// Has this woken when something was noted: its session then wants a tick.
@@ -137,6 +143,7 @@ impl MemoryWorker {
         {
             let mut between = lock(&between);
             (between.wanted, between.noted) = ((count, next), (count, next));
+            between.was_damaged = worker.file.was_damaged;
         }
         Ok((worker, Memory { between, bell }))
     }

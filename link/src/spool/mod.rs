@@ -22,7 +22,7 @@
 //! | the link is down | everything that is handed in comes, once, until the folder is full; then what [`WhenFull`] says, counted and told as a gap |
 //! | the sending process dies (`kill -9`) | everything written comes; what was handed in and not yet written, a matter of milliseconds, is missing, and a gap of unknown length is told there |
 //! | its host loses power | the same for what was synced: at most [`Sync`]'s time is missing |
-//! | the receiving process dies | with a `Memory`, nothing is missing, and what comes twice is what its graph consumed and had not yet noted on disk, again a matter of milliseconds; without, it is what it consumed in the last acknowledgement's time and round trip |
+//! | the receiving process dies | with a `Memory`, nothing is missing, and what comes twice is what its graph consumed and had not yet noted on disk, again a matter of milliseconds: a host looks every 10 ms how far its sinks are; without, it is what it consumed in the last 50 ms and round trip, and all of an outage's beginning |
 //! | its host loses power | the same, and up to [`Sync`]'s time of it |
 //! | the disk is full, read-only or broken | the graph goes on; frames stay in memory, as many as the edge holds without a spool, and then what [`WhenFull`] says; [`State`] names the cause, and the disk is tried four times a second |
 //!
@@ -70,7 +70,11 @@ pub use segment::{RECORD_HEAD, SegmentHead, VERSION};
 pub use settings::{BYTES_LEAST, Moment, Settings, Subject, Sync, WhenFull};
 
 pub(crate) use log::Kept;
+pub(crate) use opening::is_of_disk;
 pub(crate) use read::Piece;
+
+/// The folder within a host's that holds the notes of what it has received.
+pub(crate) const CONSUMED: &str = "consumed";
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,8 @@ pub(crate) struct PositionFile {
     /// What was written last as a whole.
     last: Option<Position>,
     pub(crate) is_synced: bool,
+    /// There was something that could not be read.
+    pub(crate) was_damaged: bool,
 }
 
 impl PositionFile {
@@ -67,7 +69,18 @@ impl PositionFile {
     pub(crate) fn unread(fs: Arc<dyn Fs>, path: PathBuf) -> Self {
         let (file, slots) = (None, [None; 2]);
         let (on_disk, last) = (None, None);
-        Self { fs, path, file, slots, sequence: 0, safe: 0, on_disk, last, is_synced: true }
+        Self {
+            fs,
+            path,
+            file,
+            slots,
+            sequence: 0,
+            safe: 0,
+            on_disk,
+            last,
+            is_synced: true,
+            was_damaged: false,
+        }
     }
 
     /// What is there as long as the lock was not held may be another's, and be written by it since.
@@ -87,11 +100,13 @@ impl PositionFile {
 
     pub(crate) fn read(&mut self) -> io::Result<()> {
         let mut slots = [None; 2];
+        let mut is_blank = true;
         match self.fs.open(&self.path, Open::Read) {
             Ok(mut file) => {
                 for (slot, at) in slots.iter_mut().zip([0, STEP]) {
                     let mut bytes = [0; SLOT];
                     let have = read_full_at(&mut *file, at, &mut bytes)?;
+                    is_blank &= bytes.iter().all(|&byte| byte == 0);
                     *slot = read(&bytes).filter(|_| have == SLOT);
                 }
             }
@@ -103,6 +118,7 @@ impl PositionFile {
         let (safe, (sequence, position)) = newest.unwrap_or_default();
         (self.slots, self.safe, self.sequence) = (slots, safe, sequence);
         self.on_disk = newest.map(|_| position);
+        self.was_damaged = newest.is_none() && !is_blank;
         self.last = self.on_disk;
         Ok(())
     }

@@ -96,6 +96,14 @@ impl Identity {
         self.pair.sign(message).as_ref().try_into().expect("Ed25519 signatures have 64 bytes")
     }
 
+    /// A secret for one purpose, the same each time. What is signed for it can be no signature of TLS, whose
+    /// messages begin with 64 blanks.
+    pub(crate) fn secret(&self, purpose: &str) -> [u8; 32] {
+        let signed = self.pair.sign(format!("afferent secret: {purpose}").as_bytes());
+        let hash = ring::digest::digest(&ring::digest::SHA256, signed.as_ref());
+        hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
     /// What TLS shows and signs with.
     pub(super) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
