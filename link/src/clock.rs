@@ -20,6 +20,9 @@ use std::collections::VecDeque;
 
 use engine::Timestamp;
 
+/// Questions that follow each other so closely are one: the best of what they prove counts. A drift of
+/// [`DRIFT_MAX`] is 14 µs in it, at most.
+const BURST_NS: i64 = 20_000_000;
 /// Answers that are kept.
 const KEPT: usize = 64;
 /// Clocks differ by at most this much: crystals by 200 ppm, steering may add 500.
@@ -56,6 +59,14 @@ struct Answer {
 impl Answer {
     fn round_ns(&self) -> i64 {
         self.most_ns - self.least_ns
+    }
+
+    /// What this one and the next prove together, if they are so close that they count as one.
+    fn with(&self, next: &Self) -> Option<Self> {
+        let is_close = next.asked.since(self.asked.min(self.back)) <= BURST_NS;
+        let (least_ns, back) = (self.least_ns, self.back).max((next.least_ns, next.back));
+        let (most_ns, asked) = (self.most_ns, self.asked).min((next.most_ns, next.asked));
+        (is_close && least_ns <= most_ns).then_some(Self { asked, back, least_ns, most_ns })
     }
 }
 
@@ -104,10 +115,21 @@ impl ClockFilter {
         if runs_back || is_before_last || is_far(least_ns) || is_far(most_ns) {
             return Heard::Impossible;
         }
+        let answer = Answer { asked, back, least_ns, most_ns };
+        let last = self.answers.back();
+        if let Some(both) = last.and_then(|last| last.with(&answer)) {
+            let last = self.answers.pop_back();
+            self.answers.push_back(both);
+            if self.fit() {
+                return Heard::Fits;
+            }
+            self.answers.pop_back();
+            self.answers.extend(last);
+        }
         if self.answers.len() == KEPT {
             self.answers.pop_front();
         }
-        self.answers.push_back(Answer { asked, back, least_ns, most_ns });
+        self.answers.push_back(answer);
         if self.fit() {
             return Heard::Fits;
         }

@@ -9,6 +9,8 @@ use crate::wire::{Assembler, Message};
 
 /// Streams that the other side may have open at once, besides one for each edge.
 pub(super) const STREAMS_MAX: usize = 256;
+/// Questions that follow one for the clock.
+const AGAIN: u8 = 3;
 /// Answers that wait to be sent; of more questions the newest are answered.
 const ANSWERS_MAX: usize = 8;
 
@@ -24,6 +26,11 @@ pub(super) struct Connection {
     pub(super) heard: Timestamp,
     pub(super) begun: Timestamp,
     pub(super) asked: Option<Timestamp>,
+    /// Questions for the clock that follow the last at once, each when it is answered: the first wakes both
+    /// hosts, and those behind it take a way that is short in both directions.
+    again: u8,
+    /// The next of them is due.
+    asks_again: bool,
     pub(super) answers: Vec<Message>,
     /// How fast edges catch up.
     pub(super) pace: Pace,
@@ -53,6 +60,8 @@ impl Connection {
             heard: now,
             begun: now,
             asked: None,
+            again: 0,
+            asks_again: false,
             answers: Vec::new(),
             hello_heard: false,
             ready_told: false,
@@ -78,9 +87,26 @@ impl Connection {
         self.answers.push(answer);
     }
 
+    /// The other clock is asked for; whether for the first time in a while.
+    pub(super) fn ask_clock(&mut self, now: Timestamp) -> bool {
+        self.asked = Some(now);
+        let is_first = !std::mem::take(&mut self.asks_again);
+        if is_first {
+            self.again = AGAIN;
+        }
+        is_first
+    }
+
+    /// It has answered.
+    pub(super) fn hear_clock(&mut self) {
+        if let Some(left) = self.again.checked_sub(1) {
+            (self.again, self.asks_again) = (left, true);
+        }
+    }
+
     /// When the other clock is to be asked for.
     pub(super) fn next_probe(&self, now: Timestamp, timing: &Timing, known: bool) -> Timestamp {
-        let Some(asked) = self.asked else { return Timestamp::MIN };
+        let Some(asked) = self.asked.filter(|_| !self.asks_again) else { return Timestamp::MIN };
         let doubts = now.since(self.heard) >= timing.doubt_ns;
         let fast = asked.plus_nanos(timing.probe_fast_ns);
         if doubts || !known {

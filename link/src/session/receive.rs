@@ -263,6 +263,9 @@ impl Session {
             Heard::Fits => self.answers = self.answers.saturating_add(1),
             Heard::Jump => self.answers = 1,
         }
+        if let Some(connection) = &mut self.connection {
+            connection.hear_clock();
+        }
         if let Some(estimate) = self.clock.at(now) {
             self.translation.follow(estimate);
             self.tell_ready();

@@ -177,12 +177,12 @@ impl Session {
             }
             answer.put(out, 0);
         }
-        let asks = now >= connection.next_probe(now, &timing, known);
-        if asks {
-            connection.asked = Some(now);
+        let is_due = now >= connection.next_probe(now, &timing, known);
+        if is_due {
             self.probes = self.probes.wrapping_add(1);
             Message::Probe { id: self.probes, sent: now }.put(out, 0);
         }
+        let asks = is_due && connection.ask_clock(now);
         // As many edges as fit: those left out come with the next question.
         let most = connection.path.datagram_max.saturating_sub(64);
         for (n, edge) in self.edges.iter_mut().enumerate() {
