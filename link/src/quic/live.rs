@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -36,7 +36,9 @@ const PIECE: usize = 32 << 10;
 /// Datagrams that may wait behind one that has no room.
 const LATER_MAX: usize = 64;
 /// Streams that are kept before it is looked which are through.
-const FORGET_LEAST: usize = 64;
+const ASIDE: usize = 64;
+/// Of those so many are looked at each time: more than are written meanwhile.
+const ASIDE_LOOKS: usize = 8;
 /// Pieces of a stream that are read at once.
 const CHUNKS: usize = 16;
 /// How soon it is looked whether datagrams that wait have become fewer.
@@ -75,8 +77,8 @@ pub(super) struct Live {
     allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
     kept: [usize; 2],
-    /// Beyond so many, it is looked which streams are through.
-    forget_at: usize,
+    /// Frames' streams that are written, the oldest first.
+    aside: VecDeque<(StreamKey, quinn::SendStream)>,
     /// Nothing more will be sent on streams; what waits until the other side has it all.
     flushing: bool,
     flushed: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -124,7 +126,7 @@ impl Live {
             flow,
             allowed: URGENT_MAX,
             kept: [0; 2],
-            forget_at: FORGET_LEAST,
+            aside: VecDeque::new(),
             flushing: false,
             flushed: None,
             turns: 0,
@@ -150,13 +152,18 @@ impl Live {
             }
             let bulk_max = self.flow.bulk_max(Duration::from_nanos(self.path.rtt_ns as u64));
             self.allow(if is_bulk { bulk_max } else { URGENT_MAX });
+            let mut any_over = false;
             for (key, writer) in &mut self.writers {
                 if writer.is_bulk == is_bulk && !writer.is_over {
                     let opening = &mut self.opening;
                     let context = &mut self.writable.context();
                     let taken = writer.write(*key, &self.connection, opening, context);
                     self.kept[usize::from(is_bulk)] -= taken;
+                    any_over |= writer.is_over;
                 }
+            }
+            if any_over {
+                self.put_aside();
             }
         }
         self.flow.set_wants_more(self.kept[1] > 0);
@@ -171,16 +178,26 @@ impl Live {
         }
     }
 
-    /// Lets go of frames' streams that the other side has in full. All others are kept: they can still
-    /// be given up, and are waited for at the end.
+    /// Frames' streams that are written need no looking after, but they can still be given up.
+    fn put_aside(&mut self) {
+        let is_frame = |key: &StreamKey| matches!(key, StreamKey::Frame { .. });
+        let over = self.writers.extract_if(.., |key, writer| is_frame(key) && writer.is_over);
+        self.aside.extend(over.filter_map(|(key, writer)| Some((key, writer.stream?))));
+    }
+
+    /// Lets go of the oldest streams once the other side has them in full. All others are waited for at the end.
     fn forget_acknowledged(&mut self) {
-        if self.writers.len() <= self.forget_at {
-            return;
+        let context = &mut Context::from_waker(Waker::noop());
+        // Mostly what was sent before has arrived before.
+        for _ in 0..ASIDE_LOOKS {
+            let Some((_, oldest)) = self.aside.front().filter(|_| self.aside.len() > ASIDE) else {
+                return;
+            };
+            if pin!(oldest.stopped()).poll(context).is_pending() {
+                return;
+            }
+            self.aside.pop_front();
         }
-        self.writers.retain(|key, writer| {
-            !matches!(key, StreamKey::Frame { .. }) || !writer.is_over || !writer.is_acknowledged()
-        });
-        self.forget_at = (2 * self.writers.len()).max(FORGET_LEAST);
     }
 
     /// What happened next; its bytes are in `given`.
@@ -385,7 +402,13 @@ impl Connection for Live {
     }
 
     fn reset(&mut self, key: StreamKey) {
-        let Some(mut writer) = self.writers.remove(&key) else { return };
+        let Some(mut writer) = self.writers.remove(&key) else {
+            let written = self.aside.iter().position(|(of, _)| *of == key);
+            if let Some((_, mut stream)) = written.and_then(|at| self.aside.remove(at)) {
+                drop(stream.reset(0u32.into()));
+            }
+            return;
+        };
         self.kept[usize::from(writer.is_bulk)] -= writer.held();
         if let Some(stream) = &mut writer.stream {
             drop(stream.reset(0u32.into()));
@@ -411,6 +434,7 @@ impl Connection for Live {
             return Poll::Pending;
         }
         let streams = self.writers.values().filter_map(|writer| writer.stream.as_ref());
+        let streams = streams.chain(self.aside.iter().map(|(_, stream)| stream));
         let flushed = self.flushed.get_or_insert_with(|| {
             let stopped: Vec<_> = streams.map(quinn::SendStream::stopped).collect();
             Box::pin(async move {

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -85,12 +85,6 @@ impl Writer {
         if let Some(stream) = &self.stream {
             drop(stream.set_priority(priority));
         }
-    }
-
-    /// Whether the other side has all of it, or does not want it.
-    pub(super) fn is_acknowledged(&self) -> bool {
-        let context = &mut Context::from_waker(Waker::noop());
-        self.stream.as_ref().is_none_or(|stream| pin!(stream.stopped()).poll(context).is_ready())
     }
 
     pub(super) fn held(&self) -> usize {
