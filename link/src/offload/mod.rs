@@ -8,7 +8,7 @@
 //!
 //! [`Choice`] says for each question which side answers it, and when the other is asked as well. It knows no
 //! socket, no clock and no model: it is told how long answers took, and what the link can do. An answer from
-//! home that is doubtful ([`engine::Answer::is_doubtful`]) is asked about over there too, if that can be
+//! home that is doubtful ([`engine::Answer::doubt`]) is asked about over there too, if that can be
 //! back in time; it counts itself if nothing better comes. While the other host is gone, home
 //! answers alone.
 
