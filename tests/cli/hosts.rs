@@ -119,8 +119,7 @@ impl Meeting {
         let path = self.folder.0.join(lines);
         let mut file = File::options().create(true).append(true).open(path).expect("a file");
         thread::spawn(move || std::io::copy(&mut out, &mut file).expect("room for lines"));
-        let said = BufReader::new(child.stderr.take().expect("a pipe"));
-        Running { child, said, heard: String::new() }
+        Running::of(child)
     }
 
     pub(crate) fn serve(&self, lines: &str) -> Running {
@@ -188,6 +187,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// A program whose stderr is a pipe.
+    pub(crate) fn of(mut child: Child) -> Self {
+        let said = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { child, said, heard: String::new() }
+    }
+
     /// Reads what it says until something with these words comes.
     pub(crate) fn hear(&mut self, words: &str) -> String {
         let mut line = String::new();

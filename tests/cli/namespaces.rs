@@ -3,12 +3,14 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use crate::program::{Folder, binary, end_of};
+use crate::{
+    hosts::Running,
+    program::{Folder, binary},
+};
 
 /// A heart of 40 s; the edge and the cloud each write its beats.
 const GRAPH: &str = r#"
@@ -98,12 +100,10 @@ impl Apart {
         String::from_utf8(out.stdout).expect("text")
     }
 
-    fn start(&self, side: usize, words: &[&str], lines: &str) -> Told {
+    fn start(&self, side: usize, words: &[&str], lines: &str) -> Running {
         let file = File::create(self.folder.0.join(lines)).expect("room for a file");
         let child = self.command(side, words).stdout(file).spawn();
-        let mut child = child.expect("`ip` is there");
-        let said = BufReader::new(child.stderr.take().expect("a pipe"));
-        Told { child, said, heard: String::new() }
+        Running::of(child.expect("`ip` is there"))
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
@@ -117,43 +117,6 @@ impl Drop for Apart {
         for name in &self.names {
             ip(&format!("netns del {name}"));
         }
-    }
-}
-
-/// A program that runs, and what it has said on stderr.
-struct Told {
-    child: Child,
-    said: BufReader<std::process::ChildStderr>,
-    heard: String,
-}
-
-impl Told {
-    fn hear(&mut self, words: &str) {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            let read = self.said.read_line(&mut line).expect("stderr is text");
-            assert!(read > 0, "it ended without `{words}`: {}", self.heard);
-            self.heard += &line;
-        }
-    }
-
-    fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(sent.expect("every Unix has `kill`").success());
-    }
-
-    fn end(mut self) -> (Option<i32>, String) {
-        let (status, _) = end_of(&mut self.child);
-        self.said.read_to_string(&mut self.heard).expect("stderr is text");
-        (status.code(), std::mem::take(&mut self.heard))
-    }
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -191,7 +154,7 @@ fn a_cable_that_is_pulled_and_an_address_that_changes_lose_nothing() {
     let (code, said) = edge.end();
     assert_eq!(code, Some(0), "{said}");
     cloud.hear("session 0 of `edge` has ended");
-    cloud.interrupt();
+    cloud.signal("-INT");
     let (code, told) = cloud.end();
     assert_eq!(code, Some(0), "{told}");
     let (near, far) = (apart.lines("edge"), apart.lines("cloud"));

@@ -33,7 +33,7 @@ const BYTES_MAX: usize = 64 << 20;
 
 /// Answers what another host asks.
 pub(super) static ANSWERS: Kind = Kind {
-    name: "answers",
+    name: "link_answers",
     placement: Placement::Waits,
     live: true,
     build: |node| {
