@@ -7,7 +7,7 @@ use super::{
     control::Roomy,
     live::{DATAGRAMS_KEPT, URGENT_MAX},
 };
-use crate::trust::ALPN;
+use crate::{session::STREAMS_MAX, trust::ALPN};
 
 /// One socket, for as many connections as one likes.
 #[derive(Clone, Debug)]
@@ -18,8 +18,6 @@ pub struct Endpoint {
 
 /// Silence after which quinn forgets a connection that nobody has closed; sessions give up earlier.
 const IDLE: Duration = Duration::from_secs(10);
-/// Streams that the other side may have open at once.
-const STREAMS_MAX: u32 = 1_024;
 
 /// Between two packets that tell callers of an endpoint before this one that it is gone: quinn's 20 ms would
 /// keep the last of many waiting, and none is longer than the one that it answers.
@@ -152,7 +150,7 @@ fn transport(settings: &Settings) -> quinn::TransportConfig {
     config
         .max_idle_timeout(Some(IDLE.try_into().expect("short enough")))
         .max_concurrent_bidi_streams(0u32.into())
-        .max_concurrent_uni_streams(STREAMS_MAX.into())
+        .max_concurrent_uni_streams((STREAMS_MAX as u32).into())
         .stream_receive_window(settings.stream_bytes.into())
         .receive_window(settings.stream_bytes.into())
         .send_window(URGENT_MAX)

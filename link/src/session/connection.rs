@@ -7,8 +7,9 @@ use engine::Timestamp;
 use super::{config::Timing, io::Path, pace::Pace};
 use crate::wire::{Assembler, Message};
 
-/// Streams that the other side may have open at once, besides one for each edge.
-pub(super) const STREAMS_MAX: usize = 256;
+/// Streams that the other side may have open at once. The connection must not let it open more: a session
+/// that has more before it takes the other side for one that keeps no rules.
+pub(crate) const STREAMS_MAX: usize = 1_024;
 /// Questions that follow one for the clock.
 const AGAIN: u8 = 3;
 /// Answers that wait to be sent; of more questions the newest are answered.

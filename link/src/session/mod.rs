@@ -44,6 +44,7 @@ mod receive;
 mod transmit;
 
 pub use config::{Delivery, EdgeConfig, Priority, SessionConfig, TimeLine, Timing};
+pub(crate) use connection::STREAMS_MAX;
 pub use counters::{Received, Sent, Totals};
 pub use io::{Input, Output, Path, StreamKey};
 pub use machine::{NotTaken, Session};

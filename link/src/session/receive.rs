@@ -39,7 +39,6 @@ impl Session {
     }
 
     pub(super) fn read_stream(&mut self, now: Timestamp, number: u64, bytes: &[u8], end: bool) {
-        let streams_max = STREAMS_MAX + self.edges.len();
         let body_max = self.body_max();
         let Some(connection) = &mut self.connection else { return };
         connection.heard = now;
@@ -47,9 +46,14 @@ impl Session {
         let held = connection.held() + stream.assembler.held() + bytes.len();
         // Each edge may have its longest frame half here, and the newest of bulk a few.
         let held_max = body_max.saturating_mul(4 + self.edges.len());
-        let read = if connection.streams.len() >= streams_max || held > held_max {
-            let (is, max) = (held as u64, held_max as u64);
-            Err(WireError::TooLong { what: "what is held of streams", is, max })
+        let too_long = |what, is: usize, max: usize| {
+            Err(WireError::TooLong { what, is: is as u64, max: max as u64 })
+        };
+        let open = connection.streams.len() + 1;
+        let read = if open > STREAMS_MAX {
+            too_long("the number of open streams", open, STREAMS_MAX)
+        } else if held > held_max {
+            too_long("what is held of streams", held, held_max)
         } else {
             stream.assembler.push(bytes);
             self.read_records(now, &mut stream, body_max)

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::{
-    session::{Input, Path, Session},
+    session::{Input, Output, Path, STREAMS_MAX, Session},
     testing::{Delivered, Pair, Random, Way, Weather},
     wire::ByeReason,
 };
@@ -126,6 +126,30 @@ fn nothing_that_comes_makes_a_session_panic_or_grow() {
         refused += pair.sessions[1].totals().malformed;
     }
     assert!(refused > 10_000, "{refused}");
+}
+
+#[test]
+fn as_many_streams_may_be_half_read_as_the_connection_lets_the_other_side_open() {
+    let mut pair = pair([Weather::calm(MS); 2], 1);
+    pair.run(S, check);
+    let now = pair.clock(1);
+    // A byte of each is nothing yet; the control stream and those of durable edges are open besides.
+    let begun = (0..).find(|n| {
+        let stream = 1_000 + n;
+        pair.sessions[1].handle(now, Input::Stream { stream, bytes: b"A", end: false });
+        !pair.sessions[1].is_up()
+    });
+
+    let begun = begun.expect("there is a limit") as usize;
+    assert!((STREAMS_MAX - 4..=STREAMS_MAX).contains(&begun), "{begun}");
+    let mut refused = None;
+    while let Some(output) = pair.sessions[1].poll(now) {
+        if let Output::Refused { text, .. } = output {
+            refused = Some(text);
+        }
+    }
+    let text = refused.expect("somebody is told");
+    assert!(text.contains("the number of open streams is 1025"), "{text}");
 }
 
 #[test]
