@@ -37,6 +37,7 @@ pub static CATALOG: &[&Kind] = &[
     &source::sine::KIND,
     &source::wfdb::KIND,
     &source::csv::KIND,
+    &source::audio::KIND,
     // filter
     &filter::lowpass::KIND,
     &filter::highpass::KIND,

@@ -1,5 +1,6 @@
 //! Where frames enter: synthetic signals and files.
 
+pub mod audio;
 pub mod csv;
 pub mod ecg;
 pub mod eeg;
