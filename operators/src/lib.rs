@@ -35,6 +35,8 @@ pub static CATALOG: &[&Kind] = &[
     &source::skin::KIND,
     &source::muscle::KIND,
     &source::sine::KIND,
+    &source::tone::KIND,
+    &source::speech_like::KIND,
     &source::wfdb::KIND,
     &source::csv::KIND,
     &source::audio::KIND,
@@ -131,7 +133,6 @@ pub static CATALOG: &[&Kind] = &[
     &feedback::adaptive_threshold::KIND,
     &feedback::reward::KIND,
     &feedback::resonance::KIND,
-    &feedback::tone::KIND,
     &feedback::colour::KIND,
     // sink
     &sink::jsonl::KIND,

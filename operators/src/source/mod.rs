@@ -10,5 +10,7 @@ pub mod ppg;
 pub mod respiration;
 pub mod sine;
 pub mod skin;
+pub mod speech_like;
 mod synthetic;
+pub mod tone;
 pub mod wfdb;
