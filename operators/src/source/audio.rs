@@ -8,7 +8,7 @@
 //! | `out` | the file's channels: `mono`, `left` and `right`, or `0`, `1`, … of more      |
 //!
 //! Samples have no unit: full scale is 1.0, so that they agree with whatever takes any unit. Zero of the time line is the first
-//! sample. What encoders put before and behind the sound is taken off where the file tells how much.
+//! sample. With a `from` the same word writes a WAV file: [`sink::audio`](crate::sink::audio). What encoders put before and behind the sound is taken off where the file tells how much.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::files::{error::FileError, sound::SoundReader};
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "audio",
-    summary: "A sound file.",
+    summary: "A sound file: read without `from`, written with one.",
     doc: "Reads WAV (8, 16, 24, 32 bits, floats of 32 and 64, A-law, mu-law, ADPCM; RF64), AIFF, FLAC, \
           MP3, Ogg Vorbis, AAC and ALAC (also in MP4) and CAF, up to 64 channels at any rate; which it \
           is, the content tells and not the name. Full scale is 1.0, without a unit; an integer n \
@@ -33,10 +33,12 @@ pub static KIND: Kind = Kind {
           as it is needed and never held whole. A file that is cut off delivers what is there, and \
           the end says what is missing; a piece that cannot be decoded is a gap; a sample that is no \
           finite number is silent, and the end says how many were. Cost: about 10 ns a sample of \
-          WAV, 20 to 40 of what is compressed, which allocates for every packet.",
+          WAV, 20 to 40 of what is compressed, which allocates for every packet. With a `from` the node writes a \
+          WAV file of 16 or 24 bits or floats.",
     example: "file = \"speech.wav\"",
     outputs: &[Port::signal("out")],
     params: &[&FILE],
+    when_fed: Some(&crate::sink::audio::KIND),
     plan: |node| {
         let reader = open(node)?;
         let facts = reader.facts();

@@ -8,8 +8,10 @@ mod coded;
 mod encoding;
 mod reader;
 mod wav;
+mod writer;
 
 pub use reader::{Facts, SoundReader};
+pub use writer::{SoundWriter, Steps};
 
 /// Most channels a file may have; bounds memory against hostile headers.
 pub const CHANNELS_MAX: usize = 64;
