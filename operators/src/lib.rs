@@ -4,6 +4,7 @@
 //! [`CATALOG`] lists them. What others could use without a graph stands in
 //! [`math`], [`kernels`] and [`files`].
 
+pub mod audio;
 pub mod biosignal;
 mod bodies;
 mod designs;
@@ -56,6 +57,10 @@ pub static CATALOG: &[&Kind] = &[
     &filter::delay::KIND,
     &filter::nlms::KIND,
     &filter::copy::KIND,
+    // audio
+    &audio::downmix::KIND,
+    &audio::agc::KIND,
+    &audio::denoise::KIND,
     // rate
     &rate::decimate::KIND,
     &rate::resample::KIND,
