@@ -25,7 +25,7 @@ pub static KIND: Kind = Kind {
     summary: "Write a signal as a WAV file.",
     doc: "Samples of full scale 1.0 as integers of 16 or 24 bits, rounded to the nearest step without \
           dither, so that what was read from such a file is written as it was; or as floats. What is \
-          beyond full scale is clipped and counted, what is no finite number is silent and counted; \
+          beyond full scale is clipped and counted; NaN and what is infinite is silent and counted; \
           the end says how many. A stretch that is missing is silent, up to an hour; the file begins \
           with the first sample. Its header is put right every second. Sessions beyond the first write to FILE.1, \
           FILE.2, …. A WAV file holds 4 GiB. Runs on the I/O runtime. Cost: about 10 ns a sample.",
