@@ -58,6 +58,8 @@ pub static CATALOG: &[&Kind] = &[
     &filter::nlms::KIND,
     &filter::copy::KIND,
     // audio
+    &audio::microphone::KIND,
+    &audio::speaker::KIND,
     &audio::downmix::KIND,
     &audio::agc::KIND,
     &audio::denoise::KIND,

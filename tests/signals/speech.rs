@@ -42,7 +42,8 @@ fn mel_bands_are_those_whisper_was_trained_on() {
             }
         }
         println!("{bands} bands: no weight is off by more than {worst:.1e}");
-        // Weights are below 2^-5, of which f32 keeps 24 bits; a band one bin off would be off by 1e-2.
-        assert!(worst <= (-30f64).exp2(), "{bands} bands: {worst}");
+        // Weights are below 2^-5, and librosa rounds to the 24 bits of f32 twice: the triangle, then its
+        // product with the norm. A band one bin off would be off by 1e-2.
+        assert!(worst <= (-29f64).exp2(), "{bands} bands: {worst}");
     }
 }

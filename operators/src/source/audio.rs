@@ -69,7 +69,7 @@ pub static KIND: Kind = Kind {
 const FILE: Param<&str> = Param::required("file", "The sound file, such as \"speech.wav\".");
 
 /// Names of channels, as many as there are.
-fn names(channels: usize) -> Vec<String> {
+pub(crate) fn names(channels: usize) -> Vec<String> {
     match channels {
         1 => vec!["mono".to_owned()],
         2 => ["left", "right"].map(str::to_owned).to_vec(),
