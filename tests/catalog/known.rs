@@ -111,9 +111,9 @@ const LEARNS_S: &[(&str, usize)] = &[("baseline", 2)];
 /// Kinds whose state cannot be taken out of what computes for them: after a restart they begin anew.
 const UNSAVED: &[&str] = &["denoise"];
 
-/// Kinds of which a little is left for good of whatever came, and how much: a recurrent net forgets by
-/// its own measure. Half a step of the 16 bits that the net was made for.
-const LEFT: &[(&str, f32)] = &[("denoise", 1.526e-5)];
+/// Recurrent nets: what they say depends a little on all that ever came, and how soon they forget is
+/// theirs to say. Their own tests show that nothing spoils them.
+const RECURRENT: &[&str] = &["denoise"];
 
 /// Kinds whose outputs come from the clock of event time, not from a frame.
 const BY_TIMER: &[&str] =
@@ -139,10 +139,8 @@ pub(crate) fn is_unsaved(kind: &str) -> bool {
     UNSAVED.contains(&kind)
 }
 
-/// How far samples may be off for good by what came before; 200 time constants of most kinds have passed, and
-/// exp(-200) · 1e38 is nothing.
-pub(crate) fn left(kind: &str) -> f32 {
-    find(LEFT, kind).unwrap_or(1e-6)
+pub(crate) fn is_recurrent(kind: &str) -> bool {
+    RECURRENT.contains(&kind)
 }
 
 pub(crate) fn learns_s(kind: &str) -> usize {
@@ -175,7 +173,7 @@ fn every_line_is_about_a_kind() {
         .chain(BY_TIMER)
         .chain(PER_FRAME)
         .chain(UNSAVED)
-        .chain(LEFT.iter().map(|(kind, _)| kind));
+        .chain(RECURRENT);
     for kind in told {
         let known = crate::subject::every_kind().any(|known| known.name == *kind);
         assert!(known, "{kind} is no kind");

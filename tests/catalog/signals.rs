@@ -148,7 +148,7 @@ fn broken(content: &[f32], seed: u64, odd: &[f32]) -> Vec<f32> {
 
 #[test]
 fn whatever_came_is_forgotten() {
-    for subject in of_signals() {
+    for subject in of_signals().filter(|subject| !known::is_recurrent(subject.name())) {
         let second = RATE_HZ as usize;
         let until = (10 + known::forgets_s(subject.name())) * second;
         let content = subject.content().iter().copied().cycle();
@@ -177,9 +177,9 @@ fn whatever_came_is_forgotten() {
                 if is_event {
                     continue;
                 }
-                let left = known::left(subject.name());
+                // 20 s are 200 time constants of most: exp(-200) · 1e38 is nothing.
                 for (got, want) in got.frame.samples().iter().zip(want.frame.samples()) {
-                    assert!((got - want).abs() <= left, "{place}: {got} is not {want}");
+                    assert!((got - want).abs() <= 1e-6, "{place}: {got} is not {want}");
                 }
             }
         }

@@ -3,7 +3,7 @@
 use engine::Services;
 use operators::sink::collect::Collected;
 
-use crate::{options, plan_with, start, try_plan, until};
+use crate::{finish, options, plan_with, start, try_plan, until};
 
 /// What the microphone of a graph has heard once so many frames of 20 ms have come.
 fn heard(nodes: &str, frames: usize) -> (Vec<f32>, Vec<i64>) {
@@ -44,6 +44,18 @@ fn a_null_microphone_is_silent_and_a_null_speaker_swallows() {
         5,
     );
     assert!(samples.len() >= 2 * 5 * 960 && samples.iter().all(|&sample| sample == 0.0));
+}
+
+#[test]
+fn what_a_sink_counted_stands_in_the_report() {
+    // A minute at full speed, of which a loop that nobody hears holds 2^20 samples: 21.845 s.
+    let text = "[graph]\nname = \"sound\"\n\
+                [node.tone]\nop = \"tone\"\nrate_hz = 48000.0\nseconds = 60.0\n\
+                [node.speaker]\nop = \"speaker\"\nfrom = \"tone\"\ndevice = \"loopback\"\n";
+    let running = start(&plan_with(text, Services::default()), 1);
+    finish(&running);
+    let told = ("speaker".to_owned(), "38.155 s found no room and were not played".to_owned());
+    assert_eq!(running.report().remarks, [told]);
 }
 
 #[test]

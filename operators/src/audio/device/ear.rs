@@ -30,6 +30,8 @@ pub struct Heard {
     samples: HeapCons<f32>,
     stamps: HeapCons<Stamp>,
     channels: usize,
+    /// What one callback brought, as it came.
+    interleaved: Vec<f32>,
 }
 
 /// Both ends of a ring with room for `room` samples of each of `channels` channels and `stamps` callbacks.
@@ -41,7 +43,9 @@ pub fn handover(channels: usize, room: usize, stamps: usize) -> (Ear, Heard) {
     let (samples, samples_out) = HeapRb::new(channels * room).split();
     let (stamps, stamps_out) = HeapRb::new(stamps).split();
     let ear = Ear { samples, stamps, channels, lost: 0 };
-    (ear, Heard { samples: samples_out, stamps: stamps_out, channels })
+    let heard =
+        Heard { samples: samples_out, stamps: stamps_out, channels, interleaved: Vec::new() };
+    (ear, heard)
 }
 
 impl Ear {
@@ -66,10 +70,11 @@ impl Heard {
     /// What the oldest callback not yet taken brought, put behind what the planes hold.
     pub fn take(&mut self, planes: &mut [Vec<f32>]) -> Option<Stamp> {
         let stamp = self.stamps.try_pop()?;
-        for _ in 0..stamp.len {
-            for plane in planes.iter_mut().take(self.channels) {
-                plane.push(self.samples.try_pop().expect("samples come before their stamp"));
-            }
+        self.interleaved.resize(stamp.len * self.channels, 0.0);
+        let popped = self.samples.pop_slice(&mut self.interleaved);
+        assert_eq!(popped, self.interleaved.len(), "samples come before their stamp");
+        for (channel, plane) in planes.iter_mut().take(self.channels).enumerate() {
+            plane.extend(self.interleaved.iter().skip(channel).step_by(self.channels));
         }
         Some(stamp)
     }
