@@ -21,6 +21,10 @@ fn array(npz: &[u8], name: &str) -> (usize, usize, Vec<f32>) {
     (shape[0], shape[1], numbers.iter().map(|&number| f32::from_le_bytes(number)).collect())
 }
 
+/// Where a triangle begins or ends, 8 000 Hz are known to 4 ulps, 7e-12 Hz; on a slope of 0.01 in 200 Hz
+/// that is 4e-16.
+const FOOT: f64 = 1e-15;
+
 #[test]
 fn mel_bands_are_those_whisper_was_trained_on() {
     let Some(folder) = folder() else { return };
@@ -41,7 +45,8 @@ fn mel_bands_are_those_whisper_was_trained_on() {
             bank.apply(&spectrum, &mut weights);
             for (band, weight) in weights.iter().enumerate() {
                 let want = f64::from(reference[band * bins + bin]);
-                assert!((weight - want).abs() <= want * (-23f64).exp2(), "band {band}, bin {bin}");
+                let rounding = want * (-23f64).exp2() + FOOT;
+                assert!((weight - want).abs() <= rounding, "band {band}, bin {bin}");
                 worst = worst.max((weight - want).abs());
             }
         }
