@@ -6,6 +6,8 @@
 pub(crate) enum Delta {
     /// Around its own moment: every frequency is delayed alike. All kinds without a line here.
     Around,
+    /// Around its own moment, to within so many nanoseconds: what passes of it is decided band by band.
+    NearNs(f64),
     /// Where it was, by the group delay at this frequency.
     AtHz(f64),
     /// So many nanoseconds later, as it is meant to.
@@ -50,6 +52,8 @@ const DELTAS: &[(&str, Delta)] = &[
     // A filter of 0.5 s with a lag of 0.09 s.
     ("analytic", Delta::WithinS(0.09, 0.41)),
     ("baseline", Delta::WithinS(0.0, 0.0)),
+    // Half of the net's block of 10 ms.
+    ("denoise", Delta::NearNs(5e6)),
     ("dwell", Delta::Gone),
     // The other input's sample stands for 10 ms.
     ("weighted", Delta::WithinS(0.0, 0.012)),
@@ -104,6 +108,13 @@ const SENSORS: Channels = &[
 /// Seconds from which a kind learns, at its example, what it keeps for ever: they must be good.
 const LEARNS_S: &[(&str, usize)] = &[("baseline", 2)];
 
+/// Kinds whose state cannot be taken out of what computes for them: after a restart they begin anew.
+const UNSAVED: &[&str] = &["denoise"];
+
+/// Recurrent nets: what they say depends a little on all that ever came, and how soon they forget is
+/// theirs to say. Their own tests show that nothing spoils them.
+const RECURRENT: &[&str] = &["denoise"];
+
 /// Kinds whose outputs come from the clock of event time, not from a frame.
 const BY_TIMER: &[&str] =
     &["hrv", "hrv_frequency", "hrv_nonlinear", "pacer", "dwell", "resonance", "evidence", "index"];
@@ -122,6 +133,14 @@ pub(crate) fn forgets_s(kind: &str) -> usize {
 /// Unit and lift of each channel of a kind's signals; one channel of millivolts unless it needs others.
 pub(crate) fn channels(kind: &str) -> Channels {
     find(CHANNELS, kind).unwrap_or(&[("mV", 0.0)])
+}
+
+pub(crate) fn is_unsaved(kind: &str) -> bool {
+    UNSAVED.contains(&kind)
+}
+
+pub(crate) fn is_recurrent(kind: &str) -> bool {
+    RECURRENT.contains(&kind)
 }
 
 pub(crate) fn learns_s(kind: &str) -> usize {
@@ -152,7 +171,9 @@ fn every_line_is_about_a_kind() {
         .chain(FORGETS_S.iter().chain(LEARNS_S).map(|(kind, _)| kind))
         .chain(CHANNELS.iter().map(|(kind, _)| kind))
         .chain(BY_TIMER)
-        .chain(PER_FRAME);
+        .chain(PER_FRAME)
+        .chain(UNSAVED)
+        .chain(RECURRENT);
     for kind in told {
         let known = crate::subject::every_kind().any(|known| known.name == *kind);
         assert!(known, "{kind} is no kind");

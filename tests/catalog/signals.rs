@@ -148,7 +148,7 @@ fn broken(content: &[f32], seed: u64, odd: &[f32]) -> Vec<f32> {
 
 #[test]
 fn whatever_came_is_forgotten() {
-    for subject in of_signals() {
+    for subject in of_signals().filter(|subject| !known::is_recurrent(subject.name())) {
         let second = RATE_HZ as usize;
         let until = (10 + known::forgets_s(subject.name())) * second;
         let content = subject.content().iter().copied().cycle();
@@ -237,6 +237,7 @@ fn a_delta_comes_out_where_it_was() {
         let (late_ns, allowed_ns) = match known::delta(subject.name()) {
             // Times are whole nanoseconds.
             Delta::Around => (middle_ns(&response(&subject, &one())), 1.0),
+            Delta::NearNs(most_ns) => (middle_ns(&response(&subject, &one())), most_ns),
             Delta::LaterNs(later_ns) => (middle_ns(&response(&subject, &one())) - later_ns, 1.0),
             // Rounding of samples to f32 moves the delay of a recursive filter by less than 6e-8 of
             // its length of some 0.1 s; of one sample it is 4 ms.
