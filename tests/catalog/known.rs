@@ -111,6 +111,15 @@ const BY_TIMER: &[&str] =
 /// Sinks that say something about each frame.
 const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];
 
+/// Kinds that never quite forget what came, and by how much what they say may differ for it at most: a recurrent net
+/// keeps a state of whole numbers, which two pasts need not bring to the same.
+const REMEMBERS: &[(&str, f32)] = &[("speech", 0.02)];
+
+/// By how much samples may differ for what came long before.
+pub(crate) fn remembers(kind: &str) -> f32 {
+    find(REMEMBERS, kind).unwrap_or(1e-6)
+}
+
 pub(crate) fn delta(kind: &str) -> Delta {
     find(DELTAS, kind).unwrap_or(Delta::Around)
 }
@@ -150,6 +159,7 @@ fn every_line_is_about_a_kind() {
     let deltas = DELTAS.iter().map(|(kind, _)| kind);
     let told = deltas
         .chain(FORGETS_S.iter().chain(LEARNS_S).map(|(kind, _)| kind))
+        .chain(REMEMBERS.iter().map(|(kind, _)| kind))
         .chain(CHANNELS.iter().map(|(kind, _)| kind))
         .chain(BY_TIMER)
         .chain(PER_FRAME);
