@@ -103,14 +103,14 @@ pub(crate) fn slow() -> &'static Vec<f32> {
     SLOW.get_or_init(|| (0..SECONDS * SLOW_HZ as usize).map(|n| (n as f32 * 0.05).sin()).collect())
 }
 
-/// A table and a WFDB record, as files.
+/// A table, a WFDB record and a sound, as files.
 pub(crate) fn files() -> MemoryFiles {
-    static FILES: OnceLock<[(&str, Vec<u8>); 4]> = OnceLock::new();
+    static FILES: OnceLock<[(&str, Vec<u8>); 5]> = OnceLock::new();
     let files = FILES.get_or_init(make_files).clone();
     files.into_iter().fold(MemoryFiles::new(), |files, (path, content)| files.with(path, content))
 }
 
-fn make_files() -> [(&'static str, Vec<u8>); 4] {
+fn make_files() -> [(&'static str, Vec<u8>); 5] {
     let samples = &heart().0;
     let table: String = samples
         .iter()
@@ -129,5 +129,29 @@ fn make_files() -> [(&'static str, Vec<u8>); 4] {
         ("100.hea", header.to_owned().into_bytes()),
         ("100.dat", words.collect()),
         ("100.atr", beats.flat_map(u16::to_le_bytes).collect()),
+        ("speech.wav", sound()),
     ]
+}
+
+/// The heart as it sounds, as a WAV file of 16 bits.
+fn sound() -> Vec<u8> {
+    let rate_hz = RATE_HZ as u32;
+    let samples = heart().0.iter().flat_map(|sample| ((sample * 8_192.0) as i16).to_le_bytes());
+    let samples: Vec<u8> = samples.collect();
+    let long = |number: usize| (number as u32).to_le_bytes();
+    [
+        b"RIFF",
+        &long(36 + samples.len())[..],
+        b"WAVEfmt ",
+        &long(16),
+        // Integers, one channel.
+        &[1, 0, 1, 0],
+        &rate_hz.to_le_bytes(),
+        &(2 * rate_hz).to_le_bytes(),
+        &[2, 0, 16, 0],
+        b"data",
+        &long(samples.len()),
+        &samples,
+    ]
+    .concat()
 }

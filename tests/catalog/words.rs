@@ -143,6 +143,7 @@ fn quantities_end_in_their_unit() {
                 "_share",
                 "_ratio",
                 "_db",
+                "_dbfs",
                 "_ppm",
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));

@@ -48,7 +48,7 @@ fn recordings() -> Option<Vec<Recording>> {
         })
     };
     let found: Vec<_> = all.into_iter().filter_map(of).collect();
-    assert!(found.len() >= 19, "{}", found.len());
+    assert!(found.len() >= 21, "{}", found.len());
     Some(found)
 }
 
@@ -512,4 +512,33 @@ fn sound_that_is_late_is_waited_for_and_not_longer_than_it_pays() {
     run(&text, services);
     assert_eq!(Heard::take("patient", 0).probability.len(), 344);
     assert!(began.elapsed() < Duration::from_secs(100), "344 chunks waited a second each");
+}
+
+#[test]
+fn the_graph_of_voice_activity_finds_what_was_said() {
+    let text = include_str!("../../graphs/voice_activity.toml");
+    let sets = ["out.op=tally", "out.key=activity out 0"];
+    let plan = afferent_suite::plan_with("graphs/voice_activity.toml", text, &sets, 1);
+    run_plan(&plan, 1);
+    let got = Heard::take("activity", 0).segments;
+
+    let params = "seconds = 60.0";
+    let mut source =
+        engine::testing::Bench::build(&operators::source::speech_like::KIND, 16_000.0, params)
+            .unwrap_or_else(|problem| panic!("{problem}"));
+    while !source.pull(100) {}
+    let truth: Vec<(f64, f64)> = source
+        .take()
+        .iter()
+        .filter(|seen| seen.port == 1)
+        .map(|seen| (seen.number("start_s").expect("s"), seen.number("end_s").expect("s")))
+        .collect();
+    let same = (0..6_000).filter(|n| {
+        let s = (*n as f64 + 0.5) / 100.0;
+        is_inside(&got, s) == is_inside(&truth, s)
+    });
+    // Syllables fade: where an utterance begins and ends is a matter of opinion by a tenth of a second.
+    let (same, said) = (same.count(), truth.len());
+    assert!(same > 5_400, "{same} of 6000 hundredths of a second: {got:?}, {truth:?}");
+    assert!(got.len().abs_diff(said) <= said / 4, "{got:?}, {truth:?}");
 }

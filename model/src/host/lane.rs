@@ -439,7 +439,9 @@ mod tests {
             (asked.arrived, asked.since) = (now, now);
             lane.admit(now, asked).unwrap_or_else(|_| panic!("there is time"));
             std::mem::forget(awaited);
-            found.push(next(lane, now, i64::MAX).0);
+            // As the seat does.
+            let waits = lane.gathers(now).map(Next::At);
+            found.push(waits.unwrap_or_else(|| next(lane, now, i64::MAX).0));
         }
         found
     }
