@@ -113,12 +113,7 @@ const UNSAVED: &[&str] = &["denoise"];
 
 /// Kinds of which a little is left for good of whatever came, and how much: a recurrent net forgets by
 /// its own measure. Half a step of the 16 bits that the net was made for.
-const LEFT: &[(&str, f32)] = &[
-    ("denoise", 1.526e-5),
-    // What the net says of quiet sound hangs on its past for good: on 21 recordings by 0.2 between one that has heard all
-    // and one that began in the middle, times the steepest part of the scale, 1.4.
-    ("speech", 0.28),
-];
+const LEFT: &[(&str, f32)] = &[("denoise", 1.526e-5)];
 
 /// Kinds whose outputs come from the clock of event time, not from a frame.
 const BY_TIMER: &[&str] =
@@ -126,6 +121,15 @@ const BY_TIMER: &[&str] =
 
 /// Sinks that say something about each frame.
 const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];
+
+/// Kinds of which what came is never forgotten: what the net of `speech` says of quiet sound hangs on its past for good (on
+/// 21 recordings by 0.2 between one that has heard all and one that began in the middle), and what it decides by a
+/// chunk. Its page says so.
+const NEVER_FORGETS: &[&str] = &["speech"];
+
+pub(crate) fn never_forgets(kind: &str) -> bool {
+    NEVER_FORGETS.contains(&kind)
+}
 
 pub(crate) fn delta(kind: &str) -> Delta {
     find(DELTAS, kind).unwrap_or(Delta::Around)
@@ -180,7 +184,8 @@ fn every_line_is_about_a_kind() {
         .chain(BY_TIMER)
         .chain(PER_FRAME)
         .chain(UNSAVED)
-        .chain(LEFT.iter().map(|(kind, _)| kind));
+        .chain(LEFT.iter().map(|(kind, _)| kind))
+        .chain(NEVER_FORGETS);
     for kind in told {
         let known = crate::subject::every_kind().any(|known| known.name == *kind);
         assert!(known, "{kind} is no kind");

@@ -149,7 +149,7 @@ fn broken(subject: &Subject, seed: u64, odd: &[f32]) -> Vec<f32> {
 
 #[test]
 fn whatever_came_is_forgotten() {
-    for subject in of_signals() {
+    for subject in of_signals().filter(|it| !known::never_forgets(it.name())) {
         let second = subject.second();
         let until = (10 + known::forgets_s(subject.name())) * second;
         let content = subject.content().iter().copied().cycle();

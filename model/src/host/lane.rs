@@ -452,11 +452,11 @@ mod tests {
         let (mut lane, ways) = gathering(1_000, 8, &pays);
         let found = come(&mut lane, &ways, 100, 400);
         // Once it is known how far apart they come, three wait and the fourth makes a run full.
-        let (waits, full) = found[200..].iter().fold((0, 0), |(waits, full), next| match next {
+        let (waits, full) = found[300..].iter().fold((0, 0), |(waits, full), next| match next {
             Next::At(_) => (waits + 1, full),
             _ => (waits, full + 1),
         });
-        assert_eq!((waits, full), (150, 50));
+        assert_eq!((waits, full), (75, 25));
         let Some(Next::At(at)) = found.iter().rev().find(|next| matches!(next, Next::At(_))) else {
             panic!("some wait")
         };
