@@ -17,6 +17,7 @@ pub mod tools;
 
 mod names;
 pub mod signature;
+pub mod speech;
 
 use engine::Kind;
 
@@ -27,6 +28,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::classify::KIND,
     &kinds::embed::KIND,
     &kinds::detect::KIND,
+    &kinds::speech::KIND,
     // remote
     &remote::http_call::KIND,
     // serve

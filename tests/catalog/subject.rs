@@ -19,7 +19,7 @@ use operators::{
 
 use crate::{
     known,
-    recordings::{self, RATE_HZ, SECONDS, SLOW_HZ},
+    recordings::{self, SECONDS, SLOW_HZ},
 };
 
 /// Tag of every frame that is fed, which what it causes must carry.
@@ -110,7 +110,7 @@ impl Subject {
         let mut subject = Self::new(kind);
         for ((_, format), port) in subject.inputs.iter_mut().zip(kind.inputs) {
             if takes_any(port) {
-                *format = signal(kind, RATE_HZ);
+                *format = signal(kind, recordings::rate_hz(kind.name));
             }
         }
         Some(subject)
@@ -159,7 +159,11 @@ impl Subject {
 
     /// The samples of an input between two moments, if there are any.
     fn samples(&self, line: usize, rate_hz: f64, from_ms: usize, to_ms: usize) -> Option<Step> {
-        let content = if rate_hz == RATE_HZ { self.content() } else { recordings::slow() };
+        let content = if rate_hz == recordings::rate_hz(self.name()) {
+            self.content()
+        } else {
+            recordings::slow()
+        };
         let at = |ms: usize| (ms as f64 * rate_hz / 1e3).ceil() as usize;
         let (from, to) = (at(from_ms), at(to_ms));
         (from < to).then(|| {
@@ -182,7 +186,12 @@ impl Subject {
         channels.flat_map(plane).collect()
     }
 
-    /// What its signals of [`RATE_HZ`] are.
+    /// Samples of its first signal in a second.
+    pub(crate) fn second(&self) -> usize {
+        recordings::rate_hz(self.name()) as usize
+    }
+
+    /// What its first signal is.
     pub(crate) fn content(&self) -> &'static [f32] {
         recordings::content(self.name())
     }
@@ -274,10 +283,11 @@ impl Subject {
 /// The first signal at every port for signals; events at ports for events. Where any number of
 /// edges may enter: two signals of different rates, two streams of events, or one of each.
 fn inputs(kind: &'static Kind) -> Vec<(&'static str, Format)> {
+    let rate_hz = recordings::rate_hz(kind.name);
     let formats = |port: &engine::Port| match (port.shape, port.variadic, kind.is_sink()) {
-        (Shape::Signal, true, _) => vec![signal(kind, RATE_HZ), signal(kind, SLOW_HZ)],
-        (Shape::Signal, false, _) => vec![signal(kind, RATE_HZ)],
-        (_, true, true) => vec![signal(kind, RATE_HZ), beats()],
+        (Shape::Signal, true, _) => vec![signal(kind, rate_hz), signal(kind, SLOW_HZ)],
+        (Shape::Signal, false, _) => vec![signal(kind, rate_hz)],
+        (_, true, true) => vec![signal(kind, rate_hz), beats()],
         (_, true, false) => vec![beats(), beats()],
         _ => vec![beats()],
     };

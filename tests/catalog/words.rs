@@ -115,6 +115,8 @@ fn quantities_end_in_their_unit() {
         "sure",
         "overlap",
         "skip_unchanged",
+        "threshold",
+        "end_probability",
     ];
     for kind in every_kind() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {

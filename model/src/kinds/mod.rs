@@ -9,4 +9,5 @@ pub mod detect;
 pub mod embed;
 pub mod infer;
 mod labels;
+pub mod speech;
 mod stand_in;
