@@ -17,7 +17,11 @@ use engine::{
     Outline, Param, Port, Rate, SignalFormat, Source, Timestamp, Unit, Used,
 };
 
-use crate::files::{error::FileError, sound::SoundReader};
+use super::{speech_like::of_db, synthetic::Synthetic};
+use crate::{
+    files::{error::FileError, sound::SoundReader},
+    math::synthetic::{Speech, SpeechParameters},
+};
 
 /// The catalog entry.
 pub static KIND: Kind = Kind {
@@ -32,7 +36,8 @@ pub static KIND: Kind = Kind {
           behind the sound is taken off where the file tells how much (MP3 with a LAME tag, Vorbis). The file is read \
           as it is needed and never held whole. A file that is cut off delivers what is there, and \
           the end says what is missing; a piece that cannot be decoded is a gap; a sample that is no \
-          finite number is silent, and the end says how many were. Cost: about 10 ns a sample of \
+          finite number is silent, and the end says how many were. Without `file` it is a minute of what is like \
+          speech, as `speech_like` makes it, so that a graph can be tried before there is a recording. Cost: about 10 ns a sample of \
           WAV, 20 to 40 of what is compressed, which allocates for every packet. With a `from` the node writes a \
           WAV file of 16 or 24 bits or floats.",
     example: "file = \"speech.wav\"",
@@ -40,6 +45,9 @@ pub static KIND: Kind = Kind {
     params: &[&FILE],
     when_fed: Some(&crate::sink::audio::KIND),
     plan: |node| {
+        if !is_file(node)? {
+            return Ok(made_up(node));
+        }
         let reader = open(node)?;
         let facts = reader.facts();
         let rate = Rate::new(f64::from(facts.rate_hz)).expect("the reader refuses others");
@@ -54,6 +62,12 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         let signal = node.output(0).as_signal().expect("planned as a signal");
+        if !is_file(node)? {
+            // People differ: sessions of one run are not copies of one.
+            let seed = 1 + u64::from(node.session());
+            let model = Speech::new(like_speech(seed), MADE_UP_HZ);
+            return Ok(Body::source(Synthetic::new(node, model, Some(MADE_UP_S))));
+        }
         Ok(Body::source(Audio {
             reader: open(node)?,
             files: node.files().clone(),
@@ -66,7 +80,41 @@ pub static KIND: Kind = Kind {
     ..Kind::BASE
 };
 
-const FILE: Param<&str> = Param::required("file", "The sound file, such as \"speech.wav\".");
+const FILE: Param<&str> = Param::optional(
+    "file",
+    "The sound file, such as \"speech.wav\"; without it a minute of what is like speech.",
+);
+
+/// What is heard where no file is named.
+const MADE_UP_HZ: f64 = 16_000.0;
+const MADE_UP_S: f64 = 60.0;
+
+/// As `speech_like` has it unless told otherwise.
+fn like_speech(seed: u64) -> SpeechParameters {
+    SpeechParameters {
+        level: of_db(-23.0),
+        noise: of_db(-53.0),
+        speech_s: 2.0,
+        pause_s: 1.5,
+        pitch_hz: 120.0,
+        syllables_hz: 4.0,
+        seed,
+    }
+}
+
+fn is_file(node: &Node<'_>) -> Result<bool, Diagnostic> {
+    Ok(node.get_optional(&FILE)?.is_some())
+}
+
+fn made_up(node: &Node<'_>) -> Outline {
+    let rate = Rate::new(MADE_UP_HZ).expect("within range");
+    let channels = vec![Channel { name: "mono".to_owned(), unit: Unit::UNKNOWN }];
+    let frame_len = node.frame_len(rate, crate::FRAME_MS);
+    let format = Format::Signal(SignalFormat { channels, rate, frame_len }.into());
+    let mut outline = Outline::of([format]);
+    outline.duration_ns = Some((MADE_UP_S * 1e9) as i64);
+    outline
+}
 
 /// Names of channels, as many as there are.
 pub(crate) fn names(channels: usize) -> Vec<String> {

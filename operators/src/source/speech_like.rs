@@ -62,7 +62,6 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         let (level_db, snr_db) = (node.get(&LEVEL_DBFS)?, node.get(&SNR_DB)?);
-        let of_db = |db: f64| 10f64.powf(db / 20.0);
         let parameters = SpeechParameters {
             level: of_db(level_db),
             noise: if snr_db < NO_NOISE_DB { of_db(level_db - snr_db) } else { 0.0 },
@@ -78,6 +77,11 @@ pub static KIND: Kind = Kind {
     },
     ..Kind::BASE
 };
+
+/// An amplitude below full scale.
+pub(super) fn of_db(db: f64) -> f64 {
+    10f64.powf(db / 20.0)
+}
 
 /// From here on there is no noise.
 const NO_NOISE_DB: f64 = 200.0;

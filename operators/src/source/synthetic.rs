@@ -10,12 +10,14 @@ pub(super) trait Told: Model + Send {
     fn describe(truth: &Self::Truth, event: EventWriter) -> EventWriter;
 }
 
-/// Samples on the first port, the truth about them on the second.
+/// Samples on the first port, the truth about them on the second, if there is one.
 pub(super) struct Synthetic<M> {
     model: M,
     rate: Rate,
     frame_len: usize,
     samples: Option<u64>,
+    /// Whether there is a port for the truth.
+    tells: bool,
 }
 
 impl<M: Told> Synthetic<M> {
@@ -23,7 +25,8 @@ impl<M: Told> Synthetic<M> {
         let signal = node.output(0).as_signal().expect("planned as a signal");
         let (rate, frame_len) = (signal.rate, signal.frame_len);
         let samples = seconds.map(|seconds| (seconds * rate.hz()).round() as u64);
-        Self { model, rate, frame_len, samples }
+        let tells = node.kind().outputs.len() > 1;
+        Self { model, rate, frame_len, samples, tells }
     }
 }
 
@@ -40,6 +43,9 @@ impl<M: Told> Source for Synthetic<M> {
         let time = Timestamp::from_nanos(self.rate.span_ns(first as i64));
         io.send_buffer(0, time, buffer);
         while let Some((time_ns, truth)) = self.model.pop() {
+            if !self.tells {
+                continue;
+            }
             let event = M::describe(&truth, io.event_for(1));
             io.send_event(1, Timestamp::from_nanos(time_ns), event);
         }

@@ -114,3 +114,20 @@ fn a_file_that_is_none_is_refused_where_it_is_named() {
         assert!(problem.contains(says) && problem.contains("hint: "), "{problem}");
     }
 }
+
+#[test]
+fn without_a_file_it_is_a_minute_of_what_is_like_speech() {
+    let mut bench =
+        engine::testing::Bench::build(&super::KIND, 0.0, "").unwrap_or_else(|p| panic!("{p}"));
+    let like = &crate::source::speech_like::KIND;
+    let mut other = engine::testing::Bench::build(like, 0.0, "seconds = 60.0")
+        .unwrap_or_else(|p| panic!("{p}"));
+    let [ours, others] = [&mut bench, &mut other].map(|bench| {
+        assert!(bench.pull(usize::MAX - 1), "it ends");
+        let seen = bench.take();
+        let sound = seen.iter().filter(|seen| seen.port == 0);
+        sound.flat_map(|seen| seen.frame.samples().to_vec()).collect::<Vec<f32>>()
+    });
+    assert_eq!(ours.len(), 60 * 16_000);
+    assert!(ours == others, "the same as `speech_like` makes unless told otherwise");
+}
