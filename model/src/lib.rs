@@ -13,6 +13,7 @@ pub mod remote;
 pub mod section;
 pub mod serve;
 pub mod sidecar;
+pub mod speech;
 pub mod tools;
 
 mod names;
