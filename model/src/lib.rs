@@ -15,6 +15,8 @@ pub mod serve;
 pub mod sidecar;
 pub mod speech;
 pub mod tools;
+#[cfg(feature = "whisper")]
+pub mod whisper;
 
 mod names;
 pub mod signature;
@@ -28,6 +30,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::classify::KIND,
     &kinds::embed::KIND,
     &kinds::detect::KIND,
+    &kinds::transcribe::KIND,
     // remote
     &remote::http_call::KIND,
     // serve

@@ -10,3 +10,4 @@ pub mod embed;
 pub mod infer;
 mod labels;
 mod stand_in;
+pub mod transcribe;

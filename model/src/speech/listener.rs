@@ -16,7 +16,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use engine::{Answer, Fault, Reply};
+use engine::{Answer, Reply};
 
 use crate::cache::Cache;
 
@@ -122,6 +122,7 @@ const FILL_S: f64 = 2.0;
 const SLACK_S: f64 = 0.02;
 
 /// Something to ask.
+#[must_use]
 pub struct Question {
     what: What,
     turn: Arc<Turn>,
@@ -183,8 +184,8 @@ pub struct Listener {
     next: i64,
 }
 
-const fn samples(seconds: f64) -> i64 {
-    (seconds * RATE_HZ as f64) as i64
+fn samples(seconds: f64) -> i64 {
+    (seconds * f64::from(RATE_HZ)).round() as i64
 }
 
 fn seconds(samples: i64) -> f64 {
@@ -214,6 +215,13 @@ impl Turn {
     fn news(&self, is_final: bool, end_s: f64, told: Told) -> News {
         let (turn, start_s) = (self.number.load(Ordering::Relaxed), self.start_s);
         News { is_final, turn, start_s, end_s, told, is_early: false }
+    }
+}
+
+impl Question {
+    /// Up to when it hears, in seconds.
+    pub const fn end_s(&self) -> f64 {
+        self.end_s
     }
 }
 
@@ -256,18 +264,24 @@ impl Listener {
             (samples(shared.transcript.from_s()), shared.cost_s, shared.pauses)
         };
         self.keep_from(from);
-        if seconds(to - from) > self.manner.turn_max_s {
-            let question = self.finish(seconds(to));
-            self.turn = Some(turn.anew(seconds(to)));
-            return question;
+        let most = from + samples(self.manner.turn_max_s);
+        if to >= most {
+            let (audio, end_s) = (Some(self.piece(from, most)), seconds(most));
+            self.turn = Some(turn.anew(end_s));
+            return Some(Question { what: What::Final, turn, audio, end_s });
         }
         let step = self.manner.step_s?;
-        if pauses || to < self.next || seconds(to - from) < PARTIAL_MIN_S {
+        let at = self.next.max(from + samples(PARTIAL_MIN_S));
+        if pauses || to < at {
             return None;
         }
-        self.next = to + samples(step_s(step, cost_s));
-        let audio = Some(self.piece(from, to));
-        Some(Question { what: What::Partial, turn, audio, end_s: seconds(to) })
+        let audio = Some(self.piece(from, at));
+        self.next = at + samples(step_s(step, cost_s));
+        if self.next <= to {
+            // So long a frame has several in it: one is enough.
+            self.next = to + samples(step);
+        }
+        Some(Question { what: What::Partial, turn, audio, end_s: seconds(at) })
     }
 
     /// Where audio is missing, silence stands for up to 2 s of it; longer gaps end what was heard before.
@@ -276,6 +290,11 @@ impl Listener {
         let missing = at - self.to();
         if self.audio.is_empty() && self.turn.is_none() {
             self.from = at.max(self.from);
+            return None;
+        }
+        if missing < -samples(SLACK_S) {
+            // The device counts faster than the time line.
+            self.from += missing;
             return None;
         }
         if missing <= samples(SLACK_S) {
@@ -568,9 +587,9 @@ impl Listener {
                 Outcome::Failed(fault) => return reply.fail(fault),
             };
             let end_s = offset_s + len_s;
-            let mut news = Vec::new();
+            let (mut news, mut words) = (Vec::new(), Vec::new());
             let cut_s = if is_last {
-                shared.transcript.last(&said, offset_s);
+                words = shared.transcript.last(&said, offset_s).words;
                 Some(f64::INFINITY)
             } else if has_partials {
                 let told = shared.transcript.partial(&said, offset_s);
@@ -582,7 +601,7 @@ impl Listener {
                 // Nothing is agreed about, as in silence: it is as it was heard last.
                 cut.or_else(|| {
                     (len_s > WINDOW_S).then(|| {
-                        shared.transcript.give_up();
+                        words = shared.transcript.give_up().words;
                         end_s
                     })
                 })
@@ -595,13 +614,14 @@ impl Listener {
                 };
                 let mut known = said.clone();
                 known.words.retain(|word: &Word| word.start_s < until_s);
-                shared.transcript.last(&known, offset_s);
+                words = shared.transcript.last(&known, offset_s).words;
                 Some(offset_s + until_s)
             };
             if let Some(at_s) = cut_s {
                 let told = shared.transcript.cut(at_s);
                 shared.transcript.skip_to(at_s.min(end_s));
                 if let Some((start_s, end_s)) = told.span_s {
+                    let told = Told { words, ..told };
                     news.push(News { start_s, ..turn.news(true, end_s, told) });
                     turn.number.fetch_add(1, Ordering::Relaxed);
                 }
@@ -702,7 +722,5 @@ impl<F: FnOnce(Outcome)> Gate<F> {
     }
 }
 
-/// Fails a question that nobody knows.
-pub fn unknown(reply: Reply) {
-    reply.fail(Fault::new("the question is not known any more"));
-}
+#[cfg(test)]
+mod tests;
