@@ -69,12 +69,24 @@ impl Agreement {
     /// Commits all of the new hypothesis: there will be no other about this audio.
     pub fn commit_all(&mut self) -> Vec<Word> {
         let all = std::mem::take(&mut self.new);
+        self.commit_as(all)
+    }
+
+    /// Commits what the last hypothesis says behind what is committed: there will be no other.
+    pub fn commit_rest(&mut self) -> Vec<Word> {
+        let rest = std::mem::take(&mut self.rest);
+        self.commit_as(rest)
+    }
+
+    /// Commits these words, in place of whatever was heard behind what is committed.
+    pub fn commit_as(&mut self, words: Vec<Word>) -> Vec<Word> {
+        self.new.clear();
         self.rest.clear();
-        if let Some(last) = all.last() {
+        if let Some(last) = words.last() {
             self.until_s = last.end_s;
         }
-        self.committed.extend_from_slice(&all);
-        all
+        self.committed.extend_from_slice(&words);
+        words
     }
 
     /// What the last hypothesis says behind what is committed.

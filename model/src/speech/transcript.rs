@@ -86,13 +86,13 @@ impl Transcript {
         let known = if texts(&said.words).starts_with(&texts(&inside)) { inside.len() } else { 0 };
         let words: Vec<Word> = if known > 0 {
             // It begins with what is committed, whenever it says that was said.
-            let rest = said.words[known..].iter().cloned();
             let until_s = self.agreement.until_s();
-            rest.map(|word| {
+            let rest = said.words[known..].iter().cloned();
+            let rest = rest.map(|word| {
                 let word = word.later(offset_s);
                 Word { start_s: word.start_s.max(until_s), end_s: word.end_s.max(until_s), ..word }
-            })
-            .collect()
+            });
+            self.agreement.commit_as(rest.collect())
         } else {
             self.agreement.insert(said.words.iter().cloned(), offset_s);
             self.agreement.commit_all()
@@ -103,7 +103,7 @@ impl Transcript {
 
     /// Nothing more will be understood: what the last hypothesis said stands.
     pub fn give_up(&mut self) -> Told {
-        let words = self.agreement.rest().to_vec();
+        let words = self.agreement.commit_rest();
         self.said.extend_from_slice(&words);
         self.told(words)
     }
@@ -150,15 +150,8 @@ impl Transcript {
     }
 
     fn told(&self, words: Vec<Word>) -> Told {
-        let is_last = self.agreement.rest().is_empty();
-        let rest = self.agreement.rest().iter().filter(|_| !is_last);
+        let text = text_of(self.said.iter().chain(self.agreement.rest()));
         let stable = text_of(&self.said);
-        // What was given up stands in both.
-        let text = if self.said.ends_with(self.agreement.rest()) {
-            stable.clone()
-        } else {
-            text_of(self.said.iter().chain(rest))
-        };
         Told {
             text,
             stable,
@@ -206,8 +199,10 @@ mod tests {
             turn.partial(&said("one two three"), 0.0);
         }
         // Its words are told to be said later than they were committed.
-        let last = turn.last(&said("one two three three four").clone(), 0.0);
-        assert_eq!(last.text, "one two three three four");
+        // What was heard behind that is replaced.
+        turn.partial(&said("one two three tree floor"), 0.0);
+        let last = turn.last(&said("one two three three four"), 0.0);
+        assert_eq!((&*last.text, &*last.stable), ("one two three three four", &*last.text));
         assert_eq!(last.words.len(), 2);
         assert_eq!(last.span_s, Some((0.0, 2.5)));
     }

@@ -6,3 +6,4 @@ pub mod jsonl;
 pub mod null;
 mod place;
 pub mod print;
+pub mod subtitles;
