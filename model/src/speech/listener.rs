@@ -121,13 +121,16 @@ const FILL_S: f64 = 2.0;
 /// Audio within which the times of frames may be off.
 const SLACK_S: f64 = 0.02;
 
+/// Audio, and when it begins, in seconds.
+type Piece = (Arc<[f32]>, f64);
+
 /// Something to ask.
 #[must_use]
 pub struct Question {
     what: What,
     turn: Arc<Turn>,
     /// The audio and where it begins; in windows it is taken when it is asked about.
-    audio: Option<(Arc<[f32]>, f64)>,
+    audio: Option<Piece>,
     end_s: f64,
 }
 
@@ -323,7 +326,7 @@ impl Listener {
     }
 
     /// A copy of the audio between two samples, and where it begins.
-    fn piece(&self, from: i64, to: i64) -> (Arc<[f32]>, f64) {
+    fn piece(&self, from: i64, to: i64) -> Piece {
         let inside = |sample: i64| (sample - self.from).clamp(0, self.audio.len() as i64) as usize;
         let (first, last) = (inside(from), inside(to));
         let piece = self.audio[first..last.max(first)].into();
@@ -367,7 +370,7 @@ impl Listener {
     }
 
     /// The audio of a turn that ended then.
-    fn up_to(&self, turn: &Turn, end_s: f64) -> (Arc<[f32]>, f64) {
+    fn up_to(&self, turn: &Turn, end_s: f64) -> Piece {
         let from_s = turn.lock().transcript.from_s();
         self.piece(samples(from_s), samples(end_s + self.manner.tail_s))
     }
@@ -452,7 +455,7 @@ impl Listener {
         pool.submit(cascade, cache.as_ref(), task, class, done)
     }
 
-    fn ask_partial(&self, turn: Arc<Turn>, audio: (Arc<[f32]>, f64), end_s: f64, reply: Reply) {
+    fn ask_partial(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
         let mut shared = turn.lock();
         if shared.partial.is_some() {
             // It falls behind: the next one hears all of it.
@@ -484,7 +487,7 @@ impl Listener {
         shared.partial = Some(ticket);
     }
 
-    fn speculate(&self, turn: &Arc<Turn>, number: u64, audio: (Arc<[f32]>, f64)) {
+    fn speculate(&self, turn: &Arc<Turn>, number: u64, audio: Piece) {
         let mut shared = turn.lock();
         if shared.tries != number {
             return;
@@ -517,7 +520,7 @@ impl Listener {
         gate.open();
     }
 
-    fn ask_final(&self, turn: Arc<Turn>, audio: (Arc<[f32]>, f64), end_s: f64, reply: Reply) {
+    fn ask_final(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
         let mut shared = turn.lock();
         shared.give_up_partial();
         match std::mem::take(&mut shared.early) {
@@ -551,7 +554,7 @@ impl Listener {
         &mut self,
         turn: Arc<Turn>,
         to: i64,
-        (is_last, own): (bool, Option<(Arc<[f32]>, f64)>),
+        (is_last, own): (bool, Option<Piece>),
         reply: Reply,
     ) {
         let from_s = turn.lock().transcript.from_s();
@@ -629,6 +632,18 @@ impl Listener {
             drop(shared);
             reply.answer(says(&news));
         });
+    }
+}
+
+impl Drop for Listener {
+    /// Nobody hears what was begun for nobody yet.
+    fn drop(&mut self) {
+        if let Some(turn) = &self.turn {
+            let mut shared = turn.lock();
+            shared.tries += 1;
+            shared.give_up_early();
+            shared.give_up_partial();
+        }
     }
 }
 

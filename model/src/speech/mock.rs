@@ -125,7 +125,7 @@ impl Decoding for MockDecoder {
             if left.is_zero() {
                 break;
             }
-            std::thread::sleep(left.min(Duration::from_millis(1)));
+            std::thread::park_timeout(left.min(Duration::from_millis(1)));
         }
         let said = (self.says)(task)?;
         Ok(Some(Hypothesis { model: self.name.clone(), ..said }))

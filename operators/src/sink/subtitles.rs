@@ -257,11 +257,11 @@ mod tests {
         let told = [
             ("partial", 0.3, 1.0, "And so"),
             ("final", 0.32, 2.1, "And so my fellow Americans,"),
-            ("final", 3_725.0004, 3_726.5, " ask not --> this\n\nway "),
+            ("final", 3_725.25, 3_726.5, " ask not --> this\n\nway "),
             ("final", 3_727.0, 3_728.0, ""),
         ];
         let want = "1\n00:00:00,320 --> 00:00:02,100\nAnd so my fellow Americans,\n\n\
-                    2\n01:02:05,000 --> 01:02:06,500\nask not -> this way\n\n";
+                    2\n01:02:05,250 --> 01:02:06,500\nask not -> this way\n\n";
         assert_eq!(written("said.srt", &told), want);
     }
 
