@@ -259,7 +259,7 @@ impl Subject {
         // Ports are heard in the order of their frames, which depends on how long frames are.
         heard.events.sort_by_key(|(port, ..)| *port);
         heard.written = std::mem::take(&mut *self.lines.0.lock().expect("sound"));
-        for file in ["out.csv", "out.jsonl"] {
+        for file in ["out.csv", "out.jsonl", "out.srt"] {
             heard.written += &self.files.text(file).unwrap_or_default();
         }
         for kept in self.collected.take("bench", 0) {

@@ -22,8 +22,8 @@ use std::{
 };
 
 use engine::{
-    Body, Code, EventFormat, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Param,
-    Placement, Port, Sink, Used,
+    Body, Code, EventReader, Fault, FieldValue, Format, Frame, Kind, Node, Param, Placement, Port,
+    Sink, Used,
 };
 
 use super::{
@@ -39,19 +39,19 @@ pub static KIND: Kind = Kind {
     doc: "A subtitle for each event whose field `what`, where it has one, says \"final\", as those of `transcribe`: the \
           field `text`, else all fields as `print` shows them, from `start_s` to `end_s`, else from the event's moment for as long as \
           it lasts, 1 s at least. At most two lines of 42 characters; a longer text is shown in parts, each as long as \
-          its share of the characters. Without `file` to standard output, where there is room for one session and nothing \
+          its share of the characters. A time that is NaN is told as if it were absent. Without `file` to standard output, where there is room for one session and nothing \
           else; with it, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime. Cost: some \
           microseconds an event.",
-    example: "file = \"said.srt\"",
+    example: "file = \"out.srt\"",
     inputs: &[Port::event("in").fed_by(&["transcribe"])],
     params: &[&FILE, &FORMAT],
     placement: Placement::Waits,
     plan: |node| Ok(place::outline(node, Used::Alone)?),
     build: |node| {
         let input = &node.inputs()[0];
-        let Format::Event(format) = &input.format else {
+        if input.format.as_event().is_none() {
             return Err(Fault::new("it takes events").into());
-        };
+        }
         let to = match place::create(node)? {
             Some(file) => To::File(file),
             None if node.session() > 0 => {
@@ -63,7 +63,15 @@ pub static KIND: Kind = Kind {
         };
         let is_vtt = is_vtt(node)?;
         let text = if is_vtt { "WEBVTT\n\n".to_owned() } else { String::new() };
-        Ok(Body::sink(Subtitles { to, format: format.clone(), is_vtt, count: 0, text }))
+        Ok(Body::sink(Subtitles {
+            to,
+            format: input.format.clone(),
+            is_vtt,
+            count: 0,
+            text,
+            shown: Shown::default(),
+            all: String::new(),
+        }))
     },
     ..Kind::BASE
 };
@@ -71,7 +79,7 @@ pub static KIND: Kind = Kind {
 const FORMAT: Param<&str> = Param::with_default(
     "format",
     "auto",
-    "\"srt\" or \"vtt\"; \"auto\" goes by the end of `file`, and is \"srt\" for any other.",
+    "What is written, \"srt\" or \"vtt\"; \"auto\" goes by the end of `file`, and is \"srt\" for any other.",
 )
 .one_of(&["auto", "srt", "vtt"]);
 
@@ -89,11 +97,14 @@ const LINES: usize = 2;
 
 struct Subtitles {
     to: To,
-    format: Arc<EventFormat>,
+    format: Format,
     is_vtt: bool,
     count: u64,
     /// What is still to be written.
     text: String,
+    shown: Shown,
+    /// All fields of an event without a text.
+    all: String,
 }
 
 enum To {
@@ -103,18 +114,18 @@ enum To {
 
 impl Sink for Subtitles {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
-        let format = self.format.clone();
-        let event = EventReader::new(&format, frame);
+        let Self { to, format, is_vtt, count, text: written, shown, all } = self;
+        let event = EventReader::new(format.as_event().expect("checked when it was built"), frame);
         let field = |name: &str| event.index(name).and_then(|at| event.field(at));
         if matches!(field("what"), Some(FieldValue::Text(what)) if what != "final") {
             return Ok(());
         }
-        let mut all = String::new();
         let text = match field("text") {
             Some(FieldValue::Text(text)) => text,
             _ => {
-                describe(&mut all, &Format::Event(format.clone()), frame);
-                &all
+                all.clear();
+                describe(all, format, frame);
+                all
             }
         };
         let number = |name: &str| {
@@ -123,54 +134,60 @@ impl Sink for Subtitles {
         let from_s = number("start_s").unwrap_or_else(|| frame.header.time.secs_f64());
         let lasts_s = event.duration_ns() as f64 / 1e9;
         let to_s = number("end_s").unwrap_or(from_s + lasts_s.max(1.0));
-        for (from_s, to_s, lines) in parts(text, from_s, to_s) {
-            self.count += 1;
-            self.push(from_s, to_s, &lines);
+        shown.lay_out(text);
+        shown.each(from_s, to_s, |from_s, to_s, lines| {
+            *count += 1;
+            push(written, (!*is_vtt).then_some(*count), (from_s, to_s), lines);
+        });
+        match to {
+            To::File(file) => file.write_all(written.as_bytes()),
+            To::Lines(to, node) => {
+                to.line(&Line { node, session: 0, text: written, format, frame })
+            }
         }
-        if let To::Lines(to, node) = &self.to {
-            let text = std::mem::take(&mut self.text);
-            let format = Format::Event(format.clone());
-            to.line(&Line { node, session: 0, text: &text, format: &format, frame })
-                .map_err(unwritable)?;
-        }
-        self.write()
+        .map_err(unwritable)?;
+        written.clear();
+        Ok(())
     }
 
     fn idle(&mut self) -> Result<(), Fault> {
-        self.write()?;
         match &mut self.to {
-            To::File(file) => file.flush().map_err(unwritable),
-            To::Lines(to, _) => to.idle().map_err(unwritable),
+            To::File(file) => {
+                // The head of a file in which nothing is said.
+                file.write_all(self.text.as_bytes()).map_err(unwritable)?;
+                self.text.clear();
+                file.flush()
+            }
+            To::Lines(to, _) => to.idle(),
         }
+        .map_err(unwritable)
     }
 }
 
-impl Subtitles {
-    fn push(&mut self, from_s: f64, to_s: f64, lines: &[String]) {
-        let mark = if self.is_vtt { '.' } else { ',' };
-        if !self.is_vtt {
-            let _ = writeln!(self.text, "{}", self.count);
-        }
-        let _ = writeln!(self.text, "{} --> {}", clock(from_s, mark), clock(to_s, mark));
-        for line in lines {
-            if self.is_vtt {
-                let line = line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-                let _ = writeln!(self.text, "{line}");
-            } else {
-                let _ = writeln!(self.text, "{}", line.replace("-->", "->"));
+/// Writes a subtitle, with a number for SRT, without one for WebVTT.
+fn push(to: &mut String, number: Option<u64>, (from_s, to_s): (f64, f64), text: &str) {
+    let mark = if number.is_some() { ',' } else { '.' };
+    if let Some(number) = number {
+        let _ = writeln!(to, "{number}");
+    }
+    clock(to, from_s, mark);
+    to.push_str(" --> ");
+    clock(to, to_s, mark);
+    to.push('\n');
+    for c in text.chars() {
+        match (c, mark) {
+            ('&', '.') => to.push_str("&amp;"),
+            ('<', '.') => to.push_str("&lt;"),
+            ('>', '.') => to.push_str("&gt;"),
+            // No arrow that would be read as one of ours.
+            ('>', _) if to.ends_with("--") => {
+                to.pop();
+                to.push('>');
             }
+            _ => to.push(c),
         }
-        self.text.push('\n');
     }
-
-    /// Writes what there is to a file.
-    fn write(&mut self) -> Result<(), Fault> {
-        if let To::File(file) = &mut self.to {
-            file.write_all(self.text.as_bytes()).map_err(unwritable)?;
-            self.text.clear();
-        }
-        Ok(())
-    }
+    to.push_str("\n\n");
 }
 
 fn unwritable(error: std::io::Error) -> Fault {
@@ -178,49 +195,70 @@ fn unwritable(error: std::io::Error) -> Fault {
 }
 
 /// A moment as such files have it, to the millisecond.
-fn clock(seconds: f64, mark: char) -> String {
+fn clock(to: &mut String, seconds: f64, mark: char) {
     let ms = (seconds.max(0.0) * 1e3).round() as u64;
     let (s, ms) = (ms / 1_000, ms % 1_000);
-    format!("{:02}:{:02}:{:02}{mark}{ms:03}", s / 3_600, s / 60 % 60, s % 60)
+    let _ = write!(to, "{:02}:{:02}:{:02}{mark}{ms:03}", s / 3_600, s / 60 % 60, s % 60);
 }
 
-/// What is shown of a text, from when until when, in lines.
-fn parts(text: &str, from_s: f64, to_s: f64) -> Vec<(f64, f64, Vec<String>)> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        // Words longer than a line, as where a script has no spaces, are cut.
-        let letters: Vec<char> = word.chars().collect();
-        for (at, piece) in letters.chunks(LINE_CHARS).enumerate() {
-            let piece: String = piece.iter().collect();
-            match lines.last_mut() {
-                Some(line)
-                    if at == 0
-                        && line.chars().count() + 1 + piece.chars().count() <= LINE_CHARS =>
-                {
-                    line.push(' ');
-                    line.push_str(&piece);
+/// A text in lines.
+#[derive(Default)]
+struct Shown {
+    /// With a line break in place of the blank between two lines.
+    text: String,
+    /// Where each line begins, and its characters.
+    lines: Vec<(usize, usize)>,
+}
+
+impl Shown {
+    fn lay_out(&mut self, text: &str) {
+        self.text.clear();
+        self.lines.clear();
+        for word in text.split_whitespace() {
+            let mut word = word;
+            let mut goes_on = false;
+            while !word.is_empty() {
+                // Words longer than a line, as where a script has no blanks, are cut.
+                let cut = word.char_indices().nth(LINE_CHARS).map_or(word.len(), |(at, _)| at);
+                let (piece, rest) = word.split_at(cut);
+                let chars = piece.chars().count();
+                match self.lines.last_mut() {
+                    Some((_, line)) if !goes_on && *line + 1 + chars <= LINE_CHARS => {
+                        self.text.push(' ');
+                        *line += 1 + chars;
+                    }
+                    last => {
+                        if last.is_some() {
+                            self.text.push('\n');
+                        }
+                        self.lines.push((self.text.len(), chars));
+                    }
                 }
-                _ => lines.push(piece),
+                self.text.push_str(piece);
+                (word, goes_on) = (rest, true);
             }
         }
     }
-    let to_s = to_s.max(from_s + 1e-3);
-    let chars = |lines: &[String]| lines.iter().map(|line| line.chars().count()).sum::<usize>();
-    let all = chars(&lines).max(1) as f64;
-    let mut shown = 0;
-    let part = |lines: &[String]| {
+
+    /// Each part: from when until when it is shown, and its lines.
+    fn each(&self, from_s: f64, to_s: f64, mut told: impl FnMut(f64, f64, &str)) {
+        let to_s = to_s.max(from_s + 1e-3);
+        let all = self.lines.iter().map(|(_, chars)| chars).sum::<usize>().max(1) as f64;
         let at = |count: usize| from_s + (to_s - from_s) * count as f64 / all;
-        let begins = at(shown);
-        shown += chars(lines);
-        (begins, at(shown), lines.to_vec())
-    };
-    lines.chunks(LINES).map(part).collect()
+        let mut count = 0;
+        for (number, lines) in self.lines.chunks(LINES).enumerate() {
+            let next = self.lines.get((number + 1) * LINES).map_or(self.text.len() + 1, |it| it.0);
+            let begins = at(count);
+            count += lines.iter().map(|(_, chars)| chars).sum::<usize>();
+            told(begins, at(count), &self.text[lines[0].0..next - 1]);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use engine::{
-        EventWriter, Field, Header, Services, Timestamp,
+        EventFormat, EventWriter, Field, Header, Services, Timestamp,
         testing::{Bench, MemoryFiles},
     };
 
@@ -272,21 +310,29 @@ mod tests {
         assert_eq!(written("said.vtt", &told), want);
     }
 
+    fn parts(text: &str) -> Vec<(f64, f64, String)> {
+        let mut shown = Shown::default();
+        shown.lay_out(text);
+        let mut parts = Vec::new();
+        shown.each(10.0, 20.0, |from_s, to_s, text| parts.push((from_s, to_s, text.to_owned())));
+        parts
+    }
+
     #[test]
     fn a_long_text_is_shown_in_parts_of_two_lines() {
         let text = "one two three four five six seven eight nine ten ".repeat(4);
-        let parts = parts(&text, 10.0, 20.0);
+        let parts = parts(&text);
         assert!(parts.len() >= 3);
         assert_eq!((parts[0].0, parts[parts.len() - 1].1), (10.0, 20.0));
         for pair in parts.windows(2) {
             assert_eq!(pair[0].1, pair[1].0);
         }
-        let lines: Vec<&String> = parts.iter().flat_map(|part| &part.2).collect();
+        let lines: Vec<&str> = parts.iter().flat_map(|part| part.2.lines()).collect();
+        assert!(parts.iter().all(|part| part.2.lines().count() <= LINES));
         assert!(lines.iter().all(|line| line.chars().count() <= LINE_CHARS));
-        let all = lines.iter().map(|line| line.as_str()).collect::<Vec<_>>().join(" ");
-        assert_eq!(all, text.trim());
+        assert_eq!(lines.join(" "), text.trim());
         // No spaces at all.
-        let cut = super::parts(&"字".repeat(100), 0.0, 1.0);
-        assert_eq!(cut.iter().map(|part| part.2.len()).sum::<usize>(), 3);
+        let cut = super::tests::parts(&"字".repeat(100));
+        assert_eq!(cut.iter().map(|part| part.2.lines().count()).sum::<usize>(), 3);
     }
 }
