@@ -29,7 +29,7 @@ use std::{
 use afferent_suite::data;
 use engine::{Answer, Fault, Relay, Reply};
 use model::{
-    speech::{
+    transcription::{
         Cascade, Class, Decoder, Outcome, Pool, Task, Way,
         listener::{Asks, Event, Listener, Manner, Says},
         model_file::ModelFile,
@@ -333,7 +333,7 @@ fn throughput(bench: &Bench, data: &Path) {
         let mut state = model.open().expect("memory");
         let task = Task { audio: audio.as_slice().into(), prompt: "".into(), way: english() };
         // 11 s and the margin, in blocks of 64.
-        let context = model::speech::budget::positions(task.seconds(), 256, 1_500);
+        let context = model::transcription::budget::positions(task.seconds(), 256, 1_500);
         let mut ours = || {
             let began = Instant::now();
             for _ in 0..count {

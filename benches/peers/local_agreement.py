@@ -1,4 +1,4 @@
-"""What the authors' program of LocalAgreement-2 commits on the scripts of model/src/speech/agreement.rs.
+"""What the authors' program of LocalAgreement-2 commits on the scripts of model/src/transcription/agreement.rs.
 
     git clone https://github.com/ufal/whisper_streaming
     python local_agreement.py whisper_streaming/whisper_online.py

@@ -13,8 +13,8 @@ pub mod remote;
 pub mod section;
 pub mod serve;
 pub mod sidecar;
-pub mod speech;
 pub mod tools;
+pub mod transcription;
 #[cfg(feature = "whisper")]
 pub mod whisper;
 

@@ -12,7 +12,7 @@ use engine::{
 };
 use model::{
     kinds::transcribe::KIND,
-    speech::{Cascade, Decoder, Pool, SpeechModel, mock::MockDecoder},
+    transcription::{Cascade, Decoder, Pool, SpeechModel, mock::MockDecoder},
 };
 
 pub(crate) fn turns_format() -> EventFormat {

@@ -12,7 +12,7 @@ use std::{
 
 use afferent_suite::data;
 use model::{
-    speech::{
+    transcription::{
         Cascade, Class, Decoder, Hypothesis, Outcome, Pool, Task, Way, model_file::ModelFile,
     },
     whisper::Whisper,

@@ -17,7 +17,7 @@ use engine::{
 
 use crate::{
     host::ModelService,
-    speech::{
+    transcription::{
         RATE_HZ, SpeechModel, Way, budget,
         listener::{Asks, Event, Listener, Manner, News, Question, Says},
     },

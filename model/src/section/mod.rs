@@ -23,7 +23,7 @@ use crate::{
     },
     host::{Manner, Workers},
     kinds::absent::AbsentModel,
-    speech::Pool,
+    transcription::Pool,
 };
 
 use arms::{AB, Arms, DWELL_MS, QUALITY, SHADOW, VARIANTS};

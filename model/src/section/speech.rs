@@ -4,7 +4,7 @@ use std::{io::Read, sync::Arc};
 
 use engine::{Code, Diagnostic, Diagnostics, Fault, Params, SectionSpec};
 
-use crate::speech::{
+use crate::transcription::{
     Cascade, Decoder, Pool, SpeechModel,
     model_file::{ModelFile, memory_free},
 };

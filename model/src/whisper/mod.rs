@@ -28,7 +28,7 @@ use whisper_rs::{
     whisper_rs_sys::{whisper_context, whisper_state},
 };
 
-use crate::speech::{
+use crate::transcription::{
     Decoder, Decoding, Hypothesis, RATE_HZ, Task, Word,
     budget::{positions, tokens_max},
     hypothesis::geometric_mean,
@@ -48,7 +48,7 @@ pub struct Whisper {
 }
 
 impl Whisper {
-    /// Loads the model of a file that [`ModelFile`](crate::speech::model_file::ModelFile) has found to be whole.
+    /// Loads the model of a file that [`ModelFile`](crate::transcription::model_file::ModelFile) has found to be whole.
     ///
     /// # Errors
     /// If this processor lacks what whisper.cpp was built for, or whisper.cpp refuses the file.

@@ -80,7 +80,7 @@ impl Cascade {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::speech::{
+    use crate::transcription::{
         decoder::Way,
         mock::{MockDecoder, hypothesis},
     };

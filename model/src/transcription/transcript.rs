@@ -171,7 +171,7 @@ fn span(words: &[Word]) -> Option<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::speech::mock::hypothesis;
+    use crate::transcription::mock::hypothesis;
 
     fn said(text: &str) -> Hypothesis {
         hypothesis(text, 0.5, 0.9)
