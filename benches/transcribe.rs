@@ -278,7 +278,7 @@ fn warm(pool: &Pool, cascade: &Arc<Cascade>) {
 fn speculation(bench: &Bench, data: &Path) {
     let model = load(&data.join(TINY));
     let habits = Habits::of(data);
-    let lasts_s = if bench.test { 6.0 } else { 50.0 };
+    let lasts_s = if bench.test { 6.0 } else { 40.0 };
     let count = bench.scale(STREAMS, 4);
     let streams: Vec<_> = (0..count).map(|n| schedule(&habits, 1 + n as u64, lasts_s)).collect();
     let [early, late] = bench.interleaved([

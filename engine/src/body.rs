@@ -419,6 +419,12 @@ pub trait Sink: Send {
     fn finish(&mut self) -> Result<(), Fault> {
         self.idle()
     }
+
+    /// As [`Source::remark`]: what was counted on the way, such as samples that were too loud for
+    /// their file.
+    fn remark(&self) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]

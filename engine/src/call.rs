@@ -22,7 +22,10 @@ use std::{sync::Arc, time::Duration};
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::{body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node};
+use crate::{
+    body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node,
+    time::Timestamp,
+};
 
 pub(crate) use reply::{Letter, Letters};
 pub use reply::{Relay, Reply};
@@ -95,12 +98,26 @@ pub trait Call: Send {
     fn remark(&self) -> Option<String> {
         None
     }
+
+    /// As [`Operator::save`](crate::Operator::save): what questions are made of, as far as they hang together.
+    fn save(&self, _into: &mut Vec<u8>) {}
+
+    /// As [`Operator::load`](crate::Operator::load). Where it is refused, the runtime puts nothing in its place:
+    /// what was half taken up must be forgotten.
+    ///
+    /// # Errors
+    /// As there.
+    fn load(&mut self, _from: &[u8]) -> Result<(), Fault> {
+        Err(Fault::new("this kind saves no state"))
+    }
 }
 
 /// What is said to one question: payloads for output ports, mostly one for the first.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub(crate) payloads: SmallVec<[(usize, Buffer); 1]>,
+    /// Moments of payloads that are not about that of the question.
+    pub(crate) times: SmallVec<[(usize, Timestamp); 1]>,
     by: Option<Arc<str>>,
     doubt: Doubt,
 }
@@ -128,6 +145,20 @@ impl Answer {
     pub fn and(mut self, port: usize, buffer: Buffer) -> Self {
         self.payloads.push((port, buffer));
         self
+    }
+
+    /// The same, and a frame on `port` that is about another moment than the question: not older than the kind's look-back
+    /// allows, nor than what went out there before. Caches and links keep no such moments: it is for kinds that use
+    /// neither.
+    #[must_use]
+    pub fn and_at(mut self, port: usize, time: Timestamp, buffer: Buffer) -> Self {
+        self.times.push((self.payloads.len(), time));
+        self.and(port, buffer)
+    }
+
+    /// The moment that a payload is about, by its place, if that is not the question's.
+    pub fn time_of(&self, payload: usize) -> Option<Timestamp> {
+        self.times.iter().find(|(place, _)| *place == payload).map(|(_, time)| *time)
     }
 
     /// The same, said by another host or another part of this one: events of a call that may move say so in

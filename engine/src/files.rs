@@ -3,7 +3,7 @@
 mod disk;
 
 use std::{
-    io::{Read, Seek},
+    io::{Read, Seek, Write},
     path::Path,
 };
 
@@ -15,6 +15,11 @@ pub use disk::Disk;
 pub trait ReadSeek: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// A file being written, whose beginning can be put right at the end.
+pub trait WriteSeek: Write + Seek + Send {}
+
+impl<T: Write + Seek + Send> WriteSeek for T {}
 
 /// The file system as planning and building see it.
 pub trait Files: Send + Sync {
@@ -29,6 +34,14 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// As the system says.
     fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>>;
+
+    /// As [`Files::create`], for formats whose headers tell what is known at the end alone.
+    ///
+    /// # Errors
+    /// As the system says; `Unsupported` where files can only be written from front to back.
+    fn create_seekable(&self, _path: &str) -> std::io::Result<Box<dyn WriteSeek>> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 
     /// What [`Files::create`] would say to a path, as far as that is known without doing it.
     ///

@@ -53,7 +53,7 @@ pub use carrier::{CallEdge, Carrier, CutEdge, MovingCall};
 pub use event::{EventReader, EventWriter, FieldValue};
 pub use fault::{Fault, FaultClass};
 pub use figures::{Figures, Series};
-pub use files::{Disk, Files, ReadSeek, path_from};
+pub use files::{Disk, Files, ReadSeek, WriteSeek, path_from};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
     SignalFormat, TensorFormat, Unit,

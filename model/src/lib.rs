@@ -20,6 +20,7 @@ pub mod whisper;
 
 mod names;
 pub mod signature;
+pub mod speech;
 
 use engine::Kind;
 
@@ -30,6 +31,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::classify::KIND,
     &kinds::embed::KIND,
     &kinds::detect::KIND,
+    &kinds::speech::KIND,
     &kinds::transcribe::KIND,
     // remote
     &remote::http_call::KIND,

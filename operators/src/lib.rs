@@ -4,6 +4,7 @@
 //! [`CATALOG`] lists them. What others could use without a graph stands in
 //! [`math`], [`kernels`] and [`files`].
 
+pub mod audio;
 pub mod biosignal;
 mod bodies;
 mod designs;
@@ -35,8 +36,11 @@ pub static CATALOG: &[&Kind] = &[
     &source::skin::KIND,
     &source::muscle::KIND,
     &source::sine::KIND,
+    &source::tone::KIND,
+    &source::speech_like::KIND,
     &source::wfdb::KIND,
     &source::csv::KIND,
+    &source::audio::KIND,
     // filter
     &filter::lowpass::KIND,
     &filter::highpass::KIND,
@@ -53,6 +57,12 @@ pub static CATALOG: &[&Kind] = &[
     &filter::delay::KIND,
     &filter::nlms::KIND,
     &filter::copy::KIND,
+    // audio
+    &audio::microphone::KIND,
+    &audio::speaker::KIND,
+    &audio::downmix::KIND,
+    &audio::agc::KIND,
+    &audio::denoise::KIND,
     // rate
     &rate::decimate::KIND,
     &rate::resample::KIND,
@@ -130,7 +140,6 @@ pub static CATALOG: &[&Kind] = &[
     &feedback::adaptive_threshold::KIND,
     &feedback::reward::KIND,
     &feedback::resonance::KIND,
-    &feedback::tone::KIND,
     &feedback::colour::KIND,
     // sink
     &sink::jsonl::KIND,

@@ -1,7 +1,7 @@
 //! Laws 1, 2, 3 and 9, and saved states: the same bits.
 
 use crate::{
-    known::is_per_frame,
+    known::{is_per_frame, is_unsaved},
     recordings::SECONDS,
     subject::{Heard, Subject, everyone, operators, sinks, sources},
 };
@@ -27,7 +27,7 @@ fn built_twice_it_gives_the_same_bits() {
         let silent = first == Heard::default() || first.samples.iter().all(Vec::is_empty);
         let silent = silent && first.events.is_empty() && first.written.is_empty();
         // What answers speaks to those who asked, and here nobody has.
-        let may_be_silent = subject.name() == "null" || subject.kind.answers;
+        let may_be_silent = ["null", "speaker"].contains(&subject.name()) || subject.kind.answers;
         assert!(!silent || may_be_silent, "{} says nothing at all", subject.name());
     }
 }
@@ -96,7 +96,7 @@ fn reset_keeps_what_was_tuned() {
 
 #[test]
 fn a_saved_state_goes_on_bit_for_bit() {
-    for subject in operators() {
+    for subject in operators().filter(|subject| !is_unsaved(subject.name())) {
         let mut whole = subject.bench();
         subject.feed(&mut whole, 0..23, 130);
         whole.take();

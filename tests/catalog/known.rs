@@ -6,6 +6,8 @@
 pub(crate) enum Delta {
     /// Around its own moment: every frequency is delayed alike. All kinds without a line here.
     Around,
+    /// Around its own moment, to within so many nanoseconds: what passes of it is decided band by band.
+    NearNs(f64),
     /// Where it was, by the group delay at this frequency.
     AtHz(f64),
     /// So many nanoseconds later, as it is meant to.
@@ -50,6 +52,8 @@ const DELTAS: &[(&str, Delta)] = &[
     // A filter of 0.5 s with a lag of 0.09 s.
     ("analytic", Delta::WithinS(0.09, 0.41)),
     ("baseline", Delta::WithinS(0.0, 0.0)),
+    // Half of the net's block of 10 ms.
+    ("denoise", Delta::NearNs(5e6)),
     ("dwell", Delta::Gone),
     // The other input's sample stands for 10 ms.
     ("weighted", Delta::WithinS(0.0, 0.012)),
@@ -104,12 +108,28 @@ const SENSORS: Channels = &[
 /// Seconds from which a kind learns, at its example, what it keeps for ever: they must be good.
 const LEARNS_S: &[(&str, usize)] = &[("baseline", 2)];
 
+/// Kinds whose state cannot be taken out of what computes for them: after a restart they begin anew.
+const UNSAVED: &[&str] = &["denoise"];
+
+/// Kinds of which a little is left for good of whatever came, and how much: a recurrent net forgets by
+/// its own measure. Half a step of the 16 bits that the net was made for.
+const LEFT: &[(&str, f32)] = &[("denoise", 1.526e-5)];
+
 /// Kinds whose outputs come from the clock of event time, not from a frame.
 const BY_TIMER: &[&str] =
     &["hrv", "hrv_frequency", "hrv_nonlinear", "pacer", "dwell", "resonance", "evidence", "index"];
 
 /// Sinks that say something about each frame.
 const PER_FRAME: &[&str] = &["jsonl", "print", "collect"];
+
+/// Kinds of which what came is never forgotten: what the net of `speech` says of quiet sound hangs on its past for good (on
+/// 21 recordings by 0.2 between one that has heard all and one that began in the middle), and what it decides by a
+/// chunk. Its page says so.
+const NEVER_FORGETS: &[&str] = &["speech"];
+
+pub(crate) fn never_forgets(kind: &str) -> bool {
+    NEVER_FORGETS.contains(&kind)
+}
 
 pub(crate) fn delta(kind: &str) -> Delta {
     find(DELTAS, kind).unwrap_or(Delta::Around)
@@ -122,6 +142,16 @@ pub(crate) fn forgets_s(kind: &str) -> usize {
 /// Unit and lift of each channel of a kind's signals; one channel of millivolts unless it needs others.
 pub(crate) fn channels(kind: &str) -> Channels {
     find(CHANNELS, kind).unwrap_or(&[("mV", 0.0)])
+}
+
+pub(crate) fn is_unsaved(kind: &str) -> bool {
+    UNSAVED.contains(&kind)
+}
+
+/// How far samples may be off for good by what came before; 200 time constants of most kinds have passed, and
+/// exp(-200) · 1e38 is nothing.
+pub(crate) fn left(kind: &str) -> f32 {
+    find(LEFT, kind).unwrap_or(1e-6)
 }
 
 pub(crate) fn learns_s(kind: &str) -> usize {
@@ -152,7 +182,10 @@ fn every_line_is_about_a_kind() {
         .chain(FORGETS_S.iter().chain(LEARNS_S).map(|(kind, _)| kind))
         .chain(CHANNELS.iter().map(|(kind, _)| kind))
         .chain(BY_TIMER)
-        .chain(PER_FRAME);
+        .chain(PER_FRAME)
+        .chain(UNSAVED)
+        .chain(LEFT.iter().map(|(kind, _)| kind))
+        .chain(NEVER_FORGETS);
     for kind in told {
         let known = crate::subject::every_kind().any(|known| known.name == *kind);
         assert!(known, "{kind} is no kind");

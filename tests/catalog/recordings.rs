@@ -1,15 +1,19 @@
 //! What kinds are fed with: a heart, a slow sine, and small recordings.
 
-use std::sync::OnceLock;
+use std::{f64::consts::TAU, sync::OnceLock};
 
 use engine::{
     Kind,
     testing::{Bench, MemoryFiles},
 };
-use operators::source;
+use operators::{math::random::Random, source};
 
 /// Samples per second of the first signal.
 pub(crate) const RATE_HZ: f64 = 250.0;
+/// The same for kinds that hear.
+const HEARD_HZ: f64 = 16_000.0;
+/// Kinds that hear, and take no other rate.
+const HEAR: &[&str] = &["speech"];
 /// Samples per second of a second signal.
 pub(crate) const SLOW_HZ: f64 = 100.0;
 /// How long content is.
@@ -42,8 +46,42 @@ static BODIES: [(&str, &Kind, &str); 5] = [
     ("emg", &source::muscle::KIND, ""),
 ];
 
-/// What a kind is about, at [`RATE_HZ`]: a heart with some noise unless said otherwise.
+/// Samples per second of a kind's first signal.
+pub(crate) fn rate_hz(kind: &str) -> f64 {
+    if HEAR.contains(&kind) { HEARD_HZ } else { RATE_HZ }
+}
+
+/// Something like a voice, by turns 1.1 s of it and 0.9 s without: harmonics of a pitch that wanders around 120 Hz,
+/// loudest around 500, 1500 and 2500 Hz, four syllables a second; noise 50 dB below.
+fn voice() -> &'static [f32] {
+    static VOICE: OnceLock<Vec<f32>> = OnceLock::new();
+    VOICE.get_or_init(|| {
+        let mut random = Random::new(7);
+        let (mut phase, count) = (0.0_f64, SECONDS * HEARD_HZ as usize);
+        let sample = |n: usize| {
+            let t = n as f64 / HEARD_HZ;
+            let pitch_hz = 120.0 + 25.0 * (TAU * 0.7 * t).sin();
+            phase = (phase + pitch_hz / HEARD_HZ).fract();
+            let harmonic = |k: i32| {
+                let hz = f64::from(k) * pitch_hz;
+                let near = |at: f64| 1.0 / (1.0 + ((hz - at) / 150.0).powi(2));
+                let gain = near(500.0) + 0.5 * near(1_500.0) + 0.25 * near(2_500.0);
+                gain * (TAU * f64::from(k) * phase).sin()
+            };
+            let is_on = t % 2.0 > 0.9;
+            let syllables = (0.5 - 0.5 * (TAU * 4.0 * t).cos()).powi(2);
+            let voice: f64 = if is_on { (1..24).map(harmonic).sum() } else { 0.0 };
+            (0.15 * syllables * voice + 0.001 * (random.uniform() - 0.5)) as f32
+        };
+        (0..count).map(sample).collect()
+    })
+}
+
+/// What a kind is about, at its rate: a heart with some noise unless said otherwise.
 pub(crate) fn content(kind: &str) -> &'static [f32] {
+    if HEAR.contains(&kind) {
+        return voice();
+    }
     static CONTENT: [OnceLock<Vec<f32>>; 5] = [const { OnceLock::new() }; 5];
     let Some(body) = BODIES.iter().position(|(name, ..)| *name == kind) else {
         return &heart().0;
@@ -65,14 +103,14 @@ pub(crate) fn slow() -> &'static Vec<f32> {
     SLOW.get_or_init(|| (0..SECONDS * SLOW_HZ as usize).map(|n| (n as f32 * 0.05).sin()).collect())
 }
 
-/// A table and a WFDB record, as files.
+/// A table, a WFDB record and a sound, as files.
 pub(crate) fn files() -> MemoryFiles {
-    static FILES: OnceLock<[(&str, Vec<u8>); 4]> = OnceLock::new();
+    static FILES: OnceLock<[(&str, Vec<u8>); 5]> = OnceLock::new();
     let files = FILES.get_or_init(make_files).clone();
     files.into_iter().fold(MemoryFiles::new(), |files, (path, content)| files.with(path, content))
 }
 
-fn make_files() -> [(&'static str, Vec<u8>); 4] {
+fn make_files() -> [(&'static str, Vec<u8>); 5] {
     let samples = &heart().0;
     let table: String = samples
         .iter()
@@ -91,5 +129,29 @@ fn make_files() -> [(&'static str, Vec<u8>); 4] {
         ("100.hea", header.to_owned().into_bytes()),
         ("100.dat", words.collect()),
         ("100.atr", beats.flat_map(u16::to_le_bytes).collect()),
+        ("speech.wav", sound()),
     ]
+}
+
+/// The heart as it sounds, as a WAV file of 16 bits.
+fn sound() -> Vec<u8> {
+    let rate_hz = RATE_HZ as u32;
+    let samples = heart().0.iter().flat_map(|sample| ((sample * 8_192.0) as i16).to_le_bytes());
+    let samples: Vec<u8> = samples.collect();
+    let long = |number: usize| (number as u32).to_le_bytes();
+    [
+        b"RIFF",
+        &long(36 + samples.len())[..],
+        b"WAVEfmt ",
+        &long(16),
+        // Integers, one channel.
+        &[1, 0, 1, 0],
+        &rate_hz.to_le_bytes(),
+        &(2 * rate_hz).to_le_bytes(),
+        &[2, 0, 16, 0],
+        b"data",
+        &long(samples.len()),
+        &samples,
+    ]
+    .concat()
 }

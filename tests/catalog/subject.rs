@@ -1,14 +1,14 @@
 //! One kind with what it needs to be tried: parameters, inputs, files, and what came out.
 
 use std::{
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use engine::{
     Channel, EventFormat, EventWriter, Field, Files, Format, Frame, Header, Kind, Placement, Rate,
-    ReadSeek, Services, Shape, SignalFormat, Timestamp, Unit,
+    ReadSeek, Services, Shape, SignalFormat, Timestamp, Unit, WriteSeek,
     testing::{Bench, MemoryFiles, Refused},
 };
 use operators::{
@@ -19,7 +19,7 @@ use operators::{
 
 use crate::{
     known,
-    recordings::{self, RATE_HZ, SECONDS, SLOW_HZ},
+    recordings::{self, SECONDS, SLOW_HZ},
 };
 
 /// Tag of every frame that is fed, which what it causes must carry.
@@ -110,7 +110,7 @@ impl Subject {
         let mut subject = Self::new(kind);
         for ((_, format), port) in subject.inputs.iter_mut().zip(kind.inputs) {
             if takes_any(port) {
-                *format = signal(kind, RATE_HZ);
+                *format = signal(kind, recordings::rate_hz(kind.name));
             }
         }
         Some(subject)
@@ -159,7 +159,11 @@ impl Subject {
 
     /// The samples of an input between two moments, if there are any.
     fn samples(&self, line: usize, rate_hz: f64, from_ms: usize, to_ms: usize) -> Option<Step> {
-        let content = if rate_hz == RATE_HZ { self.content() } else { recordings::slow() };
+        let content = if rate_hz == recordings::rate_hz(self.name()) {
+            self.content()
+        } else {
+            recordings::slow()
+        };
         let at = |ms: usize| (ms as f64 * rate_hz / 1e3).ceil() as usize;
         let (from, to) = (at(from_ms), at(to_ms));
         (from < to).then(|| {
@@ -182,7 +186,12 @@ impl Subject {
         channels.flat_map(plane).collect()
     }
 
-    /// What its signals of [`RATE_HZ`] are.
+    /// Samples of its first signal in a second.
+    pub(crate) fn second(&self) -> usize {
+        recordings::rate_hz(self.name()) as usize
+    }
+
+    /// What its first signal is.
     pub(crate) fn content(&self) -> &'static [f32] {
         recordings::content(self.name())
     }
@@ -259,8 +268,10 @@ impl Subject {
         // Ports are heard in the order of their frames, which depends on how long frames are.
         heard.events.sort_by_key(|(port, ..)| *port);
         heard.written = std::mem::take(&mut *self.lines.0.lock().expect("sound"));
-        for file in ["out.csv", "out.jsonl", "out.srt"] {
-            heard.written += &self.files.text(file).unwrap_or_default();
+        for file in ["out.csv", "out.jsonl", "out.srt", "out.wav"] {
+            // Every byte a character, as not all of them is text.
+            let content = self.files.content(file).unwrap_or_default();
+            heard.written.extend(content.into_iter().map(char::from));
         }
         for kept in self.collected.take("bench", 0) {
             heard.written += &format!("{} {:?}\n", kept.label, kept.frame.header);
@@ -272,10 +283,11 @@ impl Subject {
 /// The first signal at every port for signals; events at ports for events. Where any number of
 /// edges may enter: two signals of different rates, two streams of events, or one of each.
 fn inputs(kind: &'static Kind) -> Vec<(&'static str, Format)> {
+    let rate_hz = recordings::rate_hz(kind.name);
     let formats = |port: &engine::Port| match (port.shape, port.variadic, kind.is_sink()) {
-        (Shape::Signal, true, _) => vec![signal(kind, RATE_HZ), signal(kind, SLOW_HZ)],
-        (Shape::Signal, false, _) => vec![signal(kind, RATE_HZ)],
-        (_, true, true) => vec![signal(kind, RATE_HZ), beats()],
+        (Shape::Signal, true, _) => vec![signal(kind, rate_hz), signal(kind, SLOW_HZ)],
+        (Shape::Signal, false, _) => vec![signal(kind, rate_hz)],
+        (_, true, true) => vec![signal(kind, rate_hz), beats()],
         (_, true, false) => vec![beats(), beats()],
         _ => vec![beats()],
     };
@@ -345,6 +357,30 @@ impl Lines for Forgotten {
     }
 }
 
+/// A file that keeps nothing but where it is.
+struct Void(u64);
+
+impl Write for Void {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Void {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0 = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::Current(by) | SeekFrom::End(by) => self.0.saturating_add_signed(by),
+        };
+        Ok(self.0)
+    }
+}
+
 impl Files for Forgotten {
     fn open(&self, _: &str) -> io::Result<Box<dyn ReadSeek>> {
         Err(io::ErrorKind::NotFound.into())
@@ -352,5 +388,9 @@ impl Files for Forgotten {
 
     fn create(&self, _: &str) -> io::Result<Box<dyn Write + Send>> {
         Ok(Box::new(io::sink()))
+    }
+
+    fn create_seekable(&self, _: &str) -> io::Result<Box<dyn WriteSeek>> {
+        Ok(Box::new(Void(0)))
     }
 }

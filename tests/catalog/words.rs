@@ -115,6 +115,8 @@ fn quantities_end_in_their_unit() {
         "sure",
         "overlap",
         "skip_unchanged",
+        "threshold",
+        "end_probability",
     ];
     for kind in every_kind() {
         for param in kind.params.iter().filter(|param| param.type_name() == "a number") {
@@ -141,6 +143,7 @@ fn quantities_end_in_their_unit() {
                 "_share",
                 "_ratio",
                 "_db",
+                "_dbfs",
                 "_ppm",
             ];
             let has_unit = name == "seconds" || units.iter().any(|unit| name.ends_with(unit));

@@ -18,6 +18,7 @@ mod serve;
 mod server;
 mod shipped;
 mod short;
+mod speech;
 mod stand_ins;
 mod troubles;
 mod unchanged;

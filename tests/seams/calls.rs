@@ -2,8 +2,9 @@
 
 use afferent_suite::kinds::{tallied, tally};
 use engine::{
-    FaultClass, Gap, Running, Services,
-    testing::{MockService, MockServiceKind},
+    Answer, Body, Call, Fault, FaultClass, Frame, Gap, Kind, Outline, Placement, Port, Reply,
+    Running, Services,
+    testing::{Bench, MockService, MockServiceKind},
 };
 
 use crate::{edge, failing::SOON, finish, plan_with, spec, start};
@@ -51,6 +52,42 @@ fn answers_keep_the_order_of_the_questions() {
     assert_eq!(edge(&running, "count", "ask").frames.taken, 40);
     assert_eq!(service.asked(), 40);
 }
+
+/// Answers each question at once, with what was asked half a frame before its moment and once more at it.
+struct Back;
+
+impl Call for Back {
+    fn ask(&mut self, question: &Frame, reply: Reply) -> Result<(), Fault> {
+        let half = question.header.time.plus_nanos(-5_000_000);
+        let buffer = || question.buffer().clone();
+        reply.answer(Answer::nothing().and_at(0, half, buffer()).and(0, buffer()));
+        Ok(())
+    }
+}
+
+#[test]
+fn an_answer_may_be_about_another_moment_than_its_question() {
+    let mut bench = Bench::build(&BACK, 1_000.0, "").unwrap_or_else(|problem| panic!("{problem}"));
+    for n in 0..5 {
+        bench.push_samples(0, &[n as f32; 10]);
+        bench.run();
+    }
+    bench.flush();
+
+    let ms: Vec<i64> = bench.seen().iter().map(|seen| seen.time().nanos() / 1_000_000).collect();
+    assert_eq!(ms, [-5, 0, 5, 10, 15, 20, 25, 30, 35, 40]);
+    assert_eq!(bench.late(), 0);
+}
+
+static BACK: Kind = Kind {
+    name: "back",
+    inputs: &[Port::signal("in")],
+    outputs: &[Port::like("out", "in")],
+    placement: Placement::Asks,
+    plan: |node| Ok(Outline::of([node.input("in").clone()]).looking_back(5_000_000)),
+    build: |_| Ok(Body::call(Back)),
+    ..Kind::BASE
+};
 
 #[test]
 fn no_more_questions_are_open_than_allowed() {

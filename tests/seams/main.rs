@@ -8,6 +8,7 @@ mod failing;
 mod live;
 mod services;
 mod sinks;
+mod sound;
 
 use std::{sync::Arc, time::Duration};
 

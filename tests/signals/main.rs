@@ -11,4 +11,5 @@ mod hrv;
 mod motion;
 mod ppg;
 mod respiration;
+mod speech;
 mod tables;

@@ -15,6 +15,7 @@ pub mod motion;
 pub mod onnx;
 pub mod record;
 pub mod score;
+pub mod sound;
 pub mod waiting;
 
 /// A file system without files.

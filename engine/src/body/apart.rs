@@ -128,6 +128,10 @@ impl<B: Sink> Sink for Apart<B> {
     fn finish(&mut self) -> Result<(), Fault> {
         self.0.finish()
     }
+
+    fn remark(&self) -> Option<String> {
+        self.0.remark()
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{Files, ReadSeek};
+use super::{Files, ReadSeek, WriteSeek};
 
 /// The file system as it is, for [`PlanOptions`](crate::PlanOptions). Relative paths start from
 /// the current folder.
@@ -27,6 +27,10 @@ impl Files for Disk {
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn Write + Send>> {
+        Ok(Box::new(BufWriter::new(File::create(path)?)))
+    }
+
+    fn create_seekable(&self, path: &str) -> io::Result<Box<dyn WriteSeek>> {
         Ok(Box::new(BufWriter::new(File::create(path)?)))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     common::Common,
-    files::{Files, path_from, unwritable},
+    files::{Files, WriteSeek, path_from, unwritable},
     format::{Format, SignalFormat},
     graph::{Code, Diagnostic, Diagnostics, Place, nearest},
     param::{Param, ParamType, Params},
@@ -164,6 +164,19 @@ impl<'a> Node<'a> {
     ) -> Result<Box<dyn std::io::Write + Send>, Diagnostic> {
         let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
         self.files.create(path).map_err(problem)
+    }
+
+    /// As [`Node::create`], for formats whose headers tell what is known at the end alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_seekable(
+        &self,
+        param: &str,
+        path: &str,
+    ) -> Result<Box<dyn WriteSeek>, Diagnostic> {
+        let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
+        self.files.create_seekable(path).map_err(problem)
     }
 
     /// The file system.

@@ -158,7 +158,12 @@ impl ManualRun {
                 TaskTurn::More => busy = true,
                 TaskTurn::Until(at) => at_most(at),
                 TaskTurn::Idle => {}
-                TaskTurn::Done => *left = false,
+                TaskTurn::Done => {
+                    *left = false;
+                    let name = |node: usize| self.plan.nodes[node].name.clone();
+                    let remarks = sink.remarks().into_iter();
+                    self.remarks.extend(remarks.map(|(node, text)| (name(node), text)));
+                }
                 TaskTurn::Failed(fault) => {
                     *left = false;
                     self.faults.push((self.plan.nodes[sink.node].name.clone(), fault.to_string()));

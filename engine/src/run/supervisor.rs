@@ -153,14 +153,13 @@ impl Supervisor {
                     self.rebuilt(session, stage, slot, body);
                 }
             }
-            What::StageDone { remarks } => {
+            What::StageDone { remarks } | What::TaskDone { remarks } => {
                 if !remarks.is_empty() {
                     let sessions = &self.shared.sessions;
                     sessions.lock().unwrap_or_else(PoisonError::into_inner).remark(remarks);
                 }
                 self.part_ended(session);
             }
-            What::TaskDone => self.part_ended(session),
             What::TaskFailed { node, fault } => {
                 self.blame(node, &fault);
                 self.drain(session);

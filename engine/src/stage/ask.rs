@@ -358,9 +358,10 @@ impl Stage {
             here.gap(reason);
         }
         let host = answer.host();
-        for (port, buffer) in &answer.payloads {
+        for (place, (port, buffer)) in answer.payloads.iter().enumerate() {
             let (port, buffer) = (*port, self.asking[number].told(*port, buffer, host));
-            let frame = Frame::new(header.causes(header.time), buffer);
+            let time = answer.time_of(place).unwrap_or(header.time);
+            let frame = Frame::new(header.causes(time), buffer);
             self.out.push(Sent { port, frame });
         }
         if let Some(line) = question.line {

@@ -11,6 +11,7 @@ impl Stage {
                 SlotBody::Operator(operator) => operator.remark(),
                 SlotBody::Block(block) => block.remark(),
                 SlotBody::Call(call) => call.remark(),
+                SlotBody::Sink(sink) => sink.remark(),
                 _ => None,
             };
             Some((slot.node, told?))

@@ -170,6 +170,7 @@ impl Slot {
         match &self.body {
             SlotBody::Operator(operator) => operator.save(into),
             SlotBody::Block(block) => block.save(into),
+            SlotBody::Call(call) => call.save(into),
             _ => {}
         }
     }
@@ -180,6 +181,7 @@ impl Slot {
         let done = match &mut self.body {
             SlotBody::Operator(operator) => operator.load(state),
             SlotBody::Block(block) => block.load(state),
+            SlotBody::Call(call) => return call.load(state),
             _ => return Err(Fault::new("this kind saves no state")),
         };
         done.inspect_err(|_| self.reset())

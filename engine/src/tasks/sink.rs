@@ -162,6 +162,18 @@ impl SinkTask {
         self.rings[line].len() + kept + held
     }
 
+    /// What the sink has to say once it has taken everything, by node.
+    pub(crate) fn remarks(&self) -> Vec<(usize, String)> {
+        let remark = self.sink.as_ref().map(|sink| caught(|| Ok(sink.remark())));
+        // A body that cannot say what it counted does not undo what it took.
+        remark
+            .and_then(Result::ok)
+            .flatten()
+            .map(|remark| (self.node, remark))
+            .into_iter()
+            .collect()
+    }
+
     /// The clock the sink runs on.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()

@@ -335,7 +335,11 @@ impl Bench {
 
     /// What the body has to say at the end.
     pub fn remark(&self) -> Option<String> {
-        let Place::Stage(stage) = &self.inside.place else { return None };
+        let stage = match &self.inside.place {
+            Place::Stage(stage) => stage,
+            Place::Sink(sink) => return sink.remark(),
+            Place::Nowhere => return None,
+        };
         stage.remarks().into_iter().map(|(_, remark)| remark).next()
     }
 

@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Cursor, Error, ErrorKind, Result, Write},
+    io::{Cursor, Error, ErrorKind, Result, Seek, SeekFrom, Write},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::files::{Files, ReadSeek};
+use crate::files::{Files, ReadSeek, WriteSeek};
 
 type Content = Arc<Mutex<Vec<u8>>>;
 
@@ -51,21 +51,49 @@ impl Files for MemoryFiles {
     fn create(&self, path: &str) -> Result<Box<dyn Write + Send>> {
         let content = Content::default();
         lock(&self.0).insert(path.to_owned(), content.clone());
-        Ok(Box::new(Open(content)))
+        Ok(Box::new(Open { content, at: 0 }))
+    }
+
+    fn create_seekable(&self, path: &str) -> Result<Box<dyn WriteSeek>> {
+        let content = Content::default();
+        lock(&self.0).insert(path.to_owned(), content.clone());
+        Ok(Box::new(Open { content, at: 0 }))
     }
 }
 
 /// A file being written.
-struct Open(Content);
+struct Open {
+    content: Content,
+    at: usize,
+}
 
 impl Write for Open {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
+        let mut content = lock(&self.content);
+        let behind = self.at + bytes.len();
+        if content.len() < behind {
+            content.resize(behind, 0);
+        }
+        content[self.at..behind].copy_from_slice(bytes);
+        self.at = behind;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> Result<()> {
         Ok(())
+    }
+}
+
+impl Seek for Open {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => i64::try_from(at).ok(),
+            SeekFrom::Current(by) => (self.at as i64).checked_add(by),
+            SeekFrom::End(by) => (lock(&self.content).len() as i64).checked_add(by),
+        };
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        self.at = at.ok_or(ErrorKind::InvalidInput)?;
+        Ok(self.at as u64)
     }
 }
 
@@ -81,6 +109,11 @@ mod tests {
     fn what_is_written_can_be_read() {
         let files = MemoryFiles::new().with("a", "one");
         files.create("b").expect("created").write_all(b"two").expect("written");
+        let mut header = files.create_seekable("d").expect("created");
+        header.write_all(b"??, two").expect("written");
+        header.rewind().expect("sought");
+        header.write_all(b"12").expect("written");
+        assert_eq!(files.text("d").as_deref(), Some("12, two"));
 
         let mut read = String::new();
         files.open("b").expect("there").read_to_string(&mut read).expect("text");

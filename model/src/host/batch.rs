@@ -60,8 +60,9 @@ impl Batch {
             };
             array.shape.clear();
             array.shape.extend(shape_with(slot, question, axis, rows));
-            if number == way.input {
-                gather(slot, axis, question, rows, samples, &mut array.values);
+            if let Some(begins) = way.begins(number) {
+                let part = move |row| &samples(row)[begins..];
+                gather(slot, axis, question, rows, part, &mut array.values);
             } else {
                 let count: usize = array.shape.iter().product();
                 fill(slot, way.fixed[number], count, &mut array.values);
@@ -145,7 +146,7 @@ fn gather<'a>(
         _ => {
             let values = floats(into);
             if outer == 1 {
-                (0..rows).for_each(|row| values.extend_from_slice(samples(row)));
+                (0..rows).for_each(|row| values.extend_from_slice(&samples(row)[..inner]));
             } else {
                 values.extend(parts);
             }

@@ -1,6 +1,9 @@
 //! [`Lane`]: the questions that wait for one model and go together in a run, and when to run which.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
 
 use crate::batch::{Costs, Decision, Policy, Queue, Waiting, Window};
 
@@ -29,6 +32,13 @@ pub(super) struct Lane {
     pub(super) one_by_one: bool,
     /// When the last two questions came.
     came: [i64; 2],
+    /// From one question to the next, as of late.
+    apart_ns: i64,
+    /// So long questions wait for others.
+    gather_ns: i64,
+    /// Who asks here, as of the last count, and questions until the next one.
+    askers: Vec<Weak<Way>>,
+    until_count: u32,
     /// Questions taken out that nobody waited for any more, until somebody counts them.
     pub(super) forgotten: u64,
 }
@@ -39,6 +49,12 @@ struct Row {
     /// In the order of the queue.
     asked: VecDeque<Asked>,
 }
+
+/// Questions that come further apart are as good as none.
+const APART_MOST_NS: i64 = 1_000_000_000;
+
+/// Questions between two counts of who asks.
+const COUNTED_EVERY: u32 = 256;
 
 /// What a lane has for a free worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +72,48 @@ impl Lane {
         Self {
             // Where the file says how many rows a run has, it has them, questions or not.
             policy: Window::knowing(way.rows.map_or(Costs::new(batch_max), Costs::flat)),
-            way,
             segment,
             next: None,
             rows: Default::default(),
             is_explored: false,
             one_by_one: false,
             came: [i64::MIN / 2; 2],
+            apart_ns: APART_MOST_NS,
+            gather_ns: way.gather_ns,
+            askers: vec![Arc::downgrade(&way)],
+            until_count: 0,
             forgotten: 0,
+            way,
         }
+    }
+
+    /// Questions put that way go here as well.
+    pub(super) fn shared_with(&mut self, way: &Arc<Way>) {
+        self.gather_ns = self.gather_ns.min(way.gather_ns);
+        // Who asks seldom opens no more doors than questions, so the list stays short.
+        if self.askers.len() == self.askers.capacity() {
+            self.askers.retain(|asker| asker.strong_count() > 0);
+        }
+        self.askers.push(Arc::downgrade(way));
+    }
+
+    /// Until when what waits waits for more, if it does: not if a run is full or everybody has asked, nor if few would
+    /// come by then, nor if a run of two costs what two runs do.
+    pub(super) fn gathers(&self, now: i64) -> Option<i64> {
+        if self.gather_ns == 0 || self.one_by_one || 2 * self.apart_ns > self.gather_ns {
+            return None;
+        }
+        let awaited = || self.rows[..Priority::Spare as usize].iter();
+        let waiting: usize = awaited().map(|row| row.asked.len()).sum();
+        if waiting >= self.most().min(self.askers.len()) {
+            return None;
+        }
+        let oldest = awaited().filter_map(|row| Some(row.asked.front()?.since)).min()?;
+        let due = awaited().filter_map(|row| Some(row.queue.at(0)?.deadline)).min()?;
+        let at = (oldest + self.gather_ns).min(due.saturating_sub(2 * self.upper(self.most())));
+        let costs = self.policy.costs();
+        let pays = !costs.knows(1) || 10 * costs.usual(2) < 18 * costs.usual(1);
+        (now < at && pays).then_some(at)
     }
 
     /// Most questions of a run.
@@ -120,6 +169,15 @@ impl Lane {
             return Err(Box::new((asked, why)));
         }
         self.came = [self.came[1], now];
+        self.until_count = match self.until_count.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                self.askers.retain(|asker| asker.strong_count() > 0);
+                COUNTED_EVERY
+            }
+        };
+        let apart = (now - self.came[0]).min(APART_MOST_NS);
+        self.apart_ns += (apart - self.apart_ns) / 16;
         self.push(asked);
         Ok(())
     }
@@ -356,6 +414,77 @@ mod tests {
         assert_eq!(lane.outlook(rank, 0), (500, 400, 120));
         assert_eq!(lane.outlook(Priority::High as usize, 0), (0, 0, 100));
         assert_eq!(lane.work(Priority::Low as usize), 500);
+    }
+
+    /// A lane whose questions wait for each other, and who asks there.
+    fn gathering(gather_ns: u64, askers: usize, costs: &[(usize, i64)]) -> (Lane, Vec<Arc<Way>>) {
+        let way = || {
+            let doubles = by_hand::doubles();
+            let way = Way::new(doubles.signature(), 0, vec![1], &[], Box::new(by_hand::Mute));
+            Arc::new(way.expect("a way").gathering(Duration::from_nanos(gather_ns)))
+        };
+        let ways: Vec<_> = (0..askers).map(|_| way()).collect();
+        let mut lane = Lane::new(ways[0].clone(), 0, 4);
+        ways[1..].iter().for_each(|way| lane.shared_with(way));
+        costs.iter().for_each(|&(rows, took)| lane.ran(rows, took, 0));
+        (lane, ways)
+    }
+
+    /// Admits questions that come so far apart; gives what a free worker finds at each.
+    fn come(lane: &mut Lane, ways: &[Arc<Way>], apart: i64, count: usize) -> Vec<Next> {
+        let mut found = Vec::new();
+        for n in 0..count {
+            let now = n as i64 * apart;
+            let (mut asked, awaited) = question(&ways[n % ways.len()], Priority::Normal, i64::MAX);
+            (asked.arrived, asked.since) = (now, now);
+            lane.admit(now, asked).unwrap_or_else(|_| panic!("there is time"));
+            std::mem::forget(awaited);
+            // As the seat does.
+            let waits = lane.gathers(now).map(Next::At);
+            found.push(waits.unwrap_or_else(|| next(lane, now, i64::MAX).0));
+        }
+        found
+    }
+
+    #[test]
+    fn questions_wait_for_each_other_where_that_pays() {
+        let pays = [(1, 100), (2, 130), (4, 190)];
+        let (mut lane, ways) = gathering(1_000, 8, &pays);
+        let found = come(&mut lane, &ways, 100, 400);
+        // Once it is known how far apart they come, three wait and the fourth makes a run full.
+        let (waits, full) = found[300..].iter().fold((0, 0), |(waits, full), next| match next {
+            Next::At(_) => (waits + 1, full),
+            _ => (waits, full + 1),
+        });
+        assert_eq!((waits, full), (75, 25));
+        let Some(Next::At(at)) = found.iter().rev().find(|next| matches!(next, Next::At(_))) else {
+            panic!("some wait")
+        };
+        assert!(at % 100 == 0 && lane.gathers(*at).is_none(), "no longer than it may");
+    }
+
+    #[test]
+    fn nobody_waits_in_vain() {
+        let pays = [(1, 100), (2, 130), (4, 190)];
+        let never = |gather, askers, apart, costs: &[(usize, i64)]| {
+            let (mut lane, ways) = gathering(gather, askers, costs);
+            let found = come(&mut lane, &ways, apart, 400);
+            found[300..].iter().all(|next| *next == Next::Batch)
+        };
+        assert!(!never(1_000, 8, 100, &pays));
+        assert!(never(0, 8, 100, &pays), "nobody is to wait");
+        assert!(never(1_000, 1, 100, &pays), "nobody else asks");
+        assert!(never(1_000, 8, 900, &pays), "few come");
+        assert!(never(1_000, 8, 100, &[(1, 100), (2, 195), (4, 380)]), "it saves nothing");
+    }
+
+    #[test]
+    fn who_is_gone_is_not_waited_for() {
+        let (mut lane, mut ways) = gathering(1_000, 8, &[(1, 100), (2, 130), (4, 190)]);
+        come(&mut lane, &ways, 100, 400);
+        ways.truncate(1);
+        let found = come(&mut lane, &ways, 100, 600);
+        assert!(found[500..].iter().all(|next| *next == Next::Batch));
     }
 
     #[test]

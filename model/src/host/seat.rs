@@ -108,6 +108,7 @@ impl Seat {
     fn lane(&mut self, way: &Arc<Way>, segment: usize) -> (usize, bool) {
         let fits = |lane: &Lane| lane.segment == segment && lane.way.goes_with(way);
         if let Some(known) = self.lanes.iter().position(fits) {
+            self.lanes[known].shared_with(way);
             return (known, false);
         }
         self.lanes.push(Lane::new(way.clone(), segment, self.batch_max));
@@ -161,10 +162,16 @@ impl Seat {
         !self.stuck && self.lanes.iter().any(Lane::is_awaited)
     }
 
-    /// The highest priority of what waits.
-    pub(super) fn rank(&self) -> Option<usize> {
-        let heads = self.lanes.iter().filter(|_| !self.stuck).filter_map(Lane::head);
+    /// The highest priority of what waits and may run now.
+    pub(super) fn rank(&self, now: i64) -> Option<usize> {
+        let may_run = |lane: &&Lane| !self.stuck && lane.gathers(now).is_none();
+        let heads = self.lanes.iter().filter(may_run).filter_map(Lane::head);
         heads.map(|(rank, _)| rank).min()
+    }
+
+    /// Until when what waits waits for more at the latest, if some of it does.
+    pub(super) fn gathers(&self, now: i64) -> Option<i64> {
+        self.lanes.iter().filter(|_| !self.stuck).filter_map(|lane| lane.gathers(now)).min()
     }
 
     /// Takes the next batch out, and says of which lane.
@@ -176,7 +183,9 @@ impl Seat {
         late: &mut Vec<Asked>,
     ) -> (usize, Next) {
         loop {
-            let heads = self.lanes.iter().enumerate().filter_map(|(number, lane)| {
+            let may_run = self.lanes.iter().enumerate();
+            let may_run = may_run.filter(|(_, lane)| lane.gathers(now).is_none());
+            let heads = may_run.filter_map(|(number, lane)| {
                 let (rank, deadline) = lane.head()?;
                 Some(((rank, deadline, Reverse(lane.segment)), number))
             });

@@ -153,6 +153,13 @@ impl State {
         self.seats[seat].counts.handed.add(handed);
     }
 
+    /// Whether questions wait at a place for more to come, and somebody will look after them.
+    pub(super) fn gathers(&self, Place { seat, lane }: Place, now: i64) -> bool {
+        let lane = &self.seats[seat].lanes[lane];
+        // The first of them has called somebody, who sleeps until they are due.
+        lane.len() > 1 && lane.gathers(now).is_some()
+    }
+
     /// Workers in a run.
     pub(super) fn occupied(&self) -> usize {
         self.busy.iter().filter(|busy| !short::is_guest(busy.worker)).count()
@@ -176,12 +183,12 @@ impl State {
         into: &mut Vec<Asked>,
         late: &mut Vec<Asked>,
     ) -> (Option<Job>, Option<i64>) {
-        let mut until = None;
+        let mut until = self.seats.iter().filter_map(|seat| seat.gathers(now)).min();
         loop {
             let count = self.seats.len();
             let ranked = (0..count).filter_map(|turn| {
                 let number = (self.next + turn) % count;
-                let rank = self.seats[number].rank()?;
+                let rank = self.seats[number].rank(now)?;
                 // What nobody waits for begins only where it is in nobody's way.
                 if rank >= Priority::Spare as usize
                     && let Some(at) = self.may_spare(number, now)

@@ -1,5 +1,7 @@
 //! [`Way`]: how questions are put to a model, and how its answers are read.
 
+use std::time::Duration;
+
 use engine::{Answer, Fault};
 
 use crate::signature::Signature;
@@ -15,6 +17,11 @@ pub struct Way {
     pub(super) others: Vec<Vec<usize>>,
     /// What stands in the other inputs.
     pub(super) fixed: Vec<f64>,
+    /// Inputs that the rest of a question feeds, behind the numbers for `input`: their numbers, and where each part
+    /// begins.
+    pub(super) rest: Vec<(usize, usize)>,
+    /// So long questions wait for others, where more are to be expected and a run of several costs less.
+    pub(super) gather_ns: i64,
     /// Rows of every run, where the model's file fixes them: those without a question are padding.
     pub(super) rows: Option<usize>,
     read: Box<dyn Rowwise>,
@@ -47,6 +54,15 @@ impl<'a> Row<'a> {
         let numbers = &self.outputs[number];
         let len = numbers.len() / self.rows;
         &numbers[self.row * len..(self.row + 1) * len]
+    }
+
+    /// The numbers of an output in which what counts the questions is the second dimension, behind one of length
+    /// `first`: part by part.
+    pub fn parts(&self, number: usize, first: usize) -> impl Iterator<Item = &'a [f32]> {
+        let numbers = &self.outputs[number];
+        let len = numbers.len() / (first * self.rows).max(1);
+        let (row, rows) = (self.row, self.rows);
+        (0..first).map(move |part| &numbers[(part * rows + row) * len..][..len])
     }
 
     /// What was asked.
@@ -93,7 +109,40 @@ impl Way {
             others.push(shape.ok_or_else(|| format!("its input `{slot}` has an open length"))?);
             values.push(*value);
         }
-        Ok(Self { input, shape, others, fixed: values, rows: None, read })
+        Ok(Self {
+            input,
+            shape,
+            others,
+            fixed: values,
+            rest: Vec::new(),
+            gather_ns: 0,
+            rows: None,
+            read,
+        })
+    }
+
+    /// The same; further numbers of a question feed these inputs, in this order: what goes along with a stream, such
+    /// as a state. What is fixed for them counts for nothing.
+    #[must_use]
+    pub fn feeding(mut self, inputs: &[usize]) -> Self {
+        for &input in inputs {
+            self.rest.push((input, self.count()));
+        }
+        self
+    }
+
+    /// The same; a question waits so long for others, where more are to be expected by then and a run of several costs
+    /// less than several runs.
+    #[must_use]
+    pub fn gathering(mut self, gather: Duration) -> Self {
+        self.gather_ns = i64::try_from(gather.as_nanos()).unwrap_or(i64::MAX);
+        self
+    }
+
+    /// Where in a question the numbers for an input begin, if it has any.
+    pub(super) fn begins(&self, input: usize) -> Option<usize> {
+        let found = self.rest.iter().find(|(fed, _)| *fed == input);
+        if input == self.input { Some(0) } else { found.map(|(_, begins)| *begins) }
     }
 
     /// The same, to a model that takes so many questions in every run, as [`super::Rows`] found.
@@ -115,6 +164,7 @@ impl Way {
             || (self.input == other.input
                 && self.shape == other.shape
                 && self.others == other.others
+                && self.rest == other.rest
                 && self.rows == other.rows
                 && bits(self) == bits(other))
     }
@@ -126,7 +176,8 @@ impl Way {
 
     /// Numbers in a question.
     pub(super) fn count(&self) -> usize {
-        self.shape.iter().product()
+        let rest = self.rest.iter().map(|&(input, _)| self.others[input].iter().product::<usize>());
+        self.shape.iter().product::<usize>() + rest.sum::<usize>()
     }
 
     pub(super) fn read(&self, row: &Row<'_>) -> Result<Answer, Fault> {

@@ -180,6 +180,7 @@ impl Workers {
             Aim::Auto(family) => (state.choose(family, places, priority as usize, (now, left)), 0),
         };
         match state.admit(now, &places[cheapest..=best], asked) {
+            Ok(place) if state.gathers(place, now) => {}
             Ok(place) => {
                 if let Some(state) = short::run(shared, state, place, (now, priority)) {
                     shared.call(state, 1);

@@ -9,5 +9,6 @@ pub mod detect;
 pub mod embed;
 pub mod infer;
 mod labels;
+pub mod speech;
 mod stand_in;
 pub mod transcribe;

@@ -5,6 +5,7 @@ pub mod error;
 mod names;
 mod node;
 mod number;
+pub mod sound;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wfdb;

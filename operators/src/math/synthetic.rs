@@ -1,4 +1,4 @@
-//! Bodies that never were, with the truth about them: pulse, breath, skin and muscle.
+//! What never was, with the truth about it: pulse, breath, skin, muscle, speech and tones.
 //!
 //! A sample depends on its number, the rate and the seed alone, however it is divided into frames.
 
@@ -8,11 +8,15 @@ mod muscle;
 mod ppg;
 mod respiration;
 mod skin;
+mod speech;
+mod tone;
 
 pub use muscle::{Contraction, Muscle, MuscleParameters};
 pub use ppg::{Ppg, PpgParameters, PulseTruth};
 pub use respiration::{BreathTruth, Respiration, RespirationParameters};
 pub use skin::{Skin, SkinParameters, SkinTruth};
+pub use speech::{Speech, SpeechParameters, Utterance};
+pub use tone::{ToneParameters, ToneTruth, Tones};
 
 /// Samples computed together.
 const BLOCK: usize = 256;

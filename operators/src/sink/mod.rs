@@ -1,5 +1,6 @@
 //! Where frames leave.
 
+pub mod audio;
 pub mod collect;
 pub mod csv;
 pub mod jsonl;

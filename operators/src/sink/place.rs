@@ -48,8 +48,13 @@ fn path(node: &Node<'_>) -> Result<Option<String>, Diagnostic> {
         return Ok(None);
     }
     let path = node.path(&FILE)?;
-    Ok(Some(match node.session() {
+    Ok(Some(of_session(node, path)))
+}
+
+/// The path of a session's own file.
+pub(super) fn of_session(node: &Node<'_>, path: String) -> String {
+    match node.session() {
         0 => path,
         session => format!("{path}.{session}"),
-    }))
+    }
 }

@@ -1,5 +1,6 @@
 //! Where frames enter: synthetic signals and files.
 
+pub mod audio;
 pub mod csv;
 pub mod ecg;
 pub mod eeg;
@@ -9,5 +10,7 @@ pub mod ppg;
 pub mod respiration;
 pub mod sine;
 pub mod skin;
+pub mod speech_like;
 mod synthetic;
+pub mod tone;
 pub mod wfdb;

@@ -43,7 +43,7 @@ impl Actor for FutureActor {
         let FutureArgs { node, session, future, paused, events } = args;
         let running = tokio::spawn(async move {
             let what = match future.await {
-                Ok(()) => What::TaskDone,
+                Ok(()) => What::TaskDone { remarks: Vec::new() },
                 Err(fault) => What::TaskFailed { node, fault },
             };
             let _ = events.send(Happened { session: Some(session), what });

@@ -54,7 +54,8 @@ impl Actor for SinkActor {
                     Pause::For(Duration::from_nanos(left))
                 }
                 TaskTurn::Done => {
-                    self.report(What::TaskDone);
+                    let remarks = self.task.remarks();
+                    self.report(What::TaskDone { remarks });
                     continue;
                 }
                 TaskTurn::Failed(fault) => {

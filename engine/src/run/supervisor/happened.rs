@@ -29,7 +29,10 @@ pub(crate) enum What {
         remarks: Vec<(usize, String)>,
     },
     /// A sink or live source has ended.
-    TaskDone,
+    TaskDone {
+        /// What its body has to say about it, by node.
+        remarks: Vec<(usize, String)>,
+    },
     /// A sink or live source has failed for good.
     TaskFailed { node: usize, fault: Fault },
     /// A body never returned; its cell was given up.

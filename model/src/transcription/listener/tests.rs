@@ -14,7 +14,7 @@ use engine::{
 use super::*;
 use crate::{
     cache::CacheOptions,
-    speech::mock::{MockDecoder, hypothesis},
+    transcription::mock::{MockDecoder, hypothesis},
 };
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,266 @@
+//! [`Steered`]: from a card's clock to the session's.
+//!
+//! A card says 48 000 samples per second and means 48 002. Each callback's stamp says how many samples had
+//! come by when; a delay-locked loop (Adriaensen 2005) smooths what the system made of the stamps:
+//!
+//! ```text
+//! e  = stamp − t₁        t₁ += b e + p        p += c e        b = √2 ω,  c = ω²,  ω = 2π · 0.05 Hz · span
+//! ```
+//!
+//! with p how long the card takes for a callback's samples. A resampler between interpolated phases
+//! then makes 1 + ε outputs of each sample, where ε follows p and what the outputs are off by all the same:
+//!
+//! ```text
+//! ε = p · rate / len − 1 + (t₁ − t₀ − outputs / rate) / 10 s         within ±0.1 %
+//! ```
+//!
+//! so that output k lies at t₀ + k / rate on the session's time line for as long as the card plays.
+
+use std::{f64::consts::TAU, sync::Arc};
+
+use engine::Timestamp;
+
+use crate::math::resampling::{Bank, Shape, Steps};
+
+/// Bandwidth of the loop: what stamps tremble faster than this is smoothed.
+const BANDWIDTH_HZ: f64 = 0.05;
+/// How quickly outputs that are off are brought back.
+const PULL_S: f64 = 10.0;
+/// No clock is so bad.
+const STRAY_MAX: f64 = 1e-3;
+/// A stamp that is further off than this tells that the card did not play on.
+const JUMP_S: f64 = 0.2;
+
+/// A card's samples on the session's time line.
+pub struct Steered {
+    rate_hz: f64,
+    bank: Bank,
+    /// The newest samples of each channel that outputs to come are made of.
+    past: Vec<Vec<f32>>,
+    /// Where the next output lies, in parts of a sample from the first of `past`.
+    position: f64,
+    /// Outputs per sample less one.
+    stray: f64,
+    follows: Option<Follows>,
+    outputs: u64,
+}
+
+/// The delay-locked loop.
+#[derive(Clone, Copy)]
+struct Follows {
+    /// When the first output happened.
+    start: Timestamp,
+    /// When the newest sample happened by what the loop knows, in seconds from `start`.
+    reached_s: f64,
+    /// How much longer than it should the card takes for a second.
+    slow: f64,
+}
+
+impl Steered {
+    /// At rest, for a card that says it has this rate.
+    ///
+    /// # Panics
+    /// If there is no channel.
+    pub fn new(rate_hz: f64, channels: usize) -> Self {
+        assert!(channels > 0, "a signal has a channel");
+        // A ratio of no small whole numbers has its phases interpolated, as any position needs.
+        let steps = Steps::new(1.0, 1.0 + 1e-9 / 3.0, Shape::STEEP).expect("rates are near");
+        let bank = Bank::new(steps, Arc::from(steps.design()));
+        let mut steered = Self {
+            rate_hz,
+            past: vec![Vec::new(); channels],
+            position: 0.0,
+            stray: 0.0,
+            follows: None,
+            outputs: 0,
+            bank,
+        };
+        steered.reset();
+        steered
+    }
+
+    /// Begins anew with the next samples.
+    pub fn reset(&mut self) {
+        // A filter of silence before the first sample, on which the first output lies.
+        let before = self.bank.steps().width();
+        self.past.iter_mut().for_each(|plane| {
+            plane.clear();
+            plane.resize(before, 0.0);
+        });
+        (self.position, self.stray, self.follows, self.outputs) = (before as f64, 0.0, None, 0);
+    }
+
+    /// Takes the samples of a callback and says when the last of them was heard. Where that is far
+    /// from when it should have been, nothing is taken: the card did not play on, and whoever asks begins anew.
+    #[must_use]
+    pub fn take(&mut self, planes: &[Vec<f32>], at: Timestamp) -> bool {
+        let len = planes.first().map_or(0, Vec::len);
+        let span_s = len as f64 / self.rate_hz;
+        let follows = self.follows.get_or_insert_with(|| Follows {
+            start: at.plus_nanos((-span_s * 1e9).round() as i64),
+            reached_s: 0.0,
+            slow: 0.0,
+        });
+        let expected_s = follows.reached_s + span_s * (1.0 + follows.slow);
+        let off_s = at.since(follows.start) as f64 * 1e-9 - expected_s;
+        if off_s.abs() > JUMP_S {
+            return false;
+        }
+        let pull = TAU * BANDWIDTH_HZ * span_s;
+        follows.reached_s = expected_s + (2f64.sqrt() * pull).min(1.0) * off_s;
+        if span_s > 0.0 {
+            follows.slow += pull * pull * off_s / span_s;
+            follows.slow = follows.slow.clamp(-STRAY_MAX, STRAY_MAX);
+        }
+        for (past, plane) in self.past.iter_mut().zip(planes) {
+            past.extend_from_slice(plane);
+        }
+        // What has come, in outputs.
+        let waiting = self.past[0].len() as f64 - self.position;
+        let made_s = (self.outputs as f64 + waiting * (1.0 + self.stray)) / self.rate_hz;
+        let slow = follows.slow + (follows.reached_s - made_s) / PULL_S;
+        self.stray = slow.clamp(-STRAY_MAX, STRAY_MAX);
+        true
+    }
+
+    /// Outputs of each channel that can be made now.
+    pub fn ready(&self) -> usize {
+        // The newest sample an output needs lies so far behind it.
+        let room = self.past[0].len() as f64 - self.bank.steps().delay() - self.position;
+        // An output less than there may be: what is left is rounding.
+        if room <= 0.0 { 0 } else { (room * (1.0 + self.stray) - 1e-6).max(0.0).floor() as usize }
+    }
+
+    /// When the next output happened.
+    pub fn time(&self) -> Option<Timestamp> {
+        let start = self.follows?.start;
+        Some(start.plus_nanos((self.outputs as f64 / self.rate_hz * 1e9).round() as i64))
+    }
+
+    /// How much slower than it says the card is, in parts of a million.
+    pub fn slow_ppm(&self) -> f64 {
+        self.follows.map_or(0.0, |follows| follows.slow * 1e6)
+    }
+
+    /// Makes the next outputs, as many as each plane of `output` holds.
+    ///
+    /// # Panics
+    /// If they are not [ready](Self::ready).
+    pub fn make(&mut self, output: &mut [f32]) {
+        let (count, step) = (output.len() / self.past.len(), 1.0 / (1.0 + self.stray));
+        assert!(count <= self.ready(), "outputs are made of what has come");
+        let (width, delay) = (self.bank.steps().width(), self.bank.steps().delay());
+        let parts = self.bank.steps().parts();
+        for n in 0..count {
+            let newest = self.position + n as f64 * step + delay;
+            let (first, part) = (newest.floor() as usize + 1 - width, newest - newest.floor());
+            let (taps, next) = self.bank.phase(((part * parts as f64) as u64).min(parts - 1));
+            for (channel, past) in self.past.iter().enumerate() {
+                let samples = &past[first..first + width];
+                let sum = product(taps, samples);
+                let sum = next.map_or(sum, |(next, share)| {
+                    sum + f64::from(share) * (product(next, samples) - sum)
+                });
+                output[channel * count + n] = sum as f32;
+            }
+        }
+        self.position += count as f64 * step;
+        self.outputs += count as u64;
+        let done = (self.position + delay).floor() as usize + 1 - width;
+        self.past.iter_mut().for_each(|past| {
+            past.drain(..done);
+        });
+        self.position -= done as f64;
+    }
+}
+
+fn product(taps: &[f32], samples: &[f32]) -> f64 {
+    taps.iter().zip(samples).map(|(&tap, &sample)| f64::from(tap) * f64::from(sample)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::random::Random;
+
+    /// A card that plays a sine of 1 kHz of the session's time, is so many ppm fast, and whose stamps come up to
+    /// 2 ms late. Gives the outputs of the last ten seconds, the time of the first of them, and the most that
+    /// outputs ever were behind what had come, in seconds.
+    fn played(rate_hz: f64, minutes: f64, fast_ppm: f64) -> (Vec<f32>, Timestamp, f64) {
+        let true_hz = rate_hz * (1.0 + fast_ppm * 1e-6);
+        let len = (0.01 * rate_hz) as u64;
+        let blocks = (minutes * 6_000.0) as u64;
+        let mut steered = Steered::new(rate_hz, 1);
+        let mut random = Random::new(3);
+        let (mut heard, mut first, mut behind_s) = (Vec::new(), None, 0.0f64);
+        let keep_from = blocks - 1_000;
+        for block in 0..blocks {
+            let sample = |n: u64| (TAU * 1_000.0 * n as f64 / true_hz).sin() as f32;
+            let planes = vec![(block * len..(block + 1) * len).map(sample).collect()];
+            // The last sample of the block happened when the next one's turn came.
+            let end_s = ((block + 1) * len) as f64 / true_hz;
+            let late_s = 0.002 * random.uniform();
+            let at = Timestamp::from_nanos(((end_s + late_s) * 1e9) as i64);
+            assert!(steered.take(&planes, at));
+            let mut outputs = vec![0.0; steered.ready()];
+            if block >= keep_from {
+                first = first.or(steered.time());
+                heard.extend_from_slice(&outputs);
+            }
+            let from = heard.len().saturating_sub(outputs.len());
+            steered.make(&mut outputs);
+            if block >= keep_from {
+                heard[from..].copy_from_slice(&outputs);
+            }
+            let now_s = steered.time().expect("it plays").secs_f64();
+            behind_s = behind_s.max((end_s - now_s).abs());
+        }
+        (heard, first.expect("some"), behind_s)
+    }
+
+    #[test]
+    fn outputs_stay_on_the_sessions_time_line() {
+        for fast_ppm in [-100.0, 0.0, 100.0] {
+            let (_, _, behind_s) = played(8_000.0, 10.0, fast_ppm);
+            // Half a filter, 51 samples or 6 ms, and what stamps are late, 1 ms on average; at 100 ppm
+            // and without steering it would be 60 ms.
+            assert!(behind_s < 0.010, "{fast_ppm} ppm: {behind_s} s");
+        }
+    }
+
+    #[test]
+    fn what_was_a_sine_is_one() {
+        const RATE_HZ: f64 = 48_000.0;
+        let (heard, first, _) = played(RATE_HZ, 1.0, 100.0);
+        // The sine whose phase is that of the session's time, fitted over ten seconds.
+        let angle = |n: usize| TAU * 1_000.0 * (first.secs_f64() + n as f64 / RATE_HZ);
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        for (n, &sample) in heard.iter().enumerate() {
+            sine += f64::from(sample) * angle(n).sin();
+            cosine += f64::from(sample) * angle(n).cos();
+        }
+        let share = 2.0 / heard.len() as f64;
+        let height = share * sine.hypot(cosine);
+        // What stamps tremble, 0.6 ms, the loop smooths to √(4 · 0.05 Hz / 100 Hz) of it, 26 µs: a sine that
+        // sways by 0.16 of an angle of 1 is 0.16² / 2 lower, 1.3 %.
+        assert!((height - 1.0).abs() < 0.03, "{height}");
+        let phase = cosine.atan2(sine);
+        assert!(
+            phase.abs() < 0.002 * TAU * 1_000.0,
+            "within the 2 ms that stamps are late: {phase}"
+        );
+    }
+
+    #[test]
+    fn a_card_that_stopped_is_told_apart() {
+        let mut steered = Steered::new(48_000.0, 1);
+        let planes = vec![vec![0.0; 480]];
+        let at = |ms: i64| Timestamp::from_nanos(ms * 1_000_000);
+        assert!(steered.take(&planes, at(10)));
+        assert!(steered.take(&planes, at(25)));
+        assert!(!steered.take(&planes, at(500)), "nothing came for half a second");
+        steered.reset();
+        assert!(steered.take(&planes, at(510)));
+        assert_eq!(steered.time(), Some(at(500)));
+    }
+}

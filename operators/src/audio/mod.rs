@@ -1,0 +1,9 @@
+//! Sound on its way to whoever listens: from where it is heard, as one channel of many, evenly loud, with less
+//! noise.
+
+pub mod agc;
+pub mod denoise;
+pub mod device;
+pub mod downmix;
+pub mod microphone;
+pub mod speaker;
