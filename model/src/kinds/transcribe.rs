@@ -3,7 +3,7 @@
 //! | port    | carries                                                              |
 //! |---------|----------------------------------------------------------------------|
 //! | `audio` | a signal of 16 000 samples a second, of which one channel counts       |
-//! | `turns` | events of `speech`: `what`, `turn`, `start_s`, `end_s`                  |
+//! | `turns` | events of `speech.turns`: `what`, `turn`, `start_s`, `end_s`                  |
 //! | `out`   | an event for each partial and each final                               |
 //! | `words` | an event for each word, once it is not taken back any more              |
 
@@ -31,7 +31,7 @@ pub static KIND: Kind = Kind {
     summary: "What was said, as text.",
     doc: "Events `what` = \"partial\" and \"final\" with the `text` of a turn. While somebody speaks a partial comes \
           every `partial_s`: what two in a row begin with (LocalAgreement-2, arXiv 2307.14743) is `stable`, is never \
-          taken back, and comes word by word on `words`. Turns come from `speech`. Where that says that a turn may have \
+          taken back, and comes word by word on `words`. Turns come from `speech.turns`. Where that says that a turn may have \
           ended, the final is begun, so that it is mostly there when the turn has ended (`early`); it is thrown away when \
           the speaker goes on. Without `turns` the audio is heard in windows of up to 28 s, each told as a final, without \
           partials unless `partial_s` is written. Times are in seconds of the session; events have the moment at which they were decided. `confidence` is \
@@ -44,7 +44,7 @@ pub static KIND: Kind = Kind {
     example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"",
     inputs: &[
         Port::signal("audio").of_one_channel(),
-        Port::event("turns").optional().fed_by(&["speech"]),
+        Port::event("turns").optional().fed_by(&["speech.turns"]),
     ],
     outputs: &[Port::event("out"), Port::event("words")],
     params: &[
@@ -237,7 +237,7 @@ fn fits(node: &Node<'_>) -> Result<(), Diagnostics> {
         if !missing.is_empty() {
             let message = format!("events without {} tell no turns", missing.join(", "));
             let problem = Diagnostic::error(Code::FormatMismatch, message).at(&place("turns"));
-            let hint = "take them from a node with op = \"speech\"";
+            let hint = "take them from the port `turns` of a node with op = \"speech\"";
             problems.push(problem.of_node(node.name()).hint(hint));
         }
     }
