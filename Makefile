@@ -5,6 +5,8 @@ CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
 # ONNX Runtime, where `setup` has put it, unless somebody says where it is.
 ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
+# What is not in the default build, since it needs more than Rust and a C compiler; `setup` has installed that.
+WITH ?= --features whisper
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
@@ -12,22 +14,24 @@ DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 # suite runs the program and the examples, so these come first.
 test: setup lint doc
 	$(CARGO) build --release --locked
-	$(CARGO) build --profile test --locked -p afferent-cli
-	$(CARGO) build --profile test --locked -p afferent-suite --examples
+	$(CARGO) build --profile test --locked $(WITH) -p afferent-cli
+	$(CARGO) build --profile test --locked $(WITH) -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked $(WITH)
 else
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked --lib --bins --tests
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked $(WITH) --lib --bins --tests
 endif
-	$(CARGO) test --workspace --locked --doc
+	$(CARGO) test --workspace --locked $(WITH) --doc
 	$(MAKE) loom
-	$(CARGO) bench --profile test --locked -p afferent-suite -- --test
+	$(CARGO) bench --profile test --locked $(WITH) -p afferent-suite -- --test
 	@test -e "$(DATA)/README.md" || echo "test: SKIPPED all tests on recordings:" \
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
+	    "no model of speech at hand; set AFFERENT_WHISPER_MODEL" >&2
 	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
 	    echo "test: SKIPPED quantising models: no Python with onnx and onnxruntime; set AFFERENT_PYTHON" >&2
 
@@ -37,6 +41,7 @@ setup:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked $(WITH) -- -D warnings
 ifeq ($(DENY),yes)
 	$(CARGO) deny --locked check licenses bans sources
 else
@@ -44,7 +49,7 @@ else
 endif
 
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked $(WITH)
 
 # Model tests of hand-made lock-free code: all interleavings up to three preemptions.
 loom:
@@ -52,17 +57,20 @@ loom:
 	    --target-dir target/loom -- model
 
 # What comes from outside, damaged by seeds: a short look is part of `test`, this is a long one.
-# AFFERENT_SEEDS says how many times as long; 100 takes some five minutes on one core. Two hosts are then
-# killed 100 times and cut off for 30 s, which takes two minutes more.
+# AFFERENT_SEEDS says how many times as long; 100 takes some five minutes on one core. Speech is then understood
+# 20 000 times, which must leave nothing behind, in some ten minutes; two hosts are killed 100 times and cut off for 30 s, which takes two
+# minutes more.
 fuzz:
 	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
 	    --test fuzz
 	AFFERENT_SEEDS=$(or $(AFFERENT_SEEDS),100) $(CARGO) test -p afferent-link --locked --profile test \
 	    --lib -- pairing::tests::seeds damage_that_nothing_below_discards
+	AFFERENT_DECODES=20000 $(CARGO) test -p afferent-suite --locked --profile test $(WITH) --test speech -- \
+	    --nocapture decodes_leak_nothing
 	$(CARGO) build --profile test --locked -p afferent-cli
 	AFFERENT_SEEDS=20 $(CARGO) test -p afferent-suite --locked --profile test --test cli -- \
 	    --nocapture --test-threads 1 durable
 
 # The tables of benches/README.md.
 bench:
-	$(CARGO) bench --locked -p afferent-suite
+	$(CARGO) bench --locked $(WITH) -p afferent-suite

@@ -5,6 +5,9 @@ set -eu
 
 missing=""
 command -v cc >/dev/null 2>&1 || missing="$missing gcc"
+# The feature `whisper` builds whisper.cpp.
+command -v c++ >/dev/null 2>&1 || missing="$missing g++"
+command -v cmake >/dev/null 2>&1 || missing="$missing cmake"
 
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

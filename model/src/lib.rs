@@ -14,6 +14,9 @@ pub mod section;
 pub mod serve;
 pub mod sidecar;
 pub mod tools;
+pub mod transcription;
+#[cfg(feature = "whisper")]
+pub mod whisper;
 
 mod names;
 pub mod signature;
@@ -29,6 +32,7 @@ pub static CATALOG: &[&Kind] = &[
     &kinds::embed::KIND,
     &kinds::detect::KIND,
     &kinds::speech::KIND,
+    &kinds::transcribe::KIND,
     // remote
     &remote::http_call::KIND,
     // serve

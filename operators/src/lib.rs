@@ -143,6 +143,7 @@ pub static CATALOG: &[&Kind] = &[
     &feedback::colour::KIND,
     // sink
     &sink::jsonl::KIND,
+    &sink::subtitles::KIND,
     &sink::print::KIND,
     &sink::collect::KIND,
     &sink::null::KIND,

@@ -268,7 +268,7 @@ impl Subject {
         // Ports are heard in the order of their frames, which depends on how long frames are.
         heard.events.sort_by_key(|(port, ..)| *port);
         heard.written = std::mem::take(&mut *self.lines.0.lock().expect("sound"));
-        for file in ["out.csv", "out.jsonl", "out.wav"] {
+        for file in ["out.csv", "out.jsonl", "out.srt", "out.wav"] {
             // Every byte a character, as not all of them is text.
             let content = self.files.content(file).unwrap_or_default();
             heard.written.extend(content.into_iter().map(char::from));

@@ -11,3 +11,4 @@ pub mod infer;
 mod labels;
 pub mod speech;
 mod stand_in;
+pub mod transcribe;

@@ -6,8 +6,9 @@ mod load;
 mod parts;
 mod reload;
 mod segmented;
+mod speech;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use engine::{
     AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, GraphSpec, Param, Params, SectionSpec,
@@ -22,6 +23,7 @@ use crate::{
     },
     host::{Manner, Workers},
     kinds::absent::AbsentModel,
+    transcription::Pool,
 };
 
 use arms::{AB, Arms, DWELL_MS, QUALITY, SHADOW, VARIANTS};
@@ -40,7 +42,9 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     holds. Of `variants` the one that `quality` names, or that is in time, answers; `ab` gives a share of the \
     sessions another model, `shadow` compares one. With `cache` what was asked before is not \
     asked again. With `reload` a new version takes over \
-    while the graph runs, once it has proved itself. `afferent check` says what does not fit.";
+    while the graph runs, once it has proved itself. A `file` of Whisper in ggml format is a model of speech, \
+    which `transcribe` asks; of several in `segments`, from small to large, the next one hears what one is less sure \
+    of than its number in `thresholds`, 0 to 1. `afferent check` says what does not fit.";
 /// A section, for the manual.
 pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
     from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
@@ -119,6 +123,7 @@ pub struct ModelServices {
     graph_file: Option<String>,
     caches: Services,
     workers: Workers,
+    speech: OnceLock<Pool>,
     tell: Tell,
 }
 
@@ -154,7 +159,14 @@ impl ModelServices {
     ) -> Self {
         let tell: Tell = Arc::new(tell);
         let workers = Workers::with(Manner { tell: tell.clone(), ..Manner::default() });
-        Self { files, graph_file, caches: Services::default(), workers, tell }
+        Self {
+            files,
+            graph_file,
+            caches: Services::default(),
+            workers,
+            speech: OnceLock::new(),
+            tell,
+        }
     }
 
     /// The same; models find these caches by their names.
@@ -215,6 +227,16 @@ fn settings(section: &SectionSpec) -> Result<Settings, Diagnostics> {
 impl ServiceKind for ModelServices {
     fn plan(&self, section: &SectionSpec) -> Result<String, Diagnostics> {
         let Settings { params, fixed } = settings(section)?;
+        if let Some(speech) = self.speech(section, &params) {
+            return match self.plan_speech(section, &params, &speech) {
+                Ok(identity) => {
+                    self.cache(section, &params)?;
+                    Ok(format!("{identity} {:?}", params.read_optional(&CACHE)?))
+                }
+                Err(Unread::Absent(why)) => Ok(format!("absent {why}")),
+                Err(Unread::Wrong(problems)) => Err(problems),
+            };
+        }
         let arms = Arms::of(section, &params, self.graph_file.as_deref())?;
         let content = match self.contents(section, &params, &arms) {
             Ok(content) => content,
@@ -240,6 +262,18 @@ impl ServiceKind for ModelServices {
         let unplanned = |_| Fault::new("its section is wrong");
         let Settings { params, fixed } = settings(section).map_err(unplanned)?;
         let refused = |problem: Diagnostic| Fault::new(problem.message);
+        if let Some(speech) = self.speech(section, &params) {
+            // What keeps it from being used was found by `plan`.
+            let found = self.plan_speech(section, &params, &speech);
+            if let Err(Unread::Absent(why)) = found {
+                return Ok(Arc::new(AbsentModel { why }));
+            }
+            let model = self.load_speech(section, &speech)?;
+            return Ok(match self.cache(section, &params).map_err(refused)? {
+                Some(cache) => Arc::new(model.cached(cache)),
+                None => Arc::new(model),
+            });
+        }
         let service = match self.load(section, &params, fixed) {
             Ok(service) => service,
             Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {

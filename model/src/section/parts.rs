@@ -11,7 +11,8 @@ use crate::{
     sidecar::{Promise, Sidecar},
 };
 
-pub(super) const FILE: Param<&str> = Param::optional("file", "The model: an ONNX file.");
+pub(super) const FILE: Param<&str> =
+    Param::optional("file", "The model: an ONNX file, or a Whisper model in ggml format.");
 pub(super) const SEGMENTS: Param<&[&str]> = Param::optional(
     "segments",
     "Instead of `file`: the parts of a model that can be left early, or whole models from small to large, \

@@ -7,3 +7,4 @@ pub mod jsonl;
 pub mod null;
 mod place;
 pub mod print;
+pub mod subtitles;

@@ -90,7 +90,8 @@ impl Sink for Print {
     }
 }
 
-fn describe(text: &mut String, format: &Format, frame: &Frame) {
+/// What a frame says, for people.
+pub(super) fn describe(text: &mut String, format: &Format, frame: &Frame) {
     match format {
         Format::Event(format) => {
             let event = EventReader::new(format, frame);

@@ -1,0 +1,132 @@
+//! Models of speech: sections whose file is one of Whisper, told by how it begins.
+
+use std::{io::Read, sync::Arc};
+
+use engine::{Code, Diagnostic, Diagnostics, Fault, Params, SectionSpec};
+
+use crate::transcription::{
+    Cascade, Decoder, Pool, SpeechModel,
+    model_file::{ModelFile, memory_free},
+};
+
+use super::{
+    CACHE, ModelServices, OPTIONAL,
+    load::Unread,
+    parts::{FILE, Paths, SEGMENTS, THRESHOLDS},
+};
+
+/// What counts for a model of speech.
+const PARAMS: [&str; 5] =
+    [FILE.name(), SEGMENTS.name(), THRESHOLDS.name(), CACHE.name(), OPTIONAL.name()];
+
+/// The files of a model of speech, from small to large.
+pub(super) struct Speech {
+    paths: Vec<String>,
+    thresholds: Vec<f64>,
+}
+
+impl ModelServices {
+    /// The files, if the first of them is a model of speech.
+    pub(super) fn speech(&self, section: &SectionSpec, params: &Params) -> Option<Speech> {
+        let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
+        let paths = Paths::of(section, params, self.graph_file.as_deref()).ok()?.segments;
+        let mut head = Vec::new();
+        self.files.open(paths.first()?).ok()?.take(4).read_to_end(&mut head).ok()?;
+        // Without thresholds only the last one answers.
+        let thresholds = thresholds.unwrap_or_else(|| vec![1.0; paths.len() - 1]);
+        ModelFile::is_one(&head).then_some(Speech { paths, thresholds })
+    }
+
+    /// What identifies it.
+    pub(super) fn plan_speech(
+        &self,
+        section: &SectionSpec,
+        params: &Params,
+        speech: &Speech,
+    ) -> Result<String, Unread> {
+        let named = |problem: Diagnostic| problem.of(format!("model `{}`", section.name.value));
+        let mut problems = Vec::new();
+        for (key, _) in section.params.iter().filter(|(key, _)| !PARAMS.contains(&&*key.value)) {
+            let message = format!("`{}` means nothing to a model of speech", key.value);
+            let problem = Diagnostic::error(Code::NoEffect, message).at(&key.place);
+            let all = PARAMS.map(|name| format!("`{name}`")).join(", ");
+            problems.push(named(problem.hint(format!("leave it out; what counts is {all}"))));
+        }
+        let written = if speech.paths.len() > 1 { SEGMENTS.name() } else { FILE.name() };
+        let place = section.param(written).and_then(|file| file.place.clone());
+        let bad = |message: String, hint: &str| {
+            named(Diagnostic::error(Code::BadFile, message).at(&place).hint(hint.to_owned()))
+        };
+        let (mut contents, mut bytes) = (Vec::new(), 0_u64);
+        let states = self.speech_pool().threads();
+        for path in &speech.paths {
+            let hint = "name a Whisper model in ggml format, such as ggml-tiny.bin, and load it anew if it is not whole";
+            let opened = self.files.open(path).map_err(|error| error.to_string());
+            match opened.and_then(ModelFile::read) {
+                Ok(file) => {
+                    bytes = bytes.saturating_add(file.memory(states));
+                    contents.push(file.content);
+                }
+                Err(why) => {
+                    problems.push(bad(format!("`{path}` is no model of speech: {why}"), hint));
+                }
+            }
+        }
+        if let Some(free) = memory_free().filter(|free| bytes > *free) {
+            let message = format!(
+                "the model needs {} MB of memory with {states} threads, and {} MB are free",
+                bytes >> 20,
+                free >> 20
+            );
+            problems.push(bad(
+                message,
+                "take a smaller model, such as ggml-tiny.bin or a quantised one",
+            ));
+        }
+        if cfg!(not(feature = "whisper")) && problems.is_empty() {
+            let message = "this program was built without what runs models of speech";
+            let hint = "build it with `--features whisper`, which needs cmake and a C++ compiler; or write \
+                        `optional = true`";
+            problems.push(bad(message.to_owned(), hint));
+        }
+        match problems.first() {
+            None => Ok(format!("speech {contents:x?} {:?}", speech.thresholds)),
+            Some(first) if params.read(&OPTIONAL)? => Err(Unread::Absent(first.message.clone())),
+            Some(_) => Err(Diagnostics(problems).into()),
+        }
+    }
+
+    /// The threads of all models of speech.
+    fn speech_pool(&self) -> Pool {
+        self.speech.get_or_init(Pool::of_machine).clone()
+    }
+
+    /// Loads it.
+    pub(super) fn load_speech(
+        &self,
+        section: &SectionSpec,
+        speech: &Speech,
+    ) -> Result<SpeechModel, Fault> {
+        let load = |path: &String| {
+            let file = self.files.open(path).map_err(|error| Fault::io("cannot open it", error))?;
+            let content = ModelFile::read(file).map_err(Fault::data)?.content;
+            let stem = std::path::Path::new(path).file_stem().unwrap_or_default();
+            decoder(&stem.to_string_lossy(), path, content)
+        };
+        let models = speech.paths.iter().map(load).collect::<Result<Vec<_>, Fault>>()?;
+        let _ = section;
+        let cascade = Cascade::new(models, speech.thresholds.clone())?;
+        Ok(SpeechModel::new(cascade, self.speech_pool()))
+    }
+}
+
+#[cfg(feature = "whisper")]
+fn decoder(name: &str, path: &str, content: u64) -> Result<Arc<dyn Decoder>, Fault> {
+    let model = crate::whisper::Whisper::load(name, std::path::Path::new(path), content)?;
+    Ok(Arc::new(model))
+}
+
+#[cfg(not(feature = "whisper"))]
+fn decoder(_: &str, _: &str, _: u64) -> Result<Arc<dyn Decoder>, Fault> {
+    Err(Fault::new("this program was built without what runs models of speech"))
+}

@@ -1,0 +1,113 @@
+//! [`Cascade`]: models of speech from small to large: what the small one is not sure of, the next one hears.
+
+use std::sync::Arc;
+
+use engine::Fault;
+
+use super::{
+    decoder::{Decoder, Task},
+    hypothesis::Hypothesis,
+    pool::States,
+};
+
+/// Models from small to large, and how sure each but the last must be.
+pub struct Cascade {
+    models: Vec<Arc<dyn Decoder>>,
+    thresholds: Vec<f64>,
+}
+
+impl Cascade {
+    /// These models; one threshold, 0 to 1, for each but the last.
+    ///
+    /// # Errors
+    /// If there is no model, or the thresholds do not fit.
+    pub fn new(models: Vec<Arc<dyn Decoder>>, thresholds: Vec<f64>) -> Result<Self, Fault> {
+        if models.is_empty() || thresholds.len() + 1 != models.len() {
+            let (models, thresholds) = (models.len(), thresholds.len());
+            return Err(Fault::data(format!("{thresholds} thresholds for {models} models")));
+        }
+        Ok(Self { models, thresholds })
+    }
+
+    /// One model alone.
+    pub fn single(model: Arc<dyn Decoder>) -> Self {
+        Self { models: vec![model], thresholds: Vec::new() }
+    }
+
+    /// The names of its models, from small to large.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(|model| model.name())
+    }
+
+    /// What tells it from others.
+    pub fn identity(&self) -> String {
+        let models: Vec<u64> = self.models.iter().map(|model| model.content()).collect();
+        format!("{models:x?} {:?}", self.thresholds)
+    }
+
+    /// Has a piece understood by the first model that is sure enough; a partial by the first alone.
+    pub(super) fn decode(
+        &self,
+        states: &mut States,
+        task: &Task,
+        is_partial: bool,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Option<Hypothesis>, Fault> {
+        let mut task = task.clone();
+        for (number, model) in self.models.iter().enumerate() {
+            let name = (model.name().to_owned(), model.content());
+            let state = match states.entry(name) {
+                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(model.open()?),
+            };
+            let Some(said) = state.decode(&task, stops)? else { return Ok(None) };
+            let is_sure = self
+                .thresholds
+                .get(number)
+                .is_none_or(|&threshold| said.confidence >= threshold && !said.looped);
+            if is_sure || is_partial {
+                return Ok(Some(said));
+            }
+            if task.way.language.is_none() && !said.language.is_empty() {
+                // Found out once.
+                task.way.language = Some(said.language.as_str().into());
+            }
+        }
+        unreachable!("the last model is always sure enough")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::{
+        decoder::Way,
+        mock::{MockDecoder, hypothesis},
+    };
+
+    fn model(name: &'static str, probability: f64) -> Arc<MockDecoder> {
+        Arc::new(MockDecoder::new(name, move |_| Ok(hypothesis("well", 0.5, probability))))
+    }
+
+    fn task() -> Task {
+        Task { audio: vec![0.0; 16_000].into(), prompt: "".into(), way: Way::default() }
+    }
+
+    #[test]
+    fn what_one_is_not_sure_of_the_next_one_hears() {
+        let models = [model("tiny", 0.5), model("base", 0.8), model("small", 0.1)];
+        let all: Vec<Arc<dyn Decoder>> = models.iter().map(|model| model.clone() as _).collect();
+        let cascade =
+            |thresholds: [f64; 2]| Cascade::new(all.clone(), thresholds.to_vec()).unwrap();
+        let said = |cascade: &Cascade, is_partial| {
+            let mut states = States::new();
+            cascade.decode(&mut states, &task(), is_partial, &|| false).unwrap().unwrap().model
+        };
+        assert_eq!(said(&cascade([0.4, 0.9]), false), "tiny");
+        assert_eq!(said(&cascade([0.6, 0.7]), false), "base");
+        assert_eq!(said(&cascade([0.6, 0.9]), false), "small");
+        assert_eq!(said(&cascade([0.6, 0.9]), true), "tiny", "a partial");
+        assert!(Cascade::new(all, vec![0.5]).is_err());
+        assert!(Cascade::new(Vec::new(), Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,741 @@
+//! [`Listener`]: from audio and turns to questions and what is told: the body of the kind `transcribe`, without the
+//! graph around it.
+//!
+//! | turn | what is done |
+//! |---|---|
+//! | start | audio is kept from then on, with what lies in front |
+//! | goes on | every `step` a partial, unless one is under way; what two in a row begin with is stable |
+//! | speculate | the final is begun, for nobody yet |
+//! | resume | it is stopped |
+//! | end | it is told, at once if it is done; without it the audio is understood now |
+//!
+//! Without turns the audio is heard in windows, one after the other.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
+
+use engine::{Answer, Reply};
+
+use crate::cache::Cache;
+
+use smallvec::SmallVec;
+
+use super::{
+    budget::step_s,
+    cascade::Cascade,
+    decoder::{RATE_HZ, Task, Way},
+    hypothesis::{Hypothesis, Word},
+    pool::{Outcome, Pool, Ticket},
+    queue::Class,
+    transcript::{Told, Transcript, WINDOW_S},
+};
+
+/// How a listener is to be.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// How audio is understood.
+    pub way: Way,
+    /// Words to be expected, told to the model in front of every turn.
+    pub prompt: Arc<str>,
+    /// New audio from one partial to the next, in seconds; none without.
+    pub step_s: Option<f64>,
+    /// Whether finals are begun before the end of a turn is certain.
+    pub speculates: bool,
+    /// Audio behind the end of a turn that is heard, too, in seconds.
+    pub tail_s: f64,
+    /// Longest turn, in seconds; then it is told and goes on as another part.
+    pub turn_max_s: f64,
+    /// Whether somebody tells the turns.
+    pub has_turns: bool,
+}
+
+impl Default for Manner {
+    /// Turns of up to a minute with partials every second, and finals begun early.
+    fn default() -> Self {
+        Self {
+            way: Way::default(),
+            prompt: "".into(),
+            step_s: Some(1.0),
+            speculates: true,
+            tail_s: 0.1,
+            turn_max_s: 60.0,
+            has_turns: true,
+        }
+    }
+}
+
+/// What happens to a turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event {
+    /// It began then, in seconds.
+    Start(f64),
+    /// It may have ended then.
+    Speculate(f64),
+    /// It has not.
+    Resume,
+    /// It has ended then.
+    End(f64),
+}
+
+/// What is told about a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct News {
+    /// Whether the turn is over.
+    pub is_final: bool,
+    /// Its number.
+    pub turn: i64,
+    /// Its first moment, in seconds.
+    pub start_s: f64,
+    /// Its last moment so far.
+    pub end_s: f64,
+    /// What was said.
+    pub told: Told,
+    /// The final was begun before the end was certain.
+    pub is_early: bool,
+}
+
+/// Makes answers of what is told.
+pub type Says = Arc<dyn Fn(&[News]) -> Answer + Send + Sync>;
+
+/// Whom a listener asks.
+#[derive(Clone)]
+pub struct Asks {
+    /// The threads.
+    pub pool: Pool,
+    /// The models.
+    pub cascade: Arc<Cascade>,
+    /// Where answers are kept.
+    pub cache: Option<Arc<Cache>>,
+    /// Makes answers.
+    pub says: Says,
+}
+
+/// Seconds of audio that are kept while nobody speaks: a turn may begin so much before it is told.
+const LEAD_S: f64 = 3.0;
+/// The shortest audio that is worth a partial.
+const PARTIAL_MIN_S: f64 = 1.0;
+/// Silence that stands for missing audio, at most.
+const FILL_S: f64 = 2.0;
+/// Audio within which the times of frames may be off.
+const SLACK_S: f64 = 0.02;
+
+/// Audio, and when it begins, in seconds.
+type Piece = (Arc<[f32]>, f64);
+
+/// Something to ask.
+#[must_use]
+pub struct Question {
+    what: What,
+    turn: Arc<Turn>,
+    /// The audio and where it begins; in windows it is taken when it is asked about.
+    audio: Option<Piece>,
+    end_s: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Partial,
+    /// With the number of the try.
+    Speculation(u64),
+    Final,
+    /// The audio up to a sample; the last one.
+    Window(i64, bool),
+}
+
+/// A turn, as the listener and the workers see it.
+pub struct Turn {
+    /// Its number; of windows that of the next one told.
+    number: Arc<AtomicI64>,
+    start_s: f64,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    transcript: Transcript,
+    partial: Option<Ticket>,
+    /// What the last partial took, in seconds.
+    cost_s: f64,
+    tries: u64,
+    early: Early,
+    /// The turn may have ended: partials would add nothing.
+    pauses: bool,
+}
+
+/// A final that was begun before the end was certain.
+#[derive(Default)]
+enum Early {
+    #[default]
+    None,
+    /// It runs; once the turn has ended somebody waits for it.
+    Runs(Ticket, Option<(Reply, f64)>),
+    /// It is there, about audio from then on.
+    Done(Box<Hypothesis>, f64),
+}
+
+/// Hears audio and turns.
+pub struct Listener {
+    manner: Manner,
+    asks: Asks,
+    /// Audio from the sample `from` on.
+    audio: Vec<f32>,
+    from: i64,
+    turn: Option<Arc<Turn>>,
+    /// The sample behind which a partial is due.
+    next: i64,
+}
+
+fn samples(seconds: f64) -> i64 {
+    (seconds * f64::from(RATE_HZ)).round() as i64
+}
+
+fn seconds(samples: i64) -> f64 {
+    samples as f64 / f64::from(RATE_HZ)
+}
+
+impl Turn {
+    fn new(number: i64, start_s: f64, from_s: f64) -> Arc<Self> {
+        let mut shared = Shared::default();
+        shared.transcript.skip_to(from_s);
+        let number = Arc::new(number.into());
+        Arc::new(Self { number, start_s, shared: Mutex::new(shared) })
+    }
+
+    /// The same turn, or row of windows, from then on, of which nothing was heard yet.
+    fn anew(&self, from_s: f64) -> Arc<Self> {
+        let mut shared = Shared::default();
+        shared.transcript.skip_to(from_s);
+        let number = self.number.clone();
+        Arc::new(Self { number, start_s: from_s, shared: Mutex::new(shared) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn news(&self, is_final: bool, end_s: f64, told: Told) -> News {
+        let (turn, start_s) = (self.number.load(Ordering::Relaxed), self.start_s);
+        News { is_final, turn, start_s, end_s, told, is_early: false }
+    }
+}
+
+impl Question {
+    /// Up to when it hears, in seconds.
+    pub const fn end_s(&self) -> f64 {
+        self.end_s
+    }
+}
+
+impl Listener {
+    /// Nothing heard yet.
+    pub const fn new(manner: Manner, asks: Asks) -> Self {
+        Self { manner, asks, audio: Vec::new(), from: 0, turn: None, next: 0 }
+    }
+
+    /// Most questions open at once: windows follow from each other.
+    pub const fn in_flight(&self) -> usize {
+        if self.manner.has_turns { 64 } else { 1 }
+    }
+
+    fn to(&self) -> i64 {
+        self.from + self.audio.len() as i64
+    }
+
+    /// Audio that begins at `time_s`. Numbers that are none are silence.
+    pub fn hear(&mut self, time_s: f64, heard: &[f32]) -> SmallVec<[Question; 2]> {
+        let mut questions = SmallVec::new();
+        questions.extend(self.meet(time_s));
+        self.audio.extend(heard.iter().map(|x| if x.is_finite() { *x } else { 0.0 }));
+        if self.manner.has_turns {
+            questions.extend(self.hear_turn());
+        } else {
+            questions.extend(self.hear_windows());
+        }
+        questions
+    }
+
+    fn hear_turn(&mut self) -> Option<Question> {
+        let to = self.to();
+        let Some(turn) = self.turn.clone() else {
+            self.keep_from(to - samples(LEAD_S));
+            return None;
+        };
+        let (from, cost_s, pauses) = {
+            let shared = turn.lock();
+            (samples(shared.transcript.from_s()), shared.cost_s, shared.pauses)
+        };
+        self.keep_from(from);
+        let most = from + samples(self.manner.turn_max_s);
+        if to >= most {
+            let (audio, end_s) = (Some(self.piece(from, most)), seconds(most));
+            self.turn = Some(turn.anew(end_s));
+            return Some(Question { what: What::Final, turn, audio, end_s });
+        }
+        let step = self.manner.step_s?;
+        let at = self.next.max(from + samples(PARTIAL_MIN_S));
+        if pauses || to < at {
+            return None;
+        }
+        let audio = Some(self.piece(from, at));
+        self.next = at + samples(step_s(step, cost_s));
+        if self.next <= to {
+            // So long a frame has several in it: one is enough.
+            self.next = to + samples(step);
+        }
+        Some(Question { what: What::Partial, turn, audio, end_s: seconds(at) })
+    }
+
+    /// Where audio is missing, silence stands for up to 2 s of it; longer gaps end what was heard before.
+    fn meet(&mut self, time_s: f64) -> Option<Question> {
+        let at = samples(time_s);
+        let missing = at - self.to();
+        if self.audio.is_empty() && self.turn.is_none() {
+            self.from = at.max(self.from);
+            return None;
+        }
+        if missing < -samples(SLACK_S) {
+            // The device counts faster than the time line.
+            self.from += missing;
+            return None;
+        }
+        if missing <= samples(SLACK_S) {
+            return None;
+        }
+        if missing <= samples(FILL_S) {
+            self.audio.resize(self.audio.len() + missing as usize, 0.0);
+            return None;
+        }
+        let turn = self.turn.clone();
+        let question = self.end();
+        self.audio.clear();
+        self.from = at;
+        self.next = at + samples(self.manner.step_s.unwrap_or(WINDOW_S));
+        self.turn = turn.map(|turn| turn.anew(time_s));
+        question
+    }
+
+    fn keep_from(&mut self, sample: i64) {
+        let gone = (sample - self.from).clamp(0, self.audio.len() as i64);
+        // Moved now and then, not with every frame.
+        if gone as usize > self.audio.len() / 2 || gone > samples(LEAD_S) {
+            self.audio.drain(..gone as usize);
+            self.from += gone;
+        }
+    }
+
+    /// A copy of the audio between two samples, and where it begins.
+    fn piece(&self, from: i64, to: i64) -> Piece {
+        let inside = |sample: i64| (sample - self.from).clamp(0, self.audio.len() as i64) as usize;
+        let (first, last) = (inside(from), inside(to));
+        let piece = self.audio[first..last.max(first)].into();
+        (piece, seconds(self.from + first as i64))
+    }
+
+    /// Something has happened to the turn of that number.
+    pub fn tell(&mut self, turn: i64, event: Event) -> Option<Question> {
+        match event {
+            Event::Start(at_s) => {
+                let unfinished = self.finish(seconds(self.to()));
+                let from_s = at_s.max(seconds(self.from));
+                self.turn = Some(Turn::new(turn, at_s, from_s));
+                self.next = samples(from_s) + samples(self.manner.step_s.unwrap_or(0.0));
+                unfinished
+            }
+            Event::Speculate(end_s) => {
+                let turn = self.turn.clone().filter(|_| self.manner.speculates)?;
+                let number = {
+                    let mut shared = turn.lock();
+                    shared.tries += 1;
+                    shared.pauses = true;
+                    // The final hears all that it would have heard.
+                    shared.give_up_partial();
+                    shared.tries
+                };
+                let audio = Some(self.up_to(&turn, end_s));
+                Some(Question { what: What::Speculation(number), turn, audio, end_s })
+            }
+            Event::Resume => {
+                let turn = self.turn.as_ref()?;
+                let mut shared = turn.lock();
+                // One that was not asked yet is not asked any more.
+                shared.tries += 1;
+                shared.pauses = false;
+                shared.give_up_early();
+                None
+            }
+            Event::End(end_s) => self.finish(end_s),
+        }
+    }
+
+    /// The audio of a turn that ended then.
+    fn up_to(&self, turn: &Turn, end_s: f64) -> Piece {
+        let from_s = turn.lock().transcript.from_s();
+        self.piece(samples(from_s), samples(end_s + self.manner.tail_s))
+    }
+
+    fn finish(&mut self, end_s: f64) -> Option<Question> {
+        let turn = self.turn.take()?;
+        let audio = Some(self.up_to(&turn, end_s));
+        Some(Question { what: What::Final, turn, audio, end_s })
+    }
+
+    /// There will be no more audio.
+    pub fn end(&mut self) -> Option<Question> {
+        if self.manner.has_turns {
+            return self.finish(seconds(self.to()));
+        }
+        let (to, turn) = (self.to(), self.windows());
+        // Its audio goes with it: more may follow behind a gap.
+        let from = self.from;
+        (to > from).then(|| Question {
+            what: What::Window(to, true),
+            turn,
+            audio: Some(self.piece(from, to)),
+            end_s: seconds(to),
+        })
+    }
+
+    fn windows(&mut self) -> Arc<Turn> {
+        let from_s = seconds(self.from);
+        self.turn.get_or_insert_with(|| Turn::new(0, from_s, from_s)).clone()
+    }
+
+    fn hear_windows(&mut self) -> Option<Question> {
+        let turn = self.windows();
+        let to = self.to();
+        if self.next == 0 {
+            self.next = self.from + samples(self.manner.step_s.unwrap_or(WINDOW_S));
+        }
+        if to < self.next {
+            return None;
+        }
+        let to = self.next;
+        self.next = to + samples(self.manner.step_s.unwrap_or(WINDOW_S / 2.0));
+        let what = What::Window(to, false);
+        Some(Question { what, turn, audio: None, end_s: seconds(to) })
+    }
+
+    /// Asks. Must not wait.
+    pub fn ask(&mut self, question: Question, reply: Reply) {
+        let Question { what, turn, audio, end_s } = question;
+        match what {
+            What::Partial => self.ask_partial(turn, audio.unwrap_or_default(), end_s, reply),
+            What::Speculation(number) => {
+                self.speculate(&turn, number, audio.unwrap_or_default());
+                reply.answer(Answer::nothing());
+            }
+            What::Final => self.ask_final(turn, audio.unwrap_or_default(), end_s, reply),
+            What::Window(to, is_last) => self.ask_window(turn, to, (is_last, audio), reply),
+        }
+    }
+
+    fn task(&self, turn: &Shared, audio: Arc<[f32]>, offset_s: f64) -> Task {
+        let before = turn.transcript.prompt(offset_s);
+        let prompt = match (self.manner.prompt.trim(), before.as_str()) {
+            (expected, "") => expected.into(),
+            ("", before) => before.into(),
+            (expected, before) => format!("{expected} {before}").into(),
+        };
+        let mut way = self.manner.way.clone();
+        if way.language.is_none() {
+            way.language = turn.transcript.language().map(Into::into);
+        }
+        Task { audio, prompt, way }
+    }
+
+    fn submit(
+        &self,
+        task: Task,
+        class: Class,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Ticket {
+        let Asks { pool, cascade, cache, .. } = &self.asks;
+        pool.submit(cascade, cache.as_ref(), task, class, done)
+    }
+
+    fn ask_partial(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
+        let mut shared = turn.lock();
+        if shared.partial.is_some() {
+            // It falls behind: the next one hears all of it.
+            return reply.answer(Answer::nothing());
+        }
+        let (audio, offset_s) = audio;
+        let len_s = seconds(audio.len() as i64);
+        let task = self.task(&shared, audio, offset_s);
+        let (own, says) = (turn.clone(), self.asks.says.clone());
+        let guard = Guarded::new(reply);
+        let ticket = self.submit(task, Class::Partial, move |outcome| {
+            let Some(reply) = guard.open() else { return };
+            let mut shared = own.lock();
+            shared.partial = None;
+            match outcome {
+                Outcome::Said(said) => {
+                    shared.cost_s = said.cost_s;
+                    let told = shared.transcript.partial(&said, offset_s);
+                    if let Some(at_s) = shared.transcript.cut_at(&said, offset_s, len_s) {
+                        shared.transcript.skip_to(at_s);
+                    }
+                    drop(shared);
+                    reply.answer(says(&[own.news(false, end_s, told)]));
+                }
+                Outcome::Dropped => reply.answer(Answer::nothing()),
+                Outcome::Failed(fault) => reply.fail(fault),
+            }
+        });
+        shared.partial = Some(ticket);
+    }
+
+    fn speculate(&self, turn: &Arc<Turn>, number: u64, audio: Piece) {
+        let mut shared = turn.lock();
+        if shared.tries != number {
+            return;
+        }
+        shared.give_up_early();
+        let (audio, offset_s) = audio;
+        let task = self.task(&shared, audio, offset_s);
+        let (own, says) = (turn.clone(), self.asks.says.clone());
+        let done = move |outcome| {
+            let mut shared = own.lock();
+            if shared.tries != number {
+                return;
+            }
+            let Early::Runs(_, waits) = std::mem::take(&mut shared.early) else { return };
+            match (outcome, waits) {
+                (Outcome::Said(said), None) => shared.early = Early::Done(Box::new(said), offset_s),
+                (outcome, Some((reply, end_s))) => {
+                    conclude(&own, &mut shared, outcome, (offset_s, end_s, true), &says, reply);
+                }
+                // It is asked again when the turn ends.
+                (Outcome::Failed(_) | Outcome::Dropped, None) => {}
+            }
+        };
+        // Known answers come before `submit` returns, and want the turn.
+        let gate = Gate::new(done);
+        let passed = gate.clone();
+        let ticket = self.submit(task, Class::Speculation, move |outcome| passed.pass(outcome));
+        shared.early = Early::Runs(ticket, None);
+        drop(shared);
+        gate.open();
+    }
+
+    fn ask_final(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
+        let mut shared = turn.lock();
+        shared.give_up_partial();
+        match std::mem::take(&mut shared.early) {
+            Early::Done(said, offset_s) => {
+                let outcome = Outcome::Said(*said);
+                let how = (offset_s, end_s, true);
+                return conclude(&turn, &mut shared, outcome, how, &self.asks.says, reply);
+            }
+            Early::Runs(ticket, _) => {
+                shared.early = Early::Runs(ticket.clone(), Some((reply, end_s)));
+                drop(shared);
+                return ticket.promote();
+            }
+            Early::None => {}
+        }
+        let (audio, offset_s) = audio;
+        if audio.is_empty() {
+            let told = shared.transcript.give_up();
+            return reply.answer((self.asks.says)(&[turn.news(true, end_s, told)]));
+        }
+        let task = self.task(&shared, audio, offset_s);
+        drop(shared);
+        let says = self.asks.says.clone();
+        self.submit(task, Class::Final, move |outcome| {
+            let mut shared = turn.lock();
+            conclude(&turn, &mut shared, outcome, (offset_s, end_s, false), &says, reply);
+        });
+    }
+
+    fn ask_window(
+        &mut self,
+        turn: Arc<Turn>,
+        to: i64,
+        (is_last, own): (bool, Option<Piece>),
+        reply: Reply,
+    ) {
+        let from_s = turn.lock().transcript.from_s();
+        let from = samples(from_s);
+        if own.is_none() {
+            let gone = (from - self.from).clamp(0, self.audio.len() as i64);
+            self.audio.drain(..gone as usize);
+            self.from += gone;
+        }
+        let has_partials = self.manner.step_s.is_some();
+        // A window that is not full yet waits, where no partial is due.
+        if !is_last && !has_partials && seconds(to - from) < WINDOW_S / 2.0 {
+            return reply.answer(Answer::nothing());
+        }
+        let (audio, offset_s) = match own {
+            Some((audio, begins_s)) => {
+                let known = samples(from_s - begins_s).clamp(0, audio.len() as i64);
+                (audio[known as usize..].into(), begins_s + seconds(known))
+            }
+            None => self.piece(from, to),
+        };
+        if audio.is_empty() {
+            return reply.answer(Answer::nothing());
+        }
+        let len_s = seconds(audio.len() as i64);
+        let task = self.task(&turn.lock(), audio, offset_s);
+        let says = self.asks.says.clone();
+        self.submit(task, Class::Final, move |outcome| {
+            let mut shared = turn.lock();
+            let said = match outcome {
+                Outcome::Said(said) => said,
+                Outcome::Dropped => return reply.answer(Answer::nothing()),
+                Outcome::Failed(fault) => return reply.fail(fault),
+            };
+            let end_s = offset_s + len_s;
+            let (mut news, mut words) = (Vec::new(), Vec::new());
+            let cut_s = if is_last {
+                words = shared.transcript.last(&said, offset_s).words;
+                Some(f64::INFINITY)
+            } else if has_partials {
+                let told = shared.transcript.partial(&said, offset_s);
+                if told.text != told.stable || !told.words.is_empty() {
+                    let start_s = shared.transcript.from_s();
+                    news.push(News { start_s, ..turn.news(false, end_s, told) });
+                }
+                let cut = shared.transcript.cut_at(&said, offset_s, len_s);
+                // Nothing is agreed about, as in silence: it is as it was heard last.
+                cut.or_else(|| {
+                    (len_s > WINDOW_S).then(|| {
+                        words = shared.transcript.give_up().words;
+                        end_s
+                    })
+                })
+            } else {
+                // All but the last segment, which may go on.
+                let ends = &said.segment_ends_s;
+                let until_s = match ends.len() {
+                    0 | 1 => len_s,
+                    count => ends[count - 2].min(len_s),
+                };
+                let mut known = said.clone();
+                known.words.retain(|word: &Word| word.start_s < until_s);
+                words = shared.transcript.last(&known, offset_s).words;
+                Some(offset_s + until_s)
+            };
+            if let Some(at_s) = cut_s {
+                let told = shared.transcript.cut(at_s);
+                shared.transcript.skip_to(at_s.min(end_s));
+                if let Some((start_s, end_s)) = told.span_s {
+                    let told = Told { words, ..told };
+                    news.push(News { start_s, ..turn.news(true, end_s, told) });
+                    turn.number.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            drop(shared);
+            reply.answer(says(&news));
+        });
+    }
+}
+
+impl Drop for Listener {
+    /// Nobody hears what was begun for nobody yet.
+    fn drop(&mut self) {
+        if let Some(turn) = &self.turn {
+            let mut shared = turn.lock();
+            shared.tries += 1;
+            shared.give_up_early();
+            shared.give_up_partial();
+        }
+    }
+}
+
+impl Shared {
+    fn give_up_early(&mut self) {
+        if let Early::Runs(ticket, _) = std::mem::take(&mut self.early) {
+            ticket.cancel();
+        }
+    }
+
+    fn give_up_partial(&mut self) {
+        if let Some(ticket) = self.partial.take() {
+            ticket.cancel();
+        }
+    }
+}
+
+/// The turn is over: tells what was understood of it.
+fn conclude(
+    turn: &Turn,
+    shared: &mut Shared,
+    outcome: Outcome,
+    (offset_s, end_s, is_early): (f64, f64, bool),
+    says: &Says,
+    reply: Reply,
+) {
+    let told = match outcome {
+        Outcome::Said(said) => shared.transcript.last(&said, offset_s),
+        // What was heard before stands.
+        Outcome::Dropped => shared.transcript.give_up(),
+        Outcome::Failed(fault) => return reply.fail(fault),
+    };
+    reply.answer(says(&[News { is_early, ..turn.news(true, end_s, told) }]));
+}
+
+/// A reply that is answered with nothing where nobody answers: partials that were given up.
+struct Guarded(Option<Reply>);
+
+impl Guarded {
+    const fn new(reply: Reply) -> Self {
+        Self(Some(reply))
+    }
+
+    fn open(mut self) -> Option<Reply> {
+        self.0.take()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take() {
+            reply.answer(Answer::nothing());
+        }
+    }
+}
+
+/// Holds an outcome back until it is opened.
+struct Gate<F>(Mutex<(bool, Option<Outcome>, Option<F>)>);
+
+impl<F: FnOnce(Outcome)> Gate<F> {
+    fn new(done: F) -> Arc<Self> {
+        Arc::new(Self(Mutex::new((false, None, Some(done)))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (bool, Option<Outcome>, Option<F>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pass(&self, outcome: Outcome) {
+        let mut inner = self.lock();
+        if !inner.0 {
+            inner.1 = Some(outcome);
+            return;
+        }
+        let done = inner.2.take();
+        drop(inner);
+        if let Some(done) = done {
+            done(outcome);
+        }
+    }
+
+    fn open(&self) {
+        let mut inner = self.lock();
+        inner.0 = true;
+        let Some(outcome) = inner.1.take() else { return };
+        let done = inner.2.take();
+        drop(inner);
+        if let Some(done) = done {
+            done(outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! What a ggml file of Whisper says of itself, read before whisper.cpp is let near it: that trusts what it reads.
+//!
+//! | part | content, little-endian |
+//! |---|---|
+//! | magic | `0x67676d6c` |
+//! | sizes | eleven i32: vocabulary, audio and text dimensions, mel bands, type of the weights |
+//! | mel filters | i32 bands, i32 bins, that many f32 |
+//! | vocabulary | i32 count, then i32 length and bytes each |
+//! | weights | i32 dimensions, i32 length of the name, i32 type; lengths; name; data: up to the end |
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// What every such file begins with.
+pub const MAGIC: [u8; 4] = 0x6767_6d6c_u32.to_le_bytes();
+
+/// Names of the sizes, in the order of the file, and the largest that make sense.
+const SIZES: [(&str, i32, i32); 11] = [
+    ("n_vocab", 1, 200_000),
+    ("n_audio_ctx", 64, 1_500),
+    ("n_audio_state", 1, 8_192),
+    ("n_audio_head", 1, 256),
+    ("n_audio_layer", 1, 256),
+    ("n_text_ctx", 8, 4_096),
+    ("n_text_state", 1, 8_192),
+    ("n_text_head", 1, 256),
+    ("n_text_layer", 1, 256),
+    ("n_mels", 1, 256),
+    ("ftype", 0, 10_000),
+];
+const BLOCKS: &[(i32, u64, u64)] = &[
+    // Type, numbers in a block, bytes of a block.
+    (0, 1, 4),
+    (1, 1, 2),
+    (2, 32, 18),
+    (3, 32, 20),
+    (6, 32, 22),
+    (7, 32, 24),
+    (8, 32, 34),
+    (10, 256, 84),
+    (11, 256, 110),
+    (12, 256, 144),
+    (13, 256, 176),
+    (14, 256, 210),
+];
+
+/// A model, as its file describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFile {
+    /// The sizes in the order of the file.
+    sizes: [i32; 11],
+    /// Length of the file in bytes.
+    pub bytes: u64,
+    /// How many weights there are; none in files that are for tests alone.
+    pub tensors: usize,
+    /// Hash of all of it.
+    pub content: u64,
+}
+
+impl ModelFile {
+    /// Whether a file that begins like this is a ggml model.
+    pub fn is_one(head: &[u8]) -> bool {
+        head.starts_with(&MAGIC)
+    }
+
+    /// Bytes that one decoding takes beside the weights, about: the states that whisper.cpp allocates, by which a
+    /// tiny model's are 146 MB and a base one's 169 MB.
+    pub fn state_bytes(&self) -> u64 {
+        let [vocab, audio_ctx, audio_state, _, _, text_ctx, text_state, _, text_layer, ..] =
+            self.sizes.map(|size| size as u64);
+        let pair = 2 * 2;
+        let cross = pair * text_layer * audio_ctx * text_state;
+        let own = 3 * pair * text_layer * text_ctx * text_state;
+        let encoder = 4 * audio_ctx * (6 * audio_state + audio_ctx);
+        let logits = 4 * text_ctx * vocab;
+        cross + own + encoder + logits
+    }
+
+    /// Bytes of memory for the model with so many states.
+    pub fn memory(&self, states: usize) -> u64 {
+        self.bytes + states as u64 * self.state_bytes()
+    }
+
+    /// Reads all of a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence fragment.
+    pub fn read(file: impl Read + Seek) -> Result<Self, String> {
+        let told = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+            _ => error.to_string(),
+        };
+        let mut file = Hashed::of(file).map_err(told)?;
+        let mut magic = [0; 4];
+        file.read_exact(&mut magic).map_err(told)?;
+        if magic != MAGIC {
+            return Err("it is no ggml file".to_owned());
+        }
+        let mut sizes = [0; 11];
+        for (size, (name, least, most)) in sizes.iter_mut().zip(SIZES) {
+            *size = file.int().map_err(told)?;
+            if !(least..=most).contains(size) {
+                return Err(format!("{name} = {size}, which no speech model has"));
+            }
+        }
+        let [_, _, audio_state, audio_head, _, _, text_state, text_head, _, n_mels, _] = sizes;
+        if audio_state % audio_head != 0 || text_state % text_head != 0 {
+            return Err("its attention heads do not divide its states".to_owned());
+        }
+        let (bands, bins) = (file.int().map_err(told)?, file.int().map_err(told)?);
+        if bands != n_mels || bins != 201 {
+            return Err(format!("mel filters of {bands} bands and {bins} bins"));
+        }
+        file.skip(4 * bands as u64 * bins as u64).map_err(told)?;
+        let words = file.int().map_err(told)?;
+        if !(1..=sizes[0]).contains(&words) {
+            return Err(format!("a vocabulary of {words} words, not {}", sizes[0]));
+        }
+        for _ in 0..words {
+            let len = file.int().map_err(told)?;
+            if !(0..=4_096).contains(&len) {
+                return Err(format!("a word of {len} bytes"));
+            }
+            file.skip(len as u64).map_err(told)?;
+        }
+        let mut tensors = 0;
+        while file.left > 0 {
+            let (dimensions, name, kind) =
+                (file.int().map_err(told)?, file.int().map_err(told)?, file.int().map_err(told)?);
+            if !(1..=4).contains(&dimensions) || !(1..=256).contains(&name) {
+                return Err(format!("weights with {dimensions} dimensions"));
+            }
+            let mut numbers = 1_u64;
+            for _ in 0..dimensions {
+                let len = file.int().map_err(told)?;
+                if len < 1 {
+                    return Err(format!("weights of length {len}"));
+                }
+                numbers = numbers.checked_mul(len as u64).ok_or("weights without end")?;
+            }
+            let known = BLOCKS.iter().find(|(known, ..)| *known == kind);
+            let (_, block, bytes) =
+                known.ok_or_else(|| format!("weights of the unknown type {kind}"))?;
+            let len = numbers.div_ceil(*block).checked_mul(*bytes).ok_or("weights without end")?;
+            file.skip(name as u64).and_then(|()| file.skip(len)).map_err(told)?;
+            tensors += 1;
+        }
+        Ok(Self { sizes, bytes: file.len, tensors, content: file.hash.digest() })
+    }
+}
+
+/// A file that is hashed as it is read.
+struct Hashed<F> {
+    file: io::BufReader<F>,
+    hash: Xxh3,
+    len: u64,
+    left: u64,
+}
+
+impl<F: Read + Seek> Hashed<F> {
+    fn of(mut file: F) -> io::Result<Self> {
+        let len = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        let file = io::BufReader::with_capacity(1 << 18, file);
+        Ok(Self { file, hash: Xxh3::new(), len, left: len })
+    }
+
+    fn int(&mut self) -> io::Result<i32> {
+        let mut bytes = [0; 4];
+        self.read_exact(&mut bytes)?;
+        Ok(i32::from_le_bytes(bytes))
+    }
+
+    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact(bytes)?;
+        self.hash.update(bytes);
+        self.left = self.left.saturating_sub(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn skip(&mut self, mut len: u64) -> io::Result<()> {
+        if len > self.left {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut piece = [0; 1 << 14];
+        while len > 0 {
+            let part = len.min(piece.len() as u64) as usize;
+            self.read_exact(&mut piece[..part])?;
+            len -= part as u64;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of memory that are free on this machine, where it says so.
+pub fn memory_free() -> Option<u64> {
+    let all = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = all.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn whole() -> Vec<u8> {
+        let mut file = MAGIC.to_vec();
+        let mut int = |n: i32| file.extend(n.to_le_bytes());
+        for size in [3, 64, 8, 2, 1, 8, 8, 2, 1, 2, 1] {
+            int(size);
+        }
+        int(2);
+        int(201);
+        file.extend(vec![0; 4 * 2 * 201]);
+        file.extend(3_i32.to_le_bytes());
+        for word in ["a", "bc", ""] {
+            file.extend((word.len() as i32).to_le_bytes());
+            file.extend(word.as_bytes());
+        }
+        for n in [2, 4, 1, 8, 3] {
+            file.extend(i32::to_le_bytes(n));
+        }
+        file.extend(b"name");
+        file.extend(vec![0; 2 * 24]);
+        file
+    }
+
+    fn read(file: &[u8]) -> Result<ModelFile, String> {
+        ModelFile::read(Cursor::new(file))
+    }
+
+    #[test]
+    fn a_whole_file_is_told_by_all_its_bytes() {
+        let file = whole();
+        let known = read(&file).unwrap();
+        assert_eq!((known.tensors, known.bytes), (1, file.len() as u64));
+        let mut other = file.clone();
+        *other.last_mut().unwrap() ^= 1;
+        assert_ne!(read(&other).unwrap().content, known.content);
+    }
+
+    #[test]
+    fn whatever_is_cut_or_damaged_is_refused_or_read_to_its_end() {
+        let file = whole();
+        for len in 0..file.len() {
+            // Without any weights it is one of those for tests.
+            let is_empty = len == file.len() - 20 - 4 - 48;
+            assert_eq!(read(&file[..len]).is_ok(), is_empty, "{len}");
+        }
+        for at in 0..file.len() {
+            for bits in [0x80, 0x7f, 0xff] {
+                let mut damaged = file.clone();
+                damaged[at] ^= bits;
+                drop(read(&damaged));
+            }
+        }
+        assert!(read(b"not a model at all, but longer").unwrap_err().contains("no ggml file"));
+        let mut huge = file;
+        huge[12..16].copy_from_slice(&i32::MAX.to_le_bytes());
+        assert!(read(&huge).unwrap_err().contains("n_audio_state"));
+    }
+}

@@ -1,0 +1,396 @@
+//! [`Pool`]: the threads that understand audio, as many as the machine has processors, shared by all models of
+//! speech of a host. Each keeps its own state of every model it was asked with.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{Builder, JoinHandle},
+    time::Instant,
+};
+
+use engine::{Answer, Fault, Relay, Reply};
+
+use crate::cache::{Cache, Fit, Identity, Key, Question};
+
+use super::{
+    cascade::Cascade,
+    decoder::{Decoding, Task},
+    hypothesis::Hypothesis,
+    queue::{Class, Queue, Urgency},
+};
+
+/// What became of a piece.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was understood.
+    Said(Hypothesis),
+    /// It will not be.
+    Failed(Fault),
+    /// It gave way to something more urgent.
+    Dropped,
+}
+
+/// Threads that understand audio; they start when there is something to do, and end with the last handle.
+#[derive(Clone)]
+pub struct Pool(Arc<House>);
+
+struct House {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    count: usize,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    figures: Counters,
+}
+
+struct State {
+    queue: Queue<Job>,
+    numbers: u64,
+    /// What runs: its number, and how it is told to give way.
+    running: Vec<(u64, Arc<AtomicBool>)>,
+    /// Partials that gave way and were not told yet: by a worker, as whoever submits may hold a lock.
+    shed: Vec<Job>,
+    idle: usize,
+    ended: bool,
+}
+
+/// A piece on its way.
+struct Job {
+    cascade: Arc<Cascade>,
+    task: Task,
+    urgency: Urgency,
+    reply: Reply,
+}
+
+/// What a pool has done so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    decodes: AtomicU64,
+    stopped: AtomicU64,
+    dropped: AtomicU64,
+    busy_ns: AtomicU64,
+    stopped_ns: AtomicU64,
+}
+
+/// What a pool has done so far, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Pieces that were understood.
+    pub decodes: u64,
+    /// Pieces that were begun and not finished.
+    pub stopped: u64,
+    /// Partials that gave way while they waited.
+    pub dropped: u64,
+    /// Nanoseconds of work.
+    pub busy_ns: u64,
+    /// Of these, on pieces that were not finished.
+    pub stopped_ns: u64,
+}
+
+impl Pool {
+    /// So many threads, at least one.
+    pub fn new(threads: usize) -> Self {
+        let count = threads.max(1);
+        let state = State {
+            queue: Queue::new(count),
+            numbers: 0,
+            running: Vec::new(),
+            shed: Vec::new(),
+            idle: 0,
+            ended: false,
+        };
+        let shared =
+            Shared { state: Mutex::new(state), work: Condvar::new(), figures: Counters::default() };
+        Self(Arc::new(House { shared: Arc::new(shared), threads: Mutex::default(), count }))
+    }
+
+    /// As many threads as the machine has processors.
+    pub fn of_machine() -> Self {
+        Self::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// How many threads there are at most.
+    pub fn threads(&self) -> usize {
+        self.0.count
+    }
+
+    /// Has a piece understood; `done` hears what became of it, on a worker's thread or, where the answer is known,
+    /// before this returns. What is cancelled it does not hear of.
+    pub fn submit(
+        &self,
+        cascade: &Arc<Cascade>,
+        cache: Option<&Arc<Cache>>,
+        task: Task,
+        class: Class,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Ticket {
+        let urgency = Urgency::new(class);
+        let inner = Arc::new(Inner {
+            done: Mutex::new(Some(Box::new(done))),
+            cancelled: AtomicBool::new(false),
+        });
+        let ticket = Ticket { inner: inner.clone(), urgency: urgency.clone(), pool: self.clone() };
+        let reply = Reply::through(inner);
+        // What grows is hardly ever asked about twice.
+        let cache = cache.filter(|_| class != Class::Partial);
+        let Some(cache) = cache else {
+            self.queue(Job { cascade: cascade.clone(), task, urgency, reply });
+            return ticket;
+        };
+        let key = Key::of(identity(cascade, &task), &as_bytes(&task.audio));
+        let question = Question {
+            key,
+            bytes: 4 * task.audio.len(),
+            patience: std::time::Duration::from_secs(60),
+            fit: fit(),
+            serves: None,
+        };
+        cache.ask(question, reply, || {
+            let (pool, cascade) = (self.clone(), cascade.clone());
+            move |reply| pool.queue(Job { cascade, task, urgency, reply })
+        });
+        ticket
+    }
+
+    fn queue(&self, job: Job) {
+        let shared = &self.0.shared;
+        let mut state = shared.lock();
+        state.numbers += 1;
+        let number = state.numbers;
+        if let Some(job) = state.queue.push(number, job.urgency.clone(), job) {
+            shared.figures.dropped.fetch_add(1, Ordering::Relaxed);
+            state.shed.push(job);
+        }
+        state.make_room();
+        let starts = state.idle == 0;
+        drop(state);
+        shared.work.notify_one();
+        if starts {
+            self.start();
+        }
+    }
+
+    /// Starts one more thread, if there may be one.
+    fn start(&self) {
+        let mut threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.len() >= self.0.count {
+            return;
+        }
+        let shared = self.0.shared.clone();
+        let thread = Builder::new().name(format!("afferent-speech-{}", threads.len()));
+        // Without one more those that are there do it.
+        threads.extend(thread.spawn(move || work(&shared)).ok());
+    }
+
+    /// What it has done so far.
+    pub fn done(&self) -> Done {
+        let Counters { decodes, stopped, dropped, busy_ns, stopped_ns } = &self.0.shared.figures;
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Done {
+            decodes: of(decodes),
+            stopped: of(stopped),
+            dropped: of(dropped),
+            busy_ns: of(busy_ns),
+            stopped_ns: of(stopped_ns),
+        }
+    }
+}
+
+impl Drop for House {
+    /// Whatever runs stops within milliseconds; none is inside a library that the program's end takes apart.
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.ended = true;
+        for (_, leaves) in &state.running {
+            leaves.store(true, Ordering::Relaxed);
+        }
+        drop(state);
+        self.shared.work.notify_all();
+        let own = std::thread::current().id();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        // The last handle may be dropped by a worker.
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != own) {
+            drop(thread.join());
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Has partials give way to finals that wait.
+    fn make_room(&mut self) {
+        while let Some(number) = self.queue.gives_way() {
+            if let Some((_, leaves)) = self.running.iter().find(|(it, _)| *it == number) {
+                leaves.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// A piece that was submitted.
+#[derive(Clone)]
+pub struct Ticket {
+    inner: Arc<Inner>,
+    urgency: Urgency,
+    pool: Pool,
+}
+
+impl Ticket {
+    /// Nobody wants it any more: it is not begun, or stopped within milliseconds, and nobody hears of it.
+    pub fn cancel(&self) {
+        self.inner.cancelled.store(true, Ordering::Relaxed);
+        drop(self.inner.take());
+    }
+
+    /// It is a final now.
+    pub fn promote(&self) {
+        self.urgency.set(Class::Final);
+        self.pool.0.shared.lock().make_room();
+    }
+}
+
+/// Hears what becomes of a piece.
+type Hears = Box<dyn FnOnce(Outcome) + Send>;
+
+struct Inner {
+    done: Mutex<Option<Hears>>,
+    cancelled: AtomicBool,
+}
+
+impl Inner {
+    fn take(&self) -> Option<Hears> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Relay for Inner {
+    fn pass_on(&self, answer: Result<Answer, Fault>) {
+        let Some(done) = self.take() else { return };
+        let outcome = match answer.and_then(|answer| Hypothesis::of_answer(&answer)) {
+            Ok(said) => Outcome::Said(said),
+            Err(fault) if fault.class() == engine::FaultClass::Late => Outcome::Dropped,
+            Err(fault) => Outcome::Failed(fault),
+        };
+        done(outcome);
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything that decides what is understood, besides the audio.
+fn identity(cascade: &Cascade, task: &Task) -> Identity {
+    let Task { prompt, way, .. } = task;
+    let way = format!("{way:?} {}", cascade.identity());
+    Identity::of(&[b"speech", way.as_bytes(), prompt.as_bytes()])
+}
+
+fn fit() -> &'static Arc<Fit> {
+    static FIT: std::sync::OnceLock<Arc<Fit>> = std::sync::OnceLock::new();
+    FIT.get_or_init(|| Arc::new(Fit::of(vec![Hypothesis::format()])))
+}
+
+/// The bytes of samples, as a hash takes them.
+fn as_bytes(samples: &[f32]) -> Vec<u8> {
+    samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
+}
+
+/// A worker's states, by the content of the model.
+pub(super) type States = HashMap<(String, u64), Box<dyn Decoding>>;
+
+fn work(shared: &Arc<Shared>) {
+    let mut states = States::new();
+    let mut state = shared.lock();
+    loop {
+        // Who waits for these has gone.
+        let gone = state.queue.prune(|job| job.reply.is_wanted());
+        let shed = std::mem::take(&mut state.shed);
+        let next = if state.ended { None } else { state.queue.take() };
+        let Some((number, job)) = next else {
+            if !gone.is_empty() || !shed.is_empty() {
+                drop(state);
+                drop(gone);
+                tell(shed);
+                state = shared.lock();
+                continue;
+            }
+            if state.ended {
+                return;
+            }
+            state.idle += 1;
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+            continue;
+        };
+        let leaves = Arc::new(AtomicBool::new(false));
+        state.running.push((number, leaves.clone()));
+        drop(state);
+        drop(gone);
+        tell(shed);
+        run(shared, &mut states, job, &leaves);
+        state = shared.lock();
+        state.running.retain(|(it, _)| *it != number);
+        state.queue.finished(number);
+    }
+}
+
+/// Says that these gave way.
+fn tell(shed: Vec<Job>) {
+    shed.into_iter().for_each(|job| job.reply.give_up(MORE_URGENT));
+}
+
+const MORE_URGENT: &str = "something more urgent came";
+
+fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
+    let Job { cascade, task, urgency, reply } = job;
+    let figures = &shared.figures;
+    let began = Instant::now();
+    let stops = || {
+        // A partial that became a final meanwhile stays.
+        let gives_way = leaves.load(Ordering::Relaxed) && urgency.class() != Class::Final;
+        gives_way || !reply.is_wanted() || (leaves.load(Ordering::Relaxed) && shared.is_over())
+    };
+    let is_partial = urgency.class() == Class::Partial;
+    let decode = AssertUnwindSafe(|| cascade.decode(states, &task, is_partial, &stops));
+    let said = catch_unwind(decode).unwrap_or_else(|_| {
+        // Whatever it has left of its states is in doubt.
+        states.clear();
+        Err(Fault::new("the model has panicked"))
+    });
+    let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    figures.busy_ns.fetch_add(spent, Ordering::Relaxed);
+    match said {
+        Ok(Some(said)) => {
+            figures.decodes.fetch_add(1, Ordering::Relaxed);
+            let said = Hypothesis { cost_s: spent as f64 / 1e9, ..said };
+            reply.answer(said.to_answer());
+        }
+        Ok(None) => {
+            figures.stopped.fetch_add(1, Ordering::Relaxed);
+            figures.stopped_ns.fetch_add(spent, Ordering::Relaxed);
+            reply.give_up(MORE_URGENT);
+        }
+        Err(fault) => reply.fail(fault),
+    }
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        // Not while somebody holds it: this is asked again soon.
+        self.state.try_lock().is_ok_and(|state| state.ended)
+    }
+}

@@ -1,0 +1,76 @@
+//! [`SpeechModel`]: a `[model.NAME]` whose file is a model of speech, as the service that nodes find by its name.
+
+use std::{any::Any, sync::Arc};
+
+use engine::{Figures, Series, Service};
+
+use crate::cache::Cache;
+
+use super::{cascade::Cascade, pool::Pool};
+
+/// A model of speech, or several from small to large.
+#[derive(Clone)]
+pub struct SpeechModel {
+    /// Who understands.
+    pub cascade: Arc<Cascade>,
+    /// On which threads.
+    pub pool: Pool,
+    /// Where answers are kept, if they are.
+    pub cache: Option<Arc<Cache>>,
+}
+
+impl SpeechModel {
+    /// Understands on these threads.
+    pub fn new(cascade: Cascade, pool: Pool) -> Self {
+        Self { cascade: Arc::new(cascade), pool, cache: None }
+    }
+
+    /// The same; its answers are kept there.
+    #[must_use]
+    pub fn cached(mut self, cache: Arc<Cache>) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+}
+
+impl Service for SpeechModel {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn remark(&self) -> Option<String> {
+        let done = self.pool.done();
+        (done.dropped > 0).then(|| {
+            let all = done.decodes + done.dropped;
+            format!("{} of {all} pieces of speech were not heard again while they grew: the machine had no time", done.dropped)
+        })
+    }
+
+    fn figures(&self, name: &str, to: &mut dyn Figures) {
+        let done = self.pool.done();
+        let labels = &[("model", name)];
+        for (name, help, count) in [
+            (
+                "afferent_speech_decodes_total",
+                "Pieces of speech that were understood.",
+                done.decodes,
+            ),
+            (
+                "afferent_speech_stopped_total",
+                "Pieces of speech that were begun and not finished.",
+                done.stopped,
+            ),
+            (
+                "afferent_speech_dropped_total",
+                "Partials that gave way to what was more urgent.",
+                done.dropped,
+            ),
+        ] {
+            to.counter(Series { name, help, labels }, count);
+        }
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let help = "Seconds of work on pieces of speech.";
+        let series = Series { name: "afferent_speech_busy_seconds", help, labels };
+        to.gauge(series, seconds(done.busy_ns));
+    }
+}

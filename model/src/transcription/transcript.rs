@@ -1,0 +1,252 @@
+//! [`Transcript`]: what has been told of a turn, and what a new hypothesis adds to it.
+
+use super::{
+    agreement::Agreement,
+    hypothesis::{Hypothesis, Word, text_of},
+};
+
+/// Longest audio that is heard again and again: then what is committed is cut off.
+const BUFFER_S: f64 = 15.0;
+/// Longest audio there may be: the model hears 30 s at once.
+pub const WINDOW_S: f64 = 28.0;
+/// Characters of committed text that the model is told came before the audio.
+const PROMPT_CHARS: usize = 200;
+
+/// What has been told of a turn. What is `stable` is never taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript {
+    agreement: Agreement,
+    /// All words that are committed and were not cut off with [`Transcript::cut`].
+    said: Vec<Word>,
+    /// Committed text in front of the audio, its last part.
+    before: String,
+    /// Where the audio begins that is still heard, in seconds.
+    from_s: f64,
+    /// The language, once it is known.
+    language: Option<String>,
+    /// As the last hypothesis said.
+    confidence: f64,
+    model: String,
+}
+
+/// What is told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// All that was understood so far.
+    pub text: String,
+    /// What of it will not be taken back.
+    pub stable: String,
+    /// Words that were committed just now.
+    pub words: Vec<Word>,
+    /// The language, if it is known.
+    pub language: Option<String>,
+    /// How sure the model was, 0 to 1.
+    pub confidence: f64,
+    /// The model.
+    pub model: String,
+    /// When the first and the last word were said, where there is one, in seconds.
+    pub span_s: Option<(f64, f64)>,
+}
+
+impl Transcript {
+    /// The language, once it was found out.
+    pub fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// Where the audio begins that is still to be heard, in seconds.
+    pub const fn from_s(&self) -> f64 {
+        self.from_s
+    }
+
+    /// What the model is told came before audio that begins at `offset_s`.
+    pub fn prompt(&self, offset_s: f64) -> String {
+        let outside = self.said.iter().take_while(|word| word.end_s <= offset_s);
+        let all =
+            format!("{}{}", self.before, outside.map(|it| it.text.as_str()).collect::<String>());
+        let from = all.char_indices().rev().nth(PROMPT_CHARS - 1).map_or(0, |(at, _)| at);
+        all[from..].trim().to_owned()
+    }
+
+    /// A hypothesis about audio from `offset_s` on that goes on: what it shares with the one before is committed.
+    pub fn partial(&mut self, said: &Hypothesis, offset_s: f64) -> Told {
+        self.note(said);
+        self.agreement.insert(said.words.iter().cloned(), offset_s);
+        let words = self.agreement.commit();
+        self.said.extend_from_slice(&words);
+        self.told(words)
+    }
+
+    /// The hypothesis about the whole of the audio: all of it is committed.
+    pub fn last(&mut self, said: &Hypothesis, offset_s: f64) -> Told {
+        self.note(said);
+        let texts = |words: &[Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
+        let held = self.agreement.held();
+        let inside: Vec<Word> = held.iter().filter(|word| word.end_s > offset_s).cloned().collect();
+        let known = if texts(&said.words).starts_with(&texts(&inside)) { inside.len() } else { 0 };
+        let words: Vec<Word> = if known > 0 {
+            // It begins with what is committed, whenever it says that was said.
+            let until_s = self.agreement.until_s();
+            let rest = said.words[known..].iter().cloned();
+            let rest = rest.map(|word| {
+                let word = word.later(offset_s);
+                Word { start_s: word.start_s.max(until_s), end_s: word.end_s.max(until_s), ..word }
+            });
+            self.agreement.commit_as(rest.collect())
+        } else {
+            self.agreement.insert(said.words.iter().cloned(), offset_s);
+            self.agreement.commit_all()
+        };
+        self.said.extend_from_slice(&words);
+        self.told(words)
+    }
+
+    /// Nothing more will be understood: what the last hypothesis said stands.
+    pub fn give_up(&mut self) -> Told {
+        let words = self.agreement.commit_rest();
+        self.said.extend_from_slice(&words);
+        self.told(words)
+    }
+
+    /// Where to cut audio that begins at `offset_s` and lasts `len_s`, if it has become long: at the last but
+    /// one end of a segment that lies before the last committed word; at that word where the audio is too long.
+    pub fn cut_at(&self, said: &Hypothesis, offset_s: f64, len_s: f64) -> Option<f64> {
+        if len_s <= BUFFER_S {
+            return None;
+        }
+        let until_s = self.agreement.until_s();
+        let ends = said.segment_ends_s.iter().map(|end| end + offset_s);
+        let before: Vec<f64> = ends.rev().skip(1).filter(|end| *end <= until_s).collect();
+        if let Some(&end) = before.first().filter(|end| **end > offset_s) {
+            return Some(end);
+        }
+        (len_s > WINDOW_S && until_s > offset_s).then_some(until_s)
+    }
+
+    /// Takes the words that lie before `at_s` out of the turn, and tells them.
+    pub fn cut(&mut self, at_s: f64) -> Told {
+        self.agreement.forget_until(at_s);
+        let gone = self.said.iter().take_while(|word| word.end_s <= at_s).count();
+        let gone: Vec<Word> = self.said.drain(..gone).collect();
+        self.before.extend(gone.iter().map(|word| word.text.as_str()));
+        let from = self.before.char_indices().rev().nth(PROMPT_CHARS - 1).map_or(0, |(at, _)| at);
+        self.before.drain(..from);
+        let text = text_of(&gone);
+        Told { text: text.clone(), stable: text, span_s: span(&gone), ..self.told(Vec::new()) }
+    }
+
+    /// The audio before `at_s` is not heard any more; its words stay, as part of the turn.
+    pub fn skip_to(&mut self, at_s: f64) {
+        self.from_s = self.from_s.max(at_s);
+        self.agreement.forget_until(at_s);
+    }
+
+    fn note(&mut self, said: &Hypothesis) {
+        if !said.language.is_empty() {
+            self.language = Some(said.language.clone());
+        }
+        self.confidence = said.confidence;
+        self.model.clone_from(&said.model);
+    }
+
+    fn told(&self, words: Vec<Word>) -> Told {
+        let text = text_of(self.said.iter().chain(self.agreement.rest()));
+        let stable = text_of(&self.said);
+        Told {
+            text,
+            stable,
+            words,
+            language: self.language.clone(),
+            confidence: self.confidence,
+            model: self.model.clone(),
+            span_s: span(&self.said),
+        }
+    }
+}
+
+fn span(words: &[Word]) -> Option<(f64, f64)> {
+    Some((words.first()?.start_s, words.last()?.end_s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::mock::hypothesis;
+
+    fn said(text: &str) -> Hypothesis {
+        hypothesis(text, 0.5, 0.9)
+    }
+
+    #[test]
+    fn what_is_stable_is_never_taken_back() {
+        let mut turn = Transcript::default();
+        let first = turn.partial(&said("the cat sad"), 0.0);
+        assert_eq!((first.text.as_str(), first.stable.as_str()), ("the cat sad", ""));
+        let second = turn.partial(&said("the cat sat on"), 0.0);
+        assert_eq!((second.text.as_str(), second.stable.as_str()), ("the cat sat on", "the cat"));
+        assert_eq!(second.words.len(), 2);
+        // Even where the last hypothesis has it otherwise.
+        let last = turn.last(&said("a cat sat on it"), 0.0);
+        assert_eq!(last.stable, last.text);
+        assert!(last.text.starts_with("the cat "), "{}", last.text);
+        assert!(last.text.ends_with("sat on it"), "{}", last.text);
+    }
+
+    #[test]
+    fn a_last_hypothesis_that_begins_with_what_is_stable_adds_the_rest() {
+        let mut turn = Transcript::default();
+        for _ in 0..2 {
+            turn.partial(&said("one two three"), 0.0);
+        }
+        // Its words are told to be said later than they were committed.
+        // What was heard behind that is replaced.
+        turn.partial(&said("one two three tree floor"), 0.0);
+        let last = turn.last(&said("one two three three four"), 0.0);
+        assert_eq!((&*last.text, &*last.stable), ("one two three three four", &*last.text));
+        assert_eq!(last.words.len(), 2);
+        assert_eq!(last.span_s, Some((0.0, 2.5)));
+    }
+
+    #[test]
+    fn without_partials_the_last_hypothesis_is_the_text() {
+        let told = Transcript::default().last(&said("all at once"), 3.0);
+        assert_eq!((told.text.as_str(), told.stable.as_str()), ("all at once", "all at once"));
+        assert_eq!(told.span_s, Some((3.0, 4.5)));
+        assert_eq!(
+            Transcript::default().last(&said(""), 0.0),
+            Told { language: Some("en".into()), model: "mock".into(), ..Told::default() }
+        );
+    }
+
+    #[test]
+    fn what_is_given_up_keeps_what_was_heard_last() {
+        let mut turn = Transcript::default();
+        turn.partial(&said("the cat sad"), 0.0);
+        turn.partial(&said("the cat sat"), 0.0);
+        let told = turn.give_up();
+        assert_eq!((told.text.as_str(), told.stable.as_str()), ("the cat sat", "the cat sat"));
+    }
+
+    #[test]
+    fn long_audio_is_cut_where_a_sentence_ends_and_its_words_go_before() {
+        let mut turn = Transcript::default();
+        let text: String = (0..32).map(|n| format!("w{n} ")).collect();
+        let long = Hypothesis { segment_ends_s: vec![5.0, 10.0, 16.0], ..said(&text) };
+        for _ in 0..2 {
+            turn.partial(&long, 0.0);
+        }
+        assert_eq!(turn.cut_at(&long, 0.0, 14.0), None);
+        assert_eq!(turn.cut_at(&long, 0.0, 16.0), Some(10.0));
+        let told = turn.cut(10.0);
+        assert!(told.text.starts_with("w0 w1 ") && told.text.ends_with(" w19"), "{}", told.text);
+        assert_eq!(told.span_s, Some((0.0, 10.0)));
+        turn.skip_to(10.0);
+        assert_eq!(turn.from_s(), 10.0);
+        assert!(turn.prompt(10.0).ends_with("w18 w19"));
+        assert!(turn.prompt(10.0).chars().count() <= 200);
+        // Without a segment it is cut at the last committed word, once it is too long.
+        let run_on = Hypothesis { segment_ends_s: vec![30.0], ..said("x") };
+        assert_eq!(turn.cut_at(&run_on, 10.0, 20.0), None);
+        assert_eq!(turn.cut_at(&run_on, 10.0, 29.0), Some(16.0));
+    }
+}

@@ -1,0 +1,65 @@
+//! `[model.NAME]` with files of speech: what is wrong with them is told with its place and what to do.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use afferent_suite::data;
+use engine::{Disk, GraphSpec, SourceText};
+use model::section;
+
+const TINY: &str = "ggml-org+whisper.cpp/models/for-tests-ggml-tiny.bin";
+
+/// A file of this test run, with this content.
+fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("afferent-speech-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let path = folder.join(name);
+    fs::write(&path, bytes).expect("room for a small file");
+    path
+}
+
+fn said(section: &str) -> String {
+    let text = format!("[graph]\nname = \"voice\"\n[model.voice]\n{section}\n");
+    let spec = GraphSpec::parse(&SourceText::new("voice.toml", &text)).expect("it parses");
+    section::services(&spec, Arc::new(Disk), None, |_| ()).1.to_string()
+}
+
+#[test]
+fn a_file_that_is_cut_damaged_or_too_large_is_told() {
+    let Some(data) = data::folder() else { return };
+    let whole = fs::read(data.join(TINY)).expect("it is there");
+
+    let cut = file("cut.bin", &whole[..whole.len() / 2]);
+    let told = said(&format!("file = {cut:?}"));
+    assert!(told.contains("is no model of speech: it ends too early"), "{told}");
+    assert!(told.contains("voice.toml:4:8") && told.contains("ggml-tiny.bin"), "{told}");
+
+    let mut damaged = whole.clone();
+    // n_audio_state: whisper.cpp would take the memory for it.
+    damaged[12..16].copy_from_slice(&i32::MAX.to_le_bytes());
+    let damaged = file("damaged.bin", &damaged);
+    let told = said(&format!("file = {damaged:?}"));
+    assert!(told.contains("n_audio_state = 2147483647"), "{told}");
+
+    // The sizes of a model that nobody has memory for, but possible ones.
+    let mut large = whole.clone();
+    let sizes = [51_865, 1_500, 8_192, 64, 256, 4_096, 8_192, 64, 256, 80, 1];
+    for (at, size) in sizes.into_iter().enumerate() {
+        large[4 + 4 * at..8 + 4 * at].copy_from_slice(&i32::to_le_bytes(size));
+    }
+    let large = file("large.bin", &large);
+    let told = said(&format!("file = {large:?}"));
+    assert!(told.contains("MB of memory"), "{told}");
+
+    let whole = file("whole.bin", &whole);
+    let told = said(&format!("file = {whole:?}\nbatch_max = 4"));
+    assert!(told.contains("`batch_max` means nothing to a model of speech"), "{told}");
+}
+
+#[cfg(not(feature = "whisper"))]
+#[test]
+fn a_program_without_whisper_says_how_to_build_one() {
+    let Some(data) = data::folder() else { return };
+    let told = said(&format!("file = {:?}", data.join(TINY)));
+    assert!(told.contains("--features whisper") && told.contains("cmake"), "{told}");
+    assert_eq!(said(&format!("file = {:?}\noptional = true", data.join(TINY))), "");
+}

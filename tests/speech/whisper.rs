@@ -1,0 +1,245 @@
+//! whisper.cpp itself: plumbing, order of times, stopping, pooling, memory.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use afferent_suite::data;
+use model::{
+    transcription::{
+        Cascade, Class, Decoder, Hypothesis, Outcome, Pool, Task, Way, model_file::ModelFile,
+    },
+    whisper::Whisper,
+};
+
+const MODELS: &str = "ggml-org+whisper.cpp/models";
+const MICRO: &str = "derived-models/ggml-micro-random.en.bin";
+
+fn load(path: &Path) -> Arc<Whisper> {
+    let file = ModelFile::read(fs::File::open(path).unwrap()).unwrap();
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    Arc::new(Whisper::load(&name, path, file.content).unwrap())
+}
+
+fn model(name: &str) -> Option<Arc<Whisper>> {
+    Some(load(&data::folder()?.join(name)))
+}
+
+fn tiny() -> Option<Arc<Whisper>> {
+    model(&format!("{MODELS}/for-tests-ggml-tiny.bin"))
+}
+
+/// Samples of a 16 kHz WAV of 16 bits.
+fn wav(path: PathBuf) -> Vec<f32> {
+    let bytes = fs::read(path).unwrap();
+    let at = bytes.windows(4).position(|four| four == b"data").unwrap() + 8;
+    let sample = |pair: &[u8]| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0;
+    bytes[at..].chunks_exact(2).map(sample).collect()
+}
+
+fn jfk() -> Option<Vec<f32>> {
+    Some(wav(data::folder()?.join("ggml-org+whisper.cpp/samples/jfk.wav")))
+}
+
+fn task(audio: &[f32], way: Way) -> Task {
+    Task { audio: audio.into(), prompt: "".into(), way }
+}
+
+fn decode(model: &dyn Decoder, task: &Task) -> Hypothesis {
+    model.open().unwrap().decode(task, &|| false).unwrap().unwrap()
+}
+
+#[test]
+fn a_model_without_weights_runs_and_less_audio_costs_less() {
+    let (Some(tiny), Some(jfk)) = (tiny(), jfk()) else { return };
+    let mut state = tiny.open().unwrap();
+    let mut took = |seconds: usize| {
+        let task = task(&jfk[..16_000 * seconds], Way::default());
+        let began = Instant::now();
+        assert!(state.decode(&task, &|| false).unwrap().is_some());
+        began.elapsed()
+    };
+    took(1);
+    let (short, long) = (took(1), took(11));
+    // 256 positions against 704: 2.7 and more, as attention grows with the square.
+    assert!(short < long.mul_f64(0.6), "{short:?} of {long:?}");
+}
+
+#[test]
+fn the_same_audio_is_understood_the_same_by_every_state() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let heard = task(&jfk[..48_000], Way::default());
+    let first = decode(&*micro, &heard);
+    assert!(first.language == "en" && first.model == "ggml-micro-random.en", "{first:?}");
+    assert!((0.0..=1.0).contains(&first.confidence));
+    for pair in first.words.windows(2) {
+        assert!(pair[0].start_s <= pair[1].start_s, "{pair:?}");
+    }
+    assert_eq!(decode(&*micro, &heard), first);
+    // Another piece in between leaves no trace, nor does a prompt that was told before.
+    let mut state = micro.open().unwrap();
+    let other =
+        Task { prompt: "ask not what".into(), ..task(&jfk[64_000..128_000], Way::default()) };
+    state.decode(&other, &|| false).unwrap().unwrap();
+    assert_eq!(state.decode(&heard, &|| false).unwrap().unwrap(), first);
+}
+
+#[test]
+fn tokens_are_as_many_as_asked_for_and_capped_else() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let count = |tokens| {
+        let said = decode(&*micro, &task(&jfk[..32_000], Way { tokens, ..Way::default() }));
+        said.words.iter().map(|word| word.text.len()).sum::<usize>()
+    };
+    // Letters, as words are made of several tokens: more tokens, more letters.
+    let (few, some, many) = (count(Some(4)), count(Some(12)), count(Some(40)));
+    assert!(few < some && some < many, "{few} {some} {many}");
+    // 2 s have 20 tokens at most.
+    assert!(count(None) <= many);
+}
+
+#[test]
+fn audio_too_short_or_empty_or_of_silence_harms_nobody() {
+    let Some(micro) = model(MICRO) else { return };
+    let mut state = micro.open().unwrap();
+    for len in [1, 100, 1_599, 1_600, 3_200] {
+        assert!(state.decode(&task(&vec![0.0; len], Way::default()), &|| false).is_ok(), "{len}");
+    }
+    let loud = vec![1e30; 16_000];
+    assert!(state.decode(&task(&loud, Way::default()), &|| false).is_ok());
+    // More than the 30 s that the model hears at once.
+    assert!(state.decode(&task(&vec![0.1; 16_000 * 40], Way::default()), &|| false).is_ok());
+    let unknown = Way { language: Some("xx".into()), ..Way::default() };
+    assert!(
+        state.decode(&task(&[0.0; 1_600], unknown), &|| false).is_ok(),
+        "it knows English only"
+    );
+    if let Some(tiny) = tiny() {
+        let unknown = Way { language: Some("xx".into()), ..Way::default() };
+        let said = tiny.open().unwrap().decode(&task(&[0.0; 1_600], unknown), &|| false);
+        assert!(said.unwrap_err().to_string().contains("no language `xx`"));
+    }
+}
+
+#[test]
+fn what_runs_stops_within_a_step_of_the_computation_and_leaves_no_trace() {
+    let (Some(tiny), Some(jfk)) = (tiny(), jfk()) else { return };
+    assert!(Whisper::stops_soon(), "this whisper.cpp is not the one that was read");
+    let mut state = tiny.open().unwrap();
+    let heard = task(&jfk, Way { floor: 1_500, ..Way::default() });
+    let began = Instant::now();
+    let whole = state.decode(&heard, &|| false).unwrap().unwrap();
+    let took = began.elapsed();
+    // Stopped in the middle of the encoder, which is nearly all of it.
+    let began = Instant::now();
+    let stopped = AtomicBool::new(false);
+    let stops = || {
+        let stops = began.elapsed() > took / 4;
+        stopped.fetch_or(stops, Ordering::Relaxed);
+        stops
+    };
+    assert!(state.decode(&heard, &stops).unwrap().is_none());
+    let late = began.elapsed().saturating_sub(took / 4);
+    assert!(late < took / 4, "{late:?} of {took:?}");
+    let again = state.decode(&heard, &|| false).unwrap().unwrap();
+    assert_eq!(again, whole);
+}
+
+#[test]
+fn a_pool_gives_every_piece_its_own_answer() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let pieces: Vec<Task> =
+        (0..12).map(|n| task(&jfk[8_000 * n..8_000 * n + 24_000], Way::default())).collect();
+    let want: Vec<Hypothesis> = pieces.iter().map(|piece| decode(&*micro, piece)).collect();
+    let cascade = Arc::new(Cascade::single(micro.clone()));
+    let pool = Pool::new(3);
+    let (tell, told) = std::sync::mpsc::channel();
+    for (n, piece) in pieces.into_iter().enumerate() {
+        let tell = tell.clone();
+        pool.submit(&cascade, None, piece, Class::Final, move |outcome| {
+            if let Outcome::Said(said) = outcome {
+                tell.send((n, said)).unwrap();
+            }
+        });
+    }
+    for _ in 0..12 {
+        let (n, said) = told.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(Hypothesis { cost_s: 0.0, ..said }, want[n], "{n}");
+    }
+}
+
+/// Resident memory in bytes.
+fn resident() -> u64 {
+    let all = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    all.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
+}
+
+/// As many decodes as `AFFERENT_DECODES` says; `make fuzz` says 20 000. Nextest runs each test in a process of its own.
+#[test]
+fn decodes_leak_nothing() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let count =
+        std::env::var("AFFERENT_DECODES").ok().and_then(|it| it.parse().ok()).unwrap_or(200);
+    let warm = count / 10;
+    let way = Way { tokens: Some(8), floor: 64, ..Way::default() };
+    let mut state = micro.open().unwrap();
+    let mut before = 0;
+    for n in 0..count {
+        if n == warm {
+            before = resident();
+        }
+        let from = n * 160 % 100_000;
+        let piece =
+            Task { prompt: "my fellow".into(), ..task(&jfk[from..from + 16_000], way.clone()) };
+        assert!(state.decode(&piece, &|| false).unwrap().is_some());
+    }
+    let grown = resident().saturating_sub(before);
+    eprintln!("{count} decodes: {} KiB more after the first {warm}", grown >> 10);
+    // What a leak of one template for each call would cost many times over.
+    assert!(grown <= 1 << 20, "{grown} bytes");
+}
+
+/// Words of recordings, by a model that knows some.
+#[test]
+fn a_real_model_understands_what_is_said() {
+    let Some(path) = std::env::var_os("AFFERENT_WHISPER_MODEL") else {
+        eprintln!("SKIPPED: no model at hand (set AFFERENT_WHISPER_MODEL)");
+        return;
+    };
+    let Some(data) = data::folder() else { return };
+    let model = load(Path::new(&path));
+    let text = fs::read_to_string(data.join("reference/transcripts.json")).unwrap();
+    let known: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let plain = |text: &str| -> Vec<String> {
+        let lower = text.to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_owned).collect()
+    };
+    let mut checked = 0;
+    for (file, known) in known["texts"].as_object().unwrap() {
+        let Some(file) = file.strip_prefix("dev/").filter(|file| file.ends_with(".wav")) else {
+            continue;
+        };
+        let bytes = fs::read(data.join(file)).unwrap_or_default();
+        // 16 kHz, mono, 16 bits.
+        if bytes.get(22..28) != Some(&[1, 0, 0x80, 0x3e, 0, 0]) || known["kind"] != "exact" {
+            continue;
+        }
+        let audio = wav(data.join(file));
+        let way = Way { language: Some("en".into()), ..Way::default() };
+        let said = decode(&*model, &task(&audio, way));
+        let said: String = said.words.iter().map(|word| word.text.as_str()).collect();
+        let (want, got) = (plain(known["text"].as_str().unwrap()), plain(&said));
+        let right = want.iter().filter(|word| got.contains(word)).count();
+        // Small models get most words right.
+        assert!(10 * right >= 7 * want.len(), "{file}: {said:?}, not {want:?}");
+        checked += 1;
+    }
+    assert!(checked > 0);
+}
