@@ -19,8 +19,6 @@ pub struct Sent {
     pub behind_bulk: u64,
     /// Records written, repetitions after an outage included.
     pub written: u64,
-    /// Frames that were sent once more at once, as packets are lost on the way. Durable sensor edges only.
-    pub copied: u64,
 }
 
 /// Counts of an edge on the side that receives.
@@ -30,8 +28,7 @@ pub struct Received {
     pub came: u64,
     /// Frames given to the graph.
     pub delivered: u64,
-    /// Frames of streams that had come before: after an outage, or as a datagram brought them first. What a
-    /// datagram brings too late does not count as come.
+    /// Frames that had come before.
     pub duplicate: u64,
     /// Frames that came when they had been told to be missing.
     pub late: u64,

@@ -30,7 +30,6 @@ mod agree;
 mod backlog;
 mod config;
 mod connection;
-mod copies;
 mod counters;
 mod disk;
 mod droppable_in;

@@ -97,7 +97,6 @@ fn path() -> Path {
         datagram_room: room,
         stream_room: room,
         bulk_room: room,
-        loss: 0.0,
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod agreement;
 mod calls;
-mod copies;
 mod order;
 mod spooled;
 mod support;
