@@ -5,8 +5,9 @@ CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
 # ONNX Runtime, where `setup` has put it, unless somebody says where it is.
 ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
-# What is not in the default build, since it needs more than Rust and a C compiler; `setup` has installed that.
-WITH ?= --features whisper
+# What is not in the default build, since it needs more than Rust and a C compiler, where `setup` could install that.
+FEATURES = $(if $(shell command -v cmake 2>/dev/null),whisper)
+WITH = $(if $(strip $(FEATURES)),--features "$(strip $(FEATURES))")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
@@ -30,6 +31,8 @@ endif
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@test -n "$(findstring whisper,$(FEATURES))" || echo "test: SKIPPED speech to text:" \
+	    "the feature \`whisper\` needs cmake" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
 	    "no model of speech at hand; set AFFERENT_WHISPER_MODEL" >&2
 	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
@@ -41,7 +44,7 @@ setup:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --workspace --all-targets --locked $(WITH) -- -D warnings
+	$(if $(WITH),$(CARGO) clippy --workspace --all-targets --locked $(WITH) -- -D warnings)
 ifeq ($(DENY),yes)
 	$(CARGO) deny --locked check licenses bans sources
 else
