@@ -46,6 +46,31 @@ const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.
 const DATAGRAMS_TURN: usize = 32;
 
+/// Packets after which what was lost before counts half.
+const LOSSES_HALF: f64 = 2_000.0;
+
+/// Follows what share of the packets is lost.
+#[derive(Debug, Default)]
+struct Losses {
+    seen: [u64; 2],
+    recent: [f64; 2],
+}
+
+impl Losses {
+    /// The share of late, when so many were sent and lost in all.
+    fn share(&mut self, sent: u64, lost: u64) -> f64 {
+        for (n, count) in [sent, lost].into_iter().enumerate() {
+            self.recent[n] += count.saturating_sub(self.seen[n]) as f64;
+            self.seen[n] = count;
+        }
+        if self.recent[0] > LOSSES_HALF {
+            self.recent = self.recent.map(|count| count / 2.0);
+        }
+        // A handful of packets tell nothing: the first of them that is lost is not a tenth of all.
+        self.recent[1] / self.recent[0].max(LOSSES_HALF / 4.0)
+    }
+}
+
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send>>;
 
 /// A connection while it lasts.
@@ -86,6 +111,7 @@ pub(super) struct Live {
     lost: Option<String>,
     path: Path,
     looked: Option<Instant>,
+    losses: Losses,
     /// Counts it among those of its peer while it lasts, where it called us.
     inside: Option<Inside>,
 }
@@ -133,6 +159,7 @@ impl Live {
             lost: None,
             path: Path::default(),
             looked: None,
+            losses: Losses::default(),
             inside: None,
             bell,
         }
@@ -341,6 +368,8 @@ impl Connection for Live {
             self.path.datagram_max = self.connection.max_datagram_size().unwrap_or(0);
             let most = self.flow.datagrams_max(rtt, self.delay, self.path.datagram_max);
             self.datagrams_max = most.min(DATAGRAMS_KEPT);
+            let counts = self.connection.stats().path;
+            self.path.loss = self.losses.share(counts.sent_packets, counts.lost_packets);
         }
         if self.room < DATAGRAMS_KEPT / 2 || self.datagrams_max < DATAGRAMS_KEPT {
             self.room = self.connection.datagram_send_buffer_space();
@@ -454,5 +483,22 @@ impl Connection for Live {
 
     fn close(&mut self) {
         self.connection.close(0u32.into(), b"");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_followed_and_forgotten() {
+        let mut losses = Losses::default();
+        assert_eq!(losses.share(10, 0), 0.0);
+        assert!(losses.share(20, 1) < 0.01);
+        // One in a hundred, then none.
+        let share = (1..=100).map(|n| losses.share(20 + n * 100, 1 + n)).last();
+        assert!((share.expect("some") - 0.01).abs() < 0.001, "{share:?}");
+        let share = (1..=200).map(|n| losses.share(10_020 + n * 100, 101)).last();
+        assert!(share.expect("some") < 0.001, "{share:?}");
     }
 }
