@@ -141,6 +141,7 @@ impl Room {
             datagram_room: 1 << 16,
             stream_room: 1 << 20,
             bulk_room: if side == 0 { 1 << 20 } else { 1 << 16 },
+            loss: 0.0,
         }
     }
 

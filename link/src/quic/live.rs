@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::{
     asked::Asked,
     control::WithHeadroom,
-    flow::Flow,
+    flow::{Flow, Urgent},
     lost,
     streams::{Opening, Reader, Writer},
 };
@@ -46,6 +46,31 @@ const RETRY: Duration = Duration::from_millis(1);
 /// After so many datagrams, streams have their turn.
 const DATAGRAMS_TURN: usize = 32;
 
+/// Packets after which what was lost before counts half.
+const LOSSES_HALF: f64 = 2_000.0;
+
+/// Follows what share of the packets is lost.
+#[derive(Debug, Default)]
+struct Losses {
+    seen: [u64; 2],
+    recent: [f64; 2],
+}
+
+impl Losses {
+    /// The share of late, when so many were sent and lost in all.
+    fn share(&mut self, sent: u64, lost: u64) -> f64 {
+        for (n, count) in [sent, lost].into_iter().enumerate() {
+            self.recent[n] += count.saturating_sub(self.seen[n]) as f64;
+            self.seen[n] = count;
+        }
+        if self.recent[0] > LOSSES_HALF {
+            self.recent = self.recent.map(|count| count / 2.0);
+        }
+        // A handful of packets tell nothing: the first of them that is lost is not a tenth of all.
+        self.recent[1] / self.recent[0].max(LOSSES_HALF / 4.0)
+    }
+}
+
 type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, quinn::ConnectionError>> + Send>>;
 
 /// A connection while it lasts.
@@ -73,6 +98,7 @@ pub(super) struct Live {
     delay: Duration,
     datagrams_max: usize,
     flow: Arc<Flow>,
+    urgent: Urgent,
     /// Bytes that quinn may keep of streams now.
     allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
@@ -86,6 +112,7 @@ pub(super) struct Live {
     lost: Option<String>,
     path: Path,
     looked: Option<Instant>,
+    losses: Losses,
     /// Counts it among those of its peer while it lasts, where it called us.
     inside: Option<Inside>,
 }
@@ -124,6 +151,7 @@ impl Live {
             delay,
             datagrams_max: 0,
             flow,
+            urgent: Urgent::new(Instant::now()),
             allowed: URGENT_MAX,
             kept: [0; 2],
             aside: VecDeque::new(),
@@ -133,6 +161,7 @@ impl Live {
             lost: None,
             path: Path::default(),
             looked: None,
+            losses: Losses::default(),
             inside: None,
             bell,
         }
@@ -150,8 +179,8 @@ impl Live {
             if self.kept[usize::from(is_bulk)] == 0 && !self.flushing {
                 continue;
             }
-            let bulk_max = self.flow.bulk_max(Duration::from_nanos(self.path.rtt_ns as u64));
-            self.allow(if is_bulk { bulk_max } else { URGENT_MAX });
+            let most = if is_bulk { self.bulk_max() } else { URGENT_MAX };
+            self.allow(most);
             let mut any_over = false;
             for (key, writer) in &mut self.writers {
                 if writer.is_bulk == is_bulk && !writer.is_over {
@@ -169,6 +198,20 @@ impl Live {
         self.flow.set_wants_more(self.kept[1] > 0);
         self.forget_acknowledged();
         self.kept != before
+    }
+
+    /// Notes what is urgent, where bulk is there to make room for it.
+    fn note_urgent(&mut self, bytes: usize) {
+        if self.kept[1] > 0 || self.flow.wants_more() {
+            self.urgent.sent(Instant::now(), bytes);
+        }
+    }
+
+    /// Bytes of streams that quinn may keep while bulk is handed over.
+    fn bulk_max(&mut self) -> u64 {
+        let rtt = Duration::from_nanos(self.path.rtt_ns as u64);
+        let urgent = self.urgent.under_way(Instant::now(), rtt);
+        self.flow.bulk_max(rtt, urgent)
     }
 
     fn allow(&mut self, bytes: u64) {
@@ -341,6 +384,8 @@ impl Connection for Live {
             self.path.datagram_max = self.connection.max_datagram_size().unwrap_or(0);
             let most = self.flow.datagrams_max(rtt, self.delay, self.path.datagram_max);
             self.datagrams_max = most.min(DATAGRAMS_KEPT);
+            let counts = self.connection.stats().path;
+            self.path.loss = self.losses.share(counts.sent_packets, counts.lost_packets);
         }
         if self.room < DATAGRAMS_KEPT / 2 || self.datagrams_max < DATAGRAMS_KEPT {
             self.room = self.connection.datagram_send_buffer_space();
@@ -374,6 +419,7 @@ impl Connection for Live {
     }
 
     fn datagram(&mut self, bytes: Vec<u8>) {
+        self.note_urgent(bytes.len());
         match self.blocked.is_some() {
             // Messages of the session do not ask for room; they are few.
             true if self.later.len() < LATER_MAX => self.later.push_back(bytes.into()),
@@ -384,6 +430,9 @@ impl Connection for Live {
 
     fn stream(&mut self, key: StreamKey, bytes: Bytes, priority: i32, end: bool) {
         let is_bulk = priority == 0;
+        if !is_bulk {
+            self.note_urgent(bytes.len());
+        }
         let fresh = || Writer { is_bulk, priority, ..Writer::default() };
         let writer = self.writers.entry(key).or_insert_with(fresh);
         if writer.priority != priority {
@@ -454,5 +503,22 @@ impl Connection for Live {
 
     fn close(&mut self) {
         self.connection.close(0u32.into(), b"");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_followed_and_forgotten() {
+        let mut losses = Losses::default();
+        assert_eq!(losses.share(10, 0), 0.0);
+        assert!(losses.share(20, 1) < 0.01);
+        // One in a hundred, then none.
+        let share = (1..=100).map(|n| losses.share(20 + n * 100, 1 + n)).last();
+        assert!((share.expect("some") - 0.01).abs() < 0.001, "{share:?}");
+        let share = (1..=200).map(|n| losses.share(10_020 + n * 100, 101)).last();
+        assert!(share.expect("some") < 0.001, "{share:?}");
     }
 }

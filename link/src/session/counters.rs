@@ -19,6 +19,8 @@ pub struct Sent {
     pub behind_bulk: u64,
     /// Records written, repetitions after an outage included.
     pub written: u64,
+    /// Frames that were sent once more at once, as packets are lost on the way. Durable sensor edges only.
+    pub copied: u64,
 }
 
 /// Counts of an edge on the side that receives.
@@ -28,7 +30,8 @@ pub struct Received {
     pub came: u64,
     /// Frames given to the graph.
     pub delivered: u64,
-    /// Frames that had come before.
+    /// Frames of streams that had come before: after an outage, or as a datagram brought them first. What a
+    /// datagram brings too late does not count as come.
     pub duplicate: u64,
     /// Frames that came when they had been told to be missing.
     pub late: u64,

@@ -141,6 +141,12 @@ impl DurableIn {
         Ok(true)
     }
 
+    /// Whether a frame that came beside the stream is the next; if it is not, the stream will bring it, or has.
+    pub(super) fn take_copy(&mut self, place: u64, bytes: usize) -> bool {
+        let is_next = place == self.counts.next && place < self.credit();
+        is_next && self.take(place, bytes).is_ok()
+    }
+
     /// The graph has consumed as many frames.
     pub(super) fn consume(&mut self, now: Timestamp, frames: usize) {
         let stale = frames.min(self.stale);

@@ -3,7 +3,14 @@
 use bytes::Bytes;
 use engine::{Frame, Gap, Timestamp};
 
-use super::{backlog::Backlog, config::EdgeConfig, counters::Sent, held::Item};
+use super::{
+    backlog::Backlog,
+    config::{EdgeConfig, Priority},
+    copies::Copies,
+    counters::Sent,
+    held::Item,
+    io::Path,
+};
 use crate::{
     spool::{Kept, Spool},
     wire::{FrameWriter, Message, WireError, put_preamble},
@@ -41,6 +48,8 @@ pub(super) struct DurableOut {
     is_open: bool,
     /// It has something to catch up with.
     lags: bool,
+    /// What goes once more, where that is worth it.
+    copies: Option<Copies>,
     pub(super) counts: Sent,
 }
 
@@ -63,6 +72,7 @@ impl DurableOut {
             told_end: false,
             is_open: false,
             lags: false,
+            copies: (config.priority == Priority::Sensor).then(Copies::default),
             counts: Sent::default(),
         }
     }
@@ -164,6 +174,7 @@ impl DurableOut {
         (self.sent, self.items) = (self.backlog.first(), 0);
         self.flying = 0;
         (self.is_open, self.told_end, self.told_bound) = (false, false, Timestamp::MIN);
+        self.copies.iter_mut().for_each(Copies::clear);
     }
 
     /// The other side has all before `next`; what was never sent it cannot have.
@@ -183,6 +194,7 @@ impl DurableOut {
         self.counts.inside -= frames;
         self.counts.sent += frames;
         self.sent = self.sent.max(next);
+        self.copies.iter_mut().for_each(|copies| copies.forget_before(next));
         Ok(())
     }
 
@@ -235,6 +247,34 @@ impl DurableOut {
         is_level && (self.bound > self.told_bound || (self.ended && !self.told_end))
     }
 
+    /// When the next frame goes once more, if there is room for it then.
+    pub(super) fn copy_wake(&self, path: &Path) -> Option<Timestamp> {
+        self.copies.as_ref()?.wake(path)
+    }
+
+    /// Appends frames that go once more now, as far as there is room.
+    pub(super) fn put_copies(
+        &mut self,
+        now: Timestamp,
+        writer: &mut FrameWriter,
+        out: &mut Vec<u8>,
+        room: usize,
+    ) {
+        let Some(copies) = &mut self.copies else { return };
+        while let Some(place) = copies.pop(now) {
+            let item = self.backlog.get(self.backlog.items_before(place));
+            let item = item.filter(|item| item.from == place);
+            let Some(Item { kept: Kept::Frame(frame), .. }) = item else { continue };
+            let end = out.len();
+            writer.put(out, self.edge, place, frame);
+            if out.len() > room {
+                // It shares none with so much else.
+                return out.truncate(end);
+            }
+            self.counts.copied += 1;
+        }
+    }
+
     /// Whether the other side has everything.
     pub(super) fn is_done(&self) -> bool {
         self.ended && self.told_end && self.backlog.first() == self.backlog.next()
@@ -243,9 +283,11 @@ impl DurableOut {
     /// Bytes for the stream, about `most` of them, and long content that follows them.
     pub(super) fn write(
         &mut self,
+        now: Timestamp,
         writer: &mut FrameWriter,
         version: u8,
         most: usize,
+        path: &Path,
     ) -> (Vec<u8>, Option<Bytes>) {
         let mut content = None;
         let mut out = Vec::new();
@@ -263,6 +305,9 @@ impl DurableOut {
                 Kept::Frame(frame) => {
                     content = writer.put_apart(&mut out, self.edge, item.from, frame);
                     self.counts.written += 1;
+                    if let Some(copies) = self.copies.as_mut().filter(|_| !self.lags) {
+                        copies.note(now, item.from, item.bytes(), path);
+                    }
                 }
                 Kept::Gap { reason, .. } => {
                     let (from, to, reason) = (item.from, item.to, *reason);

@@ -49,6 +49,8 @@ pub struct Path {
     pub stream_room: usize,
     /// Of these, bytes of bulk: where less than of what is urgent, bulk waits outside.
     pub bulk_room: usize,
+    /// Share of the packets sent that was lost lately, 0 to 1.
+    pub loss: f64,
 }
 
 /// A stream that this side sends.

@@ -253,7 +253,7 @@ impl Session {
     fn edge_wakes(&self, path: Option<&Path>) -> impl Iterator<Item = Timestamp> {
         let (ack_ns, has_agreed) = (self.config.timing.ack_ns, self.agreed.is_some());
         self.edges.iter().filter_map(move |edge| match edge {
-            Edge::DurableOut(..) => None,
+            Edge::DurableOut(out, _) => path.and_then(|path| out.copy_wake(path)),
             Edge::DroppableOut(out, _) => out.wake(path),
             // Without a connection there is nobody to tell.
             Edge::DurableIn(input) if has_agreed => {

@@ -30,6 +30,7 @@ mod agree;
 mod backlog;
 mod config;
 mod connection;
+mod copies;
 mod counters;
 mod disk;
 mod droppable_in;

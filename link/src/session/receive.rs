@@ -171,6 +171,13 @@ impl Session {
                     self.deliver(now, record.edge, frame);
                 }
             }
+            // Another of it comes on the stream.
+            (Edge::DurableIn(input), From::Datagram) => {
+                if input.take_copy(place, frame.buffer().bytes_len()) {
+                    input.since.get_or_insert(now);
+                    self.deliver(now, record.edge, frame);
+                }
+            }
             _ => return Err(unexpected()),
         }
         Ok(())

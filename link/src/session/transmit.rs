@@ -30,7 +30,7 @@ impl Session {
         }
         let sensor = Some(Priority::Sensor);
         let urgent = self.datagram(now, Priority::Sensor);
-        let urgent = urgent.or_else(|| self.stream(sensor, PIECE).map(|(output, _)| output));
+        let urgent = urgent.or_else(|| self.stream(now, sensor, PIECE).map(|(output, _)| output));
         if urgent.is_some() || self.sensor_waits() {
             return urgent;
         }
@@ -41,7 +41,7 @@ impl Session {
             self.bulk_bytes += bytes.len() as u64;
             return Some(Output::Datagram(bytes));
         }
-        let (output, bytes) = self.stream(Some(Priority::Bulk), PIECE)?;
+        let (output, bytes) = self.stream(now, Some(Priority::Bulk), PIECE)?;
         self.bulk_bytes += bytes as u64;
         Some(output)
     }
@@ -57,7 +57,7 @@ impl Session {
         if most == 0 {
             return None;
         }
-        let (output, bytes) = self.stream(None, most)?;
+        let (output, bytes) = self.stream(now, None, most)?;
         if let Some(connection) = &mut self.connection {
             connection.pace.spend(bytes);
         }
@@ -85,7 +85,8 @@ impl Session {
     fn datagram(&mut self, now: Timestamp, priority: Priority) -> Option<Output> {
         let path = self.connection.as_ref()?.path;
         let has_messages = priority == Priority::Sensor && self.has_messages(now);
-        if !has_messages && !self.has_datagram(priority, &path) {
+        let has_copies = priority == Priority::Sensor && self.has_copies(now, &path);
+        if !has_messages && !has_copies && !self.has_datagram(priority, &path) {
             return None;
         }
         let frames = self.waiting_bytes(priority);
@@ -108,6 +109,13 @@ impl Session {
         let room = path.datagram_max.min(path.datagram_room);
         if self.is_open {
             self.put_frames(priority, &mut out, room, &path);
+        }
+        if has_copies {
+            for edge in &mut self.edges {
+                if let Edge::DurableOut(edge, writer) = edge {
+                    edge.put_copies(now, writer, &mut out, room);
+                }
+            }
         }
         if out.len() == PREAMBLE {
             return None;
@@ -138,6 +146,12 @@ impl Session {
             && edges.filter(|(_, config)| config.priority == priority).any(
                 |(edge, _)| matches!(edge, Edge::DroppableOut(edge, _) if edge.has_datagram(path)),
             )
+    }
+
+    /// Whether frames are to be sent once more, and could be.
+    fn has_copies(&self, now: Timestamp, path: &Path) -> bool {
+        let is_due = |edge: &Edge| matches!(edge, Edge::DurableOut(edge, _) if edge.copy_wake(path).is_some_and(|due| due <= now));
+        self.is_open && self.edges.iter().any(is_due)
     }
 
     /// Whether [`Session::put_messages`] has something to put.
@@ -237,7 +251,12 @@ impl Session {
 
     /// A piece of a stream of this priority, or of one that has to catch up, and how many bytes it is
     /// with what follows it.
-    fn stream(&mut self, wanted: Option<Priority>, most: usize) -> Option<(Output, usize)> {
+    fn stream(
+        &mut self,
+        now: Timestamp,
+        wanted: Option<Priority>,
+        most: usize,
+    ) -> Option<(Output, usize)> {
         let connection = self.connection.as_mut().filter(|_| self.is_open)?;
         let path = connection.path;
         let room = match wanted {
@@ -260,7 +279,7 @@ impl Session {
             let version = self.version;
             let (stream, bytes, content, end) = match &mut self.edges[n] {
                 Edge::DurableOut(edge, writer) if edge.is_ready() => {
-                    let (bytes, content) = edge.write(writer, version, most);
+                    let (bytes, content) = edge.write(now, writer, version, most, &path);
                     (StreamKey::Edge(n as u16), bytes.into(), content, false)
                 }
                 Edge::DroppableOut(edge, writer) if edge.has_stream(&path) => {

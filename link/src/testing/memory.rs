@@ -188,6 +188,7 @@ impl Connection for MemoryConnection {
             datagram_room: room,
             stream_room: room,
             bulk_room: room,
+            loss: 0.0,
         }
     }
 

@@ -163,6 +163,7 @@ impl Pair {
             datagram_room: 1 << 16,
             stream_room: self.transport.room(side),
             bulk_room: self.transport.room(side),
+            loss: self.transport.ways[side].weather.loss,
         }
     }
 

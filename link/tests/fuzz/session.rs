@@ -97,6 +97,7 @@ fn path() -> Path {
         datagram_room: room,
         stream_room: room,
         bulk_room: room,
+        loss: 0.0,
     }
 }
 

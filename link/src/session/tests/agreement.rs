@@ -110,6 +110,7 @@ fn nothing_that_comes_makes_a_session_panic_or_grow() {
                     datagram_room: 1 << 16,
                     stream_room: 1 << 16,
                     bulk_room: 1 << 16,
+                    loss: 0.0,
                 };
                 let now = pair.clock(1);
                 pair.sessions[1].handle(now, Input::Up(path));

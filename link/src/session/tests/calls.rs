@@ -16,6 +16,7 @@ const PATH: Path = Path {
     datagram_room: 1 << 16,
     stream_room: 1 << 16,
     bulk_room: 1 << 16,
+    loss: 0.0,
 };
 
 fn outputs(session: &mut Session, now: Timestamp) -> Vec<Output> {

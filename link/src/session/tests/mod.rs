@@ -2,6 +2,7 @@
 
 mod agreement;
 mod calls;
+mod copies;
 mod order;
 mod spooled;
 mod support;

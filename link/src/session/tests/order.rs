@@ -19,6 +19,7 @@ fn agreed() -> (Pair, Path) {
         datagram_room: 0,
         stream_room: 1 << 20,
         bulk_room: 1 << 20,
+        loss: 0.0,
     };
     (pair, path)
 }
