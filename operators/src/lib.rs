@@ -4,6 +4,7 @@
 //! [`CATALOG`] lists them. What others could use without a graph stands in
 //! [`math`], [`kernels`] and [`files`].
 
+pub mod audio;
 pub mod biosignal;
 mod bodies;
 mod designs;
@@ -76,6 +77,8 @@ pub static CATALOG: &[&Kind] = &[
     &feature::entropy::KIND,
     &feature::baseline::KIND,
     &feature::quality::KIND,
+    // audio
+    &audio::barge_in::KIND,
     // spectrum
     &spectrum::stft::KIND,
     &spectrum::power::KIND,

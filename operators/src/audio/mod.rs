@@ -1,0 +1,3 @@
+//! Sound on its way between a person and a machine.
+
+pub mod barge_in;
