@@ -114,6 +114,13 @@ impl Stage {
         let here = &mut self.slots[slot];
         here.epoch = watch.seen.required(here.roots);
         here.gap(Gap::Flush);
+        // What it said last may not be said again.
+        if let Some(last) = &mut here.last {
+            last.fill(None);
+        }
+        if let SlotBody::HoldLast(last) = &mut here.body {
+            last.fill(None);
+        }
         for route in here.routes.iter().flatten() {
             if let Route::Ring { outlet, counts } = route {
                 for frame in self.outlets[*outlet].backlog.drain(..) {
@@ -143,13 +150,6 @@ impl Stage {
                 }
                 !is_void
             });
-        }
-        // What it said last may not be said again.
-        if let Some(last) = &mut here.last {
-            last.fill(None);
-        }
-        if let SlotBody::HoldLast(last) = &mut here.body {
-            last.fill(None);
         }
         self.void_questions(slot, risen);
         self.hold_back(slot);
