@@ -486,7 +486,7 @@ fn a_stage_that_wedges_behind_a_gate_is_replaced_and_hears_of_the_next_flush() {
     assert_eq!(firsts.last(), Some(&3_990), "goes on after the wedge and the flush");
     assert!(firsts.is_sorted(), "{firsts:?}");
     assert!(headers.iter().any(|(_, gap)| *gap == Some(Gap::Wedged)), "{headers:?}");
-    let last = headers.iter().filter_map(|(time, gap)| Some((time, (*gap)?))).last();
+    let last = headers.iter().rev().find_map(|(time, gap)| Some((time, (*gap)?)));
     assert_eq!(last.map(|(_, gap)| gap), Some(Gap::Flush), "{last:?}");
     passed("wedge_gate");
 }
