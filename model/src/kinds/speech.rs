@@ -47,7 +47,7 @@ use params::rules;
 pub static KIND: Kind = Kind {
     name: "speech",
     summary: "Who speaks when, and whose turn it is.",
-    doc: "`out` has an event for every stretch of speech once it is over, stamped with its end: start_s and end_s in \
+    doc: "The port `out` has an event for every stretch of speech once it is over, stamped with its end: start_s and end_s in \
           seconds of the session's line, segment (its number), probability (the mean of its chunks). `turns` tells what is \
           decided at the moment it is: what is \"start\" when somebody begins (start_s lies pre_roll_ms before the \
           onset, so that nothing is clipped, but not in the turn before), \"speculate\" after a pause of speculate_ms (the end is \

@@ -47,7 +47,7 @@ pub static KIND: Kind = Kind {
           `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
           without a `language` that of finding it out, for each turn, as well.",
-    example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"",
+    example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"\noptional = true",
     inputs: &[
         Port::signal("audio").of_one_channel(),
         Port::event("turns").optional().fed_by(&["speech.turns"]),
