@@ -49,7 +49,7 @@ pub static KIND: Kind = Kind {
           without a `language` that of finding it out, for each turn, as well.",
     example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"\noptional = true",
     inputs: &[
-        Port::signal("audio").of_one_channel(),
+        Port::signal("audio").of_one_channel().fed_by(&["audio", "resample"]),
         Port::event("turns").optional().fed_by(&["speech.turns"]),
     ],
     outputs: &[Port::event("out"), Port::event("words")],
