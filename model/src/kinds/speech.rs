@@ -22,7 +22,7 @@
 //!
 //! The rules are those of [`crate::speech::segments`] and [`crate::speech::turns`]. Without `model` a chunk is 16 ms and
 //! [`crate::speech::ear`] says how likely it is speech; with one of Silero's it is 32 ms, and the chunks of all sessions are
-//! run together ([`asking`]).
+//! run together.
 //!
 //! **NaN**: samples that are not finite are silence, and counted. **Gap**: one shorter than `min_silence_ms` is passed over; a
 //! longer one ends segment and turn.
