@@ -158,7 +158,7 @@ fn a_set_that_does_not_fit_is_a_wrong_graph() {
     for (set, says) in [
         ("egc.rate_hz=500", "did you mean `ecg`?"),
         ("ecg.rate=500", "`rate`"),
-        ("ecg.op=ecq", "did you mean `ecg`?"),
+        ("ecg.op=egc", "did you mean `ecg`?"),
         ("ecg.rate_hz=fast", "`rate_hz`"),
         ("ecg.rate_hz=1", "hint: choose 50.0 to 10000.0 ("),
         ("ecg.op=edf", "files are read by `wfdb`"),

@@ -24,7 +24,7 @@ pub static KIND: Kind = Kind {
           session, which must have the same rate and channels. Frames are played one after the other as they \
           come, without silence where something is missing. What is beyond full scale is clipped; NaN and what is infinite is \
           silent. A loop holds a million samples, twenty seconds of one channel at 48 kHz; what finds no room is dropped, and the \
-          end says how much. Runs on the I/O runtime. Cost: about 2 ns a sample and channel.",
+          end says how much. What `barge_in` takes back and nobody has heard is not heard. Runs on the I/O runtime. Cost: about 2 ns a sample and channel.",
     example: "device = \"null\"",
     inputs: &[Port::signal("in")],
     params: &[&DEVICE],
@@ -75,8 +75,48 @@ impl Sink for Speaker {
         Ok(())
     }
 
+    fn flush(&mut self, _line: usize) -> Result<(), Fault> {
+        if let Some(looped) = &self.looped {
+            looped.forget();
+        }
+        Ok(())
+    }
+
     fn remark(&self) -> Option<String> {
         let seconds = self.unheard as f64 / self.channels as f64 / self.rate_hz;
         (self.unheard > 0).then(|| format!("{seconds:.3} s found no room and were not played"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_back_is_not_heard() {
+        let looped = Loops::default().of_session(0);
+        looped.begin(16_000.0, 1);
+        let mut speaker = Speaker {
+            looped: Some(looped.clone()),
+            channels: 1,
+            rate_hz: 16_000.0,
+            block: Vec::new(),
+            unheard: 0,
+        };
+        let mut play = |sample: f32| {
+            let frame = Frame::signal(Timestamp::ZERO, 1, &[sample; 100]);
+            speaker.take(0, &frame).expect("it swallows all");
+            if sample < 0.0 {
+                speaker.flush(0).expect("it can");
+            }
+        };
+        play(-0.5);
+        play(0.5);
+
+        let mut heard = [0.0; 200];
+        assert_eq!(looped.hear(&mut heard), 100);
+        assert!(heard[..100].iter().all(|&sample| sample == 0.5));
     }
 }
