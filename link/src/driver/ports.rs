@@ -19,11 +19,17 @@ use engine::{Frame, Gap, Timestamp};
 use super::{bell::Bell, status::Status};
 use crate::{
     offload::Way,
-    session::{EdgeConfig, SessionConfig},
+    session::{Delivery, EdgeConfig, SessionConfig},
+    wire::longest,
 };
 
-/// Most frames in the ring of an edge.
-const RING_MAX: usize = 1_024;
+/// Frames in the ring of an edge at least, where it may hold as many, and at most.
+const RING: [usize; 2] = [4, 1_024];
+/// Bytes of frames that wait in a durable edge's ring, about: what is far ahead of the way is in no near cache any
+/// more when its turn comes, which costs a fifth of the throughput.
+const RING_BYTES: usize = 1 << 20;
+/// Places for frames of which nobody says how long they may be.
+const RING_OPEN: usize = 64;
 
 /// The graph's ends, in the order of the edges' numbers.
 #[derive(Debug)]
@@ -152,8 +158,20 @@ impl Ends {
     }
 }
 
+/// Frames that may wait for the driver. A droppable edge's are dropped where there is no place, so it has as many as it
+/// may hold; a durable one's wait with whoever makes them.
+fn places(edge: &EdgeConfig) -> usize {
+    let places = match edge.delivery {
+        Delivery::Droppable { .. } => RING[1],
+        Delivery::Durable => longest(&edge.format)
+            .map_or(RING_OPEN, |bytes| RING_BYTES / bytes)
+            .clamp(RING[0], RING[1]),
+    };
+    edge.frames_max.clamp(1, places)
+}
+
 fn outlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (OutEnd, Outlet) {
-    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING_MAX));
+    let (producer, consumer) = rtrb::RingBuffer::new(places(edge));
     let shared = Arc::new(OutShared {
         bound: AtomicI64::new(i64::MIN),
         has_ended: AtomicBool::new(false),
@@ -168,7 +186,7 @@ fn outlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (OutEnd, Outlet) {
 
 fn inlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (InEnd, Inlet) {
     // Gaps and bounds take places as well.
-    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING_MAX) * 2);
+    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING[1]) * 2);
     let shared = Arc::new(InShared::default());
     let end = InEnd { ring: producer, shared: shared.clone() };
     (end, Inlet { ring: consumer, shared, driver: driver.clone() })

@@ -208,6 +208,24 @@ async fn who_has_sent_all_waits_for_a_line_that_is_cut_only_so_long_and_says_wha
     assert_eq!((ended.reason, ended.left), (ByeReason::Stopped, 5), "{}", ended.text);
 }
 
+#[tokio::test]
+async fn long_frames_that_may_wait_do_so_where_they_are_made() {
+    let waiting = |delivery, samples| {
+        let mut config = config(0);
+        config.edges.truncate(1);
+        config.edges[0].delivery = delivery;
+        config.edges[0].frames_max = 1_000;
+        config.edges[0].format =
+            Format::signal(1, Unit::MILLIVOLT, Rate::new(250.0).expect("possible"), samples);
+        let (_driver, mut ports) = Driver::new(Session::new(config), Settings::default());
+        let mut outlet = ports.outlets[0].take().expect("sent");
+        (0..).take_while(|&number| outlet.try_send(frame(number)).is_ok()).count()
+    };
+    assert_eq!(waiting(Delivery::Durable, 10), 1_000);
+    assert_eq!(waiting(Delivery::Durable, 64 << 10), 4);
+    assert_eq!(waiting(Delivery::Droppable { deadline_ns: 1 }, 64 << 10), 1_000);
+}
+
 #[test]
 fn a_bound_holds_behind_what_was_handed_in_before_it_and_ends_come_last() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
