@@ -217,22 +217,23 @@ impl Driver {
             let bound = end.shared.bound.load(Ordering::Acquire);
             let has_ended = end.shared.has_ended.load(Ordering::Acquire);
             let mut taken = 0;
-            if self.session.voids(edge) {
+            let voids = self.session.voids(edge);
+            if voids {
                 let epoch = end.shared.epoch.load(Ordering::Acquire);
-                let mut void = 0;
                 while end.ring.peek().is_ok_and(|frame| frame.header.epoch < epoch) {
                     drop(end.ring.pop());
-                    void += 1;
+                    taken += 1;
                 }
-                self.session.flush(edge, epoch, void);
-                taken += void;
+                self.session.flush(edge, epoch, taken);
             }
             while let Ok(frame) = end.ring.peek()
                 && self.session.has_room(edge, frame.buffer().bytes_len())
             {
                 let frame = end.ring.pop().expect("just seen");
-                // It was flushed since we looked.
-                self.session.flush(edge, frame.header.epoch, 0);
+                if voids {
+                    // It may have been flushed since we looked.
+                    self.session.flush(edge, frame.header.epoch, 0);
+                }
                 drop(self.session.send(now, edge, frame));
                 taken += 1;
             }

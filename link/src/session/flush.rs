@@ -33,7 +33,7 @@ pub(super) struct Epoch {
 
 impl Session {
     /// Begins an epoch of an edge that this side sends: what was handed in before is void, here, on the way
-    /// and there. `unsent` frames were never handed in and count as if they had been dropped here. An edge of
+    /// and there; frames that are handed in from now on say it in their header. `unsent` frames were never handed in and count as if they had been dropped here. An edge of
     /// which the configuration does not say that it may become void, and one with a spool, takes nothing
     /// back.
     pub fn flush(&mut self, edge: u16, epoch: u32, unsent: u64) {
@@ -66,18 +66,14 @@ impl Session {
         self.config.edges[n].may_void && !is_kept
     }
 
-    /// What a frame of this edge that is handed in now says.
-    pub(super) fn epoch_of(&self, edge: u16) -> u32 {
+    /// The last epoch of an edge.
+    pub(crate) fn epoch_of(&self, edge: u16) -> u32 {
         self.epochs[usize::from(edge)].now
     }
 
-    /// Hears of an epoch of an edge that this side receives; whether it is over already.
+    /// Hears of an epoch of an edge that this side receives and that may become void; whether it is over already.
     pub(super) fn hear_epoch(&mut self, edge: u16, epoch: u32) -> bool {
-        let n = usize::from(edge);
-        if !self.config.edges[n].may_void {
-            return false;
-        }
-        let known = &mut self.epochs[n].now;
+        let known = &mut self.epochs[usize::from(edge)].now;
         if epoch > *known {
             *known = epoch;
             self.out.push_back(Output::Flush { edge });

@@ -112,15 +112,15 @@ impl Session {
         }
     }
 
-    /// Hands in a frame of an edge that this side sends. A droppable edge always has room.
+    /// Hands in a frame of an edge that this side sends, stamped with the number of its last
+    /// [`flush`](Session::flush). A droppable edge always has room.
     ///
     /// # Errors
     /// A durable edge gives the frame back while it has no room; both do after their end.
     ///
     /// # Panics
     /// If this side does not send the edge.
-    pub fn send(&mut self, now: Timestamp, edge: u16, mut frame: Frame) -> Result<(), NotTaken> {
-        frame.header.epoch = self.epoch_of(edge);
+    pub fn send(&mut self, now: Timestamp, edge: u16, frame: Frame) -> Result<(), NotTaken> {
         match &mut self.edges[usize::from(edge)] {
             Edge::DurableOut(out, _) => out.take(frame).map_err(NotTaken),
             Edge::DroppableOut(out, _) => out.take(now, frame, self.bulk_bytes).map_err(NotTaken),

@@ -156,7 +156,8 @@ impl Session {
         }
         let format = &self.config.edges[number].format;
         let (place, frame) = read_frame(version, record.body, format)?;
-        let is_void = self.hear_epoch(record.edge, frame.header.epoch);
+        let is_void =
+            self.config.edges[number].may_void && self.hear_epoch(record.edge, frame.header.epoch);
         match (&mut self.edges[number], from) {
             (Edge::DroppableIn(input), _) => input.take(now, place, frame),
             (Edge::DurableIn(input), From::Stream(stream)) => {
@@ -261,10 +262,15 @@ impl Session {
                 Edge::DroppableIn(input) => input.end(now, next),
                 _ => return Err(unexpected()),
             },
-            Message::Flush { epoch } => match &self.edges[usize::from(edge)] {
-                Edge::DurableIn(_) | Edge::DroppableIn(_) => drop(self.hear_epoch(edge, epoch)),
-                _ => return Err(unexpected()),
-            },
+            Message::Flush { epoch } => {
+                let config = &self.config.edges[usize::from(edge)];
+                if !config.receives {
+                    return Err(unexpected());
+                }
+                if config.may_void {
+                    self.hear_epoch(edge, epoch);
+                }
+            }
             Message::Probe { id, sent } => {
                 if let Some(connection) = &mut self.connection {
                     // Filled in when it leaves; what it waits here must not count as its way.

@@ -84,8 +84,9 @@ impl Pair {
     }
 
     /// Hands a frame in; whether it was taken.
-    pub fn send(&mut self, side: usize, edge: u16, frame: Frame) -> bool {
+    pub fn send(&mut self, side: usize, edge: u16, mut frame: Frame) -> bool {
         let now = self.clock(side);
+        frame.header.epoch = self.sessions[side].epoch_of(edge);
         let taken = self.sessions[side].send(now, edge, frame).is_ok();
         self.drain(side);
         taken
