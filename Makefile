@@ -1,12 +1,15 @@
 # setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · fuzz
 .PHONY: setup test lint bench doc loom fuzz
 
+, := ,
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
 # ONNX Runtime, where `setup` has put it, unless somebody says where it is.
 ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
 # What is not in the default build, since it needs more than Rust and a C compiler; `setup` has installed that.
-WITH ?= --features whisper
+# Looked at when it is used, as `setup` may just have installed ALSA's headers; other systems need none.
+SOUND = $(shell test "$$(uname -s)" != Linux || pkg-config --exists alsa 2>/dev/null && echo yes)
+WITH ?= --features whisper$(if $(SOUND),$(,)microphone)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
@@ -28,6 +31,8 @@ endif
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
+	@test -n "$(SOUND)" || echo "test: SKIPPED sound cards, neither built nor tested:" \
+	    "there is no pkg-config with ALSA's headers; apt-get install pkg-config libasound2-dev" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
