@@ -1,15 +1,16 @@
 # setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · fuzz
 .PHONY: setup test lint bench doc loom fuzz
 
-, := ,
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
 # ONNX Runtime, where `setup` has put it, unless somebody says where it is.
 ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
-# What is not in the default build, since it needs more than Rust and a C compiler; `setup` has installed that.
-# Looked at when it is used, as `setup` may just have installed ALSA's headers; other systems need none.
+# What is not in the default build, since it needs more than Rust and a C compiler, where `setup` could install that.
+# Looked at when it is used, as `setup` may just have done so; for sound, systems other than Linux need nothing.
+SPEECH = $(shell command -v cmake 2>/dev/null)
 SOUND = $(shell test "$$(uname -s)" != Linux || pkg-config --exists alsa 2>/dev/null && echo yes)
-WITH ?= --features whisper$(if $(SOUND),$(,)microphone)
+FEATURES = $(if $(SPEECH),whisper) $(if $(SOUND),microphone)
+WITH = $(if $(strip $(FEATURES)),--features "$(strip $(FEATURES))")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
@@ -35,6 +36,8 @@ endif
 	    "there is no pkg-config with ALSA's headers; apt-get install pkg-config libasound2-dev" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@test -n "$(SPEECH)" || echo "test: SKIPPED speech to text:" \
+	    "the feature \`whisper\` needs cmake" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
 	    "no model of speech at hand; set AFFERENT_WHISPER_MODEL" >&2
 	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
@@ -46,7 +49,7 @@ setup:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --workspace --all-targets --locked $(WITH) -- -D warnings
+	$(if $(WITH),$(CARGO) clippy --workspace --all-targets --locked $(WITH) -- -D warnings)
 ifeq ($(DENY),yes)
 	$(CARGO) deny --locked check licenses bans sources
 else

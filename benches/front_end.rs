@@ -5,21 +5,16 @@
 
 mod support;
 
-use std::fmt::Write as _;
-
-use engine::{Kind, RunOptions, testing};
+use engine::{RunOptions, testing};
 use support::{
     Bench,
-    graph::{at_max, planned, run_to_end},
+    graph::{Step, at_max, planned, run_to_end, sound_through},
     kinds::ends::{ran, sound},
 };
 
 const STREAMS: u32 = 30;
 const RATE_HZ: f64 = 48_000.0;
 const FRAME_LEN: usize = 960;
-
-/// Name, kind and parameters of a node.
-type Step = (&'static str, &'static Kind, &'static str);
 
 const DENOISE: Step = ("denoise", &operators::audio::denoise::KIND, "");
 const CHAIN: [Step; 4] = [
@@ -50,17 +45,7 @@ fn main() {
 /// Processor time of all streams.
 fn graph(chain: &[Step], seconds: usize) -> f64 {
     let frames = seconds * RATE_HZ as usize / FRAME_LEN;
-    let mut text = format!(
-        "[graph]\nname = \"front_end\"\n\n[node.source]\nop = \"bench_sound\"\nrate_hz = {RATE_HZ:?}\n\
-         frames = {frames}\nframe_len = {FRAME_LEN}\n"
-    );
-    let mut from = "source";
-    for (name, kind, params) in chain {
-        let op = kind.name;
-        let _ = write!(text, "\n[node.{name}]\nop = {op:?}\nfrom = {from:?}\n{params}\n");
-        from = name;
-    }
-    let _ = write!(text, "\n[node.sink]\nop = \"bench_final\"\nfrom = {from:?}\n");
+    let text = sound_through(chain, RATE_HZ, frames, FRAME_LEN);
     let options = RunOptions { sessions: STREAMS, ..at_max(1) };
     run_to_end(&planned(&text, 1), &options);
     let ran = ran();

@@ -5,12 +5,10 @@
 
 mod support;
 
-use std::fmt::Write as _;
-
-use engine::{Kind, RunOptions, testing};
+use engine::{RunOptions, testing};
 use support::{
     Bench,
-    graph::{at_max, planned, run_to_end},
+    graph::{Step, at_max, planned, run_to_end, sound_through},
     kinds::ends::{ran, sound},
 };
 
@@ -18,8 +16,7 @@ const STREAMS: u32 = 30;
 const RATE_HZ: f64 = 48_000.0;
 const FRAME_LEN: usize = 960;
 
-/// Name, kind and parameters of the chain's nodes.
-const CHAIN: [(&str, &Kind, &str); 3] = [
+const CHAIN: [Step; 3] = [
     ("resample", &operators::rate::resample::KIND, "rate_hz = 16000.0"),
     ("highpass", &operators::filter::highpass::KIND, "cutoff_hz = 60.0\norder = 2"),
     (
@@ -47,17 +44,7 @@ fn main() {
 /// Processor time of all streams.
 fn graph(seconds: usize) -> f64 {
     let frames = seconds * RATE_HZ as usize / FRAME_LEN;
-    let mut text = format!(
-        "[graph]\nname = \"logmel\"\n\n[node.source]\nop = \"bench_sound\"\nrate_hz = {RATE_HZ:?}\n\
-         frames = {frames}\nframe_len = {FRAME_LEN}\n"
-    );
-    let mut from = "source";
-    for (name, kind, params) in CHAIN {
-        let op = kind.name;
-        let _ = write!(text, "\n[node.{name}]\nop = {op:?}\nfrom = {from:?}\n{params}\n");
-        from = name;
-    }
-    let _ = write!(text, "\n[node.sink]\nop = \"bench_final\"\nfrom = {from:?}\n");
+    let text = sound_through(&CHAIN, RATE_HZ, frames, FRAME_LEN);
     let options = RunOptions { sessions: STREAMS, ..at_max(1) };
     run_to_end(&planned(&text, 1), &options);
     let ran = ran();

@@ -63,7 +63,7 @@ fn told(mode: &str) -> Option<String> {
 fn call_back(mode: &str) -> ! {
     let (mut ear, mut heard) = handover(2, 1 << 16, 1 << 10);
     thread::spawn(move || {
-        let mut planes = vec![Vec::with_capacity(1 << 16); 2];
+        let mut planes: Vec<_> = (0..2).map(|_| Vec::with_capacity(1 << 16)).collect();
         let mut last = Instant::now();
         // The system ends a thread, not its process: that is left to whoever hears nothing any more.
         while last.elapsed() < SILENCE {

@@ -11,8 +11,9 @@ use afferent_suite::{
     kinds::{self, tally},
 };
 use engine::{
-    Body, Catalog, Fault, Frame, Gap, GapNotice, GraphSpec, Io, Kind, ManualRun, Operator, Param,
-    Placement, Plan, PlanOptions, Port, Sink, SourceText, Timestamp,
+    Body, Catalog, Fault, Flow, Format, Frame, Gap, GapNotice, GraphSpec, Io, Kind, ManualRun,
+    Operator, Outline, Param, Placement, Plan, PlanOptions, Port, Sink, Source, SourceText,
+    Timestamp,
 };
 
 const POLICIES: [&str; 4] = ["block", "drop_newest", "drop_oldest", "latest"];
@@ -52,6 +53,31 @@ static HEARS: Kind = Kind {
     build: |_| Ok(Body::operator(Hears)),
     ..Kind::BASE
 };
+
+/// An event every 37 ms, for so long as there is something to flush.
+static INTERRUPTS: Kind = Kind {
+    name: "interrupts",
+    outputs: &[Port::event("out")],
+    plan: |_| Ok(Outline::of([Format::event(Vec::new(), 100.0)])),
+    build: |_| Ok(Body::source(Interrupts(0))),
+    ..Kind::BASE
+};
+
+struct Interrupts(i64);
+
+impl Source for Interrupts {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        self.0 += 37;
+        let event = io.event_for(0);
+        io.send_event(0, at_ms(self.0), event);
+        Ok(if self.0 < 2_900 { Flow::More } else { Flow::End })
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.0 = 0;
+        Ok(())
+    }
+}
 
 /// What bodies of `hears` were told: why, and where it ended.
 static HEARD: Mutex<Vec<(Gap, Timestamp)>> = Mutex::new(Vec::new());
@@ -108,7 +134,10 @@ fn planned(text: &str) -> Arc<Plan> {
     let spec = GraphSpec::parse(&SourceText::new("test.toml", text)).expect("a graph");
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
-    let catalog = Catalog::new(&[kinds::KINDS, &[&BREAKS, &WAITING_BREAKS, &HEARS]]);
+    let catalog = Catalog::new(&[
+        kinds::KINDS,
+        &[&BREAKS, &WAITING_BREAKS, &HEARS, &INTERRUPTS, &operators::audio::barge_in::KIND],
+    ]);
     let plan = spec.plan(&catalog, &options);
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
 }
@@ -242,6 +271,37 @@ fn the_books_are_right_at_every_turn_under_every_policy_and_fault() {
                 let taken: u64 = sinks.iter().map(|(_, _, frames)| frames.taken).sum();
                 assert_eq!(taken, tally(&name).len() as u64, "{name}");
                 assert!(taken > 0 || full > 0, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_books_are_right_at_every_turn_whatever_is_flushed() {
+    let faults = [("sound", "op = \"pass\""), ("panics", "op = \"panics\"\nat = 501\ntimes = 3")];
+    for on_full in POLICIES {
+        for (fault, bad) in faults {
+            for (n, (cores, speed)) in
+                [(1, None), (2, None), (1, Some(1.0)), (2, Some(1.0))].into_iter().enumerate()
+            {
+                let name = format!("flush_{fault}_{on_full}_{n}");
+                let text = graph(&name, on_full, bad).replace(
+                    "[node.pass]\n        op = \"pass\"\n        from = \"count\"",
+                    "[node.interrupts]\nop = \"interrupts\"\nstage = \"interrupts\"\n\
+                     [node.barge_in]\nop = \"barge_in\"\n\
+                     from = { in = \"count\", on = \"interrupts\" }\n\
+                     [node.pass]\nop = \"pass\"\nfrom = \"barge_in\"",
+                );
+                assert!(text.contains("barge_in"), "{text}");
+                let mut audited = Audited::new(&text, cores, speed);
+                audited.run_out();
+                let edges = audited.run.edges();
+                let void =
+                    |edge: &(String, String, _)| audited.dropped(&edge.0, &edge.1, Gap::Flush);
+                let above = edges.iter().filter(|(_, to, _)| to == "barge_in").map(void);
+                assert_eq!(above.sum::<u64>(), 0, "{name}: only what has passed is void");
+                assert!(edges.iter().map(void).sum::<u64>() > 0, "{name}: {edges:?}");
+                tally(&name);
             }
         }
     }

@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use afferent_suite::NoFiles;
-use engine::{Catalog, GraphSpec, Plan, PlanOptions, Report, RunOptions, Running, SourceText};
+use engine::{
+    Catalog, GraphSpec, Kind, Plan, PlanOptions, Report, RunOptions, Running, SourceText,
+};
 
 use super::kinds::{KINDS, ends::bench_ns};
 
@@ -18,6 +20,30 @@ pub(crate) fn planned(text: &str, cores: usize) -> Arc<Plan> {
     options.cores = cores;
     let plan = spec.plan(&Catalog::new(&[KINDS, operators::CATALOG]), &options);
     Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}\n{text}")))
+}
+
+/// Name, kind and parameters of a node in a chain.
+pub(crate) type Step = (&'static str, &'static Kind, &'static str);
+
+/// A graph that takes so many frames of the bench's sound through a chain.
+pub(crate) fn sound_through(
+    chain: &[Step],
+    rate_hz: f64,
+    frames: usize,
+    frame_len: usize,
+) -> String {
+    let mut text = format!(
+        "[graph]\nname = \"sound\"\n\n[node.source]\nop = \"bench_sound\"\nrate_hz = {rate_hz:?}\n\
+         frames = {frames}\nframe_len = {frame_len}\n"
+    );
+    let mut from = "source";
+    for (name, kind, params) in chain {
+        let op = kind.name;
+        let _ = write!(text, "\n[node.{name}]\nop = {op:?}\nfrom = {from:?}\n{params}\n");
+        from = name;
+    }
+    let _ = write!(text, "\n[node.sink]\nop = \"bench_final\"\nfrom = {from:?}\n");
+    text
 }
 
 /// Runs a plan to its end and checks that every edge has delivered everything.

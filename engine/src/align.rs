@@ -223,6 +223,17 @@ impl Aligner {
         std::mem::replace(&mut self.late, false)
     }
 
+    /// Lets what was stamped with less than `required` go, and tells the header of each frame.
+    pub(crate) fn void(&mut self, line: usize, required: u32, mut tell: impl FnMut(&Header)) {
+        self.queues[line].retain(|held| {
+            let is_void = held.frame.header.epoch < required;
+            if is_void {
+                tell(&held.frame.header);
+            }
+            !is_void
+        });
+    }
+
     /// Lets everything go.
     pub(crate) fn clear(&mut self) {
         for (used, queue) in self.used.iter_mut().zip(&mut self.queues) {

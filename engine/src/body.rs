@@ -412,6 +412,15 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// What it was given by this edge and still holds, in a buffer or on its way out, is void: a node
+    /// above has taken it back. What is out is out. Does nothing unless said otherwise.
+    ///
+    /// # Errors
+    /// As `take`.
+    fn flush(&mut self, _line: usize) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Everything has been taken; called once.
     ///
     /// # Errors

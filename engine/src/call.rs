@@ -23,7 +23,12 @@ use std::{sync::Arc, time::Duration};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    body::GapNotice, buffer::Buffer, fault::Fault, frame::Frame, io::Io, kind::Node,
+    body::GapNotice,
+    buffer::Buffer,
+    fault::Fault,
+    frame::{Frame, Gap},
+    io::Io,
+    kind::Node,
     time::Timestamp,
 };
 
@@ -53,6 +58,12 @@ pub trait Call: Send {
     /// As `process`.
     fn flush(&mut self, _io: &mut Io<'_>) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// A node above has taken back what it had sent: what the body keeps of frames before is void, and
+    /// the questions made of them are given up. Told as a gap unless said otherwise.
+    fn void(&mut self) {
+        self.gap(&GapNotice { reason: Gap::Flush, until: Timestamp::MAX });
     }
 
     /// Asks about one question. Must not wait: the answer goes to `reply`. The runtime gives it

@@ -8,7 +8,10 @@ use std::{
     any::Any,
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError, TryLockError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, PoisonError, TryLockError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use crate::{
@@ -93,6 +96,8 @@ pub(crate) struct Cell {
     /// State of every body as of the last save; beside the stage, so that a successor finds it
     /// while a wedged thread still holds the stage.
     saves: Mutex<Vec<Vec<u8>>>,
+    /// The last flush before they were saved.
+    saved_at: AtomicU32,
 }
 
 /// Where the cell stands, so that rings and commands can call its core.
@@ -129,7 +134,8 @@ impl Cell {
             done: false,
         };
         let inner = Mutex::new(Some(inner));
-        Self { inner, plan, session, stage: number, door, mark, poison, saves }
+        let saved_at = AtomicU32::new(0);
+        Self { inner, plan, session, stage: number, door, mark, poison, saves, saved_at }
     }
 
     /// One turn. `tell` hears what somebody must act on.
@@ -171,6 +177,7 @@ impl Cell {
             _ => {
                 if now.since(inner.saved_at) >= SAVE_EVERY_NS && !self.is_abandoned() {
                     inner.saved_at = now;
+                    self.saved_at.store(inner.stage.last_flush(), Ordering::Relaxed);
                     let saved =
                         catch_unwind(AssertUnwindSafe(|| inner.stage.save(&mut self.saves())));
                     if let Err(payload) = saved {
@@ -218,6 +225,11 @@ impl Cell {
     /// The states saved last, one per slot; empty where a body has none.
     pub(crate) fn saves(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
         self.saves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last flush before states were saved: what is older than another may be made of what is void.
+    pub(crate) fn saved_at(&self) -> u32 {
+        self.saved_at.load(Ordering::Relaxed)
     }
 
     /// Gives the cell up: a wedged thread may be inside.
@@ -271,6 +283,7 @@ impl Inner {
             }
             Command::Drain => self.stage.drain(),
             Command::Save(reply) => {
+                cell.saved_at.store(self.stage.last_flush(), Ordering::Relaxed);
                 let mut saves = cell.saves();
                 self.stage.save(&mut saves);
                 let slots = self.stage.slots.iter().zip(saves.iter());
@@ -285,7 +298,7 @@ impl Inner {
             Command::Put { slot, mut body } => {
                 std::mem::swap(&mut self.stage.slots[slot].body, &mut body);
                 let mut saves = cell.saves();
-                if !saves[slot].is_empty() {
+                if !saves[slot].is_empty() && !self.stage.is_state_void(slot, cell.saved_at()) {
                     let state = std::mem::take(&mut saves[slot]);
                     // A state its own kind refuses, or dies on, is no state: the body starts fresh.
                     if self.stage.load(slot, &state).is_ok() {

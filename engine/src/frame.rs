@@ -60,6 +60,8 @@ pub enum Gap {
     Source,
     /// It was still inside when its session was closed.
     Closed,
+    /// A node above took back what it had passed on.
+    Flush,
 }
 
 /// An `Option<Gap>` in which nothing else can be hidden.
@@ -132,7 +134,7 @@ impl fmt::Debug for MaybeGap {
 
 impl Gap {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Full,
         Self::Late,
         Self::Poison,
@@ -141,6 +143,7 @@ impl Gap {
         Self::Paused,
         Self::Source,
         Self::Closed,
+        Self::Flush,
     ];
 
     /// The word used in metrics, summaries and recordings.
@@ -154,6 +157,7 @@ impl Gap {
             Self::Paused => "paused",
             Self::Source => "source",
             Self::Closed => "closed",
+            Self::Flush => "flush",
         }
     }
 

@@ -37,6 +37,18 @@ pub(crate) struct Ports {
     pub(crate) aligned: Vec<Option<Frame>>,
     /// The header that caused the call.
     pub(crate) cause: Header,
+    pub(crate) flush: MayFlush,
+}
+
+/// Whether a body may flush, and has asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MayFlush {
+    /// Its kind does not.
+    Never,
+    /// It may.
+    May,
+    /// It has, in this call.
+    Asked,
 }
 
 /// A frame on its way out of a node.
@@ -178,6 +190,22 @@ impl Io<'_> {
     /// For sources.
     pub fn tag(&mut self, tag: u64) {
         self.ports.cause.tag = tag;
+    }
+
+    /// Takes back everything this node has sent in calls before, and all that this has caused further
+    /// down: it is void at once, in rings and behind them, at joins, in open questions and in what sinks
+    /// hold ([`Sink::flush`](crate::Sink::flush)), on this host. Bodies there forget what they know;
+    /// void frames count as `dropped(flush)`, and what comes next says so. What is sent in this very call
+    /// is not void, whether before or after this. Costs a wake for each stage and sink behind, and what
+    /// is dropped.
+    ///
+    /// # Panics
+    /// If the kind does not say that it flushes ([`Kind::flushes_on`](crate::Kind::flushes_on)), or in a call
+    /// other than `process`.
+    pub fn flush(&mut self) {
+        assert!(self.frame.is_some(), "a flush belongs to the frame that `process` is given");
+        assert!(self.ports.flush != MayFlush::Never, "the kind must say on which port it flushes");
+        self.ports.flush = MayFlush::Asked;
     }
 
     fn grid(&self) -> &Grid {

@@ -48,6 +48,10 @@ pub struct Kind {
     /// the source asked, which hears of it when a frame with its tag is dropped on the way there. A source
     /// that asks needs such a sink behind it.
     pub answers: bool,
+    /// The port whose frames make its operator flush (see [`Io::flush`](crate::Io::flush)), if it does. The
+    /// node then has a stage of its own, its inputs meet as they come, and frames of that port are taken
+    /// even while what it has sent finds no room. It has no timers.
+    pub flushes_on: Option<&'static str>,
     /// For sources: sessions come and go at its door. It is opened once, when the run starts; the run
     /// begins without a session and goes on without one until it is drained. The door is dropped then.
     pub door: Option<OpenDoor>,
@@ -81,6 +85,7 @@ impl Kind {
         timers: false,
         live: false,
         answers: false,
+        flushes_on: None,
         door: None,
         when_fed: None,
         plan: Outline::like_ports,

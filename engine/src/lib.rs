@@ -21,6 +21,7 @@ mod event;
 mod fault;
 mod figures;
 mod files;
+mod flush;
 mod format;
 mod frame;
 mod graph;

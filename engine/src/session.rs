@@ -10,6 +10,7 @@ use crate::{
     cell::{COMMANDS, Cell, Command, Door},
     core::CoreShared,
     fault::Fault,
+    flush::{Flushes, Part},
     frame::Gap,
     kind::BuildError,
     losses::{Losses, lead_to_answers},
@@ -25,6 +26,7 @@ use crate::{
 /// What one session counts.
 pub(crate) struct Counts {
     pub(crate) losses: Arc<Losses>,
+    pub(crate) flushes: Arc<Flushes>,
     pub(crate) edges: Vec<Arc<EdgeCounts>>,
     pub(crate) nodes: Vec<Arc<NodeCounts>>,
     pub(crate) stages: Vec<Arc<StageCounts>>,
@@ -55,6 +57,7 @@ impl Counts {
         Self {
             edges: lead_to_answers(plan).into_iter().map(edge).collect(),
             losses: losses.clone(),
+            flushes: Arc::new(Flushes::new(plan.roots.len())),
             nodes: plan.nodes.iter().map(|_| Arc::default()).collect(),
             stages: latency.stages.iter().map(stage).collect(),
             latency: latency.sinks.clone(),
@@ -219,6 +222,7 @@ impl Session {
             let own = members.iter().map(|&node| bodies[node].take().expect("one stage a node"));
             let own = own.collect();
             let wake: Arc<dyn Wake> = door.clone();
+            counts.flushes.wake(Part::Stage(stage), plan.roots_above_stage(stage), wake.clone());
             let built = Stage::wire(wiring, stage, &mut ends, own, &wake);
             let (commands, consumer) = CommandLine::new(door);
             this.cells.push(Arc::new(Cell::new(
@@ -236,6 +240,8 @@ impl Session {
             match body {
                 None => {}
                 Some(Body::Sink(sink)) => {
+                    let roots = plan.roots_above(node);
+                    counts.flushes.wake(Part::Sink(node), roots, wake.clone());
                     this.sinks.push(SinkTask::new(wiring, node, sink, &mut ends, wake.clone()));
                 }
                 Some(Body::Live(live)) => {

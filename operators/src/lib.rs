@@ -86,6 +86,8 @@ pub static CATALOG: &[&Kind] = &[
     &feature::entropy::KIND,
     &feature::baseline::KIND,
     &feature::quality::KIND,
+    // audio
+    &audio::barge_in::KIND,
     // spectrum
     &spectrum::stft::KIND,
     &spectrum::power::KIND,

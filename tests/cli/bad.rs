@@ -161,7 +161,7 @@ fn a_set_that_does_not_fit_is_a_wrong_graph() {
         ("ecg.op=egc", "did you mean `ecg`?"),
         ("ecg.rate_hz=fast", "`rate_hz`"),
         ("ecg.rate_hz=1", "hint: choose 50.0 to 10000.0 ("),
-        ("ecg.op=edf", "files are read by `wfdb` and `csv`"),
+        ("ecg.op=edf", "files are read by `wfdb`"),
         ("ecg.core=-1", "hint: "),
         ("ecg.frame_ms=0", "hint: "),
     ] {

@@ -90,6 +90,20 @@ fn examples(page: &str) -> Vec<String> {
     parts.map(lines).collect()
 }
 
+/// A hundredth of a second of 16 bits at 16 kHz, as a WAV file.
+fn silence() -> Vec<u8> {
+    let (rate_hz, bytes) = (16_000_u32, 320_u32);
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + bytes).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    file.extend(rate_hz.to_le_bytes());
+    file.extend((2 * rate_hz).to_le_bytes());
+    file.extend(b"\x02\0\x10\0data");
+    file.extend(bytes.to_le_bytes());
+    file.resize(file.len() + bytes as usize, 0);
+    file
+}
+
 #[test]
 fn every_example_that_explain_prints_can_be_pasted_and_passes() {
     // What the examples of sources that read files name, and a reader has of their own.
@@ -103,6 +117,7 @@ fn every_example_that_explain_prints_can_be_pasted_and_passes() {
     {
         std::fs::write(folder.0.join(name), model).expect("there is room");
     }
+    std::fs::write(folder.0.join("speech.wav"), silence()).expect("there is room");
     let list = shown(&folder, &["list"]);
     let kinds = list.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
 

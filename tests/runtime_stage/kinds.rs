@@ -1,6 +1,7 @@
 //! Kinds that die beside their frames, hang, dawdle, or send what a test writes.
 
 mod failing;
+mod flushing;
 mod frail;
 mod lagging;
 mod sources;
@@ -15,6 +16,8 @@ use std::{
 use engine::{Field, Format, Gap, Kind, Param, Port, Rate};
 
 use failing::{DAWDLE, DELAYED, DIES, DIES_SUM, STALL, VOID};
+use flushing::{GATE, HOLDER, TOTAL};
+pub(crate) use flushing::{held, passed};
 use frail::{FRAIL, FRAIL_SUM};
 use lagging::LAGS;
 use sources::{SCRIPT, SHORT, TOIL, TORN};
@@ -39,6 +42,9 @@ pub(crate) static KINDS: &[&Kind] = &[
     &LAGS,
     &TELLS,
     &TELLS_BLOCK,
+    &GATE,
+    &HOLDER,
+    &TOTAL,
 ];
 
 const AT: Param<i64> =

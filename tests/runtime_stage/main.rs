@@ -5,6 +5,7 @@
 
 mod control;
 mod deaths;
+mod flushes;
 mod joins;
 mod kinds;
 mod limits;
@@ -32,7 +33,11 @@ fn planned(text: &str) -> Arc<Plan> {
     let spec = spec.unwrap_or_else(|problems| panic!("{problems}"));
     let mut options = PlanOptions::new(Arc::new(NoFiles));
     options.cores = 2;
-    let catalog = Catalog::new(&[afferent_suite::kinds::KINDS, kinds::KINDS, &[&waiting::DEVICE]]);
+    let catalog = Catalog::new(&[
+        afferent_suite::kinds::KINDS,
+        kinds::KINDS,
+        &[&waiting::DEVICE, &operators::audio::barge_in::KIND],
+    ]);
     Arc::new(spec.plan(&catalog, &options).unwrap_or_else(|problems| panic!("{problems}")))
 }
 

@@ -125,6 +125,10 @@ impl<B: Sink> Sink for Apart<B> {
         self.0.idle()
     }
 
+    fn flush(&mut self, line: usize) -> Result<(), Fault> {
+        self.0.flush(line)
+    }
+
     fn finish(&mut self) -> Result<(), Fault> {
         self.0.finish()
     }

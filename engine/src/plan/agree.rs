@@ -174,6 +174,8 @@ impl Draft<'_> {
         let warnings: Vec<Diagnostic> = warnings.map(complete).collect();
         outline.align = match draft.inputs.len() {
             0 | 1 => None,
+            // At once, whatever the other input has promised.
+            _ if kind.flushes_on.is_some() => None,
             _ => {
                 let mut align = outline.align.unwrap_or_else(|| node.join(kind.policy, None));
                 if align.max_wait_ns.is_none() {

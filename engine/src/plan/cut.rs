@@ -49,8 +49,14 @@ impl Draft<'_> {
         self.nodes[node].kind.is_some_and(|kind| kind.placement == Placement::Waits)
     }
 
+    fn flushes(&self, node: usize) -> bool {
+        self.nodes[node].kind.is_some_and(|kind| kind.flushes_on.is_some())
+    }
+
     fn stage_name(&self, node: usize) -> Option<&str> {
-        let name = self.nodes[node].spec.options.stage.as_ref().filter(|_| !self.waits(node));
+        // What waits is in no stage, and what flushes is alone in its own.
+        let is_apart = self.waits(node) || self.flushes(node);
+        let name = self.nodes[node].spec.options.stage.as_ref().filter(|_| !is_apart);
         name.map(|name| name.value.as_str())
     }
 
@@ -92,7 +98,8 @@ impl Draft<'_> {
         let (producer, consumer) = (edge.from.0, edge.to.0);
         let options = &self.nodes[consumer].spec.options;
         let apart = |node: usize| {
-            self.nodes[node].kind.is_none_or(|kind| kind.placement != Placement::Fused)
+            let kind = self.nodes[node].kind;
+            kind.is_none_or(|kind| kind.placement != Placement::Fused) || self.flushes(node)
         };
         apart(producer)
             || apart(consumer)

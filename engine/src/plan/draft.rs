@@ -14,6 +14,7 @@ use crate::{
     carrier::Carrier,
     common::Common,
     files::Files,
+    flush::Roots,
     format::Format,
     graph::{Code, Diagnostic, Diagnostics, GraphSpec, InputSpec, NodeSpec, OnFault},
     kind::{Catalog, Input, Kind, Outline},
@@ -190,7 +191,8 @@ impl<'a> Draft<'a> {
             });
         }
         let mut sources = 0;
-        let mut nodes = Vec::with_capacity(self.nodes.len());
+        let mut roots = Vec::new();
+        let mut nodes: Vec<PlanNode> = Vec::with_capacity(self.nodes.len());
         for (number, node) in self.nodes.into_iter().enumerate() {
             let kind = node.kind.expect("all kinds are known");
             for (line, &edge) in node.in_edges.iter().enumerate() {
@@ -201,12 +203,20 @@ impl<'a> Draft<'a> {
                 out_edges[edges[edge].from.1].push(edge);
             }
             let planned = plan_node(node, kind, out_edges, homes.of_node[number]);
+            // Producers come before consumers.
+            let above = planned.in_edges.iter().map(|&edge| nodes[edges[edge].from.0].roots);
+            let mut subject_to = above.fold(Roots::NONE, Roots::and);
+            if kind.flushes_on.is_some() {
+                subject_to = subject_to.and(Roots::one(roots.len()));
+                roots.push(number);
+            }
             let source = if kind.is_source() { sources } else { 0 };
             sources += u32::from(kind.is_source());
             nodes.push(PlanNode {
                 watched: watched[number],
                 tells_reached: awaited[number],
                 source,
+                roots: subject_to,
                 ..planned
             });
         }
@@ -216,6 +226,7 @@ impl<'a> Draft<'a> {
             nodes,
             edges,
             stages: homes.stages,
+            roots,
             files: options.files.clone(),
             services: options.services.clone(),
             common: Common::default(),
@@ -344,6 +355,7 @@ fn plan_node(
         watched: false,
         tells_reached: false,
         source: 0,
+        roots: Roots::NONE,
         stage_name: options.stage.as_ref().map(|stage| stage.value.clone()),
     }
 }

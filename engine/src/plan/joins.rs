@@ -3,12 +3,18 @@
 
 use crate::{
     align::{AlignSpec, HELD_FRAMES_MAX as HELD_FRAMES},
+    flush::ROOTS_MAX,
     format::Format,
     graph::{Code, Diagnostic, OnFull, Spanned},
     kind::{Kind, Policy},
 };
 
-use super::{RingPlan, draft::Draft, rings::FRAMES_MAX, words::millis};
+use super::{
+    RingPlan,
+    draft::{Draft, DraftNode},
+    rings::FRAMES_MAX,
+    words::millis,
+};
 
 impl Draft<'_> {
     /// Checks joins and ends of a graph whose formats are agreed. Enlarges rings that a join
@@ -24,6 +30,7 @@ impl Draft<'_> {
             }
         }
         self.check_answers(&mut problems);
+        self.check_flushes(&mut problems);
         self.check_doors(&mut problems);
         self.check_budgets(&mut problems);
         self.problems.extend(problems);
@@ -84,6 +91,22 @@ impl Draft<'_> {
             let problem = Diagnostic::error(Code::DoorClash, message).at(&node.spec.op.place);
             let hint = "make two graphs of them, each with a port of its own";
             problems.push(problem.of_node(name).hint(hint));
+        }
+    }
+
+    /// Frames tell with one number whose flushes their sender knew, of so many nodes at most.
+    fn check_flushes(&self, problems: &mut Vec<Diagnostic>) {
+        let flush = |node: &&DraftNode<'_>| node.kind.is_some_and(|kind| kind.flushes_on.is_some());
+        let count = self.nodes.iter().filter(flush).count();
+        if let Some(node) = self.nodes.iter().filter(flush).nth(ROOTS_MAX) {
+            let name = &node.spec.name.value;
+            let op = &node.spec.op;
+            let message =
+                format!("{count} nodes can be interrupted; a graph has at most {ROOTS_MAX}");
+            let problem = Diagnostic::error(Code::OutOfRange, message).at(&op.place).of_node(name);
+            let hint =
+                format!("merge what leads to several of them, and put one `{}` there", op.value);
+            problems.push(problem.hint(hint));
         }
     }
 

@@ -33,6 +33,7 @@ use crate::{
     align::AlignSpec,
     common::Common,
     files::Files,
+    flush::Roots,
     format::Format,
     graph::{Diagnostic, GraphSpec, OnFault, OnFull, Place},
     kind::{Input, Kind, Node},
@@ -53,6 +54,8 @@ pub struct Plan {
     pub(crate) nodes: Vec<PlanNode>,
     pub(crate) edges: Vec<PlanEdge>,
     pub(crate) stages: Vec<PlanStage>,
+    /// Nodes that may flush, by their number among the roots.
+    pub(crate) roots: Vec<usize>,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) services: Services,
     pub(crate) common: Common,
@@ -95,6 +98,8 @@ pub(crate) struct PlanNode {
     pub(crate) watched: bool,
     /// Whether another host waits to hear how far it is: a sink behind a link.
     pub(crate) tells_reached: bool,
+    /// The roots that what it sends is subject to, itself among them if it is one.
+    pub(crate) roots: Roots,
     /// Number among the sources of the plan; 0 for others.
     pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.

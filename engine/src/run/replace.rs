@@ -6,6 +6,7 @@ use crate::{
     body::Body,
     cell::{Cell, Command, Door},
     fault::Fault,
+    flush::Part,
     frame::Gap,
     plan::{Home, Plan},
     ring::{Sender, Wake, ring},
@@ -117,9 +118,11 @@ pub(super) fn build(
         epoch: open.epoch,
     };
     let wake: Arc<dyn Wake> = door.clone();
+    let roots = plan.roots_above_stage(stage);
+    open.counts.flushes.wake(Part::Stage(stage), roots, wake.clone());
     let mut built = Stage::wire(wiring, stage, &mut ends, bodies, &wake);
     let released = old.mark.released();
-    built.succeed(&old.saves(), &released);
+    built.succeed(&old.saves(), old.saved_at(), &released);
     let (commands, consumer) = CommandLine::new(&door);
     for command in open.course.commands() {
         assert!(commands.send(command).is_ok(), "a fresh command ring has room");

@@ -16,6 +16,7 @@ use crate::{
     call::{Answer, Letter, Letters},
     event::with_last_text,
     fault::{Fault, FaultClass},
+    flush::Roots,
     format::{EventFormat, Format},
     frame::{Frame, Gap, MaybeGap},
     io::{Io, Sent},
@@ -64,6 +65,8 @@ struct Question {
     frame: Frame,
     /// The input by which the frame came that it accounts for: that is in flight until it is settled.
     line: Option<usize>,
+    /// The input by which the frame came that it is about; none of a join, whose frames come by all.
+    about: Option<usize>,
     /// Not later than this; counts from when it was asked first.
     until: Option<Timestamp>,
     retries: u32,
@@ -183,6 +186,8 @@ impl Stage {
     /// Takes what a call's `process` or `flush` has sent as questions, and asks what may be asked.
     /// `line` is that of the frame they are about, which the last of them accounts for.
     pub(super) fn question(&mut self, slot: usize, line: Option<usize>) -> Step {
+        let is_join = self.slots[slot].aligner.is_some();
+        let about = line.or(Some(self.slots[slot].ports.line)).filter(|_| !is_join);
         let number = self.asking_of(slot);
         let asking = &mut self.asking[number];
         let mut left = self.out.len();
@@ -192,6 +197,7 @@ impl Stage {
             asking.open.push_back(Question {
                 frame,
                 line: line.filter(|_| left == 0),
+                about,
                 until: None,
                 retries: asking.retries,
                 letter: None,
@@ -200,6 +206,28 @@ impl Stage {
         // From here on it is the question that counts.
         self.current = None;
         self.ask_more(number)
+    }
+
+    /// Gives up the questions of a call that were made of what is void.
+    pub(super) fn void_questions(&mut self, slot: usize, risen: Roots) {
+        let Some(asking) = self.asking.iter_mut().find(|asking| asking.slot == slot) else {
+            return;
+        };
+        let here = &self.slots[slot];
+        let is_void = |question: &Question| match question.about {
+            Some(line) => here.line_roots[line].meets(risen),
+            None => true,
+        };
+        let mut kept = 0;
+        for (at, question) in std::mem::take(&mut asking.open).into_iter().enumerate() {
+            if !is_void(&question) {
+                kept += usize::from(at < asking.asked);
+                asking.open.push_back(question);
+            } else if let Some(line) = question.line {
+                here.line_counts[line].lose(Gap::Flush, &question.frame.header);
+            }
+        }
+        asking.asked = kept;
     }
 
     /// Notes that the body of a call was put in anew, unless the question it died on has told so. What

@@ -10,8 +10,9 @@ use crate::{
     align::Aligner,
     body::Body,
     buffer::Sole,
+    flush::Roots,
     frame::Header,
-    io::{Line, Outlet as PortOutlet, Ports},
+    io::{Line, MayFlush, Outlet as PortOutlet, Ports},
     kind::BuildError,
     plan::{Home, Plan, PlanNode},
     ring::{Receiver, Sender, Wake},
@@ -22,7 +23,7 @@ use crate::{
 
 use super::{
     Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage, ask::Asking,
-    slot::SlotParts,
+    slot::SlotParts, void::Watch,
 };
 
 /// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
@@ -107,6 +108,17 @@ impl Stage {
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
         }
+        let roots = members.iter().map(|&node| plan.nodes[node].roots);
+        let roots = roots.fold(Roots::NONE, Roots::and);
+        let root = members.iter().find_map(|&node| plan.root_number(node));
+        debug_assert!(root.is_none() || members.len() == 1, "what flushes is alone");
+        let flushes = Watch::new(&wiring.counts.flushes, roots, root);
+        for slot in &mut slots {
+            // As of now, so that what comes from above is never newer than what is sent on.
+            if let Some(watch) = flushes.as_ref().filter(|_| !slot.roots.is_empty()) {
+                slot.epoch = watch.seen.required(slot.roots);
+            }
+        }
         let sinks = (0..slots.len()).filter(|&slot| slots[slot].latency.is_some()).collect();
         let any_watched = slots.iter().any(|slot| slot.watched);
         let gives_up = |slot: &Slot| slot.aligner.as_ref().is_some_and(Aligner::gives_up);
@@ -115,7 +127,12 @@ impl Stage {
             .into_iter()
             .map(|(ring, slot, line)| {
                 let feeds = feeds(&slots, &[], Some((slot, line)));
-                Inlet { ring, slot, line, feeds, is_empty: true }
+                let required = flushes
+                    .as_ref()
+                    .map_or(0, |watch| watch.seen.required(slots[slot].line_roots[line]));
+                let planned = &plan.nodes[slots[slot].node];
+                let is_urgent = planned.kind.flushes_on == Some(planned.inputs[line].port);
+                Inlet { ring, slot, line, feeds, required, is_urgent, is_empty: true }
             })
             .collect();
         let is_device = |node: &PlanNode| node.home == Home::Io && node.kind.is_source();
@@ -143,6 +160,7 @@ impl Stage {
             sinks,
             inlets,
             outlets,
+            flushes,
             clock: wiring.clock.clone(),
             pace: wiring.pace,
             poison: Arc::new(Poison::default()),
@@ -234,7 +252,8 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
     let aligner =
         planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
     let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
-    let has_timers = planned.kind.timers && matches!(body, Body::Operator(_));
+    let flushes = planned.kind.flushes_on.is_some();
+    let has_timers = planned.kind.timers && !flushes && matches!(body, Body::Operator(_));
     let source = Header { source: planned.source, ..Header::at(Timestamp::ZERO) };
     let is_joined = aligner.is_some();
     let is_plain = !has_timers
@@ -256,12 +275,15 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         counts: wiring.counts.nodes[node].clone(),
         latency: planned.kind.is_sink().then(|| wiring.counts.latency[node].clone()).flatten(),
         epoch: wiring.epoch,
+        roots: planned.roots,
+        line_roots: in_edges().map(|edge| plan.nodes[edge.from.0].roots).collect(),
         ports: Ports {
             aligned: if is_joined { vec![None; lines.len()] } else { Vec::new() },
             lines,
             outlets,
             line: 0,
             cause: source,
+            flush: if flushes { MayFlush::May } else { MayFlush::Never },
         },
         body: SlotBody::of(body),
         routes,

@@ -26,6 +26,7 @@ mod source;
 mod straight;
 mod trouble;
 mod turn;
+mod void;
 
 use std::sync::Arc;
 
@@ -70,6 +71,10 @@ pub(crate) struct Inlet {
     pub(crate) line: usize,
     /// Inputs of joins that its frames can reach inside the stage.
     feeds: Box<[(usize, usize)]>,
+    /// What its frames must be stamped with at least: what is older is void.
+    required: u32,
+    /// Its frames are taken even while there is no room below: they may make some.
+    is_urgent: bool,
     /// Nothing more was in it when it was looked at last in this turn.
     is_empty: bool,
 }
@@ -90,6 +95,8 @@ struct Work {
 pub(crate) struct Stage {
     pub(crate) slots: Box<[Slot]>,
     pub(crate) sources: Vec<SourceState>,
+    /// What it knows of flushes, if some can concern it.
+    flushes: Option<Box<void::Watch>>,
     /// What is kept for calls.
     asking: Vec<ask::Asking>,
     /// The slots that keep a latency.

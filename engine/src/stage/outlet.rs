@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     frame::{Frame, Gap},
+    io::MayFlush,
     ring::{Receiver, Sender},
     stats::EdgeCounts,
 };
@@ -24,6 +25,9 @@ pub(crate) struct Outlet {
 impl Stage {
     /// Stamps and routes everything a body has sent.
     pub(super) fn send_out(&mut self, slot: usize) {
+        if self.slots[slot].ports.flush == MayFlush::Asked {
+            self.flush_if_asked(slot);
+        }
         let depth = self.work.len();
         let mut out = std::mem::take(&mut self.out);
         for sent in out.drain(..) {
@@ -113,7 +117,15 @@ impl Stage {
                 else {
                     return;
                 };
-                let came = std::iter::from_fn(|| inlet.ring.pop());
+                let (required, counts) = (inlet.required, &self.slots[slot].line_counts[line]);
+                let is_due = |frame: &Frame| {
+                    let is_void = frame.header.epoch < required;
+                    if is_void {
+                        counts.lose(Gap::Flush, &frame.header);
+                    }
+                    !is_void
+                };
+                let came = std::iter::from_fn(|| inlet.ring.pop()).filter(is_due);
                 let came: Vec<_> =
                     came.map(|frame| Work { slot, line, frame, entered: false }).collect();
                 // Below what waits already, and what came first on top.

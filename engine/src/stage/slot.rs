@@ -9,6 +9,7 @@ use crate::{
     body::{Block, Operator, Sink, Source},
     buffer::Buffer,
     call::Call,
+    flush::Roots,
     frame::{Frame, Gap, Header, MaybeGap},
     io::{Ports, Sent},
     stats::{EdgeCounts, Histogram, NodeCounts, Tally},
@@ -88,6 +89,12 @@ pub(crate) struct Slot {
     pub(crate) counts: Arc<NodeCounts>,
     /// How old frames are at a sink.
     pub(crate) latency: Option<Tally>,
+    /// The roots that what it sends is subject to.
+    pub(super) roots: Roots,
+    /// The roots that what comes by each line is subject to.
+    pub(super) line_roots: Box<[Roots]>,
+    /// Roots whose flush the body has not heard of: what it knows is void.
+    pub(super) to_forget: Roots,
 }
 
 /// What a slot is made of; the rest begins empty.
@@ -109,6 +116,8 @@ pub(crate) struct SlotParts {
     pub(crate) counts: Arc<NodeCounts>,
     pub(crate) latency: Option<Arc<Histogram>>,
     pub(crate) epoch: u32,
+    pub(crate) roots: Roots,
+    pub(crate) line_roots: Box<[Roots]>,
 }
 
 impl Slot {
@@ -159,6 +168,9 @@ impl Slot {
             counts: parts.counts,
             latency: parts.latency.map(Tally::new),
             epoch: parts.epoch,
+            roots: parts.roots,
+            line_roots: parts.line_roots,
+            to_forget: Roots::NONE,
         }
     }
 

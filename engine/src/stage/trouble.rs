@@ -9,6 +9,7 @@ use crate::{
     body::Body,
     fault::Fault,
     frame::{Frame, Gap},
+    io::MayFlush,
     kind::Node,
     stats::StageState,
     time::Timestamp,
@@ -51,6 +52,9 @@ impl Stage {
         let current = self.current.take();
         let here = &mut self.slots[slot];
         here.body = SlotBody::Empty;
+        if here.ports.flush == MayFlush::Asked {
+            here.ports.flush = MayFlush::May;
+        }
         if let Some(frame) = current
             && !here.line_counts.is_empty()
         {
@@ -137,9 +141,12 @@ impl Stage {
 
     /// Makes this stage the successor of one that was given up: states are taken up, sources go on
     /// where they were, and everything it sends follows a gap.
-    pub(crate) fn succeed(&mut self, states: &[Vec<u8>], released: &[Timestamp]) {
-        for (slot, state) in self.slots.iter_mut().zip(states) {
-            if !state.is_empty() {
+    /// Where states are older than a flush, bodies start fresh.
+    pub(crate) fn succeed(&mut self, states: &[Vec<u8>], saved_at: u32, released: &[Timestamp]) {
+        for (at, state) in states.iter().enumerate() {
+            let is_void = self.is_state_void(at, saved_at);
+            let slot = &mut self.slots[at];
+            if !state.is_empty() && !is_void {
                 // A state its own kind refuses, or dies on, is no state: the body starts fresh.
                 let loaded = catch_unwind(AssertUnwindSafe(|| slot.load(state)));
                 if loaded.is_err() {

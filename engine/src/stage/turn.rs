@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use crate::{
+    frame::Gap,
     stats::{StageState, Tally},
     time::Timestamp,
 };
 
-use super::{NOBODY, SourceState, Stage, Step, Turn, slot};
+use super::{NOBODY, SourceState, Stage, Step, Turn, Work, slot};
 
 /// What one turn does at most, in frames taken in or joined and timers fired, so that the cells of a
 /// core share it.
@@ -23,6 +24,11 @@ impl Stage {
     /// Panics of bodies come out as panics; the cell catches them and calls [`Stage::failed`].
     pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
         if self.trouble.is_some() {
+            if self.is_flushed() {
+                // Those above may wait for room; bodies forget when all are there.
+                self.drop_void();
+                self.publish();
+            }
             return Turn::Trouble;
         }
         self.turns = self.turns.wrapping_add(1);
@@ -79,7 +85,10 @@ impl Stage {
         self.looked = now;
         self.watch.stop();
         self.left = FRAMES_PER_TURN;
-        if !self.flush_backlog() {
+        if self.flushes.is_some() {
+            self.look_at_flushes()?;
+        }
+        if !self.flush_backlog() && !self.drain_urgent()? {
             return Ok(Turn::Idle);
         }
         self.run_work()?;
@@ -121,6 +130,18 @@ impl Stage {
         Ok(if more { Turn::More } else { until })
     }
 
+    /// Takes in what may make room below; says whether it has.
+    fn drain_urgent(&mut self) -> Step<bool> {
+        if self.is_root() {
+            for inlet in 0..self.inlets.len() {
+                if self.inlets[inlet].is_urgent {
+                    self.drain_inlet(inlet, usize::MAX)?;
+                }
+            }
+        }
+        Ok(!self.is_blocked)
+    }
+
     /// Takes in what the rings hold, one ring after the other.
     fn drain_inlets(&mut self) -> Step {
         for inlet in 0..self.inlets.len() {
@@ -153,7 +174,7 @@ impl Stage {
         let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
         self.inlets[inlet].is_empty = false;
         for _ in 0..most {
-            if self.left == 0 || self.is_blocked || self.is_held_up(inlet) {
+            if self.left == 0 || self.is_stuck(inlet) || self.is_held_up(inlet) {
                 return Ok(());
             }
             if !self.inlets[inlet].ring.pop_into(&mut self.current) {
@@ -165,6 +186,9 @@ impl Stage {
             let time = header.time;
             self.entered = header.entered;
             self.mark.step();
+            if self.flushes.is_some() && self.is_void(inlet)? {
+                continue;
+            }
             self.chain(slot, line)?;
             if !self.work.is_empty() {
                 self.run_work()?;
@@ -182,6 +206,39 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Whether the frame just taken in is void, or was dealt with after a flush that came with it.
+    fn is_void(&mut self, inlet: usize) -> Step<bool> {
+        let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
+        let is_flushed = self.is_flushed();
+        if is_flushed {
+            // Should a body die while it forgets, the frame waits for another.
+            let frame = self.current.take().expect("just taken in");
+            self.work.push(Work { slot, line, frame, entered: false });
+            self.look_at_flushes()?;
+            match self.work.pop() {
+                Some(work) => self.current = Some(work.frame),
+                None => return Ok(true),
+            }
+        }
+        let header = &self.current.as_ref().expect("just taken in").header;
+        if header.epoch < self.inlets[inlet].required {
+            self.slots[slot].line_counts[line].lose(Gap::Flush, header);
+            self.current = None;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether there is no room below for what this ring's frames may cause.
+    fn is_stuck(&self, inlet: usize) -> bool {
+        self.is_blocked && !(self.inlets[inlet].is_urgent && self.is_root() && !self.is_crammed())
+    }
+
+    /// Whether so many frames wait for room that even what is urgent must.
+    fn is_crammed(&self) -> bool {
+        self.outlets.iter().any(|outlet| outlet.backlog.len() > FRAMES_PER_TURN)
     }
 
     /// Whether what this ring holds must wait, since too many of its frames wait to be joined with

@@ -1,6 +1,7 @@
 //! Sinks that wait: a turn takes what is there.
 
 mod faults;
+mod void;
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
 
@@ -20,6 +21,7 @@ use crate::{
 use super::{TaskWake, caught, take_receivers};
 
 use faults::lost_to;
+use void::Void;
 
 /// What a sink's turn leaves behind.
 #[derive(Debug)]
@@ -68,8 +70,10 @@ pub(crate) struct SinkTask {
     latency: Option<Arc<Histogram>>,
     clock: Clock,
     record: Record,
-    /// What came through rings that were replaced while there was no body to take it.
+    /// What came through rings that were replaced while there was no body to take it, or that a flush
+    /// has emptied.
     kept: VecDeque<(usize, Frame)>,
+    void: Void,
     state: State,
 }
 
@@ -123,6 +127,7 @@ impl SinkTask {
             clock: wiring.clock.clone(),
             record: Record::new(planned.on_fault, planned.retries),
             kept: VecDeque::new(),
+            void: Void::new(wiring, node),
             state: State::Takes,
         }
     }
@@ -143,7 +148,7 @@ impl SinkTask {
             State::Takes | State::Idles if !self.is_held => {}
             State::Rests(_) | State::Takes | State::Idles => {
                 while let Some(frame) = self.rings[line].pop() {
-                    self.kept.push_back((line, frame));
+                    self.keep(line, frame);
                 }
             }
             State::Failed(fault) => ring.abandon(lost_to(fault)),
@@ -181,6 +186,7 @@ impl SinkTask {
 
     /// Takes what is there. Body panics and faults are handled here: it may build, it may wait.
     pub(crate) fn turn(&mut self) -> TaskTurn {
+        self.drop_void();
         if let State::Rests(at) = self.state {
             if self.clock.now() < at {
                 return TaskTurn::Until(at);
@@ -248,13 +254,8 @@ impl SinkTask {
     }
 
     fn drain(&mut self, left: &mut usize) -> Result<(), Fault> {
-        while *left > 0
-            && self.has_room()
-            && let Some((line, frame)) = self.kept.pop_front()
-        {
-            *left -= 1;
-            self.let_in(line, frame)?;
-        }
+        self.flush_body()?;
+        self.take_kept(left)?;
         if *left == 0 || self.is_held {
             return self.pause();
         }
@@ -265,7 +266,10 @@ impl SinkTask {
                 && let Some(frame) = self.rings[line].pop()
             {
                 *left -= 1;
-                self.let_in(line, frame)?;
+                match self.not_void(line, frame)? {
+                    Some(frame) => self.let_in(line, frame)?,
+                    None => self.take_kept(left)?,
+                }
                 if *left == 0 {
                     return Ok(());
                 }
@@ -290,6 +294,18 @@ impl SinkTask {
         // Only what is written out has been reached.
         let reached = self.bounds.iter().min().copied();
         self.counts.reached.raise(reached.unwrap_or(Timestamp::MIN));
+        Ok(())
+    }
+
+    /// Takes what came before what is in the rings.
+    fn take_kept(&mut self, left: &mut usize) -> Result<(), Fault> {
+        while *left > 0
+            && self.has_room()
+            && let Some((line, frame)) = self.kept.pop_front()
+        {
+            *left -= 1;
+            self.let_in(line, frame)?;
+        }
         Ok(())
     }
 

@@ -16,7 +16,8 @@ impl ControllerFactory for Roomy {
         let inner = Arc::new(CubicConfig::default()).build(now, mtu);
         let flow = Arc::new(Flow::default());
         flow.set_window(inner.window());
-        Box::new(WithHeadroom { inner, flow, packet: mtu.into() })
+        flow.set_packet(mtu.into());
+        Box::new(WithHeadroom { inner, flow, packet: mtu.into(), drains: 0 })
     }
 }
 
@@ -25,6 +26,9 @@ pub(super) struct WithHeadroom {
     inner: Box<dyn Controller>,
     pub(super) flow: Arc<Flow>,
     packet: u64,
+    /// Bytes under way that the window held before it was cut: they drain, and what is urgent need not wait
+    /// for that.
+    drains: u64,
 }
 
 impl Controller for WithHeadroom {
@@ -41,6 +45,7 @@ impl Controller for WithHeadroom {
         rtt: &RttEstimator,
     ) {
         let app_limited = app_limited && !self.flow.wants_more();
+        self.drains = self.drains.saturating_sub(bytes);
         self.inner.on_ack(now, sent, bytes, app_limited, rtt);
         self.flow.set_window(self.inner.window());
     }
@@ -64,18 +69,23 @@ impl Controller for WithHeadroom {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
+        let before = self.inner.window();
         self.inner.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        let cut = before.saturating_sub(self.inner.window());
+        // Where nothing comes through at all, everybody waits.
+        self.drains = if is_persistent_congestion { 0 } else { self.drains.max(cut) };
         self.flow.set_window(self.inner.window());
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
         self.packet = new_mtu.into();
+        self.flow.set_packet(self.packet);
         self.inner.on_mtu_update(new_mtu);
     }
 
     fn window(&self) -> u64 {
         let window = self.inner.window();
-        window.saturating_add(headroom(window, self.packet))
+        window.saturating_add(headroom(window, self.packet)).saturating_add(self.drains)
     }
 
     fn metrics(&self) -> ControllerMetrics {
@@ -84,7 +94,7 @@ impl Controller for WithHeadroom {
 
     fn clone_box(&self) -> Box<dyn Controller> {
         let (inner, flow) = (self.inner.clone_box(), self.flow.clone());
-        Box::new(Self { inner, flow, packet: self.packet })
+        Box::new(Self { inner, flow, packet: self.packet, drains: self.drains })
     }
 
     fn initial_window(&self) -> u64 {

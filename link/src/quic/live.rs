@@ -15,7 +15,7 @@ use tokio::time::Sleep;
 use super::{
     asked::Asked,
     control::WithHeadroom,
-    flow::Flow,
+    flow::{Flow, Urgent},
     lost,
     streams::{Opening, Reader, Writer},
 };
@@ -98,6 +98,7 @@ pub(super) struct Live {
     delay: Duration,
     datagrams_max: usize,
     flow: Arc<Flow>,
+    urgent: Urgent,
     /// Bytes that quinn may keep of streams now.
     allowed: u64,
     /// Bytes of streams that quinn has not taken: urgent ones, and bulk.
@@ -150,6 +151,7 @@ impl Live {
             delay,
             datagrams_max: 0,
             flow,
+            urgent: Urgent::new(Instant::now()),
             allowed: URGENT_MAX,
             kept: [0; 2],
             aside: VecDeque::new(),
@@ -177,8 +179,8 @@ impl Live {
             if self.kept[usize::from(is_bulk)] == 0 && !self.flushing {
                 continue;
             }
-            let bulk_max = self.flow.bulk_max(Duration::from_nanos(self.path.rtt_ns as u64));
-            self.allow(if is_bulk { bulk_max } else { URGENT_MAX });
+            let most = if is_bulk { self.bulk_max() } else { URGENT_MAX };
+            self.allow(most);
             let mut any_over = false;
             for (key, writer) in &mut self.writers {
                 if writer.is_bulk == is_bulk && !writer.is_over {
@@ -196,6 +198,20 @@ impl Live {
         self.flow.set_wants_more(self.kept[1] > 0);
         self.forget_acknowledged();
         self.kept != before
+    }
+
+    /// Notes what is urgent, where bulk is there to make room for it.
+    fn note_urgent(&mut self, bytes: usize) {
+        if self.kept[1] > 0 || self.flow.wants_more() {
+            self.urgent.sent(Instant::now(), bytes);
+        }
+    }
+
+    /// Bytes of streams that quinn may keep while bulk is handed over.
+    fn bulk_max(&mut self) -> u64 {
+        let rtt = Duration::from_nanos(self.path.rtt_ns as u64);
+        let urgent = self.urgent.under_way(Instant::now(), rtt);
+        self.flow.bulk_max(rtt, urgent)
     }
 
     fn allow(&mut self, bytes: u64) {
@@ -403,6 +419,7 @@ impl Connection for Live {
     }
 
     fn datagram(&mut self, bytes: Vec<u8>) {
+        self.note_urgent(bytes.len());
         match self.blocked.is_some() {
             // Messages of the session do not ask for room; they are few.
             true if self.later.len() < LATER_MAX => self.later.push_back(bytes.into()),
@@ -413,6 +430,9 @@ impl Connection for Live {
 
     fn stream(&mut self, key: StreamKey, bytes: Bytes, priority: i32, end: bool) {
         let is_bulk = priority == 0;
+        if !is_bulk {
+            self.note_urgent(bytes.len());
+        }
         let fresh = || Writer { is_bulk, priority, ..Writer::default() };
         let writer = self.writers.entry(key).or_insert_with(fresh);
         if writer.priority != priority {

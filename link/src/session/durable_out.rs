@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     spool::{Kept, Spool},
-    wire::{FrameWriter, Message, WireError, put_preamble},
+    wire::{FrameWriter, Message, OLDEST, WireError, put_preamble},
 };
 
 /// What waits longer than this when a connection begins is no live edge any more.
@@ -305,7 +305,9 @@ impl DurableOut {
                 Kept::Frame(frame) => {
                     content = writer.put_apart(&mut out, self.edge, item.from, frame);
                     self.counts.written += 1;
-                    if let Some(copies) = self.copies.as_mut().filter(|_| !self.lags) {
+                    // Whoever reads version 1 alone takes them by streams.
+                    let takes_copies = version > OLDEST && !self.lags;
+                    if let Some(copies) = self.copies.as_mut().filter(|_| takes_copies) {
                         copies.note(now, item.from, item.bytes(), path);
                     }
                 }

@@ -117,7 +117,7 @@ impl FrameWriter {
 
 fn put_head(out: &mut Vec<u8>, version: u8, place: u64, frame: &Frame) {
     let header = &frame.header;
-    let gap = header.gap.get().map_or(0, |gap| gap as u32);
+    let gap = header.gap.get().map_or(0, |gap| u32::from(gap_number(gap)));
     // At once, as this is done for every frame.
     let mut head = [0; FRAME_HEAD];
     let mut at = 0;
@@ -191,12 +191,21 @@ pub fn read_frame(version: u8, body: &[u8], format: &Format) -> Result<(u64, Fra
     Ok((place, Frame::new(header, buffer)))
 }
 
+/// The number of a gap. No version knows flushes yet: to the other side it is content that did not come.
+pub(crate) const fn gap_number(gap: Gap) -> u8 {
+    match gap {
+        Gap::Flush => Gap::Source as u8,
+        known => known as u8,
+    }
+}
+
 /// The gap with this number; 0 is none.
 pub(crate) fn gap_of(number: u8) -> Result<MaybeGap, WireError> {
     if number == 0 {
         return Ok(MaybeGap::NONE);
     }
     let gap = Gap::ALL.get(usize::from(number) - 1).copied();
+    let gap = gap.filter(|&gap| gap_number(gap) == number);
     gap.map(MaybeGap::from)
         .ok_or(WireError::Unknown { what: "the reason of a gap", is: number.into() })
 }

@@ -5,7 +5,7 @@ use engine::{Gap, Timestamp};
 use super::{
     Hello, WireError,
     bytes::{Cursor, put_text},
-    frame::gap_of,
+    frame::{gap_number, gap_of},
     record::{RecordKind, put_record},
 };
 
@@ -122,7 +122,7 @@ impl Message {
             Self::Ack { next, bound } => put(out, [*next, bits(*bound)]),
             Self::Gap { from, to, reason } => {
                 put(out, [*from, *to]);
-                out.push(*reason as u8);
+                out.push(gap_number(*reason));
             }
             Self::Bound { next, bound } => put(out, [*next, bits(*bound)]),
             Self::End { next } => put(out, [*next]),

@@ -22,7 +22,7 @@
 //!
 //! The rules are those of [`crate::speech::segments`] and [`crate::speech::turns`]. Without `model` a chunk is 16 ms and
 //! [`crate::speech::ear`] says how likely it is speech; with one of Silero's it is 32 ms, and the chunks of all sessions are
-//! run together ([`asking`]).
+//! run together.
 //!
 //! **NaN**: samples that are not finite are silence, and counted. **Gap**: one shorter than `min_silence_ms` is passed over; a
 //! longer one ends segment and turn.
@@ -47,7 +47,7 @@ use params::rules;
 pub static KIND: Kind = Kind {
     name: "speech",
     summary: "Who speaks when, and whose turn it is.",
-    doc: "`out` has an event for every stretch of speech once it is over, stamped with its end: start_s and end_s in \
+    doc: "The port `out` has an event for every stretch of speech once it is over, stamped with its end: start_s and end_s in \
           seconds of the session's line, segment (its number), probability (the mean of its chunks). `turns` tells what is \
           decided at the moment it is: what is \"start\" when somebody begins (start_s lies pre_roll_ms before the \
           onset, so that nothing is clipped, but not in the turn before), \"speculate\" after a pause of speculate_ms (the end is \
@@ -59,7 +59,7 @@ pub static KIND: Kind = Kind {
           rule. A turn ends after short_silence_ms where long_speech_s or more was spoken, after long_silence_ms where less \
           than short_speech_s was, and in any case after max_turn_s. Without `model` speech is heard by a net in the program (earshot, 16 kHz, chunks of 16 ms, \
           6 us each), less seriously where it is hardly louder than what lies around. On 21 recordings of 226 s with reference segments of Silero its \
-          segments agree with them in 96 % of the time, with one false start; with Silero as `model` in 100 %. `model = \"silero\"` asks a file of Silero VAD, version 5 or 6, at 16 kHz (chunks of 32 \
+          segments agree with them in 96 % of the time, with one false start (its numbers were chosen on these same recordings); with Silero as `model` in 100 %. `model = \"silero\"` asks a file of Silero VAD, version 5 or 6, at 16 kHz (chunks of 32 \
           ms) or 8 kHz: [model.silero] file = \"silero_vad.onnx\"; chunks of all sessions are run together, those that come within gather_ms \
           of each other where that pays, and the state goes with each stream. A `turn_model` is asked with each \"speculate\" \
           about the last seconds of sound, as many as it takes (8 where that is open): what it gives, 0 to 1, says whether it is the end; from end_probability on the turn ends \

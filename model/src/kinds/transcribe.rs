@@ -7,7 +7,13 @@
 //! | `out`   | an event for each partial and each final                               |
 //! | `words` | an event for each word, once it is not taken back any more              |
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use engine::{
     Answer, Body, Buffer, Call, Code, Diagnostic, Diagnostics, EventFormat, EventWriter, Fault,
@@ -41,9 +47,9 @@ pub static KIND: Kind = Kind {
           `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
           without a `language` that of finding it out, for each turn, as well.",
-    example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"",
+    example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"\noptional = true",
     inputs: &[
-        Port::signal("audio").of_one_channel(),
+        Port::signal("audio").of_one_channel().fed_by(&["audio", "resample"]),
         Port::event("turns").optional().fed_by(&["speech.turns"]),
     ],
     outputs: &[Port::event("out"), Port::event("words")],
@@ -89,12 +95,16 @@ pub static KIND: Kind = Kind {
             listener: Listener::new(manner, asks),
             turns: Turns::of(node),
             open: BTreeMap::new(),
-            numbers: 0,
+            // A body put in anew takes no question of the one before it for its own.
+            numbers: BODIES.fetch_add(1, Ordering::Relaxed) << 32,
             until: Timestamp::ZERO,
         }))
     },
     ..Kind::BASE
 };
+
+/// Bodies so far, which number their questions apart.
+static BODIES: AtomicU64 = AtomicU64::new(0);
 
 const LANGUAGE: Param<&str> = Param::with_default(
     "language",
@@ -367,6 +377,11 @@ impl Call for Transcribe {
         // The time of the next frame says how long it is.
     }
 
+    fn void(&mut self) {
+        self.open.clear();
+        self.listener.void();
+    }
+
     fn flush(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         if let Some(question) = self.listener.end() {
             self.send(io, self.until, question);
@@ -378,6 +393,10 @@ impl Call for Transcribe {
         let number = question.buffer().bytes().first_chunk().map(|it| u64::from_le_bytes(*it));
         match number.and_then(|number| self.open.remove(&number)) {
             Some(question) => self.listener.ask(question, reply),
+            // What was heard for it is gone: asked again (`retries`), it fails again.
+            None if number.is_some_and(|number| number >> 32 == self.numbers >> 32) => {
+                reply.fail(Fault::new("what was heard is not kept to be asked about again"));
+            }
             // Put in anew, it knows nothing of what was heard before.
             None => reply.answer(Answer::nothing()),
         }

@@ -90,6 +90,7 @@ impl Refusal {
             Gap::Full => Self::busy("too many questions wait"),
             Gap::Paused => Self::busy("the graph is paused"),
             Gap::Closed => Self::busy("the graph is ending"),
+            Gap::Flush => Self::busy("the question was taken back"),
             Gap::Restart | Gap::Wedged | Gap::Source => Self::busy("a node is being restarted"),
         };
         this.with("reason", reason.word())

@@ -587,7 +587,11 @@ impl Listener {
             let said = match outcome {
                 Outcome::Said(said) => said,
                 Outcome::Dropped => return reply.answer(Answer::nothing()),
-                Outcome::Failed(fault) => return reply.fail(fault),
+                Outcome::Failed(fault) => {
+                    // Asked about again with the next window it would fail again, and the audio pile up.
+                    shared.transcript.skip_to(offset_s + len_s);
+                    return reply.fail(fault);
+                }
             };
             let end_s = offset_s + len_s;
             let (mut news, mut words) = (Vec::new(), Vec::new());
@@ -635,15 +639,30 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
-    /// Nobody hears what was begun for nobody yet.
-    fn drop(&mut self) {
+impl Listener {
+    /// What was heard so far is void: nothing is told of it any more.
+    pub fn void(&mut self) {
+        self.give_up();
+        self.turn = None;
+        self.from = self.to();
+        self.next = self.from;
+        self.audio.clear();
+    }
+
+    fn give_up(&self) {
         if let Some(turn) = &self.turn {
             let mut shared = turn.lock();
             shared.tries += 1;
             shared.give_up_early();
             shared.give_up_partial();
         }
+    }
+}
+
+impl Drop for Listener {
+    /// Nobody hears what was begun for nobody yet.
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 

@@ -17,7 +17,8 @@ pub const MAGIC: [u8; 4] = 0x6767_6d6c_u32.to_le_bytes();
 
 /// Names of the sizes, in the order of the file, and the largest that make sense.
 const SIZES: [(&str, i32, i32); 11] = [
-    ("n_vocab", 1, 200_000),
+    // whisper.cpp writes at the places of its special words without a look: English models have the fewest.
+    ("n_vocab", 51_864, 52_000),
     ("n_audio_ctx", 64, 1_500),
     ("n_audio_state", 1, 8_192),
     ("n_audio_head", 1, 256),
@@ -117,12 +118,21 @@ impl ModelFile {
         if !(1..=sizes[0]).contains(&words) {
             return Err(format!("a vocabulary of {words} words, not {}", sizes[0]));
         }
+        let mut has_blank = false;
         for _ in 0..words {
             let len = file.int().map_err(told)?;
             if !(0..=4_096).contains(&len) {
                 return Err(format!("a word of {len} bytes"));
             }
-            file.skip(len as u64).map_err(told)?;
+            let mut first = [0];
+            let begins = (len as usize).min(1);
+            file.read_exact(&mut first[..begins]).map_err(told)?;
+            has_blank |= len == 1 && first == *b" ";
+            file.skip(len as u64 - begins as u64).map_err(told)?;
+        }
+        // whisper.cpp looks for it without asking whether it is there.
+        if !has_blank {
+            return Err("a vocabulary without a blank".to_owned());
         }
         let mut tensors = 0;
         while file.left > 0 {
@@ -210,14 +220,14 @@ mod tests {
     fn whole() -> Vec<u8> {
         let mut file = MAGIC.to_vec();
         let mut int = |n: i32| file.extend(n.to_le_bytes());
-        for size in [3, 64, 8, 2, 1, 8, 8, 2, 1, 2, 1] {
+        for size in [51_864, 64, 8, 2, 1, 8, 8, 2, 1, 2, 1] {
             int(size);
         }
         int(2);
         int(201);
         file.extend(vec![0; 4 * 2 * 201]);
         file.extend(3_i32.to_le_bytes());
-        for word in ["a", "bc", ""] {
+        for word in ["a", " ", ""] {
             file.extend((word.len() as i32).to_le_bytes());
             file.extend(word.as_bytes());
         }
@@ -258,6 +268,13 @@ mod tests {
                 drop(read(&damaged));
             }
         }
+        let mut small = file.clone();
+        small[4..8].copy_from_slice(&51_863_i32.to_le_bytes());
+        assert!(read(&small).unwrap_err().contains("n_vocab"));
+        let mut dense = file.clone();
+        let blank = file.iter().position(|byte| *byte == b' ').unwrap();
+        dense[blank] = b'_';
+        assert!(read(&dense).unwrap_err().contains("without a blank"));
         assert!(read(b"not a model at all, but longer").unwrap_err().contains("no ggml file"));
         let mut huge = file;
         huge[12..16].copy_from_slice(&i32::MAX.to_le_bytes());

@@ -33,8 +33,9 @@ pub static KIND: Kind = Kind {
           Frames are played one after the other as they come, without silence where something is missing. What is \
           beyond full scale is clipped; NaN and what is infinite is silent. A loop holds a million samples, twenty \
           seconds of one channel at 48 kHz, a card's ring two seconds; what finds no room is dropped, and the \
-          end says how much. Runs on the I/O runtime. Cost: about 2 ns a sample and channel, with a card \
-          0.2 us.",
+          end says how much. What `barge_in` takes back and nobody has heard is not heard, but for the few \
+          milliseconds that the card has taken already. Runs on the I/O runtime. Cost: about 2 ns a sample and \
+          channel, with a card 0.2 us.",
     example: "device = \"null\"",
     inputs: &[Port::signal("in")],
     params: &[&DEVICE],
@@ -167,6 +168,13 @@ impl Card {
         Ok(())
     }
 
+    /// What waits is not played; it was not lost either.
+    fn forget(&mut self) {
+        if let Some(filled) = &mut self.filled {
+            filled.forget();
+        }
+    }
+
     /// Waits until all is played that waits.
     fn finish(&mut self) {
         let begun = Instant::now();
@@ -216,6 +224,17 @@ impl Sink for Speaker {
         Ok(())
     }
 
+    fn flush(&mut self, _line: usize) -> Result<(), Fault> {
+        match &mut self.plays {
+            Plays::Nothing => {}
+            Plays::Loop { looped, .. } => {
+                looped.forget();
+            }
+            Plays::Card(card) => card.forget(),
+        }
+        Ok(())
+    }
+
     fn remark(&self) -> Option<String> {
         let mut told = Vec::new();
         let (mut unheard_s, mut unsaid_s) = (self.unheard_s, 0.0);
@@ -235,5 +254,33 @@ impl Sink for Speaker {
             told.push(format!("the card was {unsaid_s:.3} s short of samples"));
         }
         (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_is_taken_back_is_not_heard() {
+        let looped = Loops::default().of_session(0);
+        looped.begin(16_000.0, 1);
+        let plays = Plays::Loop { looped: looped.clone(), channels: 1, block: Vec::new() };
+        let mut speaker = Speaker { plays, rate_hz: 16_000.0, unheard_s: 0.0 };
+        let mut play = |sample: f32| {
+            let frame = Frame::signal(Timestamp::ZERO, 1, &[sample; 100]);
+            speaker.take(0, &frame).expect("it swallows all");
+            if sample < 0.0 {
+                speaker.flush(0).expect("it can");
+            }
+        };
+        play(-0.5);
+        play(0.5);
+
+        let mut heard = [0.0; 200];
+        assert_eq!(looped.hear(&mut heard), 100);
+        assert!(heard[..100].iter().all(|&sample| sample == 0.5));
     }
 }

@@ -180,8 +180,10 @@ fn push(to: &mut String, number: Option<u64>, (from_s, to_s): (f64, f64), text: 
             ('<', '.') => to.push_str("&lt;"),
             ('>', '.') => to.push_str("&gt;"),
             // No arrow that would be read as one of ours.
-            ('>', _) if to.ends_with("--") => {
-                to.pop();
+            ('>', _) => {
+                while to.ends_with("--") {
+                    to.pop();
+                }
                 to.push('>');
             }
             _ => to.push(c),
@@ -295,7 +297,7 @@ mod tests {
         let told = [
             ("partial", 0.3, 1.0, "And so"),
             ("final", 0.32, 2.1, "And so my fellow Americans,"),
-            ("final", 3_725.25, 3_726.5, " ask not --> this\n\nway "),
+            ("final", 3_725.25, 3_726.5, " ask not ---> this\n\nway "),
             ("final", 3_727.0, 3_728.0, ""),
         ];
         let want = "1\n00:00:00,320 --> 00:00:02,100\nAnd so my fellow Americans,\n\n\

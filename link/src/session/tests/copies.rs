@@ -6,7 +6,10 @@ use crate::testing::{Delivered, Pair, Weather};
 /// Ages of durable sensor frames that come every 20 ms over 80 ms there and back, and the pair.
 fn ages(loss: f64, seed: u64) -> (Vec<i64>, Pair) {
     let weather = Weather { loss, ..Weather::calm(40 * MS) };
-    let mut pair = pair([weather; 2], seed);
+    ages_in(pair([weather; 2], seed))
+}
+
+fn ages_in(mut pair: Pair) -> (Vec<i64>, Pair) {
     pair.run(2 * S, check);
     let mut handed = Vec::new();
     for number in 0..1_000 {
@@ -48,4 +51,13 @@ fn nothing_goes_twice_where_nothing_is_lost() {
     assert!(ages.iter().all(|age| *age < 41 * MS));
     assert_eq!(pair.sessions[0].sent(EVENTS).expect("it sends").copied, 0);
     assert_eq!(pair.sessions[1].received(EVENTS).expect("it receives").duplicate, 0);
+}
+
+#[test]
+fn a_side_that_reads_version_1_alone_is_sent_nothing_twice() {
+    let weather = Weather { loss: 0.02, ..Weather::calm(40 * MS) };
+    let mut pair = pair([weather; 2], 1);
+    pair.sessions[1].newest = 1;
+    let (_, pair) = ages_in(pair);
+    assert_eq!(pair.sessions[0].sent(EVENTS).expect("it sends").copied, 0);
 }

@@ -1,6 +1,6 @@
 //! What is written is read.
 
-use engine::{Format, Frame, Unit};
+use engine::{Format, Frame, Gap, Unit};
 
 use super::samples;
 use crate::wire::{
@@ -144,5 +144,16 @@ fn a_description_is_a_format_again() {
             fewer.remove(n);
             assert!(crate::wire::parse_format(&fewer).is_none(), "{words:?} without {n}");
         }
+    }
+}
+
+#[test]
+fn a_gap_that_no_version_knows_is_told_as_content_that_did_not_come() {
+    let (format, mut frame) = samples::signal();
+    frame.header.gap = Gap::Flush.into();
+    for version in 1..=NEWEST {
+        let bytes = written(&format, &frame, version);
+        let (_, back) = read(&format, &bytes).expect("any side reads it");
+        assert_eq!(back.header.gap, Some(Gap::Source), "{version}");
     }
 }

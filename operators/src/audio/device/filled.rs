@@ -60,6 +60,13 @@ impl Filled {
         (ready - said) as f64 / self.card_hz / (1.0 + self.stray)
     }
 
+    /// What waits is not played any more, and what comes begins anew.
+    pub(in crate::audio) fn forget(&mut self) {
+        self.voice.forget();
+        self.varied.reset();
+        self.fill_s = None;
+    }
+
     /// For how many seconds the card had nothing to play between two frames.
     pub(in crate::audio) fn unsaid_s(&self) -> f64 {
         self.voice.unsaid() as f64 / self.card_hz

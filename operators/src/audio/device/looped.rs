@@ -67,6 +67,11 @@ impl Loop {
         heard
     }
 
+    /// Forgets what was played and not heard yet; gives how many samples.
+    pub(in crate::audio) fn forget(&self) -> usize {
+        self.inside().to_hear.clear()
+    }
+
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,6 +16,10 @@ use super::encoded::Encoded;
 pub struct Voice {
     samples: HeapProd<f32>,
     channels: usize,
+    /// Samples of each channel that found room ever.
+    said: u64,
+    /// How many of them were taken back.
+    void: u64,
     told: Arc<Told>,
 }
 
@@ -28,6 +32,10 @@ pub struct Mouth {
     /// Samples of each channel that must be there before the first one, or the first one after silence, is played.
     head: usize,
     speaks: bool,
+    /// Samples of each channel taken out ever.
+    taken: u64,
+    /// How many of all were void by what was known last.
+    void: u64,
     told: Arc<Told>,
 }
 
@@ -37,6 +45,8 @@ struct Told {
     unsaid: AtomicU64,
     /// Nothing will follow what is there.
     is_last: AtomicBool,
+    /// Of all samples of each channel that were ever said, so many are not to be played if they were not yet.
+    void: AtomicU64,
 }
 
 /// Both ends of a ring with room for `room` samples of each of `channels` channels, for a card with `wide` of them, of
@@ -49,15 +59,26 @@ pub fn outlet(channels: usize, wide: usize, room: usize, head: usize) -> (Voice,
     assert!(0 < head && head <= room, "what is waited for finds room");
     let (samples, samples_out) = HeapRb::new(channels * room).split();
     let told = Arc::new(Told::default());
-    let voice = Voice { samples, channels, told: told.clone() };
-    let mouth = Mouth { samples: samples_out, channels, wide, head, speaks: false, told };
+    let voice = Voice { samples, channels, said: 0, void: 0, told: told.clone() };
+    let mouth = Mouth {
+        samples: samples_out,
+        channels,
+        wide,
+        head,
+        speaks: false,
+        taken: 0,
+        void: 0,
+        told,
+    };
     (voice, mouth)
 }
 
 impl Voice {
     /// Samples of each channel that wait to be played.
     pub fn waiting(&self) -> usize {
-        self.samples.occupied_len() / self.channels
+        // What was taken back is there until the next callback.
+        let is_there = self.samples.occupied_len() / self.channels;
+        is_there.min((self.said - self.void) as usize)
     }
 
     /// Has planes, one behind the other, played behind what waits; gives how many samples of each channel
@@ -67,7 +88,15 @@ impl Voice {
         let room = (self.samples.vacant_len() / self.channels).min(len);
         let sample = |n: usize| planes[n % self.channels * len + n / self.channels];
         self.samples.push_iter((0..room * self.channels).map(sample));
+        self.said += room as u64;
         room
+    }
+
+    /// Takes back what waits: from the next callback on the card is silent, until enough is said again.
+    pub fn forget(&mut self) {
+        self.void = self.said;
+        // Pairs with the Acquire in `speak`: so many samples are there to be passed over.
+        self.told.void.store(self.void, Ordering::Release);
     }
 
     /// Nothing will follow: what waits is played however little it is.
@@ -88,6 +117,7 @@ impl Mouth {
     /// until enough is there again.
     pub fn speak<S: Encoded>(&mut self, interleaved: &mut [S]) {
         let is_last = self.told.is_last.load(Ordering::Acquire);
+        self.pass_over(self.told.void.load(Ordering::Acquire));
         let waiting = self.samples.occupied_len() / self.channels;
         let wanted = interleaved.len() / self.wide;
         self.speaks |= waiting >= self.head || is_last;
@@ -100,11 +130,21 @@ impl Mouth {
             let rest = if self.channels == 1 { given[0] } else { S::encoded(0.0) };
             others.fill(rest);
         }
+        self.taken += said as u64;
         interleaved[said * self.wide..].fill(S::encoded(0.0));
         if self.speaks && said < wanted && !is_last {
             self.speaks = false;
             self.told.unsaid.fetch_add((wanted - said) as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Takes out what lies before sample `void`, and begins anew, if that was not known yet.
+    fn pass_over(&mut self, void: u64) {
+        if void == self.void {
+            return;
+        }
+        self.samples.skip(void.saturating_sub(self.taken) as usize * self.channels);
+        (self.void, self.taken, self.speaks) = (void, self.taken.max(void), false);
     }
 }
 
@@ -136,6 +176,32 @@ mod tests {
         voice.ends();
         mouth.speak(&mut played[..6]);
         assert_eq!((&played[..3], voice.unsaid()), (&[quarter, -quarter, 0][..], 1));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_played_and_not_missed() {
+        let (mut voice, mut mouth) = outlet(2, 2, 8, 2);
+        let mut played = [9.0f32; 4];
+        voice.say(&[0.1, 0.2, 0.3, 0.4, -0.1, -0.2, -0.3, -0.4]);
+        mouth.speak(&mut played[..2]);
+        assert_eq!(played[..2], [0.1, -0.1]);
+        voice.forget();
+        assert_eq!(voice.waiting(), 0);
+        // What follows at once is played, and nothing of what was before.
+        voice.say(&[0.5, 0.6, -0.5, -0.6]);
+        assert_eq!(voice.waiting(), 2);
+        mouth.speak(&mut played);
+        assert_eq!(played, [0.5, -0.5, 0.6, -0.6]);
+        // All that was said was played: there is nothing to take back.
+        voice.forget();
+        voice.say(&[0.7, -0.7]);
+        mouth.speak(&mut played);
+        assert_eq!((played, voice.waiting()), ([0.0; 4], 1), "it waits for two");
+        assert_eq!(voice.unsaid(), 0, "silence was wanted");
+        voice.forget();
+        mouth.speak(&mut played);
+        assert_eq!((played, voice.waiting(), voice.unsaid()), ([0.0; 4], 0, 0));
+        assert_eq!(voice.say(&[0.1; 20]), 8, "the room is there again");
     }
 
     #[test]
