@@ -151,7 +151,7 @@ fn a_microphone_that_vanishes_mid_word_leaves_a_gap_and_goes_on_when_it_is_back(
     let collected = Collected::default();
     let text = "[graph]\nname = \"cards\"\n\
                 [node.mic]\nop = \"microphone\"\nrate_hz = 16000.0\n\
-                [node.heard]\nop = \"collect\"\nfrom = \"mic\"\n";
+                [node.heard]\nop = \"collect\"\nfrom = \"mic\"\ncapacity_ms = 2000\n";
     let services = Services::new([collected.as_service(), as_service(Arc::new(bench.clone()))]);
     let running = start(&plan_with(text, services), 1);
     let frames = || collected.frames("heard", 0).len();
@@ -167,7 +167,7 @@ fn a_microphone_that_vanishes_mid_word_leaves_a_gap_and_goes_on_when_it_is_back(
     until(&running, |_| bench.inside().hears.is_some());
     bench.hear(60);
     until(&running, |_| frames() == 58);
-    running.stop();
+    running.drain();
     finish(&running);
 
     let kept = collected.take("heard", 0);
@@ -195,6 +195,67 @@ fn a_microphone_that_vanishes_mid_word_leaves_a_gap_and_goes_on_when_it_is_back(
         let height = 2.0 / samples.len() as f64 * sine.hypot(cosine);
         assert!((height - 0.5).abs() < 1e-3, "{height}");
     }
+    let told = ("mic".to_owned(), "default at 44100 Hz; it was gone once".to_owned());
+    assert_eq!(running.report().remarks, [told]);
+}
+
+#[test]
+fn a_card_that_is_back_hears_and_plays_again() {
+    let bench = Bench::with(1, 48_000, Encoding::F32);
+    let text = "[graph]\nname = \"cards\"\n[node.mic]\nop = \"microphone\"\n\
+                [node.speaker]\nop = \"speaker\"\nfrom = \"mic\"\ncapacity_ms = 2000\n";
+    let services = Services::new([as_service(Arc::new(bench.clone()))]);
+    let running = start(&plan_with(text, services), 1);
+    let taken = || edge(&running, "mic", "speaker").frames.taken;
+    let mut before = 0;
+    for plugged in 1..=2 {
+        until(&running, |_| bench.inside().hears.is_some() && bench.inside().speaks.is_some());
+        bench.hear(20);
+        // 200 ms less half a filter, in frames of 20 ms.
+        until(&running, |_| taken() >= before + 9);
+        before = taken();
+        // Nothing but what was heard since it is back: 100 ms of a sine of 0.5.
+        let played = bench.speak(4_800);
+        let loudest = played.iter().fold(0.0f32, |most, sample| most.max(sample.abs()));
+        assert!((loudest - 0.5).abs() < 0.05, "plugged in {plugged} times: {loudest}");
+        if plugged == 1 {
+            bench.unplug();
+            until(&running, |_| bench.inside().hears.is_none() && bench.inside().speaks.is_none());
+            bench.plug(1, 48_000, Encoding::F32);
+        }
+    }
+    running.drain();
+    finish(&running);
+    let mut remarks = running.report().remarks;
+    remarks.sort();
+    let [(mic, heard), (speaker, played)] = &remarks[..] else { panic!("{remarks:?}") };
+    assert_eq!((mic.as_str(), speaker.as_str()), ("mic", "speaker"));
+    assert_eq!(heard, "default at 48000 Hz; it was gone once");
+    assert!(played.starts_with("default at 48000 Hz; it was gone once; "), "{played}");
+}
+
+#[test]
+fn what_a_card_loses_and_skips_is_told() {
+    let bench = Bench::with(1, 48_000, Encoding::F32);
+    let text = "[graph]\nname = \"cards\"\n[node.mic]\nop = \"microphone\"\n\
+                [node.out]\nop = \"null\"\nfrom = \"mic\"\ncapacity_ms = 2000\n";
+    let services = Services::new([as_service(Arc::new(bench.clone()))]);
+    let running = start(&plan_with(text, services), 1);
+    until(&running, |_| bench.inside().hears.is_some());
+    let taken = || edge(&running, "mic", "out").frames.taken;
+    bench.inside().hears.as_ref().expect("open").3.urgent(false);
+    bench.hear(20);
+    until(&running, |_| taken() >= 9);
+    // The card's own buffer ran over: what it hears next follows a gap.
+    bench.inside().hears.as_ref().expect("open").3.skips();
+    // All of it at once, so that it begins before what was heard before is over, by 200 ms at most.
+    bench.hear(60);
+    until(&running, |_| taken() >= 9 + 18);
+    running.drain();
+    finish(&running);
+    let told = "default at 48000 Hz, without real-time priority, which this user may not have; \
+                something is missing once";
+    assert_eq!(running.report().remarks, [("mic".to_owned(), told.to_owned())]);
 }
 
 #[test]
@@ -215,10 +276,12 @@ fn a_loudspeaker_that_vanishes_drops_what_comes_and_counts_it() {
     finish(&running);
     let remarks = running.report().remarks;
     let [(node, told)] = &remarks[..] else { panic!("{remarks:?}") };
-    assert!(node == "speaker" && told.starts_with("the card was gone once; "), "{told}");
+    let begins = "bench at 44100 Hz; it was gone once; ";
+    assert!(node == "speaker" && told.starts_with(begins), "{told}");
     // All of the minute but the 10 ms that were played, and the half filter of 50 samples that was not through; the
     // two seconds that waited were squeezed by 0.1 %, as the ring was full.
-    let unheard_s: f64 = told.split(' ').find_map(|word| word.parse().ok()).expect("seconds");
+    let rest = told[begins.len()..].split(' ');
+    let unheard_s: f64 = rest.into_iter().find_map(|word| word.parse().ok()).expect("seconds");
     assert!((unheard_s - 59.988).abs() < 0.002, "{told}");
 }
 

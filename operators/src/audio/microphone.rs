@@ -19,8 +19,8 @@ use engine::{
 };
 
 use super::device::{
-    Attached, Cards, DEFAULT, Fate, Heard, Loop, Loops, News, Now, Steered, Trouble, Way, handover,
-    of_host,
+    Attached, Cards, DEFAULT, Fate, Heard, Loop, Loops, News, Now, Setup, Steered, Trouble, Way,
+    handover, of_host, opened_as,
 };
 
 /// The catalog entry.
@@ -68,7 +68,7 @@ pub static KIND: Kind = Kind {
             rate: signal.rate,
             channels: signal.channels.len(),
             frame_len: signal.frame_len,
-            reached: Timestamp::MIN,
+            account: Account { reached: Timestamp::MIN, ..Account::default() },
         }))
     },
     ..Kind::BASE
@@ -125,8 +125,24 @@ struct Microphone {
     rate: Rate,
     channels: usize,
     frame_len: usize,
+    account: Account,
+}
+
+/// What has become of what was heard.
+#[derive(Default)]
+struct Account {
     /// Nothing older is sent any more.
     reached: Timestamp,
+    /// How the card was opened last.
+    opened: Option<(Setup, Fate)>,
+    /// How often it was unplugged.
+    gone: u64,
+    /// How often something is missing while it was there.
+    gaps: u64,
+    /// What found no room.
+    lost_s: f64,
+    /// What its clock was found to be when that was known last.
+    slow_ppm: Option<f64>,
 }
 
 enum Hears {
@@ -161,6 +177,37 @@ impl LiveSource for Microphone {
             }
         }
     }
+
+    fn remark(&self) -> Option<String> {
+        let mut told = Vec::new();
+        if let (Hears::Card(_, name), Some((setup, fate))) = (&self.hears, &self.account.opened) {
+            told.push(opened_as(name, *setup, fate));
+        }
+        self.account.tell(&mut told);
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+impl Account {
+    fn tell(&self, told: &mut Vec<String>) {
+        if let Some(ppm) = self.slow_ppm.filter(|_| self.opened.is_some()) {
+            let way = if ppm < 0.0 { "fast" } else { "slow" };
+            told.push(format!("its clock is {:.0} ppm {way}", ppm.abs()));
+        }
+        match self.gone {
+            0 => {}
+            1 => told.push("it was gone once".to_owned()),
+            gone => told.push(format!("it was gone {gone} times")),
+        }
+        match self.gaps {
+            0 => {}
+            1 => told.push("something is missing once".to_owned()),
+            gaps => told.push(format!("something is missing {gaps} times")),
+        }
+        if self.lost_s > 0.0 {
+            told.push(format!("{:.3} s of that found no room", self.lost_s));
+        }
+    }
 }
 
 impl Microphone {
@@ -178,7 +225,7 @@ impl Microphone {
             // A card's own clock says when; whoever comes late finds several blocks.
             self.play(looped.as_deref(), &mut block)?;
             ear.hear(&block, due);
-            listener.send(io, &mut self.reached);
+            listener.send(io, &mut self.account);
         }
         Ok(())
     }
@@ -219,23 +266,26 @@ impl Microphone {
             while let Some(news) = attached.news() {
                 match news {
                     News::Here { end, setup, fate } => {
+                        self.account.opened = Some((setup, fate.clone()));
                         listener = Some(self.listener(end, f64::from(setup.rate_hz), fate));
                     }
                     News::Gone => {
                         if let Some(mut listener) = listener.take() {
-                            listener.send(io, &mut self.reached);
+                            listener.send(io, &mut self.account);
                         }
                         io.gap(Gap::Source);
+                        self.account.gone += 1;
                     }
                     News::Never(trouble) => return Err(Fault::new(trouble.to_string())),
                 }
             }
             match &mut listener {
-                Some(listener) => listener.send(io, &mut self.reached),
+                Some(listener) => listener.send(io, &mut self.account),
                 // Whoever joins it with others need not wait: so old nothing can come.
                 None => {
-                    self.reached = self.reached.max(io.now().plus_nanos(-OPENS_NS));
-                    io.promise(0, self.reached);
+                    let reached = &mut self.account.reached;
+                    *reached = (*reached).max(io.now().plus_nanos(-OPENS_NS));
+                    io.promise(0, *reached);
                 }
             }
             io.sleep_until(io.now().plus_nanos(look_ns)).await;
@@ -265,6 +315,7 @@ impl Microphone {
     fn listener(&self, heard: Heard, card_hz: f64, fate: Fate) -> Listener {
         Listener {
             heard,
+            card_hz,
             steered: Steered::new(card_hz, self.rate.hz(), self.channels),
             planes: vec![Vec::new(); self.channels],
             channels: self.channels,
@@ -279,6 +330,8 @@ impl Microphone {
 /// The graph's side of a device.
 struct Listener {
     heard: Heard,
+    /// Samples per second, by the card.
+    card_hz: f64,
     steered: Steered,
     planes: Vec<Vec<f32>>,
     channels: usize,
@@ -290,9 +343,9 @@ struct Listener {
 }
 
 impl Listener {
-    /// Sends whole frames of what was heard, none of them older than `reached`. Where something is missing
+    /// Sends whole frames of what was heard, none of them older than what was reached. Where something is missing
     /// a gap is told.
-    fn send(&mut self, io: &mut LiveIo, reached: &mut Timestamp) {
+    fn send(&mut self, io: &mut LiveIo, account: &mut Account) {
         loop {
             self.planes.iter_mut().for_each(Vec::clear);
             let Some(stamp) = self.heard.take(&mut self.planes) else { return };
@@ -302,20 +355,23 @@ impl Listener {
             let is_whole = goes_on && self.steered.take(&self.planes, stamp.at);
             if !is_whole {
                 io.gap(Gap::Source);
+                account.gaps += 1;
+                account.lost_s += stamp.lost as f64 / self.card_hz;
                 self.steered.reset();
                 let begins = self.steered.take(&self.planes, stamp.at);
                 debug_assert!(begins, "whoever begins anew is nowhere yet");
             }
+            account.slow_ppm = self.steered.slow_ppm().or(account.slow_ppm);
             while self.steered.ready() >= self.frame_len {
                 let time = self.steered.time().expect("samples were taken");
                 let mut buffer = Buffer::signal(self.channels, self.frame_len);
                 self.steered.make(buffer.floats_mut().expect("a fresh buffer has one holder"));
-                if time < *reached {
+                if time < account.reached {
                     // It was stamped before something that was sent already.
                     io.gap(Gap::Source);
                     continue;
                 }
-                *reached = time.plus_nanos(self.span_ns - i64::from(UNCERTAINTY_NS));
+                account.reached = time.plus_nanos(self.span_ns - i64::from(UNCERTAINTY_NS));
                 io.send(0, time, UNCERTAINTY_NS, buffer);
             }
         }

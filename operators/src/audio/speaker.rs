@@ -16,7 +16,10 @@ use std::{
 use engine::{Body, BuildError, Fault, Frame, Kind, Node, Outline, Param, Placement, Port, Sink};
 
 use super::{
-    device::{Attached, DEFAULT, Filled, Loop, Loops, News, TARGET_S, Voice, Way, outlet},
+    device::{
+        Attached, DEFAULT, Fate, Filled, Loop, Loops, News, Setup, TARGET_S, Voice, Way, opened_as,
+        outlet,
+    },
     microphone::{LOOPBACK, NULL, ROOM_S, cards, check, is_card},
 };
 
@@ -88,7 +91,10 @@ enum Plays {
 
 /// A loudspeaker of a sound card.
 struct Card {
+    name: String,
     attached: Attached<Voice>,
+    /// How it was opened last.
+    opened: Option<(Setup, Fate)>,
     /// Nothing while it is unplugged.
     filled: Option<Filled>,
     rate_hz: f64,
@@ -113,20 +119,32 @@ impl Card {
         let signal = node.signal("in");
         let (rate_hz, channels) = (signal.rate.hz(), signal.channels.len());
         let frame_s = signal.frame_len as f64 / rate_hz;
-        let (cards, name) = (cards(node, DEVICE.name())?, name.to_owned());
+        let (cards, wanted) = (cards(node, DEVICE.name())?, name.to_owned());
         let open = move |fate| {
-            let setup = cards.device(Way::Out, &name)?.setup(rate_hz, channels)?;
+            let setup = cards.device(Way::Out, &wanted)?.setup(rate_hz, channels)?;
             let len = |seconds: f64| (seconds * f64::from(setup.rate_hz)).ceil() as usize;
             // Before the next frame comes, one less waits; that is what must be left.
             let (room, head) = (len(ROOM_S + 2.0 * frame_s), len(TARGET_S + frame_s));
             let (voice, mouth) = outlet(channels, usize::from(setup.channels), room, head);
-            let stream = cards.speak(&name, setup, mouth, fate)?;
+            let stream = cards.speak(&wanted, setup, mouth, fate)?;
             Ok((stream, voice, setup))
         };
         let attached = Attached::new(open)
             .map_err(|error| Fault::new(format!("no thread for a card: {error}")))?;
+        Self::opened(name, attached, rate_hz, channels)
+    }
+
+    /// What is attached, once it is open or has taken too long for that.
+    fn opened(
+        name: &str,
+        attached: Attached<Voice>,
+        rate_hz: f64,
+        channels: usize,
+    ) -> Result<Self, BuildError> {
         let mut card = Self {
+            name: name.to_owned(),
             attached,
+            opened: None,
             filled: None,
             rate_hz,
             channels,
@@ -142,7 +160,8 @@ impl Card {
 
     fn learn(&mut self, news: News<Voice>) -> Result<(), Fault> {
         match news {
-            News::Here { end, setup, .. } => {
+            News::Here { end, setup, fate } => {
+                self.opened = Some((setup, fate));
                 let card_hz = f64::from(setup.rate_hz);
                 self.filled = Some(Filled::new(end, self.rate_hz, card_hz, self.channels));
             }
@@ -241,17 +260,19 @@ impl Sink for Speaker {
         if let Plays::Card(card) = &self.plays {
             unheard_s += card.unheard_s;
             unsaid_s = card.unsaid_s + card.filled.as_ref().map_or(0.0, Filled::unsaid_s);
+            let opened = card.opened.as_ref();
+            told.extend(opened.map(|(setup, fate)| opened_as(&card.name, *setup, fate)));
             match card.gone {
                 0 => {}
-                1 => told.push("the card was gone once".to_owned()),
-                gone => told.push(format!("the card was gone {gone} times")),
+                1 => told.push("it was gone once".to_owned()),
+                gone => told.push(format!("it was gone {gone} times")),
             }
         }
         if unheard_s > 0.0 {
             told.push(format!("{unheard_s:.3} s found no room and were not played"));
         }
         if unsaid_s > 0.0 {
-            told.push(format!("the card was {unsaid_s:.3} s short of samples"));
+            told.push(format!("it was {unsaid_s:.3} s short of samples"));
         }
         (!told.is_empty()).then(|| told.join("; "))
     }
@@ -261,7 +282,10 @@ impl Sink for Speaker {
 mod tests {
     use engine::Timestamp;
 
-    use super::*;
+    use super::{
+        super::device::{Encoding, Stream},
+        *,
+    };
 
     #[test]
     fn what_is_taken_back_is_not_heard() {
@@ -282,5 +306,40 @@ mod tests {
         let mut heard = [0.0; 200];
         assert_eq!(looped.hear(&mut heard), 100);
         assert!(heard[..100].iter().all(|&sample| sample == 0.5));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_played_by_a_card() {
+        struct Open;
+        impl Stream for Open {}
+
+        let (voice, mut mouth) = outlet(1, 1, 32_000, 960);
+        let setup = Setup { channels: 1, rate_hz: 16_000, encoding: Encoding::F32 };
+        let mut voice = Some(voice);
+        let attached = Attached::new(move |_| {
+            let stream: Box<dyn Stream> = Box::new(Open);
+            Ok((stream, voice.take().expect("it is never gone"), setup))
+        });
+        let card = Card::opened("lab", attached.expect("a thread"), 16_000.0, 1).expect("it opens");
+        let plays = Plays::Card(Box::new(card));
+        let mut speaker = Speaker { plays, rate_hz: 16_000.0, unheard_s: 0.0 };
+        let play = |speaker: &mut Speaker, sample: f32| {
+            for _ in 0..25 {
+                let frame = Frame::signal(Timestamp::ZERO, 1, &[sample; 320]);
+                speaker.take(0, &frame).expect("there is room");
+            }
+        };
+        play(&mut speaker, -0.5);
+        let mut heard = [0.0f32; 1_600];
+        mouth.speak(&mut heard);
+        assert!(heard[200..].iter().all(|&sample| (sample + 0.5).abs() < 0.01));
+        // 0.4 s wait.
+        speaker.flush(0).expect("it can");
+        play(&mut speaker, 0.5);
+        mouth.speak(&mut heard);
+        // A step through a steep filter rings by 9 % of its height.
+        assert!(heard.iter().all(|&sample| sample > -0.06), "nothing of what was taken back");
+        assert!(heard[200..].iter().all(|&sample| (sample - 0.5).abs() < 0.01));
+        assert_eq!(speaker.remark().as_deref(), Some("lab at 16000 Hz"), "nothing was lost");
     }
 }

@@ -4,7 +4,7 @@
 //! identifier of it.
 
 use cpal::{
-    BufferSize, Data, Error, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize,
+    BufferSize, Error, ErrorKind, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
     SupportedStreamConfigRange,
     traits::{DeviceTrait, HostTrait, StreamTrait},
 };
@@ -12,7 +12,6 @@ use cpal::{
 use super::{
     cards::{Cards, Device, Encoding, Fate, Now, Offer, Setup, Stream, Trouble, Way, absent},
     ear::Ear,
-    encoded::Encoded,
     mouth::Mouth,
 };
 
@@ -52,26 +51,12 @@ impl Cards for SystemCards {
         now: Now,
         fate: Fate,
     ) -> Result<Box<dyn Stream>, Trouble> {
-        let device = opened(Way::In, name)?;
-        let config = config(&device, Way::In, setup);
-        let told = fate.clone();
-        let error = move |error: Error| tell(&told, &error);
-        let format = format(setup.encoding);
-        let stream = match setup.encoding {
-            Encoding::F32 => {
-                device.build_input_stream_raw(config, format, hears::<f32>(ear, now), error, None)
-            }
-            Encoding::I32 => {
-                device.build_input_stream_raw(config, format, hears::<i32>(ear, now), error, None)
-            }
-            Encoding::I16 => {
-                device.build_input_stream_raw(config, format, hears::<i16>(ear, now), error, None)
-            }
-            Encoding::U16 => {
-                device.build_input_stream_raw(config, format, hears::<u16>(ear, now), error, None)
-            }
-        };
-        started(name, stream)
+        match setup.encoding {
+            Encoding::F32 => hear::<f32>(name, setup, ear.callback(now), fate),
+            Encoding::I32 => hear::<i32>(name, setup, ear.callback(now), fate),
+            Encoding::I16 => hear::<i16>(name, setup, ear.callback(now), fate),
+            Encoding::U16 => hear::<u16>(name, setup, ear.callback(now), fate),
+        }
     }
 
     fn speak(
@@ -81,58 +66,94 @@ impl Cards for SystemCards {
         mouth: Mouth,
         fate: Fate,
     ) -> Result<Box<dyn Stream>, Trouble> {
-        let device = opened(Way::Out, name)?;
-        let config = config(&device, Way::Out, setup);
-        let told = fate.clone();
+        match setup.encoding {
+            Encoding::F32 => speak::<f32>(name, setup, mouth.callback(), fate),
+            Encoding::I32 => speak::<i32>(name, setup, mouth.callback(), fate),
+            Encoding::I16 => speak::<i16>(name, setup, mouth.callback(), fate),
+            Encoding::U16 => speak::<u16>(name, setup, mouth.callback(), fate),
+        }
+    }
+}
+
+fn hear<S: SizedSample + Send + 'static>(
+    name: &str,
+    setup: Setup,
+    mut callback: impl FnMut(&[S]) + Send + 'static,
+    fate: Fate,
+) -> Result<Box<dyn Stream>, Trouble> {
+    let device = opened(Way::In, name)?;
+    let config = config(&device, Way::In, setup);
+    let told = fate.clone();
+    let stream = urgently(name, &fate, move || {
         let error = move |error: Error| tell(&told, &error);
-        let format = format(setup.encoding);
-        let stream = match setup.encoding {
-            Encoding::F32 => {
-                device.build_output_stream_raw(config, format, speaks::<f32>(mouth), error, None)
-            }
-            Encoding::I32 => {
-                device.build_output_stream_raw(config, format, speaks::<i32>(mouth), error, None)
-            }
-            Encoding::I16 => {
-                device.build_output_stream_raw(config, format, speaks::<i16>(mouth), error, None)
-            }
-            Encoding::U16 => {
-                device.build_output_stream_raw(config, format, speaks::<u16>(mouth), error, None)
-            }
-        };
-        started(name, stream)
-    }
+        device.build_input_stream(config, move |data: &[S], _: &_| callback(data), error, None)
+    });
+    started(name, stream)
 }
 
-/// What a card calls with what it heard.
-fn hears<S: Encoded + cpal::SizedSample>(
-    mut ear: Ear,
-    now: Now,
-) -> impl FnMut(&Data, &cpal::InputCallbackInfo) + Send + 'static {
-    move |data, _| {
-        if let Some(samples) = data.as_slice::<S>() {
-            ear.hear(samples, now());
-        }
-    }
+fn speak<S: SizedSample + Send + 'static>(
+    name: &str,
+    setup: Setup,
+    mut callback: impl FnMut(&mut [S]) + Send + 'static,
+    fate: Fate,
+) -> Result<Box<dyn Stream>, Trouble> {
+    let device = opened(Way::Out, name)?;
+    let config = config(&device, Way::Out, setup);
+    let told = fate.clone();
+    let stream = urgently(name, &fate, move || {
+        let error = move |error: Error| tell(&told, &error);
+        device.build_output_stream(config, move |data: &mut [S], _: &_| callback(data), error, None)
+    });
+    started(name, stream)
 }
 
-/// What a card calls for what it is to play.
-fn speaks<S: Encoded + cpal::SizedSample>(
-    mut mouth: Mouth,
-) -> impl FnMut(&mut Data, &cpal::OutputCallbackInfo) + Send + 'static {
-    move |data, _| {
-        if let Some(samples) = data.as_slice_mut::<S>() {
-            mouth.speak(samples);
-        }
+/// Opens a stream, so that the thread which calls back has real-time priority if it may.
+///
+/// On Linux a thread inherits that: the stream is opened by one which has it, and the callback asks for
+/// nothing. Only devices that are hardware get it. What calls back for others may spin, as a null device's does, or
+/// wait for a sound service without priority, and that service hurries by itself.
+#[cfg(target_os = "linux")]
+fn urgently<T: Send>(name: &str, fate: &Fate, open: impl FnOnce() -> T + Send) -> T {
+    use thread_priority::{
+        RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+
+    // `hw:CARD=Lab,DEV=0`, `plughw:…`, `dmix:…`: of a card, by whatever way.
+    if !name.contains("CARD=") && !name.starts_with("hw:") {
+        return open();
     }
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let hurry = || {
+        let priority = PRIORITY.try_into().expect("within 0 to 99");
+        let asked = set_thread_priority_and_policy(thread_native_id(), priority, policy);
+        fate.urgent(asked.is_ok());
+        open()
+    };
+    std::thread::scope(|scope| scope.spawn(hurry).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
+
+/// The system's own threads for sound have it, or the library asks, and tells if that was denied.
+#[cfg(not(target_os = "linux"))]
+fn urgently<T: Send>(_: &str, fate: &Fate, open: impl FnOnce() -> T + Send) -> T {
+    if cfg!(any(target_os = "windows", target_vendor = "apple")) {
+        fate.urgent(true);
+    }
+    open()
+}
+
+/// Of 1 to 99: before whatever is not in a hurry, behind what the system does for the card itself, at 50.
+#[cfg(target_os = "linux")]
+const PRIORITY: u8 = 10;
 
 /// What the system's error means for the stream.
 fn tell(fate: &Fate, error: &Error) {
     match error.kind() {
         ErrorKind::Xrun => fate.skips(),
+        ErrorKind::RealtimeDenied => fate.urgent(false),
         // It goes on.
-        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        ErrorKind::DeviceChanged => {}
         _ => fate.ends(error.to_string()),
     }
 }
@@ -325,6 +346,24 @@ mod tests {
         assert_eq!(voice.say(&[0.5; 4_800]), 4_800);
         patiently(|| (voice.waiting() == 0).then_some(()), &fate);
         drop(stream);
+    }
+
+    #[test]
+    fn what_a_card_starts_inherits_real_time_priority_if_that_is_allowed() {
+        use thread_priority::{RealtimeThreadSchedulePolicy as RealTime, ThreadSchedulePolicy};
+        let policy = || thread_priority::thread_schedule_policy().expect("Linux tells");
+        let of_started = |name: &str, fate: &Fate| {
+            urgently(name, fate, || std::thread::spawn(policy).join().expect("it tells"))
+        };
+        let (before, fate) = (policy(), Fate::default());
+        let is_urgent = of_started("plughw:CARD=Lab,DEV=0", &fate)
+            == ThreadSchedulePolicy::Realtime(RealTime::Fifo);
+        assert_eq!(fate.is_urgent(), Some(is_urgent));
+        assert_eq!(policy(), before, "whoever opens it goes on as before");
+        // What may spin gets none.
+        let fate = Fate::default();
+        assert_eq!(of_started("null", &fate), before);
+        assert_eq!(fate.is_urgent(), None);
     }
 
     fn patiently<T>(mut there: impl FnMut() -> Option<T>, fate: &Fate) -> T {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -114,8 +114,8 @@ pub trait Cards: Send + Sync + 'static {
         devices.iter().find(is_meant).cloned().ok_or_else(|| absent(way, name, &devices))
     }
 
-    /// Opens a device to be heard: its callback calls [`Ear::hear`], with [`Now`], and does nothing else.
-    /// How the stream ends it tells the `fate`.
+    /// Opens a device to be heard: what it calls is [`Ear::callback`], or as little. How the stream ends it
+    /// tells the `fate`.
     ///
     /// # Errors
     /// If it cannot be opened so.
@@ -128,7 +128,7 @@ pub trait Cards: Send + Sync + 'static {
         fate: Fate,
     ) -> Result<Box<dyn Stream>, Trouble>;
 
-    /// Opens a device to be spoken through: its callback calls [`Mouth::speak`] and does nothing else.
+    /// Opens a device to be spoken through: what it calls is [`Mouth::callback`], or as little.
     ///
     /// # Errors
     /// If it cannot be opened so.
@@ -153,7 +153,13 @@ struct Told {
     is_over: AtomicBool,
     why: Mutex<String>,
     skips: AtomicU64,
+    /// One of the three below.
+    urgency: AtomicU8,
 }
+
+const NOT_TOLD: u8 = 0;
+const DENIED: u8 = 1;
+const GRANTED: u8 = 2;
 
 impl Fate {
     /// Nothing more will come of the stream. The first reason stays.
@@ -170,6 +176,20 @@ impl Fate {
     pub fn skips(&self) {
         // A count, behind which nothing stands.
         self.0.skips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Real-time priority was asked for the thread that calls back; this is the answer.
+    pub fn urgent(&self, is_granted: bool) {
+        // As for a count.
+        self.0.urgency.store(if is_granted { GRANTED } else { DENIED }, Ordering::Relaxed);
+    }
+
+    /// Whether the thread that calls back has real-time priority, if that was asked for.
+    pub fn is_urgent(&self) -> Option<bool> {
+        match self.0.urgency.load(Ordering::Relaxed) {
+            NOT_TOLD => None,
+            urgency => Some(urgency == GRANTED),
+        }
     }
 
     /// Why the stream is over, if it is.
@@ -211,6 +231,16 @@ pub(in crate::audio) fn of_host(services: &Services) -> Result<Arc<dyn Cards>, T
     }
 }
 
+/// How a device was opened, for a person: `default at 48000 Hz, with real-time priority`.
+pub(in crate::audio) fn opened_as(name: &str, setup: Setup, fate: &Fate) -> String {
+    let urgency = match fate.is_urgent() {
+        None => "",
+        Some(true) => ", with real-time priority",
+        Some(false) => ", without real-time priority, which this user may not have",
+    };
+    format!("{name} at {} Hz{urgency}", setup.rate_hz)
+}
+
 /// The cards of this machine.
 ///
 /// # Errors
@@ -222,7 +252,8 @@ pub fn of_machine() -> Result<Arc<dyn Cards>, Trouble> {
     Err(Trouble {
         what: "this program was built without sound cards".to_owned(),
         remedy: "build it with `--features microphone`, which on Linux needs pkg-config and the headers of ALSA \
-                 (apt-get install pkg-config libasound2-dev)"
+                 (apt-get install pkg-config libasound2-dev); without a card, device = \"null\" is silent and \
+                 \"loopback\" joins a `speaker` and a `microphone`"
             .to_owned(),
     })
 }
@@ -389,5 +420,16 @@ mod tests {
         fate.clone().ends("unplugged");
         fate.ends("closed");
         assert_eq!((fate.over().as_deref(), fate.skipped()), (Some("unplugged"), 1));
+    }
+
+    #[test]
+    fn whether_a_thread_may_hurry_is_told_where_it_was_asked_for() {
+        let (fate, setup) = (Fate::default(), device(&[(1, 8_000, 8_000, Encoding::F32)]));
+        let setup = setup.setup(8_000.0, 1).expect("offered");
+        assert_eq!(opened_as("lab", setup, &fate), "lab at 8000 Hz");
+        fate.urgent(true);
+        assert!(opened_as("lab", setup, &fate).ends_with(", with real-time priority"));
+        fate.clone().urgent(false);
+        assert!(opened_as("lab", setup, &fate).contains(", without real-time priority, "));
     }
 }

@@ -1,11 +1,12 @@
 //! Samples handed over by a callback.
 
-use super::encoded::Encoded;
 use engine::Timestamp;
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Observer, Producer, Split},
 };
+
+use super::{cards::Now, encoded::Encoded};
 
 /// What one callback brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Stamp {
     pub lost: u64,
 }
 
-/// The callback's end: belongs to the card's thread. Its one method neither waits nor allocates.
+/// The callback's end: belongs to the card's thread, where nothing of it waits or allocates.
 pub struct Ear {
     samples: HeapProd<f32>,
     stamps: HeapProd<Stamp>,
@@ -50,6 +51,11 @@ pub fn handover(channels: usize, room: usize, stamps: usize) -> (Ear, Heard) {
 }
 
 impl Ear {
+    /// What a card calls with what it heard until now, interleaved.
+    pub fn callback<S: Encoded>(mut self, now: Now) -> impl FnMut(&[S]) + Send + 'static {
+        move |interleaved| self.hear(interleaved, now())
+    }
+
     /// Takes what the card heard until now, interleaved. What finds no room is counted, and told with what
     /// does next: the card is never kept waiting.
     pub fn hear<S: Encoded>(&mut self, interleaved: &[S], at: Timestamp) {

@@ -24,11 +24,11 @@ mod steered;
 mod varied;
 
 pub(super) use attached::{Attached, News};
-pub(super) use cards::of_host;
 pub use cards::{
     Cards, DEFAULT, Device, Encoding, Fate, Now, Offer, Setup, Stream, Trouble, Way, as_service,
     of_machine,
 };
+pub(super) use cards::{of_host, opened_as};
 pub use ear::{Ear, Heard, Stamp, handover};
 pub use encoded::Encoded;
 pub(super) use filled::{Filled, TARGET_S};

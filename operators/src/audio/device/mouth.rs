@@ -23,7 +23,7 @@ pub struct Voice {
     told: Arc<Told>,
 }
 
-/// The callback's end: belongs to the card's thread. Its one method neither waits nor allocates.
+/// The callback's end: belongs to the card's thread, where nothing of it waits or allocates.
 pub struct Mouth {
     samples: HeapCons<f32>,
     channels: usize,
@@ -113,6 +113,11 @@ impl Voice {
 }
 
 impl Mouth {
+    /// What a card calls to have filled what it is about to play, interleaved.
+    pub fn callback<S: Encoded>(mut self) -> impl FnMut(&mut [S]) + Send + 'static {
+        move |interleaved| self.speak(interleaved)
+    }
+
     /// Fills what the card is about to play, interleaved. Where nothing is there it is silent, and waits
     /// until enough is there again.
     pub fn speak<S: Encoded>(&mut self, interleaved: &mut [S]) {

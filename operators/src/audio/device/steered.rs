@@ -29,6 +29,10 @@ const BANDWIDTH_HZ: f64 = 0.05;
 const PULL_S: f64 = 10.0;
 /// No clock is so bad.
 const STRAY_MAX: f64 = 1e-3;
+/// Six times the loop's own 1 / ω: what it does not know of the card by then is a thousandth.
+const SETTLED_S: f64 = 20.0;
+/// How long a clock is looked at before it is judged.
+const MEASURED_S: f64 = 20.0;
 /// A stamp that is further off than this tells that the card did not play on.
 const JUMP_S: f64 = 0.2;
 
@@ -53,6 +57,10 @@ struct Follows {
     reached_s: f64,
     /// How much longer than it should the card takes for a second.
     slow: f64,
+    /// How long the samples are by the card's clock.
+    heard_s: f64,
+    /// What that and `reached_s` were when the loop had settled.
+    settled: Option<(f64, f64)>,
 }
 
 impl Steered {
@@ -81,6 +89,8 @@ impl Steered {
             start: at.plus_nanos((-span_s * 1e9).round() as i64),
             reached_s: 0.0,
             slow: 0.0,
+            heard_s: 0.0,
+            settled: None,
         });
         let expected_s = follows.reached_s + span_s * (1.0 + follows.slow);
         let off_s = at.since(follows.start) as f64 * 1e-9 - expected_s;
@@ -92,6 +102,10 @@ impl Steered {
         if span_s > 0.0 {
             follows.slow += pull * pull * off_s / span_s;
             follows.slow = follows.slow.clamp(-STRAY_MAX, STRAY_MAX);
+        }
+        follows.heard_s += span_s;
+        if follows.heard_s >= SETTLED_S {
+            follows.settled.get_or_insert((follows.heard_s, follows.reached_s));
         }
         self.varied.push(planes);
         // What has come, in outputs.
@@ -112,9 +126,14 @@ impl Steered {
         Some(start.plus_nanos((self.outputs as f64 / self.rate_hz * 1e9).round() as i64))
     }
 
-    /// How much slower than it says the card is, in parts of a million.
-    pub fn slow_ppm(&self) -> f64 {
-        self.follows.map_or(0.0, |follows| follows.slow * 1e6)
+    /// How much slower than it says the card is, in parts of a million: the mean since the loop was settled, once
+    /// that is 20 s ago. Stamps that tremble by 1 ms make it tremble by 3.
+    pub fn slow_ppm(&self) -> Option<f64> {
+        let follows = self.follows?;
+        let (heard_s, reached_s) = follows.settled?;
+        let heard_s = follows.heard_s - heard_s;
+        let slow = (follows.reached_s - reached_s) / heard_s - 1.0;
+        (heard_s >= MEASURED_S).then_some(slow * 1e6)
     }
 
     /// Makes the next outputs, as many as each plane of `output` holds.
@@ -134,13 +153,13 @@ mod tests {
 
     /// A card that plays a sine of 1 kHz of the session's time, is so many ppm fast, and whose stamps come up to
     /// 2 ms late. Gives the outputs of the last ten seconds, the time of the first of them, and the most that
-    /// outputs ever were behind what had come, in seconds.
+    /// outputs ever were behind what had come, in seconds, and how slow the card was found to be.
     fn played(
         card_hz: f64,
         rate_hz: f64,
         minutes: f64,
         fast_ppm: f64,
-    ) -> (Vec<f32>, Timestamp, f64) {
+    ) -> (Vec<f32>, Timestamp, f64, Option<f64>) {
         let true_hz = card_hz * (1.0 + fast_ppm * 1e-6);
         let len = (0.01 * card_hz) as u64;
         let blocks = (minutes * 6_000.0) as u64;
@@ -169,16 +188,19 @@ mod tests {
             let now_s = steered.time().expect("it plays").secs_f64();
             behind_s = behind_s.max((end_s - now_s).abs());
         }
-        (heard, first.expect("some"), behind_s)
+        (heard, first.expect("some"), behind_s, steered.slow_ppm())
     }
 
     #[test]
     fn outputs_stay_on_the_sessions_time_line() {
         for fast_ppm in [-100.0, 0.0, 100.0] {
-            let (_, _, behind_s) = played(8_000.0, 8_000.0, 10.0, fast_ppm);
+            let (_, _, behind_s, slow_ppm) = played(8_000.0, 8_000.0, 10.0, fast_ppm);
             // Half a filter, 51 samples or 6 ms, and what stamps are late, 1 ms on average; at 100 ppm
             // and without steering it would be 60 ms.
             assert!(behind_s < 0.010, "{fast_ppm} ppm: {behind_s} s");
+            // Both ends of 580 s tremble by √(0.31 / s · 0.01 s) of 0.6 ms, 0.03 ms; three of both are 0.25 ppm.
+            let slow_ppm = slow_ppm.expect("it was heard for long");
+            assert!((slow_ppm + fast_ppm).abs() < 0.25, "{fast_ppm} ppm: {slow_ppm}");
         }
     }
 
@@ -186,7 +208,7 @@ mod tests {
     fn what_was_a_sine_is_one() {
         for (card_hz, rate_hz) in [(48_000.0, 48_000.0), (44_100.0, 48_000.0), (48_000.0, 16_000.0)]
         {
-            let (heard, first, _) = played(card_hz, rate_hz, 1.0, 100.0);
+            let (heard, first, ..) = played(card_hz, rate_hz, 1.0, 100.0);
             // The sine whose phase is that of the session's time, fitted over ten seconds.
             let angle = |n: usize| TAU * 1_000.0 * (first.secs_f64() + n as f64 / rate_hz);
             let (mut sine, mut cosine) = (0.0, 0.0);
@@ -218,5 +240,6 @@ mod tests {
         steered.reset();
         assert!(steered.take(&planes, at(510)));
         assert_eq!(steered.time(), Some(at(500)));
+        assert_eq!(steered.slow_ppm(), None, "nobody knows yet");
     }
 }
