@@ -1,4 +1,7 @@
-#![cfg(target_os = "linux")]
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+))]
 //! A sound card's callback may not wait for anybody: ten million of them allocate nothing, take no lock
 //! that anybody holds, and ask nothing of the system.
 //!
@@ -6,7 +9,7 @@
 //! that a `microphone` in a running graph hands to its card.
 //!
 //! The callbacks run in a process of their own, in a thread that has given up every system call but `read`
-//! and `write` (seccomp's strict mode): one more, be it the wait for a lock, and the system ends the thread.
+//! and `write` (a seccomp filter): one more, be it the wait for a lock, and the system ends the process.
 //! Where a clock cannot be read without a call, which most systems let, the callbacks are told what moment it is.
 //! Another thread takes out what they hand over and puts in what they play all the while, so that a lock would be met.
 
@@ -24,10 +27,16 @@ use operators::audio::device::{
     Cards, Device, Ear, Encoded, Encoding, Fate, Heard, Mouth, Now, Offer, Setup, Stream, Trouble,
     Voice, Way, as_service, handover, outlet,
 };
-use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// `read` and `write`, by number.
+#[cfg(target_arch = "x86_64")]
+const CALLS: [i64; 2] = [0, 1];
+#[cfg(not(target_arch = "x86_64"))]
+const CALLS: [i64; 2] = [63, 64];
 
 const CALLBACKS: u64 = 10_000_000;
 /// Longer than a callback takes on a busy machine.
@@ -141,7 +150,7 @@ fn attend(mut ends: Vec<(Heard, Voice)>) {
     let mut planes: Vec<_> = (0..2).map(|_| Vec::with_capacity(1 << 16)).collect();
     let mut last = Instant::now();
     let mut turns = 0u32;
-    // The system ends a thread, not its process: that is left to whoever hears nothing any more.
+    // Who waits for a word of this process may have been ended.
     while last.elapsed() < SILENCE {
         for (heard, voice) in &mut ends {
             planes.iter_mut().for_each(Vec::clear);
@@ -157,6 +166,16 @@ fn attend(mut ends: Vec<(Heard, Voice)>) {
         }
     }
     std::process::exit(3);
+}
+
+/// Lets a thread do nothing but `read` and `write`. Not the strict mode that allows the same: that forbids
+/// a thread the processor's own clock, too.
+fn filter() -> BpfProgram {
+    let allowed = CALLS.map(|call| (call, Vec::new()));
+    let arch = std::env::consts::ARCH.try_into().expect("a processor that seccompiler knows");
+    let (others, these) = (SeccompAction::KillProcess, SeccompAction::Allow);
+    let filter = SeccompFilter::new(allowed.into_iter().collect(), others, these, arch);
+    filter.and_then(TryInto::try_into).expect("a short program")
 }
 
 /// Never returns.
@@ -179,9 +198,10 @@ fn call_back(mode: &str) -> ! {
         _ => CALLBACKS,
     };
     let (yields, allocates) = (mode == "yields", mode == "allocates");
+    let filter = filter();
     let mut line = [0; 64];
     let mut kept = [const { Vec::<u8>::new() }; 16];
-    set_secure_computing_mode(SecureComputingMode::Strict).expect("Linux has it");
+    seccompiler::apply_filter(&filter).expect("Linux has it");
 
     let before = asked();
     for number in 0..rounds {

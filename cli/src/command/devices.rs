@@ -25,8 +25,8 @@ Examples:
   afferent run graphs/transcribe.toml --set audio.op=microphone
   afferent run graphs/transcribe.toml --set audio.op=microphone --set audio.device=hw:CARD=Lab,DEV=0
 
-`null`, which is silent, and `loopback`, by which a microphone hears what a speaker of the same session
-plays, are there always. Sound cards need a program that was built with `--features microphone`.";
+`null`, which is silent, and `loopback`, by which a microphone hears what a speaker of the same
+session plays, are there always. Sound cards need a program built with `--features microphone`.";
 
 /// What stands in both lists, whatever the machine has.
 const ALWAYS: [(&str, &str); 2] =
@@ -83,12 +83,13 @@ fn remedy(inputs: &Listed, outputs: &Listed) -> Option<String> {
 fn as_json(inputs: &Listed, outputs: &Listed) -> Value {
     let side = |listed: &Listed| -> Vec<Value> {
         let cards = listed.iter().flatten().map(|device| {
-            let offers = device.offers.iter().map(|offer| {
+            let mut sorted: Vec<_> = device.offers.iter().collect();
+            sorted.sort_by_key(|offer| (offer.channels, offer.min_hz, offer.max_hz));
+            let offers = sorted.into_iter().map(|offer| {
                 json!({ "channels": offer.channels, "min_hz": offer.min_hz, "max_hz": offer.max_hz })
             });
             let mut offers: Vec<_> = offers.collect();
             // One for each encoding, which nobody need know.
-            offers.sort_by_key(Value::to_string);
             offers.dedup();
             json!({
                 "name": device.name,

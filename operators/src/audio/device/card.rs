@@ -10,7 +10,10 @@ use cpal::{
 };
 
 use super::{
-    cards::{Cards, Device, Encoding, Fate, Now, Offer, Setup, Stream, Trouble, Way, absent},
+    super::microphone,
+    cards::{
+        Cards, Device, Encoding, Fate, Now, Offer, SOUND_HZ, Setup, Stream, Trouble, Way, absent,
+    },
     ear::Ear,
     mouth::Mouth,
 };
@@ -20,6 +23,7 @@ pub(super) struct SystemCards;
 
 impl Cards for SystemCards {
     fn devices(&self, way: Way) -> Result<Vec<Device>, Trouble> {
+        hush();
         let host = cpal::default_host();
         let default = default_of(&host, way);
         let mut devices = Vec::new();
@@ -27,7 +31,9 @@ impl Cards for SystemCards {
         for device in default.iter().cloned().chain(all(&host)?) {
             let is_default = default.as_ref() == Some(&device);
             let Some(device) = described(&device, way, is_default) else { continue };
-            if !devices.iter().any(|other: &Device| other.name == device.name) {
+            // ALSA calls its own silence as we call ours.
+            let is_ours = !microphone::is_card(&device.name);
+            if !is_ours && !devices.iter().any(|other: &Device| other.name == device.name) {
                 devices.push(device);
             }
         }
@@ -35,6 +41,7 @@ impl Cards for SystemCards {
     }
 
     fn device(&self, way: Way, name: &str) -> Result<Device, Trouble> {
+        hush();
         let host = cpal::default_host();
         let meant = found(&host, way, name)?;
         let is_default = default_of(&host, way).as_ref() == meant.as_ref();
@@ -75,12 +82,19 @@ impl Cards for SystemCards {
     }
 }
 
+/// Has ALSA tell nobody what our errors tell: it would write to the terminal, on this thread.
+fn hush() {
+    #[cfg(target_os = "linux")]
+    drop(alsa::Output::local_error_handler());
+}
+
 fn hear<S: SizedSample + Send + 'static>(
     name: &str,
     setup: Setup,
     mut callback: impl FnMut(&[S]) + Send + 'static,
     fate: Fate,
 ) -> Result<Box<dyn Stream>, Trouble> {
+    hush();
     let device = opened(Way::In, name)?;
     let config = config(&device, Way::In, setup);
     let told = fate.clone();
@@ -97,6 +111,7 @@ fn speak<S: SizedSample + Send + 'static>(
     mut callback: impl FnMut(&mut [S]) + Send + 'static,
     fate: Fate,
 ) -> Result<Box<dyn Stream>, Trouble> {
+    hush();
     let device = opened(Way::Out, name)?;
     let config = config(&device, Way::Out, setup);
     let told = fate.clone();
@@ -128,6 +143,7 @@ fn urgently<T: Send>(name: &str, fate: &Fate, open: impl FnOnce() -> T + Send) -
         let priority = PRIORITY.try_into().expect("within 0 to 99");
         let asked = set_thread_priority_and_policy(thread_native_id(), priority, policy);
         fate.urgent(asked.is_ok());
+        hush();
         open()
     };
     std::thread::scope(|scope| scope.spawn(hurry).join())
@@ -227,12 +243,9 @@ fn offer(range: &SupportedStreamConfigRange) -> Option<Offer> {
         SampleFormat::U16 => Encoding::U16,
         _ => return None,
     };
-    Some(Offer {
-        channels: range.channels(),
-        min_hz: range.min_sample_rate(),
-        max_hz: range.max_sample_rate(),
-        encoding,
-    })
+    let min_hz = range.min_sample_rate().max(*SOUND_HZ.start());
+    let max_hz = range.max_sample_rate().min(*SOUND_HZ.end());
+    (min_hz <= max_hz).then(|| Offer { channels: range.channels(), min_hz, max_hz, encoding })
 }
 
 fn format(encoding: Encoding) -> SampleFormat {
@@ -289,7 +302,8 @@ mod tests {
     /// ALSA without hardware: its own null device under two names. It waits for nobody, so that callbacks come
     /// as fast as they go.
     const ALSA: &str = "pcm.!default { type null hint { show on description \"Nothing\" } }\n\
-                        pcm.lab { type null hint { show on description \"The lab's\" } }\n";
+                        pcm.lab { type null hint { show on description \"The lab's\" } }\n\
+                        pcm.null { type null hint { show on description \"Silence\" } }\n";
     const MODE: &str = "AFFERENT_CARD_TEST";
 
     /// ALSA reads its configuration once: what needs another one runs in a process of its own.
@@ -321,6 +335,7 @@ mod tests {
             let devices = cards.devices(way).expect("ALSA is there");
             let names: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
             assert!(names.contains(&"default") && names.contains(&"lab"), "{names:?}");
+            assert!(!names.contains(&"null"), "that name is ours: {names:?}");
             let lab = cards.device(way, "lab").expect("listed");
             assert_eq!((lab.title.as_str(), lab.is_default), ("The lab's", false));
             assert!(cards.device(way, DEFAULT).expect("listed").is_default);

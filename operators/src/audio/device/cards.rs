@@ -345,7 +345,7 @@ impl Device {
 }
 
 /// Samples per second that are resampled.
-const SOUND_HZ: std::ops::RangeInclusive<u32> = 4_000..=768_000;
+pub(super) const SOUND_HZ: std::ops::RangeInclusive<u32> = 4_000..=768_000;
 
 /// `a, b or c`.
 fn listed(words: &[String]) -> String {
