@@ -286,6 +286,24 @@ fn a_loudspeaker_that_vanishes_drops_what_comes_and_counts_it() {
 }
 
 #[test]
+fn what_is_no_sound_is_played_or_refused_with_a_reason() {
+    let text = |rate_hz: &str| {
+        format!(
+            "[graph]\nname = \"slow\"\n[node.ecg]\nop = \"ecg\"\nseconds = 2.0\n\
+             [node.slow]\nop = \"resample\"\nfrom = \"ecg\"\nrate_hz = {rate_hz}\n\
+             [node.speaker]\nop = \"speaker\"\nfrom = \"slow\"\n"
+        )
+    };
+    let bench = Bench::with(2, 48_000, Encoding::F32);
+    let services = || Services::new([as_service(Arc::new(bench.clone()))]);
+    let running = start(&plan_with(&text("50.0"), services()), 1);
+    finish(&running);
+    let options = PlanOptions { services: services(), ..options() };
+    let told = try_plan(&text("0.5"), &options).err().expect("refused").to_string();
+    assert!(told.contains("a card plays 1 to 1 000 000 samples per second"), "{told}");
+}
+
+#[test]
 fn who_asks_for_a_card_that_is_not_there_is_told_what_is() {
     let refused = |bench: &Bench, node: &str| {
         let text = format!(

@@ -19,8 +19,8 @@ use engine::{
 };
 
 use super::device::{
-    Attached, Cards, DEFAULT, Fate, Heard, Loop, Loops, News, Now, Setup, Steered, Trouble, Way,
-    handover, of_host, opened_as,
+    Attached, Cards, DEFAULT, Fate, Heard, Loop, Loops, News, Now, RATES_HZ, Setup, Steered,
+    Trouble, Way, handover, of_host, opened_as,
 };
 
 /// The catalog entry.
@@ -37,7 +37,9 @@ pub static KIND: Kind = Kind {
           a sample's time is when it was heard, whatever the card's rate really is, to some milliseconds by \
           which stamps come late. Its filter delays by 50 samples of the lower rate. A device that stops, or skips, leaves a \
           gap; one that is unplugged is tried again each second, later each five, and goes on in the session's \
-          time. One that cannot be opened at the start is a fault. Cost: about 0.2 us a sample and channel.",
+          time. One that cannot be opened at the start is a fault. The card's thread has real-time priority where this user \
+          may have it, on Linux where a card itself is named, as hw:CARD=Lab,DEV=0. The end tells how it was opened, \
+          how often it was gone, what is missing and how far its clock is off. Cost: about 0.2 us a sample and channel.",
     example: "device = \"null\"",
     outputs: &[Port::signal("out")],
     params: &[&DEVICE, &RATE_HZ, &CHANNELS],
@@ -111,6 +113,11 @@ pub(super) fn check(
     rate_hz: f64,
     channels: usize,
 ) -> Result<(), Diagnostic> {
+    if !RATES_HZ.contains(&rate_hz) {
+        let message =
+            format!("a card plays 1 to 1 000 000 samples per second, and here are {rate_hz}");
+        return Err(node.problem(Code::NoDevice, param, message).hint("`resample` it before"));
+    }
     let device = cards(node, param)?.device(way, name);
     let setup = device.and_then(|device| device.setup(rate_hz, channels));
     setup.map(drop).map_err(|trouble| told(node, param, trouble))

@@ -37,7 +37,8 @@ pub static KIND: Kind = Kind {
           beyond full scale is clipped; NaN and what is infinite is silent. A loop holds a million samples, twenty \
           seconds of one channel at 48 kHz, a card's ring two seconds; what finds no room is dropped, and the \
           end says how much. What `barge_in` takes back and nobody has heard is not heard, but for the few \
-          milliseconds that the card has taken already. Runs on the I/O runtime. Cost: about 2 ns a sample and \
+          milliseconds that the card has taken already. The card's thread has real-time priority as that of a \
+          `microphone`. Runs on the I/O runtime. Cost: about 2 ns a sample and \
           channel, with a card 0.2 us.",
     example: "device = \"null\"",
     inputs: &[Port::signal("in")],

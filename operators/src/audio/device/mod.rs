@@ -35,3 +35,4 @@ pub(super) use filled::{Filled, TARGET_S};
 pub(super) use looped::{Loop, Loops};
 pub use mouth::{Mouth, Voice, outlet};
 pub use steered::Steered;
+pub(super) use varied::RATES_HZ;

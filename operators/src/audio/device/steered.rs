@@ -67,7 +67,7 @@ impl Steered {
     /// At rest, for a card that says it has `card_hz`, from which samples of `rate_hz` are made.
     ///
     /// # Panics
-    /// If there is no channel, or a rate is not between 1 kHz and 1 MHz.
+    /// If there is no channel, or a rate is not between 1 Hz and 1 MHz.
     pub fn new(card_hz: f64, rate_hz: f64, channels: usize) -> Self {
         let varied = Varied::new(card_hz, rate_hz, channels);
         Self { card_hz, rate_hz, varied, stray: 0.0, follows: None, outputs: 0 }

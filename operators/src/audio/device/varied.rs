@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::math::resampling::{Bank, Shape, Steps};
 
+/// Samples per second of whatever is resampled.
+pub(in crate::audio) const RATES_HZ: std::ops::RangeInclusive<f64> = 1.0..=1e6;
+
 /// Brings samples from one rate to another, and stretches them by a little that may change from call to call.
 pub(super) struct Varied {
     bank: Bank,
@@ -19,10 +22,10 @@ impl Varied {
     /// At rest.
     ///
     /// # Panics
-    /// If there is no channel, or a rate is not between 1 kHz and 1 MHz.
+    /// If there is no channel, or a rate is none of [`RATES_HZ`].
     pub(super) fn new(from_hz: f64, to_hz: f64, channels: usize) -> Self {
         assert!(channels > 0, "a signal has a channel");
-        assert!([from_hz, to_hz].iter().all(|hz| (1e3..=1e6).contains(hz)), "rates of sound");
+        assert!([from_hz, to_hz].iter().all(|hz| RATES_HZ.contains(hz)), "rates of sound");
         // A ratio of no small whole numbers has its phases interpolated, as any position needs.
         let odd_hz = to_hz * (1.0 + 1e-9 / 3.0);
         let steps = Steps::new(from_hz, odd_hz, Shape::STEEP).unwrap_or_else(|_| {
