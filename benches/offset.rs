@@ -114,6 +114,7 @@ fn config(side: usize) -> SessionConfig {
         priority: Priority::Sensor,
         line: TimeLine::Clock,
         packed: false,
+        may_void: false,
         frames_max: 64,
         bytes_max: 1 << 20,
     };

@@ -92,6 +92,7 @@ fn session(side: usize, life: u64) -> Session {
         priority: Priority::Sensor,
         line: TimeLine::Shared,
         packed: true,
+        may_void: false,
         frames_max: 4_096,
         bytes_max: 16 << 20,
     };

@@ -1,13 +1,22 @@
 //! Two hosts of one graph in one process, over QUIC on the loopback: what a device on the one brings to
 //! the other, and when it happened there.
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use afferent_suite::{
     kinds::{self, tally},
     waiting,
 };
-use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, SourceText};
+use engine::{
+    Body, Catalog, Disk, Fault, Frame, GraphSpec, Kind, Placement, Plan, PlanOptions, Port,
+    RunOptions, Running, Sink, SourceText,
+};
 use link::{
     carrier::{LinkCarrier, graph_hash, hosts},
     driver::{Calls, Connection, Driver, Event, Settings},
@@ -36,7 +45,7 @@ impl Host {
         let mut options = PlanOptions::new(Arc::new(Disk));
         options.host = Some(name.to_owned());
         options.carrier = Some(Arc::new(carrier.clone()));
-        let doubles: &[&engine::Kind] = &[&waiting::DEVICE, &engine::testing::MOCK_CALL];
+        let doubles: &[&Kind] = &[&waiting::DEVICE, &engine::testing::MOCK_CALL, &KEEPER];
         let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, doubles]);
         let plan = spec.plan(&catalog, &options).unwrap_or_else(|why| panic!("{why}"));
         let all = hosts(&spec, None).unwrap_or_else(|why| panic!("{why}"));
@@ -100,6 +109,38 @@ fn run_each(name: &str, graph: impl Fn(&str, &str) -> String) {
     }
 }
 
+/// What sinks called `keeper` have taken: the first sample of each frame, and `None` for a flush.
+static KEPT: Mutex<BTreeMap<String, Vec<Option<f32>>>> = Mutex::new(BTreeMap::new());
+
+/// Takes signals, and says when what it took is void.
+static KEEPER: Kind = Kind {
+    name: "keeper",
+    inputs: &[Port::signal("in")],
+    placement: Placement::Waits,
+    build: |node| Ok(Body::Sink(Box::new(Keeper(node.name().to_owned())))),
+    ..Kind::BASE
+};
+
+struct Keeper(String);
+
+impl Keeper {
+    fn keep(&self, what: Option<f32>) {
+        KEPT.lock().expect("whole").entry(self.0.clone()).or_default().push(what);
+    }
+}
+
+impl Sink for Keeper {
+    fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
+        self.keep(Some(frame.samples()[0]));
+        Ok(())
+    }
+
+    fn flush(&mut self, _: usize) -> Result<(), Fault> {
+        self.keep(None);
+        Ok(())
+    }
+}
+
 /// A frame every 10 ms of its time line.
 const EVERY_NS: i64 = 10_000_000;
 const FRAMES: i64 = 100;
@@ -149,6 +190,56 @@ fn times_of_a_device_are_those_of_its_own_line_on_the_other_host() {
         step == 10.0 || (step > 10.0 && after.header.gap.is_some())
     }));
     assert!(!fresh.is_empty());
+}
+
+#[test]
+fn what_is_taken_back_on_one_host_is_void_on_the_other() {
+    run("barge_in", |address| {
+        format!(
+            r#"
+            [host.edge]
+            [host.cloud]
+            address = ["{address}"]
+            [node.device]
+            op = "device"
+            frames = 200
+            on = "edge"
+            [node.interrupts]
+            op = "threshold"
+            from = "device"
+            level = 1000.0
+            [node.answer]
+            op = "barge_in"
+            from = {{ in = "device", on = "interrupts" }}
+            [node.copied]
+            op = "copy"
+            from = {{ node = "answer", on_full = "block" }}
+            on = "cloud"
+            [node.barge_in_kept]
+            op = "keeper"
+            from = "copied"
+            [node.barge_in_fresh]
+            op = "keeper"
+            from = {{ node = "answer", on_full = "drop_oldest" }}
+            on = "cloud"
+            "#
+        )
+    });
+    let kept = std::mem::take(&mut *KEPT.lock().expect("whole"));
+    for name in ["barge_in_kept", "barge_in_fresh"] {
+        let kept = &kept[name];
+        let at = kept.iter().position(Option::is_none).expect("it was told");
+        assert_eq!(kept.iter().filter(|what| what.is_none()).count(), 1, "{name}: told once");
+        let number = |what: &Option<f32>| (what.expect("a frame") / 10.0) as i64;
+        let [before, behind] = [&kept[..at], &kept[at + 1..]].map(|part| part.iter().map(number));
+        // The crossing is in frame 100; what is under way then may be lost or have come.
+        let (before, behind): (Vec<_>, Vec<_>) = (before.collect(), behind.collect());
+        assert!((90..=110).contains(&before.len()), "{name}: {before:?}");
+        assert!(before.iter().copied().eq(0..before.len() as i64), "{name}: {before:?}");
+        let first = behind[0];
+        assert!((100..=110).contains(&first), "{name}: {behind:?}");
+        assert!(behind.iter().copied().eq(first..200), "{name}: all behind it: {behind:?}");
+    }
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(crate) fn edge(
         priority,
         line: TimeLine::Shared,
         packed: false,
+        may_void: false,
         frames_max: 1_024,
         bytes_max: 8 << 20,
     };
@@ -165,7 +166,7 @@ pub(crate) async fn next(inlet: &mut Inlet) -> Option<Frame> {
         match inlet.recv().await? {
             Arrived::Frame(frame) => return Some(frame),
             Arrived::End => return None,
-            Arrived::Gap { .. } | Arrived::Bound(_) => {}
+            other => assert!(matches!(other, Arrived::Gap { .. } | Arrived::Bound(_))),
         }
     }
 }

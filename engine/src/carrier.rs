@@ -36,6 +36,8 @@ pub struct CutEdge {
     pub behind_device: bool,
     /// Of the edges of a call that moves: what they carry.
     pub call: Option<CallEdge>,
+    /// Whether a node above it may flush: what it carried by then is void.
+    pub may_void: bool,
     /// How far the bound of the last sink that it reaches is behind its own, by construction: a join on
     /// the way waits for the slower of its inputs.
     pub lag_ns: i64,

@@ -194,7 +194,7 @@ impl Io<'_> {
 
     /// Takes back everything this node has sent in calls before, and all that this has caused further
     /// down: it is void at once, in rings and behind them, at joins, in open questions and in what sinks
-    /// hold ([`Sink::flush`](crate::Sink::flush)), on this host. Bodies there forget what they know;
+    /// hold ([`Sink::flush`](crate::Sink::flush)), on other hosts too. Bodies there forget what they know;
     /// void frames count as `dropped(flush)`, and what comes next says so. What is sent in this very call
     /// is not void, whether before or after this. Costs a wake for each stage and sink behind, and what
     /// is dropped.

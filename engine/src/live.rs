@@ -11,6 +11,7 @@ use std::{
 use crate::{
     buffer::Buffer,
     event::EventWriter,
+    flush::Flushes,
     format::Format,
     frame::{Frame, Gap, Header, MaybeGap},
     losses::Losses,
@@ -146,6 +147,10 @@ pub struct LiveIo {
     pub(crate) wake: Arc<TaskWake>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) progress: Progress,
+    /// The flushes of its session and its number among the roots, if it is one.
+    pub(crate) flushes: Option<(Arc<Flushes>, usize)>,
+    /// The number of its last flush.
+    pub(crate) epoch: u32,
 }
 
 /// How far the sinks behind a source are. Cheap to clone.
@@ -197,6 +202,19 @@ impl LiveIo {
         }
     }
 
+    /// Takes back everything that was sent: with all that it has caused it is void at once, in rings, at joins,
+    /// in open questions, in what sinks hold, as after [`Io::flush`](crate::Io::flush). What comes next says so.
+    /// Only where another host has flushed what is brought here.
+    ///
+    /// # Panics
+    /// If the planner has not been told that what this source brings may become void.
+    pub fn flush(&mut self) {
+        let (flushes, root) =
+            self.flushes.as_ref().expect("the planner knows what may become void");
+        self.epoch = flushes.raise(*root);
+        self.gap(Gap::Flush);
+    }
+
     /// Sets the tag that the runtime copies to whatever the frames sent from now on cause.
     pub fn tag(&mut self, tag: u64) {
         self.tag = tag;
@@ -234,6 +252,7 @@ impl LiveIo {
             uncertainty_ns,
             source: self.source,
             gap: here.gap.take().into(),
+            epoch: self.epoch,
             ..Header::at(time)
         };
         here.put(header, &buffer);
@@ -257,7 +276,7 @@ impl LiveIo {
             here.pass_over();
             return;
         }
-        (header.seq, header.epoch) = (here.seq, 0);
+        (header.seq, header.epoch) = (here.seq, self.epoch);
         header.gap = MaybeGap::from(here.gap.take()).or(header.gap);
         here.put(header, &buffer);
     }

@@ -24,7 +24,7 @@ use crate::{
 
 use super::{
     Home, Plan, PlanEdge, PlanNode, PlanStage, RingPlan,
-    hosts::{waits_for_sinks, wants_bound},
+    hosts::{is_root, waits_for_sinks, wants_bound},
     words::listed,
 };
 
@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
             // Producers come before consumers.
             let above = planned.in_edges.iter().map(|&edge| nodes[edges[edge].from.0].roots);
             let mut subject_to = above.fold(Roots::NONE, Roots::and);
-            if kind.flushes_on.is_some() {
+            if is_root(kind) {
                 subject_to = subject_to.and(Roots::one(roots.len()));
                 roots.push(number);
             }

@@ -40,7 +40,7 @@ static LINK_OUT: Kind = Kind {
 };
 
 /// Brings a cut edge into the graph.
-static LINK_IN: Kind = Kind {
+const IN: Kind = Kind {
     name: "link_in",
     outputs: &[Port::any("out")],
     placement: Placement::Waits,
@@ -56,6 +56,11 @@ static LINK_IN: Kind = Kind {
     },
     ..Kind::BASE
 };
+
+static LINK_IN: Kind = IN;
+
+/// Of an edge of which the other host may take back what it has sent.
+static LINK_IN_VOIDABLE: Kind = Kind { name: "link_in_voidable", ..IN };
 
 /// What a link node stands for.
 pub(super) struct Carried {
@@ -159,6 +164,7 @@ pub(super) fn plan_on(
     let mut kinds = catalog.clone();
     kinds.add(&LINK_OUT);
     kinds.add(&LINK_IN);
+    kinds.add(&LINK_IN_VOIDABLE);
     kinds.add(&ANSWERS);
     let mut plan = part.plan(&kinds, &here)?;
     plan.spec = Arc::new(spec.clone());
@@ -189,7 +195,17 @@ pub(super) fn wants_bound(kind: &Kind) -> bool {
 
 /// Whether sources of this kind ask how far the sinks behind them are.
 pub(super) fn waits_for_sinks(kind: &Kind) -> bool {
-    std::ptr::eq(kind, &raw const LINK_IN)
+    std::ptr::eq(kind, &raw const LINK_IN) || takes_back(kind)
+}
+
+/// Whether sources of this kind flush when another host does.
+fn takes_back(kind: &Kind) -> bool {
+    std::ptr::eq(kind, &raw const LINK_IN_VOIDABLE)
+}
+
+/// Whether nodes of this kind may flush.
+pub(super) fn is_root(kind: &Kind) -> bool {
+    kind.flushes_on.is_some() || takes_back(kind)
 }
 
 impl Plan {
@@ -392,6 +408,7 @@ impl Split<'_> {
         let planned = self.planned(consumer);
         let edge = &self.whole.edges[planned.in_edges[line]];
         let written = self.spec.find(consumer).expect("planned from this spec");
+        let may_void = !self.whole.nodes[edge.from.0].roots.is_empty();
         let capacity_ms = input.capacity_ms.as_ref().or(written.options.capacity_ms.as_ref());
         let cut = Carried {
             edge: CutEdge {
@@ -405,6 +422,7 @@ impl Split<'_> {
                 deadline_ns: planned.deadline_ns.or(self.whole.deadline_ns),
                 behind_device: self.behind_devices[edge.from.0],
                 call: None,
+                may_void,
                 lag_ns: self.lags_ns[1][edge.to.0].saturating_sub(self.lags_ns[0][edge.from.0]),
             },
             delay_ns: edge.delay_ns,
@@ -431,7 +449,7 @@ impl Split<'_> {
         let source = &mut input.source.value;
         source.path.value = vec![name.clone()];
         (source.port, source.channels) = (None, None);
-        named(&LINK_IN)
+        named(if may_void { &LINK_IN_VOIDABLE } else { &LINK_IN })
     }
 
     /// A name that no node has.

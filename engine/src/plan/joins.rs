@@ -12,6 +12,7 @@ use crate::{
 use super::{
     RingPlan,
     draft::{Draft, DraftNode},
+    hosts::is_root,
     rings::FRAMES_MAX,
     words::millis,
 };
@@ -96,7 +97,7 @@ impl Draft<'_> {
 
     /// Frames tell with one number whose flushes their sender knew, of so many nodes at most.
     fn check_flushes(&self, problems: &mut Vec<Diagnostic>) {
-        let flush = |node: &&DraftNode<'_>| node.kind.is_some_and(|kind| kind.flushes_on.is_some());
+        let flush = |node: &&DraftNode<'_>| node.kind.is_some_and(is_root);
         let count = self.nodes.iter().filter(flush).count();
         if let Some(node) = self.nodes.iter().filter(flush).nth(ROOTS_MAX) {
             let name = &node.spec.name.value;

@@ -166,6 +166,7 @@ pub(super) fn moving_call(
         capacity_ms: None,
         deadline_ns: due_ns,
         behind_device: false,
+        may_void: false,
         call: Some(CallEdge { answers, bytes }),
         lag_ns: 0,
     };

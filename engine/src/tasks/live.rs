@@ -92,6 +92,11 @@ impl LiveTask {
             wake,
             losses: wiring.counts.losses.clone(),
             progress: progress(wiring, node),
+            flushes: wiring
+                .plan
+                .root_number(node)
+                .map(|root| (wiring.counts.flushes.clone(), root)),
+            epoch: 0,
         };
         Self {
             node,

@@ -29,8 +29,12 @@ pub struct LoopbackCarrier(Arc<Mutex<BTreeMap<Key, Ends>>>);
 /// Producer, consumer with its line, and session.
 type Key = (String, (String, usize), u32);
 
-/// A frame, or the end of the stream.
-type Passed = Option<Frame>;
+enum Passed {
+    Frame(Frame),
+    /// What was passed before is void.
+    Void,
+    End,
+}
 
 #[derive(Clone)]
 struct Ends {
@@ -72,11 +76,15 @@ impl Inlet {
 
 impl Sink for Inlet {
     fn take(&mut self, _: usize, frame: &Frame) -> Result<(), Fault> {
-        self.pass(Some(frame.clone()))
+        self.pass(Passed::Frame(frame.clone()))
+    }
+
+    fn flush(&mut self, _: usize) -> Result<(), Fault> {
+        self.pass(Passed::Void)
     }
 
     fn finish(&mut self) -> Result<(), Fault> {
-        self.pass(None)
+        self.pass(Passed::End)
     }
 }
 
@@ -90,7 +98,15 @@ impl LiveSource for Outlet {
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
         Box::pin(async move {
             let mut out = self.out.lock().await;
-            while let Some(Some(frame)) = out.recv().await {
+            while let Some(passed) = out.recv().await {
+                let frame = match passed {
+                    Passed::Frame(frame) => frame,
+                    Passed::Void => {
+                        io.flush();
+                        continue;
+                    }
+                    Passed::End => break,
+                };
                 let (header, buffer) = frame.into_parts();
                 if let Some(gap) = header.gap.get() {
                     io.gap(gap);
@@ -128,6 +144,7 @@ mod tests {
             deadline_ns: None,
             behind_device: false,
             call: None,
+            may_void: false,
             lag_ns: 0,
         };
 
@@ -137,7 +154,8 @@ mod tests {
 
         let ends = carrier.clone().ends(&edge);
         let mut out = ends.out.try_lock().expect("nobody receives");
-        assert_eq!(out.try_recv().expect("waiting").expect("a frame").samples(), [1.0]);
-        assert!(out.try_recv().expect("waiting").is_none(), "the end of the stream");
+        let mut next = || out.try_recv().expect("waiting");
+        assert!(matches!(next(), Passed::Frame(frame) if frame.samples() == [1.0]));
+        assert!(matches!(next(), Passed::End), "the end of the stream");
     }
 }

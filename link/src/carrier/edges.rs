@@ -51,6 +51,7 @@ fn config(edge: &CutEdge, here: &str) -> EdgeConfig {
         priority: priority(edge),
         line: if edge.behind_device { TimeLine::Clock } else { TimeLine::Shared },
         packed: matches!(edge.format, Format::Signal(_)),
+        may_void: edge.may_void,
         frames_max,
         bytes_max: bytes_max(&edge.format, frames_max),
     }
@@ -154,6 +155,7 @@ mod tests {
             deadline_ns: None,
             behind_device: false,
             call: None,
+            may_void: false,
             lag_ns: 0,
         }
     }

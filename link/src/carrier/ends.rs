@@ -444,6 +444,7 @@ mod tests {
             priority: Priority::Sensor,
             line: TimeLine::Shared,
             packed: true,
+            may_void: false,
             frames_max: 16,
             bytes_max: 1 << 20,
         });

@@ -71,6 +71,13 @@ impl Sink for LinkSink {
         }
     }
 
+    fn flush(&mut self, _: usize) -> Result<(), Fault> {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.flush();
+        }
+        Ok(())
+    }
+
     fn bound(&mut self, _: usize, bound: Timestamp) -> Result<(), Fault> {
         if let Some(outlet) = &mut self.outlet {
             outlet.bound(self.end.times.bound_out(bound));

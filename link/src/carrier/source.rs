@@ -49,12 +49,27 @@ impl LinkSource {
                 Some(Arrived::Frame(mut frame)) => {
                     end.times.come_in(&mut frame);
                     if end.is_durable {
-                        io.room(0).await;
+                        let is_void = tokio::select! {
+                            biased;
+                            () = inlet.flushed() => true,
+                            () = io.room(0) => false,
+                        };
+                        if is_void {
+                            io.flush();
+                            unsettled.pass_over();
+                            continue;
+                        }
                         unsettled.push(&frame);
                     }
                     io.bring(0, frame);
                     if unsettled.is_many() {
                         inlet.consumed(unsettled.settle());
+                    }
+                }
+                Some(Arrived::Flush) => io.flush(),
+                Some(Arrived::Void) => {
+                    if end.is_durable {
+                        unsettled.pass_over();
                     }
                 }
                 // The frame behind it says so as well, but it may be long in coming.
@@ -157,6 +172,12 @@ impl Unsettled {
         let end = frame.header.time.plus_nanos(rest as i64 + 1);
         let last = self.ends.back().copied().unwrap_or(Timestamp::MIN);
         self.ends.push_back(end.max(last));
+    }
+
+    /// A frame that is brought to nobody.
+    fn pass_over(&mut self) {
+        let last = self.ends.back().copied().unwrap_or(Timestamp::MIN);
+        self.ends.push_back(last);
     }
 
     /// How many more are settled.

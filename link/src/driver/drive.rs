@@ -217,10 +217,22 @@ impl Driver {
             let bound = end.shared.bound.load(Ordering::Acquire);
             let has_ended = end.shared.has_ended.load(Ordering::Acquire);
             let mut taken = 0;
+            if self.session.voids(edge) {
+                let epoch = end.shared.epoch.load(Ordering::Acquire);
+                let mut void = 0;
+                while end.ring.peek().is_ok_and(|frame| frame.header.epoch < epoch) {
+                    drop(end.ring.pop());
+                    void += 1;
+                }
+                self.session.flush(edge, epoch, void);
+                taken += void;
+            }
             while let Ok(frame) = end.ring.peek()
                 && self.session.has_room(edge, frame.buffer().bytes_len())
             {
                 let frame = end.ring.pop().expect("just seen");
+                // It was flushed since we looked.
+                self.session.flush(edge, frame.header.epoch, 0);
                 drop(self.session.send(now, edge, frame));
                 taken += 1;
             }
@@ -305,6 +317,12 @@ impl Driver {
                 if let Some(connection) = self.connection.take() {
                     self.parting.add(connection, now + self.settings.farewell);
                     self.went_down(now);
+                }
+            }
+            Output::Flush { edge } => {
+                let n = usize::from(edge);
+                if let (Some(hand), Some(end)) = (&self.hands[n], &self.ends.ins[n]) {
+                    hand.flush(end);
                 }
             }
             Output::Refused { reason, text } => self.refused = Some((reason, text)),

@@ -58,12 +58,12 @@ impl Hand {
         }
         self.has_news = true;
         let arrived = match self.waiting.is_empty() {
-            true => match end.ring.push(arrived) {
+            true => match end.push(arrived) {
                 Ok(()) => {
                     self.gap = MaybeGap::NONE;
                     return;
                 }
-                Err(rtrb::PushError::Full(arrived)) => arrived,
+                Err(arrived) => arrived,
             },
             false => arrived,
         };
@@ -75,6 +75,12 @@ impl Hand {
             }
             other => self.wait(other),
         }
+    }
+
+    /// What was given is void, also where it waits.
+    pub(super) fn flush(&self, end: &InEnd) {
+        let frames = self.waiting.iter().filter(|waits| matches!(waits, Arrived::Frame(_)));
+        end.flush(frames.count());
     }
 
     fn drop(&mut self, frame: &Frame) {
@@ -111,7 +117,7 @@ impl Hand {
     /// Hands over what fits by now, and wakes who waits for it.
     pub(super) fn over(&mut self, end: &mut InEnd) {
         while let Some(arrived) = self.waiting.pop_front() {
-            if let Err(rtrb::PushError::Full(arrived)) = end.ring.push(arrived) {
+            if let Err(arrived) = end.push(arrived) {
                 self.waiting.push_front(arrived);
                 if end.wants_room() {
                     break;

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering, fence},
     },
     task::{Context, Poll, Wake, Waker},
     thread::Thread,
@@ -19,11 +19,17 @@ use engine::{Frame, Gap, Timestamp};
 use super::{bell::Bell, status::Status};
 use crate::{
     offload::Way,
-    session::{EdgeConfig, SessionConfig},
+    session::{Delivery, EdgeConfig, SessionConfig},
+    wire::longest,
 };
 
-/// Most frames in the ring of an edge.
-const RING_MAX: usize = 1_024;
+/// Frames in the ring of an edge at least, where it may hold as many, and at most.
+const RING: [usize; 2] = [4, 1_024];
+/// Bytes of frames that wait in a durable edge's ring, about: what is far ahead of the way is in no near cache any
+/// more when its turn comes, which costs a fifth of the throughput.
+const RING_BYTES: usize = 1 << 20;
+/// Places for frames of which nobody says how long they may be.
+const RING_OPEN: usize = 64;
 
 /// The graph's ends, in the order of the edges' numbers.
 #[derive(Debug)]
@@ -57,6 +63,8 @@ pub(super) struct OutShared {
     pub(super) has_ended: AtomicBool,
     /// Frames that the session has taken and not sent.
     pub(super) inside: AtomicU64,
+    /// Counts flushes: frames of an older epoch are void.
+    pub(super) epoch: AtomicU32,
     is_gone: AtomicBool,
     wants_room: AtomicBool,
     room: Bell,
@@ -66,6 +74,10 @@ pub(super) struct OutShared {
 #[derive(Debug)]
 pub struct Inlet {
     ring: rtrb::Consumer<Arrived>,
+    /// Frames taken out.
+    taken: u64,
+    /// Those that the flushes it was asked about have made void.
+    void: u64,
     shared: Arc<InShared>,
     driver: Arc<Bell>,
 }
@@ -73,13 +85,17 @@ pub struct Inlet {
 /// The driver's end of an [`Inlet`].
 #[derive(Debug)]
 pub(super) struct InEnd {
-    pub(super) ring: rtrb::Producer<Arrived>,
+    ring: rtrb::Producer<Arrived>,
+    /// Frames put in.
+    given: u64,
     pub(super) shared: Arc<InShared>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct InShared {
     pub(super) consumed: AtomicU64,
+    /// Frames given before the last flush, as [`Inlet`] counts them.
+    pub(super) void: AtomicU64,
     pub(super) has_room: AtomicBool,
     is_gone: AtomicBool,
     news: Bell,
@@ -97,6 +113,10 @@ pub enum Arrived {
         /// How many; 0 where nobody knows.
         frames: u64,
     },
+    /// What came before is void. It overtakes what waits here, of which [`Arrived::Void`] is told then.
+    Flush,
+    /// A frame that was taken back before it was taken out. Of a durable edge it is to be consumed as any other.
+    Void,
     /// Nothing older will come.
     Bound(Timestamp),
     /// Nothing will come any more.
@@ -152,12 +172,25 @@ impl Ends {
     }
 }
 
+/// Frames that may wait for the driver. A droppable edge's are dropped where there is no place, so it has as many as it
+/// may hold; a durable one's wait with whoever makes them.
+fn places(edge: &EdgeConfig) -> usize {
+    let places = match edge.delivery {
+        Delivery::Droppable { .. } => RING[1],
+        Delivery::Durable => longest(&edge.format)
+            .map_or(RING_OPEN, |bytes| RING_BYTES / bytes)
+            .clamp(RING[0], RING[1]),
+    };
+    edge.frames_max.clamp(1, places)
+}
+
 fn outlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (OutEnd, Outlet) {
-    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING_MAX));
+    let (producer, consumer) = rtrb::RingBuffer::new(places(edge));
     let shared = Arc::new(OutShared {
         bound: AtomicI64::new(i64::MIN),
         has_ended: AtomicBool::new(false),
         inside: AtomicU64::new(0),
+        epoch: AtomicU32::new(0),
         is_gone: AtomicBool::new(false),
         wants_room: AtomicBool::new(false),
         room: Bell::default(),
@@ -168,10 +201,10 @@ fn outlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (OutEnd, Outlet) {
 
 fn inlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (InEnd, Inlet) {
     // Gaps and bounds take places as well.
-    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING_MAX) * 2);
+    let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING[1]) * 2);
     let shared = Arc::new(InShared::default());
-    let end = InEnd { ring: producer, shared: shared.clone() };
-    (end, Inlet { ring: consumer, shared, driver: driver.clone() })
+    let end = InEnd { ring: producer, given: 0, shared: shared.clone() };
+    (end, Inlet { ring: consumer, taken: 0, void: 0, shared, driver: driver.clone() })
 }
 
 impl Outlet {
@@ -180,7 +213,9 @@ impl Outlet {
     /// # Errors
     /// Gives the frame back while there is no room: wait for it with [`Outlet::poll_room`] or
     /// [`Outlet::wait_for_room`], or drop it, count it, and have the next frame say so in its header.
-    pub fn try_send(&mut self, frame: Frame) -> Result<(), Frame> {
+    pub fn try_send(&mut self, mut frame: Frame) -> Result<(), Frame> {
+        // Written here alone.
+        frame.header.epoch = self.shared.epoch.load(Ordering::Relaxed);
         let sent = self.ring.push(frame).map_err(|rtrb::PushError::Full(frame)| frame);
         self.driver.ring();
         sent
@@ -209,6 +244,12 @@ impl Outlet {
         if self.shared.bound.fetch_max(bound.nanos(), Ordering::AcqRel) < bound.nanos() {
             self.driver.ring();
         }
+    }
+
+    /// Takes back what was handed in, wherever it is: see [`Session::flush`](crate::session::Session::flush).
+    pub fn flush(&mut self) {
+        self.shared.epoch.fetch_add(1, Ordering::AcqRel);
+        self.driver.ring();
     }
 
     /// Nothing will be handed in any more.
@@ -278,7 +319,17 @@ impl Drop for OutEnd {
 impl Inlet {
     /// The next thing, if it has come.
     pub fn try_recv(&mut self) -> Option<Arrived> {
-        let arrived = self.ring.pop().ok();
+        if self.is_flushed() {
+            return Some(Arrived::Flush);
+        }
+        let mut arrived = self.ring.pop().ok();
+        if let Some(Arrived::Frame(_)) = arrived {
+            self.taken += 1;
+            // A flush since we looked is told next, and of this frame that it is void by then.
+            if self.taken <= self.void {
+                arrived = Some(Arrived::Void);
+            }
+        }
         if arrived.is_some() {
             // With the fence in `wants_room`: it sees the room, or this sees that it is wanted.
             fence(Ordering::SeqCst);
@@ -304,6 +355,28 @@ impl Inlet {
         }
     }
 
+    /// Whether there was a flush since the last that was told; then that is told.
+    fn is_flushed(&mut self) -> bool {
+        let void = self.shared.void.load(Ordering::Acquire);
+        let is_news = void > self.void;
+        self.void = void;
+        is_news
+    }
+
+    /// Ends with the next flush, and is as if [`Arrived::Flush`] had come: what was taken out is void. While nothing
+    /// else is asked of it.
+    pub async fn flushed(&mut self) {
+        std::future::poll_fn(|context| {
+            self.shared.news.listen(context.waker());
+            self.shared.news.take();
+            match self.is_flushed() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
     /// As [`Inlet::poll_recv`].
     pub async fn recv(&mut self) -> Option<Arrived> {
         std::future::poll_fn(|context| self.poll_recv(context)).await
@@ -325,6 +398,20 @@ impl Inlet {
 }
 
 impl InEnd {
+    /// Gives the thing back if there is no room.
+    pub(super) fn push(&mut self, arrived: Arrived) -> Result<(), Arrived> {
+        let is_frame = matches!(arrived, Arrived::Frame(_));
+        self.ring.push(arrived).map_err(|rtrb::PushError::Full(arrived)| arrived)?;
+        self.given += u64::from(is_frame);
+        Ok(())
+    }
+
+    /// What was put in is void, and so are as many frames behind it.
+    pub(super) fn flush(&self, behind: usize) {
+        self.shared.void.store(self.given + behind as u64, Ordering::Release);
+        self.tell();
+    }
+
     /// Has the graph ring when it takes something; false if it has done so meanwhile.
     pub(super) fn wants_room(&self) -> bool {
         self.shared.has_room.store(false, Ordering::SeqCst);

@@ -25,6 +25,7 @@ fn config(side: usize) -> SessionConfig {
         priority: Priority::Sensor,
         line: TimeLine::Shared,
         packed: false,
+        may_void: true,
         frames_max: HELD,
         bytes_max: 1 << 20,
     };
@@ -96,7 +97,7 @@ async fn numbers(inlet: &mut Inlet) -> Vec<u64> {
                 inlet.consumed(1);
             }
             Arrived::End => break,
-            Arrived::Gap { .. } | Arrived::Bound(_) => {}
+            other => assert!(matches!(other, Arrived::Gap { .. } | Arrived::Bound(_))),
         }
     }
     numbers
@@ -157,8 +158,8 @@ async fn a_graph_that_takes_nothing_costs_droppable_frames_and_is_told_so() {
                     before_gap.get_or_insert(frame.header.gap.get());
                 }
                 Arrived::Gap { frames, .. } => missing += frames,
-                Arrived::Bound(_) => {}
                 Arrived::End => break,
+                other => assert!(matches!(other, Arrived::Bound(_))),
             }
         }
     })
@@ -166,6 +167,66 @@ async fn a_graph_that_takes_nothing_costs_droppable_frames_and_is_told_so() {
     assert_eq!(came + missing, sent);
     assert_eq!(before_gap, Some(None), "the first was not behind a gap");
     assert!(missing >= 10 && came >= HELD as u64, "{came} {missing}");
+}
+
+#[tokio::test]
+async fn a_flush_goes_before_what_waits_at_both_ends_and_all_of_that_is_void() {
+    let Hosts { mut durable, handles, mut droppable, .. } = hosts();
+    within(until(|| handles[1].status().is_up)).await;
+    // As many as one side holds are there and not taken, the rest waits here.
+    let mut sent = 0;
+    while sent < 2 * HELD as u64 {
+        room(&mut durable.0).await;
+        durable.0.try_send(frame(sent)).expect("there is room");
+        sent += 1;
+    }
+    droppable.0.try_send(frame(0)).expect("there is room");
+    let waits = |edge: usize| handles[1].status().edges[edge].waiting;
+    within(until(|| waits(1) == HELD && waits(0) == 1)).await;
+
+    durable.0.flush();
+    droppable.0.flush();
+    within(durable.1.flushed()).await;
+    let feed = async {
+        room(&mut durable.0).await;
+        durable.0.try_send(frame(sent)).expect("there is room");
+        durable.0.end();
+    };
+    let (mut got, mut void) = (Vec::new(), 0);
+    let all = async {
+        while let Some(arrived) = durable.1.recv().await {
+            match arrived {
+                Arrived::Void => {
+                    void += 1;
+                    durable.1.consumed(1);
+                }
+                Arrived::Frame(frame) => {
+                    got.push(frame.header.tag);
+                    durable.1.consumed(1);
+                }
+                Arrived::Gap { .. } | Arrived::Bound(_) => {}
+                Arrived::Flush => panic!("it was told"),
+                Arrived::End => break,
+            }
+        }
+    };
+    within(async { tokio::join!(feed, all) }).await;
+    assert_eq!(got, [sent], "what was handed in behind the flush");
+    assert_eq!(void, HELD, "the rest never left");
+
+    droppable.0.try_send(frame(1)).expect("there is room");
+    droppable.0.end();
+    let mut given = Vec::new();
+    while let Some(arrived) = within(droppable.1.recv()).await {
+        match arrived {
+            Arrived::Frame(frame) => given.push(frame.header.tag as i64),
+            Arrived::Flush => given.push(-1),
+            Arrived::Void => given.push(-2),
+            Arrived::End => break,
+            _ => {}
+        }
+    }
+    assert_eq!(given, [-1, -2, 1]);
 }
 
 #[tokio::test]
@@ -208,6 +269,24 @@ async fn who_has_sent_all_waits_for_a_line_that_is_cut_only_so_long_and_says_wha
     assert_eq!((ended.reason, ended.left), (ByeReason::Stopped, 5), "{}", ended.text);
 }
 
+#[tokio::test]
+async fn long_frames_that_may_wait_do_so_where_they_are_made() {
+    let waiting = |delivery, samples| {
+        let mut config = config(0);
+        config.edges.truncate(1);
+        config.edges[0].delivery = delivery;
+        config.edges[0].frames_max = 1_000;
+        config.edges[0].format =
+            Format::signal(1, Unit::MILLIVOLT, Rate::new(250.0).expect("possible"), samples);
+        let (_driver, mut ports) = Driver::new(Session::new(config), Settings::default());
+        let mut outlet = ports.outlets[0].take().expect("sent");
+        (0..).take_while(|&number| outlet.try_send(frame(number)).is_ok()).count()
+    };
+    assert_eq!(waiting(Delivery::Durable, 10), 1_000);
+    assert_eq!(waiting(Delivery::Durable, 64 << 10), 4);
+    assert_eq!(waiting(Delivery::Droppable { deadline_ns: 1 }, 64 << 10), 1_000);
+}
+
 #[test]
 fn a_bound_holds_behind_what_was_handed_in_before_it_and_ends_come_last() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -233,7 +312,9 @@ fn a_bound_holds_behind_what_was_handed_in_before_it_and_ends_come_last() {
                         inlet.consumed(1);
                     }
                     Arrived::Bound(bound) => last = bound,
-                    Arrived::Gap { reason, frames } => panic!("{frames} missing: {reason:?}"),
+                    other @ (Arrived::Gap { .. } | Arrived::Flush | Arrived::Void) => {
+                        panic!("{other:?}")
+                    }
                     Arrived::End => break,
                 }
             }

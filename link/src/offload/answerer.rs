@@ -93,7 +93,8 @@ impl Answerer {
         loop {
             match self.questions.next().await {
                 Some(Arrived::Frame(frame)) => self.ask(&frame)?,
-                Some(Arrived::Gap { .. } | Arrived::Bound(_)) => {}
+                // Questions and answers are not taken back.
+                Some(Arrived::Gap { .. } | Arrived::Bound(_) | Arrived::Flush | Arrived::Void) => {}
                 Some(Arrived::End) | None => return Ok(()),
             }
         }

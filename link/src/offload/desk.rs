@@ -291,7 +291,13 @@ impl Desk {
                 while let Poll::Ready(arrived) = inlet.poll(&mut context) {
                     match arrived {
                         Some(Arrived::Frame(frame)) => came.push(frame),
-                        Some(Arrived::Gap { .. } | Arrived::Bound(_)) => {}
+                        // Questions and answers are not taken back.
+                        Some(
+                            Arrived::Gap { .. }
+                            | Arrived::Bound(_)
+                            | Arrived::Flush
+                            | Arrived::Void,
+                        ) => {}
                         Some(Arrived::End) | None => {
                             self.is_deaf.store(true, Ordering::Relaxed);
                             inlet.end();

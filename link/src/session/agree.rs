@@ -121,6 +121,9 @@ impl Session {
             self.count_anew(now, &ahead);
             return Ok(());
         }
+        if is_new {
+            self.forget_epochs();
+        }
         if has_restarted {
             // Behind what waited for the other life's clock.
             self.clock.forget();

@@ -210,6 +210,16 @@ impl Backlog {
         self.owed.get_or_insert(from);
     }
 
+    /// Drops all frames but the first `kept` items. Only without a spool.
+    pub(super) fn void(&mut self, kept: usize) {
+        debug_assert!(self.spool.is_none(), "what is on disk stays");
+        let Some(from) = self.head.items.get(kept).map(|item| item.from) else { return };
+        let frames = self.head.cut(kept);
+        self.lost[Gap::Flush as usize - 1] += frames;
+        let kept = Kept::Gap { to: self.next, reason: Gap::Flush };
+        self.head.push(Item { from, to: self.next, kept });
+    }
+
     /// Makes room in the tail: what is not written goes, the oldest first.
     fn evict(&mut self, bytes: usize) {
         let Some(first) = self.tail.items.front().map(|item| item.from) else { return };
@@ -396,6 +406,7 @@ mod tests {
             frames_max: 10,
             bytes_max: 1 << 20,
             packed: false,
+            may_void: false,
         };
         let keeper = Keeper::manual(Arc::new(SimDisk::new(1)));
         let settings =

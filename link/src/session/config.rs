@@ -39,6 +39,8 @@ pub struct EdgeConfig {
     pub line: TimeLine,
     /// Whether signals are packed where that makes them shorter.
     pub packed: bool,
+    /// Whether the graph may take back what it has carried: see [`Session::flush`](super::Session::flush).
+    pub may_void: bool,
     /// Most frames that this side holds: those not sent or not acknowledged yet, or those that are
     /// not consumed or not in order yet.
     pub frames_max: usize,

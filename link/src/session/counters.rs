@@ -38,6 +38,8 @@ pub struct Received {
     /// Places that were told to be missing, but for those of which the other side does not know whether
     /// there was anything.
     pub lost: u64,
+    /// Frames that came when the other side had taken them back.
+    pub void: u64,
     /// Frames that wait for those before them.
     pub inside: u64,
     /// The first place that is neither delivered nor told to be missing.
@@ -78,6 +80,12 @@ impl Sent {
         self.inside -= 1;
     }
 
+    /// As many were dropped before they were taken.
+    pub(crate) fn pass_over(&mut self, reason: Gap, frames: u64) {
+        self.taken += frames;
+        self.dropped[reason as usize - 1] += frames;
+    }
+
     /// Dropped for this reason.
     pub const fn dropped_for(&self, reason: Gap) -> u64 {
         self.dropped[reason as usize - 1]
@@ -85,8 +93,13 @@ impl Sent {
 }
 
 impl Received {
+    /// What would have been delivered just now is void.
+    pub(crate) fn void(&mut self) {
+        (self.delivered, self.void) = (self.delivered - 1, self.void + 1);
+    }
+
     /// Every frame that came has gone one way.
     pub fn is_balanced(&self) -> bool {
-        self.came == self.delivered + self.duplicate + self.late + self.inside
+        self.came == self.delivered + self.duplicate + self.late + self.void + self.inside
     }
 }

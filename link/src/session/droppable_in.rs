@@ -274,6 +274,7 @@ mod tests {
             priority: Priority::Bulk,
             line: TimeLine::Shared,
             packed: false,
+            may_void: false,
             frames_max: 16,
             bytes_max: 1 << 20,
         };

@@ -171,6 +171,22 @@ impl DroppableOut {
         resets
     }
 
+    /// Drops all there is; what was begun is given up.
+    pub(super) fn flush(&mut self) -> Vec<StreamKey> {
+        while !self.waiting.is_empty() {
+            self.drop_first(Gap::Flush);
+        }
+        let (edge, counts, missing) = (self.edge, &mut self.counts, &mut self.missing);
+        let streams = self.streamed.drain(..).map(|frame| {
+            if !frame.is_written() {
+                counts.drop(Gap::Flush);
+                note_missing(missing, frame.place, Gap::Flush);
+            }
+            StreamKey::Frame { edge, place: frame.place }
+        });
+        streams.collect()
+    }
+
     /// The next moment at which something may be too late.
     pub(super) fn wake(&self, path: Option<&Path>) -> Option<Timestamp> {
         let way_ns = path.map_or(0, |path| path.rtt_ns / 2);

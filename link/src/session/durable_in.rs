@@ -141,6 +141,18 @@ impl DurableIn {
         Ok(true)
     }
 
+    /// The frame at this place was taken back: whether that is news.
+    pub(super) fn void(&mut self, place: u64) -> Result<bool, WireError> {
+        let is_new = self.take(place, 0)?;
+        if is_new {
+            self.counts.void();
+            // Nobody will consume it.
+            self.given.pop_back();
+            self.note();
+        }
+        Ok(is_new)
+    }
+
     /// Whether a frame that came beside the stream is the next; if it is not, the stream will bring it, or has.
     pub(super) fn take_copy(&mut self, place: u64, bytes: usize) -> bool {
         let is_next = place == self.counts.next && place < self.credit();
@@ -266,6 +278,7 @@ mod tests {
             frames_max: 10,
             bytes_max: 1 << 20,
             packed: false,
+            may_void: false,
         };
         let mut input = DurableIn::new(&config);
         let granted = |input: &mut DurableIn| match input.tell() {

@@ -169,6 +169,12 @@ impl DurableOut {
         self.furthest
     }
 
+    /// What is not sent will not be. What is may be sent again, and says itself that it is void.
+    pub(super) fn flush(&mut self) {
+        self.backlog.void(self.items);
+        self.count_losses();
+    }
+
     /// The connection is gone, and with it what the other side has not acknowledged.
     pub(super) fn lose(&mut self) {
         (self.sent, self.items) = (self.backlog.first(), 0);

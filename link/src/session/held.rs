@@ -46,6 +46,15 @@ impl Held {
         self.items.push_back(item);
     }
 
+    /// Keeps so many items; how many frames go.
+    pub(super) fn cut(&mut self, kept: usize) -> u64 {
+        let gone = self.items.split_off(kept);
+        self.bytes -= gone.iter().map(Item::bytes).sum::<usize>();
+        let frames = gone.iter().map(Item::frames).sum();
+        self.frames -= frames;
+        frames
+    }
+
     pub(super) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         self.bytes -= item.bytes();

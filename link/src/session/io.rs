@@ -108,6 +108,11 @@ pub enum Output {
         /// How many; 0 where nobody knows, as the other side has started anew.
         frames: u64,
     },
+    /// The other side has taken back what was delivered of the edge by now.
+    Flush {
+        /// Number of the edge.
+        edge: u16,
+    },
     /// Nothing older will come on the edge.
     Bound {
         /// Number of the edge.

@@ -12,6 +12,7 @@ use super::{
     droppable_out::DroppableOut,
     durable_in::DurableIn,
     durable_out::DurableOut,
+    flush::Epoch,
     io::{Input, Output, Path},
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct Session {
     pub(super) out: VecDeque<Output>,
     /// What each edge's next frame says is missing before it.
     pub(super) owed: Vec<MaybeGap>,
+    /// The flushes of each edge.
+    pub(super) epochs: Vec<Epoch>,
     pub(super) bulk_bytes: u64,
     /// The edge whose turn it is.
     pub(super) turn: usize,
@@ -101,6 +104,7 @@ impl Session {
             answers: 0,
             out: VecDeque::new(),
             owed: vec![MaybeGap::NONE; config.edges.len()],
+            epochs: vec![Epoch::default(); config.edges.len()],
             bulk_bytes: 0,
             turn: 0,
             totals: Totals::default(),
@@ -115,7 +119,8 @@ impl Session {
     ///
     /// # Panics
     /// If this side does not send the edge.
-    pub fn send(&mut self, now: Timestamp, edge: u16, frame: Frame) -> Result<(), NotTaken> {
+    pub fn send(&mut self, now: Timestamp, edge: u16, mut frame: Frame) -> Result<(), NotTaken> {
+        frame.header.epoch = self.epoch_of(edge);
         match &mut self.edges[usize::from(edge)] {
             Edge::DurableOut(out, _) => out.take(frame).map_err(NotTaken),
             Edge::DroppableOut(out, _) => out.take(now, frame, self.bulk_bytes).map_err(NotTaken),
@@ -361,6 +366,7 @@ impl Session {
     /// What was under way is lost with its connection.
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.connection = None;
+        self.lose_epochs();
         for edge in &mut self.edges {
             match edge {
                 Edge::DurableOut(out, _) => out.lose(),

@@ -37,6 +37,7 @@ mod droppable_in;
 mod droppable_out;
 mod durable_in;
 mod durable_out;
+mod flush;
 mod held;
 mod io;
 mod machine;

@@ -113,6 +113,7 @@ impl Session {
                 | RecordKind::Gap
                 | RecordKind::Bound
                 | RecordKind::End
+                | RecordKind::Flush
         );
         let edges = self.edges.len() as u64;
         if is_about_edge && u64::from(record.edge) >= edges {
@@ -155,6 +156,7 @@ impl Session {
         }
         let format = &self.config.edges[number].format;
         let (place, frame) = read_frame(version, record.body, format)?;
+        let is_void = self.hear_epoch(record.edge, frame.header.epoch);
         match (&mut self.edges[number], from) {
             (Edge::DroppableIn(input), _) => input.take(now, place, frame),
             (Edge::DurableIn(input), From::Stream(stream)) => {
@@ -165,6 +167,12 @@ impl Session {
                     return Ok(());
                 }
                 stream.frames += 1;
+                if is_void {
+                    if input.void(place)? {
+                        self.tell_gap(record.edge, Gap::Flush, 1);
+                    }
+                    return Ok(());
+                }
                 let is_new = input.take(place, frame.buffer().bytes_len())?;
                 input.since.get_or_insert(now);
                 if is_new {
@@ -173,7 +181,7 @@ impl Session {
             }
             // Another of it comes on the stream.
             (Edge::DurableIn(input), From::Datagram) => {
-                if input.take_copy(place, frame.buffer().bytes_len()) {
+                if !is_void && input.take_copy(place, frame.buffer().bytes_len()) {
                     input.since.get_or_insert(now);
                     self.deliver(now, record.edge, frame);
                 }
@@ -201,6 +209,7 @@ impl Session {
                 | Message::Credit { .. }
                 | Message::Gap { .. }
                 | Message::End { .. }
+                | Message::Flush { .. }
                 | Message::Bye { .. }
         );
         if is_ordered && matches!(from, From::Datagram) {
@@ -252,6 +261,10 @@ impl Session {
                 Edge::DroppableIn(input) => input.end(now, next),
                 _ => return Err(unexpected()),
             },
+            Message::Flush { epoch } => match &self.edges[usize::from(edge)] {
+                Edge::DurableIn(_) | Edge::DroppableIn(_) => drop(self.hear_epoch(edge, epoch)),
+                _ => return Err(unexpected()),
+            },
             Message::Probe { id, sent } => {
                 if let Some(connection) = &mut self.connection {
                     // Filled in when it leaves; what it waits here must not count as its way.
@@ -287,10 +300,16 @@ impl Session {
     pub(super) fn give_out(&mut self, now: Timestamp) {
         for number in 0..self.edges.len() {
             let edge = number as u16;
+            let config = &self.config.edges[number];
+            let required = if config.may_void { self.epoch_of(edge) } else { 0 };
             while let Edge::DroppableIn(input) = &mut self.edges[number]
                 && let Some(ordered) = input.pop(now)
             {
                 match ordered {
+                    Ordered::Frame(frame) if frame.header.epoch < required => {
+                        input.counts.void();
+                        self.tell_gap(edge, Gap::Flush, 1);
+                    }
                     Ordered::Frame(frame) => self.deliver(now, edge, frame),
                     Ordered::Gap { reason, frames } => {
                         self.tell_gap(edge, reason, frames);

@@ -19,6 +19,7 @@ impl Session {
     /// The next thing to send: messages, sensors' datagrams, their streams, then bulk.
     pub(super) fn transmit(&mut self, now: Timestamp) -> Option<Output> {
         self.connection.as_ref()?;
+        self.put_flushes();
         self.put_acknowledgements(now);
         let connection = self.connection.as_mut()?;
         if !connection.control.is_empty() {

@@ -16,7 +16,7 @@ use super::{
     segment::{self, SegmentHead},
     settings::{Moment, Settings, Subject, WhenFull},
 };
-use crate::wire::{FrameWriter, Message, NEWEST, describe};
+use crate::wire::{FRAMES, FrameWriter, Message, describe};
 
 /// Places that a process may give out before it has to say so on disk.
 pub(crate) const RESERVE: u64 = 1 << 20;
@@ -176,7 +176,7 @@ impl Log {
 
     pub(super) fn head(&self, count: u64, first: u64) -> SegmentHead {
         SegmentHead {
-            wire: NEWEST,
+            wire: FRAMES,
             line: self.subject.line,
             is_guessed: false,
             count,

@@ -11,7 +11,7 @@ use super::{
     runs::Runs,
     settings::{Moment, Settings, Subject},
 };
-use crate::wire::{FrameWriter, NEWEST, describe};
+use crate::wire::{FRAMES, FrameWriter, describe};
 
 /// What was found in a folder.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ impl Log {
             fs: fs.clone(),
             settings: settings.clone(),
             subject: subject.clone(),
-            writer: FrameWriter::new(&subject.format, NEWEST, subject.packed),
+            writer: FrameWriter::new(&subject.format, FRAMES, subject.packed),
             lock: None,
             position: Position { count: fresh, ..Position::default() },
             file: PositionFile::unread(fs, dir.join(position::NAME)),

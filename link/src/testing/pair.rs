@@ -38,6 +38,7 @@ impl HostClock {
 pub enum Delivered {
     Frame { at_ns: i64, edge: u16, frame: Frame },
     Gap { at_ns: i64, edge: u16, reason: Gap, frames: u64 },
+    Flush { at_ns: i64, edge: u16 },
     Bound { at_ns: i64, edge: u16, bound: Timestamp },
     End { at_ns: i64, edge: u16 },
     Refused { at_ns: i64, reason: ByeReason, text: String },
@@ -203,6 +204,7 @@ impl Pair {
                 Output::Gap { edge, reason, frames } => {
                     Delivered::Gap { at_ns: now_ns, edge, reason, frames }
                 }
+                Output::Flush { edge } => Delivered::Flush { at_ns: now_ns, edge },
                 Output::Bound { edge, bound } => Delivered::Bound { at_ns: now_ns, edge, bound },
                 Output::End { edge } => Delivered::End { at_ns: now_ns, edge },
                 Output::Refused { reason, text } => {

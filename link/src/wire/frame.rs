@@ -14,13 +14,14 @@
 //!
 //! `place` numbers the frames of an edge on this link from zero, without holes where they were
 //! handed in: what the receiver misses shows there. `bytes` is the length of the content unpacked.
+//! `epoch` counts the flushes of the edge: what is older than another is void.
 //! Version 1 had no `uncertainty`, no packing, and its gap took four bytes (56 in all).
 
 use bytes::Bytes;
 use engine::{Buffer, Element, Format, Frame, Gap, Header, MaybeGap, Timestamp};
 
 use super::{
-    NEWEST, WireError,
+    FRAMES, WireError,
     bytes::Cursor,
     content,
     message::place,
@@ -60,7 +61,7 @@ impl FrameWriter {
     /// A writer of an edge's frames in a version. With `packed`, signals are packed where that
     /// makes them shorter; that takes some 10 to 15 ns per sample to write and 3 to 5 to read.
     pub fn new(format: &Format, version: u8, packed: bool) -> Self {
-        let signal = format.as_signal().filter(|_| packed && version == NEWEST);
+        let signal = format.as_signal().filter(|_| packed && version >= FRAMES);
         let packer = signal.map(|signal| pack::Packer::new(signal.channels.len()));
         Self { format: format.clone(), version, packer }
     }
@@ -90,7 +91,7 @@ impl FrameWriter {
     /// Bytes that the record of a frame will have, where that is known before it is written.
     pub fn len(&self, frame: &Frame) -> Option<usize> {
         let head = super::RECORD_HEAD + FRAME_HEAD;
-        let is_known = self.packer.is_none() && self.version == NEWEST;
+        let is_known = self.packer.is_none() && self.version >= FRAMES;
         is_known.then(|| head + frame.buffer().bytes_len())
     }
 
@@ -191,7 +192,8 @@ pub fn read_frame(version: u8, body: &[u8], format: &Format) -> Result<(u64, Fra
     Ok((place, Frame::new(header, buffer)))
 }
 
-/// The number of a gap. No version knows flushes yet: to the other side it is content that did not come.
+/// The number of a gap. That a flush was the reason the other side hears apart; here it is content
+/// that did not come.
 pub(crate) const fn gap_number(gap: Gap) -> u8 {
     match gap {
         Gap::Flush => Gap::Source as u8,

@@ -55,6 +55,11 @@ pub enum Message {
         /// How many frames it had.
         next: u64,
     },
+    /// Frames of an older epoch are void: what is under way, and what they have caused by now.
+    Flush {
+        /// The epoch that begins.
+        epoch: u32,
+    },
     /// Asks for the other clock.
     Probe {
         /// Comes back with the answer.
@@ -126,6 +131,7 @@ impl Message {
             }
             Self::Bound { next, bound } => put(out, [*next, bits(*bound)]),
             Self::End { next } => put(out, [*next]),
+            Self::Flush { epoch } => out.extend_from_slice(&epoch.to_le_bytes()),
             Self::Probe { id, sent } => {
                 out.extend_from_slice(&id.to_le_bytes());
                 put(out, [bits(*sent)]);
@@ -168,6 +174,7 @@ impl Message {
             }
             RecordKind::Bound => Self::Bound { next: place(read)?, bound: time(read)? },
             RecordKind::End => Self::End { next: place(read)? },
+            RecordKind::Flush => Self::Flush { epoch: read.u32()? },
             RecordKind::Probe => Self::Probe { id: read.u32()?, sent: time(read)? },
             RecordKind::Answer => Self::Answer {
                 id: read.u32()?,
@@ -197,6 +204,7 @@ impl Message {
             Self::Gap { .. } => RecordKind::Gap,
             Self::Bound { .. } => RecordKind::Bound,
             Self::End { .. } => RecordKind::End,
+            Self::Flush { .. } => RecordKind::Flush,
             Self::Probe { .. } => RecordKind::Probe,
             Self::Answer { .. } => RecordKind::Answer,
             Self::Ping => RecordKind::Ping,

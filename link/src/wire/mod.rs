@@ -5,7 +5,8 @@
 //! allocated, and no bytes make it panic. Bytes are not checksummed here: QUIC discards what was
 //! damaged on the way. A spool, which has no such shelter, brings its own.
 //!
-//! The newest version is 2; version 1 is still read, and written to a side that reads no newer one.
+//! The newest version is 3; older ones are still read, and written to a side that reads no newer one. Version 2
+//! brought uncertainty and packing, version 3 flushes.
 
 pub(crate) mod bytes;
 mod content;
@@ -35,6 +36,10 @@ pub use record::{
 };
 
 /// The newest version that is read and written.
-pub const NEWEST: u8 = 2;
+pub const NEWEST: u8 = 3;
+/// The newest version that changed how frames are written: what is kept on disk is in it.
+pub const FRAMES: u8 = 2;
+/// The first version that knows [`Message::Flush`].
+pub const FLUSHES: u8 = 3;
 /// The oldest version that is read.
 pub const OLDEST: u8 = 1;

@@ -36,10 +36,11 @@ pub enum RecordKind {
     Answer,
     Ping,
     Bye,
+    Flush,
 }
 
 impl RecordKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Frame,
         Self::Hello,
         Self::Ready,
@@ -52,6 +53,7 @@ impl RecordKind {
         Self::Answer,
         Self::Ping,
         Self::Bye,
+        Self::Flush,
     ];
 }
 

@@ -27,6 +27,7 @@ fn config(side: usize) -> SessionConfig {
         priority: Priority::Sensor,
         line: TimeLine::Clock,
         packed: true,
+        may_void: true,
         frames_max: 32,
         bytes_max: 64 << 10,
     };

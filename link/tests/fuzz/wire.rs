@@ -65,6 +65,7 @@ fn messages() -> Vec<Message> {
         Message::Gap { from: 3, to: 5, reason: Gap::Full },
         Message::Bound { next: 11, bound: time(-4) },
         Message::End { next: 12 },
+        Message::Flush { epoch: 2 },
         Message::Probe { id: 1, sent: time(100) },
         Message::Answer { id: 1, sent: time(100), received: time(-5), replied: time(-4) },
         Message::Ping,

@@ -31,6 +31,7 @@ pub(crate) fn config(side: usize, life: u64) -> SessionConfig {
         priority,
         line: TimeLine::Shared,
         packed: true,
+        may_void: false,
         frames_max: 256,
         bytes_max: 8 << 20,
     };
@@ -229,8 +230,8 @@ pub(crate) async fn drain(mut inlet: Inlet) -> (Vec<u64>, u64) {
                 inlet.consumed(1);
             }
             Arrived::Gap { frames, .. } => missing += frames,
-            Arrived::Bound(_) => {}
             Arrived::End => break,
+            other => assert!(matches!(other, Arrived::Bound(_))),
         }
     }
     (numbers, missing)

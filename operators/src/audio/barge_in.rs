@@ -11,8 +11,8 @@
 //! event on `on` that counts, all of it is void at once: what waits in rings and behind them, at joins,
 //! in open questions and in what sinks hold, whatever was made of it. Bodies behind forget what they know,
 //! void frames count as `dropped(flush)`, and what comes next says that something is missing before it.
-//! What has left by a link is not called back: where the loudspeaker is on another host, the node stands
-//! there too.
+//! On other hosts the same is void, as soon as the news is there, which goes before all that waits; what an edge with
+//! a spool keeps is not taken back.
 //!
 //! What has not come through the node yet is not its business and passes: it stands best above
 //! whatever makes much of little, as a voice does of text. The inputs meet as they come, not in the order of
@@ -30,7 +30,7 @@ pub static KIND: Kind = Kind {
     summary: "Passes what comes, and takes it back when interrupted.",
     doc: "Frames of in pass unchanged. With every event of on that counts, everything that has passed and all \
           that it has caused further down is void at once: in rings, at joins, in open questions, in what \
-          sinks hold; what has left by a link is not called back. Bodies behind forget what they know, void frames count as \
+          sinks hold, on other hosts too, half a round trip later; what a spool keeps is not taken back. Bodies behind forget what they know, void frames count as \
           dropped(flush), and the next frame says that something is missing before it. Without field \
           every event counts; with field alone those in which that flag is true; with equals those in which \
           the field has that value. What has not come through yet passes, so the node stands best above \

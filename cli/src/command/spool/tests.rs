@@ -40,6 +40,7 @@ fn fill(dir: &Path, edge: &str, format: &Format, line: TimeLine, frames: Vec<Fra
             priority: Priority::Sensor,
             line,
             packed: true,
+            may_void: false,
             frames_max: 1_000,
             bytes_max: 1 << 20,
         }],

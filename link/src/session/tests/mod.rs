@@ -3,6 +3,7 @@
 mod agreement;
 mod calls;
 mod copies;
+mod flushes;
 mod order;
 mod spooled;
 mod support;

@@ -52,7 +52,7 @@ fn a_newer_version_is_refused_with_what_to_do() {
 
     let problem = read(&format, &bytes).expect_err("not to be read").to_string();
 
-    let wanted = "the other side speaks version 3 of the link's format, this one reads 1 to 2; \
+    let wanted = "the other side speaks version 4 of the link's format, this one reads 1 to 3; \
                   update this side";
     assert_eq!(problem, wanted);
 }

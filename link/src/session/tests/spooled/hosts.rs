@@ -27,6 +27,7 @@ pub(super) fn config(side: usize, life: u64) -> SessionConfig {
         priority: Priority::Sensor,
         line: TimeLine::Clock,
         packed: true,
+        may_void: false,
         frames_max: KEPT,
         bytes_max: 1 << 20,
     };
