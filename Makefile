@@ -6,7 +6,10 @@ DATA := $(or $(AFFERENT_DATA),../shared/data)
 # ONNX Runtime, where `setup` has put it, unless somebody says where it is.
 ORT = $(or $(ORT_DYLIB_PATH),$(shell ls $(CURDIR)/target/onnxruntime/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -1))
 # What is not in the default build, since it needs more than Rust and a C compiler, where `setup` could install that.
-FEATURES = $(if $(shell command -v cmake 2>/dev/null),whisper)
+# Looked at when it is used, as `setup` may just have done so; for sound, systems other than Linux need nothing.
+SPEECH = $(shell command -v cmake 2>/dev/null)
+SOUND = $(shell test "$$(uname -s)" != Linux || pkg-config --exists alsa 2>/dev/null && echo yes)
+FEATURES = $(if $(SPEECH),whisper) $(if $(SOUND),microphone)
 WITH = $(if $(strip $(FEATURES)),--features "$(strip $(FEATURES))")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
@@ -29,9 +32,11 @@ endif
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \
 	    "it is not there; set ORT_DYLIB_PATH to its library" >&2
+	@test -n "$(SOUND)" || echo "test: SKIPPED sound cards, neither built nor tested:" \
+	    "there is no pkg-config with ALSA's headers; apt-get install pkg-config libasound2-dev" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
-	@test -n "$(findstring whisper,$(FEATURES))" || echo "test: SKIPPED speech to text:" \
+	@test -n "$(SPEECH)" || echo "test: SKIPPED speech to text:" \
 	    "the feature \`whisper\` needs cmake" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
 	    "no model of speech at hand; set AFFERENT_WHISPER_MODEL" >&2

@@ -41,6 +41,17 @@ if ! command -v redis-server >/dev/null 2>&1; then
     fi
 fi
 
+# The feature `microphone` needs the headers of ALSA. Without them it is neither built nor tested, which is said.
+if [ "$(uname -s)" = Linux ] && ! pkg-config --exists alsa 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq pkg-config libasound2-dev; } ||
+            echo "setup: ALSA's headers cannot be installed; the feature microphone will be skipped" >&2
+    else
+        echo "setup: for the feature microphone: sudo apt-get install pkg-config libasound2-dev" >&2
+    fi
+fi
+
 for component in rustfmt clippy; do
     cargo "${component#rust}" --version >/dev/null 2>&1 && continue
     if command -v rustup >/dev/null 2>&1; then

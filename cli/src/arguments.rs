@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
 use crate::command::{
-    CalibrateArguments, ModelArguments, PairArguments, PeersArguments, SpoolArguments,
+    CalibrateArguments, DevicesArguments, ModelArguments, PairArguments, PeersArguments,
+    SpoolArguments,
 };
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
@@ -42,6 +43,8 @@ pub(crate) enum Mode {
     Test(TestArguments),
     /// List the kinds that nodes can be of
     List,
+    /// List microphones and loudspeakers, as `device` of the kinds `microphone` and `speaker` names them
+    Devices(DevicesArguments),
     /// Explain a kind of node, a key of graph files, or the code of a diagnostic
     Explain(ExplainArguments),
     /// Draw a graph as a Mermaid flowchart

@@ -89,6 +89,7 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
     let ended = catch_unwind(|| match &mode {
         Mode::Calibrate(asked) => command::calibrate(asked),
         Mode::Check(asked) => command::check(asked),
+        Mode::Devices(asked) => command::devices(asked),
         Mode::Draw(asked) => command::draw(asked),
         Mode::Explain(asked) => command::explain(asked),
         Mode::List => command::list(),

@@ -147,6 +147,12 @@ pub trait LiveSource: Send {
     /// also because it cannot be built, `on_fault` decides.
     fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a>;
 
+    /// As [`Source::remark`]: what was counted on the way, such as how often its device was gone. Asked once its
+    /// stream has ended, or was dropped.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// How long its stream may take to end by itself once the graph is asked to end; asked once. Without
     /// that it is dropped at once, as a device goes on for ever.
     fn ends_within(&self) -> Option<Duration> {

@@ -4,6 +4,7 @@
 //! does not apply to a kind, the test says so and why.
 
 mod bits;
+mod cards;
 mod files;
 mod headers;
 mod known;

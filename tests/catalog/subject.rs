@@ -18,7 +18,7 @@ use operators::{
 };
 
 use crate::{
-    known,
+    cards, known,
     recordings::{self, SECONDS, SLOW_HZ},
 };
 
@@ -149,7 +149,7 @@ impl Subject {
             false => (self.lines.clone(), Arc::new(self.files.clone())),
         };
         lines::set(lines);
-        let services = Services::new([self.collected.as_service()]);
+        let services = Services::new([self.collected.as_service(), cards::still()]);
         Bench::in_world(self.kind, &self.inputs, &self.params, files, services)
     }
 

@@ -27,6 +27,7 @@ mod bad;
 mod calibrate;
 #[cfg(unix)]
 mod callers;
+mod cards;
 mod drift;
 #[cfg(unix)]
 mod durable;

@@ -21,7 +21,7 @@ pub(crate) use flushing::{held, passed};
 use frail::{FRAIL, FRAIL_SUM};
 use lagging::LAGS;
 use sources::{SCRIPT, SHORT, TOIL, TORN};
-use telling::{TELLS, TELLS_BLOCK};
+use telling::{TELLS, TELLS_BLOCK, TELLS_LIVE};
 use timed::{PULSES, SPAN};
 
 pub(crate) static KINDS: &[&Kind] = &[
@@ -42,6 +42,7 @@ pub(crate) static KINDS: &[&Kind] = &[
     &LAGS,
     &TELLS,
     &TELLS_BLOCK,
+    &TELLS_LIVE,
     &GATE,
     &HOLDER,
     &TOTAL,

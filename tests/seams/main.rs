@@ -3,6 +3,7 @@
 //! Nothing here measures time; where something must have happened first, it is waited for.
 
 mod calls;
+mod cards;
 mod carrier;
 mod failing;
 mod live;

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod devices;
 mod draw;
 mod example;
 mod explain;
@@ -17,6 +18,7 @@ mod test;
 
 pub(crate) use calibrate::{CalibrateArguments, calibrate};
 pub(crate) use check::check;
+pub(crate) use devices::{DevicesArguments, devices};
 pub(crate) use draw::draw;
 pub(crate) use explain::explain;
 pub(crate) use list::list;

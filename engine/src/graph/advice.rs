@@ -125,6 +125,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
     ),
     (Code::NoCarrier, "[node.net]\non = \"cloud\"", "Run the graph on one host: leave `on` out."),
     (
+        Code::NoDevice,
+        "[node.mic]\nop = \"microphone\"\ndevice = \"hw:7\"",
+        "Name one that `afferent devices` lists.",
+    ),
+    (
         Code::NoEffect,
         "[node.clean]\nop      = \"bandpass\"\nidle_ms = 100            # only live sources fall silent",
         "Leave the key out, or write it where it counts: `afferent explain KEY` tells where.",

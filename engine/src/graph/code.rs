@@ -54,6 +54,7 @@ codes! {
     NeverSettles "never-settles" "A join gives up waiting before an input can come."
     NoAddress "no-address" "Two hosts share an edge, and neither says where it is reached."
     NoCarrier "no-carrier" "An edge leads to another host and nothing carries it."
+    NoDevice "no-device" "A device that a node names is not there, or cannot do what is asked of it."
     NoEffect "no-effect" "A key is written where it changes nothing."
     NoHost "no-host" "Where a node runs is not said."
     NoOutput "no-output" "A `from` names a node from which nothing comes."

@@ -19,7 +19,7 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{CatchUnwind, TaskWake, built_again, bury};
+use super::{CatchUnwind, TaskWake, built_again, bury, caught};
 
 fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort> {
     let planned = &wiring.plan.nodes[node];
@@ -112,8 +112,9 @@ impl LiveTask {
         }
     }
 
-    /// Runs the source, rebuilding it when it fails, until it ends or is given up.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+    /// Runs the source, rebuilding it when it fails, until it ends or is given up; gives what it has to say
+    /// at its end.
+    pub(crate) async fn run(mut self) -> Result<Vec<(usize, String)>, Fault> {
         let stop = self.stop.clone();
         let idle_ns = self.plan.nodes[self.node].idle_ns;
         let (ports, clock) = (self.ports.clone(), self.io.clock.clone());
@@ -131,20 +132,28 @@ impl LiveTask {
             outcome = CatchUnwind::new(self.run_on()) => outcome,
             () = raise_when_idle(&ports, &clock, idle_ns) => unreachable!("runs for ever"),
         };
+        let remarks = self.remarks();
+        // It lets go of its device before its stream ends.
+        bury(self.body.take());
         self.ports.end();
-        outcome
+        outcome.map(|()| remarks)
+    }
+
+    fn remarks(&self) -> Vec<(usize, String)> {
+        let remark = self.body.as_ref().map(|body| caught(|| Ok(body.remark())));
+        remark.and_then(Result::ok).flatten().map(|text| (self.node, text)).into_iter().collect()
     }
 
     async fn run_on(&mut self) -> Result<(), Fault> {
-        let mut body = self.body.take().expect("it runs once");
         loop {
+            let body = self.body.as_mut().expect("one was put in");
             let io = &mut self.io;
             let Err(fault) = CatchUnwind::new(async { body.run(io).await }).await else {
                 return Ok(());
             };
             // It lets go of its device before the next one asks for it.
-            bury(body);
-            body = self.successor(fault).await?;
+            bury(self.body.take());
+            self.body = Some(self.successor(fault).await?);
             self.counts.restarts.add(1);
             self.io.gap(Gap::Restart);
         }

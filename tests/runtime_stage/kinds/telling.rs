@@ -1,6 +1,9 @@
 //! Bodies that have something to say at the end.
 
-use engine::{Block, Body, Fault, Io, Kind, Operator};
+use engine::{
+    Block, Body, Fault, Format, Io, Kind, LiveIo, LiveSource, Operator, Outline, Param, Placement,
+    Rate, Timestamp, Unit, Waiting,
+};
 
 use super::{IN, OUT};
 
@@ -16,6 +19,48 @@ pub(super) static TELLS: Kind = Kind {
 /// As `tells`, for blocks.
 pub(super) static TELLS_BLOCK: Kind =
     Kind { name: "tells_block", build: |_| Ok(Body::block(Tells(0))), ..TELLS };
+
+/// Sends three frames and says that there were three; then it ends, unless it stays.
+pub(super) static TELLS_LIVE: Kind = Kind {
+    name: "tells_live",
+    outputs: OUT,
+    params: &[&STAYS],
+    placement: Placement::Waits,
+    live: true,
+    plan: |_| {
+        let rate = Rate::new(100.0).expect("a rate");
+        Ok(Outline::of([Format::signal(1, Unit::UNKNOWN, rate, 1)]))
+    },
+    build: |node| Ok(Body::live(TellsLive { sent: 0, stays: node.get(&STAYS)? })),
+    ..Kind::BASE
+};
+
+const STAYS: Param<bool> = Param::with_default("stays", false, "It never ends.");
+
+struct TellsLive {
+    sent: i64,
+    stays: bool,
+}
+
+impl LiveSource for TellsLive {
+    fn run<'a>(&'a mut self, io: &'a mut LiveIo) -> Waiting<'a> {
+        Box::pin(async move {
+            while self.sent < 3 {
+                let buffer = io.signal(0, 1);
+                io.send(0, Timestamp::from_nanos(self.sent * 10_000_000), 0, buffer);
+                self.sent += 1;
+            }
+            if self.stays {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn remark(&self) -> Option<String> {
+        Some(format!("{} frames went by", self.sent))
+    }
+}
 
 struct Tells(usize);
 

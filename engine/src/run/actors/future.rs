@@ -15,10 +15,7 @@ use kameo::{
 };
 use tokio::{sync::mpsc::UnboundedSender, task::AbortHandle};
 
-use crate::{
-    fault::Fault,
-    run::{Happened, What},
-};
+use crate::run::{Happened, What};
 
 /// Runs one live source on the I/O runtime, as one future.
 pub(crate) struct FutureActor {
@@ -26,11 +23,10 @@ pub(crate) struct FutureActor {
     paused: Option<Arc<AtomicBool>>,
 }
 
-/// The future, who runs it, and the flag that pauses it.
+/// The future, which gives how it ended, of which session it is, and the flag that pauses it.
 pub(crate) struct FutureArgs {
-    pub(crate) node: usize,
     pub(crate) session: u32,
-    pub(crate) future: Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>,
+    pub(crate) future: Pin<Box<dyn Future<Output = What> + Send>>,
     pub(crate) paused: Option<Arc<AtomicBool>>,
     pub(crate) events: UnboundedSender<Happened>,
 }
@@ -40,12 +36,9 @@ impl Actor for FutureActor {
     type Error = Infallible;
 
     async fn on_start(args: Self::Args, _: ActorRef<Self>) -> Result<Self, Infallible> {
-        let FutureArgs { node, session, future, paused, events } = args;
+        let FutureArgs { session, future, paused, events } = args;
         let running = tokio::spawn(async move {
-            let what = match future.await {
-                Ok(()) => What::TaskDone { remarks: Vec::new() },
-                Err(fault) => What::TaskFailed { node, fault },
-            };
+            let what = future.await;
             let _ = events.send(Happened { session: Some(session), what });
         });
         Ok(Self { running: running.abort_handle(), paused })

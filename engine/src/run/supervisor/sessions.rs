@@ -130,8 +130,13 @@ impl Supervisor {
         for live in lives {
             open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
             let (node, paused) = (live.node, Some(live.paused.clone()));
-            let future = Box::pin(live.run());
-            let args = FutureArgs { node, session: number, future, paused, events: events.clone() };
+            let future = Box::pin(async move {
+                match live.run().await {
+                    Ok(remarks) => What::TaskDone { remarks },
+                    Err(fault) => What::TaskFailed { node, fault },
+                }
+            });
+            let args = FutureArgs { session: number, future, paused, events: events.clone() };
             open.tasks.push(spawn(args));
         }
         for cell in &open.cells {

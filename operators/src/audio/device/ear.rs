@@ -6,6 +6,8 @@ use ringbuf::{
     traits::{Consumer, Observer, Producer, Split},
 };
 
+use super::{cards::Now, encoded::Encoded};
+
 /// What one callback brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -17,7 +19,7 @@ pub struct Stamp {
     pub lost: u64,
 }
 
-/// The callback's end: belongs to the card's thread. Its one method neither waits nor allocates.
+/// The callback's end: belongs to the card's thread, where nothing of it waits or allocates.
 pub struct Ear {
     samples: HeapProd<f32>,
     stamps: HeapProd<Stamp>,
@@ -49,9 +51,14 @@ pub fn handover(channels: usize, room: usize, stamps: usize) -> (Ear, Heard) {
 }
 
 impl Ear {
+    /// What a card calls with what it heard until now, interleaved.
+    pub fn callback<S: Encoded>(mut self, now: Now) -> impl FnMut(&[S]) + Send + 'static {
+        move |interleaved| self.hear(interleaved, now())
+    }
+
     /// Takes what the card heard until now, interleaved. What finds no room is counted, and told with what
     /// does next: the card is never kept waiting.
-    pub fn hear(&mut self, interleaved: &[f32], at: Timestamp) {
+    pub fn hear<S: Encoded>(&mut self, interleaved: &[S], at: Timestamp) {
         let len = interleaved.len() / self.channels;
         let whole = &interleaved[..len * self.channels];
         if self.samples.vacant_len() < whole.len() || self.stamps.is_full() {
@@ -60,14 +67,15 @@ impl Ear {
         }
         let stamp = Stamp { at, len, lost: std::mem::take(&mut self.lost) };
         // Samples first: who sees the stamp finds them there.
-        self.samples.push_slice(whole);
+        self.samples.push_iter(whole.iter().map(|sample| sample.decoded()));
         let told = self.stamps.try_push(stamp);
         debug_assert!(told.is_ok(), "there was room, and this end alone fills it");
     }
 }
 
 impl Heard {
-    /// What the oldest callback not yet taken brought, put behind what the planes hold.
+    /// What the oldest callback not yet taken brought, put behind what the planes hold; channels beyond the planes
+    /// are left out.
     pub fn take(&mut self, planes: &mut [Vec<f32>]) -> Option<Stamp> {
         let stamp = self.stamps.try_pop()?;
         self.interleaved.resize(stamp.len * self.channels, 0.0);

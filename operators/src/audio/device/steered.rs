@@ -8,7 +8,8 @@
 //! ```
 //!
 //! with p how long the card takes for a callback's samples. A resampler between interpolated phases
-//! then makes 1 + ε outputs of each sample, where ε follows p and what the outputs are off by all the same:
+//! then makes (1 + ε) outputs / sample of the two rates, which need not be the same, of each sample, where ε follows p
+//! and what the outputs are off by all the same:
 //!
 //! ```text
 //! ε = p · rate / len − 1 + (t₁ − t₀ − outputs / rate) / 10 s         within ±0.1 %
@@ -16,11 +17,11 @@
 //!
 //! so that output k lies at t₀ + k / rate on the session's time line for as long as the card plays.
 
-use std::{f64::consts::TAU, sync::Arc};
+use std::f64::consts::TAU;
 
 use engine::Timestamp;
 
-use crate::math::resampling::{Bank, Shape, Steps};
+use super::varied::Varied;
 
 /// Bandwidth of the loop: what stamps tremble faster than this is smoothed.
 const BANDWIDTH_HZ: f64 = 0.05;
@@ -28,18 +29,20 @@ const BANDWIDTH_HZ: f64 = 0.05;
 const PULL_S: f64 = 10.0;
 /// No clock is so bad.
 const STRAY_MAX: f64 = 1e-3;
+/// Six times the loop's own 1 / ω: what it does not know of the card by then is a thousandth.
+const SETTLED_S: f64 = 20.0;
+/// How long a clock is looked at before it is judged.
+const MEASURED_S: f64 = 20.0;
 /// A stamp that is further off than this tells that the card did not play on.
 const JUMP_S: f64 = 0.2;
 
 /// A card's samples on the session's time line.
 pub struct Steered {
+    /// Of the card, and of what is made of it.
+    card_hz: f64,
     rate_hz: f64,
-    bank: Bank,
-    /// The newest samples of each channel that outputs to come are made of.
-    past: Vec<Vec<f32>>,
-    /// Where the next output lies, in parts of a sample from the first of `past`.
-    position: f64,
-    /// Outputs per sample less one.
+    varied: Varied,
+    /// How many more outputs than the rates say are made, as a part.
     stray: f64,
     follows: Option<Follows>,
     outputs: u64,
@@ -54,40 +57,26 @@ struct Follows {
     reached_s: f64,
     /// How much longer than it should the card takes for a second.
     slow: f64,
+    /// How long the samples are by the card's clock.
+    heard_s: f64,
+    /// What that and `reached_s` were when the loop had settled.
+    settled: Option<(f64, f64)>,
 }
 
 impl Steered {
-    /// At rest, for a card that says it has this rate.
+    /// At rest, for a card that says it has `card_hz`, from which samples of `rate_hz` are made.
     ///
     /// # Panics
-    /// If there is no channel.
-    pub fn new(rate_hz: f64, channels: usize) -> Self {
-        assert!(channels > 0, "a signal has a channel");
-        // A ratio of no small whole numbers has its phases interpolated, as any position needs.
-        let steps = Steps::new(1.0, 1.0 + 1e-9 / 3.0, Shape::STEEP).expect("rates are near");
-        let bank = Bank::new(steps, Arc::from(steps.design()));
-        let mut steered = Self {
-            rate_hz,
-            past: vec![Vec::new(); channels],
-            position: 0.0,
-            stray: 0.0,
-            follows: None,
-            outputs: 0,
-            bank,
-        };
-        steered.reset();
-        steered
+    /// If there is no channel, or a rate is not between 1 Hz and 1 MHz.
+    pub fn new(card_hz: f64, rate_hz: f64, channels: usize) -> Self {
+        let varied = Varied::new(card_hz, rate_hz, channels);
+        Self { card_hz, rate_hz, varied, stray: 0.0, follows: None, outputs: 0 }
     }
 
     /// Begins anew with the next samples.
     pub fn reset(&mut self) {
-        // A filter of silence before the first sample, on which the first output lies.
-        let before = self.bank.steps().width();
-        self.past.iter_mut().for_each(|plane| {
-            plane.clear();
-            plane.resize(before, 0.0);
-        });
-        (self.position, self.stray, self.follows, self.outputs) = (before as f64, 0.0, None, 0);
+        self.varied.reset();
+        (self.stray, self.follows, self.outputs) = (0.0, None, 0);
     }
 
     /// Takes the samples of a callback and says when the last of them was heard. Where that is far
@@ -95,11 +84,13 @@ impl Steered {
     #[must_use]
     pub fn take(&mut self, planes: &[Vec<f32>], at: Timestamp) -> bool {
         let len = planes.first().map_or(0, Vec::len);
-        let span_s = len as f64 / self.rate_hz;
+        let span_s = len as f64 / self.card_hz;
         let follows = self.follows.get_or_insert_with(|| Follows {
             start: at.plus_nanos((-span_s * 1e9).round() as i64),
             reached_s: 0.0,
             slow: 0.0,
+            heard_s: 0.0,
+            settled: None,
         });
         let expected_s = follows.reached_s + span_s * (1.0 + follows.slow);
         let off_s = at.since(follows.start) as f64 * 1e-9 - expected_s;
@@ -112,12 +103,13 @@ impl Steered {
             follows.slow += pull * pull * off_s / span_s;
             follows.slow = follows.slow.clamp(-STRAY_MAX, STRAY_MAX);
         }
-        for (past, plane) in self.past.iter_mut().zip(planes) {
-            past.extend_from_slice(plane);
+        follows.heard_s += span_s;
+        if follows.heard_s >= SETTLED_S {
+            follows.settled.get_or_insert((follows.heard_s, follows.reached_s));
         }
+        self.varied.push(planes);
         // What has come, in outputs.
-        let waiting = self.past[0].len() as f64 - self.position;
-        let made_s = (self.outputs as f64 + waiting * (1.0 + self.stray)) / self.rate_hz;
+        let made_s = (self.outputs as f64 + self.varied.waiting(self.stray)) / self.rate_hz;
         let slow = follows.slow + (follows.reached_s - made_s) / PULL_S;
         self.stray = slow.clamp(-STRAY_MAX, STRAY_MAX);
         true
@@ -125,10 +117,7 @@ impl Steered {
 
     /// Outputs of each channel that can be made now.
     pub fn ready(&self) -> usize {
-        // The newest sample an output needs lies so far behind it.
-        let room = self.past[0].len() as f64 - self.bank.steps().delay() - self.position;
-        // An output less than there may be: what is left is rounding.
-        if room <= 0.0 { 0 } else { (room * (1.0 + self.stray) - 1e-6).max(0.0).floor() as usize }
+        self.varied.ready(self.stray)
     }
 
     /// When the next output happened.
@@ -137,9 +126,14 @@ impl Steered {
         Some(start.plus_nanos((self.outputs as f64 / self.rate_hz * 1e9).round() as i64))
     }
 
-    /// How much slower than it says the card is, in parts of a million.
-    pub fn slow_ppm(&self) -> f64 {
-        self.follows.map_or(0.0, |follows| follows.slow * 1e6)
+    /// How much slower than it says the card is, in parts of a million: the mean since the loop was settled, once
+    /// that is 20 s ago. Stamps that tremble by 1 ms make it tremble by 3.
+    pub fn slow_ppm(&self) -> Option<f64> {
+        let follows = self.follows?;
+        let (heard_s, reached_s) = follows.settled?;
+        let heard_s = follows.heard_s - heard_s;
+        let slow = (follows.reached_s - reached_s) / heard_s - 1.0;
+        (heard_s >= MEASURED_S).then_some(slow * 1e6)
     }
 
     /// Makes the next outputs, as many as each plane of `output` holds.
@@ -147,35 +141,9 @@ impl Steered {
     /// # Panics
     /// If they are not [ready](Self::ready).
     pub fn make(&mut self, output: &mut [f32]) {
-        let (count, step) = (output.len() / self.past.len(), 1.0 / (1.0 + self.stray));
-        assert!(count <= self.ready(), "outputs are made of what has come");
-        let (width, delay) = (self.bank.steps().width(), self.bank.steps().delay());
-        let parts = self.bank.steps().parts();
-        for n in 0..count {
-            let newest = self.position + n as f64 * step + delay;
-            let (first, part) = (newest.floor() as usize + 1 - width, newest - newest.floor());
-            let (taps, next) = self.bank.phase(((part * parts as f64) as u64).min(parts - 1));
-            for (channel, past) in self.past.iter().enumerate() {
-                let samples = &past[first..first + width];
-                let sum = product(taps, samples);
-                let sum = next.map_or(sum, |(next, share)| {
-                    sum + f64::from(share) * (product(next, samples) - sum)
-                });
-                output[channel * count + n] = sum as f32;
-            }
-        }
-        self.position += count as f64 * step;
-        self.outputs += count as u64;
-        let done = (self.position + delay).floor() as usize + 1 - width;
-        self.past.iter_mut().for_each(|past| {
-            past.drain(..done);
-        });
-        self.position -= done as f64;
+        self.varied.make(output, self.stray);
+        self.outputs += (output.len() / self.varied.channels()) as u64;
     }
-}
-
-fn product(taps: &[f32], samples: &[f32]) -> f64 {
-    taps.iter().zip(samples).map(|(&tap, &sample)| f64::from(tap) * f64::from(sample)).sum()
 }
 
 #[cfg(test)]
@@ -185,12 +153,17 @@ mod tests {
 
     /// A card that plays a sine of 1 kHz of the session's time, is so many ppm fast, and whose stamps come up to
     /// 2 ms late. Gives the outputs of the last ten seconds, the time of the first of them, and the most that
-    /// outputs ever were behind what had come, in seconds.
-    fn played(rate_hz: f64, minutes: f64, fast_ppm: f64) -> (Vec<f32>, Timestamp, f64) {
-        let true_hz = rate_hz * (1.0 + fast_ppm * 1e-6);
-        let len = (0.01 * rate_hz) as u64;
+    /// outputs ever were behind what had come, in seconds, and how slow the card was found to be.
+    fn played(
+        card_hz: f64,
+        rate_hz: f64,
+        minutes: f64,
+        fast_ppm: f64,
+    ) -> (Vec<f32>, Timestamp, f64, Option<f64>) {
+        let true_hz = card_hz * (1.0 + fast_ppm * 1e-6);
+        let len = (0.01 * card_hz) as u64;
         let blocks = (minutes * 6_000.0) as u64;
-        let mut steered = Steered::new(rate_hz, 1);
+        let mut steered = Steered::new(card_hz, rate_hz, 1);
         let mut random = Random::new(3);
         let (mut heard, mut first, mut behind_s) = (Vec::new(), None, 0.0f64);
         let keep_from = blocks - 1_000;
@@ -215,45 +188,50 @@ mod tests {
             let now_s = steered.time().expect("it plays").secs_f64();
             behind_s = behind_s.max((end_s - now_s).abs());
         }
-        (heard, first.expect("some"), behind_s)
+        (heard, first.expect("some"), behind_s, steered.slow_ppm())
     }
 
     #[test]
     fn outputs_stay_on_the_sessions_time_line() {
         for fast_ppm in [-100.0, 0.0, 100.0] {
-            let (_, _, behind_s) = played(8_000.0, 10.0, fast_ppm);
+            let (_, _, behind_s, slow_ppm) = played(8_000.0, 8_000.0, 10.0, fast_ppm);
             // Half a filter, 51 samples or 6 ms, and what stamps are late, 1 ms on average; at 100 ppm
             // and without steering it would be 60 ms.
             assert!(behind_s < 0.010, "{fast_ppm} ppm: {behind_s} s");
+            // Both ends of 580 s tremble by √(0.31 / s · 0.01 s) of 0.6 ms, 0.03 ms; three of both are 0.25 ppm.
+            let slow_ppm = slow_ppm.expect("it was heard for long");
+            assert!((slow_ppm + fast_ppm).abs() < 0.25, "{fast_ppm} ppm: {slow_ppm}");
         }
     }
 
     #[test]
     fn what_was_a_sine_is_one() {
-        const RATE_HZ: f64 = 48_000.0;
-        let (heard, first, _) = played(RATE_HZ, 1.0, 100.0);
-        // The sine whose phase is that of the session's time, fitted over ten seconds.
-        let angle = |n: usize| TAU * 1_000.0 * (first.secs_f64() + n as f64 / RATE_HZ);
-        let (mut sine, mut cosine) = (0.0, 0.0);
-        for (n, &sample) in heard.iter().enumerate() {
-            sine += f64::from(sample) * angle(n).sin();
-            cosine += f64::from(sample) * angle(n).cos();
+        for (card_hz, rate_hz) in [(48_000.0, 48_000.0), (44_100.0, 48_000.0), (48_000.0, 16_000.0)]
+        {
+            let (heard, first, ..) = played(card_hz, rate_hz, 1.0, 100.0);
+            // The sine whose phase is that of the session's time, fitted over ten seconds.
+            let angle = |n: usize| TAU * 1_000.0 * (first.secs_f64() + n as f64 / rate_hz);
+            let (mut sine, mut cosine) = (0.0, 0.0);
+            for (n, &sample) in heard.iter().enumerate() {
+                sine += f64::from(sample) * angle(n).sin();
+                cosine += f64::from(sample) * angle(n).cos();
+            }
+            let share = 2.0 / heard.len() as f64;
+            let height = share * sine.hypot(cosine);
+            // What stamps tremble, 0.6 ms, the loop smooths to √(4 · 0.05 Hz / 100 Hz) of it, 26 µs: a sine that
+            // sways by 0.16 of an angle of 1 is 0.16² / 2 lower, 1.3 %.
+            assert!((height - 1.0).abs() < 0.03, "{height}");
+            let phase = cosine.atan2(sine);
+            assert!(
+                phase.abs() < 0.002 * TAU * 1_000.0,
+                "within the 2 ms that stamps are late: {phase}"
+            );
         }
-        let share = 2.0 / heard.len() as f64;
-        let height = share * sine.hypot(cosine);
-        // What stamps tremble, 0.6 ms, the loop smooths to √(4 · 0.05 Hz / 100 Hz) of it, 26 µs: a sine that
-        // sways by 0.16 of an angle of 1 is 0.16² / 2 lower, 1.3 %.
-        assert!((height - 1.0).abs() < 0.03, "{height}");
-        let phase = cosine.atan2(sine);
-        assert!(
-            phase.abs() < 0.002 * TAU * 1_000.0,
-            "within the 2 ms that stamps are late: {phase}"
-        );
     }
 
     #[test]
     fn a_card_that_stopped_is_told_apart() {
-        let mut steered = Steered::new(48_000.0, 1);
+        let mut steered = Steered::new(48_000.0, 48_000.0, 1);
         let planes = vec![vec![0.0; 480]];
         let at = |ms: i64| Timestamp::from_nanos(ms * 1_000_000);
         assert!(steered.take(&planes, at(10)));
@@ -262,5 +240,6 @@ mod tests {
         steered.reset();
         assert!(steered.take(&planes, at(510)));
         assert_eq!(steered.time(), Some(at(500)));
+        assert_eq!(steered.slow_ppm(), None, "nobody knows yet");
     }
 }
