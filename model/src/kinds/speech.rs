@@ -41,6 +41,7 @@ use crate::speech::{
     listener::{Rules, Told},
 };
 
+pub(crate) use params::LEAD_MAX_S;
 use params::rules;
 
 /// The catalog entry.

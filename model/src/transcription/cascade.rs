@@ -8,6 +8,7 @@ use super::{
     decoder::{Decoder, Task},
     hypothesis::Hypothesis,
     pool::States,
+    transcript::LANGUAGE_SURE,
 };
 
 /// Models from small to large, and how sure each but the last must be.
@@ -54,13 +55,16 @@ impl Cascade {
         stops: &dyn Fn() -> bool,
     ) -> Result<Option<Hypothesis>, Fault> {
         let mut task = task.clone();
+        let mut found = None;
         for (number, model) in self.models.iter().enumerate() {
             let name = (model.name().to_owned(), model.content());
             let state = match states.entry(name) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::hash_map::Entry::Vacant(entry) => entry.insert(model.open()?),
             };
-            let Some(said) = state.decode(&task, stops)? else { return Ok(None) };
+            let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
+            // What a smaller one has found out is as likely as that one has said.
+            said.language_p = said.language_p.or(found);
             let is_sure = self
                 .thresholds
                 .get(number)
@@ -68,9 +72,10 @@ impl Cascade {
             if is_sure || is_partial {
                 return Ok(Some(said));
             }
-            if task.way.language.is_none() && !said.language.is_empty() {
+            if task.way.language.is_none() && said.language_p.is_some_and(|p| p >= LANGUAGE_SURE) {
                 // Found out once.
                 task.way.language = Some(said.language.as_str().into());
+                found = said.language_p;
             }
         }
         unreachable!("the last model is always sure enough")

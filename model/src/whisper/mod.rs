@@ -239,6 +239,7 @@ impl Worker {
             words,
             segment_ends_s,
             language: language.to_owned(),
+            language_p: None,
             confidence,
             model: self.name.clone(),
             looped,
