@@ -25,7 +25,7 @@ use crate::{
     host::ModelService,
     kinds::speech::LEAD_MAX_S,
     transcription::{
-        RATE_HZ, SpeechModel, Way, budget,
+        RATE_HZ, SpeechModel, Way, budget, languages,
         listener::{Asks, Event, Listener, Manner, News, Question, Says},
     },
 };
@@ -259,15 +259,24 @@ fn fits(node: &Node<'_>) -> Result<(), Diagnostics> {
     if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }
 }
 
-fn manner(node: &Node<'_>, _: &SpeechModel) -> Result<Manner, Diagnostics> {
+fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
     let has_turns = node.inputs().iter().any(|input| input.port == "turns");
     let language = node.get(&LANGUAGE)?;
-    let is_code =
-        (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
-    if language != "auto" && !is_code {
-        let message = format!("`language` = {language:?} is no language");
-        let problem = node.problem(Code::OutOfRange, LANGUAGE.name(), message);
-        return Err(problem.hint("write two letters, such as \"en\", or \"auto\"").into());
+    let wrong = |message, hint: String| -> Diagnostics {
+        node.problem(Code::OutOfRange, LANGUAGE.name(), message).hint(hint).into()
+    };
+    if language != "auto" && !languages::is_known(language) {
+        let message = format!("`language` = {language:?} is no language that models know");
+        let code = languages::meant(language).unwrap_or("en");
+        return Err(wrong(message, format!("write its code, such as {code:?}, or \"auto\"")));
+    }
+    if !["auto", "en"].contains(&language) && !model.cascade.is_multilingual() {
+        let name = node.get(&MODEL)?;
+        let message =
+            format!("`language` = {language:?}, and the model `{name}` knows English alone");
+        let hint =
+            "name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin";
+        return Err(wrong(message, hint.to_owned()));
     }
     let usual = if has_turns { 1.0 } else { 0.0 };
     let step_s = node.get_optional(&PARTIAL_S)?.unwrap_or(usual);

@@ -40,6 +40,11 @@ impl Cascade {
         self.models.iter().map(|model| model.name())
     }
 
+    /// Whether any of them knows other languages than English.
+    pub fn is_multilingual(&self) -> bool {
+        self.models.iter().any(|model| model.is_multilingual())
+    }
+
     /// What tells it from others.
     pub fn identity(&self) -> String {
         let models: Vec<u64> = self.models.iter().map(|model| model.content()).collect();
