@@ -78,6 +78,30 @@ fn a_model_without_weights_runs_and_less_audio_costs_less() {
 }
 
 #[test]
+fn a_language_that_was_found_out_says_how_likely_it_is_and_costs_as_much_as_understanding_it() {
+    let (Some(tiny), Some(jfk)) = (tiny(), jfk()) else { return };
+    let mut state = tiny.open().unwrap();
+    let mut least = |language: Option<&str>| {
+        let way = Way { language: language.map(Into::into), ..Way::default() };
+        let task = task(&jfk[..16_000], way);
+        let tries = (0..3).map(|_| {
+            let began = Instant::now();
+            let said = state.decode(&task, &|| false).unwrap().unwrap();
+            (began.elapsed(), said)
+        });
+        tries.min_by_key(|(took, _)| *took).unwrap()
+    };
+    let (told, said) = least(Some("de"));
+    assert_eq!((&*said.language, said.language_p), ("de", None));
+    let (found_out, said) = least(None);
+    // Without weights all languages are as likely.
+    let p = said.language_p.unwrap();
+    assert!((0.005..0.02).contains(&p), "{said:?}");
+    // The encoder runs twice, trimmed both times; all of it would be six times as much.
+    assert!(found_out < told.mul_f64(3.0), "{found_out:?}, not {told:?}");
+}
+
+#[test]
 fn the_same_audio_is_understood_the_same_by_every_state() {
     let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
     let heard = task(&jfk[..48_000], Way::default());
