@@ -120,4 +120,28 @@ mod tests {
         assert!(Cascade::new(all, vec![0.5]).is_err());
         assert!(Cascade::new(Vec::new(), Vec::new()).is_err());
     }
+
+    #[test]
+    fn a_language_that_the_small_one_only_guesses_is_found_out_again() {
+        for (p, told) in [(0.3, None), (0.9, Some("cy"))] {
+            let small = MockDecoder::new("tiny", move |_| {
+                let language = "cy".to_owned();
+                Ok(Hypothesis { language, language_p: Some(p), ..hypothesis("well", 0.5, 0.5) })
+            });
+            let large = MockDecoder::new("base", move |task| {
+                assert_eq!(task.way.language.as_deref(), told);
+                let (language, language_p) = match &task.way.language {
+                    Some(language) => (language.to_string(), None),
+                    None => ("en".to_owned(), Some(0.7)),
+                };
+                Ok(Hypothesis { language, language_p, ..hypothesis("well", 0.5, 0.5) })
+            });
+            let cascade = Cascade::new(vec![Arc::new(small), Arc::new(large)], vec![0.9]).unwrap();
+            let said = cascade.decode(&mut States::new(), &task(), false, &|| false);
+            let said = said.unwrap().unwrap();
+            // What the small one was sure of stands, as likely as it has said.
+            let want = if told.is_some() { ("cy", Some(0.9)) } else { ("en", Some(0.7)) };
+            assert_eq!((&*said.language, said.language_p), want);
+        }
+    }
 }
