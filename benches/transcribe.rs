@@ -8,7 +8,11 @@
 //! *Speculation.* 30 streams in real time, each speaking a fifth of it. Where they pause is taken from the speech that
 //! Silero found in the recordings (`reference/vad.json`): a pause of 120 ms begins the final, one of 500 ms ends the
 //! turn, a shorter one takes it back. The other arm does not begin before the end. Both play the same schedule; what
-//! speculation wastes is what it computes beyond that arm.
+//! speculation wastes is what it computes beyond that arm. Every final has the same count of tokens, 16: the model has no
+//! weights, and would say nothing or go on for ever.
+//!
+//! A final cannot be there sooner than it takes to compute: what one costs alone is measured first, and told beside the load,
+//! which is what all finals of the schedule cost of what the cores can do.
 //!
 //! Promises: p50 ≤ 5 ms, p95 ≤ 45 ms, ten times sooner, at most 35 % wasted; at least as much a second as the rival; stopped
 //! within 15 ms (p99); at most 1 MB more after 20 000 decodes than after 2 000.
@@ -16,6 +20,7 @@
 mod support;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -76,11 +81,18 @@ fn english() -> Way {
     Way { language: Some("en".into()), ..Way::default() }
 }
 
+/// Of a final of the speculation.
+fn counted() -> Way {
+    Way { tokens: Some(TOKENS), ..english() }
+}
+
 // Speculation.
 
 const STREAMS: usize = 30;
 const CANDIDATE_S: f64 = 0.12;
 const END_S: f64 = 0.5;
+/// Tokens of every final.
+const TOKENS: usize = 16;
 
 /// Speech and pauses of the recordings, in seconds: how long people speak without a pause, and how long they pause.
 struct Habits {
@@ -202,7 +214,7 @@ fn play(model: &Arc<Whisper>, streams: &[Vec<(f64, Event)>], speculates: bool) -
     });
     let pool = Pool::of_machine();
     let cascade = Arc::new(Cascade::single(model.clone() as Arc<dyn Decoder>));
-    let manner = Manner { way: english(), step_s: None, speculates, ..Manner::default() };
+    let manner = Manner { way: counted(), step_s: None, speculates, ..Manner::default() };
     let asks = Asks { pool: pool.clone(), cascade, cache: None, says };
     let mut listeners: Vec<(Listener, usize, i64)> =
         streams.iter().map(|_| (Listener::new(manner.clone(), asks.clone()), 0, 0)).collect();
@@ -266,7 +278,7 @@ fn warm(pool: &Pool, cascade: &Arc<Cascade>) {
     let count = 4 * pool.threads();
     for _ in 0..count {
         let tell = tell.clone();
-        let task = Task { audio: vec![0.0; 16_000].into(), prompt: "".into(), way: english() };
+        let task = Task { audio: vec![0.0; 16_000].into(), prompt: "".into(), way: counted() };
         pool.submit(cascade, None, task, Class::Final, move |outcome| {
             assert!(matches!(outcome, Outcome::Said(_)));
             let _ = tell.send(());
@@ -275,12 +287,63 @@ fn warm(pool: &Pool, cascade: &Arc<Cascade>) {
     (0..count).for_each(|_| told.recv().expect("it is told"));
 }
 
+/// Seconds that the final of each turn takes alone, sorted; and of them all, and of those that are taken back if each were
+/// done, what share of so many cores over so many seconds.
+fn load_of(model: &Whisper, streams: &[Vec<(f64, Event)>], lasts_s: f64) -> (Vec<f64>, [f64; 2]) {
+    let mut state = model.open().expect("memory");
+    let mut cost_s = |seconds: f64| {
+        let audio = vec![0.0; (seconds * RATE) as usize].into();
+        let task = Task { audio, prompt: "".into(), way: counted() };
+        let began = Instant::now();
+        assert!(state.decode(&task, &|| false).expect("it runs").is_some());
+        began.elapsed().as_secs_f64()
+    };
+    // By whole seconds, as the encoder takes blocks of 1.28 s.
+    let mut known: BTreeMap<u64, f64> = BTreeMap::new();
+    let (mut finals, mut tries) = (Vec::new(), Vec::new());
+    for events in streams {
+        let mut start_s = 0.0;
+        for (_, event) in events {
+            let (end_s, all) = match event {
+                Event::Start(at_s) => {
+                    start_s = *at_s;
+                    continue;
+                }
+                Event::Speculate(end_s) => (*end_s, &mut tries),
+                Event::End(end_s) => (*end_s, &mut finals),
+                Event::Resume => continue,
+            };
+            let seconds = (end_s + 0.1 - start_s).ceil();
+            all.push(*known.entry(seconds as u64).or_insert_with(|| cost_s(seconds)));
+        }
+    }
+    finals.sort_by(f64::total_cmp);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let share = |all: &[f64]| all.iter().sum::<f64>() / (cores * lasts_s);
+    let shares = [share(&finals), share(&tries)];
+    (finals, shares)
+}
+
 fn speculation(bench: &Bench, data: &Path) {
     let model = load(&data.join(TINY));
     let habits = Habits::of(data);
     let lasts_s = if bench.test { 6.0 } else { 40.0 };
     let count = bench.scale(STREAMS, 4);
     let streams: Vec<_> = (0..count).map(|n| schedule(&habits, 1 + n as u64, lasts_s)).collect();
+    if !bench.test {
+        let (alone, [finals, tries]) = load_of(&model, &streams, lasts_s);
+        let at = |share: f64| Spread::one(1e3 * alone[((alone.len() - 1) as f64 * share) as usize]);
+        bench.report(
+            "one final alone",
+            &[],
+            &[
+                ("p50_ms", &at(0.5)),
+                ("p95_ms", &at(0.95)),
+                ("load_of_finals", &Spread::one(finals)),
+                ("load_if_all_that_is_begun_were_done", &Spread::one(tries)),
+            ],
+        );
+    }
     let [early, late] = bench.interleaved([
         ("speculation", &mut || play(&model, &streams, true)),
         ("speculation, none", &mut || play(&model, &streams, false)),

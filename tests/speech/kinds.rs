@@ -190,6 +190,45 @@ fn what_does_not_fit_is_told() {
     let beats = Format::event(vec![Field::f64("rr_ms")], 10.0);
     let no_turns = said(16e3, Some(beats), "");
     assert!(no_turns.contains("`what`") && no_turns.contains("op = \"speech\""), "{no_turns}");
-    let language = said(16e3, None, "language = \"english\"");
+    let language = said(16e3, None, "language = \"german\"");
+    assert!(language.contains("is no language") && language.contains("\"de\""), "{language}");
+    let language = said(16e3, None, "language = \"xx\"");
     assert!(language.contains("is no language"), "{language}");
+}
+
+#[test]
+fn a_model_of_english_alone_is_asked_for_no_other_language() {
+    let english = MockDecoder::counting(0.5).of_english();
+    let bench = |language: &str| {
+        let services = services(Arc::new(english.clone()));
+        let params = format!("model = \"voice\"\nlanguage = {language:?}");
+        let files = Arc::new(MemoryFiles::new());
+        Bench::in_world(&KIND, &[("audio", signal(16e3))], &params, files, services).err()
+    };
+    let told = bench("de").expect("refused").to_string();
+    assert!(told.contains("`voice` knows English alone") && told.contains(".en"), "{told}");
+    assert!(bench("en").is_none() && bench("auto").is_none());
+}
+
+#[test]
+fn nothing_at_the_start_of_a_turn_is_clipped_however_long_its_pre_roll_is() {
+    let mut bench =
+        try_bench(16e3, turns(), "partial_s = 0.0").unwrap_or_else(|why| panic!("{why}"));
+    // As early as `speech` may tell it: 10 s of pre-roll, and 5 s that must be speech.
+    let mut events =
+        [turn("start", 25.0, 10.0, 10.0), turn("end", 28.0, 10.0, 27.0)].into_iter().peekable();
+    for frame in audio(0.0, 30.0, 16_000) {
+        let end = frame.header.time.nanos() + frame.len() as i64 * 62_500;
+        bench.push(0, frame);
+        while let Some(event) = events.next_if(|event| event.header.time.nanos() <= end) {
+            bench.push(1, event);
+        }
+        bench.promise(1, Timestamp::from_nanos(end));
+        bench.run();
+    }
+    bench.flush();
+    wait(&mut bench);
+    let seen = bench.take();
+    let texts: Vec<&str> = finals(&seen).iter().filter_map(|it| it.text("text")).collect();
+    assert_eq!(texts, [words(20..54)]);
 }

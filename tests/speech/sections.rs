@@ -51,6 +51,13 @@ fn a_file_that_is_cut_damaged_or_too_large_is_told() {
     assert!(told.contains("MB of memory"), "{told}");
 
     let whole = file("whole.bin", &whole);
+    for (thresholds, many) in [("[0.5, 0.6]", "2 numbers"), ("[]", "0 numbers")] {
+        let told = said(&format!("segments = [{whole:?}, {whole:?}]\nthresholds = {thresholds}"));
+        let why = format!("`thresholds` has {many} for 1 early exits");
+        assert!(told.contains(&why) && told.contains("write one for each segment but"), "{told}");
+    }
+    let told = said(&format!("segments = [{whole:?}, {whole:?}]\nthresholds = [1.5]"));
+    assert!(told.contains("`thresholds`") && told.contains("1.5"), "{told}");
     let told = said(&format!("file = {whole:?}\nbatch_max = 4"));
     assert!(told.contains("`batch_max` means nothing to a model of speech"), "{told}");
 }

@@ -1,6 +1,12 @@
 //! whisper.cpp itself: plumbing, order of times, stopping, pooling, memory.
 
+#![cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "asks the C library how much of the heap is in use")
+)]
+
 use std::{
+    cell::Cell,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -69,6 +75,30 @@ fn a_model_without_weights_runs_and_less_audio_costs_less() {
     let (short, long) = (took(1), took(11));
     // 256 positions against 704: 2.7 and more, as attention grows with the square.
     assert!(short < long.mul_f64(0.6), "{short:?} of {long:?}");
+}
+
+#[test]
+fn a_language_that_was_found_out_says_how_likely_it_is_and_costs_as_much_as_understanding_it() {
+    let (Some(tiny), Some(jfk)) = (tiny(), jfk()) else { return };
+    let mut state = tiny.open().unwrap();
+    let mut least = |language: Option<&str>| {
+        let way = Way { language: language.map(Into::into), ..Way::default() };
+        let task = task(&jfk[..16_000], way);
+        let tries = (0..3).map(|_| {
+            let began = Instant::now();
+            let said = state.decode(&task, &|| false).unwrap().unwrap();
+            (began.elapsed(), said)
+        });
+        tries.min_by_key(|(took, _)| *took).unwrap()
+    };
+    let (told, said) = least(Some("de"));
+    assert_eq!((&*said.language, said.language_p), ("de", None));
+    let (found_out, said) = least(None);
+    // Without weights all languages are as likely.
+    let p = said.language_p.unwrap();
+    assert!((0.005..0.02).contains(&p), "{said:?}");
+    // The encoder runs twice, trimmed both times; all of it would be six times as much.
+    assert!(found_out < told.mul_f64(3.0), "{found_out:?}, not {told:?}");
 }
 
 #[test]
@@ -170,39 +200,65 @@ fn a_pool_gives_every_piece_its_own_answer() {
     }
     for _ in 0..12 {
         let (n, said) = told.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert_eq!(Hypothesis { cost_s: 0.0, ..said }, want[n], "{n}");
+        // As caches keep it: what is read of a number may differ in its last digit from what was written.
+        let want = Hypothesis::of_answer(&want[n].to_answer()).unwrap();
+        assert_eq!(Hypothesis { cost_s: 0.0, ..said }, want, "{n}");
     }
 }
 
-/// Resident memory in bytes.
-fn resident() -> u64 {
-    let all = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    all.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
+/// Bytes of the heap that are in use, by Rust and C++ alike.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn in_use() -> usize {
+    /// As glibc's malloc.h has it, since 2.33.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        _arenas: [usize; 4],
+        mapped: usize,
+        _unused: [usize; 2],
+        in_use: usize,
+        _free: [usize; 2],
+    }
+    unsafe extern "C" {
+        fn mallinfo2() -> Info;
+    }
+    // SAFETY: it counts, and returns ten numbers.
+    let info = unsafe { mallinfo2() };
+    info.in_use + info.mapped
 }
 
-/// As many decodes as `AFFERENT_DECODES` says; `make fuzz` says 20 000. Nextest runs each test in a process of its own.
+/// Of the promise, 1 MB in 18 000 decodes, a decode's share: what is kept for each decode is seen within a few hundred, as the
+/// heap is counted rather than memory, of which a system gives pages. The bench `transcribe` counts memory over all
+/// of them; `AFFERENT_DECODES` says how many are made here.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn decodes_leak_nothing() {
     let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
     let count =
-        std::env::var("AFFERENT_DECODES").ok().and_then(|it| it.parse().ok()).unwrap_or(200);
-    let warm = count / 10;
+        std::env::var("AFFERENT_DECODES").ok().and_then(|it| it.parse().ok()).unwrap_or(400);
+    let warm = count / 4;
     let way = Way { tokens: Some(8), floor: 64, ..Way::default() };
     let mut state = micro.open().unwrap();
     let mut before = 0;
     for n in 0..count {
         if n == warm {
-            before = resident();
+            before = in_use();
         }
         let from = n * 160 % 100_000;
         let piece =
             Task { prompt: "my fellow".into(), ..task(&jfk[from..from + 16_000], way.clone()) };
-        assert!(state.decode(&piece, &|| false).unwrap().is_some());
+        // Some are stopped: at the spectrogram, in the encoder, between tokens.
+        let asked = Cell::new(0);
+        let stops = || {
+            asked.set(asked.get() + 1);
+            n % 4 == 3 && asked.get() > n % 150
+        };
+        state.decode(&piece, &stops).unwrap();
     }
-    let grown = resident().saturating_sub(before);
-    eprintln!("{count} decodes: {} KiB more after the first {warm}", grown >> 10);
-    // What a leak of one template for each call would cost many times over.
-    assert!(grown <= 1 << 20, "{grown} bytes");
+    let grown = in_use().saturating_sub(before);
+    let most = (count - warm) * (1 << 20) / 18_000;
+    eprintln!("{count} decodes: {grown} bytes more after the first {warm}, of {most}");
+    assert!(grown <= most, "{grown} bytes, of {most}");
 }
 
 /// Words of recordings, by a model that knows some.

@@ -23,8 +23,9 @@ use engine::{
 
 use crate::{
     host::ModelService,
+    kinds::speech::LEAD_MAX_S,
     transcription::{
-        RATE_HZ, SpeechModel, Way, budget,
+        RATE_HZ, SpeechModel, Way, budget, languages,
         listener::{Asks, Event, Listener, Manner, News, Question, Says},
     },
 };
@@ -37,16 +38,19 @@ pub static KIND: Kind = Kind {
     summary: "What was said, as text.",
     doc: "Events `what` = \"partial\" and \"final\" with the `text` of a turn. While somebody speaks a partial comes \
           every `partial_s`: what two in a row begin with (LocalAgreement-2, arXiv 2307.14743) is `stable`, is never \
-          taken back, and comes word by word on `words`. Turns come from `speech.turns`. Where that says that a turn may have \
+          taken back, and comes word by word on `words`. Turns come from `speech.turns`, and nothing at \
+          their start is clipped, however long its pre-roll is: 16 s are kept, 1 MB a session. Where that says that a turn may have \
           ended, the final is begun, so that it is mostly there when the turn has ended (`early`); it is thrown away when \
-          the speaker goes on. Without `turns` the audio is heard in windows of up to 28 s, each told as a final, without \
+          the speaker goes on. Where the model fails at the end of a turn, what was heard of it before is told as `incomplete`. A turn of more \
+          than 6 kB of text, or of more than `turn_max_s`, is told in parts: finals of the same number. Without `turns` the audio is heard in windows of up to 28 s, each told as a final, without \
           partials unless `partial_s` is written. Times are in seconds of the session; events have the moment at which they were decided. `confidence` is \
           the geometric mean of the probabilities of the words' parts, 0 to 1. Finals go before partials: where \
           the machine has no time, partials are left out, finals never. The model hears as much as there is, at least \
           5.1 s, and may say 8 words' parts and 6 for each second; where it begins to repeat itself it is stopped. What stands in \
           `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
-          without a `language` that of finding it out, for each turn, as well.",
+          without a `language` that of finding it out as well: with each partial until it is sure (0.8 of 3 s or more), and with \
+          each final.",
     example: "model = \"voice\"\n\n[model.voice]\nfile = \"ggml-tiny.bin\"\noptional = true",
     inputs: &[
         Port::signal("audio").of_one_channel().fed_by(&["audio", "resample"]),
@@ -149,7 +153,7 @@ const CONTEXT_MIN: Param<i64> = Param::with_default(
 )
 .within(64.0, 1_500.0);
 
-/// Longest text of a turn, in bytes.
+/// Longest text that is told at once, in bytes; a turn that has more is told in parts: `listener::PART_BYTES`.
 const TEXT_MAX: usize = 8_192;
 const WORD_MAX: usize = 256;
 
@@ -165,6 +169,7 @@ fn fields() -> Vec<Field> {
         Field::f64("confidence"),
         Field::text("model", 64),
         Field::bool("early"),
+        Field::bool("incomplete"),
     ]
 }
 
@@ -181,7 +186,7 @@ fn word_fields() -> Vec<Field> {
 /// What is told, as events.
 fn answer(news: &[News], out: &Arc<EventFormat>, words: &Arc<EventFormat>) -> Answer {
     let mut answer = Answer::nothing();
-    for News { is_final, turn, start_s, end_s, told, is_early } in news {
+    for News { is_final, turn, start_s, end_s, told, is_early, is_incomplete } in news {
         let mut event = EventWriter::new(out)
             .text(0, if *is_final { "final" } else { "partial" })
             .i64(1, *turn)
@@ -195,7 +200,7 @@ fn answer(news: &[News], out: &Arc<EventFormat>, words: &Arc<EventFormat>) -> An
         if !told.text.is_empty() {
             event = event.f64(7, told.confidence);
         }
-        event = event.text(8, &told.model).bool(9, *is_early);
+        event = event.text(8, &told.model).bool(9, *is_early).bool(10, *is_incomplete);
         event = event.duration_ns(((end_s - start_s).max(0.0) * 1e9) as i64);
         answer = answer.and(0, event.finish());
         for word in &told.words {
@@ -254,15 +259,24 @@ fn fits(node: &Node<'_>) -> Result<(), Diagnostics> {
     if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }
 }
 
-fn manner(node: &Node<'_>, _: &SpeechModel) -> Result<Manner, Diagnostics> {
+fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
     let has_turns = node.inputs().iter().any(|input| input.port == "turns");
     let language = node.get(&LANGUAGE)?;
-    let is_code =
-        (2..=3).contains(&language.len()) && language.bytes().all(|b| b.is_ascii_lowercase());
-    if language != "auto" && !is_code {
-        let message = format!("`language` = {language:?} is no language");
-        let problem = node.problem(Code::OutOfRange, LANGUAGE.name(), message);
-        return Err(problem.hint("write two letters, such as \"en\", or \"auto\"").into());
+    let wrong = |message, hint: String| -> Diagnostics {
+        node.problem(Code::OutOfRange, LANGUAGE.name(), message).hint(hint).into()
+    };
+    if language != "auto" && !languages::is_known(language) {
+        let message = format!("`language` = {language:?} is no language that models know");
+        let code = languages::meant(language).unwrap_or("en");
+        return Err(wrong(message, format!("write its code, such as {code:?}, or \"auto\"")));
+    }
+    if !["auto", "en"].contains(&language) && !model.cascade.is_multilingual() {
+        let name = node.get(&MODEL)?;
+        let message =
+            format!("`language` = {language:?}, and the model `{name}` knows English alone");
+        let hint =
+            "name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin";
+        return Err(wrong(message, hint.to_owned()));
     }
     let usual = if has_turns { 1.0 } else { 0.0 };
     let step_s = node.get_optional(&PARTIAL_S)?.unwrap_or(usual);
@@ -280,6 +294,7 @@ fn manner(node: &Node<'_>, _: &SpeechModel) -> Result<Manner, Diagnostics> {
         speculates: node.get(&SPECULATE)?,
         tail_s: node.get(&TAIL_S)?,
         turn_max_s: node.get(&TURN_MAX_S)?,
+        lead_s: LEAD_MAX_S,
         has_turns,
     })
 }

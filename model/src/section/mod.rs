@@ -8,7 +8,7 @@ mod reload;
 mod segmented;
 mod speech;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use engine::{
     AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, GraphSpec, Param, Params, SectionSpec,
@@ -23,7 +23,7 @@ use crate::{
     },
     host::{Manner, Workers},
     kinds::absent::AbsentModel,
-    transcription::Pool,
+    transcription::{Pool, model_file::Needs},
 };
 
 use arms::{AB, Arms, DWELL_MS, QUALITY, SHADOW, VARIANTS};
@@ -124,6 +124,7 @@ pub struct ModelServices {
     caches: Services,
     workers: Workers,
     speech: OnceLock<Pool>,
+    speech_needs: Mutex<Needs>,
     tell: Tell,
 }
 
@@ -165,6 +166,7 @@ impl ModelServices {
             caches: Services::default(),
             workers,
             speech: OnceLock::new(),
+            speech_needs: Mutex::default(),
             tell,
         }
     }

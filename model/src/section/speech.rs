@@ -1,6 +1,9 @@
 //! Models of speech: sections whose file is one of Whisper, told by how it begins.
 
-use std::{io::Read, sync::Arc};
+use std::{
+    io::Read,
+    sync::{Arc, PoisonError},
+};
 
 use engine::{Code, Diagnostic, Diagnostics, Fault, Params, SectionSpec};
 
@@ -57,24 +60,24 @@ impl ModelServices {
         let bad = |message: String, hint: &str| {
             named(Diagnostic::error(Code::BadFile, message).at(&place).hint(hint.to_owned()))
         };
-        let (mut contents, mut bytes) = (Vec::new(), 0_u64);
+        let mut files = Vec::new();
         let states = self.speech_pool().threads();
         for path in &speech.paths {
             let hint = "name a Whisper model in ggml format, such as ggml-tiny.bin, and load it anew if it is not whole";
             let opened = self.files.open(path).map_err(|error| error.to_string());
             match opened.and_then(ModelFile::read) {
-                Ok(file) => {
-                    bytes = bytes.saturating_add(file.memory(states));
-                    contents.push(file.content);
-                }
+                Ok(file) => files.push(file),
                 Err(why) => {
                     problems.push(bad(format!("`{path}` is no model of speech: {why}"), hint));
                 }
             }
         }
+        let mut needs = self.speech_needs.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = needs.add(&files, states);
         if let Some(free) = memory_free().filter(|free| bytes > *free) {
+            needs.remove(&files);
             let message = format!(
-                "the model needs {} MB of memory with {states} threads, and {} MB are free",
+                "the models of speech need {} MB of memory with {states} threads, and {} MB are free",
                 bytes >> 20,
                 free >> 20
             );
@@ -83,6 +86,7 @@ impl ModelServices {
                 "take a smaller model, such as ggml-tiny.bin or a quantised one",
             ));
         }
+        drop(needs);
         if cfg!(not(feature = "whisper")) && problems.is_empty() {
             let message = "this program was built without what runs models of speech";
             let hint = "build it with `--features whisper`, which needs cmake and a C++ compiler; or write \
@@ -90,7 +94,10 @@ impl ModelServices {
             problems.push(bad(message.to_owned(), hint));
         }
         match problems.first() {
-            None => Ok(format!("speech {contents:x?} {:?}", speech.thresholds)),
+            None => {
+                let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
+                Ok(format!("speech {contents:x?} {:?}", speech.thresholds))
+            }
             Some(first) if params.read(&OPTIONAL)? => Err(Unread::Absent(first.message.clone())),
             Some(_) => Err(Diagnostics(problems).into()),
         }

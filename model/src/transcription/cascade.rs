@@ -8,6 +8,7 @@ use super::{
     decoder::{Decoder, Task},
     hypothesis::Hypothesis,
     pool::States,
+    transcript::LANGUAGE_SURE,
 };
 
 /// Models from small to large, and how sure each but the last must be.
@@ -39,6 +40,11 @@ impl Cascade {
         self.models.iter().map(|model| model.name())
     }
 
+    /// Whether any of them knows other languages than English.
+    pub fn is_multilingual(&self) -> bool {
+        self.models.iter().any(|model| model.is_multilingual())
+    }
+
     /// What tells it from others.
     pub fn identity(&self) -> String {
         let models: Vec<u64> = self.models.iter().map(|model| model.content()).collect();
@@ -54,13 +60,16 @@ impl Cascade {
         stops: &dyn Fn() -> bool,
     ) -> Result<Option<Hypothesis>, Fault> {
         let mut task = task.clone();
+        let mut found = None;
         for (number, model) in self.models.iter().enumerate() {
             let name = (model.name().to_owned(), model.content());
             let state = match states.entry(name) {
                 std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::hash_map::Entry::Vacant(entry) => entry.insert(model.open()?),
             };
-            let Some(said) = state.decode(&task, stops)? else { return Ok(None) };
+            let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
+            // What a smaller one has found out is as likely as that one has said.
+            said.language_p = said.language_p.or(found);
             let is_sure = self
                 .thresholds
                 .get(number)
@@ -68,9 +77,10 @@ impl Cascade {
             if is_sure || is_partial {
                 return Ok(Some(said));
             }
-            if task.way.language.is_none() && !said.language.is_empty() {
+            if task.way.language.is_none() && said.language_p.is_some_and(|p| p >= LANGUAGE_SURE) {
                 // Found out once.
                 task.way.language = Some(said.language.as_str().into());
+                found = said.language_p;
             }
         }
         unreachable!("the last model is always sure enough")
@@ -109,5 +119,29 @@ mod tests {
         assert_eq!(said(&cascade([0.6, 0.9]), true), "tiny", "a partial");
         assert!(Cascade::new(all, vec![0.5]).is_err());
         assert!(Cascade::new(Vec::new(), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_language_that_the_small_one_only_guesses_is_found_out_again() {
+        for (p, told) in [(0.3, None), (0.9, Some("cy"))] {
+            let small = MockDecoder::new("tiny", move |_| {
+                let language = "cy".to_owned();
+                Ok(Hypothesis { language, language_p: Some(p), ..hypothesis("well", 0.5, 0.5) })
+            });
+            let large = MockDecoder::new("base", move |task| {
+                assert_eq!(task.way.language.as_deref(), told);
+                let (language, language_p) = match &task.way.language {
+                    Some(language) => (language.to_string(), None),
+                    None => ("en".to_owned(), Some(0.7)),
+                };
+                Ok(Hypothesis { language, language_p, ..hypothesis("well", 0.5, 0.5) })
+            });
+            let cascade = Cascade::new(vec![Arc::new(small), Arc::new(large)], vec![0.9]).unwrap();
+            let said = cascade.decode(&mut States::new(), &task(), false, &|| false);
+            let said = said.unwrap().unwrap();
+            // What the small one was sure of stands, as likely as it has said.
+            let want = if told.is_some() { ("cy", Some(0.9)) } else { ("en", Some(0.7)) };
+            assert_eq!((&*said.language, said.language_p), want);
+        }
     }
 }

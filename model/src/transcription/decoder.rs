@@ -55,6 +55,11 @@ pub trait Decoder: Send + Sync {
     /// Tells models of different content apart.
     fn content(&self) -> u64;
 
+    /// Whether it knows other languages than English.
+    fn is_multilingual(&self) -> bool {
+        true
+    }
+
     /// What a worker needs to decode with it. Called on the worker's thread.
     ///
     /// # Errors

@@ -35,6 +35,9 @@ pub struct Hypothesis {
     pub segment_ends_s: Vec<f64>,
     /// Language, as two or three letters.
     pub language: String,
+    /// How likely that language is, 0 to 1, where the model has found it out; none where it was told.
+    #[serde(default)]
+    pub language_p: Option<f64>,
     /// How sure the model is, 0 to 1: the geometric mean over the parts of words; 0 where there are none.
     pub confidence: f64,
     /// The model that has said it.
@@ -103,6 +106,7 @@ mod tests {
             words: vec![word],
             segment_ends_s: vec![0.5],
             language: "de".to_owned(),
+            language_p: Some(0.75),
             confidence: 0.25,
             model: "tiny".to_owned(),
             looped: false,

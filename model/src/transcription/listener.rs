@@ -10,13 +10,16 @@
 //! | end | it is told, at once if it is done; without it the audio is understood now |
 //!
 //! Without turns the audio is heard in windows, one after the other.
+//!
+//! The language, where it is to be found out, is found out anew with every question until it is sure, and with every
+//! final. A text that has become long is told in parts, as is a turn: each a final of the same number.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicI64, Ordering},
 };
 
-use engine::{Answer, Reply};
+use engine::{Answer, Fault, Reply};
 
 use crate::cache::Cache;
 
@@ -29,7 +32,7 @@ use super::{
     hypothesis::{Hypothesis, Word},
     pool::{Outcome, Pool, Ticket},
     queue::Class,
-    transcript::{Told, Transcript, WINDOW_S},
+    transcript::{SILENCE_S, Told, Transcript, WINDOW_S},
 };
 
 /// How a listener is to be.
@@ -47,6 +50,8 @@ pub struct Manner {
     pub tail_s: f64,
     /// Longest turn, in seconds; then it is told and goes on as another part.
     pub turn_max_s: f64,
+    /// How long before it is told a turn may begin: so much audio is kept while nobody speaks, 64 kB a second.
+    pub lead_s: f64,
     /// Whether somebody tells the turns.
     pub has_turns: bool,
 }
@@ -61,6 +66,7 @@ impl Default for Manner {
             speculates: true,
             tail_s: 0.1,
             turn_max_s: 60.0,
+            lead_s: 3.0,
             has_turns: true,
         }
     }
@@ -94,6 +100,8 @@ pub struct News {
     pub told: Told,
     /// The final was begun before the end was certain.
     pub is_early: bool,
+    /// Understanding has failed: this is what was heard of the turn before.
+    pub is_incomplete: bool,
 }
 
 /// Makes answers of what is told.
@@ -112,8 +120,9 @@ pub struct Asks {
     pub says: Says,
 }
 
-/// Seconds of audio that are kept while nobody speaks: a turn may begin so much before it is told.
-const LEAD_S: f64 = 3.0;
+/// Bytes of text that are told at once: what was committed before goes as a part of its own. With the words that are not
+/// committed yet, 28 s of speech at most, it stays below what an event holds.
+pub const PART_BYTES: usize = 6_144;
 /// The shortest audio that is worth a partial.
 const PARTIAL_MIN_S: f64 = 1.0;
 /// Silence that stands for missing audio, at most.
@@ -155,7 +164,13 @@ pub struct Turn {
 #[derive(Default)]
 struct Shared {
     transcript: Transcript,
+    /// The part of the turn before, as long as that is not over.
+    before: Option<Arc<Turn>>,
+    /// Where what is to be told begins, once a part was told.
+    part_s: Option<f64>,
     partial: Option<Ticket>,
+    /// How many partials were asked or given up: what comes of another than the last one is void.
+    partials: u64,
     /// What the last partial took, in seconds.
     cost_s: f64,
     tries: u64,
@@ -169,8 +184,8 @@ struct Shared {
 enum Early {
     #[default]
     None,
-    /// It runs; once the turn has ended somebody waits for it.
-    Runs(Ticket, Option<(Reply, f64)>),
+    /// It runs; once the turn has ended, then, somebody waits for it.
+    Runs(Ticket, Arc<Waits>, Option<f64>),
     /// It is there, about audio from then on.
     Done(Box<Hypothesis>, f64),
 }
@@ -204,9 +219,16 @@ impl Turn {
     }
 
     /// The same turn, or row of windows, from then on, of which nothing was heard yet.
-    fn anew(&self, from_s: f64) -> Arc<Self> {
+    fn anew(self: &Arc<Self>, from_s: f64, was_silence: bool) -> Arc<Self> {
         let mut shared = Shared::default();
+        let before = self.lock();
+        shared.transcript = Transcript::after(&before.transcript);
+        shared.cost_s = before.cost_s;
+        drop(before);
         shared.transcript.skip_to(from_s);
+        if !was_silence {
+            shared.before = Some(self.clone());
+        }
         let number = self.number.clone();
         Arc::new(Self { number, start_s: from_s, shared: Mutex::new(shared) })
     }
@@ -217,7 +239,25 @@ impl Turn {
 
     fn news(&self, is_final: bool, end_s: f64, told: Told) -> News {
         let (turn, start_s) = (self.number.load(Ordering::Relaxed), self.start_s);
-        News { is_final, turn, start_s, end_s, told, is_early: false }
+        News { is_final, turn, start_s, end_s, told, is_early: false, is_incomplete: false }
+    }
+
+    /// What is to be told, in parts where it is long: only what ends before `until_s` goes as one.
+    fn parts(&self, shared: &mut Shared, until_s: f64, last: News) -> Vec<News> {
+        let mut all = Vec::new();
+        while let Some(part) = shared.transcript.part_off(PART_BYTES, until_s) {
+            let start_s = shared.part_s.unwrap_or(self.start_s);
+            let end_s = part.span_s.map_or(start_s, |(_, end_s)| end_s);
+            shared.part_s = Some(end_s);
+            all.push(News { start_s, is_early: last.is_early, ..self.news(true, end_s, part) });
+        }
+        let words = last.told.words.clone();
+        let told = match all.is_empty() {
+            true => last.told.clone(),
+            false => Told { words, ..shared.transcript.so_far() },
+        };
+        all.push(News { start_s: shared.part_s.unwrap_or(last.start_s), told, ..last });
+        all
     }
 }
 
@@ -259,7 +299,7 @@ impl Listener {
     fn hear_turn(&mut self) -> Option<Question> {
         let to = self.to();
         let Some(turn) = self.turn.clone() else {
-            self.keep_from(to - samples(LEAD_S));
+            self.keep_from(to - samples(self.manner.lead_s));
             return None;
         };
         let (from, cost_s, pauses) = {
@@ -270,7 +310,7 @@ impl Listener {
         let most = from + samples(self.manner.turn_max_s);
         if to >= most {
             let (audio, end_s) = (Some(self.piece(from, most)), seconds(most));
-            self.turn = Some(turn.anew(end_s));
+            self.turn = Some(turn.anew(end_s, false));
             return Some(Question { what: What::Final, turn, audio, end_s });
         }
         let step = self.manner.step_s?;
@@ -312,14 +352,14 @@ impl Listener {
         self.audio.clear();
         self.from = at;
         self.next = at + samples(self.manner.step_s.unwrap_or(WINDOW_S));
-        self.turn = turn.map(|turn| turn.anew(time_s));
+        self.turn = turn.map(|turn| turn.anew(time_s, true));
         question
     }
 
     fn keep_from(&mut self, sample: i64) {
         let gone = (sample - self.from).clamp(0, self.audio.len() as i64);
         // Moved now and then, not with every frame.
-        if gone as usize > self.audio.len() / 2 || gone > samples(LEAD_S) {
+        if gone as usize > self.audio.len() / 2 || gone > i64::from(RATE_HZ) {
             self.audio.drain(..gone as usize);
             self.from += gone;
         }
@@ -431,28 +471,44 @@ impl Listener {
         }
     }
 
-    fn task(&self, turn: &Shared, audio: Arc<[f32]>, offset_s: f64) -> Task {
-        let before = turn.transcript.prompt(offset_s);
+    /// Audio to be understood; the last of a turn, or not.
+    fn task(&self, turn: &Shared, audio: Arc<[f32]>, offset_s: f64, is_final: bool) -> Task {
+        // What goes on from a part of the turn knows that by now, perhaps.
+        let parts = turn.before.as_ref().map(|before| before.lock());
+        let mut before = turn.transcript.prompt(offset_s);
+        let mut language = turn.transcript.language();
+        if let Some(part) = &parts {
+            language = language.or_else(|| part.transcript.language());
+            if before.is_empty() {
+                before = part.transcript.prompt(offset_s);
+            }
+        }
+        if begins_silent(&audio) {
+            before.clear();
+        }
         let prompt = match (self.manner.prompt.trim(), before.as_str()) {
             (expected, "") => expected.into(),
             ("", before) => before.into(),
             (expected, before) => format!("{expected} {before}").into(),
         };
         let mut way = self.manner.way.clone();
-        if way.language.is_none() {
-            way.language = turn.transcript.language().map(Into::into);
+        if way.language.is_none() && !is_final {
+            way.language = language.map(Into::into);
         }
         Task { audio, prompt, way }
     }
 
+    /// Has a piece understood as long as somebody may wait for it.
     fn submit(
         &self,
         task: Task,
         class: Class,
+        waits: &Arc<Waits>,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Ticket {
         let Asks { pool, cascade, cache, .. } = &self.asks;
-        pool.submit(cascade, cache.as_ref(), task, class, done)
+        let waits = waits.clone();
+        pool.submit_while(cascade, cache.as_ref(), (task, class), move || waits.is_wanted(), done)
     }
 
     fn ask_partial(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
@@ -463,25 +519,17 @@ impl Listener {
         }
         let (audio, offset_s) = audio;
         let len_s = seconds(audio.len() as i64);
-        let task = self.task(&shared, audio, offset_s);
-        let (own, says) = (turn.clone(), self.asks.says.clone());
-        let guard = Guarded::new(reply);
-        let ticket = self.submit(task, Class::Partial, move |outcome| {
+        let task = self.task(&shared, audio, offset_s, false);
+        shared.partials += 1;
+        let (own, says, number) = (turn.clone(), self.asks.says.clone(), shared.partials);
+        let waits = Waits::with(reply);
+        let guard = Guarded(waits.clone());
+        let ticket = self.submit(task, Class::Partial, &waits, move |outcome| {
             let Some(reply) = guard.open() else { return };
-            let mut shared = own.lock();
-            shared.partial = None;
-            match outcome {
-                Outcome::Said(said) => {
-                    shared.cost_s = said.cost_s;
-                    let told = shared.transcript.partial(&said, offset_s);
-                    if let Some(at_s) = shared.transcript.cut_at(&said, offset_s, len_s) {
-                        shared.transcript.skip_to(at_s);
-                    }
-                    drop(shared);
-                    reply.answer(says(&[own.news(false, end_s, told)]));
-                }
-                Outcome::Dropped => reply.answer(Answer::nothing()),
-                Outcome::Failed(fault) => reply.fail(fault),
+            match own.hear_partial(number, outcome, (offset_s, len_s, end_s)) {
+                Ok(news) if news.is_empty() => reply.answer(Answer::nothing()),
+                Ok(news) => reply.answer(says(&news)),
+                Err(fault) => reply.fail(fault),
             }
         });
         shared.partial = Some(ticket);
@@ -494,28 +542,30 @@ impl Listener {
         }
         shared.give_up_early();
         let (audio, offset_s) = audio;
-        let task = self.task(&shared, audio, offset_s);
+        let task = self.task(&shared, audio, offset_s, true);
         let (own, says) = (turn.clone(), self.asks.says.clone());
+        let waits = Arc::<Waits>::default();
         let done = move |outcome| {
             let mut shared = own.lock();
             if shared.tries != number {
                 return;
             }
-            let Early::Runs(_, waits) = std::mem::take(&mut shared.early) else { return };
-            match (outcome, waits) {
-                (Outcome::Said(said), None) => shared.early = Early::Done(Box::new(said), offset_s),
-                (outcome, Some((reply, end_s))) => {
+            let Early::Runs(_, waits, end_s) = std::mem::take(&mut shared.early) else { return };
+            match (outcome, end_s, waits.take()) {
+                (outcome, Some(end_s), Some(reply)) => {
                     conclude(&own, &mut shared, outcome, (offset_s, end_s, true), &says, reply);
                 }
+                (Outcome::Said(said), ..) => shared.early = Early::Done(Box::new(said), offset_s),
                 // It is asked again when the turn ends.
-                (Outcome::Failed(_) | Outcome::Dropped, None) => {}
+                (Outcome::Failed(_) | Outcome::Dropped, ..) => {}
             }
         };
         // Known answers come before `submit` returns, and want the turn.
         let gate = Gate::new(done);
         let passed = gate.clone();
-        let ticket = self.submit(task, Class::Speculation, move |outcome| passed.pass(outcome));
-        shared.early = Early::Runs(ticket, None);
+        let ticket =
+            self.submit(task, Class::Speculation, &waits, move |outcome| passed.pass(outcome));
+        shared.early = Early::Runs(ticket, waits, None);
         drop(shared);
         gate.open();
     }
@@ -529,8 +579,9 @@ impl Listener {
                 let how = (offset_s, end_s, true);
                 return conclude(&turn, &mut shared, outcome, how, &self.asks.says, reply);
             }
-            Early::Runs(ticket, _) => {
-                shared.early = Early::Runs(ticket.clone(), Some((reply, end_s)));
+            Early::Runs(ticket, waits, _) => {
+                waits.put(reply);
+                shared.early = Early::Runs(ticket.clone(), waits, Some(end_s));
                 drop(shared);
                 return ticket.promote();
             }
@@ -539,12 +590,18 @@ impl Listener {
         let (audio, offset_s) = audio;
         if audio.is_empty() {
             let told = shared.transcript.give_up();
-            return reply.answer((self.asks.says)(&[turn.news(true, end_s, told)]));
+            let news = turn.parts(&mut shared, f64::INFINITY, turn.news(true, end_s, told));
+            shared.before = None;
+            drop(shared);
+            return reply.answer((self.asks.says)(&news));
         }
-        let task = self.task(&shared, audio, offset_s);
+        let task = self.task(&shared, audio, offset_s, true);
         drop(shared);
         let says = self.asks.says.clone();
-        self.submit(task, Class::Final, move |outcome| {
+        let waits = Waits::with(reply);
+        let waiting = waits.clone();
+        self.submit(task, Class::Final, &waits, move |outcome| {
+            let Some(reply) = waiting.take() else { return };
             let mut shared = turn.lock();
             conclude(&turn, &mut shared, outcome, (offset_s, end_s, false), &says, reply);
         });
@@ -580,20 +637,31 @@ impl Listener {
             return reply.answer(Answer::nothing());
         }
         let len_s = seconds(audio.len() as i64);
-        let task = self.task(&turn.lock(), audio, offset_s);
+        let task = self.task(&turn.lock(), audio, offset_s, false);
         let says = self.asks.says.clone();
-        self.submit(task, Class::Final, move |outcome| {
+        let waits = Waits::with(reply);
+        let waiting = waits.clone();
+        self.submit(task, Class::Final, &waits, move |outcome| {
+            let Some(reply) = waiting.take() else { return };
             let mut shared = turn.lock();
+            let end_s = offset_s + len_s;
             let said = match outcome {
                 Outcome::Said(said) => said,
                 Outcome::Dropped => return reply.answer(Answer::nothing()),
                 Outcome::Failed(fault) => {
-                    // Asked about again with the next window it would fail again, and the audio pile up.
-                    shared.transcript.skip_to(offset_s + len_s);
-                    return reply.fail(fault);
+                    // Asked about again with the next window it would fail again, and the audio pile up. What was heard of
+                    // it stands.
+                    let words = shared.transcript.give_up().words;
+                    let told = shared.transcript.cut(f64::INFINITY);
+                    shared.transcript.skip_to(end_s);
+                    let Some((start_s, end_s)) = told.span_s else { return reply.fail(fault) };
+                    let told = Told { words, ..told };
+                    let news = turn.news(true, end_s, told);
+                    turn.number.fetch_add(1, Ordering::Relaxed);
+                    drop(shared);
+                    return reply.answer(says(&[News { start_s, is_incomplete: true, ..news }]));
                 }
             };
-            let end_s = offset_s + len_s;
             let (mut news, mut words) = (Vec::new(), Vec::new());
             let cut_s = if is_last {
                 words = shared.transcript.last(&said, offset_s).words;
@@ -624,6 +692,7 @@ impl Listener {
                 words = shared.transcript.last(&known, offset_s).words;
                 Some(offset_s + until_s)
             };
+            shared.transcript.heard(&said, len_s);
             if let Some(at_s) = cut_s {
                 let told = shared.transcript.cut(at_s);
                 shared.transcript.skip_to(at_s.min(end_s));
@@ -668,15 +737,46 @@ impl Drop for Listener {
 
 impl Shared {
     fn give_up_early(&mut self) {
-        if let Early::Runs(ticket, _) = std::mem::take(&mut self.early) {
+        if let Early::Runs(ticket, ..) = std::mem::take(&mut self.early) {
             ticket.cancel();
         }
     }
 
     fn give_up_partial(&mut self) {
+        // One that is on its way back, too.
+        self.partials += 1;
         if let Some(ticket) = self.partial.take() {
             ticket.cancel();
         }
+    }
+}
+
+impl Turn {
+    /// What comes of the partial of that number: what is to be told, which is nothing once it was given up.
+    fn hear_partial(
+        self: &Arc<Self>,
+        number: u64,
+        outcome: Outcome,
+        (offset_s, len_s, end_s): (f64, f64, f64),
+    ) -> Result<Vec<News>, Fault> {
+        let mut shared = self.lock();
+        if shared.partials != number {
+            return Ok(Vec::new());
+        }
+        shared.partial = None;
+        let said = match outcome {
+            Outcome::Said(said) => said,
+            Outcome::Dropped => return Ok(Vec::new()),
+            Outcome::Failed(fault) => return Err(fault),
+        };
+        shared.cost_s = said.cost_s;
+        let told = shared.transcript.partial(&said, offset_s);
+        shared.transcript.heard(&said, len_s);
+        if let Some(at_s) = shared.transcript.cut_at(&said, offset_s, len_s) {
+            shared.transcript.skip_to(at_s);
+        }
+        let until_s = shared.transcript.from_s();
+        Ok(self.parts(&mut shared, until_s, self.news(false, end_s, told)))
     }
 }
 
@@ -689,24 +789,65 @@ fn conclude(
     says: &Says,
     reply: Reply,
 ) {
-    let told = match outcome {
-        Outcome::Said(said) => shared.transcript.last(&said, offset_s),
+    let is_incomplete = !matches!(outcome, Outcome::Said(_));
+    let told = match &outcome {
+        Outcome::Said(said) => shared.transcript.last(said, offset_s),
         // What was heard before stands.
-        Outcome::Dropped => shared.transcript.give_up(),
-        Outcome::Failed(fault) => return reply.fail(fault),
+        Outcome::Dropped | Outcome::Failed(_) => shared.transcript.give_up(),
     };
-    reply.answer(says(&[News { is_early, ..turn.news(true, end_s, told) }]));
+    shared.before = None;
+    if let Outcome::Failed(fault) = outcome
+        && told.text.is_empty()
+    {
+        return reply.fail(fault);
+    }
+    let last = News { is_early, is_incomplete, ..turn.news(true, end_s, told) };
+    let news = turn.parts(shared, f64::INFINITY, last);
+    reply.answer(says(&news));
+}
+
+/// Whether a piece begins with silence long enough that what was said before is no prompt for it: 2 s without a tenth of
+/// a second that has more than a thousandth of the power of the loudest.
+fn begins_silent(audio: &[f32]) -> bool {
+    let len = RATE_HZ as usize / 10;
+    let power = |tenth: &[f32]| tenth.iter().map(|x| x * x).sum::<f32>() / tenth.len() as f32;
+    let most = audio.chunks_exact(len).map(power).fold(0.0, f32::max);
+    let quiet = audio.chunks_exact(len).take_while(|tenth| power(tenth) <= 1e-3 * most).count();
+    quiet as f64 * 0.1 >= SILENCE_S
+}
+
+/// Where a reply waits until there is something to say, if somebody waits.
+#[derive(Default)]
+struct Waits(Mutex<Option<Reply>>);
+
+impl Waits {
+    fn with(reply: Reply) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(reply))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Reply>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, reply: Reply) {
+        *self.lock() = Some(reply);
+    }
+
+    fn take(&self) -> Option<Reply> {
+        self.lock().take()
+    }
+
+    /// Whether somebody waits, or may come to.
+    fn is_wanted(&self) -> bool {
+        self.lock().as_ref().is_none_or(Reply::is_wanted)
+    }
 }
 
 /// A reply that is answered with nothing where nobody answers: partials that were given up.
-struct Guarded(Option<Reply>);
+struct Guarded(Arc<Waits>);
 
 impl Guarded {
-    const fn new(reply: Reply) -> Self {
-        Self(Some(reply))
-    }
-
-    fn open(mut self) -> Option<Reply> {
+    fn open(&self) -> Option<Reply> {
         self.0.take()
     }
 }

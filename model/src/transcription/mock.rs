@@ -1,4 +1,6 @@
 //! [`MockDecoder`]: a model of speech for tests, which says what it is told to, after as long as it is told to.
+//!
+//! Public, as [`engine::testing`] is, for tests of graphs and of programs with kinds of their own. No graph file can name it.
 
 use std::{
     sync::{
@@ -24,6 +26,7 @@ pub struct MockDecoder {
     name: String,
     says: Arc<Says>,
     takes: Duration,
+    is_multilingual: bool,
     counts: Arc<Counts>,
 }
 
@@ -40,7 +43,8 @@ impl MockDecoder {
         says: impl Fn(&Task) -> Result<Hypothesis, Fault> + Send + Sync + 'static,
     ) -> Self {
         let says = Arc::new(says);
-        Self { name: name.to_owned(), says, takes: Duration::ZERO, counts: Arc::default() }
+        let (name, takes, counts) = (name.to_owned(), Duration::ZERO, Arc::default());
+        Self { name, says, takes, is_multilingual: true, counts }
     }
 
     /// Says a word for every `word_s` of audio, numbered from the first sample's value on: a piece that begins with
@@ -61,6 +65,13 @@ impl MockDecoder {
     #[must_use]
     pub const fn taking(mut self, takes: Duration) -> Self {
         self.takes = takes;
+        self
+    }
+
+    /// The same, that knows English alone.
+    #[must_use]
+    pub const fn of_english(mut self) -> Self {
+        self.is_multilingual = false;
         self
     }
 
@@ -101,6 +112,10 @@ impl Decoder for MockDecoder {
 
     fn content(&self) -> u64 {
         0
+    }
+
+    fn is_multilingual(&self) -> bool {
+        self.is_multilingual
     }
 
     fn open(&self) -> Result<Box<dyn Decoding>, Fault> {

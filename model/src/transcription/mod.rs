@@ -14,6 +14,7 @@ pub mod budget;
 pub mod cascade;
 pub mod decoder;
 pub mod hypothesis;
+pub mod languages;
 pub mod listener;
 pub mod mock;
 pub mod model_file;

@@ -8,7 +8,12 @@
 //! | vocabulary | i32 count, then i32 length and bytes each |
 //! | weights | i32 dimensions, i32 length of the name, i32 type; lengths; name; data: up to the end |
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -76,11 +81,6 @@ impl ModelFile {
         let encoder = 4 * audio_ctx * (6 * audio_state + audio_ctx);
         let logits = 4 * text_ctx * vocab;
         cross + own + encoder + logits
-    }
-
-    /// Bytes of memory for the model with so many states.
-    pub fn memory(&self, states: usize) -> u64 {
-        self.bytes + states as u64 * self.state_bytes()
     }
 
     /// Reads all of a file.
@@ -203,12 +203,102 @@ impl<F: Read + Seek> Hashed<F> {
     }
 }
 
-/// Bytes of memory that are free on this machine, where it says so.
+/// The mel filters of a file that [`ModelFile::read`] has found to be whole: how many bands, and of each 201 weights of a
+/// spectrum of 400 samples.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn mel_filters(mut file: impl Read + Seek) -> io::Result<(usize, Vec<f32>)> {
+    file.seek(SeekFrom::Start(4 + 4 * SIZES.len() as u64))?;
+    let mut sizes = [0; 8];
+    file.read_exact(&mut sizes)?;
+    let size = |at: usize| i32::from_le_bytes([0, 1, 2, 3].map(|byte| sizes[at + byte]));
+    let (bands, bins) = (size(0), size(4));
+    if !(1..=256).contains(&bands) || bins != 201 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = vec![0; 4 * bands as usize * 201];
+    file.read_exact(&mut bytes)?;
+    let weights =
+        bytes.chunks_exact(4).map(|four| f32::from_le_bytes([0, 1, 2, 3].map(|at| four[at])));
+    Ok((bands as usize, weights.collect()))
+}
+
+/// Bytes of memory that this process may still take, where the system says so: what is free on the machine, or what the
+/// control groups that it runs in leave, if that is less. What holds pages of files counts as free.
 pub fn memory_free() -> Option<u64> {
-    let all = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = all.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
+    memory_free_below(Path::new("/"))
+}
+
+fn memory_free_below(root: &Path) -> Option<u64> {
+    let read = |path: PathBuf| fs::read_to_string(path).ok();
+    let machine = read(root.join("proc/meminfo")).and_then(|all| {
+        let line = all.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kib << 10)
+    });
+    let groups = read(root.join("proc/self/cgroup")).unwrap_or_default();
+    let mut least = machine;
+    for line in groups.lines() {
+        // Number, controllers, path: without controllers it is one of version 2.
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (mount, names) = match controllers {
+            "" => ("sys/fs/cgroup", ["memory.max", "memory.current", "inactive_file"]),
+            _ if controllers.split(',').any(|it| it == "memory") => (
+                "sys/fs/cgroup/memory",
+                ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"],
+            ),
+            _ => continue,
+        };
+        let mount = root.join(mount);
+        let group = mount.join(path.trim_start_matches('/'));
+        // The limits of all groups around it hold as well. Inside a container the path may be that outside, and
+        // its own group is where they are mounted.
+        for folder in group.ancestors().take_while(|folder| folder.starts_with(&mount)) {
+            least = least.into_iter().chain(group_free(folder, names)).min();
+        }
+    }
+    least
+}
+
+/// What a group leaves, if it has a limit.
+fn group_free(folder: &Path, [limit, used, files]: [&str; 3]) -> Option<u64> {
+    let number =
+        |name| -> Option<u64> { fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok() };
+    let (limit, used) = (number(limit)?, number(used)?);
+    let all = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+    let files = all.lines().find_map(|line| line.strip_prefix(files)?.trim().parse::<u64>().ok());
+    Some(limit.saturating_sub(used.saturating_sub(files.unwrap_or(0))))
+}
+
+/// The memory that models of several sections need together.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// Of each model that was planned: what its states will take, by its content.
+    states: BTreeMap<u64, u64>,
+}
+
+impl Needs {
+    /// Adds a section's models. Says what all need that is not taken yet: their own weights, as those of other sections
+    /// are loaded by now, and everybody's states, which workers make when they need them.
+    pub fn add(&mut self, models: &[ModelFile], states: usize) -> u64 {
+        let mut weights = 0_u64;
+        for model in models {
+            let states = (states as u64).saturating_mul(model.state_bytes());
+            if self.states.insert(model.content, states).is_none() {
+                weights = weights.saturating_add(model.bytes);
+            }
+        }
+        self.states.values().fold(weights, |sum, states| sum.saturating_add(*states))
+    }
+
+    /// Takes them out again: they will not be loaded.
+    pub fn remove(&mut self, models: &[ModelFile]) {
+        for model in models {
+            self.states.remove(&model.content);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -279,5 +369,54 @@ mod tests {
         let mut huge = file;
         huge[12..16].copy_from_slice(&i32::MAX.to_le_bytes());
         assert!(read(&huge).unwrap_err().contains("n_audio_state"));
+    }
+
+    #[test]
+    fn memory_is_what_the_machine_and_every_group_around_leave() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let free = || memory_free_below(root.path());
+        assert_eq!(free(), None);
+        write("proc/meminfo", "MemTotal: 9000 kB\nMemAvailable:    8000 kB\n");
+        assert_eq!(free(), Some(8_000 << 10));
+        write("proc/self/cgroup", "5:devices:/\n0::/a/b\n");
+        assert_eq!(free(), Some(8_000 << 10), "no such group");
+        write("sys/fs/cgroup/a/b/memory.max", "max\n");
+        write("sys/fs/cgroup/a/b/memory.current", "1000000\n");
+        assert_eq!(free(), Some(8_000 << 10), "no limit");
+        // A limit around it; what holds pages of files can be had.
+        write("sys/fs/cgroup/a/memory.max", "3000000\n");
+        write("sys/fs/cgroup/a/memory.current", "2000000\n");
+        write("sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file 500000\n");
+        assert_eq!(free(), Some(1_500_000));
+        // As version 1 says it.
+        write("proc/self/cgroup", "4:cpu,memory:/c\n0::/a/b\n");
+        write("sys/fs/cgroup/memory/c/memory.limit_in_bytes", "900000\n");
+        write("sys/fs/cgroup/memory/c/memory.usage_in_bytes", "1000000\n");
+        write("sys/fs/cgroup/memory/c/memory.stat", "total_inactive_file 200000\n");
+        assert_eq!(free(), Some(100_000));
+        // What has taken more than it may leaves nothing.
+        write("sys/fs/cgroup/memory/c/memory.stat", "");
+        assert_eq!(free(), Some(0));
+    }
+
+    #[test]
+    fn sections_need_memory_together_and_a_model_once() {
+        let small = read(&whole()).unwrap();
+        let mut other = whole();
+        *other.last_mut().unwrap() ^= 1;
+        let other = read(&other).unwrap();
+        let (weights, states) = (small.bytes, 3 * small.state_bytes());
+        let mut needs = Needs::default();
+        assert_eq!(needs.add(std::slice::from_ref(&small), 3), weights + states);
+        // Its weights are loaded by now; its states are not.
+        assert_eq!(needs.add(std::slice::from_ref(&other), 3), weights + 2 * states);
+        assert_eq!(needs.add(&[small.clone(), other.clone()], 3), 2 * states);
+        needs.remove(&[other]);
+        assert_eq!(needs.add(&[small], 3), states);
     }
 }

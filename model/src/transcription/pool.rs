@@ -1,11 +1,15 @@
 //! [`Pool`]: the threads that understand audio, as many as the machine has processors, shared by all models of
 //! speech of a host. Each keeps its own state of every model it was asked with.
+//!
+//! What panics, be it the model or whoever hears of the outcome, costs that piece alone: it is counted, whoever waits
+//! is told that it has failed, and the thread goes on. What nobody waits for any more is not begun, and stopped where
+//! it runs.
 
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{Builder, JoinHandle},
@@ -48,6 +52,18 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     figures: Counters,
+    /// What is asked through a cache and not answered yet. Held while no other lock is taken.
+    lanes: Mutex<HashMap<Key, Weak<Lane>>>,
+    /// What the last piece that was not understood has failed of.
+    failed_last: Mutex<Option<String>>,
+}
+
+/// A question that several may wait for, and how urgent it is to the most urgent of them.
+struct Lane {
+    key: Key,
+    urgency: Urgency,
+    /// The table that it stands in; pieces that wait belong to the same.
+    shared: Weak<Shared>,
 }
 
 struct State {
@@ -66,6 +82,8 @@ struct Job {
     cascade: Arc<Cascade>,
     task: Task,
     urgency: Urgency,
+    /// Who else asks the same shares the urgency as long as this is here.
+    _lane: Option<Arc<Lane>>,
     reply: Reply,
 }
 
@@ -75,6 +93,8 @@ pub struct Counters {
     decodes: AtomicU64,
     stopped: AtomicU64,
     dropped: AtomicU64,
+    failed: AtomicU64,
+    panicked: AtomicU64,
     busy_ns: AtomicU64,
     stopped_ns: AtomicU64,
 }
@@ -88,6 +108,10 @@ pub struct Done {
     pub stopped: u64,
     /// Partials that gave way while they waited.
     pub dropped: u64,
+    /// Pieces that the model has failed at.
+    pub failed: u64,
+    /// Of these, and of those who were told, how many have panicked.
+    pub panicked: u64,
     /// Nanoseconds of work.
     pub busy_ns: u64,
     /// Of these, on pieces that were not finished.
@@ -106,8 +130,13 @@ impl Pool {
             idle: 0,
             ended: false,
         };
-        let shared =
-            Shared { state: Mutex::new(state), work: Condvar::new(), figures: Counters::default() };
+        let shared = Shared {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            figures: Counters::default(),
+            lanes: Mutex::default(),
+            failed_last: Mutex::default(),
+        };
         Self(Arc::new(House { shared: Arc::new(shared), threads: Mutex::default(), count }))
     }
 
@@ -131,18 +160,39 @@ impl Pool {
         class: Class,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Ticket {
-        let urgency = Urgency::new(class);
+        self.submit_while(cascade, cache, (task, class), || true, done)
+    }
+
+    /// The same, as long as it is `wanted`, which is asked every few milliseconds on a worker's thread and must not
+    /// wait: where it says no the piece is not begun, or stopped.
+    pub fn submit_while(
+        &self,
+        cascade: &Arc<Cascade>,
+        cache: Option<&Arc<Cache>>,
+        (task, class): (Task, Class),
+        wanted: impl Fn() -> bool + Send + Sync + 'static,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Ticket {
         let inner = Arc::new(Inner {
             done: Mutex::new(Some(Box::new(done))),
+            wanted: Box::new(wanted),
             cancelled: AtomicBool::new(false),
         });
-        let ticket = Ticket { inner: inner.clone(), urgency: urgency.clone(), pool: self.clone() };
-        let reply = Reply::through(inner);
+        let reply = Reply::through(inner.clone());
+        let ticket = |urgency| Ticket { inner, urgency, pool: self.clone() };
         // What grows is hardly ever asked about twice.
         let cache = cache.filter(|_| class != Class::Partial);
         let Some(cache) = cache else {
-            self.queue(Job { cascade: cascade.clone(), task, urgency, reply });
-            return ticket;
+            let urgency = Urgency::new(class);
+            let job = Job {
+                cascade: cascade.clone(),
+                task,
+                urgency: urgency.clone(),
+                _lane: None,
+                reply,
+            };
+            self.queue(job);
+            return ticket(urgency);
         };
         let key = Key::of(identity(cascade, &task), &as_bytes(&task.audio));
         let question = Question {
@@ -152,11 +202,31 @@ impl Pool {
             fit: fit(),
             serves: None,
         };
+        // Whoever asks the same waits with the others: as urgent as the most urgent of them.
+        let lane = self.lane(key, class);
+        let urgency = lane.urgency.clone();
         cache.ask(question, reply, || {
-            let (pool, cascade) = (self.clone(), cascade.clone());
-            move |reply| pool.queue(Job { cascade, task, urgency, reply })
+            let (pool, cascade, urgency) = (self.clone(), cascade.clone(), urgency.clone());
+            move |reply| pool.queue(Job { cascade, task, urgency, _lane: Some(lane), reply })
         });
-        ticket
+        if class == Class::Final {
+            self.0.shared.lock().make_room();
+        }
+        ticket(urgency)
+    }
+
+    /// What asks that question, of at least that class from now on.
+    fn lane(&self, key: Key, class: Class) -> Arc<Lane> {
+        let shared = &self.0.shared;
+        let mut lanes = shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&key).and_then(Weak::upgrade) {
+            lane.urgency.raise(class);
+            return lane;
+        }
+        let urgency = Urgency::new(class);
+        let lane = Arc::new(Lane { key, urgency, shared: Arc::downgrade(shared) });
+        lanes.insert(key, Arc::downgrade(&lane));
+        lane
     }
 
     fn queue(&self, job: Job) {
@@ -169,7 +239,8 @@ impl Pool {
             state.shed.push(job);
         }
         state.make_room();
-        let starts = state.idle == 0;
+        // Those who are idle may have been woken for others.
+        let starts = state.queue.len() > state.idle;
         drop(state);
         shared.work.notify_one();
         if starts {
@@ -185,20 +256,51 @@ impl Pool {
         }
         let shared = self.0.shared.clone();
         let thread = Builder::new().name(format!("afferent-speech-{}", threads.len()));
-        // Without one more those that are there do it.
-        threads.extend(thread.spawn(move || work(&shared)).ok());
+        match thread.spawn(move || work(&shared)) {
+            Ok(thread) => threads.push(thread),
+            // Those that are there do it.
+            Err(_) if !threads.is_empty() => {}
+            Err(error) => {
+                drop(threads);
+                for job in self.0.shared.lock().queue.prune(|_| false) {
+                    let error = std::io::Error::new(error.kind(), error.to_string());
+                    job.reply.fail(Fault::io("there is no thread to understand speech", error));
+                }
+            }
+        }
     }
 
     /// What it has done so far.
     pub fn done(&self) -> Done {
-        let Counters { decodes, stopped, dropped, busy_ns, stopped_ns } = &self.0.shared.figures;
+        let Counters { decodes, stopped, dropped, failed, panicked, busy_ns, stopped_ns } =
+            &self.0.shared.figures;
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Done {
             decodes: of(decodes),
             stopped: of(stopped),
             dropped: of(dropped),
+            failed: of(failed),
+            panicked: of(panicked),
             busy_ns: of(busy_ns),
             stopped_ns: of(stopped_ns),
+        }
+    }
+}
+
+impl Pool {
+    /// What the last piece that was not understood has failed of.
+    pub fn failed_last(&self) -> Option<String> {
+        self.0.shared.failed_last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut lanes = shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another may have taken its place.
+        if lanes.get(&self.key).is_some_and(|lane| lane.strong_count() == 0) {
+            lanes.remove(&self.key);
         }
     }
 }
@@ -257,7 +359,7 @@ impl Ticket {
 
     /// It is a final now.
     pub fn promote(&self) {
-        self.urgency.set(Class::Final);
+        self.urgency.raise(Class::Final);
         self.pool.0.shared.lock().make_room();
     }
 }
@@ -267,6 +369,8 @@ type Hears = Box<dyn FnOnce(Outcome) + Send>;
 
 struct Inner {
     done: Mutex<Option<Hears>>,
+    /// Whether somebody still waits.
+    wanted: Box<dyn Fn() -> bool + Send + Sync>,
     cancelled: AtomicBool,
 }
 
@@ -288,7 +392,7 @@ impl Relay for Inner {
     }
 
     fn is_wanted(&self) -> bool {
-        !self.cancelled.load(Ordering::Relaxed)
+        !self.cancelled.load(Ordering::Relaxed) && (self.wanted)()
     }
 }
 
@@ -323,8 +427,8 @@ fn work(shared: &Arc<Shared>) {
         let Some((number, job)) = next else {
             if !gone.is_empty() || !shed.is_empty() {
                 drop(state);
-                drop(gone);
-                tell(shed);
+                guarded(shared, || drop(gone));
+                tell(shared, shed);
                 state = shared.lock();
                 continue;
             }
@@ -339,8 +443,8 @@ fn work(shared: &Arc<Shared>) {
         let leaves = Arc::new(AtomicBool::new(false));
         state.running.push((number, leaves.clone()));
         drop(state);
-        drop(gone);
-        tell(shed);
+        guarded(shared, || drop(gone));
+        tell(shared, shed);
         run(shared, &mut states, job, &leaves);
         state = shared.lock();
         state.running.retain(|(it, _)| *it != number);
@@ -349,14 +453,21 @@ fn work(shared: &Arc<Shared>) {
 }
 
 /// Says that these gave way.
-fn tell(shed: Vec<Job>) {
-    shed.into_iter().for_each(|job| job.reply.give_up(MORE_URGENT));
+fn tell(shared: &Shared, shed: Vec<Job>) {
+    shed.into_iter().for_each(|job| guarded(shared, || job.reply.give_up(MORE_URGENT)));
+}
+
+/// Does what tells others, who may panic: a reply that was on its way fails with it.
+fn guarded(shared: &Shared, tells: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(tells)).is_err() {
+        shared.figures.panicked.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 const MORE_URGENT: &str = "something more urgent came";
 
 fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
-    let Job { cascade, task, urgency, reply } = job;
+    let Job { cascade, task, urgency, _lane, reply } = job;
     let figures = &shared.figures;
     let began = Instant::now();
     let stops = || {
@@ -369,22 +480,31 @@ fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
     let said = catch_unwind(decode).unwrap_or_else(|_| {
         // Whatever it has left of its states is in doubt.
         states.clear();
+        figures.panicked.fetch_add(1, Ordering::Relaxed);
         Err(Fault::new("the model has panicked"))
     });
     let spent = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     figures.busy_ns.fetch_add(spent, Ordering::Relaxed);
+    // From here on whoever asks the same asks anew, or is answered with these.
+    drop(_lane);
     match said {
         Ok(Some(said)) => {
             figures.decodes.fetch_add(1, Ordering::Relaxed);
             let said = Hypothesis { cost_s: spent as f64 / 1e9, ..said };
-            reply.answer(said.to_answer());
+            guarded(shared, || reply.answer(said.to_answer()));
         }
         Ok(None) => {
             figures.stopped.fetch_add(1, Ordering::Relaxed);
             figures.stopped_ns.fetch_add(spent, Ordering::Relaxed);
-            reply.give_up(MORE_URGENT);
+            guarded(shared, || reply.give_up(MORE_URGENT));
         }
-        Err(fault) => reply.fail(fault),
+        Err(fault) => {
+            figures.failed.fetch_add(1, Ordering::Relaxed);
+            let mut last = shared.failed_last.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(fault.to_string());
+            drop(last);
+            guarded(shared, || reply.fail(fault));
+        }
     }
 }
 
@@ -394,3 +514,6 @@ impl Shared {
         self.state.try_lock().is_ok_and(|state| state.ended)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,9 +39,9 @@ impl Urgency {
         }
     }
 
-    /// It is of another class from now on.
-    pub fn set(&self, class: Class) {
-        self.0.store(class as u8, Ordering::Relaxed);
+    /// It is at least as urgent as that from now on.
+    pub fn raise(&self, class: Class) {
+        self.0.fetch_min(class as u8, Ordering::Relaxed);
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         push(&mut queue, 3, Class::Final);
         let promoted = Urgency::new(Class::Partial);
         queue.push(4, promoted.clone(), 4);
-        promoted.set(Class::Final);
+        promoted.raise(Class::Final);
         let order: Vec<u64> =
             std::iter::from_fn(|| queue.take().map(|(number, _)| number)).collect();
         assert_eq!(order, [2, 3, 4, 1, 0]);

@@ -40,10 +40,18 @@ impl Service for SpeechModel {
 
     fn remark(&self) -> Option<String> {
         let done = self.pool.done();
-        (done.dropped > 0).then(|| {
-            let all = done.decodes + done.dropped;
-            format!("{} of {all} pieces of speech were not heard again while they grew: the machine had no time", done.dropped)
-        })
+        let mut all = Vec::new();
+        if done.dropped > 0 {
+            let asked = done.decodes + done.dropped;
+            all.push(format!("{} of {asked} pieces of speech were not heard again while they grew: the machine had no time", done.dropped));
+        }
+        if let (1.., Some(why)) = (done.failed, self.pool.failed_last()) {
+            all.push(format!(
+                "{} pieces of speech were not understood, the last one as {why}",
+                done.failed
+            ));
+        }
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn figures(&self, name: &str, to: &mut dyn Figures) {
@@ -64,6 +72,16 @@ impl Service for SpeechModel {
                 "afferent_speech_dropped_total",
                 "Partials that gave way to what was more urgent.",
                 done.dropped,
+            ),
+            (
+                "afferent_speech_failed_total",
+                "Pieces of speech that the model has failed at.",
+                done.failed,
+            ),
+            (
+                "afferent_speech_panics_total",
+                "Panics of models of speech, and of whoever was told.",
+                done.panicked,
             ),
         ] {
             to.counter(Series { name, help, labels }, count);

@@ -12,6 +12,14 @@ pub const WINDOW_S: f64 = 28.0;
 /// Characters of committed text that the model is told came before the audio.
 const PROMPT_CHARS: usize = 200;
 
+/// A language that is at least so likely is taken for the one that is spoken.
+pub const LANGUAGE_SURE: f64 = 0.8;
+/// Audio that must have been heard for that, in seconds: of less, models say any language, and are sure of it.
+const LANGUAGE_HEARD_S: f64 = 3.0;
+/// Silence behind what was said before, in seconds, from which on it is no prompt: told of it all the same, models
+/// repeat it (<https://github.com/ggml-org/whisper.cpp/issues/2510>).
+pub const SILENCE_S: f64 = 2.0;
+
 /// What has been told of a turn. What is `stable` is never taken back.
 #[derive(Clone, Debug, Default)]
 pub struct Transcript {
@@ -20,10 +28,14 @@ pub struct Transcript {
     said: Vec<Word>,
     /// Committed text in front of the audio, its last part.
     before: String,
+    /// When that ends, in seconds.
+    before_s: f64,
     /// Where the audio begins that is still heard, in seconds.
     from_s: f64,
-    /// The language, once it is known.
+    /// The language, as it was found out last.
     language: Option<String>,
+    /// It will hardly be another.
+    language_is_sure: bool,
     /// As the last hypothesis said.
     confidence: f64,
     model: String,
@@ -49,9 +61,9 @@ pub struct Told {
 }
 
 impl Transcript {
-    /// The language, once it was found out.
+    /// The language, once it is sure: until then it is found out anew with all that was heard.
     pub fn language(&self) -> Option<&str> {
-        self.language.as_deref()
+        self.language.as_deref().filter(|_| self.language_is_sure)
     }
 
     /// Where the audio begins that is still to be heard, in seconds.
@@ -59,13 +71,25 @@ impl Transcript {
         self.from_s
     }
 
-    /// What the model is told came before audio that begins at `offset_s`.
+    /// What goes on from `before`: in the same language.
+    pub fn after(before: &Self) -> Self {
+        Self {
+            language: before.language.clone(),
+            language_is_sure: before.language_is_sure,
+            ..Self::default()
+        }
+    }
+
+    /// What the model is told came before audio that begins at `offset_s`; nothing behind a silence.
     pub fn prompt(&self, offset_s: f64) -> String {
         let outside = self.said.iter().take_while(|word| word.end_s <= offset_s);
+        let until_s = outside.clone().last().map_or(self.before_s, |word| word.end_s);
+        if offset_s - until_s >= SILENCE_S {
+            return String::new();
+        }
         let all =
             format!("{}{}", self.before, outside.map(|it| it.text.as_str()).collect::<String>());
-        let from = all.char_indices().rev().nth(PROMPT_CHARS - 1).map_or(0, |(at, _)| at);
-        all[from..].trim().to_owned()
+        last_part(&all).trim().to_owned()
     }
 
     /// A hypothesis about audio from `offset_s` on that goes on: what it shares with the one before is committed.
@@ -127,12 +151,45 @@ impl Transcript {
     pub fn cut(&mut self, at_s: f64) -> Told {
         self.agreement.forget_until(at_s);
         let gone = self.said.iter().take_while(|word| word.end_s <= at_s).count();
-        let gone: Vec<Word> = self.said.drain(..gone).collect();
+        self.take_off(gone)
+    }
+
+    /// Takes as many of the first words out of the turn as have at most `bytes`, if there are more, and tells them; none that
+    /// ends behind `until_s`, as it is still heard.
+    pub fn part_off(&mut self, bytes: usize, until_s: f64) -> Option<Told> {
+        let mut len = 0;
+        let count = self.said.iter().take_while(|word| {
+            len += word.text.len();
+            len <= bytes
+        });
+        let count = count.count();
+        if count == self.said.len() {
+            return None;
+        }
+        // A word that is longer alone goes alone.
+        let heard = self.said.iter().take_while(|word| word.end_s <= until_s).count();
+        let count = count.max(1).min(heard);
+        (count > 0).then(|| self.take_off(count))
+    }
+
+    /// What there is to tell of the turn.
+    pub fn so_far(&self) -> Told {
+        self.told(Vec::new())
+    }
+
+    fn take_off(&mut self, count: usize) -> Told {
+        let gone: Vec<Word> = self.said.drain(..count).collect();
         self.before.extend(gone.iter().map(|word| word.text.as_str()));
-        let from = self.before.char_indices().rev().nth(PROMPT_CHARS - 1).map_or(0, |(at, _)| at);
-        self.before.drain(..from);
+        self.before = last_part(&self.before).to_owned();
+        self.before_s = gone.last().map_or(self.before_s, |word| word.end_s);
         let text = text_of(&gone);
         Told { text: text.clone(), stable: text, span_s: span(&gone), ..self.told(Vec::new()) }
+    }
+
+    /// Notes how much audio the last hypothesis was about: of enough of it the language may be sure.
+    pub fn heard(&mut self, said: &Hypothesis, len_s: f64) {
+        let is_likely = said.language_p.is_some_and(|p| p >= LANGUAGE_SURE);
+        self.language_is_sure |= is_likely && len_s >= LANGUAGE_HEARD_S;
     }
 
     /// The audio before `at_s` is not heard any more; its words stay, as part of the turn.
@@ -162,6 +219,12 @@ impl Transcript {
             span_s: span(&self.said),
         }
     }
+}
+
+/// As much of the end of a text as models are told.
+fn last_part(text: &str) -> &str {
+    let from = text.char_indices().rev().nth(PROMPT_CHARS - 1).map_or(0, |(at, _)| at);
+    &text[from..]
 }
 
 fn span(words: &[Word]) -> Option<(f64, f64)> {

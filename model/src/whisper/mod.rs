@@ -1,7 +1,7 @@
 //! Whisper models, run by whisper.cpp; built with the feature `whisper`.
 //!
-//! whisper-rs is named here and in `stop.rs` alone. What it would leak (a language for every call, a prompt) is made
-//! once for each worker; its callback for stopping, which is unsound for closures that hold something, is not used.
+//! whisper.cpp is named here, in `raw.rs` and in `stop.rs` alone. The spectrogram that it hears is made here (`mel.rs`),
+//! ten times as fast and so that it can be stopped, and so are the times of words (`times.rs`).
 
 #![expect(unsafe_code, reason = "callbacks of a C library")]
 
@@ -10,12 +10,15 @@
 // 2. whisper.cpp hands the callback the logits of one position: as many numbers as the vocabulary has words, which
 //    `n_vocab` was read from the same model; and the tokens sampled so far, as many as it says.
 
+mod mel;
+mod raw;
 mod stop;
+mod times;
 
 use std::{
     cell::Cell,
-    collections::HashMap,
-    ffi::{c_int, c_void},
+    ffi::{CStr, c_int, c_void},
+    fs::File,
     path::Path,
     slice,
     sync::{Arc, Once},
@@ -23,8 +26,7 @@ use std::{
 
 use engine::Fault;
 use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
-    WhisperTokenData, WhisperTokenId, get_lang_id, get_lang_str, install_logging_hooks,
+    WhisperTokenData, WhisperTokenId, install_logging_hooks,
     whisper_rs_sys::{whisper_context, whisper_state},
 };
 
@@ -32,8 +34,13 @@ use crate::transcription::{
     Decoder, Decoding, Hypothesis, RATE_HZ, Task, Word,
     budget::{positions, tokens_max},
     hypothesis::geometric_mean,
+    model_file::mel_filters,
     repeats::loop_from,
 };
+
+use mel::{Filters, Mel};
+use raw::{Context, State};
+use times::{Clock, Loudness, Token};
 
 /// The shortest audio that whisper.cpp looks at, in samples; shorter pieces get silence behind them.
 const SAMPLES_MIN: usize = RATE_HZ as usize / 5;
@@ -44,7 +51,8 @@ const PROMPT_TOKENS_MAX: usize = 223;
 pub struct Whisper {
     name: String,
     content: u64,
-    context: Arc<WhisperContext>,
+    context: Arc<Context>,
+    filters: Arc<Filters>,
 }
 
 impl Whisper {
@@ -62,11 +70,13 @@ impl Whisper {
             )));
         }
         stop::install();
-        let mut how = WhisperContextParameters::new();
-        how.use_gpu(cfg!(target_os = "macos"));
-        let context = WhisperContext::new_with_params(path, how)
-            .map_err(|error| Fault::data(format!("whisper.cpp cannot load it: {error}")))?;
-        Ok(Self { name: name.to_owned(), content, context: Arc::new(context) })
+        let file = File::open(path).map_err(|error| Fault::io("cannot open it", error))?;
+        let (bands, weights) =
+            mel_filters(file).map_err(|error| Fault::io("it has no mel filters", error))?;
+        let context =
+            Context::load(path).ok_or_else(|| Fault::data("whisper.cpp cannot load it"))?;
+        let filters = Arc::new(Filters::new(bands, &weights));
+        Ok(Self { name: name.to_owned(), content, context: Arc::new(context), filters })
     }
 
     /// Whether what runs can be stopped between two steps of the computation, rather than after the whole encoder.
@@ -84,17 +94,22 @@ impl Decoder for Whisper {
         self.content
     }
 
+    fn is_multilingual(&self) -> bool {
+        self.context.is_multilingual()
+    }
+
     fn open(&self) -> Result<Box<dyn Decoding>, Fault> {
-        let state = self.context.create_state().map_err(|error| {
-            Fault::new(format!("whisper.cpp has no memory to work in: {error}"))
-        })?;
-        let context = self.context.clone();
+        let state = self
+            .context
+            .state()
+            .ok_or_else(|| Fault::new("whisper.cpp has no memory to work in"))?;
         Ok(Box::new(Worker {
             name: self.name.clone(),
             content: self.content,
-            context,
+            context: self.context.clone(),
             state,
-            templates: HashMap::new(),
+            mel: Mel::new(self.filters.clone()),
+            bands: self.filters.len(),
             audio: Vec::new(),
         }))
     }
@@ -104,10 +119,10 @@ impl Decoder for Whisper {
 struct Worker {
     name: String,
     content: u64,
-    context: Arc<WhisperContext>,
-    state: WhisperState,
-    /// Parameters by language, as setting one is never undone.
-    templates: HashMap<Option<&'static str>, FullParams<'static, 'static>>,
+    context: Arc<Context>,
+    state: State,
+    mel: Mel,
+    bands: usize,
     /// Audio that was too short, with silence behind it.
     audio: Vec<f32>,
 }
@@ -177,74 +192,93 @@ unsafe extern "C" fn steer(
     steered.steer(said, logits);
 }
 
+/// A language, by its number and code, and how likely it is where it was found out.
+struct Language {
+    code: &'static CStr,
+    likely: Option<f64>,
+}
+
 impl Worker {
-    /// Parameters for a language; found out if it is none.
-    fn params(&mut self, language: Option<&str>) -> Result<FullParams<'static, 'static>, Fault> {
-        let language =
-            match language {
-                _ if !self.context.is_multilingual() => Some("en"),
-                None => None,
-                Some(named) => {
-                    let known = get_lang_id(named).and_then(get_lang_str);
-                    Some(known.ok_or_else(|| {
-                        Fault::new(format!("Whisper knows no language `{named}`"))
-                    })?)
-                }
-            };
-        let template = self.templates.entry(language).or_insert_with(|| {
-            let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-            params.set_n_threads(1);
-            params.set_language(Some(language.unwrap_or("auto")));
-            params.set_no_context(true);
-            params.set_temperature(0.0);
-            params.set_temperature_inc(0.0);
-            params.set_token_timestamps(true);
-            params.set_print_progress(false);
-            params.set_print_realtime(false);
-            params.set_print_special(false);
-            params.set_print_timestamps(false);
-            params
-        });
-        Ok(template.clone())
+    /// The language that was named, or that is heard, where the model knows several.
+    fn language(
+        &mut self,
+        named: Option<&str>,
+        trimmed: (c_int, c_int),
+    ) -> Result<Language, Fault> {
+        if !self.context.is_multilingual() {
+            return Ok(Language { code: c"en", likely: None });
+        }
+        let (number, likely) = match named {
+            Some(named) => {
+                let unknown = || Fault::new(format!("Whisper knows no language `{named}`"));
+                (raw::language(named).ok_or_else(unknown)?, None)
+            }
+            None => {
+                self.state.trim(trimmed.0, trimmed.1);
+                let (number, likely) = self.state.language().map_err(failed)?;
+                (number, Some(f64::from(likely)))
+            }
+        };
+        Ok(Language { code: raw::code(number).unwrap_or(c"en"), likely })
     }
 
-    /// What was understood.
-    fn said(&self, looped: bool) -> Hypothesis {
-        let end_of_text = self.context.token_eot();
-        let mut words: Vec<Word> = Vec::new();
+    /// What was understood of that audio.
+    fn said(&self, audio: &[f32], looped: bool, language: &Language) -> Hypothesis {
+        let (end_of_text, first_time) = (self.context.end_of_text(), self.context.first_time());
+        let sound = Loudness::of(audio);
+        let mut clock = Clock::default();
+        let mut window = 0;
         let mut segment_ends_s = Vec::new();
-        let mut spelled = Spelled::default();
-        let mut tokens = Vec::new();
-        for segment in self.state.as_iter() {
-            for number in 0..segment.n_tokens() {
-                let Some(token) = segment.get_token(number) else { continue };
-                let data = token.token_data();
-                if data.id < end_of_text {
-                    tokens.push((data, token.to_bytes().unwrap_or_default().to_vec()));
-                }
+        let mut tokens: Vec<(WhisperTokenData, &[u8])> = Vec::new();
+        for segment in self.state.segments() {
+            let moment = |token: WhisperTokenId| 2 * i64::from(token - first_time);
+            // A window begins with a moment, which may be later than its beginning.
+            if let Some(first) = segment.tokens.first().filter(|token| token.id >= first_time) {
+                clock.window();
+                window = segment.span.0 - moment(first.id);
             }
-            segment_ends_s.push(segment.end_timestamp().max(0) as f64 / 100.0);
+            let texts = segment.tokens.iter().filter(|token| token.id < end_of_text);
+            let texts: Vec<_> = texts.map(|token| (*token, self.context.bytes(token.id))).collect();
+            let said: Vec<Token> = texts
+                .iter()
+                .map(|(token, bytes)| Token {
+                    moment: moment(token.tid).max(0),
+                    likely: (token.pt, token.ptsum),
+                    weight: times::weight(bytes),
+                })
+                .collect();
+            let times = clock.times(&said, (segment.span.0, segment.span.1, window), &sound);
+            for ((token, bytes), (t0, t1)) in texts.into_iter().zip(times) {
+                tokens.push((WhisperTokenData { t0, t1, ..token }, bytes));
+            }
+            segment_ends_s.push(segment.span.1.max(0) as f64 / 100.0);
         }
         if looped {
             let ids: Vec<WhisperTokenId> = tokens.iter().map(|(data, _)| data.id).collect();
             tokens.truncate(loop_from(&ids).unwrap_or(ids.len()));
         }
+        let mut words: Vec<Word> = Vec::new();
+        let mut spelled = Spelled::default();
         for (data, bytes) in &tokens {
             spelled.push(data, bytes, &mut words);
         }
         spelled.finish(&mut words);
         let confidence = geometric_mean(tokens.iter().map(|(data, _)| f64::from(data.p)));
-        let language = get_lang_str(self.state.full_lang_id_from_state()).unwrap_or_default();
         Hypothesis {
             words,
             segment_ends_s,
-            language: language.to_owned(),
+            language: language.code.to_string_lossy().into_owned(),
+            language_p: language.likely,
             confidence,
             model: self.name.clone(),
             looped,
             cost_s: 0.0,
         }
     }
+}
+
+fn failed(code: c_int) -> Fault {
+    Fault::new(format!("whisper.cpp has failed with {code}"))
 }
 
 /// Puts words together from parts of words, which may end within a character.
@@ -296,56 +330,74 @@ impl Decoding for Worker {
         task: &Task,
         stops: &dyn Fn() -> bool,
     ) -> Result<Option<Hypothesis>, Fault> {
-        let params = self.params(task.way.language.as_deref())?;
+        let polled = stop::Polled::new(stops);
         let prompt = match task.prompt.trim() {
             "" => Vec::new(),
-            // Every character has fewer tokens than bytes.
-            text => self
-                .context
-                .tokenize(&format!(" {}", text.replace('\0', " ")), text.len() + 8)
-                .unwrap_or_default(),
+            text => self.context.tokens(&format!(" {text}")),
         };
         let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS_MAX)..];
+        // Taken out, as the worker is changed meanwhile.
+        let mut padded = std::mem::take(&mut self.audio);
         let audio: &[f32] = if task.audio.len() < SAMPLES_MIN {
-            self.audio.clear();
-            self.audio.extend_from_slice(&task.audio);
-            self.audio.resize(SAMPLES_MIN, 0.0);
-            &self.audio
+            padded.clear();
+            padded.extend_from_slice(&task.audio);
+            padded.resize(SAMPLES_MIN, 0.0);
+            &padded
         } else {
             &task.audio
         };
+        let done = self.understand(audio, task, prompt, &polled);
+        self.audio = padded;
+        if polled.has_stopped() { Ok(None) } else { done }
+    }
+}
+
+impl Worker {
+    fn understand(
+        &mut self,
+        audio: &[f32],
+        task: &Task,
+        prompt: &[WhisperTokenId],
+        polled: &stop::Polled<'_>,
+    ) -> Result<Option<Hypothesis>, Fault> {
         let seconds = audio.len() as f64 / f64::from(RATE_HZ);
-        let most = self.context.model_n_audio_ctx().max(1) as usize;
-        let first_time = self.context.token_beg();
+        let context = positions(seconds, task.way.floor, self.context.positions());
+        // The last window may begin with the last frame.
+        let Some(mel) = self.mel.of(audio, 2 * context, || polled.stops()) else {
+            return Ok(None);
+        };
+        if !self.state.hear(mel, mel.len() / self.bands, self.bands) {
+            return Err(Fault::new("whisper.cpp hears other bands than its file says"));
+        }
+        // Hundredths of a second are frames.
+        let (context, duration_ms) = (context as c_int, 10 * Mel::frames(audio.len()) as c_int);
+        let named = task.way.language.as_deref();
+        let language = polled.during(|| self.language(named, (context, duration_ms)))?;
+        let first_time = self.context.first_time();
         // Half hundredths: moments come in steps of 20 ms, up to 30 s.
         let last = ((50.0 * seconds).ceil() as i64).clamp(1, 1_500) as WhisperTokenId;
         let steered = Steered {
-            words: self.context.model_n_vocab().max(0) as usize,
-            end_of_text: self.context.token_eot(),
+            words: self.context.words(),
+            end_of_text: self.context.end_of_text(),
             first_time,
             last_time: first_time + last,
             most: tokens_max(seconds),
             exactly: task.way.tokens,
             looped: Cell::new(false),
         };
-        let mut params = params;
-        params.set_translate(task.way.translates);
-        params.set_tokens(prompt);
-        params.set_audio_ctx(positions(seconds, task.way.floor, most) as c_int);
-        // SAFETY: 1.
-        unsafe {
-            params.set_filter_logits_callback(Some(steer));
-            params.set_filter_logits_callback_user_data((&raw const steered).cast_mut().cast());
-        }
-        let polled = stop::Polled::new(stops);
-        // SAFETY: 1, as `polled` lies beside `steered`.
-        unsafe { polled.watch(&mut params) };
-        let done = polled.during(|| self.state.full(params, audio));
-        if polled.has_stopped() {
-            return Ok(None);
-        }
-        done.map_err(|error| Fault::new(format!("whisper.cpp has failed: {error}")))?;
-        Ok(Some(self.said(steered.looped.get())))
+        let mut params = raw::params();
+        params.language = language.code.as_ptr();
+        params.translate = task.way.translates;
+        params.duration_ms = duration_ms;
+        params.audio_ctx = context;
+        params.prompt_tokens = prompt.as_ptr();
+        params.prompt_n_tokens = prompt.len() as c_int;
+        params.logits_filter_callback = Some(steer);
+        params.logits_filter_callback_user_data = (&raw const steered).cast_mut().cast();
+        polled.watch(&mut params);
+        // SAFETY: 1, and `polled` lies below this call, too; the prompt does as well.
+        polled.during(|| unsafe { self.state.full(params) }).map_err(failed)?;
+        Ok(Some(self.said(audio, steered.looped.get(), &language)))
     }
 }
 

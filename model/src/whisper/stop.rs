@@ -23,7 +23,7 @@ use std::{
 };
 
 use whisper_rs::{
-    FullParams, WHISPER_CPP_VERSION,
+    WHISPER_CPP_VERSION,
     whisper_rs_sys::{self as sys, ggml_backend_reg_t, ggml_backend_t},
 };
 
@@ -142,7 +142,7 @@ impl<'a> Polled<'a> {
         Self { asks, stopped: Cell::new(false) }
     }
 
-    fn stops(&self) -> bool {
+    pub(super) fn stops(&self) -> bool {
         if !self.stopped.get() {
             self.stopped.set((self.asks)());
         }
@@ -153,16 +153,10 @@ impl<'a> Polled<'a> {
         self.stopped.get()
     }
 
-    /// Has whisper.cpp itself ask, between its graphs.
-    ///
-    /// # Safety
-    /// `self` must outlive the call that the parameters are for, which must be made on this thread.
-    pub(super) unsafe fn watch(&self, params: &mut FullParams<'_, '_>) {
-        // SAFETY: 5.
-        unsafe {
-            params.set_abort_callback(Some(poll));
-            params.set_abort_callback_user_data((&raw const *self).cast_mut().cast());
-        }
+    /// Has whisper.cpp itself ask, between its graphs: in a call that is made on this thread, while `self` lives.
+    pub(super) fn watch(&self, params: &mut sys::whisper_full_params) {
+        params.abort_callback = Some(poll);
+        params.abort_callback_user_data = (&raw const *self).cast_mut().cast();
     }
 
     /// Has ggml ask while `run` computes on this thread.

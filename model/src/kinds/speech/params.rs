@@ -40,19 +40,24 @@ const PAD_MS: Param<f64> =
     Param::with_default("pad_ms", 30.0, "By so much both ends of a segment are moved out.")
         .within(0.0, 5_000.0)
         .live();
+/// How long before it is told a turn may begin, at most, in seconds: pre-roll, what must be speech before it begins, and a
+/// second for the chunks and frames in between.
+pub(crate) const LEAD_MAX_S: f64 = (PRE_ROLL_MAX_MS + START_MAX_MS) / 1e3 + 1.0;
+const PRE_ROLL_MAX_MS: f64 = 10_000.0;
+const START_MAX_MS: f64 = 5_000.0;
 const START_MS: Param<f64> = Param::with_default(
     "start_ms",
     0.0,
     "So long it must be speech before a turn begins; one chunk at least.",
 )
-.within(0.0, 5_000.0)
+.within(0.0, START_MAX_MS)
 .live();
 const PRE_ROLL_MS: Param<f64> = Param::with_default(
     "pre_roll_ms",
     500.0,
     "So long before the first chunk of speech a turn begins, that no onset is clipped.",
 )
-.within(0.0, 10_000.0)
+.within(0.0, PRE_ROLL_MAX_MS)
 .live();
 const SPECULATE_MS: Param<f64> = Param::with_default(
     "speculate_ms",

@@ -348,3 +348,222 @@ fn under_load_every_final_comes_and_partials_give_way() {
     let asked = done.decodes + done.dropped + done.stopped;
     assert!(done.dropped + done.stopped > 0 || asked < 80, "{done:?}");
 }
+
+/// What a model was asked, in order.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<Task>>>);
+
+impl Asked {
+    /// Counts as [`MockDecoder::counting`] does, and notes what it is asked.
+    fn counting(&self) -> MockDecoder {
+        self.saying(|task| counted(task, |n| format!("w{n}")))
+    }
+
+    fn saying(&self, says: impl Fn(&Task) -> Hypothesis + Send + Sync + 'static) -> MockDecoder {
+        let all = self.clone();
+        MockDecoder::new("mock", move |task| {
+            all.0.lock().unwrap().push(task.clone());
+            Ok(says(task))
+        })
+    }
+
+    fn prompts(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|task| task.prompt.to_string()).collect()
+    }
+}
+
+/// Two words a second, each made of its number.
+fn counted(task: &Task, word: impl Fn(usize) -> String) -> Hypothesis {
+    let first = task.audio.first().copied().unwrap_or(0.0) as usize;
+    let count = (task.seconds() / 0.5 + 1e-6).floor() as usize;
+    let all: Vec<String> = (first..first + count).map(word).collect();
+    hypothesis(&all.join(" "), 0.5, 0.9)
+}
+
+#[test]
+fn a_language_is_found_out_until_it_is_sure_and_anew_by_a_final() {
+    let asked = Asked::default();
+    let model = asked.saying(|task| {
+        // Of little it says anything, and is sure of it; of more it finds another.
+        let (found, p) = match task.seconds() {
+            ..1.5 => ("cy", 0.95),
+            ..3.5 => ("nn", 0.5),
+            _ => ("en", 0.9),
+        };
+        let language_p = task.way.language.is_none().then_some(p);
+        let language = task.way.language.as_deref().unwrap_or(found).to_owned();
+        Hypothesis { language, language_p, ..counted(task, |n| format!("w{n}")) }
+    });
+    let mut room = room(&model, Manner::default());
+    room.tell(1, Event::Start(0.0));
+    room.hear(6.2);
+    room.tell(1, Event::End(6.0));
+    let news = room.news();
+    let told: Vec<&str> = news.iter().map(|it| it.told.language.as_deref().unwrap()).collect();
+    assert_eq!(told, ["cy", "nn", "nn", "en", "en", "en", "en"]);
+    let asked = asked.0.lock().unwrap();
+    let asked: Vec<Option<&str>> = asked.iter().map(|it| it.way.language.as_deref()).collect();
+    assert_eq!(asked, [None, None, None, None, Some("en"), Some("en"), None]);
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_stopped() {
+    let model = MockDecoder::counting(0.5).taking(LIMIT);
+    for class in ["partial", "final", "early"] {
+        let mut room = room(&model, Manner::default());
+        room.tell(1, Event::Start(0.0));
+        let heard: Vec<f32> = (0..24_000).map(sample).collect();
+        let questions = room.listener.hear(0.0, &heard);
+        if class == "partial" {
+            questions.into_iter().for_each(|question| room.ask(question));
+        }
+        if class == "early" {
+            room.tell(1, Event::Speculate(1.2));
+        }
+        if class != "partial" {
+            room.tell(1, Event::End(1.2));
+        }
+        while model.begun() == model.stopped() {
+            std::thread::yield_now();
+        }
+        // The session is gone.
+        room.awaited.iter().for_each(Awaited::forget);
+        let began = std::time::Instant::now();
+        while model.begun() > model.stopped() {
+            assert!(began.elapsed() < LIMIT / 3, "{class}: it runs to its end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_partial_that_comes_back_when_it_was_given_up_changes_nothing() {
+    let turn = Turn::new(1, 0.0, 0.0);
+    let said = |text: &str| Outcome::Said(hypothesis(text, 0.5, 0.9));
+    let number = {
+        let mut shared = turn.lock();
+        shared.partials += 1;
+        shared.partials
+    };
+    // It was on its way when the turn ended.
+    turn.lock().give_up_partial();
+    turn.lock().transcript.last(&hypothesis("all of it", 0.5, 0.9), 0.0);
+    let told = turn.hear_partial(number, said("all off"), (0.0, 1.0, 1.0)).unwrap();
+    assert_eq!(told, []);
+    assert_eq!(turn.lock().transcript.so_far().text, "all of it");
+    // One that was not is told.
+    let number = {
+        let mut shared = turn.lock();
+        shared.partials += 1;
+        shared.partials
+    };
+    let told = turn.hear_partial(number, said("more"), (2.0, 1.0, 3.0)).unwrap();
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn where_understanding_fails_at_the_end_what_was_heard_is_told() {
+    for has_turns in [true, false] {
+        let model = MockDecoder::new("failing", |task| match task.seconds() {
+            ..4.0 => Ok(counted(task, |n| format!("w{n}"))),
+            _ => Err(Fault::new("no")),
+        });
+        let manner = Manner { has_turns, step_s: Some(1.0), ..Manner::default() };
+        let mut room = room(&model, manner);
+        room.tell(1, Event::Start(0.0));
+        room.hear(3.9);
+        room.hear(4.2);
+        let question = match has_turns {
+            true => room.listener.tell(1, Event::End(4.2)),
+            false => room.listener.end(),
+        };
+        room.ask(question.unwrap());
+        let news = room.news();
+        let last = news.iter().find(|it| it.is_final).expect("a final");
+        assert!(last.is_incomplete && last.told.text == words(0..6), "{news:?}");
+        let told = news.iter().flat_map(|it| &it.told.words).map(|it| it.text.trim().to_owned());
+        assert_eq!(told.collect::<Vec<_>>().join(" "), words(0..6));
+        let done = room.pool.done();
+        assert!(done.failed > 0 && room.pool.failed_last().unwrap() == "no");
+    }
+}
+
+#[test]
+fn a_long_text_is_told_in_parts_none_of_which_is_too_long() {
+    let word = |n: usize| format!("{n:0>90}");
+    for step_s in [None, Some(1.0)] {
+        let model = MockDecoder::new("long", move |task| Ok(counted(task, word)));
+        let manner = Manner { step_s, turn_max_s: 600.0, ..Manner::default() };
+        let mut room = room(&model, manner);
+        room.tell(3, Event::Start(0.0));
+        room.hear_in(150.2, 3_200);
+        room.tell(3, Event::End(150.0));
+        let news = room.news();
+        let finals: Vec<&News> = news.iter().filter(|it| it.is_final).collect();
+        assert!(finals.len() > 3 && finals.iter().all(|it| it.turn == 3));
+        let all: Vec<String> = (0..300).map(word).collect();
+        let texts: Vec<&str> = finals.iter().map(|it| &*it.told.text).collect();
+        assert_eq!(texts.join(" "), all.join(" "), "{step_s:?}");
+        // A partial has what is not committed besides.
+        assert!(news.iter().all(|it| it.told.text.len() <= 8_192), "{step_s:?}");
+        assert!(texts.iter().all(|text| text.len() <= PART_BYTES), "{step_s:?}");
+        assert!(finals.windows(2).all(|pair| pair[0].end_s <= pair[1].start_s + 1e-9));
+        let told = news.iter().flat_map(|it| &it.told.words).map(|it| it.text.trim().to_owned());
+        assert_eq!(told.collect::<Vec<_>>(), all);
+    }
+}
+
+#[test]
+fn parts_of_a_turn_know_what_was_said_before_and_in_which_language() {
+    let asked = Asked::default();
+    let model = asked.saying(|task| {
+        let language_p = task.way.language.is_none().then_some(0.9);
+        Hypothesis { language_p, ..counted(task, |n| format!("w{n}")) }
+    });
+    let manner = Manner { step_s: Some(4.0), turn_max_s: 10.0, ..Manner::default() };
+    let mut room = room(&model, manner);
+    room.tell(1, Event::Start(0.0));
+    room.hear(15.0);
+    // A gap ends the part: what follows has nothing to do with it, but the language.
+    room.heard += 160_000;
+    room.hear(30.0);
+    room.settle();
+    let asked = asked.0.lock().unwrap().clone();
+    let behind = |at: f64| {
+        let first = asked.iter().find(|task| f64::from(task.audio[0]) == 2.0 * at).expect("asked");
+        (first.prompt.ends_with(&words(18..20)), first.way.language.as_deref() == Some("en"))
+    };
+    assert_eq!(behind(10.0), (true, true));
+    assert_eq!(behind(25.0), (false, true));
+}
+
+#[test]
+fn windows_carry_no_prompt_across_a_silence() {
+    let asked = Asked::default();
+    let model = asked.counting();
+    let manner = Manner { has_turns: false, step_s: None, ..Manner::default() };
+    let mut room = room(&model, manner);
+    room.hear(40.0);
+    let spoken = asked.prompts();
+    assert!(spoken[1..].iter().all(|prompt| !prompt.is_empty()), "{spoken:?}");
+    // Half a minute without a sound, in which nothing is said.
+    let model = asked.saying(|task| match task.audio.iter().all(|x| *x == 0.0) {
+        true => hypothesis("", 0.5, 0.9),
+        false => counted(task, |n| format!("w{n}")),
+    });
+    asked.0.lock().unwrap().clear();
+    let manner = Manner { has_turns: false, step_s: None, ..Manner::default() };
+    let mut room = self::room(&model, manner);
+    room.hear(20.0);
+    let silence = vec![0.0; 16_000 * 32];
+    for question in room.listener.hear(20.0, &silence) {
+        room.ask(question);
+        room.settle();
+    }
+    room.heard += silence.len();
+    room.hear(90.0);
+    let asked = asked.0.lock().unwrap();
+    let first = asked.iter().find(|task| begins_silent(&task.audio)).expect("a silent one");
+    assert_eq!(&*first.prompt, "");
+    assert!(asked.last().unwrap().prompt.contains('w'), "speech goes on");
+}
