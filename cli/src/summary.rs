@@ -213,7 +213,7 @@ impl Page {
         let EdgeStatus { name, sent, received, .. } = &edge.status;
         let done = match (sent, received) {
             (Some(sent), _) => format!("{} out", counted(sent.sent, "frame")),
-            (_, Some(received)) => format!("{} in", counted(received.delivered, "frame")),
+            (_, Some(_)) => format!("{} in", counted(edge.received(), "frame")),
             _ => return,
         };
         let mut line = format!("{name}: {done}");
@@ -223,6 +223,9 @@ impl Page {
         let late = edge.late();
         if late > 0 {
             line += &format!(" ({late} past their deadline)");
+        }
+        if edge.taken_back() > 0 {
+            line += &format!(", {} taken back", edge.taken_back());
         }
         // Of what comes in, the end of the stream may wait for a body that is gone.
         let inside = sent.map_or(0, |sent| sent.inside + edge.status.waiting as u64);

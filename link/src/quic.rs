@@ -36,6 +36,17 @@ use crate::trust::Unwelcome;
 fn lost(error: &quinn::ConnectionError) -> String {
     match Unwelcome::read(&error.to_string()) {
         Some(unwelcome) => unwelcome.to_its_host(),
+        None if is_unexpected(error) => "the host there shows a key that this one does not know: \
+            `afferent pair` on both makes them known, or `afferent peers add` with what `afferent peers key` prints there"
+            .to_owned(),
         None => error.to_string(),
     }
+}
+
+/// Whether we have turned away whom we called: as rustls numbers it.
+fn is_unexpected(error: &quinn::ConnectionError) -> bool {
+    /// `access_denied`.
+    const DENIED: u8 = 49;
+    matches!(error, quinn::ConnectionError::TransportError(error)
+        if error.code == quinn::TransportErrorCode::crypto(DENIED))
 }

@@ -83,11 +83,13 @@ pub fn check(bytes: &[u8]) -> Result<(), Fault> {
     .map_err(|(at, what)| {
         let len = bytes.len();
         Fault::data(format!(
-            "the file is no ONNX model, or cut short: {what} at byte {at} of {len}"
+            "the file is no ONNX model, nor one of Whisper's in ggml format, or cut short: {what} at byte {at} of {len}"
         ))
     })?;
     if !has_graph {
-        return Err(Fault::data("the file is no ONNX model: it has no graph"));
+        return Err(Fault::data(
+            "the file is no ONNX model, nor one of Whisper's in ggml format: it has no graph",
+        ));
     }
     if is_elsewhere {
         return Err(Fault::data(

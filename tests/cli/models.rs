@@ -139,7 +139,7 @@ fn what_is_wrong_with_models_and_data_is_named() {
         (&["none.onnx"], 74, "cannot read `none.onnx`"),
         (&["."], 74, "cannot read `.`"),
         (&["text.onnx"], 74, "no ONNX model"),
-        (&["cut.onnx"], 74, "no ONNX model, or cut short"),
+        (&["cut.onnx"], 74, "in ggml format, or cut short"),
         (&["log.onnx"], 74, "the model gives NaN in `y` to question 0"),
         (&["open.onnx"], 2, "say the shape of one question: `--shape x=64`"),
         (&["open.onnx", "--shape", "x=2,3"], 2, "a question of `x f32[?, ?]` is [?]"),

@@ -162,7 +162,7 @@ fn of_edge(link: &[(&'static str, String); 3], edge: &EdgeFigures) {
         let queued = sent.inside + edge.status.waiting as u64;
         gauge!("afferent_link_queued_frames", &labels).set(queued as f64);
         counter!("afferent_link_deadline_misses_total", &labels).absolute(edge.late());
-        for gap in [Gap::Full, Gap::Late, Gap::Source, Gap::Closed] {
+        for gap in [Gap::Full, Gap::Late, Gap::Source, Gap::Closed, Gap::Flush] {
             let mut labels = labels.clone();
             labels.push(("reason", gap.word().to_owned()));
             let at_the_door = if gap == Gap::Full { edge.dropped } else { 0 };
@@ -175,9 +175,10 @@ fn of_edge(link: &[(&'static str, String); 3], edge: &EdgeFigures) {
         counter!("afferent_link_spool_lost_frames_total", &labels).absolute(spool.lost);
         counter!("afferent_link_spool_failures_total", &labels).absolute(spool.failures);
     }
-    if let Some(received) = edge.status.received {
-        counter!("afferent_link_received_frames_total", &labels).absolute(received.delivered);
-        let missing = received.lost + edge.status.overflown;
-        counter!("afferent_link_missing_frames_total", &labels).absolute(missing);
+    if edge.status.received.is_some() {
+        counter!("afferent_link_received_frames_total", &labels).absolute(edge.received());
+        counter!("afferent_link_missing_frames_total", &labels).absolute(edge.lost());
+        labels.push(("reason", Gap::Flush.word().to_owned()));
+        counter!("afferent_link_dropped_frames_total", &labels).absolute(edge.taken_back());
     }
 }

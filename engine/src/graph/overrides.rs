@@ -184,7 +184,20 @@ impl GraphSpec {
         let message = format!("the graph has no node `{}`", name.value);
         let names = self.nodes.iter().map(|node| node.name.value.as_str()).chain(["graph"]);
         let problem = Diagnostic::error(Code::UnknownNode, message).at(&name.place);
-        self.problems.push(problem.did_you_mean(nearest(&name.value, names)));
+        let problem = problem.did_you_mean(nearest(&name.value, names));
+        let sections =
+            [("model", &self.models), ("cache", &self.caches), ("host", &self.hosts)].into_iter();
+        let mut called = sections.filter(|(_, sections)| {
+            sections.iter().any(|section| section.name.value == name.value)
+        });
+        let problem = match called.next() {
+            Some((what, _)) => problem.hint(format!(
+                "it has `[{what}.{name}]`, of which a key is set as `{what}.{name}.KEY=VALUE`",
+                name = name.value
+            )),
+            None => problem,
+        };
+        self.problems.push(problem);
         None
     }
 

@@ -150,7 +150,7 @@ pub(super) struct End {
     /// Who brings it cannot wait.
     pub(super) behind_device: bool,
     pub(super) times: Times,
-    /// Frames that found no room on the way to the link.
+    /// Frames that found no room on the way to the link, or that were taken back on the way from it.
     pub(super) dropped: Arc<AtomicU64>,
     pub(super) manner: Manner,
     pub(super) coming: Coming,

@@ -56,6 +56,7 @@ impl LinkSource {
                         };
                         if is_void {
                             io.flush();
+                            end.drop_one();
                             unsettled.pass_over();
                             continue;
                         }
@@ -68,6 +69,7 @@ impl LinkSource {
                 }
                 Some(Arrived::Flush) => io.flush(),
                 Some(Arrived::Void) => {
+                    end.drop_one();
                     if end.is_durable {
                         unsettled.pass_over();
                     }

@@ -82,7 +82,8 @@ pub struct LinkFigures {
 pub struct EdgeFigures {
     /// What the driver says.
     pub status: EdgeStatus,
-    /// Frames that found no room on their way from the graph to the driver.
+    /// Frames that found no room on their way from the graph to the driver; of an edge that comes in those that were
+    /// taken back on their way to the graph.
     pub dropped: u64,
 }
 
@@ -208,8 +209,7 @@ impl LinkFigures {
 
     /// Frames that came and went into the graph.
     pub fn received(&self) -> u64 {
-        let received = self.edges.iter().filter_map(|edge| edge.status.received);
-        received.map(|received| received.delivered).sum()
+        self.edges.iter().map(EdgeFigures::received).sum()
     }
 
     /// Frames lost on this link: dropped on this side, or missing from the other.
@@ -229,10 +229,25 @@ impl EdgeFigures {
         self.status.sent.map_or(0, |sent| sent.dropped_for(Gap::Late))
     }
 
-    /// Frames dropped on this side, or missing from the other.
+    /// Frames that came and went into the graph.
+    pub fn received(&self) -> u64 {
+        self.status.received.map_or(0, |received| received.delivered.saturating_sub(self.dropped))
+    }
+
+    /// Frames dropped on this side, or missing from the other, but for those that the graph took back.
     pub fn lost(&self) -> u64 {
-        let sent = self.status.sent.map_or(0, |sent| sent.dropped.iter().sum());
-        let received = self.status.received.map_or(0, |received| received.lost);
-        sent + received + self.dropped + self.status.overflown
+        let flush = Gap::Flush as usize - 1;
+        let sent = self.status.sent.map_or(0, |sent| {
+            self.dropped + sent.dropped.iter().sum::<u64>() - sent.dropped[flush]
+        });
+        let received = self.status.received.map_or(0, |received| received.lost - received.flushed);
+        sent + received + self.status.overflown
+    }
+
+    /// Frames that the graph took back: before they were sent, or, of an edge that comes in, on the way.
+    pub fn taken_back(&self) -> u64 {
+        let sent = self.status.sent.map_or(0, |sent| sent.dropped_for(Gap::Flush));
+        let received = self.status.received.map_or(0, |received| received.void + self.dropped);
+        sent + received
     }
 }

@@ -37,8 +37,9 @@ impl std::fmt::Display for ShelfError {
             Self::Spool(error) => error.fmt(f),
             Self::Leftover { frames, folder } => write!(
                 f,
-                "`{folder}` holds {frames} frames of an earlier run, whose recording begins anew now: take \
-                 them out with `afferent spool drain {folder}`, or remove the folder",
+                "`{folder}` holds {frames} frames of an earlier run, whose recording begins anew now; only \
+                 what a device has brought goes on. Read them with `afferent spool drain {folder}` if they matter, and remove \
+                 the folder",
                 folder = folder.display()
             ),
         }
@@ -87,7 +88,7 @@ impl Shelves {
                 .open(&settings, &subject, Self::now(clock))
                 .map_err(ShelfError::Spool)?;
             let opened = spool.opened();
-            let frames = opened.start.saturating_sub(opened.first);
+            let frames = opened.frames.count();
             if config.line == TimeLine::Shared && frames > 0 {
                 return Err(ShelfError::Leftover { frames, folder });
             }

@@ -38,6 +38,8 @@ pub struct Received {
     /// Places that were told to be missing, but for those of which the other side does not know whether
     /// there was anything.
     pub lost: u64,
+    /// Of these, places of frames that the other side took back before it sent them.
+    pub flushed: u64,
     /// Frames that came when the other side had taken them back.
     pub void: u64,
     /// Frames that wait for those before them.
@@ -93,6 +95,14 @@ impl Sent {
 }
 
 impl Received {
+    /// As many places are told to be missing.
+    pub(crate) fn lose(&mut self, reason: Gap, places: u64) {
+        self.lost = self.lost.saturating_add(places);
+        if reason == Gap::Flush {
+            self.flushed = self.flushed.saturating_add(places);
+        }
+    }
+
     /// What would have been delivered just now is void.
     pub(crate) fn void(&mut self) {
         (self.delivered, self.void) = (self.delivered - 1, self.void + 1);

@@ -244,7 +244,7 @@ impl DroppableIn {
             self.lost.pop_first();
         }
         self.counts.next = until;
-        self.counts.lost = self.counts.lost.saturating_add(until - next);
+        self.counts.lose(reason, until - next);
         self.hole = None;
         self.look(now);
         Ordered::Gap { reason, frames: until - next }

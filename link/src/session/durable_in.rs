@@ -192,7 +192,7 @@ impl DurableIn {
             self.counts.restarts += 1;
             return Ok(Some(0));
         }
-        self.counts.lost = self.counts.lost.saturating_add(missing);
+        self.counts.lose(reason, missing);
         Ok(Some(missing))
     }
 

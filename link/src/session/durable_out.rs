@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     spool::{Kept, Spool},
-    wire::{FrameWriter, Message, OLDEST, WireError, put_preamble},
+    wire::{FrameWriter, Message, OLDEST, WireError, gap_in, put_preamble},
 };
 
 /// What waits longer than this when a connection begins is no live edge any more.
@@ -322,7 +322,7 @@ impl DurableOut {
                     }
                 }
                 Kept::Gap { reason, .. } => {
-                    let (from, to, reason) = (item.from, item.to, *reason);
+                    let (from, to, reason) = (item.from, item.to, gap_in(*reason, version));
                     Message::Gap { from, to, reason }.put(&mut out, self.edge);
                 }
             }

@@ -8,7 +8,7 @@ use super::{
     io::{Output, Path, StreamKey},
     machine::{Edge, Session},
 };
-use crate::wire::{Message, PREAMBLE, put_preamble};
+use crate::wire::{Message, PREAMBLE, gap_in, put_preamble};
 
 /// Bytes of a stream that are handed over at once: little enough that what comes next is not late.
 const PIECE: usize = 16 << 10;
@@ -239,6 +239,7 @@ impl Session {
                 }
                 Edge::DroppableOut(edge, _) if is_open => {
                     for (from, to, reason) in edge.missing_to_tell() {
+                        let reason = gap_in(reason, self.version);
                         Message::Gap { from, to, reason }.put(&mut connection.control, n as u16);
                     }
                     if let Some(next) = edge.end_to_tell() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::{Format, Frame, Gap};
 
 use super::{
-    CONSUMED,
+    BACKUP, CONSUMED,
     error::{Cause, SpoolError},
     fs::{Fs, HostFs, Open, is_held},
     log::{Kept, LOCK},
@@ -100,8 +100,9 @@ fn search(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> Result<(), SpoolE
         let name = entry.file_name();
         // Links are not followed: they may lead in a circle.
         if entry.file_type().map_err(io)?.is_dir() {
-            // Notes of what was received hold no frames.
-            if name != CONSUMED {
+            // Notes of what was received hold no frames, and what `repair` has put aside is not in use.
+            let is_aside = name.to_str().is_some_and(|name| name.contains(BACKUP));
+            if name != CONSUMED && !is_aside {
                 folders.push(entry.path());
             }
         } else if name

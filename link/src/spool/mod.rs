@@ -75,6 +75,8 @@ pub(crate) use read::Piece;
 
 /// The folder within a host's that holds the notes of what it has received.
 pub(crate) const CONSUMED: &str = "consumed";
+/// In the name of a folder that `repair` has put aside, before its number.
+pub(crate) const BACKUP: &str = ".backup-";
 
 #[cfg(test)]
 mod tests;

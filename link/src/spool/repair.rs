@@ -9,6 +9,7 @@ use std::{
 use engine::Gap;
 
 use super::{
+    BACKUP,
     error::{Cause, SpoolError},
     fs::{Fs, HostFs, Open},
     inspect::Contents,
@@ -86,7 +87,7 @@ pub fn repair(dir: &Path) -> Result<Repaired, SpoolError> {
 fn copy(dir: &Path) -> io::Result<PathBuf> {
     let dir = dir.canonicalize()?;
     let own = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let free = (1..).map(|n| dir.with_file_name(format!("{own}.backup-{n}")));
+    let free = (1..).map(|n| dir.with_file_name(format!("{own}{BACKUP}{n}")));
     let backup = free.into_iter().find(|path| !path.exists()).expect("numbers do not end");
     HostFs.make_dir(&backup)?;
     for entry in fs::read_dir(&dir)? {

@@ -52,8 +52,9 @@ impl Expected {
         Self(vec![key])
     }
 
-    /// Whom to expect at an address: the peer of this name and, if the address is this machine's
-    /// loopback, a process with our own key, which need not be listed.
+    /// Whom to expect at an address: the peer of this name, or where none is called so any that is listed, as all of
+    /// them are trusted; and, if the address is this machine's loopback, a process with our own key, which need not be
+    /// listed.
     ///
     /// # Errors
     /// If there is neither, and what is wrong with the list of peers.
@@ -66,7 +67,11 @@ impl Expected {
         let own = (Reach::of(address) == Reach::Machine).then(|| identity.key());
         match (peers.with_name(name), own) {
             (Ok(peer), own) => Ok(Self([Some(peer.key), own].into_iter().flatten().collect())),
-            (Err(TrustError::NoSuchPeer { .. }), Some(own)) => Ok(Self::key(own)),
+            (Err(error @ TrustError::NoSuchPeer { .. }), own) => {
+                let listed = peers.list()?.into_iter().map(|peer| peer.key);
+                let keys: Vec<PeerKey> = listed.chain(own).collect();
+                if keys.is_empty() { Err(error) } else { Ok(Self(keys)) }
+            }
             (Err(error), _) => Err(error),
         }
     }

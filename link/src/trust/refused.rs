@@ -121,8 +121,8 @@ impl Unwelcome {
                  NAME {key}`"
             ),
             Self::Copy(_) => {
-                "it has the same key as this host, which is a copy: delete `identity.key` on one of the \
-                 two, and `afferent pair`"
+                "it has the same key as this host: for processes of one user on one machine let it listen at 127.0.0.1; on \
+                 two machines the key is a copy: delete `identity.key` on one of them, and `afferent pair`"
                     .to_owned()
             }
             Self::List => "it cannot read its list of peers: mend `peers.toml` there".to_owned(),

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use engine::{Buffer, Element, Format, Frame, Gap, Header, MaybeGap, Timestamp};
 
 use super::{
-    FRAMES, WireError,
+    FLUSHES, FRAMES, WireError,
     bytes::Cursor,
     content,
     message::place,
@@ -118,7 +118,7 @@ impl FrameWriter {
 
 fn put_head(out: &mut Vec<u8>, version: u8, place: u64, frame: &Frame) {
     let header = &frame.header;
-    let gap = header.gap.get().map_or(0, |gap| u32::from(gap_number(gap)));
+    let gap = header.gap.get().map_or(0, |gap| gap_in(gap, version) as u32);
     // At once, as this is done for every frame.
     let mut head = [0; FRAME_HEAD];
     let mut at = 0;
@@ -192,12 +192,11 @@ pub fn read_frame(version: u8, body: &[u8], format: &Format) -> Result<(u64, Fra
     Ok((place, Frame::new(header, buffer)))
 }
 
-/// The number of a gap. That a flush was the reason the other side hears apart; here it is content
-/// that did not come.
-pub(crate) const fn gap_number(gap: Gap) -> u8 {
+/// A gap as a side of this version knows it: before flushes were known, content that did not come.
+pub(crate) const fn gap_in(gap: Gap, version: u8) -> Gap {
     match gap {
-        Gap::Flush => Gap::Source as u8,
-        known => known as u8,
+        Gap::Flush if version < FLUSHES => Gap::Source,
+        known => known,
     }
 }
 
@@ -207,7 +206,7 @@ pub(crate) fn gap_of(number: u8) -> Result<MaybeGap, WireError> {
         return Ok(MaybeGap::NONE);
     }
     let gap = Gap::ALL.get(usize::from(number) - 1).copied();
-    let gap = gap.filter(|&gap| gap_number(gap) == number);
+    let gap = gap.filter(|&gap| gap as u8 == number);
     gap.map(MaybeGap::from)
         .ok_or(WireError::Unknown { what: "the reason of a gap", is: number.into() })
 }

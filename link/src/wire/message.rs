@@ -5,7 +5,7 @@ use engine::{Gap, Timestamp};
 use super::{
     Hello, WireError,
     bytes::{Cursor, put_text},
-    frame::{gap_number, gap_of},
+    frame::gap_of,
     record::{RecordKind, put_record},
 };
 
@@ -127,7 +127,7 @@ impl Message {
             Self::Ack { next, bound } => put(out, [*next, bits(*bound)]),
             Self::Gap { from, to, reason } => {
                 put(out, [*from, *to]);
-                out.push(gap_number(*reason));
+                out.push(*reason as u8);
             }
             Self::Bound { next, bound } => put(out, [*next, bits(*bound)]),
             Self::End { next } => put(out, [*next]),

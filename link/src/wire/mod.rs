@@ -26,6 +26,7 @@ pub use content::CONTENT_MAX;
 pub(crate) use content::{check as check_content, most as content_most};
 pub use describe::{describe, differences, parse_format};
 pub use error::WireError;
+pub(crate) use frame::gap_in;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};
 pub use hello::{CONTROL_MAX, EDGES_MAX, Hello, HelloEdge};
 pub use message::{ByeReason, Message};

@@ -110,6 +110,14 @@ fn entries_of_tables_and_sections_can_be_set() {
 }
 
 #[test]
+fn who_sets_a_section_as_if_it_were_a_node_hears_how_it_is_set() {
+    let mut graph = graph();
+    graph.apply(&[Override::parse("net.file=b.onnx").expect("well formed")]);
+    let told = graph.checked().map(drop).expect_err("there is no such node").to_string();
+    assert!(told.contains("set as `model.net.KEY=VALUE`"), "{told}");
+}
+
+#[test]
 fn a_value_points_at_the_command_line() {
     let graph = set(&["ecg.rate_hz=fast"]);
 

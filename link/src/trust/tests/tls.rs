@@ -162,6 +162,10 @@ fn whom_to_expect_depends_on_where() {
     let (_home, listed) = peers(&[identity(2).key()]);
     let at = |ip: &str, name| Expected::at(ip.parse().expect("an address"), name, &own, &listed);
     let named = |ip| at(ip, "host_0").expect("listed");
+    let (_home, two) = peers(&[identity(2).key(), identity(3).key()]);
+    let network = "192.0.2.7".parse().expect("an address");
+    let one = Expected::at(network, "host_1", &own, &two).expect("listed");
+    assert!(one.contains(identity(3).key()) && !one.contains(identity(2).key()), "that one alone");
 
     for here in ["127.0.0.1", "::1", "127.8.8.8", "::ffff:127.0.0.1"] {
         assert!(at(here, "cloud").expect("ourselves").contains(own.key()), "{here}");
@@ -169,7 +173,11 @@ fn whom_to_expect_depends_on_where() {
     }
     for there in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"] {
         assert_eq!(named(there), Expected::key(identity(2).key()));
-        let unknown = at(there, "cloud").expect_err("not listed");
+        // Paired under another name than the graph gives the host.
+        assert_eq!(at(there, "cloud").expect("one is listed"), named(there));
+        let (_home, nobody) = peers(&[]);
+        let unknown = Expected::at(there.parse().expect("an address"), "cloud", &own, &nobody);
+        let unknown = unknown.expect_err("nobody is listed");
         assert!(matches!(unknown, TrustError::NoSuchPeer { .. }), "{unknown}");
     }
 }
