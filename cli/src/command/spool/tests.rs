@@ -158,7 +158,7 @@ fn what_is_damaged_is_told_and_left_out_and_kept_beside() {
     assert_eq!(fs::read(segment(&backup)).expect("kept"), bytes);
 
     let found = link::spool::find(&temp.path().canonicalize().expect("there"));
-    assert_eq!(found.expect("one"), [dir.clone()], "what was put aside is none");
+    assert_eq!(found.expect("one"), std::slice::from_ref(&dir), "what was put aside is none");
     let again = Told::read(&dir).expect("it can be read");
     assert!(again.is_whole(), "{}", again.text());
     let (lines, told_) = drain(&dir, false);
