@@ -189,7 +189,9 @@ impl Page {
         let Ink { warning, off, .. } = self.ink;
         let LinkFigures { peer, session, status, .. } = link;
         if !link.was_up() {
-            return self.row("link", &format!("{warning}`{peer}` never answered{off}"));
+            self.row("link", &format!("{warning}`{peer}` never answered{off}"));
+            let lost = link.edges.iter().filter(|edge| edge.lost() > 0);
+            return lost.for_each(|edge| self.linked_edge(edge));
         }
         let mut line = format!("`{peer}` session {session}: round trip {}", span(status.rtt_ns));
         if status.figures.lost > 0 {

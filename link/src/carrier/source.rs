@@ -51,8 +51,9 @@ impl LinkSource {
                     if end.is_durable {
                         let is_void = tokio::select! {
                             biased;
-                            () = inlet.flushed() => true,
+                            // Mostly there is room. What is brought just before a flush is told is void, too.
                             () = io.room(0) => false,
+                            () = inlet.flushed() => true,
                         };
                         if is_void {
                             io.flush();

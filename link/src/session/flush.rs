@@ -33,9 +33,9 @@ pub(super) struct Epoch {
 
 impl Session {
     /// Begins an epoch of an edge that this side sends: what was handed in before is void, here, on the way
-    /// and there; frames that are handed in from now on say it in their header. `unsent` frames were never handed in and count as if they had been dropped here. An edge of
-    /// which the configuration does not say that it may become void, and one with a spool, takes nothing
-    /// back.
+    /// and there; frames that are handed in from now on say it in their header. `unsent` frames were never
+    /// handed in and count as if they had been dropped here. An edge of which the configuration does not
+    /// say that it may become void, and one with a spool, takes nothing back.
     pub fn flush(&mut self, edge: u16, epoch: u32, unsent: u64) {
         let n = usize::from(edge);
         if !self.voids(edge) || epoch <= self.epochs[n].now {
