@@ -1,6 +1,9 @@
 //! What can be asked on the command line, and the help that says so.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
@@ -116,9 +119,10 @@ pub(crate) struct ServeArguments {
     /// Where to listen [default: this machine alone, at the port of the host's first address]
     ///
     /// `127.0.0.1:24433`, or a port alone, stays on this machine, where every process of this user
-    /// may call. Elsewhere only hosts that were paired get in.
+    /// may call. Elsewhere only hosts that were paired get in: `0.0.0.0` is every network of this
+    /// machine, at the port of the host's first address unless another is written.
     #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(listen))]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<Listen>,
 
     /// Sessions at the same time, one for everybody who calls
     #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -243,10 +247,22 @@ fn address(text: &str) -> Result<String, String> {
     })
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    let address = address(text)?;
-    let wrong = || "write IP and port, such as 127.0.0.1:24433 or [::]:24433".to_owned();
-    address.parse().map_err(|_| wrong())
+/// Where a host listens: an IP whose port is that of its own address stays without one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Listen {
+    pub(crate) ip: IpAddr,
+    pub(crate) port: Option<u16>,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse() {
+        return Ok(Listen { ip, port: None });
+    }
+    let address: Result<SocketAddr, _> = address(text)?.parse();
+    let address =
+        address.map_err(|_| "write IP or IP and port, such as 0.0.0.0 or [::]:24433".to_owned())?;
+    Ok(Listen { ip: address.ip(), port: Some(address.port()) })
 }
 
 /// A second of content in a quarter of an hour; slower is a mistyped number.
@@ -280,6 +296,19 @@ mod tests {
     fn a_port_alone_is_open_to_this_machine_alone() {
         assert_eq!(address("9100"), Ok("127.0.0.1:9100".to_owned()));
         assert_eq!(address("localhost:9100"), Ok("localhost:9100".to_owned()));
+    }
+
+    #[test]
+    fn a_host_listens_at_an_ip_with_or_without_a_port() {
+        let at = |text| listen(text).map(|at| (at.ip.to_string(), at.port));
+        assert_eq!(at("0.0.0.0"), Ok(("0.0.0.0".to_owned(), None)));
+        assert_eq!(at("::"), Ok(("::".to_owned(), None)));
+        assert_eq!(at("[::1]"), Ok(("::1".to_owned(), None)));
+        assert_eq!(at("[::]:7"), Ok(("::".to_owned(), Some(7))));
+        assert_eq!(at("7"), Ok(("127.0.0.1".to_owned(), Some(7))));
+        for text in ["", "box.local:7", "0.0.0.0:", "0.0.0.0:70000"] {
+            assert!(listen(text).is_err(), "{text}");
+        }
     }
 
     #[test]

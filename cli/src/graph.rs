@@ -97,6 +97,7 @@ impl Graph {
             carrier::hosts(&self.spec, Some(&self.name)).map_err(|all| Failure::graph(&all))?;
         let part = Part::new(&plan, host, &hosts, self.hash);
         let part = part.map_err(|all| Failure::graph(&all))?;
+        warn(&part.warnings);
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| {
             let spec = self.spec.find(node);
@@ -114,26 +115,31 @@ impl Graph {
         Ok(OnHost { plan, part, carrier })
     }
 
-    /// Refuses a graph that one of its hosts could not run, as its `set` has it there. Says nothing of
-    /// warnings.
-    pub(crate) fn check_hosts(asked: &GraphArguments, plan: &Plan) -> Result<(), Failure> {
-        for section in &plan.spec().hosts {
+    /// Refuses a graph that one of its hosts could not run, as its `set` has it there, or reach. Of warnings it
+    /// tells those about the hosts.
+    pub(crate) fn check_hosts(&self, asked: &GraphArguments) -> Result<(), Failure> {
+        for section in &self.spec.hosts {
             let host = &section.name.value;
-            if section.param("set").is_none() {
-                continue;
-            }
-            let graph = Self::load_on(asked, Some(host))?;
-            let mut options = graph.options(graph.cores());
-            options.host = Some(host.clone());
-            options.carrier = Some(Arc::new(LinkCarrier::default()));
-            let planned = graph.spec.plan(&catalog(), &options);
-            let mut problems = graph.models().1.0.clone();
-            problems.extend(planned.err().map_or(Vec::new(), |all| all.0));
-            if !problems.is_empty() {
-                return Err(Failure::graph(&problems.into()));
-            }
+            let differs = section.param("set").is_some();
+            let own = differs.then(|| Self::load_on(asked, Some(host))).transpose()?;
+            let part = own.as_ref().unwrap_or(self).part(host);
+            warn(&part.map_err(|all| Failure::graph(&all))?.warnings);
         }
         Ok(())
+    }
+
+    /// What a host would have to do with the others.
+    fn part(&self, host: &str) -> Result<Part, Diagnostics> {
+        let mut options = self.options(self.cores());
+        options.host = Some(host.to_owned());
+        options.carrier = Some(Arc::new(LinkCarrier::default()));
+        let planned = self.spec.plan(&catalog(), &options);
+        let mut problems = self.models().1.0.clone();
+        problems.extend(planned.as_ref().err().map_or(Vec::new(), |all| all.0.clone()));
+        if !problems.is_empty() {
+            return Err(problems.into());
+        }
+        Part::new(&planned?, host, &carrier::hosts(&self.spec, Some(&self.name))?, self.hash)
     }
 
     /// As [`Graph::plan`]; refuses because of `others`, too, each told once and all together.
@@ -176,10 +182,7 @@ impl Graph {
                 return Err(Failure::graph(&problems.into()));
             }
         };
-        if !plan.warnings().is_empty() {
-            let warnings = Diagnostics(plan.warnings().to_vec());
-            let _ = io::stderr().write_all(warnings.render(Ink::of_stderr().is_on()).as_bytes());
-        }
+        warn(plan.warnings());
         Ok(Arc::new(plan))
     }
 
@@ -232,6 +235,15 @@ impl Graph {
             cores,
             ..PlanOptions::new(Arc::new(Disk))
         }
+    }
+}
+
+/// Tells stderr of warnings, if there are any.
+fn warn(warnings: &[Diagnostic]) {
+    if !warnings.is_empty() {
+        let text = Diagnostics(warnings.to_vec()).render(Ink::of_stderr().is_on());
+        // Where stderr is closed there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use engine::{Gap, Plan, Report, SinkReport};
+use engine::{Gap, Plan, Report, SinkReport, counted};
 use link::{
     driver::EdgeStatus,
     host::{EdgeFigures, LinkFigures, Links},
@@ -87,7 +87,7 @@ impl Page {
         let (opened, _) = report.sessions;
         let mut line = format!("{}: {} after {}", plan.name(), ending.word(), seconds(lasted_s));
         if opened > 1 {
-            line += &format!(", {opened} sessions");
+            line += &format!(", {}", counted(opened, "session"));
         }
         // All sessions together: what one core does for a thousand is a thousand times the pace.
         let each = opened.max(1) as f64;
@@ -130,7 +130,7 @@ impl Page {
             return self.row("dropped", "nothing");
         }
         let reasons = all.iter().map(|(reason, frames)| format!("{frames} {}", reason.word()));
-        let frames = counted(all.iter().map(|(_, frames)| frames).sum(), "frame");
+        let frames = counted(all.iter().map(|(_, frames)| frames).sum::<u64>(), "frame");
         let reasons = reasons.collect::<Vec<_>>().join(", ");
         let Ink { warning, off, .. } = self.ink;
         self.row("dropped", &format!("{warning}{frames}{off}: {reasons}"));
@@ -314,10 +314,6 @@ const LINKS_MAX: usize = 4;
 /// `0.4 %`
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
-}
-
-fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn seconds(seconds: f64) -> String {

@@ -43,6 +43,7 @@ mod sync;
 mod tasks;
 mod ticks;
 mod time;
+mod words;
 
 pub mod testing;
 
@@ -82,3 +83,4 @@ pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};
 pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts, StageCounts, StageState};
 pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};
+pub use words::counted;

@@ -298,6 +298,17 @@ async fn a_stranger_is_told_of_with_its_key_and_hears_what_would_help() {
 }
 
 #[tokio::test]
+async fn one_that_does_not_know_our_key_is_told_of() {
+    let cloud = Cloud::new(Limits::default());
+    let caller = dialer(1, 9, cloud.address());
+
+    let (turned, counted, said) = turned_away(&cloud, says(caller, Vec::new())).await;
+
+    assert!(said.contains("a key that this one does not know"), "{said}");
+    assert_eq!((turned.reason, counted), (Reason::Mistrusts, vec![Reason::Mistrusts]));
+}
+
+#[tokio::test]
 async fn a_copy_of_our_own_key_is_told_of_as_one() {
     let cloud = Cloud::new(Limits::default());
     let copy = dialer(2, 2, cloud.address());

@@ -99,9 +99,9 @@ fn where_all_sessions_are_taken_the_next_hears_so_and_gets_in_when_there_is_room
     let mut second = meeting.start(&RUN, "second");
 
     let told = cloud.hear("was turned away");
-    assert!(told.contains("1 sessions are open") && told.contains("--sessions-max"), "{told}");
+    assert!(told.contains("1 session open") && told.contains("--sessions-max"), "{told}");
     let said = second.hear("`cloud` does not answer");
-    assert!(said.contains("1 sessions are open"), "{said}");
+    assert!(said.contains("1 session open"), "{said}");
     let page = get(&figures);
     assert!(refused(&page, "long", "sessions") > 0.0);
     assert_eq!(refused(&page, "long", "stranger"), 0.0);

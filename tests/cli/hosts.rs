@@ -14,7 +14,7 @@ use std::{
 
 use link::testing::{Relay, Way, Weather};
 
-use crate::program::{Ended, Folder, afferent_with, end_of, start_with};
+use crate::program::{Ended, Folder, afferent, afferent_with, end_of, start_with};
 
 /// Whatever a test waits for takes a fraction of this, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -437,6 +437,10 @@ fn check_tells_who_runs_what_and_how_edges_travel() {
         "link     beats -> hrv: edge to cloud, a stream from which nothing is lost, 64 frames";
     assert!(edge.stdout.contains(told), "{}", edge.stdout);
 
+    let picture = meeting.run(&["draw", "g.toml"]).stdout;
+    assert!(picture.contains("  subgraph h1[\"cloud\"]\n"), "{picture}");
+    assert!(picture.contains(" ==>|"), "{picture}");
+
     let wrong = meeting.run(&["check", "g.toml", "--host", "egde"]);
     assert_eq!(wrong.code, Some(78), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("did you mean `edge`?"), "{}", wrong.stderr);
@@ -462,6 +466,54 @@ fn who_calls_and_who_is_called_is_told() {
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("error[no-address]"), "{}", ended.stderr);
     assert!(ended.stderr.contains("neither has an address"), "{}", ended.stderr);
+    let checked = afferent(&lonely.folder, &["check", "g.toml"]);
+    assert_eq!(checked.code, Some(78), "{}", checked.stderr);
+    assert_eq!(checked.stderr.matches("neither has an address").count(), 1, "{}", checked.stderr);
+}
+
+#[test]
+fn a_spool_that_would_keep_nothing_is_told_and_one_that_does_says_what() {
+    let graph = LONG.replace("[host.edge]\n", "[host.edge]\nspool = \"kept\"\n");
+    let kept = Meeting::with(&graph).run(&["check", "g.toml", "--host", "edge"]);
+    assert_eq!((kept.code, &kept.stderr[..]), (Some(0), ""));
+    assert!(kept.stdout.contains("spool    kept: beats -> far\n"), "{}", kept.stdout);
+
+    let idle = Meeting::with(
+        &graph.replace("on   = \"cloud\"", "on = \"cloud\"\non_full = \"drop_oldest\""),
+    );
+    for words in [
+        &["check", "g.toml"][..],
+        &["check", "g.toml", "--host", "edge"],
+        &["run", "g.toml", "--host", "edge", "--speed", "max"],
+    ] {
+        let ended = idle.run(words);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let told = "all that `edge` sends may be dropped, such as `beats -> far`";
+        assert!(ended.stderr.contains(told), "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("g.toml:6:9"), "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("`on_full = \"block\"` at `far`"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_host_that_listens_here_alone_though_others_should_reach_it_says_so() {
+    let meeting = Meeting::with(LONG);
+    let address = format!("host.cloud.address=[\"box.invalid:{}\"]", meeting.port);
+    let serve = ["serve", "g.toml", "--host", "cloud", "--set", &address];
+    let home = [("AFFERENT_HOME", meeting.home())];
+    let variables = home.each_ref().map(|(name, home)| (*name, home.as_os_str()));
+    let mut cloud = Running::of(start_with(&meeting.folder, &serve, &variables));
+    let told = cloud.hear("note: ");
+    assert!(told.contains("listens on this machine alone"), "{told}");
+    assert!(told.contains("`--listen 0.0.0.0`"), "{told}");
+    cloud.hear(&format!(" listens at 127.0.0.1:{}", meeting.port));
+    drop(cloud);
+
+    // What the note says leads on: nobody is paired yet.
+    let words = [&serve[..], &["--listen", "0.0.0.0"]].concat();
+    let ended = afferent_with(&meeting.folder, &words, &variables);
+    assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+    assert!(ended.stderr.contains("afferent pair"), "{}", ended.stderr);
 }
 
 #[test]

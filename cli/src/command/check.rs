@@ -23,7 +23,7 @@ pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
     let text = match &asked.host {
         None => {
             let plan = graph.plan_with(graph.cores(), problems, None)?;
-            Graph::check_hosts(&asked.graph, &plan)?;
+            graph.check_hosts(&asked.graph)?;
             plan.table_within(width) + &homes(&plan)?
         }
         Some(host) => {
@@ -32,6 +32,12 @@ pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
             let mut text = plan.table_within(width);
             for edge in edges {
                 writeln!(text, "link     {edge}").expect("writing to a String cannot fail");
+            }
+            if let Some(spool) = &part.here.spool {
+                let kept: Vec<&str> = part.kept().map(|edge| &edge.config.name[..]).collect();
+                let kept = if kept.is_empty() { "nothing".to_owned() } else { kept.join(", ") };
+                writeln!(text, "spool    {}: {kept}", spool.folder.display())
+                    .expect("writing to a String cannot fail");
             }
             text
         }

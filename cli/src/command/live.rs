@@ -12,7 +12,7 @@ use link::host::Tell;
 use crate::{
     arguments::LiveArguments,
     exit::{Exit, Failure},
-    hosts::Linked,
+    hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
     status::{self, Meter, Screen, View, Vitals, clock},
@@ -57,8 +57,15 @@ impl Live<'_> {
         for at in &served {
             screen.say(&format!("`{}` answers at {}", at.node, at.url));
         }
-        let said = screen.clone();
-        let linked = link(&running, Arc::new(move |news| said.say(&news.to_string())))?;
+        let crowd = Arc::new(Mutex::new(Crowd::default()));
+        let (said, heard) = (screen.clone(), crowd.clone());
+        let tell: Tell = Arc::new(move |news| {
+            let line = heard.lock().unwrap_or_else(PoisonError::into_inner).hear(news);
+            if let Some(line) = line {
+                said.say(&line);
+            }
+        });
+        let linked = link(&running, tell)?;
         if let Some(address) = linked.as_ref().and_then(Linked::address) {
             screen.say(&format!("`{}` listens at {address}", plan.name()));
         }
@@ -71,6 +78,7 @@ impl Live<'_> {
             running: &running,
             screen: &screen,
             linked: linked.as_ref(),
+            crowd: &crowd,
             speed,
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
@@ -90,6 +98,10 @@ impl Live<'_> {
         let links = linked.as_ref().map(|linked| linked.links().clone());
         let parted = linked
             .map(|linked| linked.close(ending == Ending::Stopped, || interrupts.wish().is_some()));
+        let rest = crowd.lock().unwrap_or_else(PoisonError::into_inner).rest();
+        for line in rest {
+            screen.say(&line);
+        }
         let report = running.report();
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +130,8 @@ struct Watch<'a> {
     running: &'a Running,
     screen: &'a Screen,
     linked: Option<&'a Linked>,
+    /// What links tell.
+    crowd: &'a Mutex<Crowd>,
     speed: Option<f64>,
     /// It waits for somebody to ask, however long that takes.
     waits: bool,
@@ -150,6 +164,7 @@ impl Watch<'_> {
             if let Some(wish) = interrupts.wish() {
                 self.fulfil(wish);
             }
+            self.tell_of(Crowd::look);
             if waits_for_first && look >= FIRST_LOOKS {
                 waits_for_first = false;
                 self.tell_of_silence();
@@ -197,6 +212,14 @@ impl Watch<'_> {
             _ => String::new(),
         };
         self.screen.say(&format!("note: no frame has come yet{why}"));
+    }
+
+    /// Says what links have told of many sessions at once.
+    fn tell_of(&self, more: impl FnOnce(&mut Crowd) -> Vec<String>) {
+        let lines = more(&mut self.crowd.lock().unwrap_or_else(PoisonError::into_inner));
+        for line in lines {
+            self.screen.say(&line);
+        }
     }
 
     fn fulfil(&mut self, wish: Wish) {

@@ -156,11 +156,13 @@ impl Pairing<'_> {
 
     /// Asks for the code and calls.
     fn call(&self, address: &str, runtime: &Runtime) -> Result<String, Failure> {
+        if io::stdin().is_terminal() {
+            // Nobody should read out a code for nothing. A look uses up no try.
+            drop(runtime.block_on(connected(address))?);
+        }
         let code = typed()?;
         runtime.block_on(async {
-            let connected = timeout(TALK_TIME, TcpStream::connect(address)).await;
-            let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-            let stream = stream.map_err(|error| unreachable_host(address, &error))?;
+            let stream = connected(address).await?;
             let from = stream.peer_addr().map_err(|error| unreachable_host(address, &error))?;
             let paired = guest(stream, self.me, &code).await.map_err(|error| told(&error))?;
             self.keep(&paired, &from.ip().to_string()).map_err(|error| {
@@ -191,6 +193,12 @@ impl Pairing<'_> {
     }
 }
 
+async fn connected(address: &str) -> Result<TcpStream, Failure> {
+    let connected = timeout(TALK_TIME, TcpStream::connect(address)).await;
+    let stream = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    stream.map_err(|error| unreachable_host(address, &error))
+}
+
 /// The code that a person types, or a program pipes in.
 fn typed() -> Result<Code, Failure> {
     if io::stdin().is_terminal() {
@@ -214,7 +222,7 @@ fn unreachable_host(address: &str, error: &io::Error) -> Failure {
 fn told(error: &TalkError) -> Failure {
     let again = "a new code is needed: start `afferent pair` anew on both hosts";
     let (exit, hint) = match error {
-        TalkError::Io(_) | TalkError::Slow => (
+        TalkError::Io(_) | TalkError::Left | TalkError::Slow => (
             Exit::Io,
             "the code is used up: it is good for one try. Start `afferent pair` anew on both hosts, and see \
              that it is `afferent pair` that listens there",

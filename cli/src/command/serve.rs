@@ -1,11 +1,14 @@
 //! `afferent serve`: one host's part of a graph, for all hosts that call.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    io::{Write, stderr},
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use link::host::{Part, Role};
 
 use crate::{
-    arguments::ServeArguments,
+    arguments::{Listen, ServeArguments},
     exit::{Exit, Failure},
     graph::{Graph, OnHost},
     hosts::Linked,
@@ -57,18 +60,31 @@ fn check_role(part: &Part, file: &str) -> Result<(), Failure> {
 
 /// Where it listens: as asked, else at its own port on this machine.
 fn listen(asked: &ServeArguments, part: &Part) -> Result<SocketAddr, Failure> {
-    if let Some(listen) = asked.listen {
-        return Ok(listen);
-    }
     let first = part.here.addresses.first().map_or("", String::as_str);
+    let own = first.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    let unsaid = |example: &str| {
+        let message = format!("where `{}` listens is not said", asked.host);
+        Failure::new(Exit::Usage, &message, &format!("say so: `--listen {example}`"))
+    };
+    if let Some(Listen { ip, port }) = asked.listen {
+        let port = port.or_else(|| own.map(|(_, port)| port));
+        let port = port.ok_or_else(|| unsaid(&SocketAddr::new(ip, 24_433).to_string()))?;
+        return Ok((ip, port).into());
+    }
     if let Ok(address) = first.parse::<SocketAddr>()
         && address.ip().is_loopback()
     {
         return Ok(address);
     }
-    let port = first.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    port.map(|port: u16| (Ipv4Addr::LOCALHOST, port).into()).ok_or_else(|| {
-        let message = format!("where `{}` listens is not said", asked.host);
-        Failure::new(Exit::Usage, &message, "say so: `--listen 127.0.0.1:24433`")
-    })
+    let (name, port) = own.ok_or_else(|| unsaid("127.0.0.1:24433"))?;
+    if name != "localhost" {
+        // Where stderr is closed there is nobody to tell.
+        let _ = writeln!(
+            stderr(),
+            "note: `{}` is to be reached at {first}, and listens on this machine alone; `--listen 0.0.0.0` lets \
+             other machines call",
+            asked.host
+        );
+    }
+    Ok((Ipv4Addr::LOCALHOST, port).into())
 }

@@ -1,11 +1,13 @@
 //! Links of a run to other hosts.
 
+mod crowd;
+
 use std::{
     io::{Write, stderr},
     net::SocketAddr,
 };
 
-use engine::{ControlError, Running};
+use engine::{ControlError, Running, counted};
 use link::{
     carrier::LinkCarrier,
     host::{
@@ -17,6 +19,8 @@ use link::{
 };
 
 use crate::exit::{Exit, Failure};
+
+pub(crate) use crowd::Crowd;
 
 /// The links of a run.
 pub(crate) enum Linked {
@@ -127,7 +131,9 @@ impl Linked {
                 "what it held may not have got through; please report this with what stands above";
             return Err(Failure::new(Exit::Internal, "a link to another host has failed", hint));
         }
-        let message = |frames| format!("{frames} frames that may not be lost did not get through");
+        let message = |frames: u64| {
+            format!("{} that may not be lost did not get through", counted(frames, "frame"))
+        };
         let Left { frames, too_late, kept, .. } = left;
         let lost = match kept {
             Some(folder) => {
@@ -141,7 +147,7 @@ impl Linked {
             None => frames + too_late,
         };
         if lost > 0 {
-            let hint = "see above when the other host was gone";
+            let hint = "the other host was gone, or did not take them, until this one ended; a `spool` would keep them";
             return Err(Failure::new(Exit::Io, &message(lost), hint));
         }
         Ok(Exit::Done)

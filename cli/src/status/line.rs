@@ -1,5 +1,7 @@
 //! The status line as text.
 
+use engine::counted;
+
 use crate::terminal::{Ink, ascii};
 
 use super::units::{clock, per_second, span, times};
@@ -69,7 +71,7 @@ fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
     }
     parts.extend(view.trouble.as_ref().map(|trouble| format!("{error}{trouble}{off}")));
     parts.extend(view.links.clone());
-    parts.extend(view.sessions.map(|open| format!("{open} sessions")));
+    parts.extend(view.sessions.map(|open| counted(open, "session")));
     let heart = if unicode { format!("{error}♥{off}") } else { "heart".to_owned() };
     match view.heart_bpm {
         Some(bpm) => parts.push(format!("{heart} {bpm:.0} bpm")),

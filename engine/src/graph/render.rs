@@ -16,6 +16,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::words::counted;
+
 use super::diagnostic::{Diagnostic, Level};
 use super::place::{COMMAND_LINE, Place, SourceText};
 
@@ -59,10 +61,6 @@ fn verdict(problems: &[Diagnostic]) -> String {
             counted(warnings, "warning")
         ),
     }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 pub(super) fn diagnostic(problem: &Diagnostic, styled: bool, out: &mut String) {

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use crate::graph::OnFull;
 
-use super::{Home, Plan};
+use super::{Home, Plan, PlanEdge};
 
 impl Plan {
     /// A Mermaid flowchart: stages as boxes around their nodes, formats along edges. Thick edges
-    /// are rings, dotted ones rings that drop.
+    /// are rings, dotted ones rings that drop. A graph on several hosts has hosts as boxes, and thick
+    /// edges from one to another.
     pub fn mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
         self.draw(&mut text).expect("writing to a String cannot fail");
@@ -16,6 +17,9 @@ impl Plan {
     }
 
     fn draw(&self, text: &mut String) -> std::fmt::Result {
+        if let Some(homes) = self.several_homes() {
+            return self.draw_hosts(&homes, text);
+        }
         for (number, stage) in self.stages.iter().enumerate() {
             let mut label = self.stage_label(number);
             if let Some(core) = stage.core {
@@ -36,14 +40,42 @@ impl Plan {
                 Some(OnFull::Block) => "==>",
                 Some(_) => "-.->",
             };
-            let label = match self.source_label(edge).split_once(['.', '[']) {
-                // What is more than the node's name tells two edges of one node apart.
-                Some(_) => format!("{}: {}", self.source_label(edge), edge.format),
-                None => edge.format.to_string(),
-            };
-            writeln!(text, "  n{} {arrow}|{}| n{}", edge.from.0, quoted(&label), edge.to.0)?;
+            self.draw_edge(edge, arrow, text)?;
         }
         Ok(())
+    }
+
+    /// The nodes of each host, where there are several and it is said what runs where.
+    fn several_homes(&self) -> Option<Vec<(String, Vec<String>)>> {
+        let has_several = self.spec.hosts.len() > 1;
+        has_several.then(|| self.homes().ok()).flatten()
+    }
+
+    fn draw_hosts(&self, homes: &[(String, Vec<String>)], text: &mut String) -> std::fmt::Result {
+        let mut host_of = vec![homes.len(); self.nodes.len()];
+        for (number, (host, names)) in homes.iter().enumerate() {
+            writeln!(text, "  subgraph h{number}[{}]", quoted(host))?;
+            let is_here = |node: &usize| names.contains(&self.nodes[*node].name);
+            for node in (0..self.nodes.len()).filter(is_here) {
+                host_of[node] = number;
+                writeln!(text, "    {}", self.shape(node))?;
+            }
+            writeln!(text, "  end")?;
+        }
+        for edge in &self.edges {
+            let crosses = host_of[edge.from.0] != host_of[edge.to.0];
+            self.draw_edge(edge, if crosses { "==>" } else { "-->" }, text)?;
+        }
+        Ok(())
+    }
+
+    fn draw_edge(&self, edge: &PlanEdge, arrow: &str, text: &mut String) -> std::fmt::Result {
+        let label = match self.source_label(edge).split_once(['.', '[']) {
+            // What is more than the node's name tells two edges of one node apart.
+            Some(_) => format!("{}: {}", self.source_label(edge), edge.format),
+            None => edge.format.to_string(),
+        };
+        writeln!(text, "  n{} {arrow}|{}| n{}", edge.from.0, quoted(&label), edge.to.0)
     }
 
     /// A node: sources rounded, sinks with double sides.

@@ -22,7 +22,6 @@ mod rings;
 mod signals;
 mod table;
 mod units;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +39,7 @@ use crate::{
     param::Params,
     service::Services,
     time::Timestamp,
+    words,
 };
 
 pub use draft::PlanOptions;

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use crate::{
     quic::Succession,
     trust::{
-        Expected, Identity, Peers, Reach, SERVER_NAME, TrustError, client_config, home, may_listen,
-        server_config,
+        Expected, Identity, PeerKey, Peers, Reach, SERVER_NAME, TrustError, client_config, home,
+        may_listen, server_config,
     },
 };
 
@@ -45,6 +45,11 @@ impl Keys {
     ) -> Result<Arc<rustls::ClientConfig>, TrustError> {
         let expected = Expected::at(address.ip(), name, &self.identity, &self.peers)?;
         Ok(client_config(&self.identity, expected))
+    }
+
+    /// This user's key, as others list it.
+    pub(super) const fn own(&self) -> PeerKey {
+        self.identity.key()
     }
 
     /// The list of peers.

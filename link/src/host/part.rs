@@ -3,8 +3,8 @@
 use engine::{Code, Diagnostic, Diagnostics, Plan};
 
 use crate::{
-    carrier::{EdgePlan, Host, edge_plans},
-    session::{SessionConfig, Timing},
+    carrier::{EdgePlan, Host, SpoolAt, edge_plans},
+    session::{Delivery, SessionConfig, Timing},
 };
 
 /// One host's view of a graph on several.
@@ -16,6 +16,8 @@ pub struct Part {
     pub graph: [u8; 16],
     /// The hosts it shares edges with, in the order of the file.
     pub peers: Vec<Peer>,
+    /// What is written for this host and changes nothing.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// A host that shares edges with this one.
@@ -68,7 +70,14 @@ impl Part {
             };
             peers.push(Peer { host: host.clone(), edges: edge_plans(&shared, here), role });
         }
-        Ok(Self { here: hosts[own].clone(), graph, peers })
+        let here = hosts[own].clone();
+        let warnings = idle_spool(plan, &here, &peers).into_iter().collect();
+        Ok(Self { here, graph, peers, warnings })
+    }
+
+    /// The edges that this host's spool keeps (where it calls), or whose progress it notes (where it is called).
+    pub fn kept(&self) -> impl Iterator<Item = &EdgePlan> {
+        kept(self.here.spool.as_ref(), &self.peers)
     }
 
     /// The hosts that call this one.
@@ -87,6 +96,54 @@ impl Part {
             timing: Timing::default(),
         }
     }
+}
+
+fn kept<'a>(
+    spool: Option<&SpoolAt>,
+    peers: &'a [Peer],
+) -> impl Iterator<Item = &'a EdgePlan> + use<'a> {
+    let peers = if spool.is_some() { peers } else { &[] };
+    peers.iter().flat_map(|peer| {
+        let is_called = peer.role == Role::IsCalled;
+        peer.edges.iter().filter(move |edge| {
+            edge.config.delivery == Delivery::Durable && edge.config.receives == is_called
+        })
+    })
+}
+
+/// A spool in which nothing will ever lie, since all that crosses may be lost.
+fn idle_spool(plan: &Plan, here: &Host, peers: &[Peer]) -> Option<Diagnostic> {
+    if here.spool.is_none() || kept(here.spool.as_ref(), peers).next().is_some() {
+        return None;
+    }
+    let name = &here.name;
+    let calls = peers.iter().any(|peer| peer.role == Role::Calls);
+    let crosses = peers
+        .iter()
+        .flat_map(|peer| &peer.edges)
+        .find(|edge| edge.edge.call.is_none() && edge.config.receives != calls);
+    let verb = if calls { "sends" } else { "is sent" };
+    let (message, hint) = match crosses {
+        Some(edge) => {
+            let message = format!(
+                "`spool` keeps nothing: all that `{name}` {verb} may be dropped, such as `{}`",
+                edge.config.name
+            );
+            let reader = &edge.edge.to.0;
+            let hint = format!(
+                "let nothing of it be lost, `on_full = \"block\"` at `{reader}`, or leave `spool` out"
+            );
+            (message, hint)
+        }
+        None => {
+            let message = format!("`spool` keeps nothing: `{name}` {verb} no frames by any edge");
+            (message, "leave `spool` out".to_owned())
+        }
+    };
+    let section = plan.spec().hosts.iter().find(|section| section.name.value == *name);
+    let place = section.and_then(|section| section.param("spool")?.place.clone());
+    let origin = format!("host `{name}`");
+    Some(Diagnostic::warning(Code::NoEffect, message).at(&place).of(origin).hint(hint))
 }
 
 fn no_address(plan: &Plan, here: &str, other: &Host, edge: &str) -> Diagnostic {

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Clock, Opener, Running, Timestamp};
+use engine::{Clock, Opener, Running, Timestamp, counted};
 use tokio::{
     sync::{Notify, oneshot, watch},
     task::JoinSet,
@@ -154,12 +154,8 @@ impl Serving {
         let links = Links::of(carrier);
         let listener = endpoint.listener();
         links.come_in_by(listener.door().clone());
-        let turns_away = Arc::new(TurnsAway::new(
-            keys.peers(),
-            running.clock(),
-            listener.door().clone(),
-            tell.clone(),
-        ));
+        let turns_away =
+            Arc::new(TurnsAway::new(keys, running.clock(), listener.door().clone(), tell.clone()));
         let tells = turns_away.clone();
         let listener = listener.telling(move |turned| tells.tell(&turned));
         let shared = Arc::new(Shared {
@@ -255,9 +251,11 @@ impl Shared {
         let of_peer = known.values().filter(|known| known.peer == peer).count() - before.len();
         let all = known.len() - before.len();
         let most = if all >= self.sessions_max {
-            Some((Reason::Sessions, format!("{all} sessions are open, which is all there may be")))
+            let why = format!("{} open, all there may be", counted(all, "session"));
+            Some((Reason::Sessions, why))
         } else if of_peer >= self.sessions_per_peer {
-            let why = format!("{of_peer} of its sessions are open, which is all one host may have");
+            let why =
+                format!("it has {}, which is all one host may have", counted(of_peer, "session"));
             Some((Reason::Quota, why))
         } else {
             None

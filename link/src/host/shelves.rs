@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
-use engine::Clock;
+use engine::{Clock, counted};
 
 use super::Peer;
 use crate::{
@@ -37,9 +37,10 @@ impl std::fmt::Display for ShelfError {
             Self::Spool(error) => error.fmt(f),
             Self::Leftover { frames, folder } => write!(
                 f,
-                "`{folder}` holds {frames} frames of an earlier run, whose recording begins anew now; only \
+                "`{folder}` holds {held} of an earlier run, whose recording begins anew now; only \
                  what a device has brought goes on. Read them with `afferent spool drain {folder}` if they matter, and remove \
                  the folder",
+                held = counted(*frames, "frame"),
                 folder = folder.display()
             ),
         }

@@ -10,15 +10,17 @@ use rustls::pki_types::CertificateDer;
 
 use super::{
     News, Tell,
+    keys::Keys,
     told::{Subject, Told},
 };
 use crate::{
     quic::TurnedAway,
-    trust::{Door, Peers, Reason, peer_key},
+    trust::{Door, PeerKey, Peers, Reason, peer_key},
 };
 
 /// Counts who is not let in, and tells of them now and then.
 pub(super) struct TurnsAway {
+    own: PeerKey,
     peers: Arc<Peers>,
     clock: Clock,
     door: Door,
@@ -27,8 +29,9 @@ pub(super) struct TurnsAway {
 }
 
 impl TurnsAway {
-    pub(super) fn new(peers: Arc<Peers>, clock: Clock, door: Door, tell: Tell) -> Self {
-        Self { peers, clock, door, tell, told: Mutex::default() }
+    pub(super) fn new(keys: &Keys, clock: Clock, door: Door, tell: Tell) -> Self {
+        let (own, peers) = (keys.own(), keys.peers());
+        Self { own, peers, clock, door, tell, told: Mutex::default() }
     }
 
     /// Counts one of whom is told elsewhere.
@@ -85,6 +88,13 @@ impl TurnsAway {
                     ("the list of peers could not be read just then".to_owned(), String::new())
                 }
             },
+            Reason::Mistrusts => (
+                "it does not know this host's key, or looks for another host here".to_owned(),
+                format!(
+                    "`afferent pair` on both hosts, or there `afferent peers add NAME {}`",
+                    self.own
+                ),
+            ),
             Reason::Protocol => (
                 own("it says what no host says that calls"),
                 "the address is for hosts that run `afferent run --host`, of the same version"

@@ -167,6 +167,9 @@ impl Turned {
             quinn::ConnectionError::TimedOut => {
                 return Some(Self::new(Reason::Silent, String::new()));
             }
+            quinn::ConnectionError::ConnectionClosed(close) if is_of_tls(close.error_code) => {
+                return Some(Self::new(Reason::Mistrusts, String::new()));
+            }
             _ => return None,
         };
         if error.code == quinn::TransportErrorCode::crypto(NO_PROTOCOL) {
@@ -236,6 +239,11 @@ async fn hello(stream: &mut quinn::RecvStream) -> Result<(Hello, Vec<u8>), Optio
             };
         }
     }
+}
+
+/// Whether a connection was closed since TLS did not like what it saw (RFC 9001, 4.8).
+fn is_of_tls(code: quinn::TransportErrorCode) -> bool {
+    u64::from(code) >> 8 == 1
 }
 
 fn certificate(connection: &quinn::Connection) -> Option<Vec<u8>> {

@@ -186,7 +186,7 @@ impl Session {
         }
         if hello.edges.len() != self.config.edges.len() {
             let (here, there) = (self.config.edges.len(), hello.edges.len());
-            problems.push(format!("{here} edges are cut {one} and {there} {other}"));
+            problems.push(format!("edges between the two: {here} {one}, {there} {other}"));
         }
         for (ours, theirs) in self.config.edges.iter().zip(&hello.edges) {
             if ours.name != theirs.name {

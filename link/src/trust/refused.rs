@@ -17,6 +17,8 @@ pub enum Reason {
     Differs,
     /// The list of peers cannot be read, so nobody is known.
     List,
+    /// It called, and does not accept this host's key.
+    Mistrusts,
     /// What it says is not what a host says that calls.
     Protocol,
     /// The peer has all the connections it may have.
@@ -35,12 +37,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of their words.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Connections,
         Self::Copy,
         Self::Crowded,
         Self::Differs,
         Self::List,
+        Self::Mistrusts,
         Self::Protocol,
         Self::Quota,
         Self::Session,
@@ -58,6 +61,7 @@ impl Reason {
             Self::Crowded => "crowded",
             Self::Differs => "differs",
             Self::List => "list",
+            Self::Mistrusts => "mistrusts",
             Self::Protocol => "protocol",
             Self::Quota => "quota",
             Self::Session => "session",

@@ -38,6 +38,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 pub enum TalkError {
     /// The connection broke, or nobody answers there.
     Io(io::Error),
+    /// The other side hung up before it said anything: it only looked whether anybody is here.
+    Left,
     /// The other side was silent too long.
     Slow,
     /// The pairing itself.
@@ -50,6 +52,7 @@ impl fmt::Display for TalkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
+            Self::Left => f.write_str("the other side hung up without a word"),
             Self::Slow => write!(f, "the other side took longer than {} s", TALK_TIME.as_secs()),
             Self::Pair(error) => error.fmt(f),
             Self::Keep(error) => f.write_str(error),
@@ -150,7 +153,11 @@ async fn tell(stream: &mut (impl AsyncWrite + Unpin), refusal: Refusal) {
 async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, TalkError> {
     let mut bytes = [0; MESSAGE_MAX];
     let (head, body) = bytes.split_first_chunk_mut::<HEAD>().expect("longer");
-    stream.read_exact(head).await?;
+    let first = stream.read(head).await?;
+    if first == 0 {
+        return Err(TalkError::Left);
+    }
+    stream.read_exact(&mut head[first..]).await?;
     let len = Message::body_len(*head).map_err(PairError::from)?;
     stream.read_exact(&mut body[..len]).await?;
     Ok(bytes[..HEAD + len].to_vec())
@@ -182,6 +189,8 @@ pub async fn wait<T>(
                 let from: SocketAddr = from;
                 sources.swap_remove(sources.iter().position(|ip| *ip == from.ip()).expect("put in"));
                 match talked {
+                    // One that only looks tries no code.
+                    Err(TalkError::Left) => {}
                     Err(error) => {
                         note(from, &error);
                         if matches!(error, TalkError::Keep(_)) {

@@ -89,6 +89,7 @@ fn those_who_talk_nonsense_hang_up_or_say_nothing_keep_nobody_out() {
         for _ in 0..5 {
             silent.push(connect().await);
         }
+        // Only looks, which is no try and not worth a line.
         drop(connect().await);
         let mut web = connect().await;
         web.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("open");
@@ -103,7 +104,7 @@ fn those_who_talk_nonsense_hang_up_or_say_nothing_keep_nobody_out() {
 
     assert_eq!(kept.expect("paired"), edge.paired());
     assert_eq!(visited.expect("paired"), cloud.paired());
-    assert_eq!(failed.len(), 3, "{failed:?}");
+    assert_eq!(failed.len(), 2, "{failed:?}");
 }
 
 #[test]

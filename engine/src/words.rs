@@ -1,7 +1,7 @@
 //! Words and numbers as messages and tables write them.
 
 /// `` `a`, `b` and `c` ``; of many the first few.
-pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     if words.len() > SHOWN_MAX + 1 {
         let rest = words.len() - SHOWN_MAX;
@@ -14,7 +14,7 @@ pub(super) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 }
 
 /// `a, b, c`; of many the first few and how many more there are.
-pub(super) fn few<'w>(mut words: impl Iterator<Item = &'w str>) -> String {
+pub(crate) fn few<'w>(mut words: impl Iterator<Item = &'w str>) -> String {
     let mut shown = words.by_ref().take(SHOWN_MAX).collect::<Vec<_>>().join(", ");
     match words.count() {
         0 => {}
@@ -27,7 +27,7 @@ pub(super) fn few<'w>(mut words: impl Iterator<Item = &'w str>) -> String {
 const SHOWN_MAX: usize = 12;
 
 /// A span in milliseconds with as many digits as matter: `0.05`, `4.2`, `35`, `1000`.
-pub(super) fn millis(nanos: i64) -> String {
+pub(crate) fn millis(nanos: i64) -> String {
     let ms = nanos as f64 / 1e6;
     let digits = match ms.abs() {
         ms if ms < 1.0 => 3,
@@ -42,6 +42,8 @@ pub(super) fn millis(nanos: i64) -> String {
 }
 
 /// `1 edge`, `2 edges`.
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
+    // No machine counts further.
+    let number = number.try_into().unwrap_or(u64::MAX);
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
