@@ -50,8 +50,12 @@ pub(crate) fn summary(
     let mut page = Page { text: String::new(), ink };
     page.first(plan, report, speed, ending);
     page.last(report, vitals);
-    page.row("in", &counted(report.frames_in(plan), "frame"));
-    page.row("out", &counted(report.frames_out(), "frame"));
+    let [came, went] = [report.frames_in(plan), report.frames_out()];
+    // A host that only answers questions has its counts with the link.
+    if came + went > 0 || links.is_none() {
+        page.row("in", &counted(came, "frame"));
+        page.row("out", &counted(went, "frame"));
+    }
     page.dropped(report);
     page.inside(report, ending);
     page.latencies(&report.sinks);

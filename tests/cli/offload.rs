@@ -44,6 +44,13 @@ fn what_is_in_doubt_on_the_edge_is_asked_in_the_cloud() {
     cloud.signal("-INT");
     let (code, heard) = cloud.end();
     assert_eq!(code, Some(0), "{heard}");
+    assert!(
+        !told.contains("is gone") && !told.contains("is back"),
+        "it ended as it should: {told}"
+    );
+    for misleading in ["answers_kind", "0 frames\n"] {
+        assert!(!heard.contains(misleading), "all went by the link: {heard}");
+    }
 
     let both = events(&meeting.lines("edge"));
     let small = alone(&meeting, &[]);

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     cell::Cell,
     frame::{Frame, Gap},
-    plan::Plan,
+    plan::{Plan, PlanNode},
     session::{Counts, EdgeTotals},
     stats::{Histogram, NodeCounts, StageState},
     time::Rate,
@@ -304,7 +304,9 @@ fn assemble(
         to: plan.nodes[planned.to.0].name.clone(),
         frames: *totals,
     };
-    let sinks = plan.nodes.iter().enumerate().filter(|(_, node)| node.kind.is_sink());
+    // Who only answers a call's questions takes no frame of the graph.
+    let takes = |node: &PlanNode| node.kind.is_sink() && !node.in_edges.is_empty();
+    let sinks = plan.nodes.iter().enumerate().filter(|(_, node)| takes(node));
     Report {
         sessions,
         nodes: plan.nodes.iter().zip(nodes).map(node_report).collect(),

@@ -294,6 +294,8 @@ impl Watch {
             self.tell(&News::Up { session, peer, at, again });
             (self.was_up, self.ever_up) = (true, true);
             (self.told, self.told_waiting) = (false, false);
+        } else if status.refused.as_ref().is_some_and(|(reason, _)| *reason == ByeReason::Done) {
+            // It has said that all is through, and this link is about to end.
         } else if !status.is_up && self.was_up {
             let refused = status.refused.as_ref().map(|(_, why)| why.clone());
             let why = status.trouble.clone().or(refused);

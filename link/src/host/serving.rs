@@ -457,7 +457,9 @@ impl Guest {
                 drained = self.shared.opener.drain(session).await.is_ok();
             }
             let status = handle.status();
-            if status.is_up != was_up {
+            // One that has said that all is through is about to end.
+            let is_done = matches!(status.refused, Some((ByeReason::Done, _)));
+            if status.is_up != was_up && !is_done {
                 was_up = status.is_up;
                 let (peer, at) = (peer(), status.figures.remote);
                 let why = status.trouble.clone();
