@@ -408,7 +408,7 @@ impl Driver {
             edge.sent = session.sent(n as u16);
             edge.received = session.received(n as u16);
             edge.waiting = self.ends.waiting(n);
-            edge.spool = session.spool(now, n as u16).map(|(spool, _)| spool);
+            edge.spool = session.spool(n as u16).map(|(spool, _)| spool);
             edge.overflown = self.hands[n].as_ref().map_or(0, Hand::overflown);
         }
         let mut shared = self.ends.handle.status.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,7 +31,8 @@ impl Session {
             durable: config.delivery == Delivery::Durable,
             next: match edge {
                 Edge::DurableOut(out, _) => out.first(),
-                Edge::DroppableOut(out, _) => out.first(),
+                // Whoever goes on for one that is gone tells what is missing from there on.
+                Edge::DroppableOut(out, _) => out.known_next(),
                 Edge::DurableIn(input) => input.acknowledgeable(),
                 Edge::DroppableIn(input) => input.counts.next,
             },
@@ -92,9 +93,12 @@ impl Session {
                         out.resume(theirs.next)?;
                     }
                 }
-                Edge::DroppableOut(_, writer) => {
+                Edge::DroppableOut(out, writer) => {
                     if is_other {
                         *writer = fresh();
+                    }
+                    if is_new {
+                        out.forget();
                     }
                 }
                 Edge::DurableIn(input) => {
@@ -114,6 +118,8 @@ impl Session {
                     }
                     self.tell_gap(n as u16, DurableIn::RESTART, 0);
                 }
+                // What a process before this one had got is no loss.
+                Edge::DroppableIn(input) if is_new => input.begin(theirs.next),
                 Edge::DroppableIn(_) => {}
             }
         }

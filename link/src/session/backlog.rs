@@ -10,6 +10,8 @@ use crate::spool::{Kept, Piece, Runs, Spool, WhenFull};
 
 /// A disk that has not written anything for as long, though it should, is slow.
 const SLOW_NS: i64 = 1_000_000_000;
+/// As much of it counts between two looks.
+const LOOK_NS: i64 = 250_000_000;
 
 /// ```text
 /// first             head_end         tail_first          next
@@ -39,10 +41,30 @@ pub(super) struct Backlog {
     start: u64,
     /// Frames lost since somebody asked, by reason.
     lost: [u64; Gap::ALL.len()],
-    /// A place that was not written when it was looked at, and when.
-    unwritten: (u64, Timestamp),
-    /// The disk has not written anything for long: nobody waits for it.
-    is_stuck: bool,
+    unwritten: Unwritten,
+}
+
+/// How long a disk has had something to write and has written nothing.
+#[derive(Debug, Default)]
+struct Unwritten {
+    written: u64,
+    /// When there was something to write and was looked last.
+    looked: Option<Timestamp>,
+    waited_ns: i64,
+}
+
+impl Unwritten {
+    fn look(&mut self, now: Timestamp, written: u64, next: u64) {
+        if written > self.written || written >= next {
+            *self = Self { written, looked: (written < next).then_some(now), waited_ns: 0 };
+            return;
+        }
+        // A look that comes late says more of the processor, which the disk's thread shares, than of the
+        // disk.
+        let since_ns = self.looked.map_or(0, |looked| now.since(looked).clamp(0, LOOK_NS));
+        self.waited_ns = self.waited_ns.saturating_add(since_ns);
+        self.looked = Some(now);
+    }
 }
 
 impl Backlog {
@@ -62,8 +84,7 @@ impl Backlog {
             wanted: None,
             start: 0,
             lost: [0; Gap::ALL.len()],
-            unwritten: (0, Timestamp::MIN),
-            is_stuck: false,
+            unwritten: Unwritten::default(),
         }
     }
 
@@ -148,7 +169,7 @@ impl Backlog {
         // A disk that is busy for a moment is not full: what is dropped then would have had room on it.
         let drops = |spool: &Spool| match spool.when_full() {
             WhenFull::Block => false,
-            _ => spool.is_full(bytes) || spool.fails() || self.is_stuck,
+            _ => spool.is_full(bytes) || spool.fails() || self.is_slow(),
         };
         self.has_room(bytes) || self.spool.as_ref().is_some_and(drops)
     }
@@ -277,11 +298,7 @@ impl Backlog {
         self.forget_evicted();
         self.settle();
         let spool = self.spool.as_ref().expect("looked at above");
-        if spool.written() > self.unwritten.0 || spool.written() >= self.next {
-            self.unwritten = (spool.written(), now);
-        }
-        self.is_stuck = self.is_slow(now);
-        let spool = self.spool.as_ref().expect("looked at above");
+        self.unwritten.look(now, spool.written(), self.next);
         if self.has_middle() && self.wanted != Some(self.head_end) && self.fits(&self.head, 0) {
             self.wanted = Some(self.head_end);
             spool.want(self.head_end);
@@ -289,9 +306,9 @@ impl Backlog {
     }
 
     /// Whether the disk should have written something and has not for a second.
-    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
-        self.spool.as_ref().is_some_and(|spool| spool.written() < self.next)
-            && now.since(self.unwritten.1) >= SLOW_NS
+    pub(super) fn is_slow(&self) -> bool {
+        let owes = |spool: &Spool| spool.written() < self.next;
+        self.unwritten.waited_ns >= SLOW_NS && self.spool.as_ref().is_some_and(owes)
     }
 
     fn read(&mut self, piece: Piece) {
@@ -422,16 +439,31 @@ mod tests {
             backlog.take(frame).is_ok()
         };
 
-        backlog.poll(Timestamp::ZERO);
+        // It may have been open for long before the first frame comes.
+        let mut at_ms = 5_000;
+        let mut poll = |backlog: &mut Backlog, after_ms: i64| {
+            at_ms += after_ms;
+            backlog.poll(Timestamp::from_nanos(at_ms * MS));
+        };
         // Half in front of the disk, half behind.
         let taken = (0..100).take_while(|_| take(&mut backlog)).count();
+        poll(&mut backlog, 0);
+        assert!(!take(&mut backlog), "the disk has had no time");
         assert_eq!((taken, backlog.losses().iter().sum::<u64>()), (10, 0));
+        // All threads of a process stood still.
+        poll(&mut backlog, 3_000);
+        assert!(!take(&mut backlog), "the disk has had no time");
         keeper.turn(0);
-        backlog.poll(Timestamp::from_nanos(100 * MS));
+        poll(&mut backlog, 100);
         assert!(take(&mut backlog), "it has written what was there");
         while take(&mut backlog) {}
-        backlog.poll(Timestamp::from_nanos(1_100 * MS));
-        backlog.poll(Timestamp::from_nanos(2_200 * MS));
+        for _ in 0..9 {
+            poll(&mut backlog, 100);
+        }
+        assert!(!take(&mut backlog), "a disk may be busy for a moment");
+        for _ in 0..2 {
+            poll(&mut backlog, 100);
+        }
         assert!(take(&mut backlog), "nobody waits for a disk that hangs");
         assert!(backlog.losses().iter().sum::<u64>() > 0);
     }

@@ -1,6 +1,6 @@
 //! What a session knows of one connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use engine::Timestamp;
 
@@ -14,6 +14,8 @@ pub(crate) const STREAMS_MAX: usize = 1_024;
 const AGAIN: u8 = 3;
 /// Answers that wait to be sent; of more questions the newest are answered.
 const ANSWERS_MAX: usize = 8;
+/// Questions for the clock that may be under way: of a line that takes seconds.
+const ASKED_MAX: usize = 64;
 
 /// Forgotten when the connection is.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Connection {
     /// The next of them is due.
     asks_again: bool,
     pub(super) answers: Vec<Message>,
+    /// Questions for the clock that may still be answered.
+    open: VecDeque<(u32, Timestamp)>,
     /// How fast edges catch up.
     pub(super) pace: Pace,
     pub(super) hello_heard: bool,
@@ -64,6 +68,7 @@ impl Connection {
             again: 0,
             asks_again: false,
             answers: Vec::new(),
+            open: VecDeque::new(),
             hello_heard: false,
             ready_told: false,
             farewell: None,
@@ -86,6 +91,20 @@ impl Connection {
             self.answers.remove(0);
         }
         self.answers.push(answer);
+    }
+
+    /// A question for the clock leaves.
+    pub(super) fn ask(&mut self, id: u32, sent: Timestamp) {
+        if self.open.len() == ASKED_MAX {
+            self.open.pop_front();
+        }
+        self.open.push_back((id, sent));
+    }
+
+    /// Whether such a question is open, which it is no more then.
+    pub(super) fn is_asked(&mut self, id: u32, sent: Timestamp) -> bool {
+        let place = self.open.iter().position(|open| *open == (id, sent));
+        place.is_some_and(|place| self.open.remove(place).is_some())
     }
 
     /// The other clock is asked for; whether for the first time in a while.

@@ -2,8 +2,6 @@
 
 use std::task::Waker;
 
-use engine::Timestamp;
-
 use super::{
     durable_in::DurableIn,
     machine::{Edge, Session},
@@ -42,9 +40,9 @@ impl Session {
     }
 
     /// How the spool of an edge is, and whether its disk is slow: it has written nothing for a second.
-    pub fn spool(&self, now: Timestamp, edge: u16) -> Option<(Status, bool)> {
+    pub fn spool(&self, edge: u16) -> Option<(Status, bool)> {
         let Edge::DurableOut(out, _) = &self.edges[usize::from(edge)] else { return None };
-        out.spool().map(|spool| (spool.status(), out.is_slow(now)))
+        out.spool().map(|spool| (spool.status(), out.is_slow()))
     }
 
     /// The memory of an edge.

@@ -170,7 +170,16 @@ impl DroppableIn {
         self.counts.restarts += 1;
         (self.counts.next, self.announced, self.gone) = (next, next, 0);
         (self.hole, self.next_bound, self.ends_at, self.has_ended) = (None, None, None, false);
+        // Times of another clock, perhaps.
+        self.bound = Timestamp::MIN;
         frames
+    }
+
+    /// The other side goes on from `next`, and nothing has come from it yet.
+    pub(super) fn begin(&mut self, next: u64) {
+        if self.head() == 0 && self.announced == 0 && self.early.is_empty() {
+            (self.counts.next, self.announced) = (next, next);
+        }
     }
 
     pub(super) const fn has_ended(&self) -> bool {

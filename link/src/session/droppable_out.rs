@@ -61,6 +61,8 @@ pub(super) struct DroppableOut {
     bound: Timestamp,
     told_bound: Timestamp,
     known_bound: Timestamp,
+    /// The other side knows what became of all before this place.
+    known_next: u64,
     ended: bool,
     told_end: bool,
     pub(super) counts: Sent,
@@ -84,6 +86,7 @@ impl DroppableOut {
             bound: Timestamp::MIN,
             told_bound: Timestamp::MIN,
             known_bound: Timestamp::MIN,
+            known_next: 0,
             ended: false,
             told_end: false,
             counts: Sent::default(),
@@ -129,9 +132,9 @@ impl DroppableOut {
         }
     }
 
-    /// The first place that may still be sent.
-    pub(super) fn first(&self) -> u64 {
-        self.waiting.front().map_or(self.next, |first| first.place)
+    /// The first place of which the other side has not said that it knows what became of it.
+    pub(super) const fn known_next(&self) -> u64 {
+        self.known_next
     }
 
     pub(super) fn raise(&mut self, bound: Timestamp) {
@@ -209,7 +212,13 @@ impl DroppableOut {
     /// The other side has heard of all before `next`, and of this bound.
     pub(super) fn acknowledge(&mut self, next: u64, bound: Timestamp) {
         self.known_bound = self.known_bound.max(bound);
+        self.known_next = self.known_next.max(next.min(self.next));
         self.streamed.retain(|f| f.place >= next || !f.is_written());
+    }
+
+    /// The other side knows of no bound that an earlier life of it has heard of.
+    pub(super) fn forget(&mut self) {
+        (self.told_bound, self.known_bound) = (Timestamp::MIN, Timestamp::MIN);
     }
 
     /// Whether frames wait that fit a datagram.

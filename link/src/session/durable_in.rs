@@ -17,6 +17,8 @@ pub(super) struct DurableIn {
     bytes_max: u64,
     /// Given out and not consumed: their places.
     given: VecDeque<(u64, usize)>,
+    /// Bytes of them.
+    given_bytes: u64,
     /// Bytes consumed since credit was granted.
     freed: u64,
     /// Given out before the other side counted anew: nobody waits to hear that they are consumed.
@@ -42,6 +44,7 @@ impl DurableIn {
             frames_max: config.frames_max as u64,
             bytes_max: config.bytes_max as u64,
             given: VecDeque::new(),
+            given_bytes: 0,
             freed: 0,
             stale: 0,
             count: 0,
@@ -135,6 +138,13 @@ impl DurableIn {
             self.counts.duplicate += 1;
             return Ok(false);
         }
+        let held = self.given_bytes.saturating_add(bytes as u64);
+        // One frame may be longer than all that may wait.
+        if held > self.bytes_max && !self.given.is_empty() {
+            let what = "bytes of frames that may not be lost beyond the credit";
+            return Err(WireError::TooLong { what, is: held, max: self.bytes_max });
+        }
+        self.given_bytes = held;
         self.given.push_back((place, bytes));
         self.counts.next += 1;
         self.counts.delivered += 1;
@@ -164,7 +174,9 @@ impl DurableIn {
         let stale = frames.min(self.stale);
         self.stale -= stale;
         let consumed = self.given.drain(..(frames - stale).min(self.given.len()));
-        self.freed += consumed.map(|(_, bytes)| bytes as u64).sum::<u64>();
+        let freed = consumed.map(|(_, bytes)| bytes as u64).sum::<u64>();
+        self.given_bytes -= freed;
+        self.freed += freed;
         self.note();
         self.since.get_or_insert(now);
     }
@@ -217,6 +229,7 @@ impl DurableIn {
         let is_first = self.count == 0 && next == self.counts.next;
         self.stale += self.given.len();
         self.given.clear();
+        self.given_bytes = 0;
         (self.count, self.base, self.counts.next) = (count, next, next);
         self.counts.restarts += u64::from(!is_first);
         self.note();

@@ -136,8 +136,8 @@ impl DurableOut {
     }
 
     /// Whether the disk has written nothing for a while, though it should.
-    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
-        self.backlog.is_slow(now)
+    pub(super) fn is_slow(&self) -> bool {
+        self.backlog.is_slow()
     }
 
     fn count_losses(&mut self) {
@@ -175,7 +175,9 @@ impl DurableOut {
 
     /// What is not sent will not be. What is may be sent again, and says itself that it is void.
     pub(super) fn flush(&mut self) {
-        self.backlog.void(self.items);
+        // Without a connection, too: the other side may have it.
+        let sent = self.backlog.items_before(self.furthest);
+        self.backlog.void(sent.max(self.items));
         self.count_losses();
     }
 

@@ -172,15 +172,19 @@ impl Session {
         })
     }
 
+    /// Whether the other side has said on this connection what it has.
+    fn hears(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.hello_heard)
+    }
+
     /// Whether everything has been sent and acknowledged, and everything that comes has come, was
     /// consumed and acknowledged: both sides may leave.
     pub fn is_finished(&self) -> bool {
-        let told = self.connection.is_some() && self.agreed.is_some();
         let acknowledged = self.edges.iter().all(|edge| match edge {
             Edge::DurableIn(input) => input.is_acknowledged(),
             _ => true,
         });
-        told && acknowledged && self.is_done() && self.has_received_all()
+        self.hears() && acknowledged && self.is_done() && self.has_received_all()
     }
 
     /// Whether every edge that this side receives has ended.
@@ -256,12 +260,11 @@ impl Session {
     }
 
     fn edge_wakes(&self, path: Option<&Path>) -> impl Iterator<Item = Timestamp> {
-        let (ack_ns, has_agreed) = (self.config.timing.ack_ns, self.agreed.is_some());
+        let (ack_ns, hears) = (self.config.timing.ack_ns, self.hears());
         self.edges.iter().filter_map(move |edge| match edge {
             Edge::DurableOut(out, _) => path.and_then(|path| out.copy_wake(path)),
             Edge::DroppableOut(out, _) => out.wake(path),
-            // Without a connection there is nobody to tell.
-            Edge::DurableIn(input) if has_agreed => {
+            Edge::DurableIn(input) if hears => {
                 path.and(input.since).map(|since| since.plus_nanos(ack_ns))
             }
             Edge::DurableIn(_) => None,

@@ -278,8 +278,11 @@ impl Session {
                     connection.answer(Message::Answer { id, sent, received, replied });
                 }
             }
-            Message::Answer { sent, received, replied, .. } => {
-                self.hear_clock(now, [sent, received, replied]);
+            // Come twice on its way, or never asked for: it costs no look at the clock.
+            Message::Answer { id, sent, received, replied } => {
+                if self.connection.as_mut().is_some_and(|c| c.is_asked(id, sent)) {
+                    self.hear_clock(now, [sent, received, replied]);
+                }
             }
             Message::Ping => {}
             Message::Bye { reason, text } => self.hear_farewell(now, reason, text),

@@ -184,8 +184,9 @@ impl Session {
     /// Answers, a question for the clock, and with it what may have been lost: bounds and what came.
     fn put_messages(&mut self, now: Timestamp, out: &mut Vec<u8>) {
         let known = self.knows_clock();
-        let (timing, is_open, agreed) = (self.config.timing, self.is_open, self.agreed.is_some());
+        let (timing, is_open) = (self.config.timing, self.is_open);
         let Some(connection) = &mut self.connection else { return };
+        let agreed = connection.hello_heard;
         for mut answer in connection.answers.drain(..) {
             if let Message::Answer { replied, .. } = &mut answer {
                 *replied = now;
@@ -196,6 +197,7 @@ impl Session {
         if is_due {
             self.probes = self.probes.wrapping_add(1);
             Message::Probe { id: self.probes, sent: now }.put(out, 0);
+            connection.ask(self.probes, now);
         }
         let asks = is_due && connection.ask_clock(now);
         // As many edges as fit: those left out come with the next question.
@@ -223,11 +225,9 @@ impl Session {
     /// Acknowledgements of durable edges, gaps and ends of droppable ones go where nothing is lost.
     fn put_acknowledgements(&mut self, now: Timestamp) {
         let ack_ns = self.config.timing.ack_ns;
-        let (is_open, agreed) = (self.is_open, self.agreed.is_some());
-        let Some(connection) = &mut self.connection else { return };
-        if !agreed {
-            return;
-        }
+        let is_open = self.is_open;
+        // Who has not said what it has may have started anew, and knows nothing of what came before.
+        let Some(connection) = self.connection.as_mut().filter(|c| c.hello_heard) else { return };
         for (n, edge) in self.edges.iter_mut().enumerate() {
             match edge {
                 Edge::DurableIn(edge) => {

@@ -40,7 +40,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Frame,
         Self::Hello,
         Self::Ready,

@@ -54,9 +54,9 @@ struct End {
 }
 
 impl End {
-    fn new(side: usize) -> Self {
+    fn new(side: usize, life: u64) -> Self {
         Self {
-            session: Session::new(config(side)),
+            session: Session::new(SessionConfig { life, ..config(side) }),
             streams: HashMap::new(),
             next: 0,
             has_closed: false,
@@ -89,7 +89,7 @@ impl End {
     }
 }
 
-fn path() -> Path {
+fn path(loss: f64) -> Path {
     let (datagram_max, room) = (1_200, 64 << 10);
     Path {
         rtt_ns: 10 * MS,
@@ -98,7 +98,7 @@ fn path() -> Path {
         datagram_room: room,
         stream_room: room,
         bulk_room: room,
-        loss: 0.0,
+        loss,
     }
 }
 
@@ -115,23 +115,29 @@ fn whatever_comes_is_refused_or_absorbed() {
 /// A minute of talk of which a part is damaged; how often the victim has noticed.
 fn one(seed: u64) -> u64 {
     let mut random = Random::new(seed);
-    let mut ends = [End::new(0), End::new(1)];
+    let mut lives = 1;
+    let mut ends = [End::new(0, 1), End::new(1, 1)];
+    // Where packets are lost, small frames go once more beside their stream.
+    let loss = [0.0, 0.05][random.below(2) as usize];
     let damage = [0.002, 0.02, 0.2][random.below(3) as usize];
     let mut heard: Vec<Vec<u8>> = vec![vec![0; 16]];
-    let mut is_up = false;
+    let (mut is_up, mut malformed) = (false, 0);
     for step in 0..1_500 {
         let now = Timestamp::from_nanos(step * 40 * MS);
         if !is_up {
             for end in &mut ends {
                 end.streams.clear();
                 end.has_closed = false;
-                end.session.handle(now, Input::Up(path()));
+                end.session.handle(now, Input::Up(path(loss)));
             }
             is_up = true;
         }
         let samples: Vec<f32> = (0..10).map(|n| (step + n) as f32 / 200.0).collect();
         let _ = ends[0].session.send(now, 0, Frame::signal(now, 1, &samples));
         let _ = ends[0].session.send(now, 1, Frame::signal(now, 1, &samples[..1]));
+        if random.happens(0.02) {
+            ends[0].session.flush(random.below(3) as u16, step as u32 + 1, 0);
+        }
         for side in [0, 1] {
             for (stream, mut bytes) in ends[side].sends(now) {
                 // The victim is side 1; what it says arrives whole.
@@ -163,7 +169,14 @@ fn one(seed: u64) -> u64 {
         if is_over {
             ends.iter_mut().for_each(|end| end.session.handle(now, Input::Down));
             is_up = false;
+            if random.happens(0.2) {
+                // Another process in place of one of them.
+                let side = random.below(2) as usize;
+                malformed += if side == 1 { ends[1].session.totals().malformed } else { 0 };
+                lives += 1;
+                ends[side] = End::new(side, lives);
+            }
         }
     }
-    ends[1].session.totals().malformed
+    malformed + ends[1].session.totals().malformed
 }

@@ -4,7 +4,7 @@ use super::support::*;
 use crate::{
     session::{Input, Output, Path, STREAMS_MAX, Session},
     testing::{Delivered, Pair, Random, Way, Weather},
-    wire::ByeReason,
+    wire::{ByeReason, NEWEST, RecordKind},
 };
 
 fn refusals(pair: &Pair, side: usize) -> Vec<(ByeReason, &str)> {
@@ -88,9 +88,10 @@ fn nothing_that_comes_makes_a_session_panic_or_grow() {
             let mut bytes: Vec<u8> = (0..len).map(|_| random.next_u64() as u8).collect();
             if len > 12 && random.happens(0.9) {
                 // Past the preamble and the head, into the messages.
-                bytes[..4].copy_from_slice(&[b'A', 1 + random.below(2) as u8, 0, 0]);
+                let version = 1 + random.below(u64::from(NEWEST)) as u8;
+                bytes[..4].copy_from_slice(&[b'A', version, 0, 0]);
                 bytes[4..8].copy_from_slice(&[
-                    1 + random.below(12) as u8,
+                    1 + random.below(RecordKind::ALL.len() as u64) as u8,
                     0,
                     random.below(4) as u8,
                     0,

@@ -3,7 +3,10 @@
 use engine::{Gap, Timestamp};
 
 use super::support::*;
-use crate::testing::{Delivered, Pair, Random, Weather};
+use crate::{
+    session::Session,
+    testing::{Delivered, Pair, Random, Weather},
+};
 
 /// A network of its own for every seed, from calm to hardly usable, differing by direction.
 fn weather(random: &mut Random) -> Weather {
@@ -215,6 +218,49 @@ fn an_outage_costs_durable_edges_nothing_and_is_over_soon() {
         assert!(first < Some(rtt_ns + 250 * MS), "seed {seed}, {length} ns: {first:?}");
     }
     println!("resumed at most {worst_ms} ms after the network healed, with rounds of 80 ms");
+}
+
+#[test]
+fn a_process_in_place_of_another_knows_nothing_of_its_life() {
+    let mut worst_ms = 0;
+    for (seed, side) in (0..10).map(|seed| (seed, seed as usize % 2)) {
+        let mut pair = pair([Weather::calm(40 * MS); 2], seed);
+        Load::run(&mut pair, 5 + seed as i64);
+        let from = pair.now_ns();
+        pair.replace(side, Session::new(config(side, 99)));
+        // Clocks count from the start of a process.
+        pair.clocks[side].offset_ns -= 1_000 * S;
+        pair.delivered.iter_mut().for_each(Vec::clear);
+        let mut load = Load { numbers: [0; 4], refused: 0 };
+        for n in 0..5 * 25 {
+            pair.run(from + n * 40 * MS, |_| {});
+            load.step(&mut pair, n);
+        }
+
+        // A host that is called is missed when it has been silent for two seconds; so long waits whoever is
+        // refused, too.
+        let missed_ms = if side == 1 { 2_000 } else { 0 };
+        for (side, edge) in [(1, EVENTS), (0, BACK)] {
+            let first = pair.delivered[side].iter().find_map(|given| match given {
+                Delivered::Frame { at_ns, edge: at, .. } if *at == edge => Some(*at_ns - from),
+                _ => None,
+            });
+            let first_ms = first.expect("it goes on") / MS;
+            assert!(first_ms < missed_ms + 1_000, "seed {seed}, edge {edge}: {first_ms} ms");
+            worst_ms = worst_ms.max(first_ms - missed_ms);
+        }
+        let refused = |given: &Delivered| matches!(given, Delivered::Refused { .. });
+        assert!(!pair.delivered.iter().flatten().any(refused), "seed {seed}");
+        for session in &pair.sessions {
+            assert_eq!(session.totals().malformed, 0, "seed {seed}");
+        }
+        // What the process before had got, as it said last, is no loss; what was sent to nobody is.
+        let lost = pair.sessions[1].received(SENSOR).expect("it receives").lost;
+        assert!(lost < 25 * (missed_ms as u64 / 1_000 + 2), "seed {seed}: {lost}");
+        let late = |given: &&Delivered| matches!(given, Delivered::Bound { edge: SENSOR, at_ns, .. } if *at_ns > from + S);
+        assert!(pair.delivered[1].iter().filter(late).count() > 50, "seed {seed}: bounds go on");
+    }
+    println!("the first frame came at most {worst_ms} ms after that was noticed");
 }
 
 #[test]

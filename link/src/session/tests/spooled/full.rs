@@ -45,8 +45,7 @@ fn a_disk_that_refuses_during_an_outage_costs_what_memory_does_not_hold() {
         // The link is up: nothing needs the disk.
         hosts.run(10 * S);
         assert_eq!((hosts.refused, hosts.gaps()), (0, vec![]), "{when_full:?}");
-        let (status, is_slow) =
-            hosts.pair.sessions[0].spool(hosts.pair.clock(0), EVENTS).expect("spooled");
+        let (status, is_slow) = hosts.pair.sessions[0].spool(EVENTS).expect("spooled");
         assert!(matches!(status.state, State::Memory(_)), "{status:?}");
         assert!(!is_slow, "what is acknowledged needs no disk");
         hosts.outage(10 * S);
@@ -61,8 +60,7 @@ fn a_disk_that_refuses_during_an_outage_costs_what_memory_does_not_hold() {
         assert_eq!(told, sent.dropped_for(Gap::Full), "{when_full:?}");
         assert_eq!(hosts.tags().len() as u64 + told, hosts.handed.len() as u64, "{when_full:?}");
         assert_eq!(hosts.refused > 0, when_full == WhenFull::Block, "{when_full:?}");
-        let (status, _) =
-            hosts.pair.sessions[0].spool(hosts.pair.clock(0), EVENTS).expect("spooled");
+        let (status, _) = hosts.pair.sessions[0].spool(EVENTS).expect("spooled");
         assert_eq!(status.state, State::Disk);
     }
 }
