@@ -19,6 +19,7 @@ pub mod clock;
 pub mod driver;
 pub mod host;
 pub mod offload;
+mod printable;
 pub mod quic;
 pub mod session;
 pub mod spool;

@@ -30,16 +30,21 @@ pub use endpoint::Endpoint;
 pub use listener::{Arrival, Listener, TurnedAway};
 pub use settings::{Settings, Succession};
 
-use crate::trust::Unwelcome;
+use crate::{printable::printable, trust::Unwelcome};
 
 /// Why a connection could not be made or is gone, for a person.
 fn lost(error: &quinn::ConnectionError) -> String {
+    let is_ours = matches!(error, quinn::ConnectionError::TransportError(_));
     match Unwelcome::read(&error.to_string()) {
+        Some(Unwelcome::List) if is_ours => {
+            "the list of peers cannot be read here: `afferent peers` says why".to_owned()
+        }
         Some(unwelcome) => unwelcome.to_its_host(),
         None if is_unexpected(error) => "the host there shows a key that this one does not know: \
             `afferent pair` on both makes them known, or `afferent peers add` with what `afferent peers key` prints there"
             .to_owned(),
-        None => error.to_string(),
+        // Whoever closes a connection says why, before it has shown a key, too.
+        None => printable(&error.to_string()),
     }
 }
 

@@ -243,6 +243,33 @@ async fn noise_keeps_nobody_out() {
     guarded(arrives(&mut listener, &mut dialer(1, 2, cloud.address()))).await;
 }
 
+#[tokio::test]
+async fn first_packets_of_forged_calls_keep_nobody_out_where_few_may_come() {
+    let cloud = Cloud::new(Limits::for_connections(16));
+    let mut listener = cloud.endpoint.listener();
+    // Of real calls, which get no answer.
+    let silent = tokio::net::UdpSocket::bind(SocketAddr::from(LOOPBACK)).await.expect("free");
+    let mut callers: Vec<Dialer> =
+        (0..64).map(|_| dialer(3, 2, silent.local_addr().expect("bound"))).collect();
+    let forges = tokio::net::UdpSocket::bind(SocketAddr::from(LOOPBACK)).await.expect("free");
+    let mut bytes = [0; 2_048];
+    guarded(async {
+        for caller in &mut callers {
+            caller.call();
+            let (len, _) = silent.recv_from(&mut bytes).await.expect("loopback");
+            forges.send_to(&bytes[..len], cloud.address()).await.expect("loopback");
+        }
+        // Until all of them have been looked at.
+        let looked =
+            async { tokio::time::timeout(Duration::from_millis(200), listener.accept()).await };
+        assert!(looked.await.is_err(), "nobody has proved anything");
+        arrives(&mut listener, &mut dialer(1, 2, cloud.address())).await;
+    })
+    .await;
+    assert_eq!(listener.refused().of(Reason::Connections), 0);
+    assert!(listener.refused().retried > 32, "{:?}", listener.refused());
+}
+
 /// Host 2 is called by `caller`, lets nobody in, and says why and what it has counted.
 async fn turned_away(
     cloud: &Cloud,

@@ -57,8 +57,7 @@ impl Linked {
         (listen, sessions_max): (SocketAddr, usize),
         tell: Tell,
     ) -> Result<Self, Failure> {
-        let mut limits =
-            Limits { connections_max: sessions_max.saturating_add(64), ..Limits::default() };
+        let mut limits = Limits::for_connections(sessions_max.saturating_add(64));
         if listen.ip().is_loopback() {
             // Processes of one user have one key.
             limits.connections_per_peer = limits.connections_max;

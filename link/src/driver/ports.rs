@@ -78,6 +78,8 @@ pub struct Inlet {
     taken: u64,
     /// Those that the flushes it was asked about have made void.
     void: u64,
+    /// The last that was taken out, while the flush that came before it is told.
+    behind: Option<Frame>,
     shared: Arc<InShared>,
     driver: Arc<Bell>,
 }
@@ -204,7 +206,7 @@ fn inlet(edge: &EdgeConfig, driver: &Arc<Bell>) -> (InEnd, Inlet) {
     let (producer, consumer) = rtrb::RingBuffer::new(edge.frames_max.clamp(1, RING[1]) * 2);
     let shared = Arc::new(InShared::default());
     let end = InEnd { ring: producer, given: 0, shared: shared.clone() };
-    (end, Inlet { ring: consumer, taken: 0, void: 0, shared, driver: driver.clone() })
+    (end, Inlet { ring: consumer, taken: 0, void: 0, behind: None, shared, driver: driver.clone() })
 }
 
 impl Outlet {
@@ -322,13 +324,29 @@ impl Inlet {
         if self.is_flushed() {
             return Some(Arrived::Flush);
         }
+        self.next()
+    }
+
+    /// The next thing but flushes that were told.
+    fn next(&mut self) -> Option<Arrived> {
+        if let Some(frame) = self.behind.take() {
+            let is_void = self.taken <= self.void;
+            return Some(if is_void { Arrived::Void } else { Arrived::Frame(frame) });
+        }
         let mut arrived = self.ring.pop().ok();
-        if let Some(Arrived::Frame(_)) = arrived {
+        if let Some(Arrived::Frame(frame)) = arrived {
             self.taken += 1;
-            // A flush since we looked is told next, and of this frame that it is void by then.
-            if self.taken <= self.void {
-                arrived = Some(Arrived::Void);
-            }
+            let is_void = self.taken <= self.void;
+            arrived = Some(if is_void {
+                Arrived::Void
+            } else if self.taken > self.shared.void.load(Ordering::Acquire) && self.is_flushed() {
+                // It came behind a flush that came since we looked, and would be taken for what that voids.
+                self.behind = Some(frame);
+                Arrived::Flush
+            } else {
+                // One that such a flush voids is void when that is told, which is next.
+                Arrived::Frame(frame)
+            });
         }
         if arrived.is_some() {
             // With the fence in `wants_room`: it sees the room, or this sees that it is wanted.
@@ -475,5 +493,69 @@ fn block<T>(most: Duration, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -
         }
         let left = most.checked_sub(begun.elapsed())?;
         std::thread::park_timeout(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Format, Rate, Timestamp, Unit};
+
+    use super::*;
+    use crate::session::{Delivery, Priority, TimeLine};
+
+    fn sides() -> (InEnd, Inlet) {
+        let edge = EdgeConfig {
+            name: "a -> b".to_owned(),
+            format: Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1),
+            receives: true,
+            delivery: Delivery::Durable,
+            priority: Priority::Sensor,
+            line: TimeLine::Shared,
+            frames_max: 10,
+            bytes_max: 1 << 20,
+            packed: false,
+            may_void: true,
+        };
+        inlet(&edge, &Arc::new(Bell::default()))
+    }
+
+    fn push(end: &mut InEnd) {
+        let frame = Frame::signal(Timestamp::ZERO, 1, &[0.0]);
+        end.push(Arrived::Frame(frame)).expect("there is room");
+    }
+
+    #[test]
+    fn a_frame_behind_a_flush_comes_behind_it_though_both_came_while_it_was_taken() {
+        let (mut end, mut inlet) = sides();
+        push(&mut end);
+        assert!(!inlet.is_flushed(), "this is the look");
+        end.flush(0);
+        push(&mut end);
+
+        assert!(matches!(inlet.next(), Some(Arrived::Frame(_))), "void when the flush is told");
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Flush)));
+        assert!(!inlet.is_flushed(), "this is the look");
+        end.flush(0);
+        push(&mut end);
+        push(&mut end);
+        // The one before the flush, and two behind it.
+        assert!(matches!(inlet.next(), Some(Arrived::Frame(_))));
+        assert!(!matches!(inlet.next(), Some(Arrived::Frame(_))), "the flush comes first");
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Frame(_))));
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Frame(_))));
+        assert!(inlet.try_recv().is_none());
+    }
+
+    #[test]
+    fn what_waits_for_a_flush_to_be_told_is_void_by_the_next() {
+        let (mut end, mut inlet) = sides();
+        push(&mut end);
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Frame(_))));
+        end.flush(0);
+        push(&mut end);
+        assert!(matches!(inlet.next(), Some(Arrived::Flush)), "that looks only now");
+        end.flush(0);
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Flush)));
+        assert!(matches!(inlet.try_recv(), Some(Arrived::Void)));
     }
 }

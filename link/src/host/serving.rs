@@ -117,6 +117,7 @@ struct Known {
     counts: Vec<u64>,
     /// Another process has what it had on disk: it ends.
     yields: Arc<Notify>,
+    has_yielded: bool,
     /// Closed when it has ended.
     gone: watch::Receiver<()>,
 }
@@ -240,16 +241,7 @@ impl Shared {
         }
         // A spool is one process's at a time: whoever had it before this one is no more.
         let counts = kept_counts(&hello);
-        let before: Vec<_> = known
-            .values()
-            .filter(|known| known.peer == peer && known.counts.iter().any(|c| counts.contains(c)))
-            .map(|known| {
-                known.yields.notify_one();
-                known.gone.clone()
-            })
-            .collect();
-        let of_peer = known.values().filter(|known| known.peer == peer).count() - before.len();
-        let all = known.len() - before.len();
+        let Taken { before, of_peer, all } = taken(&mut known, &peer, &counts);
         let most = if all >= self.sessions_max {
             let why = format!("{} open, all there may be", counted(all, "session"));
             Some((Reason::Sessions, why))
@@ -268,7 +260,14 @@ impl Shared {
         let (door, calls) = Incoming::new();
         let _ = door.try_send(connection);
         let (yields, (here, gone)) = (Arc::new(Notify::new()), watch::channel(()));
-        let known_as = Known { door, peer: peer.clone(), counts, yields: yields.clone(), gone };
+        let known_as = Known {
+            door,
+            peer: peer.clone(),
+            counts,
+            yields: yields.clone(),
+            has_yielded: false,
+            gone,
+        };
         known.insert(hello.session, known_as);
         let (shared, calls) = (self.clone(), Some(calls));
         Some(Guest { shared, hello, peer, from, calls, before, yields, _here: here })
@@ -277,6 +276,31 @@ impl Shared {
     fn forget(&self, name: &[u8; 16]) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
+}
+
+/// What those who called before leave to one that calls now.
+struct Taken {
+    /// Closed when sessions have ended whose place it takes.
+    before: Vec<watch::Receiver<()>>,
+    /// Sessions of its host, and of all, beside it.
+    of_peer: usize,
+    all: usize,
+}
+
+/// Asks the sessions to end that a process of `peer` with these counts goes on with. It takes the place of one;
+/// who calls in its name again and again has one place more each time.
+fn taken(known: &mut BTreeMap<[u8; 16], Known>, peer: &Option<Vec<u8>>, counts: &[u64]) -> Taken {
+    let all = known.len();
+    let (mut of_peer, mut yielding, mut before) = (0, 0, Vec::new());
+    for known in known.values_mut().filter(|known| known.peer == *peer) {
+        of_peer += 1;
+        if known.counts.iter().any(|count| counts.contains(count)) {
+            known.yields.notify_one();
+            yielding += usize::from(!std::mem::replace(&mut known.has_yielded, true));
+            before.push(known.gone.clone());
+        }
+    }
+    Taken { before, of_peer: of_peer - yielding, all: all - yielding }
 }
 
 /// Who called, and the session that was opened for it.
@@ -318,6 +342,13 @@ impl Drop for Room {
     }
 }
 
+impl Drop for Guest {
+    /// However it ended, by a panic too, its place is free.
+    fn drop(&mut self) {
+        self.shared.forget(&self.hello.session);
+    }
+}
+
 impl Guest {
     /// From the first call to the end of the session.
     async fn stay(mut self) {
@@ -344,7 +375,7 @@ impl Guest {
         }));
         let Some(zero) = self.agree(&handle, &mut ended).await else {
             handle.stop();
-            return shared.forget(&name);
+            return;
         };
         let lines = Lines { clock_ns: 0, line_ns: zero.nanos().saturating_neg() };
         let mut ends = Ends::looking(if noted.is_empty() { Look::Seldom } else { Look::Often });
@@ -373,7 +404,6 @@ impl Guest {
                 drop(tokio::time::timeout(FLUSH, ended).await);
             }
         }
-        shared.forget(&name);
     }
 
     /// Has what the session consumes noted, and goes on where it stands. Gives where that is.
@@ -535,4 +565,32 @@ async fn last_words(handle: &Handle, ended: &mut oneshot::Receiver<Ended>) -> (B
     handle.stop();
     drop(tokio::time::timeout(FLUSH, ended).await);
     (ByeReason::Stopped, "its graph has ended here".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_takes_the_place_of_one_and_nobody_has_places_by_calling_in_one_name() {
+        let mut known = BTreeMap::new();
+        let peer = Some(vec![7]);
+        let call = |known: &mut BTreeMap<_, _>, n: u8, counts: Vec<u64>| {
+            let Taken { before, of_peer, all } = taken(known, &peer, &counts);
+            let (door, _) = Incoming::new();
+            let (yields, gone) = (Arc::new(Notify::new()), watch::channel(()).1);
+            let peer = peer.clone();
+            known.insert([n; 16], Known { door, peer, counts, yields, has_yielded: false, gone });
+            (before.len(), of_peer, all)
+        };
+
+        assert_eq!(call(&mut known, 0, vec![1]), (0, 0, 0));
+        assert_eq!(call(&mut known, 1, vec![2]), (0, 1, 1), "another that keeps something");
+        assert_eq!(call(&mut known, 2, vec![1, 3]), (1, 1, 1), "in place of the first");
+        for n in 3..10 {
+            let (_, of_peer, all) = call(&mut known, n, vec![1, 3]);
+            assert_eq!((of_peer, all), (usize::from(n) - 1, usize::from(n) - 1));
+        }
+        assert_eq!(call(&mut known, 10, Vec::new()), (0, 10, 10));
+    }
 }

@@ -30,6 +30,8 @@ impl LinkThread {
             let _ = begun.send(());
             // Dropped or sent, both mean the end.
             let _ = runtime.block_on(stopped);
+            // A name that is looked up takes as long as the system likes, and nobody waits for it any more.
+            runtime.shutdown_background();
         })?;
         let _ = begins.recv();
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })

@@ -22,7 +22,10 @@ use std::time::Duration;
 
 use engine::{Answer, Buffer, Doubt, Fault, FaultClass, Format, Frame};
 
-use crate::wire::{WireError, bytes::Cursor, check_content};
+use crate::{
+    printable::printable,
+    wire::{WireError, bytes::Cursor, check_content},
+};
 
 const VERSION: u8 = 1;
 const ANSWERED: u8 = 0;
@@ -154,8 +157,7 @@ pub(super) fn read_answer(
     let number = cursor.u64()?;
     if what == FAILED || what == LATE {
         let why = String::from_utf8_lossy(&cursor.rest()[..cursor.rest().len().min(REASON_MAX)]);
-        // It is printed where it is read.
-        let why = why.replace(char::is_control, " ");
+        let why = printable(&why);
         return Ok((number, Err(if what == LATE { Fault::late(why) } else { Fault::new(why) })));
     }
     if what != ANSWERED {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -98,6 +99,8 @@ pub(super) struct Live {
     delay: Duration,
     datagrams_max: usize,
     flow: Arc<Flow>,
+    /// Where the other side was when the flow was taken.
+    remote: SocketAddr,
     urgent: Urgent,
     /// Bytes that quinn may keep of streams now.
     allowed: u64,
@@ -119,14 +122,19 @@ pub(super) struct Live {
 
 type Blocked = dyn Future<Output = Result<(), quinn::SendDatagramError>> + Send;
 
+/// What a connection shares with its congestion control.
+fn flow_of(connection: &quinn::Connection) -> Arc<Flow> {
+    let control = connection.congestion_state().into_any().downcast::<WithHeadroom>();
+    control.map_or_else(|_| Arc::default(), |control| control.flow)
+}
+
 impl Live {
     pub(super) fn new(
         connection: quinn::Connection,
         delay: Duration,
         first: Option<(quinn::RecvStream, Vec<u8>)>,
     ) -> Self {
-        let flow = connection.congestion_state().into_any().downcast::<WithHeadroom>();
-        let flow = flow.map_or_else(|_| Arc::default(), |roomy| roomy.flow);
+        let (flow, remote) = (flow_of(&connection), connection.remote_address());
         let datagrams = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.read_datagram().await, connection))
         });
@@ -151,6 +159,7 @@ impl Live {
             delay,
             datagrams_max: 0,
             flow,
+            remote,
             urgent: Urgent::new(Instant::now()),
             allowed: URGENT_MAX,
             kept: [0; 2],
@@ -378,6 +387,11 @@ impl Connection for Live {
         let is_old = |looked: &Instant| now.duration_since(*looked) > Duration::from_millis(1);
         if self.looked.as_ref().is_none_or(is_old) {
             self.looked = Some(now);
+            let remote = self.connection.remote_address();
+            if remote != self.remote {
+                // On a new way the control begins anew.
+                (self.flow, self.remote) = (flow_of(&self.connection), remote);
+            }
             let rtt = self.connection.rtt();
             self.path.rtt_ns = rtt.as_nanos() as i64;
             self.path.bytes_per_s = self.flow.bytes_per_s(rtt);

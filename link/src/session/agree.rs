@@ -8,6 +8,7 @@ use super::{
     io::Output,
     machine::{Edge, Session},
 };
+use crate::printable::printable;
 use crate::wire::{
     ByeReason, FrameWriter, Hello, HelloEdge, Message, NEWEST, OLDEST, WireError, describe,
     differences, put_preamble,
@@ -216,7 +217,11 @@ impl Session {
         if hello.graph != self.config.graph {
             problems.push("the two run different graphs; give both the same file".to_owned());
         }
-        if problems.is_empty() { Ok(()) } else { Err((ByeReason::Graph, problems.join("; "))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err((ByeReason::Graph, printable(&problems.join("; "))))
+        }
     }
 
     /// Leaves the other side, and says why to it and to our owner.
@@ -231,7 +236,8 @@ impl Session {
     }
 
     /// The other side leaves. If it is done, what it sent before may still be on its way.
-    pub(super) fn hear_farewell(&mut self, now: Timestamp, reason: ByeReason, text: String) {
+    pub(super) fn hear_farewell(&mut self, now: Timestamp, reason: ByeReason, text: &str) {
+        let text = printable(text);
         match &mut self.connection {
             Some(connection) if reason == ByeReason::Done => connection.farewell = Some(text),
             _ => self.part(now, reason, text),

@@ -279,9 +279,8 @@ mod tests {
     use super::*;
     use crate::session::{Delivery, Priority, TimeLine};
 
-    #[test]
-    fn places_without_frames_take_no_credit() {
-        let config = EdgeConfig {
+    fn config() -> EdgeConfig {
+        EdgeConfig {
             name: "a -> b".to_owned(),
             format: Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1),
             receives: true,
@@ -292,8 +291,33 @@ mod tests {
             bytes_max: 1 << 20,
             packed: false,
             may_void: false,
-        };
-        let mut input = DurableIn::new(&config);
+        }
+    }
+
+    #[test]
+    fn a_sender_that_ignores_the_credit_in_bytes_is_refused() {
+        let mut input = DurableIn::new(&config());
+        assert!(input.take(0, 3 << 20).expect("one frame may be longer than all that may wait"));
+        assert!(input.take(1, 1).is_err(), "nothing beside it");
+        input.consume(Timestamp::ZERO, 1);
+        for place in 1..5 {
+            assert!(input.take(place, 256 << 10).expect("there is room"));
+        }
+        assert!(input.take(5, 1).is_err());
+        assert_eq!(
+            input.take(3, 256 << 10).ok(),
+            Some(false),
+            "one that comes twice takes nothing"
+        );
+        input.consume(Timestamp::ZERO, 1);
+        assert!(input.take(5, 256 << 10).expect("there is room"));
+        input.restart(7, 100);
+        assert!(input.take(100, 1 << 20).expect("what was before it is no more"));
+    }
+
+    #[test]
+    fn places_without_frames_take_no_credit() {
+        let mut input = DurableIn::new(&config());
         let granted = |input: &mut DurableIn| match input.tell() {
             Some([_, Message::Credit { frames, .. }]) => frames,
             told => panic!("{told:?}"),

@@ -285,7 +285,7 @@ impl Session {
                 }
             }
             Message::Ping => {}
-            Message::Bye { reason, text } => self.hear_farewell(now, reason, text),
+            Message::Bye { reason, text } => self.hear_farewell(now, reason, &text),
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ pub struct Limits {
     /// Handshakes under way at once; further ones are refused.
     pub handshakes_max: usize,
     /// From so many on, an address must prove by a retry token that it is no forgery. Costs one round
-    /// trip, and nothing is kept here meanwhile.
+    /// trip, and nothing is kept here meanwhile. Well below `connections_max`, among which handshakes count,
+    /// so that forged ones keep nobody out.
     pub retry_above: usize,
     /// Handshakes under way at once from one address (an IPv6 address counts by its first 64 bits).
     pub handshakes_per_source: usize,
@@ -33,6 +34,15 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Sessions of one peer at once, connected or waiting to be taken up again.
     pub sessions_per_peer: usize,
+}
+
+impl Limits {
+    /// The usual ones, with so many connections at once.
+    pub fn for_connections(connections_max: usize) -> Self {
+        let usual = Self::default();
+        let retry_above = usual.retry_above.min(connections_max / 4);
+        Self { connections_max, retry_above, ..usual }
+    }
 }
 
 impl Default for Limits {

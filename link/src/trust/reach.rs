@@ -1,6 +1,10 @@
 //! Who reaches an address, and whom to expect there.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use super::{Identity, PeerKey, Peers, TrustError};
 
@@ -43,13 +47,30 @@ pub fn may_listen(address: SocketAddr, peers: &Peers) -> Result<(), TrustError> 
 }
 
 /// The keys of which one is expected of the host that is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected(Vec<PeerKey>);
+#[derive(Clone)]
+pub struct Expected(Keys);
+
+#[derive(Clone)]
+enum Keys {
+    One(PeerKey),
+    /// The list is asked for each handshake: whoever was added to it or removed is so from the next call on.
+    Listed {
+        peers: Arc<Peers>,
+        name: String,
+        own: Option<PeerKey>,
+    },
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").finish_non_exhaustive()
+    }
+}
 
 impl Expected {
     /// One key.
-    pub fn key(key: PeerKey) -> Self {
-        Self(vec![key])
+    pub const fn key(key: PeerKey) -> Self {
+        Self(Keys::One(key))
     }
 
     /// Whom to expect at an address: the peer of this name, or where none is called so any that is listed, as all of
@@ -57,27 +78,45 @@ impl Expected {
     /// listed.
     ///
     /// # Errors
-    /// If there is neither, and what is wrong with the list of peers.
+    /// If there is neither by now, and what is wrong with the list of peers.
     pub fn at(
         address: IpAddr,
         name: &str,
         identity: &Identity,
-        peers: &Peers,
+        peers: &Arc<Peers>,
     ) -> Result<Self, TrustError> {
         let own = (Reach::of(address) == Reach::Machine).then(|| identity.key());
-        match (peers.with_name(name), own) {
-            (Ok(peer), own) => Ok(Self([Some(peer.key), own].into_iter().flatten().collect())),
-            (Err(error @ TrustError::NoSuchPeer { .. }), own) => {
-                let listed = peers.list()?.into_iter().map(|peer| peer.key);
-                let keys: Vec<PeerKey> = listed.chain(own).collect();
-                if keys.is_empty() { Err(error) } else { Ok(Self(keys)) }
-            }
-            (Err(error), _) => Err(error),
-        }
+        let this = Keys::Listed { peers: peers.clone(), name: name.to_owned(), own };
+        this.all()?;
+        Ok(Self(this))
     }
 
     /// Whether this key is one of them.
-    pub fn contains(&self, key: PeerKey) -> bool {
-        self.0.contains(&key)
+    ///
+    /// # Errors
+    /// As [`Expected::at`].
+    pub fn contains(&self, key: PeerKey) -> Result<bool, TrustError> {
+        Ok(self.0.all()?.contains(&key))
+    }
+}
+
+impl Keys {
+    fn all(&self) -> Result<Vec<PeerKey>, TrustError> {
+        let (peers, name, own) = match self {
+            Self::One(key) => return Ok(vec![*key]),
+            Self::Listed { peers, name, own } => (peers, name, own),
+        };
+        let listed = match peers.with_name(name) {
+            Ok(peer) => vec![peer.key],
+            Err(error @ TrustError::NoSuchPeer { .. }) => {
+                let listed: Vec<_> = peers.list()?.into_iter().map(|peer| peer.key).collect();
+                if listed.is_empty() && own.is_none() {
+                    return Err(error);
+                }
+                listed
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(listed.into_iter().chain(*own).collect())
     }
 }

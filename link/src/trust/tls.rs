@@ -22,7 +22,7 @@ use rustls::{
     version::TLS13,
 };
 
-use super::{Expected, Identity, PeerKey, Peers, Reach, peer_key, refused::Unwelcome};
+use super::{Expected, Identity, PeerKey, Peers, Reach, TrustError, peer_key, refused::Unwelcome};
 
 /// What both sides say first of all, so that no other protocol is taken for ours. Versions are agreed
 /// later, by hello.
@@ -87,10 +87,14 @@ impl Pins {
         }
         let key = peer_key(shown).ok_or(CertificateError::BadEncoding)?;
         let unwelcome = match &self.who {
-            Who::Expected(expected) if expected.contains(key) => return Ok(()),
-            Who::Expected(_) => {
-                return Err(CertificateError::ApplicationVerificationFailure.into());
-            }
+            Who::Expected(expected) => match expected.contains(key) {
+                Ok(true) => return Ok(()),
+                // Where all that were listed are removed, nobody is expected.
+                Ok(false) | Err(TrustError::NoSuchPeer { .. }) => {
+                    return Err(CertificateError::ApplicationVerificationFailure.into());
+                }
+                Err(_) => Unwelcome::List,
+            },
             Who::Listed { own, reach: Reach::Machine, .. } if *own == key => return Ok(()),
             Who::Listed { peers, own, .. } => match peers.with_key(key) {
                 Ok(Some(_)) => return Ok(()),

@@ -183,3 +183,27 @@ fn a_process_that_begins_anew_counts_anew() {
         assert_eq!(given(&pair.delivered[1], edge), [None, Some(0), Some(1)], "edge {edge}");
     }
 }
+
+#[test]
+fn what_has_arrived_is_not_taken_back_while_the_line_is_down() {
+    let mut pair = pair([Weather::calm(40 * MS); 2], 3);
+    pair.run(2 * S, check);
+    for number in 0..10 {
+        let time = pair.clock(0);
+        assert!(pair.send(0, EVENTS, event(time, number)));
+    }
+    // They have come, and nothing of that is back yet.
+    pair.run(pair.now_ns() + 60 * MS, check);
+    assert_eq!(given(&pair.delivered[1], EVENTS).len(), 10);
+    pair.transport.close(0);
+    pair.sessions[0].handle(pair.clock(0), crate::session::Input::Down);
+    flush(&mut pair, EVENTS, 1);
+    let time = pair.clock(0);
+    assert!(pair.send(0, EVENTS, event(time, 10)));
+    pair.run(pair.now_ns() + 10 * S, check);
+
+    let sent = pair.sessions[0].sent(EVENTS).expect("it sends");
+    let received = pair.sessions[1].received(EVENTS).expect("it receives");
+    assert_eq!((sent.sent, sent.dropped_for(engine::Gap::Flush)), (11, 0));
+    assert_eq!((received.delivered, received.lost), (11, 0), "{received:?}");
+}

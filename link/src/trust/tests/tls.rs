@@ -165,21 +165,38 @@ fn whom_to_expect_depends_on_where() {
     let (_home, two) = peers(&[identity(2).key(), identity(3).key()]);
     let network = "192.0.2.7".parse().expect("an address");
     let one = Expected::at(network, "host_1", &own, &two).expect("listed");
-    assert!(one.contains(identity(3).key()) && !one.contains(identity(2).key()), "that one alone");
+    let contains = |expected: &Expected, n| expected.contains(identity(n).key()).expect("it reads");
+    assert!(contains(&one, 3) && !contains(&one, 2), "that one alone");
 
     for here in ["127.0.0.1", "::1", "127.8.8.8", "::ffff:127.0.0.1"] {
-        assert!(at(here, "cloud").expect("ourselves").contains(own.key()), "{here}");
-        assert!(named(here).contains(own.key()) && named(here).contains(identity(2).key()));
+        assert!(contains(&at(here, "cloud").expect("ourselves"), 1), "{here}");
+        assert!(contains(&named(here), 1) && contains(&named(here), 2));
     }
     for there in ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1"] {
-        assert_eq!(named(there), Expected::key(identity(2).key()));
-        // Paired under another name than the graph gives the host.
-        assert_eq!(at(there, "cloud").expect("one is listed"), named(there));
+        // Paired under another name than the graph gives the host, too.
+        for expected in [named(there), at(there, "cloud").expect("one is listed")] {
+            assert!(contains(&expected, 2) && !contains(&expected, 1), "{there}");
+        }
         let (_home, nobody) = peers(&[]);
         let unknown = Expected::at(there.parse().expect("an address"), "cloud", &own, &nobody);
         let unknown = unknown.expect_err("nobody is listed");
         assert!(matches!(unknown, TrustError::NoSuchPeer { .. }), "{unknown}");
     }
+}
+
+#[test]
+fn who_is_removed_or_added_is_so_from_the_next_call_on() {
+    let own = identity(1);
+    let (_home, listed) = peers(&[identity(2).key()]);
+    let there = "192.0.2.7".parse().expect("an address");
+    let expected = Expected::at(there, "host_0", &own, &listed).expect("listed");
+    let contains = |n| expected.contains(identity(n).key());
+
+    assert!(contains(2).expect("it reads"));
+    listed.remove("host_0").expect("it is there");
+    assert!(matches!(contains(2), Err(TrustError::NoSuchPeer { .. })), "nobody is left");
+    listed.add("host_0", identity(3).key(), UNIX_EPOCH, "by hand").expect("added");
+    assert!(contains(3).expect("it reads") && !contains(2).expect("it reads"));
 }
 
 #[test]
