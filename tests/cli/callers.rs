@@ -71,6 +71,34 @@ fn a_key_that_is_not_listed_is_told_on_both_hosts_and_what_is_said_there_helps()
 }
 
 #[test]
+fn an_edge_that_runs_takes_up_who_is_added_and_lets_go_of_who_is_removed() {
+    let meeting = Meeting::with(LONG);
+    let theirs = meeting.folder.0.join("theirs");
+    let (our_key, their_key) = (key(&meeting, &meeting.home()), key(&meeting, &theirs));
+    add(&meeting, &meeting.home(), "edge", &their_key);
+    let mut cloud = meeting.start(&SERVE, "cloud");
+    cloud.hear(" listens at 127.0.0.1:");
+    let mut edge =
+        meeting.start_of(&theirs, &["run", "g.toml", "--host", "edge", "--speed", "1"], "edge");
+    let said = edge.hear("`cloud` does not answer");
+    assert!(said.contains("a key that this one does not know"), "{said}");
+    let told = cloud.hear("was turned away");
+    let remedy = format!("there `afferent peers add NAME {our_key}`");
+    assert!(told.contains("it does not know this host's key") && told.contains(&remedy), "{told}");
+
+    add(&meeting, &theirs, "cloud", &our_key);
+    edge.hear("`cloud` at 127.0.0.1");
+    let variables = [("AFFERENT_HOME", theirs.as_os_str())];
+    let removed = afferent_with(&meeting.folder, &["peers", "remove", "cloud"], &variables);
+    assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+    cloud.signal("-KILL");
+    drop(cloud);
+    edge.hear("`cloud` is gone");
+    let mut again = meeting.start(&SERVE, "cloud");
+    again.hear("it does not know this host's key");
+}
+
+#[test]
 fn a_list_of_peers_that_cannot_be_read_is_told_with_its_place_and_only_here() {
     let meeting = Meeting::with(LONG);
     let theirs = meeting.folder.0.join("theirs");

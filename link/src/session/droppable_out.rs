@@ -50,6 +50,7 @@ pub(super) struct DroppableOut {
     longest: usize,
     /// Of frames that wait for a stream, only the newest is worth it.
     newest_first: bool,
+    is_bulk: bool,
     waiting: VecDeque<Waiting>,
     /// Begun, the newest last; those written in full stay until their deadline.
     streamed: Vec<Streamed>,
@@ -77,6 +78,7 @@ impl DroppableOut {
             bytes_max: config.bytes_max,
             bytes: 0,
             longest: longest(&config.format).unwrap_or(usize::MAX),
+            is_bulk: config.priority == Priority::Bulk,
             newest_first: config.priority == Priority::Bulk && !is_opaque(&config.format),
             waiting: VecDeque::new(),
             streamed: Vec::new(),
@@ -268,7 +270,7 @@ impl DroppableOut {
         self.counts.inside -= 1;
         self.counts.sent += 1;
         self.counts.written += 1;
-        self.counts.behind_bulk += u64::from(bulk > first.mark);
+        self.counts.behind_bulk += u64::from(!self.is_bulk && bulk > first.mark);
         true
     }
 
@@ -288,6 +290,7 @@ impl DroppableOut {
         version: u8,
         most: usize,
         path: &Path,
+        bulk: u64,
     ) -> Option<(StreamKey, Bytes, bool)> {
         let is_free = self.streamed.iter().all(|frame| frame.is_written());
         let may_begin = is_free && !self.fits_datagram(path);
@@ -296,6 +299,7 @@ impl DroppableOut {
             self.drop_first(Gap::Full);
         }
         if let Some(first) = self.waiting.pop_front_if(|_| may_begin) {
+            self.counts.behind_bulk += u64::from(!self.is_bulk && bulk > first.mark);
             let mut frame = first.frame;
             frame.header.gap = std::mem::take(&mut self.gap).or(frame.header.gap);
             self.bytes -= frame.buffer().bytes_len();

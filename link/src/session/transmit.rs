@@ -39,12 +39,23 @@ impl Session {
             return Some(past);
         }
         if let Some(Output::Datagram(bytes)) = self.datagram(now, Priority::Bulk) {
-            self.bulk_bytes += bytes.len() as u64;
+            self.hand_over_bulk(bytes.len());
             return Some(Output::Datagram(bytes));
         }
         let (output, bytes) = self.stream(now, Some(Priority::Bulk), PIECE)?;
-        self.bulk_bytes += bytes as u64;
+        self.hand_over_bulk(bytes);
         Some(output)
+    }
+
+    /// So much of bulk goes to the connection. What could have gone before it, and has not, is counted: here
+    /// what may not be lost, frame by frame the rest.
+    pub(super) fn hand_over_bulk(&mut self, bytes: usize) {
+        self.bulk_bytes += bytes as u64;
+        for (edge, config) in self.edges.iter_mut().zip(&self.config.edges) {
+            if let (Edge::DurableOut(out, _), Priority::Sensor) = (edge, config.priority) {
+                out.counts.behind_bulk += u64::from(out.is_ready() && !out.is_behind());
+            }
+        }
     }
 
     /// What edges have to catch up with, as fast as live frames leave room for. It goes before bulk,
@@ -285,7 +296,7 @@ impl Session {
                     (StreamKey::Edge(n as u16), bytes.into(), content, false)
                 }
                 Edge::DroppableOut(edge, writer) if edge.has_stream(&path) => {
-                    match edge.write(writer, version, most, &path) {
+                    match edge.write(writer, version, most, &path, self.bulk_bytes) {
                         Some((stream, bytes, end)) => (stream, bytes, None, end),
                         None => continue,
                     }

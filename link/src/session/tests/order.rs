@@ -59,12 +59,22 @@ fn a_frame_that_waited_behind_bulk_would_be_counted() {
     let session = &mut pair.sessions[0];
     session.handle(now, Input::Path(path));
     session.send(now, SENSOR, signal(now, 0)).expect("taken");
+    session.send(now, EVENTS, event(now, 0)).expect("taken");
 
     // As if bulk had been sent against the rule.
-    session.bulk_bytes += 1;
-    session.handle(now, Input::Path(Path { datagram_room: 2_000, ..path }));
+    session.hand_over_bulk(1);
+    // What needs a stream of its own has waited, too.
+    session.handle(now, Input::Path(Path { datagram_max: 48, ..path }));
     outputs(&mut pair, now);
 
+    for edge in [SENSOR, EVENTS] {
+        assert_eq!(pair.sessions[0].sent(edge).expect("it sends").behind_bulk, 1, "edge {edge}");
+    }
+    // What came since has not.
+    let session = &mut pair.sessions[0];
+    session.send(now, SENSOR, signal(now, 1)).expect("taken");
+    session.handle(now, Input::Path(Path { datagram_room: 2_000, ..path }));
+    outputs(&mut pair, now);
     assert_eq!(pair.sessions[0].sent(SENSOR).expect("it sends").behind_bulk, 1);
 }
 
