@@ -523,6 +523,11 @@ impl Connection for Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        driver::Calls,
+        quic::{Endpoint, Settings},
+        trust::{Expected, Identity, Peers, Reach, SERVER_NAME, client_config, server_config},
+    };
 
     #[test]
     fn losses_are_followed_and_forgotten() {
@@ -534,5 +539,50 @@ mod tests {
         assert!((share.expect("some") - 0.01).abs() < 0.001, "{share:?}");
         let share = (1..=200).map(|n| losses.share(10_020 + n * 100, 101)).last();
         assert!(share.expect("some") < 0.001, "{share:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn on_another_way_it_follows_the_control_of_that_one() {
+        let [ours, theirs] = [1, 2].map(|n| Identity::from_seed(&[n; 32]));
+        let home = tempfile::tempdir().expect("a folder");
+        let peers = Arc::new(Peers::at(home.path()));
+        peers.add("edge", ours.key(), std::time::UNIX_EPOCH, "by hand").expect("added");
+        let server = server_config(&theirs, peers, Reach::Network);
+        let bind = |server| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 0));
+            Endpoint::bind(address, server, Settings::default()).expect("a port")
+        };
+        let (there, here) = (bind(Some(server)), bind(None));
+        let address = there.local_addr().expect("bound");
+        let client = client_config(&ours, Expected::key(theirs.key()));
+        let mut dialer = here.dialer(address, SERVER_NAME, client).expect("usable");
+        dialer.call();
+        let accepts = async {
+            let incoming = there.inner.accept().await.expect("it is open");
+            incoming.accept().expect("somebody calls").await.expect("it is known")
+        };
+        let calls = std::future::poll_fn(|context| dialer.poll_connection(context));
+        let (connection, caller) = tokio::join!(accepts, calls);
+        let mut caller = caller.expect("it answers");
+        let mut live = Live::new(connection, Duration::from_millis(1), None);
+        live.path();
+        let before = live.flow.clone();
+
+        // Not a new port alone, which may be that of a router that has forgotten.
+        let elsewhere = std::net::UdpSocket::bind("127.0.0.2:0").expect("Linux has all of 127");
+        here.inner.rebind(elsewhere).expect("a socket");
+        let has_moved = async {
+            while live.connection.remote_address().ip() != std::net::Ipv4Addr::new(127, 0, 0, 2) {
+                caller.datagram(vec![0; 100]);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), has_moved).await.expect("it is heard");
+        live.looked = None;
+        live.path();
+
+        assert!(Arc::ptr_eq(&live.flow, &flow_of(&live.connection)));
+        assert!(!Arc::ptr_eq(&live.flow, &before), "the control is another");
     }
 }
