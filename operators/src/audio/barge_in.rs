@@ -21,7 +21,7 @@
 
 use engine::{
     Body, BuildError, Code, Diagnostic, Fault, FieldKind, FieldValue, GapNotice, Io, Kind,
-    NameOrNumber, Node, Operator, Outline, Param, Port,
+    NameOrNumber, Node, Operator, Outline, Param, Port, counted,
 };
 
 /// The catalog entry.
@@ -48,7 +48,7 @@ pub static KIND: Kind = Kind {
     },
     build: |node| {
         let which = which(node).map_err(BuildError::from)?;
-        Ok(Body::operator(BargeIn { which }))
+        Ok(Body::operator(BargeIn { which, counts: [0; 2] }))
     },
     ..Kind::BASE
 };
@@ -116,6 +116,8 @@ fn which(node: &Node<'_>) -> Result<Which, Diagnostic> {
 
 struct BargeIn {
     which: Which,
+    /// Events that came, and those of them that interrupted.
+    counts: [u64; 2],
 }
 
 impl BargeIn {
@@ -138,8 +140,13 @@ impl Operator for BargeIn {
             // Whoever joins behind need not wait for events to come.
             io.promise(OUT, frame.header.time);
             io.send(OUT, frame);
-        } else if self.is_meant(io) {
-            io.flush();
+        } else {
+            let is_meant = self.is_meant(io);
+            self.counts[0] += 1;
+            self.counts[1] += u64::from(is_meant);
+            if is_meant {
+                io.flush();
+            }
         }
         Ok(())
     }
@@ -150,6 +157,15 @@ impl Operator for BargeIn {
     }
 
     fn reset(&mut self) {}
+
+    fn remark(&self) -> Option<String> {
+        let [came, interrupted] = self.counts;
+        match (came, interrupted) {
+            (0, _) => None,
+            (came, 0) => Some(format!("none of {} interrupted", counted(came, "event"))),
+            (_, count) => Some(format!("interrupted {}", counted(count, "time"))),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +221,24 @@ mod tests {
             assert_eq!(interrupts(params, start()), by_start, "{params}");
             assert_eq!(interrupts(params, end()), by_end, "{params}");
         }
+    }
+
+    #[test]
+    fn how_often_it_was_interrupted_is_told_in_the_end() {
+        let remark = |equals: &str, events: &[&str]| {
+            let mut bench =
+                bench(&format!("field = \"what\"\nequals = {equals:?}")).expect("valid");
+            for what in events {
+                bench.push(1, event(what, 0, false));
+            }
+            bench.run();
+            bench.remark()
+        };
+        assert_eq!(remark("start", &[]), None);
+        let told = remark("start", &["start", "end", "start"]);
+        assert_eq!(told.as_deref(), Some("interrupted 2 times"));
+        let told = remark("begin", &["start", "end"]);
+        assert_eq!(told.as_deref(), Some("none of 2 events interrupted"));
     }
 
     #[test]
