@@ -4,7 +4,7 @@ use super::support::*;
 use crate::{
     session::{Input, Output, Path, STREAMS_MAX, Session},
     testing::{Delivered, Pair, Random, Way, Weather},
-    wire::{ByeReason, NEWEST, RecordKind},
+    wire::{ByeReason, Message, NEWEST, RecordKind, put_preamble},
 };
 
 fn refusals(pair: &Pair, side: usize) -> Vec<(ByeReason, &str)> {
@@ -74,6 +74,25 @@ fn a_side_that_starts_anew_goes_on_and_says_what_is_gone() {
         let gaps = gaps.filter(|given| matches!(given, Delivered::Gap { edge: EVENTS, .. }));
         assert_eq!(gaps.count(), 1, "side {side}: that it started anew is told once");
     }
+}
+
+#[test]
+fn answers_that_were_not_asked_for_say_nothing_of_the_clock() {
+    let mut pair = pair([Weather::calm(MS); 2], 5);
+    pair.run(3 * S, check);
+    let now = pair.clock(1);
+    let before = (pair.sessions[1].clock(now), pair.sessions[1].clock_jumps());
+    for id in 0..1_000 {
+        // A clock that runs a thousand seconds ahead.
+        let ahead = now.plus_nanos(1_000 * S);
+        let answer = Message::Answer { id, sent: now, received: ahead, replied: ahead };
+        let mut bytes = Vec::new();
+        put_preamble(&mut bytes, NEWEST);
+        answer.put(&mut bytes, 0);
+        pair.sessions[1].handle(now, Input::Datagram(&bytes));
+    }
+    assert_eq!((pair.sessions[1].clock(now), pair.sessions[1].clock_jumps()), before);
+    assert_eq!(pair.sessions[1].totals().malformed, 0, "one that comes twice is no fault");
 }
 
 #[test]
