@@ -28,9 +28,9 @@ use whisper_rs::{
 };
 
 /// The version whose sources were read.
-const READ: &str = "1.8.3";
+pub(super) const READ: &str = "1.8.3";
 /// Of `struct ggml_backend_reg`.
-const LAYOUT: c_int = 2;
+pub(super) const LAYOUT: c_int = 2;
 const SET_THREADS: &CStr = c"ggml_backend_set_n_threads";
 const SET_ABORT: &CStr = c"ggml_backend_set_abort_callback";
 
@@ -129,6 +129,13 @@ unsafe extern "C" fn set_threads(backend: ggml_backend_t, count: c_int) {
 unsafe extern "C" fn poll(data: *mut c_void) -> bool {
     // SAFETY: 5.
     unsafe { &*data.cast::<Polled<'_>>() }.stops()
+}
+
+/// Whether what runs on this thread is to stop.
+pub(super) fn is_told_to() -> bool {
+    let data = CURRENT.get().cast_mut();
+    // SAFETY: 5.
+    !data.is_null() && unsafe { poll(data) }
 }
 
 /// Asks whether to stop, until the answer is yes.
