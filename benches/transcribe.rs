@@ -20,6 +20,7 @@
 mod support;
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -56,6 +57,9 @@ fn main() {
     }
     if bench.runs("throughput") {
         throughput(&bench, &data);
+    }
+    if bench.runs("products") {
+        products(&bench, &data);
     }
     if bench.runs("abort") {
         abort(&bench, &data);
@@ -465,6 +469,39 @@ fn rival(python: &str, model: &Path, raw: &Path, context: usize, count: usize) -
     assert!(!took.is_empty(), "the rival says: {}", String::from_utf8_lossy(&said.stderr));
     took.sort_by(f64::total_cmp);
     took[took.len() / 2]
+}
+
+// Products of matrices.
+
+/// What our own save of a decode, by its length.
+fn products(bench: &Bench, data: &Path) {
+    let audio = jfk(data);
+    let model = load(&data.join(TINY));
+    let mut state = model.open().expect("memory");
+    let count = bench.scale(5, 1);
+    for seconds in [2, 5, 11] {
+        let audio = audio[..(16_000 * seconds).min(audio.len())].into();
+        let task = Task { audio, prompt: "".into(), way: counted() };
+        let state = RefCell::new(&mut state);
+        let took = || {
+            let began = Instant::now();
+            for _ in 0..count {
+                let said = state.borrow_mut().decode(&task, &|| false).expect("it runs");
+                assert!(said.is_some());
+            }
+            1e3 * began.elapsed().as_secs_f64() / count as f64
+        };
+        let [ours, theirs] = bench.interleaved([
+            ("products, ours", &mut || took()),
+            ("products, whisper.cpp's", &mut || Whisper::by_itself(took)),
+        ]);
+        let [ours, theirs] = [ours, theirs].map(|runs| runs.of(|took| *took));
+        let seconds = seconds.to_string();
+        let of = |whose| [("seconds", seconds.as_str()), ("products", whose)];
+        bench.report("decode", &of("ours"), &[("ms", &ours)]);
+        bench.report("decode", &of("whisper.cpp's"), &[("ms", &theirs)]);
+        bench.verdict_least("times as fast", &theirs.over(&ours), 1.0);
+    }
 }
 
 // Stopping.

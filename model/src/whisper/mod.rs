@@ -11,6 +11,7 @@
 //    `n_vocab` was read from the same model; and the tokens sampled so far, as many as it says.
 
 mod mel;
+#[cfg(target_arch = "x86_64")]
 mod products;
 mod raw;
 mod stop;
@@ -71,6 +72,7 @@ impl Whisper {
             )));
         }
         stop::install();
+        #[cfg(target_arch = "x86_64")]
         products::device::install();
         let file = File::open(path).map_err(|error| Fault::io("cannot open it", error))?;
         let (bands, weights) =
@@ -89,12 +91,18 @@ impl Whisper {
     /// Products of matrices so far, of all models, that were computed here rather than by whisper.cpp; it keeps to
     /// itself what is quantised, and all of them on processors for which nothing better is at hand.
     pub fn products() -> u64 {
-        products::device::products()
+        #[cfg(target_arch = "x86_64")]
+        return products::device::products();
+        #[cfg(not(target_arch = "x86_64"))]
+        0
     }
 
     /// Has whisper.cpp compute everything that `run` asks for on this thread: to compare with.
     pub fn by_itself<T>(run: impl FnOnce() -> T) -> T {
-        products::device::refusing(run)
+        #[cfg(target_arch = "x86_64")]
+        return products::device::refusing(run);
+        #[cfg(not(target_arch = "x86_64"))]
+        run()
     }
 }
 

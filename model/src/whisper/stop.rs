@@ -5,6 +5,8 @@
 //! graph, the function that sets a backend's number of threads, and calls it: here that function also sets the
 //! callback of the backend.
 //!
+//! Products of matrices, of which one may take 25 ms, are looked at more often where they are [ours](super::products).
+//!
 //! Where this version of whisper.cpp is not the one that was read, nothing is put in place, and decoding stops as late
 //! as whisper.cpp does.
 
@@ -132,6 +134,7 @@ unsafe extern "C" fn poll(data: *mut c_void) -> bool {
 }
 
 /// Whether what runs on this thread is to stop.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn is_told_to() -> bool {
     let data = CURRENT.get().cast_mut();
     // SAFETY: 5.

@@ -275,7 +275,7 @@ fn ints(attribute: &[Field<'_>]) -> Option<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{Array, Loaded, Options, Values, onnxruntime};
+    use crate::backend::{Array, Options, Values, onnxruntime};
 
     fn shipped(name: &str) -> Vec<u8> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../graphs/models");

@@ -14,9 +14,7 @@
 //! with the others none. All sum in f32, in an order that depends on nothing but the sizes.
 
 pub(super) mod device;
-#[cfg(target_arch = "x86_64")]
 mod tiles;
-#[cfg(target_arch = "x86_64")]
 mod vectors;
 
 /// The numbers of a matrix.
@@ -53,11 +51,8 @@ const PRODUCTS_MAX: usize = 1_024;
 
 /// What a processor multiplies with, and the room it needs for it.
 pub(super) enum Unit {
-    #[cfg(target_arch = "x86_64")]
     Tiles(tiles::Tiles),
-    #[cfg(target_arch = "x86_64")]
     Wide(vectors::Wide),
-    #[cfg(target_arch = "x86_64")]
     Narrow(vectors::Narrow),
 }
 
@@ -84,17 +79,11 @@ impl Unit {
     }
 
     /// All that this processor has, the fastest first.
-    #[cfg(target_arch = "x86_64")]
     fn all() -> impl Iterator<Item = Self> {
         let tiles = || tiles::Tiles::new().map(Self::Tiles);
         let wide = || vectors::Wide::new().map(Self::Wide);
         let narrow = || vectors::Narrow::new().map(Self::Narrow);
         [tiles as fn() -> Option<Self>, wide, narrow].into_iter().filter_map(|make| make())
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn all() -> impl Iterator<Item = Self> {
-        std::iter::empty()
     }
 
     /// Multiplies every row of `left` with every one of `right`, whose rows are as long. Says whether it came to an end,
@@ -107,11 +96,8 @@ impl Unit {
         stops: impl Fn() -> bool,
     ) -> bool {
         match self {
-            #[cfg(target_arch = "x86_64")]
             Self::Tiles(kernel) => multiply(kernel, left, right, out, stops),
-            #[cfg(target_arch = "x86_64")]
             Self::Wide(kernel) => multiply(kernel, left, right, out, stops),
-            #[cfg(target_arch = "x86_64")]
             Self::Narrow(kernel) => multiply(kernel, left, right, out, stops),
         }
     }
@@ -163,7 +149,6 @@ fn multiply<K: Kernel>(
 
 impl Matrix<'_> {
     /// The numbers of a row from `from` on, as many as there are and fit; zeros behind them.
-    #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx,f16c")]
     fn read(&self, row: usize, from: usize, to: &mut [f32]) {
