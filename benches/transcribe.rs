@@ -6,9 +6,9 @@
 //! pywhispercpp: `AFFERENT_PYWHISPERCPP` names a Python that has it (`peers/transcribe.py`).
 //!
 //! *Speculation.* 30 streams in real time, each speaking a fifth of it. Where they pause is taken from the speech that
-//! Silero found in the recordings (`reference/vad.json`): a pause of 120 ms begins the final, one of 500 ms ends the
-//! turn, a shorter one takes it back. The other arm does not begin before the end. Both play the same schedule; what
-//! speculation wastes is what it computes beyond that arm. Every final has the same count of tokens, 16: the model has no
+//! Silero found in the recordings (`reference/vad.json`): after a pause of 120 ms the final may begin, one of 500 ms ends
+//! the turn, a shorter one takes it back. The other arm does not begin before the end. Both play the same schedule and must
+//! tell the same texts; what speculation wastes is what it computes beyond that arm. Every final has the same count of tokens, 16: the model has no
 //! weights, and would say nothing or go on for ever.
 //!
 //! A final cannot be there sooner than it takes to compute: what one costs alone is measured first, and told beside the load,
@@ -20,6 +20,7 @@
 mod support;
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -57,6 +58,9 @@ fn main() {
     if bench.runs("throughput") {
         throughput(&bench, &data);
     }
+    if bench.runs("products") {
+        products(&bench, &data);
+    }
     if bench.runs("abort") {
         abort(&bench, &data);
     }
@@ -91,6 +95,8 @@ fn counted() -> Way {
 const STREAMS: usize = 30;
 const CANDIDATE_S: f64 = 0.12;
 const END_S: f64 = 0.5;
+/// Audio comes in frames of that.
+const FRAME_S: f64 = 0.032;
 /// Tokens of every final.
 const TOKENS: usize = 16;
 
@@ -202,27 +208,42 @@ struct Arm {
     busy_s: f64,
     turns: usize,
     early: u64,
+    /// What was told, by stream and turn.
+    told: BTreeMap<(usize, i64), String>,
 }
 
 /// Plays all streams in real time.
 fn play(model: &Arc<Whisper>, streams: &[Vec<(f64, Event)>], speculates: bool) -> Arm {
     let early = Arc::new(AtomicU64::new(0));
-    let count = early.clone();
-    let says: Says = Arc::new(move |news| {
-        count.fetch_add(news.iter().filter(|it| it.is_early).count() as u64, Ordering::Relaxed);
-        Answer::nothing()
-    });
+    let told = Arc::new(Mutex::new(BTreeMap::new()));
+    let says = |stream: usize| -> Says {
+        let (count, told) = (early.clone(), told.clone());
+        Arc::new(move |news| {
+            for news in news {
+                count.fetch_add(u64::from(news.is_early), Ordering::Relaxed);
+                told.lock().expect("sound").insert((stream, news.turn), news.told.text.clone());
+            }
+            Answer::nothing()
+        })
+    };
     let pool = Pool::of_machine();
     let cascade = Arc::new(Cascade::single(model.clone() as Arc<dyn Decoder>));
     let manner = Manner { way: counted(), step_s: None, speculates, ..Manner::default() };
-    let asks = Asks { pool: pool.clone(), cascade, cache: None, says };
-    let mut listeners: Vec<(Listener, usize, i64)> =
-        streams.iter().map(|_| (Listener::new(manner.clone(), asks.clone()), 0, 0)).collect();
-    warm(&pool, &asks.cascade);
+    let listener = |stream| {
+        let (pool, cascade, says) = (pool.clone(), cascade.clone(), says(stream));
+        (Listener::new(manner.clone(), Asks { pool, cascade, cache: None, says }), 0, 0)
+    };
+    let mut listeners: Vec<(Listener, usize, i64)> = (0..streams.len()).map(listener).collect();
+    warm(&pool, &cascade);
     let before = pool.done();
-    let mut events: Vec<(f64, usize, Event)> = Vec::new();
+    let mut events: Vec<(f64, usize, Option<Event>)> = Vec::new();
     for (stream, own) in streams.iter().enumerate() {
-        events.extend(own.iter().map(|(at, event)| (*at, stream, *event)));
+        events.extend(own.iter().map(|(at, event)| (*at, stream, Some(*event))));
+        // Frames of each in a phase of its own.
+        let phase = stream as f64 / streams.len() as f64;
+        let last = own.last().map_or(0.0, |(at, _)| *at);
+        let frames = (0..(last / FRAME_S) as usize).map(|n| FRAME_S * (n as f64 + phase));
+        events.extend(frames.map(|at| (at, stream, None)));
     }
     events.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (took, open) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
@@ -242,6 +263,7 @@ fn play(model: &Arc<Whisper>, streams: &[Vec<(f64, Event)>], speculates: bool) -
             }
             *heard += len;
         }
+        let Some(event) = event else { continue };
         if matches!(event, Event::Start(_)) {
             *turn += 1;
         }
@@ -269,6 +291,7 @@ fn play(model: &Arc<Whisper>, streams: &[Vec<(f64, Event)>], speculates: bool) -
         busy_s: (pool.done().busy_ns - before.busy_ns) as f64 / 1e9,
         turns,
         early: early.load(Ordering::Relaxed),
+        told: std::mem::take(&mut *told.lock().expect("sound")),
     }
 }
 
@@ -348,6 +371,10 @@ fn speculation(bench: &Bench, data: &Path) {
         ("speculation", &mut || play(&model, &streams, true)),
         ("speculation, none", &mut || play(&model, &streams, false)),
     ]);
+    for (own, other) in early.0.iter().zip(&late.0) {
+        assert_eq!(own.told, other.told, "both tell the same");
+        assert_eq!(own.told.len(), own.turns, "of every turn");
+    }
     let turns = early.of(|arm: &Arm| arm.turns as f64);
     let share = early.of(|arm| arm.early as f64 / arm.turns.max(1) as f64);
     let (p50, p95) = (early.of(|arm: &Arm| arm.p50_ms), early.of(|arm| arm.p95_ms));
@@ -356,7 +383,7 @@ fn speculation(bench: &Bench, data: &Path) {
     let other = late.of(|arm| arm.busy_s);
     bench.report(
         "final after the end event",
-        &[("arm", "begun at 120 ms of silence")],
+        &[("arm", "begun after 120 ms of silence")],
         &[
             ("p50_ms", &p50),
             ("p95_ms", &p95),
@@ -442,6 +469,39 @@ fn rival(python: &str, model: &Path, raw: &Path, context: usize, count: usize) -
     assert!(!took.is_empty(), "the rival says: {}", String::from_utf8_lossy(&said.stderr));
     took.sort_by(f64::total_cmp);
     took[took.len() / 2]
+}
+
+// Products of matrices.
+
+/// What our own save of a decode, by its length.
+fn products(bench: &Bench, data: &Path) {
+    let audio = jfk(data);
+    let model = load(&data.join(TINY));
+    let mut state = model.open().expect("memory");
+    let count = bench.scale(5, 1);
+    for seconds in [2, 5, 11] {
+        let audio = audio[..(16_000 * seconds).min(audio.len())].into();
+        let task = Task { audio, prompt: "".into(), way: counted() };
+        let state = RefCell::new(&mut state);
+        let took = || {
+            let began = Instant::now();
+            for _ in 0..count {
+                let said = state.borrow_mut().decode(&task, &|| false).expect("it runs");
+                assert!(said.is_some());
+            }
+            1e3 * began.elapsed().as_secs_f64() / count as f64
+        };
+        let [ours, theirs] = bench.interleaved([
+            ("products, ours", &mut || took()),
+            ("products, whisper.cpp's", &mut || Whisper::by_itself(took)),
+        ]);
+        let [ours, theirs] = [ours, theirs].map(|runs| runs.of(|took| *took));
+        let seconds = seconds.to_string();
+        let of = |whose| [("seconds", seconds.as_str()), ("products", whose)];
+        bench.report("decode", &of("ours"), &[("ms", &ours)]);
+        bench.report("decode", &of("whisper.cpp's"), &[("ms", &theirs)]);
+        bench.verdict_least("times as fast", &theirs.over(&ours), 1.0);
+    }
 }
 
 // Stopping.

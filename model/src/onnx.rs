@@ -313,7 +313,7 @@ fn walk(
 }
 
 /// A number of 7 bits a byte, 64 in all.
-fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+pub(crate) fn number(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;

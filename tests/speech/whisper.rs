@@ -121,6 +121,24 @@ fn the_same_audio_is_understood_the_same_by_every_state() {
 }
 
 #[test]
+fn products_of_matrices_are_computed_here_and_say_what_whisper_cpp_says() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    for (from, to) in [(0, 48_000), (48_000, 80_000), (0, 176_000)] {
+        let heard = task(&jfk[from..to], Way { tokens: Some(16), ..Way::default() });
+        let before = Whisper::products();
+        let theirs = Whisper::by_itself(|| decode(&*micro, &heard));
+        let ours = decode(&*micro, &heard);
+        assert!(Whisper::products() > before || cfg!(not(target_arch = "x86_64")), "none");
+        let text = |said: &Hypothesis| -> Vec<String> {
+            said.words.iter().map(|word| word.text.clone()).collect()
+        };
+        assert_eq!(text(&ours), text(&theirs));
+        // It rounds what weights are multiplied with to 11 bits, we to 16 or more.
+        assert!((ours.confidence - theirs.confidence).abs() < 0.01, "{ours:?}, {theirs:?}");
+    }
+}
+
+#[test]
 fn tokens_are_as_many_as_asked_for_and_capped_else() {
     let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
     let count = |tokens| {

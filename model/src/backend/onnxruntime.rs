@@ -4,6 +4,7 @@
 //! `onnxruntime` of the Python in the path. On the processor all workers run one session; each has its own
 //! memory for inputs and outputs.
 
+mod abreast;
 mod library;
 mod session;
 

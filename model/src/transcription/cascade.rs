@@ -7,6 +7,7 @@ use engine::Fault;
 use super::{
     decoder::{Decoder, Task},
     hypothesis::Hypothesis,
+    pace::Pace,
     pool::States,
     transcript::LANGUAGE_SURE,
 };
@@ -15,6 +16,7 @@ use super::{
 pub struct Cascade {
     models: Vec<Arc<dyn Decoder>>,
     thresholds: Vec<f64>,
+    pace: Pace,
 }
 
 impl Cascade {
@@ -27,12 +29,17 @@ impl Cascade {
             let (models, thresholds) = (models.len(), thresholds.len());
             return Err(Fault::data(format!("{thresholds} thresholds for {models} models")));
         }
-        Ok(Self { models, thresholds })
+        Ok(Self { models, thresholds, pace: Pace::default() })
     }
 
     /// One model alone.
     pub fn single(model: Arc<dyn Decoder>) -> Self {
-        Self { models: vec![model], thresholds: Vec::new() }
+        Self { models: vec![model], thresholds: Vec::new(), pace: Pace::default() }
+    }
+
+    /// How long its finals take of late.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// The names of its models, from small to large.

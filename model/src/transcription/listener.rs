@@ -5,7 +5,7 @@
 //! |---|---|
 //! | start | audio is kept from then on, with what lies in front |
 //! | goes on | every `step` a partial, unless one is under way; what two in a row begin with is stable |
-//! | speculate | the final is begun, for nobody yet |
+//! | speculate | the final is begun, for nobody yet, so that it is there when the turn ends, and no sooner |
 //! | resume | it is stopped |
 //! | end | it is told, at once if it is done; without it the audio is understood now |
 //!
@@ -125,6 +125,8 @@ pub struct Asks {
 pub const PART_BYTES: usize = 6_144;
 /// The shortest audio that is worth a partial.
 const PARTIAL_MIN_S: f64 = 1.0;
+/// How long before the turn is likely to end a final is to be there: more than the frames in which audio comes.
+const SPARE_S: f64 = 0.05;
 /// Silence that stands for missing audio, at most.
 const FILL_S: f64 = 2.0;
 /// Audio within which the times of frames may be off.
@@ -200,6 +202,17 @@ pub struct Listener {
     turn: Option<Arc<Turn>>,
     /// The sample behind which a partial is due.
     next: i64,
+    /// A final that will be begun for nobody.
+    due: Option<Due>,
+}
+
+/// A final that is begun once the audio has come to a sample, unless the speaker goes on.
+struct Due {
+    at: i64,
+    turn: Arc<Turn>,
+    /// Of the try.
+    number: u64,
+    end_s: f64,
 }
 
 fn samples(seconds: f64) -> i64 {
@@ -271,7 +284,7 @@ impl Question {
 impl Listener {
     /// Nothing heard yet.
     pub const fn new(manner: Manner, asks: Asks) -> Self {
-        Self { manner, asks, audio: Vec::new(), from: 0, turn: None, next: 0 }
+        Self { manner, asks, audio: Vec::new(), from: 0, turn: None, next: 0, due: None }
     }
 
     /// Most questions open at once: windows follow from each other.
@@ -289,6 +302,7 @@ impl Listener {
         questions.extend(self.meet(time_s));
         self.audio.extend(heard.iter().map(|x| if x.is_finite() { *x } else { 0.0 }));
         if self.manner.has_turns {
+            questions.extend(self.begin());
             questions.extend(self.hear_turn());
         } else {
             questions.extend(self.hear_windows());
@@ -310,7 +324,7 @@ impl Listener {
         let most = from + samples(self.manner.turn_max_s);
         if to >= most {
             let (audio, end_s) = (Some(self.piece(from, most)), seconds(most));
-            self.turn = Some(turn.anew(end_s, false));
+            (self.turn, self.due) = (Some(turn.anew(end_s, false)), None);
             return Some(Question { what: What::Final, turn, audio, end_s });
         }
         let step = self.manner.step_s?;
@@ -393,10 +407,12 @@ impl Listener {
                     shared.give_up_partial();
                     shared.tries
                 };
-                let audio = Some(self.up_to(&turn, end_s));
-                Some(Question { what: What::Speculation(number), turn, audio, end_s })
+                let at = self.begins(&turn, end_s);
+                self.due = Some(Due { at, turn, number, end_s });
+                self.begin()
             }
             Event::Resume => {
+                self.due = None;
                 let turn = self.turn.as_ref()?;
                 let mut shared = turn.lock();
                 // One that was not asked yet is not asked any more.
@@ -405,7 +421,12 @@ impl Listener {
                 shared.give_up_early();
                 None
             }
-            Event::End(end_s) => self.finish(end_s),
+            Event::End(end_s) => {
+                if self.turn.as_ref().is_some_and(|turn| turn.lock().pauses) {
+                    self.asks.cascade.pace().ended(seconds(self.to()) - end_s);
+                }
+                self.finish(end_s)
+            }
         }
     }
 
@@ -415,7 +436,26 @@ impl Listener {
         self.piece(samples(from_s), samples(end_s + self.manner.tail_s))
     }
 
+    /// The sample from which on a final of a turn that may have ended then is understood, so that it is there when the end
+    /// is told: after a pause as short as the shortest of late.
+    fn begins(&self, turn: &Turn, end_s: f64) -> i64 {
+        let len_s = end_s + self.manner.tail_s - turn.lock().transcript.from_s();
+        let pace = self.asks.cascade.pace();
+        let enough_s = pace.enough_s(len_s, self.manner.way.floor);
+        let known = pace.pause_s().zip(enough_s);
+        known.map_or(self.to(), |(pause, enough)| samples(end_s + pause - enough - SPARE_S))
+    }
+
+    /// What is due.
+    fn begin(&mut self) -> Option<Question> {
+        let to = self.to();
+        let Due { turn, number, end_s, .. } = self.due.take_if(|due| due.at <= to)?;
+        let audio = Some(self.up_to(&turn, end_s));
+        Some(Question { what: What::Speculation(number), turn, audio, end_s })
+    }
+
     fn finish(&mut self, end_s: f64) -> Option<Question> {
+        self.due = None;
         let turn = self.turn.take()?;
         let audio = Some(self.up_to(&turn, end_s));
         Some(Question { what: What::Final, turn, audio, end_s })
@@ -712,7 +752,7 @@ impl Listener {
     /// What was heard so far is void: nothing is told of it any more.
     pub fn void(&mut self) {
         self.give_up();
-        self.turn = None;
+        (self.turn, self.due) = (None, None);
         self.from = self.to();
         self.next = self.from;
         self.audio.clear();

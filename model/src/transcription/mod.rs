@@ -18,6 +18,7 @@ pub mod languages;
 pub mod listener;
 pub mod mock;
 pub mod model_file;
+pub mod pace;
 pub mod pool;
 pub mod queue;
 pub mod repeats;

@@ -81,6 +81,7 @@ struct State {
 struct Job {
     cascade: Arc<Cascade>,
     task: Task,
+    asked: Instant,
     urgency: Urgency,
     /// Who else asks the same shares the urgency as long as this is here.
     _lane: Option<Arc<Lane>>,
@@ -187,6 +188,7 @@ impl Pool {
             let job = Job {
                 cascade: cascade.clone(),
                 task,
+                asked: Instant::now(),
                 urgency: urgency.clone(),
                 _lane: None,
                 reply,
@@ -207,7 +209,8 @@ impl Pool {
         let urgency = lane.urgency.clone();
         cache.ask(question, reply, || {
             let (pool, cascade, urgency) = (self.clone(), cascade.clone(), urgency.clone());
-            move |reply| pool.queue(Job { cascade, task, urgency, _lane: Some(lane), reply })
+            let asked = Instant::now();
+            move |reply| pool.queue(Job { cascade, task, asked, urgency, _lane: Some(lane), reply })
         });
         if class == Class::Final {
             self.0.shared.lock().make_room();
@@ -467,7 +470,7 @@ fn guarded(shared: &Shared, tells: impl FnOnce()) {
 const MORE_URGENT: &str = "something more urgent came";
 
 fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
-    let Job { cascade, task, urgency, _lane, reply } = job;
+    let Job { cascade, task, asked, urgency, _lane, reply } = job;
     let figures = &shared.figures;
     let began = Instant::now();
     let stops = || {
@@ -490,6 +493,10 @@ fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
     match said {
         Ok(Some(said)) => {
             figures.decodes.fetch_add(1, Ordering::Relaxed);
+            if !is_partial {
+                let took_s = asked.elapsed().as_secs_f64();
+                cascade.pace().learn(task.seconds(), task.way.floor, took_s);
+            }
             let said = Hypothesis { cost_s: spent as f64 / 1e9, ..said };
             guarded(shared, || reply.answer(said.to_answer()));
         }

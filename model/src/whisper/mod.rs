@@ -1,6 +1,6 @@
 //! Whisper models, run by whisper.cpp; built with the feature `whisper`.
 //!
-//! whisper.cpp is named here, in `raw.rs` and in `stop.rs` alone. The spectrogram that it hears is made here (`mel.rs`),
+//! whisper.cpp is named here, in `raw.rs`, in `stop.rs` and in `products` alone. The spectrogram that it hears is made here (`mel.rs`),
 //! ten times as fast and so that it can be stopped, and so are the times of words (`times.rs`).
 
 #![expect(unsafe_code, reason = "callbacks of a C library")]
@@ -11,6 +11,8 @@
 //    `n_vocab` was read from the same model; and the tokens sampled so far, as many as it says.
 
 mod mel;
+#[cfg(target_arch = "x86_64")]
+mod products;
 mod raw;
 mod stop;
 mod times;
@@ -70,6 +72,8 @@ impl Whisper {
             )));
         }
         stop::install();
+        #[cfg(target_arch = "x86_64")]
+        products::device::install();
         let file = File::open(path).map_err(|error| Fault::io("cannot open it", error))?;
         let (bands, weights) =
             mel_filters(file).map_err(|error| Fault::io("it has no mel filters", error))?;
@@ -82,6 +86,23 @@ impl Whisper {
     /// Whether what runs can be stopped between two steps of the computation, rather than after the whole encoder.
     pub fn stops_soon() -> bool {
         stop::install()
+    }
+
+    /// Products of matrices so far, of all models, that were computed here rather than by whisper.cpp; it keeps to
+    /// itself what is quantised, and all of them on processors for which nothing better is at hand.
+    pub fn products() -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        return products::device::products();
+        #[cfg(not(target_arch = "x86_64"))]
+        0
+    }
+
+    /// Has whisper.cpp compute everything that `run` asks for on this thread: to compare with.
+    pub fn by_itself<T>(run: impl FnOnce() -> T) -> T {
+        #[cfg(target_arch = "x86_64")]
+        return products::device::refusing(run);
+        #[cfg(not(target_arch = "x86_64"))]
+        run()
     }
 }
 

@@ -5,6 +5,8 @@
 //! graph, the function that sets a backend's number of threads, and calls it: here that function also sets the
 //! callback of the backend.
 //!
+//! Products of matrices, of which one may take 25 ms, are looked at more often where they are [ours](super::products).
+//!
 //! Where this version of whisper.cpp is not the one that was read, nothing is put in place, and decoding stops as late
 //! as whisper.cpp does.
 
@@ -28,9 +30,9 @@ use whisper_rs::{
 };
 
 /// The version whose sources were read.
-const READ: &str = "1.8.3";
+pub(super) const READ: &str = "1.8.3";
 /// Of `struct ggml_backend_reg`.
-const LAYOUT: c_int = 2;
+pub(super) const LAYOUT: c_int = 2;
 const SET_THREADS: &CStr = c"ggml_backend_set_n_threads";
 const SET_ABORT: &CStr = c"ggml_backend_set_abort_callback";
 
@@ -129,6 +131,14 @@ unsafe extern "C" fn set_threads(backend: ggml_backend_t, count: c_int) {
 unsafe extern "C" fn poll(data: *mut c_void) -> bool {
     // SAFETY: 5.
     unsafe { &*data.cast::<Polled<'_>>() }.stops()
+}
+
+/// Whether what runs on this thread is to stop.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn is_told_to() -> bool {
+    let data = CURRENT.get().cast_mut();
+    // SAFETY: 5.
+    !data.is_null() && unsafe { poll(data) }
 }
 
 /// Asks whether to stop, until the answer is yes.

@@ -33,7 +33,10 @@ use ort::{
 
 use crate::signature::Slot;
 
-use super::library::{Provider, environment};
+use super::{
+    abreast::side_by_side,
+    library::{Provider, environment},
+};
 
 /// The sessions of a model. See the module.
 pub(super) enum Sessions {
@@ -61,7 +64,9 @@ pub(super) struct Binding {
 impl Sessions {
     /// Loads a model, and gives a session to look at.
     pub(super) fn load(bytes: Vec<u8>, provider: Provider) -> Result<(Self, Arc<Session>), Fault> {
-        let session = Arc::new(session(&bytes, &provider)?);
+        let abreast = if provider.name == "cpu" { side_by_side(&bytes) } else { None };
+        let quicker = abreast.and_then(|bytes| session(&bytes, &provider).ok());
+        let session = Arc::new(quicker.map_or_else(|| session(&bytes, &provider), Ok)?);
         let first = session.clone();
         if provider.name == "cpu" {
             // All that it needs of the file it has.

@@ -146,6 +146,55 @@ fn a_final_that_was_begun_early_is_there_at_the_end_and_was_made_once() {
 }
 
 #[test]
+fn a_final_is_begun_no_sooner_than_it_must_be() {
+    let model = MockDecoder::counting(0.5);
+    let mut room = room(&model, Manner { step_s: None, ..Manner::default() });
+    room.tell(1, Event::Start(0.0));
+    room.hear(2.2);
+    // Nothing is known yet.
+    room.tell(1, Event::Speculate(2.0));
+    room.settle();
+    while room.pool.done().decodes == 0 {
+        std::thread::yield_now();
+    }
+    room.hear(12.0);
+    room.tell(1, Event::End(2.0));
+    assert_eq!((room.finals().len(), model.begun()), (1, 1));
+    // Turns end after 10 s of silence, and finals take next to nothing, or a second on a busy machine.
+    room.tell(2, Event::Start(13.0));
+    room.hear(15.2);
+    room.tell(2, Event::Speculate(15.0));
+    room.hear(17.0);
+    assert_eq!(model.begun(), 1, "there is time");
+    room.tell(2, Event::Resume);
+    room.hear(18.2);
+    room.tell(2, Event::Speculate(18.0));
+    room.hear(20.0);
+    assert_eq!(model.begun(), 1, "what was taken back is not begun");
+    room.hear(27.96);
+    while room.pool.done().decodes == 1 {
+        std::thread::yield_now();
+    }
+    room.hear(28.0);
+    room.tell(2, Event::End(18.0));
+    let news = room.news();
+    assert!(news.len() == 1 && news[0].is_early, "{news:?}");
+    assert_eq!((model.begun(), news[0].told.text.as_str()), (2, &*words(26..36)));
+    // Where pauses come to be shorter, it is begun sooner: here at once.
+    room.tell(3, Event::Start(29.0));
+    room.hear(31.2);
+    room.tell(3, Event::Speculate(31.0));
+    room.tell(3, Event::End(31.0));
+    assert_eq!(room.news().len(), 1);
+    room.tell(4, Event::Start(33.0));
+    room.hear(35.2);
+    room.tell(4, Event::Speculate(35.0));
+    while room.pool.done().decodes == 3 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn what_was_begun_early_is_told_as_soon_as_it_is_there() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = open.clone();
