@@ -2,14 +2,22 @@
 //!
 //! From 48 kHz to 16, without rumble, evenly loud, as Whisper's eighty bands; and the same behind noise
 //! suppression, which costs more than the rest. A session per stream on one core, in frames of 20 ms.
+//!
+//! And how old such a frame is behind eleven operators, beside eleven processors of Pipecat: `PIPECAT` names a Python
+//! that has `pipecat-ai`, and `uvloop` if it is to be at its best. Its processors hand frames on, ours add to every sample.
 
 mod support;
+
+use std::{path::Path, process::Command, time::Duration};
 
 use engine::{RunOptions, testing};
 use support::{
     Bench,
-    graph::{Step, at_max, planned, run_to_end, sound_through},
-    kinds::ends::{ran, sound},
+    graph::{
+        Chain, Step, assert_whole, at_max, clock_offset, planned, run_to_end, sound_through, uncut,
+    },
+    kinds::ends::{ran, seen, sound},
+    quantile,
 };
 
 const STREAMS: u32 = 30;
@@ -40,6 +48,83 @@ fn main() {
     bench.report("front_end30", &[("variant", "plain")], &[("core_pct", &plain)]);
     bench.report("front_end30", &[("variant", "denoised")], &[("core_pct", &denoised)]);
     bench.verdict("front end, 30 streams, per cent of a core", &plain, 25.0);
+    path(&bench);
+}
+
+/// Operators that a frame passes.
+const OPERATORS: usize = 11;
+/// Frames that are not counted.
+const WARM: usize = 50;
+
+/// Ages in microseconds.
+struct Ages {
+    p50: f64,
+    p99: f64,
+}
+
+/// A frame's way through eleven operators, ours and a rival's.
+fn path(bench: &Bench) {
+    let rival = std::env::var("PIPECAT").ok();
+    if rival.is_none() {
+        eprintln!("  SKIPPED the rival: PIPECAT names no Python with pipecat-ai");
+    }
+    let frames = bench.scale(500, 20);
+    let nothing = || Ages { p50: f64::NAN, p99: f64::NAN };
+    let [ours, its] = bench.interleaved([
+        ("path, ours", &mut || passed(frames)),
+        ("path, Pipecat", &mut || rival.as_ref().map_or_else(nothing, |it| theirs(it, frames))),
+    ]);
+    for (name, runs) in [("ours", &ours), ("pipecat", &its)] {
+        if name == "ours" || rival.is_some() {
+            let [p50, p99] = [runs.of(|ages| ages.p50), runs.of(|ages| ages.p99)];
+            bench.report("voice_path", &[("of", name)], &[("p50_us", &p50), ("p99_us", &p99)]);
+        }
+    }
+    if rival.is_some() {
+        let times = ours.of(|ages| ages.p50).over(&its.of(|ages| ages.p50));
+        bench.verdict(
+            "a frame of 20 ms through eleven operators, p50, times Pipecat's",
+            &times,
+            0.02,
+        );
+    }
+}
+
+/// Frames of 20 ms at the pace of life through operators that add to each sample.
+fn passed(frames: usize) -> Ages {
+    let all = frames + WARM;
+    let source = format!("op = \"bench_ramp\"\nrate_hz = 16e3\nframe_len = 320\nframes = {all}");
+    let chain = Chain {
+        source: &source,
+        node: "op = \"bench_add\"",
+        count: OPERATORS,
+        sink: "op = \"bench_latency\"",
+        stage: uncut,
+    };
+    let running = planned(&chain.text(), 1)
+        .start(&RunOptions { speed: Some(1.0), cores: 1, sessions: 1 })
+        .expect("bodies can be built");
+    let offset = clock_offset(&running);
+    running.wait_for(Duration::from_secs(120)).expect("the graph ends");
+    assert_whole(&running.report());
+    let seen = seen(0);
+    assert_eq!(seen.len(), all);
+    let ages =
+        seen[WARM..].iter().map(|frame| (frame.arrived - frame.entered - offset) as f64 / 1e3);
+    let mut ages: Vec<f64> = ages.collect();
+    ages.sort_by(f64::total_cmp);
+    Ages { p50: quantile(&ages, 0.5), p99: quantile(&ages, 0.99) }
+}
+
+/// The same in Pipecat.
+fn theirs(python: &str, frames: usize) -> Ages {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/voice_pipecat.py");
+    let out = Command::new(python).arg(script).arg(frames.to_string()).output();
+    let out = out.expect("the Python that PIPECAT names");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&out.stdout).expect("a line of JSON");
+    let of = |name: &str| told[name].as_f64().expect("a number");
+    Ages { p50: of("p50_us"), p99: of("p99_us") }
 }
 
 /// Processor time of all streams.
