@@ -1,7 +1,7 @@
 //! What the other side says, as it may be shown to a person.
 
 /// Characters that are shown.
-const CHARS_MAX: usize = 1_000;
+const CHARS_MAX: usize = 2_000;
 
 /// Text that another host sent, within one line: nothing of it steers a terminal or reorders what stands
 /// around it, and what is very long is cut.
@@ -15,7 +15,8 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 fn is_shown(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    !c.is_control()
+        && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -24,7 +25,10 @@ mod tests {
 
     #[test]
     fn nothing_steers_a_terminal_and_all_of_it_fits() {
-        assert_eq!(printable("é → 1\u{1b}[2J\r\n\u{202e}x\u{9b}y"), "é → 1 [2J   x y");
+        assert_eq!(
+            printable("é → 1\u{1b}[2J\r\n\u{202e}x\u{9b}y\u{2028}\u{200f}z"),
+            "é → 1 [2J   x y  z"
+        );
         assert_eq!(printable(&"a".repeat(CHARS_MAX)).len(), CHARS_MAX);
         assert_eq!(printable(&"a".repeat(1 << 20)).chars().count(), CHARS_MAX + 1);
     }

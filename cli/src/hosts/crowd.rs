@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::counted;
 use link::host::News;
 
-/// Lines of one sort about one host within a span that are said as they come.
+/// Lines of one sort about one host within a span that are said as they come: they differ in the session.
 const LINES: u64 = 4;
 /// Looks that a span lasts; there are ten a second.
 const LOOKS: u32 = 10;
@@ -19,6 +19,8 @@ enum Fate {
     Kept,
     Full,
     Over,
+    Silent,
+    Refused,
 }
 
 impl Fate {
@@ -30,8 +32,19 @@ impl Fate {
             News::Down { peer, kept: Some(_), .. } => (Self::Kept, peer),
             News::Waits { peer, .. } => (Self::Full, peer),
             News::Ended { peer, .. } => (Self::Over, peer),
+            News::Alone { peer, .. } => (Self::Silent, peer),
+            News::Refused { peer, .. } => (Self::Refused, peer),
             _ => return None,
         })
+    }
+
+    /// Lines that are said as they come.
+    const fn lines(self) -> u64 {
+        match self {
+            // One says what the next would.
+            Self::Silent | Self::Refused => 1,
+            _ => LINES,
+        }
     }
 
     /// One line for so many sessions.
@@ -44,6 +57,8 @@ impl Fate {
             Self::Kept => format!("{more}: `{peer}` is gone; what they were is kept for a while"),
             Self::Full => format!("{more}: the graph waits for `{peer}`"),
             Self::Over => format!("{more} of `{peer}` ended"),
+            Self::Silent => format!("{more}: `{peer}` does not answer"),
+            Self::Refused => format!("{more}: `{peer}` and this host cannot work together"),
         }
     }
 }
@@ -64,7 +79,7 @@ impl Crowd {
         if let Some((fate, peer)) = Fate::of(news) {
             let span = self.0.entry((fate, peer.to_owned())).or_default();
             span.lines += 1;
-            if span.lines > LINES {
+            if span.lines > fate.lines() {
                 return None;
             }
         }
@@ -90,8 +105,8 @@ impl Crowd {
             if !is_over(span) {
                 return true;
             }
-            if span.lines > LINES {
-                lines.push(fate.of_more(span.lines - LINES, peer));
+            if span.lines > fate.lines() {
+                lines.push(fate.of_more(span.lines - fate.lines(), peer));
             }
             false
         });
@@ -121,11 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sessions_is_always_told_and_other_hosts_have_spans_of_their_own() {
+    fn what_all_say_in_the_same_words_is_said_once_and_other_hosts_have_spans_of_their_own() {
         let mut crowd = Crowd::default();
         let refused =
             News::Refused { peer: "cloud".to_owned(), at: None, why: "other edges".to_owned() };
-        assert_eq!((0..10).filter_map(|_| crowd.hear(&refused)).count(), 10);
+        assert_eq!((0..10).filter_map(|_| crowd.hear(&refused)).count(), 1);
+        assert_eq!(crowd.rest(), ["9 more sessions: `cloud` and this host cannot work together"]);
+        let turned = News::TurnedAway {
+            at: ([127, 0, 0, 1], 7).into(),
+            why: "it calls too often".to_owned(),
+            remedy: String::new(),
+            untold: 0,
+        };
+        assert_eq!((0..10).filter_map(|_| crowd.hear(&turned)).count(), 10, "told with bounds");
 
         let ended = |peer: &str, session| News::Ended {
             session,

@@ -134,6 +134,12 @@ impl Linked {
             format!("{} that may not be lost did not get through", counted(frames, "frame"))
         };
         let Left { frames, too_late, kept, .. } = left;
+        let hint = match kept {
+            Some(_) => "they came when the link to the other host was over",
+            None => {
+                "the other host was gone, or did not take them, until this one ended; a `spool` would keep them"
+            }
+        };
         let lost = match kept {
             Some(folder) => {
                 if frames > 0 {
@@ -146,7 +152,6 @@ impl Linked {
             None => frames + too_late,
         };
         if lost > 0 {
-            let hint = "the other host was gone, or did not take them, until this one ended; a `spool` would keep them";
             return Err(Failure::new(Exit::Io, &message(lost), hint));
         }
         Ok(Exit::Done)

@@ -88,6 +88,7 @@ impl TurnsAway {
                     ("the list of peers could not be read just then".to_owned(), String::new())
                 }
             },
+            Reason::Mistrusts if !turned.why.is_empty() => (turned.why.clone(), String::new()),
             Reason::Mistrusts => (
                 "it does not know this host's key, or looks for another host here".to_owned(),
                 format!(

@@ -127,7 +127,7 @@ impl Listener {
                 self.greeting.spawn(async move {
                     let silent = || Err(Turned::new(Reason::Silent, String::new()));
                     let greeted = greeted.await.unwrap_or_else(|_| silent().map_err(Some));
-                    greeted.map_err(|turned| Some(turned?.away(from)))
+                    greeted.map_err(|turned| Some(turned?.away(from, is_proved)))
                 });
             }
             // Nothing is kept of it; it comes back with what it was given.
@@ -168,7 +168,9 @@ impl Turned {
                 return Some(Self::new(Reason::Silent, String::new()));
             }
             quinn::ConnectionError::ConnectionClosed(close) if is_of_tls(close.error_code) => {
-                return Some(Self::new(Reason::Mistrusts, String::new()));
+                let said = Unwelcome::read(&String::from_utf8_lossy(&close.reason));
+                let why = said.map_or_else(String::new, Unwelcome::to_its_host);
+                return Some(Self::new(Reason::Mistrusts, why));
             }
             _ => return None,
         };
@@ -185,10 +187,12 @@ impl Turned {
         Some(Self { key, reason, why: String::new() })
     }
 
-    fn away(self, from: SocketAddr) -> TurnedAway {
+    /// `was_proved` says whether its address was known to be its own when it came.
+    fn away(self, from: SocketAddr, was_proved: bool) -> TurnedAway {
         let Self { key, reason, why } = self;
-        // Whoever got as far as this has answered at its address.
-        TurnedAway { from, is_proved: true, key, reason, why }
+        // A first packet may say these of an address that is not the sender's; whoever got further has answered there.
+        let is_early = matches!(reason, Reason::Mistrusts | Reason::Protocol) && key.is_none();
+        TurnedAway { from, is_proved: was_proved || !is_early, key, reason, why }
     }
 }
 

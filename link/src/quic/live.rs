@@ -134,7 +134,9 @@ impl Live {
         delay: Duration,
         first: Option<(quinn::RecvStream, Vec<u8>)>,
     ) -> Self {
-        let (flow, remote) = (flow_of(&connection), connection.remote_address());
+        // In this order: a move in between is seen at the next look.
+        let remote = connection.remote_address();
+        let flow = flow_of(&connection);
         let datagrams = stream::unfold(connection.clone(), |connection| async move {
             Some((connection.read_datagram().await, connection))
         });

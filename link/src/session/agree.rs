@@ -14,6 +14,9 @@ use crate::wire::{
     differences, put_preamble,
 };
 
+/// Differences that are told one by one.
+const PROBLEMS_MAX: usize = 8;
+
 impl Session {
     /// Says who we are, first thing on a connection.
     pub(super) fn greet(&mut self) {
@@ -214,8 +217,13 @@ impl Session {
             let named = |difference| format!("edge `{}`: {difference}", ours.name);
             problems.extend(differing.into_iter().map(named));
         }
+        if problems.len() > PROBLEMS_MAX {
+            let more = problems.len() - PROBLEMS_MAX;
+            problems.truncate(PROBLEMS_MAX);
+            problems.push(format!("and {more} more"));
+        }
         if hello.graph != self.config.graph {
-            problems.push("the two run different graphs; give both the same file".to_owned());
+            problems.insert(0, "the two run different graphs; give both the same file".to_owned());
         }
         if problems.is_empty() {
             Ok(())

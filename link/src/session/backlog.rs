@@ -305,6 +305,11 @@ impl Backlog {
         }
     }
 
+    /// When to look at the disk again, while it has something to write.
+    pub(super) fn wake(&self) -> Option<Timestamp> {
+        Some(self.unwritten.looked?.plus_nanos(LOOK_NS))
+    }
+
     /// Whether the disk should have written something and has not for a second.
     pub(super) fn is_slow(&self) -> bool {
         let owes = |spool: &Spool| spool.written() < self.next;

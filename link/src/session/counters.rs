@@ -15,7 +15,8 @@ pub struct Sent {
     pub dropped: [u64; Gap::ALL.len()],
     /// Frames still here.
     pub inside: u64,
-    /// Frames that stood in a queue of ours while bulk was sent. Sensor edges only.
+    /// Frames that stood in a queue of ours while bulk was sent; of a durable edge, pieces of bulk that were sent though it
+    /// had something to send. Sensor edges only.
     pub behind_bulk: u64,
     /// Records written, repetitions after an outage included.
     pub written: u64,

@@ -133,8 +133,8 @@ impl DurableIn {
             let what = "the place of a frame beyond the credit";
             return Err(WireError::TooLong { what, is: place, max: room });
         }
-        self.counts.came += 1;
         if place < wanted {
+            self.counts.came += 1;
             self.counts.duplicate += 1;
             return Ok(false);
         }
@@ -146,6 +146,7 @@ impl DurableIn {
         }
         self.given_bytes = held;
         self.given.push_back((place, bytes));
+        self.counts.came += 1;
         self.counts.next += 1;
         self.counts.delivered += 1;
         Ok(true)
@@ -201,6 +202,9 @@ impl DurableIn {
             return Ok(None);
         }
         if reason == Self::RESTART {
+            // A process in place of another may not know of them, and sends as much again.
+            self.given.iter_mut().for_each(|(_, bytes)| *bytes = 0);
+            self.given_bytes = 0;
             self.counts.restarts += 1;
             return Ok(Some(0));
         }

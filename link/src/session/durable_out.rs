@@ -174,9 +174,10 @@ impl DurableOut {
     }
 
     /// What is not sent will not be. What is may be sent again, and says itself that it is void.
-    pub(super) fn flush(&mut self) {
+    /// `is_told` says whether the other side hears of flushes; one of an older version would bring it late.
+    pub(super) fn flush(&mut self, is_told: bool) {
         // Without a connection, too: the other side may have it.
-        let sent = self.backlog.items_before(self.furthest);
+        let sent = if is_told { self.backlog.items_before(self.furthest) } else { 0 };
         self.backlog.void(sent.max(self.items));
         self.count_losses();
     }
@@ -257,6 +258,11 @@ impl DurableOut {
     fn has_news(&self) -> bool {
         let is_level = self.sent == self.backlog.next();
         is_level && (self.bound > self.told_bound || (self.ended && !self.told_end))
+    }
+
+    /// When to look at its spool's disk again.
+    pub(super) fn disk_wake(&self) -> Option<Timestamp> {
+        self.backlog.wake()
     }
 
     /// When the next frame goes once more, if there is room for it then.

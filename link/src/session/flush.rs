@@ -44,7 +44,7 @@ impl Session {
         self.epochs[n].now = epoch;
         let resets = match &mut self.edges[n] {
             Edge::DurableOut(out, _) => {
-                out.flush();
+                out.flush(self.version >= FLUSHES);
                 out.counts.pass_over(Gap::Flush, unsent);
                 Vec::new()
             }

@@ -262,7 +262,10 @@ impl Session {
     fn edge_wakes(&self, path: Option<&Path>) -> impl Iterator<Item = Timestamp> {
         let (ack_ns, hears) = (self.config.timing.ack_ns, self.hears());
         self.edges.iter().filter_map(move |edge| match edge {
-            Edge::DurableOut(out, _) => path.and_then(|path| out.copy_wake(path)),
+            Edge::DurableOut(out, _) => {
+                let copy = path.and_then(|path| out.copy_wake(path));
+                copy.into_iter().chain(out.disk_wake()).min()
+            }
             Edge::DroppableOut(out, _) => out.wake(path),
             Edge::DurableIn(input) if hears => {
                 path.and(input.since).map(|since| since.plus_nanos(ack_ns))

@@ -108,7 +108,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let talk = async {
-        let greeting = receive(&mut stream).await?;
+        let greeting = begun(&mut stream).await?.ok_or(TalkError::Left)?;
         // Never borrowed across a wait.
         let greeted = offer.borrow_mut().greeted(now(), me, &greeting, Fresh::new());
         let (host, answer) = or_tell(&mut stream, greeted).await?;
@@ -149,18 +149,24 @@ async fn tell(stream: &mut (impl AsyncWrite + Unpin), refusal: Refusal) {
     let _ = stream.shutdown().await;
 }
 
-/// One message; what cannot be one is refused by its head.
+/// The next message.
 async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, TalkError> {
+    let hung_up = || TalkError::Io(io::ErrorKind::UnexpectedEof.into());
+    begun(stream).await?.ok_or_else(hung_up)
+}
+
+/// One message, if there is one before the other side hangs up; what cannot be one is refused by its head.
+async fn begun(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>, TalkError> {
     let mut bytes = [0; MESSAGE_MAX];
     let (head, body) = bytes.split_first_chunk_mut::<HEAD>().expect("longer");
     let first = stream.read(head).await?;
     if first == 0 {
-        return Err(TalkError::Left);
+        return Ok(None);
     }
     stream.read_exact(&mut head[first..]).await?;
     let len = Message::body_len(*head).map_err(PairError::from)?;
     stream.read_exact(&mut body[..len]).await?;
-    Ok(bytes[..HEAD + len].to_vec())
+    Ok(Some(bytes[..HEAD + len].to_vec()))
 }
 
 /// Waits for a guest that knows the code, hearing several at once, until one is paired, the code is

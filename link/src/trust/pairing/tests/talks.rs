@@ -95,6 +95,12 @@ fn those_who_talk_nonsense_hang_up_or_say_nothing_keep_nobody_out() {
         web.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("open");
         let mut said = Vec::new();
         web.read_to_end(&mut said).await.ok();
+        // One that has our answer and hangs up has tried something.
+        let mut gone = connect().await;
+        let (_, greeting) = edge.greets(&code());
+        gone.write_all(&greeting).await.expect("open");
+        let _ = gone.read(&mut [0]).await;
+        drop(gone);
         let mut flood = connect().await;
         // Until it is hung up on, which it must be: nobody reads so much.
         while flood.write_all(&[0x41; 65_536]).await.is_ok() {}
@@ -104,7 +110,7 @@ fn those_who_talk_nonsense_hang_up_or_say_nothing_keep_nobody_out() {
 
     assert_eq!(kept.expect("paired"), edge.paired());
     assert_eq!(visited.expect("paired"), cloud.paired());
-    assert_eq!(failed.len(), 2, "{failed:?}");
+    assert_eq!(failed.len(), 3, "{failed:?}");
 }
 
 #[test]
