@@ -34,7 +34,7 @@ use super::{
     hypothesis::Hypothesis,
     pool::{Outcome, Pool, Ticket},
     queue::Class,
-    transcript::{SILENCE_S, Told, Transcript},
+    transcript::{SILENCE_S, Told, Transcript, WINDOW_S},
 };
 
 use windows::{Row, Window};
@@ -309,13 +309,13 @@ impl Listener {
         if self.missing == 0 {
             return None;
         }
-        let why = match self.desk.is_too_slow() {
-            true => {
-                ": the model is too slow for this machine, and audio waits for it no longer than 5 min"
-            }
-            false => "",
+        let waited_s = self.desk.waited_s();
+        let waited = match waited_s > WINDOW_S {
+            true => format!("; as much as {waited_s:.0} s waited for the model, of 300 s that may"),
+            false => String::new(),
         };
-        Some(format!("{:.1} s of audio were missing in what it heard{why}", seconds(self.missing)))
+        let missing_s = seconds(self.missing);
+        Some(format!("{missing_s:.1} s of audio were missing in what it heard{waited}"))
     }
 
     fn to(&self) -> i64 {

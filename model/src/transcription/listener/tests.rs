@@ -636,6 +636,7 @@ fn while_a_window_is_understood_audio_is_taken_in_and_no_word_is_lost() {
         assert!(model.begun() < 40, "{}", model.begun());
         let remark = room.listener.remark().unwrap();
         assert!(remark.contains("10.0 s of audio were missing"), "{remark}");
+        assert!(remark.contains("s waited for the model, of 300 s that may"), "{remark}");
     }
 }
 

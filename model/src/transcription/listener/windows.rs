@@ -192,9 +192,9 @@ impl Drop for Running {
 }
 
 impl Desk {
-    /// Whether as much audio has waited as may wait.
-    pub(super) fn is_too_slow(&self) -> bool {
-        seconds(self.behind.load(Ordering::Relaxed)) > BEHIND_S - 2.0 * STEP_S
+    /// How much audio has waited at most, in seconds.
+    pub(super) fn waited_s(&self) -> f64 {
+        seconds(self.behind.load(Ordering::Relaxed))
     }
 
     pub(super) fn ask_window(self: &Arc<Self>, turn: &Arc<Turn>, window: Window) {
