@@ -137,6 +137,7 @@ fn ask(cache: &Arc<Cache>, way: Identity, fit: &Arc<Fit>, samples: &Buffer, repl
         patience: Duration::from_secs(60),
         fit,
         serves: None,
+        cost: None,
     };
     cache.ask(about, reply, || twice(samples));
 }
@@ -244,6 +245,7 @@ fn flock() -> f64 {
                         patience: Duration::from_secs(60),
                         fit: &fit,
                         serves: None,
+                        cost: None,
                     };
                     cache.ask(about, Reply::through(heard.clone()), || {
                         let (held, runs) = (held.clone(), runs.clone());

@@ -91,6 +91,7 @@ impl Asker {
             patience: self.patience,
             fit: &self.fit,
             serves: None,
+            cost: None,
         };
         let door = self.door.clone();
         self.cache.ask(about, reply, || move |reply| door.ask(samples, reply));
@@ -219,6 +220,7 @@ fn whoever_is_asked_has_as_long_as_the_first_who_asked() {
             patience: LIMIT,
             fit: &fit,
             serves: None,
+            cost: None,
         };
         let (reply, _awaited) = engine::testing::reply(limit);
         cache.ask(about, reply, || {
@@ -249,6 +251,7 @@ fn an_answer_that_another_version_may_have_given_is_not_kept() {
             patience: LIMIT,
             fit: &fit,
             serves: Some(moment),
+            cost: None,
         };
         let (reply, awaited) = engine::testing::reply(None);
         let (told, heard) = mpsc::channel();

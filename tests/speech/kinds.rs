@@ -1,7 +1,10 @@
 //! `transcribe` on manual time, which waits for answers.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -91,19 +94,14 @@ fn play(bench: &mut Bench, len: usize) -> Vec<Seen> {
     bench.take()
 }
 
-/// Runs until its output is as far as that.
-fn run_until(bench: &mut Bench, bound: Timestamp) {
+/// Until all answers are there.
+fn wait(bench: &mut Bench) {
     let began = Instant::now();
-    while bench.bound(0) < bound {
+    while bench.bound(0) < Timestamp::MAX {
         bench.run();
         assert!(began.elapsed() < Duration::from_secs(60), "answers are missing");
         std::thread::yield_now();
     }
-}
-
-/// Until all answers are there.
-fn wait(bench: &mut Bench) {
-    run_until(bench, Timestamp::MAX);
 }
 
 fn words(range: std::ops::Range<usize>) -> String {
@@ -161,14 +159,27 @@ fn finals_are_the_same_however_long_frames_are() {
 }
 
 #[test]
-fn without_turns_a_recording_is_told_in_windows() {
-    let mut bench = try_bench(16e3, None, "").unwrap_or_else(|why| panic!("{why}"));
+fn without_turns_a_live_source_is_told_in_windows_by_a_model_that_is_busy() {
+    let open = Arc::new(AtomicBool::new(false));
+    let (gate, counting) = (open.clone(), MockDecoder::counting(0.5));
+    let slow = MockDecoder::new("slow", move |task| {
+        while !gate.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        counting.open()?.decode(task, &|| false).map(Option::unwrap_or_default)
+    });
+    let files = Arc::new(MemoryFiles::new());
+    let inputs = [("audio", signal(16e3))];
+    let bench =
+        Bench::in_world(&KIND, &inputs, "model = \"voice\"", files, services(Arc::new(slow)));
+    let mut bench = bench.unwrap_or_else(|why| panic!("{why}"));
+    // What it did not take in while a window is understood would pile up in front of it.
     for frame in audio(0.0, 100.0, 1_600) {
-        let begins = frame.header.time;
         bench.push(0, frame);
-        // A window follows from the one before: it takes no more until that is told.
-        run_until(&mut bench, begins);
+        bench.run();
     }
+    assert!(bench.take().is_empty());
+    open.store(true, Ordering::Relaxed);
     bench.flush();
     wait(&mut bench);
     let seen = bench.take();

@@ -2,7 +2,11 @@
 //! `whisper`), with models that have no weights, or random ones: those have the architecture and cost of real ones, and
 //! say nothing that makes sense. With `AFFERENT_WHISPER_MODEL` naming a real one words are checked, too.
 
+#[cfg(feature = "whisper")]
+mod graphs;
 mod kinds;
 mod sections;
+#[cfg(feature = "whisper")]
+mod talkative;
 #[cfg(feature = "whisper")]
 mod whisper;

@@ -62,6 +62,46 @@ fn a_file_that_is_cut_damaged_or_too_large_is_told() {
     assert!(told.contains("`batch_max` means nothing to a model of speech"), "{told}");
 }
 
+fn said_of(section: &str, nodes: &str) -> String {
+    let text = format!("[graph]\nname = \"voice\"\n[model.voice]\n{section}\n{nodes}\n");
+    let spec = GraphSpec::parse(&SourceText::new("voice.toml", &text)).expect("it parses");
+    section::services(&spec, Arc::new(Disk), None, |_| ()).1.to_string()
+}
+
+const ASKS: &str = "[node.text]\nop = \"transcribe\"\nfrom = \"heard\"\nmodel = \"voice\"";
+
+#[test]
+fn a_file_that_is_no_model_is_judged_by_who_asks() {
+    let none = file("none.bin", b"not a model at all, but longer than any header");
+    let section = format!("file = {none:?}");
+    let told = said_of(&section, ASKS);
+    assert!(told.contains("is no model of speech: it is no ggml file"), "{told}");
+    assert!(told.contains("ggml-tiny.bin") && !told.contains("ONNX"), "{told}");
+    assert!(told.contains("none.bin"), "{told}");
+    // Where nobody asks for speech it may be either.
+    let told = said_of(&section, "");
+    assert!(
+        told.contains("none.bin") && told.contains("no ONNX model, nor one of Whisper's"),
+        "{told}"
+    );
+}
+
+#[cfg(feature = "whisper")]
+#[test]
+fn a_file_that_whisper_refuses_is_told_with_what_helps() {
+    let Some(data) = data::folder() else { return };
+    let micro = fs::read(data.join("derived-models/ggml-micro-random.en.bin")).expect("there");
+    // The name of a tensor in the middle of the file.
+    let at = micro.windows(8).position(|name| name == b"decoder.").expect("it has a decoder");
+    let mut bent = micro;
+    bent[at..at + 8].copy_from_slice(b"decoded!");
+    let bent = file("bent.bin", &bent);
+    let told = said_of(&format!("file = {bent:?}"), ASKS);
+    assert!(told.contains("bent.bin") && told.contains("whisper.cpp"), "{told}");
+    assert!(!told.contains("ONNX") && told.contains("voice.toml:4:8"), "{told}");
+    assert_eq!(said_of(&format!("file = {bent:?}\noptional = true"), ASKS), "");
+}
+
 #[cfg(not(feature = "whisper"))]
 #[test]
 fn a_program_without_whisper_says_how_to_build_one() {

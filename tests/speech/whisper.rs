@@ -19,7 +19,8 @@ use std::{
 use afferent_suite::data;
 use model::{
     transcription::{
-        Cascade, Class, Decoder, Hypothesis, Outcome, Pool, Task, Way, model_file::ModelFile,
+        Cascade, Class, Decoder, Hypothesis, Outcome, Pool, Task, Way, budget,
+        model_file::ModelFile,
     },
     whisper::Whisper,
 };
@@ -141,15 +142,75 @@ fn products_of_matrices_are_computed_here_and_say_what_whisper_cpp_says() {
 #[test]
 fn tokens_are_as_many_as_asked_for_and_capped_else() {
     let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
-    let count = |tokens| {
-        let said = decode(&*micro, &task(&jfk[..32_000], Way { tokens, ..Way::default() }));
-        said.words.iter().map(|word| word.text.len()).sum::<usize>()
+    let said = |seconds: usize, tokens| {
+        decode(&*micro, &task(&jfk[..16_000 * seconds], Way { tokens, ..Way::default() }))
     };
-    // Letters, as words are made of several tokens: more tokens, more letters.
-    let (few, some, many) = (count(Some(4)), count(Some(12)), count(Some(40)));
-    assert!(few < some && some < many, "{few} {some} {many}");
-    // 2 s have 20 tokens at most.
-    assert!(count(None) <= many);
+    for count in [4, 12, 40] {
+        let said = said(2, Some(count));
+        // And the moment at which it ends.
+        assert_eq!((said.tokens, said.capped), (count + 1, false));
+    }
+    assert!(said(2, None).tokens <= budget::tokens_max(2.0, "en", 217));
+}
+
+/// The random model, but never at a loss for words.
+fn talkative(name: &str) -> Option<Arc<Whisper>> {
+    let file = std::env::temp_dir().join(format!("afferent-{name}-{}.bin", std::process::id()));
+    crate::talkative::write(&file).then(|| {
+        let model = load(&file);
+        fs::remove_file(&file).unwrap();
+        model
+    })
+}
+
+#[test]
+fn who_would_never_stop_is_stopped_and_told_to_be_incomplete() {
+    let (Some(model), Some(jfk)) = (talkative("capped"), jfk()) else { return };
+    let mut capped = 0;
+    for seconds in 1..=10 {
+        let said = decode(&*model, &task(&jfk[..16_000 * seconds], Way::default()));
+        let most = budget::tokens_max(seconds as f64, "en", 217);
+        eprintln!("{seconds} s: {} tokens of {most}, looped {}", said.tokens, said.looped);
+        // And the moment at which it ends.
+        assert!((2..=most + 1).contains(&said.tokens), "{} of {most}", said.tokens);
+        assert_eq!(said.capped, said.tokens > most);
+        assert!(said.capped || said.looped, "it never stops by itself");
+        capped += usize::from(said.capped);
+    }
+    assert!(capped > 0);
+}
+
+#[test]
+fn what_a_model_cannot_say_at_once_it_says_in_windows() {
+    let (Some(model), Some(jfk)) = (talkative("windows"), jfk()) else { return };
+    let audio: Vec<f32> = jfk.iter().copied().cycle().take(16_000 * 28).collect();
+    let said = decode(&*model, &task(&audio, Way::default()));
+    eprintln!("{} tokens, looped {}, ends {:?}", said.tokens, said.looped, said.segment_ends_s);
+    assert!(!said.capped && (said.looped || said.tokens > 217), "{}", said.tokens);
+    assert!(said.segment_ends_s.last().is_some_and(|last| (20.0..=28.0).contains(last)));
+    assert!(said.words.windows(2).all(|pair| pair[0].start_s <= pair[1].start_s));
+}
+
+#[test]
+fn what_is_told_lies_within_the_audio() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    for seconds in [1, 11, 40, 65] {
+        let audio: Vec<f32> = jfk.iter().copied().cycle().take(16_000 * seconds).collect();
+        let said = decode(&*micro, &task(&audio, Way::default()));
+        let ends = said.words.iter().map(|word| word.end_s).chain(said.segment_ends_s);
+        let last = ends.fold(0.0, f64::max);
+        assert!(last > 0.0 && last <= seconds as f64, "{last} s of {seconds}");
+    }
+}
+
+#[test]
+fn beyond_full_scale_there_is_nothing() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let loud: Vec<f32> = jfk[..48_000].iter().map(|x| 8.0 * x).collect();
+    let full: Vec<f32> = loud.iter().map(|x| x.clamp(-1.0, 1.0)).collect();
+    assert!(loud != full);
+    let said = |audio: &[f32]| decode(&*micro, &task(audio, Way::default()));
+    assert_eq!(said(&loud), said(&full));
 }
 
 #[test]
@@ -289,7 +350,74 @@ fn decodes_leak_nothing() {
     assert!(grown <= most, "{grown} bytes, of {most}");
 }
 
-/// Words of recordings, by a model that knows some.
+/// Fewest edits that make the one text of the other.
+fn edits(want: &[String], got: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=got.len()).collect();
+    for (at, word) in want.iter().enumerate() {
+        let mut next = vec![at + 1];
+        for (to, other) in got.iter().enumerate() {
+            let other = row[to] + usize::from(word != other);
+            next.push(other.min(row[to + 1] + 1).min(next[to] + 1));
+        }
+        row = next;
+    }
+    row[got.len()]
+}
+
+/// Words as they are compared: without case and punctuation, digits as they are said.
+fn plain(text: &str) -> Vec<String> {
+    const DIGITS: [&str; 10] =
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let lower = text.to_lowercase().replace('\u{2019}', "'");
+    let is_part = |c: char| c.is_alphanumeric() || c == '\'';
+    let words = lower.split(|c| !is_part(c)).map(|word| word.trim_matches('\''));
+    let words = words.filter(|word| !word.is_empty());
+    let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit());
+    let each = words.flat_map(|word| match is_number(word) {
+        true => word.bytes().map(|digit| DIGITS[usize::from(digit - b'0')].to_owned()).collect(),
+        false => vec![word.to_owned()],
+    });
+    each.collect()
+}
+
+#[test]
+fn edits_are_counted_in_words() {
+    let count = |want: &str, got: &str| edits(&plain(want), &plain(got));
+    assert_eq!(count("And so, my fellow Americans", "and so my FELLOW americans."), 0);
+    assert_eq!(count("one two three", "1 2, 3"), 0);
+    assert_eq!(count("a b c d", "a x c"), 2);
+    assert_eq!(count("", "a b"), 2);
+}
+
+/// Recordings of which the reference knows the words, at 16 kHz, mono, of 16 bits, each with its language.
+fn recordings(data: &Path) -> Vec<(String, String, Vec<f32>, Vec<String>)> {
+    let text = fs::read_to_string(data.join("reference/transcripts.json")).unwrap();
+    let known: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let all = known["texts"].as_object().unwrap().iter().filter_map(|(file, known)| {
+        let file = file.strip_prefix("dev/")?.to_owned();
+        if !file.ends_with(".wav") || known["kind"] != "exact" {
+            return None;
+        }
+        let language = known["language"].as_str().unwrap_or("en").to_owned();
+        let bytes = fs::read(data.join(&file)).ok()?;
+        (bytes.get(22..28)? == [1, 0, 0x80, 0x3e, 0, 0]).then_some(())?;
+        let want = plain(known["text"].as_str()?);
+        Some((file.clone(), language, wav(data.join(file)), want))
+    });
+    all.collect()
+}
+
+#[test]
+fn recordings_with_known_words_are_at_hand() {
+    let Some(data) = data::folder() else { return };
+    let all = recordings(&data);
+    let words: usize = all.iter().map(|(.., want)| want.len()).sum();
+    let english = all.iter().filter(|(_, language, ..)| language == "en").count();
+    eprintln!("{} recordings, {english} of them English, {words} words", all.len());
+    assert!(all.len() > english && english > 5 && words > 100);
+}
+
+/// Words of recordings, by a model that knows some: of all of them together, as single ones have two words.
 #[test]
 fn a_real_model_understands_what_is_said() {
     let Some(path) = std::env::var_os("AFFERENT_WHISPER_MODEL") else {
@@ -298,32 +426,20 @@ fn a_real_model_understands_what_is_said() {
     };
     let Some(data) = data::folder() else { return };
     let model = load(Path::new(&path));
-    let text = fs::read_to_string(data.join("reference/transcripts.json")).unwrap();
-    let known: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let plain = |text: &str| -> Vec<String> {
-        let lower = text.to_lowercase();
-        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_owned).collect()
-    };
-    let mut checked = 0;
-    for (file, known) in known["texts"].as_object().unwrap() {
-        let Some(file) = file.strip_prefix("dev/").filter(|file| file.ends_with(".wav")) else {
-            continue;
-        };
-        let bytes = fs::read(data.join(file)).unwrap_or_default();
-        // 16 kHz, mono, 16 bits.
-        if bytes.get(22..28) != Some(&[1, 0, 0x80, 0x3e, 0, 0]) || known["kind"] != "exact" {
+    let (mut wrong, mut all) = (0, 0);
+    for (file, language, audio, want) in recordings(&data) {
+        if language != "en" && !model.is_multilingual() {
             continue;
         }
-        let audio = wav(data.join(file));
-        let way = Way { language: Some("en".into()), ..Way::default() };
+        let way = Way { language: Some(language.as_str().into()), ..Way::default() };
         let said = decode(&*model, &task(&audio, way));
         let said: String = said.words.iter().map(|word| word.text.as_str()).collect();
-        let (want, got) = (plain(known["text"].as_str().unwrap()), plain(&said));
-        let right = want.iter().filter(|word| got.contains(word)).count();
-        // Small models get most words right.
-        assert!(10 * right >= 7 * want.len(), "{file}: {said:?}, not {want:?}");
-        checked += 1;
+        let edits = edits(&want, &plain(&said));
+        eprintln!("{edits:3} of {:3} words wrong: {file} ({language}): {said}", want.len());
+        (wrong, all) = (wrong + edits, all + want.len());
     }
-    assert!(checked > 0);
+    eprintln!("word error rate {:.1} % of {all} words", 100.0 * wrong as f64 / all as f64);
+    // The smallest model of them all, tiny, makes some 8 % errors in clean English reading
+    // (https://arxiv.org/abs/2212.04356, table 8) and more in short phrases and other languages.
+    assert!(all > 0 && 10 * wrong <= 3 * all, "{wrong} of {all} words are wrong");
 }

@@ -22,6 +22,8 @@ const PARTS: usize = 16;
 #[derive(Default)]
 pub(super) struct Flights([Mutex<HashMap<Key, Arc<Flight>>>; PARTS]);
 
+type Cost = fn(&Answer) -> Option<Duration>;
+
 /// A question that runs.
 pub(super) struct Flight {
     cache: Arc<Cache>,
@@ -33,6 +35,8 @@ pub(super) struct Flight {
     bytes: u64,
     /// The version that it is put to.
     serves: Option<Moment>,
+    /// What an answer says that it has cost.
+    cost: Option<Cost>,
     /// Another gives the answer.
     by_another: AtomicBool,
     /// Who waits; none once it is answered, or nobody waits any more.
@@ -60,7 +64,7 @@ impl Flights {
     pub(super) fn join(
         &self,
         cache: &Arc<Cache>,
-        (key, bytes, serves): (Key, u64, Option<&Moment>),
+        (key, bytes, serves, cost): (Key, u64, Option<&Moment>, Option<Cost>),
         reply: Reply,
         patience: Duration,
         answered: impl Fn() -> Option<Kept>,
@@ -89,6 +93,7 @@ impl Flights {
             left,
             bytes,
             serves,
+            cost,
             waiting,
             by_another: false.into(),
         });
@@ -158,7 +163,9 @@ impl Relay for Flight {
             Ok(answer) => {
                 let is_sure = self.serves.as_ref().is_none_or(|serves| !serves.is_over())
                     && !self.by_another.load(Ordering::Relaxed);
-                let kept = self.cache.keep(&self.key, &answer, self.began, is_sure);
+                let told = self.cost.and_then(|cost| cost(&answer));
+                let cost = told.unwrap_or_else(|| self.began.elapsed());
+                let kept = self.cache.keep(&self.key, &answer, cost, is_sure);
                 let Some(waiting) = self.land() else { return };
                 let others = waiting.len().saturating_sub(1) as u64;
                 self.cache.count_spared(others, &kept, self.bytes);

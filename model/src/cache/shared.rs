@@ -54,6 +54,9 @@ pub struct Question<'a> {
     /// The version that it is put to, if there are versions: an answer that
     /// another may have given, or has said to give ([`Reply::by_another`]), is not kept.
     pub serves: Option<&'a Moment>,
+    /// What an answer says that it has cost, where that is not the time it took to come: part of that it may have
+    /// waited.
+    pub cost: Option<fn(&Answer) -> Option<Duration>>,
 }
 
 impl Cache {
@@ -77,12 +80,13 @@ impl Cache {
     where
         A: FnOnce(Reply) + Send + 'static,
     {
-        let Question { key, bytes, patience, fit, serves } = question;
+        let Question { key, bytes, patience, fit, serves, cost } = question;
         let known = || self.memory.get(&key, Instant::now());
         let (reply, kept) = match known() {
             Some(kept) => (reply, kept),
             None => {
-                match self.flights.join(self, (key, bytes as u64, serves), reply, patience, known) {
+                let about = (key, bytes as u64, serves, cost);
+                match self.flights.join(self, about, reply, patience, known) {
                     Joined::Waits => return self.counts.waits.add(1),
                     Joined::Answered(reply, kept) => (reply, kept),
                     Joined::First(flight) => {
@@ -113,17 +117,16 @@ impl Cache {
         self.memory.bytes()
     }
 
-    /// Keeps an answer to a question that began then, if it `is_sure` that nobody else has given it.
+    /// Keeps an answer to a question that took so long, if it `is_sure` that nobody else has given it.
     pub(super) fn keep(
         self: &Arc<Self>,
         key: &Key,
         answer: &Answer,
-        began: Instant,
+        cost: Duration,
         is_sure: bool,
     ) -> Kept {
-        let now = Instant::now();
-        let cost_ns = u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX);
-        let kept = Kept::compact(answer, until(now, self.lasts), cost_ns);
+        let cost_ns = u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let kept = Kept::compact(answer, until(Instant::now(), self.lasts), cost_ns);
         if !is_sure {
             return kept;
         }

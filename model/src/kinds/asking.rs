@@ -10,6 +10,7 @@ use engine::{Code, Diagnostic, Diagnostics, Dimension, Format, Node, Outline, Pa
 use crate::{
     host::{ModelService, Priority, Quality, Rows},
     signature::{Element, Signature, Slot},
+    transcription::SpeechModel,
 };
 
 use super::cut::{Cut, Layout, Order, Pieces, Scale};
@@ -209,9 +210,29 @@ pub(super) struct Planned {
     pub(super) told: Option<Arc<AtomicI64>>,
 }
 
+/// The model that a parameter names.
+///
+/// # Errors
+/// As [`Node::service`]; and if it is one of speech.
+pub(super) fn model_of<'a>(
+    node: &Node<'a>,
+    param: &Param<&'static str>,
+) -> Result<&'a ModelService, Diagnostics> {
+    let name = node.get(param)?;
+    if node.services().find::<SpeechModel>(name).is_some() {
+        let message =
+            format!("`{name}` is a Whisper model in ggml format, which understands speech");
+        let problem = node.problem(Code::FormatMismatch, param.name(), message);
+        let hint =
+            format!("name an ONNX file in [model.{name}]; such models are asked by `transcribe`");
+        return Err(problem.hint(hint).into());
+    }
+    node.service(param)
+}
+
 impl Planned {
     pub(super) fn of(node: &Node<'_>) -> Result<Self, Diagnostics> {
-        let service = node.service::<ModelService>(&MODEL)?.clone();
+        let service = model_of(node, &MODEL)?.clone();
         let input = input(node, &service)?;
         let whole = Fitted::of(node, &service.model.signature().inputs[input]);
         // What has the lengths of the input is one question, even where its first dimension could count them.

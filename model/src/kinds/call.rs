@@ -225,6 +225,7 @@ impl Call for ModelCall {
             patience: self.within,
             fit: &self.fit,
             serves: Some(&serves),
+            cost: None,
         };
         cache.ask(question, reply, || {
             let (door, samples) = (self.door.clone(), samples.clone());

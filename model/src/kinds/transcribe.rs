@@ -43,10 +43,12 @@ pub static KIND: Kind = Kind {
           ended, the final is begun, so that it is mostly there when the turn has ended (`early`); it is thrown away when \
           the speaker goes on. Where the model fails at the end of a turn, what was heard of it before is told as `incomplete`. A turn of more \
           than 6 kB of text, or of more than `turn_max_s`, is told in parts: finals of the same number. Without `turns` the audio is heard in windows of up to 28 s, each told as a final, without \
-          partials unless `partial_s` is written. Times are in seconds of the session; events have the moment at which they were decided. `confidence` is \
+          partials unless `partial_s` is written (14 s at most count); while one is understood the next ones wait, up to 5 min of audio or 19 MB: where \
+          the model is slower than that for good, what a live source says meanwhile is lost, which is counted and told. Times are in seconds of the session; events have the moment at which they were decided. `confidence` is \
           the geometric mean of the probabilities of the words' parts, 0 to 1. Finals go before partials: where \
           the machine has no time, partials are left out, finals never. The model hears as much as there is, at least \
-          5.1 s, and may say 8 words' parts and 6 for each second; where it begins to repeat itself it is stopped. What stands in \
+          5.1 s, and may say 16 words' parts and 12 for each second, in languages of other than Latin letters as many as it can; a final that it had more to say about is \
+          `incomplete`; where it begins to repeat itself it is stopped. What stands in \
           `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
           without a `language` that of finding it out as well: with each partial until it is sure (0.8 of 3 s or more), and with \
@@ -416,6 +418,10 @@ impl Call for Transcribe {
             None => reply.answer(Answer::nothing()),
         }
         Ok(())
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.listener.remark()
     }
 
     fn in_flight(&self) -> usize {

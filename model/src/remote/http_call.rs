@@ -380,6 +380,7 @@ impl Call for HttpCall {
             patience: self.within,
             fit: &self.fit,
             serves: None,
+            cost: None,
         };
         cache.ask(question, reply, || ask);
         Ok(())

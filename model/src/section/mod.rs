@@ -8,7 +8,10 @@ mod reload;
 mod segmented;
 mod speech;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use engine::{
     AnyParam, Code, Diagnostic, Diagnostics, Fault, Files, GraphSpec, Param, Params, SectionSpec,
@@ -23,12 +26,12 @@ use crate::{
     },
     host::{Manner, Workers},
     kinds::absent::AbsentModel,
-    transcription::{Pool, model_file::Needs},
+    transcription::{Decoder, Pool, model_file::Needs},
 };
 
 use arms::{AB, Arms, DWELL_MS, QUALITY, SHADOW, VARIANTS};
 use load::Unread;
-use parts::{EXITS, FILE, ON_DRIFT, SEGMENTS, THRESHOLDS, WATCH};
+use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
 
 pub use parts::weights_of;
 pub use segmented::{Segmented, segmented};
@@ -125,6 +128,10 @@ pub struct ModelServices {
     workers: Workers,
     speech: OnceLock<Pool>,
     speech_needs: Mutex<Needs>,
+    /// Models of speech that were loaded to see whether they can be, by path and content.
+    speech_loaded: Mutex<BTreeMap<(String, u64), Arc<dyn Decoder>>>,
+    /// Names of models that nodes ask to understand speech.
+    speech_asked: BTreeSet<String>,
     tell: Tell,
 }
 
@@ -140,7 +147,8 @@ pub fn services(
     tell: impl Fn(&str) + Send + Sync + 'static,
 ) -> (Services, Diagnostics) {
     let (caches, mut problems) = Services::open_sound(&CacheServices, &spec.caches);
-    let models = ModelServices::telling(files, graph_file, tell).with_caches(caches.clone());
+    let mut models = ModelServices::telling(files, graph_file, tell).with_caches(caches.clone());
+    models.speech_asked = speech::asked(spec);
     let (models, others) = Services::open_sound(&models, &spec.models);
     problems.0.extend(others.0);
     (models.beside(PREFIX, &caches), problems)
@@ -167,6 +175,8 @@ impl ModelServices {
             workers,
             speech: OnceLock::new(),
             speech_needs: Mutex::default(),
+            speech_loaded: Mutex::default(),
+            speech_asked: BTreeSet::new(),
             tell,
         }
     }
@@ -270,13 +280,22 @@ impl ServiceKind for ModelServices {
             if let Err(Unread::Absent(why)) = found {
                 return Ok(Arc::new(AbsentModel { why }));
             }
-            let model = self.load_speech(section, &speech)?;
+            let model = self.load_speech(&speech)?;
             return Ok(match self.cache(section, &params).map_err(refused)? {
                 Some(cache) => Arc::new(model.cached(cache)),
                 None => Arc::new(model),
             });
         }
-        let service = match self.load(section, &params, fixed) {
+        let loaded = self.load(section, &params, fixed).map_err(|fault| {
+            let paths = Paths::of(section, &params, self.graph_file.as_deref());
+            let paths = paths.map(|paths| paths.segments).unwrap_or_default();
+            let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+            match paths.is_empty() {
+                true => fault,
+                false => Fault::data(format!("{}: {fault}", paths.join(", "))),
+            }
+        });
+        let service = match loaded {
             Ok(service) => service,
             Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {
                 return Ok(Arc::new(AbsentModel { why: fault.to_string() }));

@@ -1,15 +1,19 @@
 //! Models of speech: sections whose file is one of Whisper, told by how it begins.
 
 use std::{
+    collections::BTreeSet,
     io::Read,
     sync::{Arc, PoisonError},
 };
 
-use engine::{Code, Diagnostic, Diagnostics, Fault, Params, SectionSpec};
+use engine::{Code, Diagnostic, Diagnostics, Fault, GraphSpec, Params, SectionSpec, Value};
 
-use crate::transcription::{
-    Cascade, Decoder, Pool, SpeechModel,
-    model_file::{ModelFile, memory_free},
+use crate::{
+    kinds::transcribe,
+    transcription::{
+        Cascade, Decoder, Pool, SpeechModel,
+        model_file::{ModelFile, memory_free},
+    },
 };
 
 use super::{
@@ -29,7 +33,7 @@ pub(super) struct Speech {
 }
 
 impl ModelServices {
-    /// The files, if the first of them is a model of speech.
+    /// The files, if the first of them is a model of speech, or is asked to be one.
     pub(super) fn speech(&self, section: &SectionSpec, params: &Params) -> Option<Speech> {
         let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
         let paths = Paths::of(section, params, self.graph_file.as_deref()).ok()?.segments;
@@ -37,7 +41,8 @@ impl ModelServices {
         self.files.open(paths.first()?).ok()?.take(4).read_to_end(&mut head).ok()?;
         // Without thresholds only the last one answers.
         let thresholds = thresholds.unwrap_or_else(|| vec![1.0; paths.len() - 1]);
-        ModelFile::is_one(&head).then_some(Speech { paths, thresholds })
+        let is_asked = self.speech_asked.contains(&section.name.value);
+        (ModelFile::is_one(&head) || is_asked).then_some(Speech { paths, thresholds })
     }
 
     /// What identifies it.
@@ -93,6 +98,15 @@ impl ModelServices {
                         `optional = true`";
             problems.push(bad(message.to_owned(), hint));
         }
+        if problems.is_empty() {
+            // Whether whisper.cpp takes it only that can say.
+            for (path, file) in speech.paths.iter().zip(&files) {
+                if let Err(fault) = self.loaded(path, file.content) {
+                    let hint = "load it anew, or another one: whisper.cpp's own, ggml-tiny.bin to ggml-large-v3.bin, it takes";
+                    problems.push(bad(format!("`{path}` cannot be used: {fault}"), hint));
+                }
+            }
+        }
         match problems.first() {
             None => {
                 let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
@@ -108,23 +122,39 @@ impl ModelServices {
         self.speech.get_or_init(Pool::of_machine).clone()
     }
 
+    /// A file, which is loaded once.
+    fn loaded(&self, path: &str, content: u64) -> Result<Arc<dyn Decoder>, Fault> {
+        let mut all = self.speech_loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = all.get(&(path.to_owned(), content)) {
+            return Ok(found.clone());
+        }
+        let stem = std::path::Path::new(path).file_stem().unwrap_or_default();
+        let model = decoder(&stem.to_string_lossy(), path, content)?;
+        all.insert((path.to_owned(), content), model.clone());
+        Ok(model)
+    }
+
     /// Loads it.
-    pub(super) fn load_speech(
-        &self,
-        section: &SectionSpec,
-        speech: &Speech,
-    ) -> Result<SpeechModel, Fault> {
+    pub(super) fn load_speech(&self, speech: &Speech) -> Result<SpeechModel, Fault> {
         let load = |path: &String| {
             let file = self.files.open(path).map_err(|error| Fault::io("cannot open it", error))?;
             let content = ModelFile::read(file).map_err(Fault::data)?.content;
-            let stem = std::path::Path::new(path).file_stem().unwrap_or_default();
-            decoder(&stem.to_string_lossy(), path, content)
+            self.loaded(path, content)
         };
         let models = speech.paths.iter().map(load).collect::<Result<Vec<_>, Fault>>()?;
-        let _ = section;
         let cascade = Cascade::new(models, speech.thresholds.clone())?;
         Ok(SpeechModel::new(cascade, self.speech_pool()))
     }
+}
+
+/// The models that the nodes of a graph ask to understand speech.
+pub(super) fn asked(spec: &GraphSpec) -> BTreeSet<String> {
+    let asking = spec.nodes.iter().filter(|node| node.op.value == transcribe::KIND.name);
+    let named = asking.filter_map(|node| match &node.param("model")?.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    });
+    named.collect()
 }
 
 #[cfg(feature = "whisper")]

@@ -18,9 +18,27 @@ pub fn positions(seconds: f64, floor: usize, most: usize) -> usize {
     needed.max(floor).next_multiple_of(BLOCK).min(most)
 }
 
-/// Most tokens that so many seconds of speech can have: who speaks fast says 6 a second.
-pub fn tokens_max(seconds: f64) -> usize {
-    8 + (6.0 * seconds.clamp(0.0, 30.0)).ceil() as usize
+/// Languages that are not written in Latin letters, or with many marks on them: a word of theirs is several times as many
+/// tokens as one of English, as the vocabulary has few of their letters together, and of some each letter is several.
+const MANY_TOKENS: &[&str] = &[
+    "zh", "ru", "ko", "ja", "ar", "hi", "vi", "he", "uk", "el", "ta", "th", "ur", "bg", "ml", "te",
+    "fa", "bn", "sr", "kn", "mk", "hy", "ne", "mn", "kk", "mr", "pa", "si", "km", "yo", "ka", "be",
+    "tg", "sd", "gu", "am", "yi", "lo", "ps", "sa", "my", "bo", "as", "tt", "ba", "yue",
+];
+/// Tokens a second in Latin letters: read English has some 4, German 5; who speaks fast twice that.
+const TOKENS_PER_S: f64 = 12.0;
+/// Tokens that any audio may have, however short.
+const TOKENS_MIN: usize = 16;
+/// Tokens that take at least a second in any language: Burmese, which has most, has some 39.
+pub const TOKENS_PER_S_MAX: usize = 50;
+
+/// Most tokens that so many seconds of speech in that language can have, of a model that says `most` at once: that many
+/// where the vocabulary has little of its letters.
+pub fn tokens_max(seconds: f64, language: &str, most: usize) -> usize {
+    if MANY_TOKENS.contains(&language) {
+        return most;
+    }
+    most.min(TOKENS_MIN + (TOKENS_PER_S * seconds.clamp(0.0, 30.0)).ceil() as usize)
 }
 
 /// Seconds of new audio until the next partial: at least `step_s`, and three times what the last one took, so that
@@ -53,7 +71,19 @@ mod tests {
 
     #[test]
     fn tokens_are_capped_by_the_time_there_is() {
-        assert_eq!((tokens_max(0.0), tokens_max(2.5), tokens_max(300.0)), (8, 23, 188));
+        let of = |seconds, language| tokens_max(seconds, language, 217);
+        assert_eq!((of(0.0, "en"), of(2.5, "en"), of(300.0, "en")), (16, 46, 217));
+        // Tokens a second as read, with the vocabulary of Whisper.
+        for (language, per_s) in
+            [("en", 3.6), ("el", 7.8), ("th", 11.0), ("ta", 12.0), ("hi", 17.0), ("my", 39.0)]
+        {
+            for seconds in [1.0, 2.0, 5.0] {
+                assert!(of(seconds, language) as f64 >= 1.1 * per_s * seconds, "{language}");
+            }
+        }
+        for code in MANY_TOKENS {
+            assert!(crate::transcription::languages::is_known(code), "{code}");
+        }
     }
 
     #[test]

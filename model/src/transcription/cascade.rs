@@ -77,10 +77,11 @@ impl Cascade {
             let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
             // What a smaller one has found out is as likely as that one has said.
             said.language_p = said.language_p.or(found);
+            let is_whole = !said.looped && !said.capped;
             let is_sure = self
                 .thresholds
                 .get(number)
-                .is_none_or(|&threshold| said.confidence >= threshold && !said.looped);
+                .is_none_or(|&threshold| said.confidence >= threshold && is_whole);
             if is_sure || is_partial {
                 return Ok(Some(said));
             }
@@ -126,6 +127,19 @@ mod tests {
         assert_eq!(said(&cascade([0.6, 0.9]), true), "tiny", "a partial");
         assert!(Cascade::new(all, vec![0.5]).is_err());
         assert!(Cascade::new(Vec::new(), Vec::new()).is_err());
+    }
+
+    #[test]
+    fn what_one_has_not_told_to_the_end_the_next_one_hears() {
+        for (looped, capped) in [(true, false), (false, true)] {
+            let small = MockDecoder::new("tiny", move |_| {
+                Ok(Hypothesis { looped, capped, ..hypothesis("well", 0.5, 1.0) })
+            });
+            let models: Vec<Arc<dyn Decoder>> = vec![Arc::new(small), model("base", 0.1)];
+            let cascade = Cascade::new(models, vec![0.5]).unwrap();
+            let said = cascade.decode(&mut States::new(), &task(), false, &|| false);
+            assert_eq!(said.unwrap().unwrap().model, "base");
+        }
     }
 
     #[test]

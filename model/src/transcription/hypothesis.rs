@@ -1,5 +1,7 @@
 //! [`Hypothesis`]: what a model has understood of a piece of audio.
 
+use std::time::Duration;
+
 use engine::{Answer, Buffer, Dimension, Element, Fault, Format, TensorFormat};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,12 @@ pub struct Hypothesis {
     pub model: String,
     /// The model had begun to repeat itself and was stopped.
     pub looped: bool,
+    /// Parts of words and moments that it has said.
+    #[serde(default)]
+    pub tokens: usize,
+    /// It had more to say than it may: [`tokens_max`](super::budget::tokens_max).
+    #[serde(default)]
+    pub capped: bool,
     /// What it took to understand it, in seconds.
     pub cost_s: f64,
 }
@@ -67,6 +75,11 @@ impl Hypothesis {
         };
         serde_json::from_slice(buffer.bytes())
             .map_err(|error| Fault::data(format!("an answer that holds no text: {error}")))
+    }
+
+    /// What it took to understand what such an answer says.
+    pub fn cost_of(answer: &Answer) -> Option<Duration> {
+        Duration::try_from_secs_f64(Self::of_answer(answer).ok()?.cost_s).ok()
     }
 
     /// What such answers look like.
@@ -110,10 +123,13 @@ mod tests {
             confidence: 0.25,
             model: "tiny".to_owned(),
             looped: false,
+            tokens: 3,
+            capped: true,
             cost_s: 0.1,
         };
         let answer = said.to_answer();
         assert_eq!(Hypothesis::of_answer(&answer).unwrap(), said);
+        assert_eq!(Hypothesis::cost_of(&answer), Some(Duration::from_millis(100)));
         assert!(Fit::of(vec![Hypothesis::format()]).takes(&answer));
         assert!(Hypothesis::of_answer(&Answer::nothing()).is_err());
         assert!(Hypothesis::of_answer(&Buffer::with_bytes(8, 8).into()).is_err());

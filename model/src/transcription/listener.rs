@@ -9,10 +9,12 @@
 //! | resume | it is stopped |
 //! | end | it is told, at once if it is done; without it the audio is understood now |
 //!
-//! Without turns the audio is heard in windows, one after the other.
+//! Without turns the audio is heard in windows, one after the other: [`windows`].
 //!
 //! The language, where it is to be found out, is found out anew with every question until it is sure, and with every
 //! final. A text that has become long is told in parts, as is a turn: each a final of the same number.
+
+mod windows;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -29,11 +31,13 @@ use super::{
     budget::step_s,
     cascade::Cascade,
     decoder::{RATE_HZ, Task, Way},
-    hypothesis::{Hypothesis, Word},
+    hypothesis::Hypothesis,
     pool::{Outcome, Pool, Ticket},
     queue::Class,
     transcript::{SILENCE_S, Told, Transcript, WINDOW_S},
 };
+
+use windows::{Row, Window};
 
 /// How a listener is to be.
 #[derive(Clone, Debug)]
@@ -100,7 +104,7 @@ pub struct News {
     pub told: Told,
     /// The final was begun before the end was certain.
     pub is_early: bool,
-    /// Understanding has failed: this is what was heard of the turn before.
+    /// Understanding has failed: this is what was heard of the turn before. Or the model had more to say than it may.
     pub is_incomplete: bool,
 }
 
@@ -140,8 +144,8 @@ type Piece = (Arc<[f32]>, f64);
 pub struct Question {
     what: What,
     turn: Arc<Turn>,
-    /// The audio and where it begins; in windows it is taken when it is asked about.
-    audio: Option<Piece>,
+    /// The audio and where it begins; of a window what the one before has not.
+    audio: Piece,
     end_s: f64,
 }
 
@@ -151,8 +155,8 @@ enum What {
     /// With the number of the try.
     Speculation(u64),
     Final,
-    /// The audio up to a sample; the last one.
-    Window(i64, bool),
+    /// Whether it is the last one.
+    Window(bool),
 }
 
 /// A turn, as the listener and the workers see it.
@@ -179,6 +183,7 @@ struct Shared {
     early: Early,
     /// The turn may have ended: partials would add nothing.
     pauses: bool,
+    row: Row,
 }
 
 /// A final that was begun before the end was certain.
@@ -194,16 +199,19 @@ enum Early {
 
 /// Hears audio and turns.
 pub struct Listener {
-    manner: Manner,
-    asks: Asks,
+    desk: Arc<Desk>,
     /// Audio from the sample `from` on.
     audio: Vec<f32>,
     from: i64,
     turn: Option<Arc<Turn>>,
-    /// The sample behind which a partial is due.
+    /// The sample behind which a partial, or a window, is due.
     next: i64,
     /// A final that will be begun for nobody.
     due: Option<Due>,
+    /// Something was heard since windows ended last.
+    in_windows: bool,
+    /// Samples that were missing.
+    missing: i64,
 }
 
 /// A final that is begun once the audio has come to a sample, unless the speaker goes on.
@@ -213,6 +221,14 @@ struct Due {
     /// Of the try.
     number: u64,
     end_s: f64,
+}
+
+/// What every question needs, of whatever turn.
+struct Desk {
+    manner: Manner,
+    asks: Asks,
+    /// Most samples that have waited for the window before.
+    behind: AtomicI64,
 }
 
 fn samples(seconds: f64) -> i64 {
@@ -283,13 +299,37 @@ impl Question {
 
 impl Listener {
     /// Nothing heard yet.
-    pub const fn new(manner: Manner, asks: Asks) -> Self {
-        Self { manner, asks, audio: Vec::new(), from: 0, turn: None, next: 0, due: None }
+    pub fn new(manner: Manner, asks: Asks) -> Self {
+        Self {
+            desk: Arc::new(Desk { manner, asks, behind: AtomicI64::new(0) }),
+            audio: Vec::new(),
+            from: 0,
+            turn: None,
+            next: 0,
+            due: None,
+            in_windows: false,
+            missing: 0,
+        }
     }
 
-    /// Most questions open at once: windows follow from each other.
-    pub const fn in_flight(&self) -> usize {
-        if self.manner.has_turns { 64 } else { 1 }
+    /// Most questions open at once. Windows follow from each other and wait for each other here, so that audio is taken
+    /// in meanwhile: [`windows::BEHIND_S`] of it.
+    pub fn in_flight(&self) -> usize {
+        if self.desk.manner.has_turns { 64 } else { self.windows_most() }
+    }
+
+    /// What was missing in what it heard, if anything was.
+    pub fn remark(&self) -> Option<String> {
+        if self.missing == 0 {
+            return None;
+        }
+        let waited_s = self.desk.waited_s();
+        let waited = match waited_s > WINDOW_S {
+            true => format!("; as much as {waited_s:.0} s waited for the model, of 300 s that may"),
+            false => String::new(),
+        };
+        let missing_s = seconds(self.missing);
+        Some(format!("{missing_s:.1} s of audio were missing in what it heard{waited}"))
     }
 
     fn to(&self) -> i64 {
@@ -301,7 +341,7 @@ impl Listener {
         let mut questions = SmallVec::new();
         questions.extend(self.meet(time_s));
         self.audio.extend(heard.iter().map(|x| if x.is_finite() { *x } else { 0.0 }));
-        if self.manner.has_turns {
+        if self.desk.manner.has_turns {
             questions.extend(self.begin());
             questions.extend(self.hear_turn());
         } else {
@@ -313,7 +353,7 @@ impl Listener {
     fn hear_turn(&mut self) -> Option<Question> {
         let to = self.to();
         let Some(turn) = self.turn.clone() else {
-            self.keep_from(to - samples(self.manner.lead_s));
+            self.keep_from(to - samples(self.desk.manner.lead_s));
             return None;
         };
         let (from, cost_s, pauses) = {
@@ -321,18 +361,24 @@ impl Listener {
             (samples(shared.transcript.from_s()), shared.cost_s, shared.pauses)
         };
         self.keep_from(from);
-        let most = from + samples(self.manner.turn_max_s);
+        let most = from + samples(self.desk.manner.turn_max_s);
         if to >= most {
-            let (audio, end_s) = (Some(self.piece(from, most)), seconds(most));
+            {
+                // What was begun in a pause before has not heard all of it.
+                let mut shared = turn.lock();
+                shared.tries += 1;
+                shared.give_up_early();
+            }
+            let (audio, end_s) = (self.piece(from, most), seconds(most));
             (self.turn, self.due) = (Some(turn.anew(end_s, false)), None);
             return Some(Question { what: What::Final, turn, audio, end_s });
         }
-        let step = self.manner.step_s?;
+        let step = self.desk.manner.step_s?;
         let at = self.next.max(from + samples(PARTIAL_MIN_S));
         if pauses || to < at {
             return None;
         }
-        let audio = Some(self.piece(from, at));
+        let audio = self.piece(from, at);
         self.next = at + samples(step_s(step, cost_s));
         if self.next <= to {
             // So long a frame has several in it: one is enough.
@@ -345,7 +391,9 @@ impl Listener {
     fn meet(&mut self, time_s: f64) -> Option<Question> {
         let at = samples(time_s);
         let missing = at - self.to();
-        if self.audio.is_empty() && self.turn.is_none() {
+        let has_turns = self.desk.manner.has_turns;
+        let is_heard = if has_turns { self.turn.is_some() } else { self.in_windows };
+        if self.audio.is_empty() && !is_heard {
             self.from = at.max(self.from);
             return None;
         }
@@ -357,6 +405,7 @@ impl Listener {
         if missing <= samples(SLACK_S) {
             return None;
         }
+        self.missing += missing;
         if missing <= samples(FILL_S) {
             self.audio.resize(self.audio.len() + missing as usize, 0.0);
             return None;
@@ -365,8 +414,10 @@ impl Listener {
         let question = self.end();
         self.audio.clear();
         self.from = at;
-        self.next = at + samples(self.manner.step_s.unwrap_or(WINDOW_S));
-        self.turn = turn.map(|turn| turn.anew(time_s, true));
+        if has_turns {
+            self.next = at + samples(self.desk.manner.step_s.unwrap_or(0.0));
+            self.turn = turn.map(|turn| turn.anew(time_s, true));
+        }
         question
     }
 
@@ -394,11 +445,11 @@ impl Listener {
                 let unfinished = self.finish(seconds(self.to()));
                 let from_s = at_s.max(seconds(self.from));
                 self.turn = Some(Turn::new(turn, at_s, from_s));
-                self.next = samples(from_s) + samples(self.manner.step_s.unwrap_or(0.0));
+                self.next = samples(from_s) + samples(self.desk.manner.step_s.unwrap_or(0.0));
                 unfinished
             }
             Event::Speculate(end_s) => {
-                let turn = self.turn.clone().filter(|_| self.manner.speculates)?;
+                let turn = self.turn.clone().filter(|_| self.desk.manner.speculates)?;
                 let number = {
                     let mut shared = turn.lock();
                     shared.tries += 1;
@@ -423,7 +474,7 @@ impl Listener {
             }
             Event::End(end_s) => {
                 if self.turn.as_ref().is_some_and(|turn| turn.lock().pauses) {
-                    self.asks.cascade.pace().ended(seconds(self.to()) - end_s);
+                    self.desk.asks.cascade.pace().ended(seconds(self.to()) - end_s);
                 }
                 self.finish(end_s)
             }
@@ -433,15 +484,15 @@ impl Listener {
     /// The audio of a turn that ended then.
     fn up_to(&self, turn: &Turn, end_s: f64) -> Piece {
         let from_s = turn.lock().transcript.from_s();
-        self.piece(samples(from_s), samples(end_s + self.manner.tail_s))
+        self.piece(samples(from_s), samples(end_s + self.desk.manner.tail_s))
     }
 
     /// The sample from which on a final of a turn that may have ended then is understood, so that it is there when the end
     /// is told: after a pause as short as the shortest of late.
     fn begins(&self, turn: &Turn, end_s: f64) -> i64 {
-        let len_s = end_s + self.manner.tail_s - turn.lock().transcript.from_s();
-        let pace = self.asks.cascade.pace();
-        let enough_s = pace.enough_s(len_s, self.manner.way.floor);
+        let len_s = end_s + self.desk.manner.tail_s - turn.lock().transcript.from_s();
+        let pace = self.desk.asks.cascade.pace();
+        let enough_s = pace.enough_s(len_s, self.desk.manner.way.floor);
         let known = pace.pause_s().zip(enough_s);
         known.map_or(self.to(), |(pause, enough)| samples(end_s + pause - enough - SPARE_S))
     }
@@ -450,67 +501,41 @@ impl Listener {
     fn begin(&mut self) -> Option<Question> {
         let to = self.to();
         let Due { turn, number, end_s, .. } = self.due.take_if(|due| due.at <= to)?;
-        let audio = Some(self.up_to(&turn, end_s));
+        let audio = self.up_to(&turn, end_s);
         Some(Question { what: What::Speculation(number), turn, audio, end_s })
     }
 
     fn finish(&mut self, end_s: f64) -> Option<Question> {
         self.due = None;
         let turn = self.turn.take()?;
-        let audio = Some(self.up_to(&turn, end_s));
+        let audio = self.up_to(&turn, end_s);
         Some(Question { what: What::Final, turn, audio, end_s })
     }
 
-    /// There will be no more audio.
+    /// There will be no more audio, or none that has to do with this.
     pub fn end(&mut self) -> Option<Question> {
-        if self.manner.has_turns {
+        if self.desk.manner.has_turns {
             return self.finish(seconds(self.to()));
         }
-        let (to, turn) = (self.to(), self.windows());
-        // Its audio goes with it: more may follow behind a gap.
-        let from = self.from;
-        (to > from).then(|| Question {
-            what: What::Window(to, true),
-            turn,
-            audio: Some(self.piece(from, to)),
-            end_s: seconds(to),
-        })
-    }
-
-    fn windows(&mut self) -> Arc<Turn> {
-        let from_s = seconds(self.from);
-        self.turn.get_or_insert_with(|| Turn::new(0, from_s, from_s)).clone()
-    }
-
-    fn hear_windows(&mut self) -> Option<Question> {
-        let turn = self.windows();
-        let to = self.to();
-        if self.next == 0 {
-            self.next = self.from + samples(self.manner.step_s.unwrap_or(WINDOW_S));
-        }
-        if to < self.next {
-            return None;
-        }
-        let to = self.next;
-        self.next = to + samples(self.manner.step_s.unwrap_or(WINDOW_S / 2.0));
-        let what = What::Window(to, false);
-        Some(Question { what, turn, audio: None, end_s: seconds(to) })
+        self.end_windows()
     }
 
     /// Asks. Must not wait.
     pub fn ask(&mut self, question: Question, reply: Reply) {
         let Question { what, turn, audio, end_s } = question;
         match what {
-            What::Partial => self.ask_partial(turn, audio.unwrap_or_default(), end_s, reply),
+            What::Partial => self.desk.ask_partial(turn, audio, end_s, reply),
             What::Speculation(number) => {
-                self.speculate(&turn, number, audio.unwrap_or_default());
+                self.desk.speculate(&turn, number, audio);
                 reply.answer(Answer::nothing());
             }
-            What::Final => self.ask_final(turn, audio.unwrap_or_default(), end_s, reply),
-            What::Window(to, is_last) => self.ask_window(turn, to, (is_last, audio), reply),
+            What::Final => self.desk.ask_final(turn, audio, end_s, reply),
+            What::Window(is_last) => self.desk.ask_window(&turn, Window { audio, is_last, reply }),
         }
     }
+}
 
+impl Desk {
     /// Audio to be understood; the last of a turn, or not.
     fn task(&self, turn: &Shared, audio: Arc<[f32]>, offset_s: f64, is_final: bool) -> Task {
         // What goes on from a part of the turn knows that by now, perhaps.
@@ -552,19 +577,21 @@ impl Listener {
     }
 
     fn ask_partial(&self, turn: Arc<Turn>, audio: Piece, end_s: f64, reply: Reply) {
-        let mut shared = turn.lock();
-        if shared.partial.is_some() {
-            // It falls behind: the next one hears all of it.
-            return reply.answer(Answer::nothing());
-        }
         let (audio, offset_s) = audio;
         let len_s = seconds(audio.len() as i64);
-        let task = self.task(&shared, audio, offset_s, false);
-        shared.partials += 1;
-        let (own, says, number) = (turn.clone(), self.asks.says.clone(), shared.partials);
+        let (task, number) = {
+            let mut shared = turn.lock();
+            if shared.partial.is_some() {
+                // It falls behind: the next one hears all of it.
+                return reply.answer(Answer::nothing());
+            }
+            shared.partials += 1;
+            (self.task(&shared, audio, offset_s, false), shared.partials)
+        };
+        let (own, says) = (turn.clone(), self.asks.says.clone());
         let waits = Waits::with(reply);
         let guard = Guarded(waits.clone());
-        let ticket = self.submit(task, Class::Partial, &waits, move |outcome| {
+        let gate = Gate::new(move |outcome| {
             let Some(reply) = guard.open() else { return };
             match own.hear_partial(number, outcome, (offset_s, len_s, end_s)) {
                 Ok(news) if news.is_empty() => reply.answer(Answer::nothing()),
@@ -572,17 +599,22 @@ impl Listener {
                 Err(fault) => reply.fail(fault),
             }
         });
-        shared.partial = Some(ticket);
+        let passed = gate.clone();
+        // No lock is held meanwhile: where no thread can be started, this fails all that wait, here.
+        let ticket = self.submit(task, Class::Partial, &waits, move |outcome| passed.pass(outcome));
+        turn.lock().partial = Some(ticket);
+        gate.open();
     }
 
-    fn speculate(&self, turn: &Arc<Turn>, number: u64, audio: Piece) {
-        let mut shared = turn.lock();
-        if shared.tries != number {
-            return;
-        }
-        shared.give_up_early();
-        let (audio, offset_s) = audio;
-        let task = self.task(&shared, audio, offset_s, true);
+    fn speculate(&self, turn: &Arc<Turn>, number: u64, (audio, offset_s): Piece) {
+        let task = {
+            let mut shared = turn.lock();
+            if shared.tries != number {
+                return;
+            }
+            shared.give_up_early();
+            self.task(&shared, audio, offset_s, true)
+        };
         let (own, says) = (turn.clone(), self.asks.says.clone());
         let waits = Arc::<Waits>::default();
         let done = move |outcome| {
@@ -600,13 +632,12 @@ impl Listener {
                 (Outcome::Failed(_) | Outcome::Dropped, ..) => {}
             }
         };
-        // Known answers come before `submit` returns, and want the turn.
+        // Known answers come before `submit` returns.
         let gate = Gate::new(done);
         let passed = gate.clone();
         let ticket =
             self.submit(task, Class::Speculation, &waits, move |outcome| passed.pass(outcome));
-        shared.early = Early::Runs(ticket, waits, None);
-        drop(shared);
+        turn.lock().early = Early::Runs(ticket, waits, None);
         gate.open();
     }
 
@@ -646,115 +677,19 @@ impl Listener {
             conclude(&turn, &mut shared, outcome, (offset_s, end_s, false), &says, reply);
         });
     }
-
-    fn ask_window(
-        &mut self,
-        turn: Arc<Turn>,
-        to: i64,
-        (is_last, own): (bool, Option<Piece>),
-        reply: Reply,
-    ) {
-        let from_s = turn.lock().transcript.from_s();
-        let from = samples(from_s);
-        if own.is_none() {
-            let gone = (from - self.from).clamp(0, self.audio.len() as i64);
-            self.audio.drain(..gone as usize);
-            self.from += gone;
-        }
-        let has_partials = self.manner.step_s.is_some();
-        // A window that is not full yet waits, where no partial is due.
-        if !is_last && !has_partials && seconds(to - from) < WINDOW_S / 2.0 {
-            return reply.answer(Answer::nothing());
-        }
-        let (audio, offset_s) = match own {
-            Some((audio, begins_s)) => {
-                let known = samples(from_s - begins_s).clamp(0, audio.len() as i64);
-                (audio[known as usize..].into(), begins_s + seconds(known))
-            }
-            None => self.piece(from, to),
-        };
-        if audio.is_empty() {
-            return reply.answer(Answer::nothing());
-        }
-        let len_s = seconds(audio.len() as i64);
-        let task = self.task(&turn.lock(), audio, offset_s, false);
-        let says = self.asks.says.clone();
-        let waits = Waits::with(reply);
-        let waiting = waits.clone();
-        self.submit(task, Class::Final, &waits, move |outcome| {
-            let Some(reply) = waiting.take() else { return };
-            let mut shared = turn.lock();
-            let end_s = offset_s + len_s;
-            let said = match outcome {
-                Outcome::Said(said) => said,
-                Outcome::Dropped => return reply.answer(Answer::nothing()),
-                Outcome::Failed(fault) => {
-                    // Asked about again with the next window it would fail again, and the audio pile up. What was heard of
-                    // it stands.
-                    let words = shared.transcript.give_up().words;
-                    let told = shared.transcript.cut(f64::INFINITY);
-                    shared.transcript.skip_to(end_s);
-                    let Some((start_s, end_s)) = told.span_s else { return reply.fail(fault) };
-                    let told = Told { words, ..told };
-                    let news = turn.news(true, end_s, told);
-                    turn.number.fetch_add(1, Ordering::Relaxed);
-                    drop(shared);
-                    return reply.answer(says(&[News { start_s, is_incomplete: true, ..news }]));
-                }
-            };
-            let (mut news, mut words) = (Vec::new(), Vec::new());
-            let cut_s = if is_last {
-                words = shared.transcript.last(&said, offset_s).words;
-                Some(f64::INFINITY)
-            } else if has_partials {
-                let told = shared.transcript.partial(&said, offset_s);
-                if told.text != told.stable || !told.words.is_empty() {
-                    let start_s = shared.transcript.from_s();
-                    news.push(News { start_s, ..turn.news(false, end_s, told) });
-                }
-                let cut = shared.transcript.cut_at(&said, offset_s, len_s);
-                // Nothing is agreed about, as in silence: it is as it was heard last.
-                cut.or_else(|| {
-                    (len_s > WINDOW_S).then(|| {
-                        words = shared.transcript.give_up().words;
-                        end_s
-                    })
-                })
-            } else {
-                // All but the last segment, which may go on.
-                let ends = &said.segment_ends_s;
-                let until_s = match ends.len() {
-                    0 | 1 => len_s,
-                    count => ends[count - 2].min(len_s),
-                };
-                let mut known = said.clone();
-                known.words.retain(|word: &Word| word.start_s < until_s);
-                words = shared.transcript.last(&known, offset_s).words;
-                Some(offset_s + until_s)
-            };
-            shared.transcript.heard(&said, len_s);
-            if let Some(at_s) = cut_s {
-                let told = shared.transcript.cut(at_s);
-                shared.transcript.skip_to(at_s.min(end_s));
-                if let Some((start_s, end_s)) = told.span_s {
-                    let told = Told { words, ..told };
-                    news.push(News { start_s, ..turn.news(true, end_s, told) });
-                    turn.number.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            drop(shared);
-            reply.answer(says(&news));
-        });
-    }
 }
 
 impl Listener {
     /// What was heard so far is void: nothing is told of it any more.
     pub fn void(&mut self) {
         self.give_up();
-        (self.turn, self.due) = (None, None);
+        // Windows count on.
+        let is_row = !self.desk.manner.has_turns;
+        self.turn = self.turn.take().filter(|_| is_row).map(|turn| turn.row());
+        self.due = None;
         self.from = self.to();
         self.next = self.from;
+        self.in_windows = false;
         self.audio.clear();
     }
 
@@ -829,7 +764,7 @@ fn conclude(
     says: &Says,
     reply: Reply,
 ) {
-    let is_incomplete = !matches!(outcome, Outcome::Said(_));
+    let is_incomplete = !matches!(&outcome, Outcome::Said(said) if !said.capped);
     let told = match &outcome {
         Outcome::Said(said) => shared.transcript.last(said, offset_s),
         // What was heard before stands.

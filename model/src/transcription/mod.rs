@@ -10,6 +10,7 @@
 //! that does, where it is built in.
 
 pub mod agreement;
+mod alignment;
 pub mod budget;
 pub mod cascade;
 pub mod decoder;

@@ -46,6 +46,9 @@ struct House {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     count: usize,
+    /// For tests, where none can be started.
+    #[cfg(test)]
+    stack_bytes: Option<usize>,
 }
 
 struct Shared {
@@ -138,7 +141,13 @@ impl Pool {
             lanes: Mutex::default(),
             failed_last: Mutex::default(),
         };
-        Self(Arc::new(House { shared: Arc::new(shared), threads: Mutex::default(), count }))
+        Self(Arc::new(House {
+            shared: Arc::new(shared),
+            threads: Mutex::default(),
+            count,
+            #[cfg(test)]
+            stack_bytes: None,
+        }))
     }
 
     /// As many threads as the machine has processors.
@@ -152,7 +161,8 @@ impl Pool {
     }
 
     /// Has a piece understood; `done` hears what became of it, on a worker's thread or, where the answer is known,
-    /// before this returns. What is cancelled it does not hear of.
+    /// before this returns, as where no thread can be started: then all that wait hear so, here. What is cancelled it does
+    /// not hear of.
     pub fn submit(
         &self,
         cascade: &Arc<Cascade>,
@@ -203,6 +213,8 @@ impl Pool {
             patience: std::time::Duration::from_secs(60),
             fit: fit(),
             serves: None,
+            // Without what it has waited for a thread.
+            cost: Some(Hypothesis::cost_of),
         };
         // Whoever asks the same waits with the others: as urgent as the most urgent of them.
         let lane = self.lane(key, class);
@@ -259,13 +271,17 @@ impl Pool {
         }
         let shared = self.0.shared.clone();
         let thread = Builder::new().name(format!("afferent-speech-{}", threads.len()));
+        #[cfg(test)]
+        let thread = self.0.stack_bytes.into_iter().fold(thread, Builder::stack_size);
         match thread.spawn(move || work(&shared)) {
             Ok(thread) => threads.push(thread),
             // Those that are there do it.
             Err(_) if !threads.is_empty() => {}
             Err(error) => {
                 drop(threads);
-                for job in self.0.shared.lock().queue.prune(|_| false) {
+                // Whoever is told may want any lock.
+                let all = self.0.shared.lock().queue.prune(|_| false);
+                for job in all {
                     let error = std::io::Error::new(error.kind(), error.to_string());
                     job.reply.fail(Fault::io("there is no thread to understand speech", error));
                 }
@@ -519,6 +535,16 @@ impl Shared {
     fn is_over(&self) -> bool {
         // Not while somebody holds it: this is asked again soon.
         self.state.try_lock().is_ok_and(|state| state.ended)
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    /// One whose threads cannot be started.
+    pub(super) fn without_threads() -> Self {
+        let mut pool = Self::new(1);
+        Arc::get_mut(&mut pool.0).expect("the only handle").stack_bytes = Some(1 << 62);
+        pool
     }
 }
 

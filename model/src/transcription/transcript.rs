@@ -2,6 +2,7 @@
 
 use super::{
     agreement::Agreement,
+    alignment,
     hypothesis::{Hypothesis, Word, text_of},
 };
 
@@ -101,16 +102,14 @@ impl Transcript {
         self.told(words)
     }
 
-    /// The hypothesis about the whole of the audio: all of it is committed.
+    /// The hypothesis about the whole of the audio: all of it is committed. What it begins with is what was committed
+    /// before, in perhaps other words and at other times: that stands as it was told.
     pub fn last(&mut self, said: &Hypothesis, offset_s: f64) -> Told {
         self.note(said);
-        let texts = |words: &[Word]| words.iter().map(|word| word.text.clone()).collect::<Vec<_>>();
-        let held = self.agreement.held();
-        let inside: Vec<Word> = held.iter().filter(|word| word.end_s > offset_s).cloned().collect();
-        let known = if texts(&said.words).starts_with(&texts(&inside)) { inside.len() } else { 0 };
-        let words: Vec<Word> = if known > 0 {
-            // It begins with what is committed, whenever it says that was said.
-            let until_s = self.agreement.until_s();
+        let until_s = self.agreement.until_s();
+        let held = self.agreement.held().iter().filter(|word| word.end_s > offset_s);
+        let known = alignment::known(&held.collect::<Vec<_>>(), &said.words, until_s - offset_s);
+        let words: Vec<Word> = if let Some(known) = known {
             let rest = said.words[known..].iter().cloned();
             let rest = rest.map(|word| {
                 let word = word.later(offset_s);
@@ -268,6 +267,93 @@ mod tests {
         assert_eq!((&*last.text, &*last.stable), ("one two three three four", &*last.text));
         assert_eq!(last.words.len(), 2);
         assert_eq!(last.span_s, Some((0.0, 2.5)));
+    }
+
+    /// These words, each half a second, so much later.
+    fn said_later(text: &str, by_s: f64) -> Hypothesis {
+        let mut said = said(text);
+        for word in &mut said.words {
+            word.start_s = (word.start_s + by_s).max(0.0);
+            word.end_s = (word.end_s + by_s).max(word.start_s);
+        }
+        said
+    }
+
+    /// What is told once `committed` was and the last hypothesis says `last`, that much later.
+    fn joined(committed: &str, last: &str, by_s: f64) -> String {
+        let mut turn = Transcript::default();
+        for _ in 0..2 {
+            turn.partial(&said(committed), 0.0);
+        }
+        let stable = turn.so_far().stable;
+        let told = turn.last(&said_later(last, by_s), 0.0);
+        assert!(told.text.starts_with(&stable), "{stable:?} was taken back: {told:?}");
+        assert!(turn.so_far().span_s.is_none_or(|(from, to)| from <= to));
+        told.text
+    }
+
+    #[test]
+    fn a_last_hypothesis_in_other_words_is_joined_where_it_goes_on() {
+        for by_s in [-0.4, -0.15, 0.0, 0.15, 0.4] {
+            for (committed, last, want) in [
+                (
+                    "And so my fellow",
+                    "And so, my fellow Americans ask not",
+                    "And so my fellow Americans ask not",
+                ),
+                ("and SO My fellow", "And so my fellow.", "and SO My fellow"),
+                ("ask not", "Ask not - what your", "ask not - what your"),
+                // As often as it was said.
+                ("no no", "No, no, no!", "no no no!"),
+                ("we will we", "We will, we will rock you", "we will we will rock you"),
+                // A word more in front, one less, another one, one that is two.
+                ("see what I mean", "you see what I mean here", "see what I mean here"),
+                ("oh you see what", "you see what I mean", "oh you see what I mean"),
+                ("the cat sad down", "the cat sat down again", "the cat sad down again"),
+                ("an ice cream for", "An icecream for me", "an ice cream for me"),
+                ("всем привет", "Всем привет, друзья", "всем привет друзья"),
+                ("one two", "", "one two"),
+            ] {
+                assert_eq!(joined(committed, last, by_s), want, "{last:?} {by_s} s later");
+            }
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_the_same_times_tell_what_is_new() {
+        assert_eq!(joined("one two", "eins zwei drei vier", 0.0), "one two drei vier");
+        assert_eq!(joined("one two", "eins zwei drei vier", 0.05), "one two drei vier");
+    }
+
+    #[test]
+    fn whatever_is_committed_and_whenever_every_word_is_told_once() {
+        let words = ["the", "a", "Cat", "sat", "on", "it", "no", "no,", "well", "so"];
+        let mut state = 1_u64;
+        let mut roll = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for _ in 0..5_000 {
+            let all: Vec<&str> = (0..1 + roll(12)).map(|_| words[roll(10) as usize]).collect();
+            let count = roll(all.len() as u64 + 1) as usize;
+            let by_s = roll(80) as f64 / 100.0 - 0.4;
+            // The last one writes it otherwise.
+            let last: Vec<String> = all
+                .iter()
+                .map(|word| match roll(4) {
+                    0 => word.to_uppercase(),
+                    1 => format!("{word}."),
+                    2 => format!("\u{201c}{word}"),
+                    _ => (*word).to_owned(),
+                })
+                .collect();
+            let told = joined(&all[..count].join(" "), &last.join(" "), by_s);
+            let want =
+                [&all[..count].join(" "), &last[count..].join(" ")].map(String::as_str).join(" ");
+            assert_eq!(told, want.trim(), "{by_s} s later");
+        }
     }
 
     #[test]

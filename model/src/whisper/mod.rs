@@ -34,7 +34,7 @@ use whisper_rs::{
 
 use crate::transcription::{
     Decoder, Decoding, Hypothesis, RATE_HZ, Task, Word,
-    budget::{positions, tokens_max},
+    budget::{TOKENS_PER_S_MAX, positions, tokens_max},
     hypothesis::geometric_mean,
     model_file::mel_filters,
     repeats::loop_from,
@@ -144,7 +144,7 @@ struct Worker {
     state: State,
     mel: Mel,
     bands: usize,
-    /// Audio that was too short, with silence behind it.
+    /// Audio that was too short, with silence behind it, or too loud.
     audio: Vec<f32>,
 }
 
@@ -157,9 +157,13 @@ struct Steered {
     first_time: WhisperTokenId,
     /// The moment at which the audio ends.
     last_time: WhisperTokenId,
+    /// Most tokens that the audio can have.
     most: usize,
+    /// Most tokens that the model says about one window.
+    at_once: usize,
     exactly: Option<usize>,
     looped: Cell<bool>,
+    capped: Cell<bool>,
 }
 
 impl Steered {
@@ -185,10 +189,46 @@ impl Steered {
                 return;
             }
             self.looped.set(true);
+        } else if self.most >= self.at_once {
+            return self.go_on(said, logits);
+        } else if said.last().is_some_and(|last| !is_time(last.id)) {
+            self.capped.set(true);
         }
         // A text ends with a moment, else it is not told; then it ends.
         let ends = said.last().is_some_and(|last| is_time(last.id));
         allow(logits, if ends { self.end_of_text } else { self.last_time });
+    }
+
+    /// Ends a window whose text goes on where the model says that this one ends: two moments in a row, behind which
+    /// whisper.cpp has it say the rest. One alone would end all of it.
+    fn go_on(&self, said: &[WhisperTokenData], logits: &mut [f32]) {
+        let time = |back: usize| {
+            let token = said.len().checked_sub(back).and_then(|at| said.get(at));
+            token.map(|token| token.id).filter(|id| *id >= self.first_time)
+        };
+        // No language is so quick that less was said, and no window so short that there is no end of them.
+        let least = self.first_time + (50 * self.at_once / TOKENS_PER_S_MAX) as WhisperTokenId;
+        let (first, last) = match (time(1), time(2)) {
+            (Some(one), Some(_)) if one >= least.min(self.last_time) => {
+                (self.end_of_text, self.end_of_text)
+            }
+            (Some(one), _) => {
+                let moment = one.max(least).min(self.last_time);
+                (moment, moment)
+            }
+            (None, _) => {
+                let before = said.iter().rev().map(|it| it.id).find(|id| *id >= self.first_time);
+                (before.unwrap_or(least).max(least).min(self.last_time), self.last_time)
+            }
+        };
+        for (id, logit) in logits.iter_mut().enumerate() {
+            let id = id as WhisperTokenId;
+            if id < first || id > last {
+                *logit = f32::NEG_INFINITY;
+            } else if first == last {
+                *logit = 0.0;
+            }
+        }
     }
 }
 
@@ -244,14 +284,24 @@ impl Worker {
     }
 
     /// What was understood of that audio.
-    fn said(&self, audio: &[f32], looped: bool, language: &Language) -> Hypothesis {
+    fn said(
+        &self,
+        audio: &[f32],
+        (looped, capped): (bool, bool),
+        language: &Language,
+    ) -> Hypothesis {
         let (end_of_text, first_time) = (self.context.end_of_text(), self.context.first_time());
         let sound = Loudness::of(audio);
+        // What was forced to end may do so behind it.
+        let len = (audio.len() * 100).div_ceil(RATE_HZ as usize) as i64;
+        let mut count = 0;
         let mut clock = Clock::default();
         let mut window = 0;
         let mut segment_ends_s = Vec::new();
         let mut tokens: Vec<(WhisperTokenData, &[u8])> = Vec::new();
-        for segment in self.state.segments() {
+        for mut segment in self.state.segments() {
+            segment.span = (segment.span.0.min(len), segment.span.1.min(len));
+            count += segment.tokens.len();
             let moment = |token: WhisperTokenId| 2 * i64::from(token - first_time);
             // A window begins with a moment, which may be later than its beginning.
             if let Some(first) = segment.tokens.first().filter(|token| token.id >= first_time) {
@@ -270,7 +320,8 @@ impl Worker {
                 .collect();
             let times = clock.times(&said, (segment.span.0, segment.span.1, window), &sound);
             for ((token, bytes), (t0, t1)) in texts.into_iter().zip(times) {
-                tokens.push((WhisperTokenData { t0, t1, ..token }, bytes));
+                tokens
+                    .push((WhisperTokenData { t0: t0.min(len), t1: t1.min(len), ..token }, bytes));
             }
             segment_ends_s.push(segment.span.1.max(0) as f64 / 100.0);
         }
@@ -293,6 +344,8 @@ impl Worker {
             confidence,
             model: self.name.clone(),
             looped,
+            tokens: count,
+            capped,
             cost_s: 0.0,
         }
     }
@@ -359,10 +412,14 @@ impl Decoding for Worker {
         let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS_MAX)..];
         // Taken out, as the worker is changed meanwhile.
         let mut padded = std::mem::take(&mut self.audio);
-        let audio: &[f32] = if task.audio.len() < SAMPLES_MIN {
+        let is_whole = task.audio.iter().all(|x| x.abs() <= 1.0);
+        let audio: &[f32] = if task.audio.len() < SAMPLES_MIN || !is_whole {
             padded.clear();
-            padded.extend_from_slice(&task.audio);
-            padded.resize(SAMPLES_MIN, 0.0);
+            // Beyond full scale there is nothing, and what is no number is silence.
+            padded.extend(
+                task.audio.iter().map(|x| if x.is_nan() { 0.0 } else { x.clamp(-1.0, 1.0) }),
+            );
+            padded.resize(task.audio.len().max(SAMPLES_MIN), 0.0);
             &padded
         } else {
             &task.audio
@@ -397,14 +454,18 @@ impl Worker {
         let first_time = self.context.first_time();
         // Half hundredths: moments come in steps of 20 ms, up to 30 s.
         let last = ((50.0 * seconds).ceil() as i64).clamp(1, 1_500) as WhisperTokenId;
+        // As whisper.cpp has it, less two moments and the end.
+        let at_once = (self.context.text_positions() / 2).saturating_sub(4 + 3);
         let steered = Steered {
             words: self.context.words(),
             end_of_text: self.context.end_of_text(),
             first_time,
             last_time: first_time + last,
-            most: tokens_max(seconds),
+            most: tokens_max(seconds, &language.code.to_string_lossy(), at_once),
+            at_once,
             exactly: task.way.tokens,
             looped: Cell::new(false),
+            capped: Cell::new(false),
         };
         let mut params = raw::params();
         params.language = language.code.as_ptr();
@@ -418,12 +479,77 @@ impl Worker {
         polled.watch(&mut params);
         // SAFETY: 1, and `polled` lies below this call, too; the prompt does as well.
         polled.during(|| unsafe { self.state.full(params) }).map_err(failed)?;
-        Ok(Some(self.said(audio, steered.looped.get(), &language)))
+        let how = (steered.looped.get(), steered.capped.get());
+        Ok(Some(self.said(audio, how, &language)))
     }
 }
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Worker").field("content", &self.content).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const END: WhisperTokenId = 300;
+    const TIMES: WhisperTokenId = 301;
+
+    /// What is said by a model that would never stop, and thinks that it has said it up to that moment.
+    fn said(
+        most: usize,
+        at_once: usize,
+        exactly: Option<usize>,
+        moment: usize,
+    ) -> (Vec<i32>, bool) {
+        let steered = Steered {
+            words: TIMES as usize + 1_501,
+            end_of_text: END,
+            first_time: TIMES,
+            last_time: TIMES + 1_400,
+            most,
+            at_once,
+            exactly,
+            looped: Cell::new(false),
+            capped: Cell::new(false),
+        };
+        let mut said: Vec<WhisperTokenData> = Vec::new();
+        while said.last().is_none_or(|last| last.id != END) {
+            assert!(said.len() < 1_000, "it has no end");
+            let mut logits = vec![0.0; steered.words];
+            // No loop: each word follows another one.
+            for (at, logit) in logits[TIMES as usize..].iter_mut().enumerate() {
+                *logit = 5.0 - 1e-3 * (at as f32 - moment as f32).abs();
+            }
+            let next = if said.is_empty() { TIMES as usize } else { said.len() * 7 % 293 };
+            logits[next] = 9.0;
+            steered.steer(&said, &mut logits);
+            let best = logits.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1));
+            let id = best.unwrap().0 as WhisperTokenId;
+            // SAFETY: numbers, of which zero is one.
+            said.push(WhisperTokenData { id, ..unsafe { std::mem::zeroed() } });
+        }
+        (said.iter().map(|it| it.id).collect(), steered.capped.get())
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_ends_with_the_audio_and_says_so() {
+        let (ids, capped) = said(40, 217, None, 700);
+        assert_eq!((ids.len(), capped), (42, true));
+        assert_eq!(ids[40..], [TIMES + 1_400, END]);
+        // As many as asked for are neither.
+        let (ids, capped) = said(40, 217, Some(12), 700);
+        assert_eq!((ids.len(), capped), (14, false));
+    }
+
+    #[test]
+    fn where_a_model_cannot_say_more_at_once_the_rest_is_another_window() {
+        for (moment, goes_on) in [(700, 700), (10, 217), (1_450, 1_400)] {
+            let (ids, capped) = said(217, 217, None, moment);
+            assert_eq!((ids.len(), capped), (220, false));
+            assert_eq!(ids[217..], [TIMES + goes_on, TIMES + goes_on, END], "{moment}");
+        }
     }
 }

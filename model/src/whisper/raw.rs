@@ -89,6 +89,11 @@ impl Context {
         self.number(sys::whisper_model_n_audio_ctx).max(1) as usize
     }
 
+    /// Tokens that the decoder reads, prompt and all.
+    pub(super) fn text_positions(&self) -> usize {
+        self.number(sys::whisper_model_n_text_ctx).max(0) as usize
+    }
+
     pub(super) fn is_multilingual(&self) -> bool {
         self.number(sys::whisper_is_multilingual) != 0
     }

@@ -36,7 +36,7 @@ pub static KIND: Kind = Kind {
           resampler that is steered by the stamps brings samples from the device's clock to the session's: \
           a sample's time is when it was heard, whatever the card's rate really is, to some milliseconds by \
           which stamps come late. Its filter delays by 50 samples of the lower rate. A device that stops, or skips, leaves a \
-          gap; one that is unplugged is tried again each second, later each five, and goes on in the session's \
+          gap, also where only its stamps tell: of 15 ms or more, found within half a second; one that is unplugged is tried again each second, later each five, and goes on in the session's \
           time. One that cannot be opened at the start is a fault. The card's thread has real-time priority where this user \
           may have it, on Linux where a card itself is named, as hw:CARD=Lab,DEV=0. The end tells how it was opened, \
           how often it was gone, what is missing and how far its clock is off. Cost: about 0.2 us a sample and channel.",

@@ -13,7 +13,7 @@ use engine::{Body, Code, Diagnostic, Diagnostics, Node, Param};
 
 use crate::{
     host::{ModelService, Terms, Way},
-    kinds::absent::AbsentModel,
+    kinds::{absent::AbsentModel, asking::model_of},
     signature::{Element, Slot},
 };
 
@@ -70,7 +70,7 @@ fn service<'a>(
     if node.services().find::<AbsentModel>(name).is_some() {
         return Ok(None);
     }
-    node.service::<ModelService>(param).map(Some)
+    model_of(node, param).map(Some)
 }
 
 fn within(node: &Node<'_>) -> Result<Duration, Diagnostic> {

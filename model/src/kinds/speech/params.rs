@@ -2,7 +2,10 @@
 
 use engine::{AnyParam, Code, Diagnostic, Node, Param};
 
-use crate::speech::{Levels, listener::Rules, segments::SegmentRule, turns::TurnRule};
+use crate::{
+    kinds::absent::AbsentModel,
+    speech::{Levels, listener::Rules, segments::SegmentRule, turns::TurnRule},
+};
 
 pub(super) const MODEL: Param<&str> = Param::optional(
     "model",
@@ -22,6 +25,13 @@ const HYSTERESIS: Param<f64> = Param::with_default(
     "So far below the threshold it must fall to be none again.",
 )
 .within(0.0, 0.9)
+.live();
+const TURN_THRESHOLD: Param<f64> = Param::optional(
+    "turn_threshold",
+    "From here on a chunk is speech to `turns`. Unless written `threshold`, and 0.1 above it where a `model` hears: fewer \
+     turns begin where nobody speaks, some of them a chunk later.",
+)
+.within(0.01, 0.99)
 .live();
 const SEGMENT_SILENCE_MS: Param<f64> = Param::with_default(
     "segment_silence_ms",
@@ -135,6 +145,7 @@ pub(super) const ALL: &[&dyn AnyParam] = &[
     &TURN_MODEL,
     &THRESHOLD,
     &HYSTERESIS,
+    &TURN_THRESHOLD,
     &SEGMENT_SILENCE_MS,
     &MIN_SPEECH_MS,
     &PAD_MS,
@@ -154,6 +165,12 @@ pub(super) const ALL: &[&dyn AnyParam] = &[
     &WITHIN_MS,
 ];
 
+/// Whether a model hears, rather than the net in the program.
+fn is_heard_by_a_model(node: &Node<'_>) -> Result<bool, Diagnostic> {
+    let name = node.get_optional(&MODEL)?;
+    Ok(name.is_some_and(|name| node.services().find::<AbsentModel>(name).is_none()))
+}
+
 /// How to listen, as the node says.
 pub(super) fn rules(node: &Node<'_>) -> Result<Rules, Diagnostic> {
     let (threshold, hysteresis) = (node.get(&THRESHOLD)?, node.get(&HYSTERESIS)?);
@@ -164,6 +181,20 @@ pub(super) fn rules(node: &Node<'_>) -> Result<Rules, Diagnostic> {
         return Err(problem.hint("no chunk could fall so far; Silero has 0.5 and 0.15"));
     }
     let levels = Levels::new(threshold, hysteresis);
+    let usual = match is_heard_by_a_model(node)? {
+        true => (threshold + 0.1).min(threshold.max(0.99)),
+        false => threshold,
+    };
+    let turn_threshold = node.get_optional(&TURN_THRESHOLD)?.unwrap_or(usual);
+    let turn_levels = Levels { threshold: turn_threshold as f32, ..levels };
+    if turn_levels.threshold <= turn_levels.low {
+        let message = format!(
+            "`turn_threshold` = {turn_threshold:?} is not above {:?}, below which a chunk is no speech",
+            turn_levels.low
+        );
+        let problem = node.problem(Code::OutOfRange, TURN_THRESHOLD.name(), message);
+        return Err(problem.hint("leave it out, or write a larger `hysteresis`"));
+    }
     let ns = |param: &Param<f64>, unit_ns: f64| Ok((node.get(param)? * unit_ns).round() as i64);
     let ms = |param| ns(param, 1e6);
     let silence_ns = ms(&MIN_SILENCE_MS)?;
@@ -179,7 +210,7 @@ pub(super) fn rules(node: &Node<'_>) -> Result<Rules, Diagnostic> {
             pad_ns: ms(&PAD_MS)?,
         },
         turns: TurnRule {
-            levels,
+            levels: turn_levels,
             start_ns: ms(&START_MS)?,
             pre_roll_ns: ms(&PRE_ROLL_MS)?,
             speculate_ns: ms(&SPECULATE_MS)?,

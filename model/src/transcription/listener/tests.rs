@@ -14,7 +14,10 @@ use engine::{
 use super::*;
 use crate::{
     cache::CacheOptions,
-    transcription::mock::{MockDecoder, hypothesis},
+    transcription::{
+        hypothesis::Word,
+        mock::{MockDecoder, hypothesis},
+    },
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -615,4 +618,193 @@ fn windows_carry_no_prompt_across_a_silence() {
     let first = asked.iter().find(|task| begins_silent(&task.audio)).expect("a silent one");
     assert_eq!(&*first.prompt, "");
     assert!(asked.last().unwrap().prompt.contains('w'), "speech goes on");
+}
+
+#[test]
+fn who_had_more_to_say_than_he_may_is_told_to_be_incomplete() {
+    let model = MockDecoder::new("mock", |task| {
+        Ok(Hypothesis { capped: true, ..counted(task, |n| format!("w{n}")) })
+    });
+    for has_turns in [true, false] {
+        let manner = Manner { has_turns, step_s: None, ..Manner::default() };
+        let mut room = room(&model, manner);
+        room.tell(1, Event::Start(0.0));
+        room.hear(32.0);
+        let last = room.listener.end();
+        room.ask(last.unwrap());
+        let news = room.news();
+        assert!(!news.is_empty() && news.iter().all(|it| it.is_final && it.is_incomplete));
+    }
+}
+
+/// What was told as text, and word by word.
+fn told(news: &[News]) -> (String, String) {
+    let texts: Vec<&str> =
+        news.iter().filter(|it| it.is_final).map(|it| it.told.text.as_str()).collect();
+    let words: Vec<&str> =
+        news.iter().flat_map(|it| &it.told.words).map(|it| it.text.trim()).collect();
+    (texts.join(" "), words.join(" "))
+}
+
+#[test]
+fn while_a_window_is_understood_audio_is_taken_in_and_no_word_is_lost() {
+    for step_s in [None, Some(1.0)] {
+        let open = Arc::new(AtomicBool::new(false));
+        let gate = open.clone();
+        let model = MockDecoder::new("slow", move |task| {
+            while !gate.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            Ok(counted(task, |n| format!("w{n}")))
+        });
+        let manner = Manner { has_turns: false, step_s, ..Manner::default() };
+        let mut room = room(&model, manner);
+        // As a microphone: whatever was asked, it goes on; once it is away for ten seconds.
+        for (until, away) in [(130, 10), (280, 0)] {
+            while room.heard < until * 16_000 {
+                let frame: Vec<f32> = (room.heard..room.heard + 320).map(sample).collect();
+                let at_s = seconds(room.heard as i64);
+                room.heard += 320;
+                for question in room.listener.hear(at_s, &frame) {
+                    room.ask(question);
+                }
+            }
+            room.heard += away * 16_000;
+        }
+        let most = room.listener.in_flight();
+        assert!(room.awaited.len() < most, "{} of {most}", room.awaited.len());
+        assert!(room.listener.audio.len() <= 14 * 16_000);
+        assert!(model.begun() <= 1);
+        let last = room.listener.end();
+        room.ask(last.unwrap());
+        open.store(true, Ordering::Relaxed);
+        let (texts, words) = told(&room.news());
+        let all = format!("{} {}", self::words(0..260), self::words(280..560));
+        assert_eq!((&texts, &words), (&all, &all), "{step_s:?}");
+        // Partials are what is left out: there are not more windows than without them, nearly.
+        assert!(model.begun() < 40, "{}", model.begun());
+        let remark = room.listener.remark().unwrap();
+        assert!(remark.contains("10.0 s of audio were missing"), "{remark}");
+        assert!(remark.contains("s waited for the model, of 300 s that may"), "{remark}");
+    }
+}
+
+#[test]
+fn what_may_wait_for_windows_has_a_bound() {
+    for step_s in [None, Some(0.2), Some(1.0), Some(60.0)] {
+        let model = MockDecoder::counting(0.5);
+        let manner = Manner { has_turns: false, step_s, ..Manner::default() };
+        let listener = room(&model, manner).listener;
+        let waits_s = listener.in_flight() as f64 * step_s.unwrap_or(14.0).min(14.0);
+        assert!((300.0..=314.0).contains(&waits_s), "{waits_s}");
+    }
+}
+
+#[test]
+fn words_that_lie_across_the_end_of_a_segment_are_told_once() {
+    for (step_s, agrees) in [(None, true), (Some(2.0), true), (Some(2.0), false)] {
+        let count = AtomicUsize::new(0);
+        let model = MockDecoder::new("mock", move |task| {
+            let number = count.fetch_add(1, Ordering::Relaxed);
+            // What is cut within a word is heard as that word.
+            let mut words: Vec<Word> = Vec::new();
+            for (at, run) in task.audio.chunk_by(|one, next| one == next).scan(0, |at, run| {
+                *at += run.len();
+                Some((*at, run))
+            }) {
+                let (start_s, end_s) = ((at - run.len()) as f64 / 16e3, at as f64 / 16e3);
+                let text = match agrees {
+                    true => format!(" w{}", run[0]),
+                    false => format!(" w{}v{number}", run[0]),
+                };
+                words.push(Word { start_s, end_s, text, probability: 0.9 });
+            }
+            // A sentence ends every 1.3 s, words every half.
+            let ends = (1..).map(|n| 1.3 * f64::from(n)).take_while(|end| *end < task.seconds());
+            let segment_ends_s = ends.chain([task.seconds()]).collect();
+            let said = Hypothesis { words, segment_ends_s, ..hypothesis("", 0.5, 0.9) };
+            Ok(said)
+        });
+        let manner = Manner { has_turns: false, step_s, ..Manner::default() };
+        let mut room = room(&model, manner);
+        room.hear(130.0);
+        let last = room.listener.end();
+        room.ask(last.unwrap());
+        let (texts, words) = told(&room.news());
+        assert_eq!(texts, words, "{step_s:?}");
+        if agrees {
+            assert_eq!(texts, self::words(0..260), "{step_s:?}");
+        }
+    }
+}
+
+#[test]
+fn windows_with_partials_keep_up_with_frames_that_are_longer() {
+    let model = MockDecoder::counting(0.5);
+    let manner = Manner { has_turns: false, step_s: Some(0.2), ..Manner::default() };
+    let mut room = room(&model, manner);
+    room.hear_in(120.0, 16_000);
+    let news = room.news();
+    let last = news.iter().map(|it| it.end_s).fold(0.0, f64::max);
+    assert!(last > 119.0, "it has heard {last} s of 120");
+    assert!(room.listener.audio.len() < 16_000);
+}
+
+#[test]
+fn a_part_that_is_cut_by_length_is_heard_to_its_end() {
+    let model = MockDecoder::counting(0.5);
+    let mut room = room(&model, Manner { step_s: None, turn_max_s: 10.0, ..Manner::default() });
+    room.tell(1, Event::Start(0.0));
+    room.hear(9.4);
+    // A pause, in which the part becomes too long.
+    room.tell(1, Event::Speculate(9.0));
+    while room.pool.done().decodes == 0 {
+        std::thread::yield_now();
+    }
+    room.hear(12.2);
+    room.tell(1, Event::End(12.0));
+    assert_eq!(room.finals(), [(1, words(0..20)), (1, words(20..24))]);
+}
+
+#[test]
+fn windows_count_on_when_what_was_heard_is_void() {
+    let model = MockDecoder::counting(0.5);
+    let manner = Manner { has_turns: false, step_s: None, ..Manner::default() };
+    let mut room = room(&model, manner);
+    room.hear(60.0);
+    room.settle();
+    room.listener.void();
+    room.hear(120.0);
+    let last = room.listener.end();
+    room.ask(last.unwrap());
+    let finals = room.finals();
+    assert!(finals.len() > 4 && finals.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1));
+    assert!(finals.last().unwrap().1.ends_with("w239"), "{finals:?}");
+}
+
+#[test]
+fn where_no_thread_can_be_started_everything_asked_has_failed_and_nothing_hangs() {
+    for has_turns in [true, false] {
+        let (tell, told) = std::sync::mpsc::channel();
+        // On a thread of its own, which may hang.
+        std::thread::spawn(move || {
+            let model = MockDecoder::counting(0.5);
+            let manner = Manner { has_turns, ..Manner::default() };
+            let mut room = room_with(&model, manner, Pool::without_threads(), None);
+            room.tell(1, Event::Start(0.0));
+            for question in room.listener.hear(0.0, &[0.5; 24_000]) {
+                room.ask(question);
+            }
+            room.tell(1, Event::Speculate(1.4));
+            let last = match has_turns {
+                true => room.listener.tell(1, Event::End(1.4)),
+                false => room.listener.end(),
+            };
+            room.ask(last.unwrap());
+            let failed = room.settle().iter().filter(|it| matches!(it, Came::Failed(_))).count();
+            tell.send(failed).unwrap();
+        });
+        let failed = told.recv_timeout(LIMIT).expect("it hangs");
+        assert!(failed >= 2, "{failed}");
+    }
 }

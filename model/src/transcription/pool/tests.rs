@@ -143,3 +143,28 @@ fn what_waits_when_a_pool_ends_is_answered() {
         assert_eq!(told.recv_timeout(LIMIT), Ok(true));
     }
 }
+
+#[test]
+fn what_an_answer_has_waited_for_a_thread_is_not_what_a_cache_saves() {
+    let options = CacheOptions { entries: 10, bytes: 1 << 20, lasts: LIMIT, redis: None };
+    let cache = Cache::new(&options).unwrap();
+    let takes = Duration::from_millis(100);
+    let model = MockDecoder::new("mock", |_| Ok(hypothesis("well", 0.5, 0.9))).taking(takes);
+    let (pool, cascade) = (Pool::new(1), single(&model));
+    let (tell, told) = channel();
+    let ask = |number| {
+        let tell = tell.clone();
+        drop(pool.submit(&cascade, Some(&cache), task(number), Class::Final, move |_| {
+            tell.send(()).unwrap();
+        }));
+    };
+    // The last of five has waited for four.
+    (0..5).for_each(ask);
+    (0..5).for_each(|_| told.recv_timeout(LIMIT).unwrap());
+    ask(4);
+    told.recv_timeout(LIMIT).unwrap();
+    let counts = cache.counts();
+    let saved = Duration::from_nanos(counts.saved_ns);
+    assert_eq!(counts.hits, 1);
+    assert!(saved >= takes && saved < 4 * takes, "{saved:?}");
+}

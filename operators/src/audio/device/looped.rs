@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use ringbuf::{
@@ -13,9 +13,9 @@ use ringbuf::{
 /// Samples that were played and not heard yet, all channels together.
 const ROOM: usize = 1 << 20;
 
-/// The loops of a graph, one for each session.
+/// The loops of a graph, one for each session, as long as that plays or hears: each has 4 MiB.
 #[derive(Default)]
-pub(in crate::audio) struct Loops(Mutex<BTreeMap<u32, Arc<Loop>>>);
+pub(in crate::audio) struct Loops(Mutex<BTreeMap<u32, Weak<Loop>>>);
 
 /// The loop of a session.
 pub(in crate::audio) struct Loop(Mutex<Inside>);
@@ -30,7 +30,13 @@ struct Inside {
 impl Loops {
     pub(in crate::audio) fn of_session(&self, session: u32) -> Arc<Loop> {
         let mut loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        loops.entry(session).or_insert_with(|| Arc::new(Loop::new())).clone()
+        if let Some(found) = loops.get(&session).and_then(Weak::upgrade) {
+            return found;
+        }
+        loops.retain(|_, found| found.strong_count() > 0);
+        let made = Arc::new(Loop::new());
+        loops.insert(session, Arc::downgrade(&made));
+        made
     }
 }
 
@@ -74,5 +80,24 @@ impl Loop {
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_over_leaves_no_loop() {
+        let loops = Loops::default();
+        let (plays, hears) = (loops.of_session(1), loops.of_session(1));
+        assert!(Arc::ptr_eq(&plays, &hears));
+        drop(plays);
+        assert!(Arc::ptr_eq(&hears, &loops.of_session(1)), "one of the two is enough");
+        drop(hears);
+        for session in 2..100 {
+            drop(loops.of_session(session));
+        }
+        assert!(loops.0.lock().unwrap().len() <= 1);
     }
 }

@@ -15,7 +15,9 @@
 //! ε = p · rate / len − 1 + (t₁ − t₀ − outputs / rate) / 10 s         within ±0.1 %
 //! ```
 //!
-//! so that output k lies at t₀ + k / rate on the session's time line for as long as the card plays.
+//! so that output k lies at t₀ + k / rate on the session's time line for as long as the card plays. t₀ is set to the
+//! median of what the stamps of the first second say once that is over, as the first one may be late. A card that leaves samples out without a word is found by
+//! stamps that stay off: by 15 ms for a quarter of a second, from a second after its beginning on.
 
 use std::f64::consts::TAU;
 
@@ -35,6 +37,14 @@ const SETTLED_S: f64 = 20.0;
 const MEASURED_S: f64 = 20.0;
 /// A stamp that is further off than this tells that the card did not play on.
 const JUMP_S: f64 = 0.2;
+/// So do stamps that are off by this, to the same side, for so long: one that is late alone tells of a thread that waited.
+const ASIDE_S: f64 = 0.015;
+const ASIDE_FOR_S: f64 = 0.25;
+const ASIDE_STAMPS: u32 = 5;
+/// When outputs began is the median of what the stamps of so long say.
+const FIRST_S: f64 = 1.0;
+/// Stamps of which the median is taken, at most.
+const FIRST_STAMPS: usize = 1_000;
 
 /// A card's samples on the session's time line.
 pub struct Steered {
@@ -49,7 +59,7 @@ pub struct Steered {
 }
 
 /// The delay-locked loop.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Follows {
     /// When the first output happened.
     start: Timestamp,
@@ -61,6 +71,10 @@ struct Follows {
     heard_s: f64,
     /// What that and `reached_s` were when the loop had settled.
     settled: Option<(f64, f64)>,
+    /// How far off the first stamps were from the card's own count.
+    first: Vec<f64>,
+    /// How long stamps have been off to one side, how many of them, and whether they are late.
+    aside: (f64, u32, bool),
 }
 
 impl Steered {
@@ -91,11 +105,25 @@ impl Steered {
             slow: 0.0,
             heard_s: 0.0,
             settled: None,
+            first: Vec::with_capacity(FIRST_STAMPS),
+            aside: (0.0, 0, false),
         });
         let expected_s = follows.reached_s + span_s * (1.0 + follows.slow);
-        let off_s = at.since(follows.start) as f64 * 1e-9 - expected_s;
-        if off_s.abs() > JUMP_S {
+        let since_s = at.since(follows.start) as f64 * 1e-9;
+        let off_s = since_s - expected_s;
+        if off_s.abs() > JUMP_S || follows.is_aside(off_s, span_s) {
             return false;
+        }
+        if follows.heard_s < FIRST_S && follows.first.len() < FIRST_STAMPS {
+            follows.first.push(since_s - follows.heard_s - span_s);
+            if follows.heard_s + span_s >= FIRST_S || follows.first.len() == FIRST_STAMPS {
+                let median_ns = (median(&mut follows.first) * 1e9).round() as i64;
+                follows.start = follows.start.plus_nanos(median_ns);
+                follows.heard_s += span_s;
+                (follows.reached_s, follows.slow) = (follows.heard_s, 0.0);
+                self.varied.push(planes);
+                return true;
+            }
         }
         let pull = TAU * BANDWIDTH_HZ * span_s;
         follows.reached_s = expected_s + (2f64.sqrt() * pull).min(1.0) * off_s;
@@ -122,14 +150,14 @@ impl Steered {
 
     /// When the next output happened.
     pub fn time(&self) -> Option<Timestamp> {
-        let start = self.follows?.start;
+        let start = self.follows.as_ref()?.start;
         Some(start.plus_nanos((self.outputs as f64 / self.rate_hz * 1e9).round() as i64))
     }
 
     /// How much slower than it says the card is, in parts of a million: the mean since the loop was settled, once
     /// that is 20 s ago. Stamps that tremble by 1 ms make it tremble by 3.
     pub fn slow_ppm(&self) -> Option<f64> {
-        let follows = self.follows?;
+        let follows = self.follows.as_ref()?;
         let (heard_s, reached_s) = follows.settled?;
         let heard_s = follows.heard_s - heard_s;
         let slow = (follows.reached_s - reached_s) / heard_s - 1.0;
@@ -144,6 +172,27 @@ impl Steered {
         self.varied.make(output, self.stray);
         self.outputs += (output.len() / self.varied.channels()) as u64;
     }
+}
+
+impl Follows {
+    /// Whether the card has left something out: stamps stay off.
+    fn is_aside(&mut self, off_s: f64, span_s: f64) -> bool {
+        let is_late = off_s > 0.0;
+        if off_s.abs() < ASIDE_S || self.heard_s < FIRST_S {
+            self.aside = (0.0, 0, is_late);
+            return false;
+        }
+        let (for_s, stamps, was_late) = self.aside;
+        let goes_on = was_late == is_late && stamps > 0;
+        self.aside =
+            if goes_on { (for_s + span_s, stamps + 1, is_late) } else { (span_s, 1, is_late) };
+        self.aside.0 >= ASIDE_FOR_S && self.aside.1 >= ASIDE_STAMPS
+    }
+}
+
+fn median(all: &mut [f64]) -> f64 {
+    let middle = all.len() / 2;
+    *all.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 #[cfg(test)]
@@ -241,5 +290,56 @@ mod tests {
         assert!(steered.take(&planes, at(510)));
         assert_eq!(steered.time(), Some(at(500)));
         assert_eq!(steered.slow_ppm(), None, "nobody knows yet");
+    }
+
+    /// Seconds after which a card is told to have left something out that leaves `left_out_s` out after 30 s, and by how
+    /// much outputs are off at the worst then; stamps are late as `late_s` says of their number.
+    fn left_out(left_out_s: f64, late_s: impl Fn(u64) -> f64) -> (Option<f64>, f64) {
+        let mut steered = Steered::new(48_000.0, 16_000.0, 1);
+        let mut told = None;
+        let mut off_s = 0.0f64;
+        for block in 0..6_000_u64 {
+            let end_s = 0.01 * (block + 1) as f64 + if block >= 3_000 { left_out_s } else { 0.0 };
+            let at = Timestamp::from_nanos(((end_s + late_s(block)) * 1e9) as i64);
+            let planes = vec![vec![0.0; 480]];
+            if !steered.take(&planes, at) {
+                assert!(told.is_none(), "told twice");
+                told = Some(end_s - 30.0);
+                steered.reset();
+                assert!(steered.take(&planes, at));
+            }
+            let mut outputs = vec![0.0; steered.ready()];
+            steered.make(&mut outputs);
+            if block > 3_100 {
+                off_s = off_s.max((end_s - steered.time().unwrap().secs_f64()).abs());
+            }
+        }
+        (told, off_s)
+    }
+
+    #[test]
+    fn what_a_card_leaves_out_without_a_word_is_told_soon() {
+        let mut random = Random::new(7);
+        let trembles: Vec<f64> = (0..6_000).map(|_| 0.003 * random.uniform()).collect();
+        for left_out_s in [0.02, 0.05, 0.15, 0.4] {
+            let (told, off_s) = left_out(left_out_s, |block| trembles[block as usize]);
+            let told_s = told.unwrap_or_else(|| panic!("{left_out_s} s are left out unseen"));
+            assert!(told_s < left_out_s + 0.4, "{left_out_s} s: told after {told_s} s");
+            // Half a filter, 3 ms, and what the first stamp behind it is late.
+            assert!(off_s < 0.010, "{left_out_s} s: {off_s} s off");
+        }
+        // A thread that waited now and then, and stamps that tremble more, tell nothing.
+        let waits =
+            |block: u64| if block % 100 < 4 { 0.01 * (4 - block % 100) as f64 } else { 0.0 };
+        assert_eq!(left_out(0.0, waits).0, None);
+        assert_eq!(left_out(0.0, |block| 4.0 * trembles[block as usize]).0, None);
+    }
+
+    #[test]
+    fn a_first_stamp_that_is_late_is_forgotten() {
+        let late = |block: u64| if block == 0 { 0.1 } else { 0.0 };
+        let (told, off_s) = left_out(0.0, late);
+        assert_eq!(told, None);
+        assert!(off_s < 0.010, "{off_s} s off after 30 s");
     }
 }

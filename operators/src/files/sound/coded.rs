@@ -17,6 +17,7 @@ use symphonia::core::{
 
 use super::{
     encoding::{Encoding, refused},
+    mpeg::{self, Frames},
     reader::{Decoder, Facts, Step, within_limits},
 };
 use crate::files::error::FileError;
@@ -40,6 +41,7 @@ pub(super) struct Coded {
     /// Where the next packet begins by what the one before it says, if times count samples.
     expected: Option<i64>,
     counts_samples: bool,
+    is_mpeg: bool,
     /// What ended it before its time.
     trouble: Option<String>,
     /// Whether that was more than an early end.
@@ -54,7 +56,7 @@ impl Coded {
         encoding: Encoding,
         path: &str,
     ) -> Result<Self, FileError> {
-        let source = Bytes::new(file, encoding != Encoding::Mpeg)
+        let source = Bytes::new(file, encoding)
             .map_err(|error| FileError::unreadable(path, "read it", error))?;
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let tags = MetadataOptions::default()
@@ -85,6 +87,7 @@ impl Coded {
             is_ahead: false,
             expected: None,
             counts_samples: false,
+            is_mpeg: encoding == Encoding::Mpeg,
             trouble: None,
             is_broken: false,
             ended: false,
@@ -132,6 +135,9 @@ impl Coded {
             // Of what was trimmed off some readers do not take account in the length: too long a
             // packet hides a loss, too short a one would make it up.
             self.expected = Some(begins.saturating_add_unsigned(packet.block_dur().get()));
+            if self.is_mpeg && mpeg::is_lost(&packet.data) {
+                return Ok(Packet::Lost(packet.dur.get()));
+            }
             let decoded = match guarded(|| self.decoder.decode(&packet)) {
                 Ok(decoded) => decoded,
                 Err(Error::DecodeError(_) | Error::IoError(_)) => {
@@ -286,16 +292,18 @@ fn undecodable(path: &str, what: &str, error: Error) -> FileError {
 struct Bytes {
     file: Mutex<Box<dyn ReadSeek>>,
     len: u64,
-    is_seekable: bool,
+    /// Of MPEG audio, which is read from its beginning to its end.
+    frames: Option<Frames>,
 }
 
 impl Bytes {
     /// Where seeking is said to be possible, the end of a file is looked at for its length; of MPEG audio
     /// it would be guessed from the first frame's, and what lies behind the guess cut off.
-    fn new(mut file: Box<dyn ReadSeek>, is_seekable: bool) -> io::Result<Self> {
+    fn new(mut file: Box<dyn ReadSeek>, encoding: Encoding) -> io::Result<Self> {
         let len = file.seek(SeekFrom::End(0))?;
         file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file: Mutex::new(file), len, is_seekable })
+        let frames = (encoding == Encoding::Mpeg).then(Frames::default);
+        Ok(Self { file: Mutex::new(file), len, frames })
     }
 
     fn file(&mut self) -> &mut Box<dyn ReadSeek> {
@@ -305,7 +313,11 @@ impl Bytes {
 
 impl Read for Bytes {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.file().read(into)
+        let file = self.file.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &mut self.frames {
+            Some(frames) => frames.read(file, into),
+            None => file.read(into),
+        }
     }
 }
 
@@ -317,10 +329,10 @@ impl Seek for Bytes {
 
 impl MediaSource for Bytes {
     fn is_seekable(&self) -> bool {
-        self.is_seekable
+        self.frames.is_none()
     }
 
     fn byte_len(&self) -> Option<u64> {
-        self.is_seekable.then_some(self.len)
+        self.is_seekable().then_some(self.len)
     }
 }

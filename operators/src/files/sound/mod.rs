@@ -6,6 +6,7 @@
 
 mod coded;
 mod encoding;
+mod mpeg;
 mod reader;
 mod wav;
 mod writer;

@@ -194,6 +194,25 @@ fn a_header_that_is_wrong_about_its_length_is_put_right() {
 }
 
 #[test]
+fn chunks_behind_no_samples_are_no_sound() {
+    let list = b"INFOISFT\x0e\0\0\0Lavf60.16.100\0";
+    let format = fmt(1, 1, 16_000, 16);
+    for behind in [&[(b"LIST", &list[..])][..], &[(b"LIST", &list[..]), (b"odd ", b"abc")], &[]] {
+        let mut chunks: Vec<(&[u8; 4], &[u8])> = vec![(b"fmt ", &format), (b"data", &[])];
+        chunks.extend(behind);
+        let bytes = riff(&chunks);
+        for bytes in [&bytes[..], &bytes[..bytes.len() - usize::from(behind.len() == 2)]] {
+            let told = heard(bytes).err().expect("it has no sample");
+            assert!(told.contains("holds no sample"), "{told}");
+        }
+    }
+    // What only begins like a chunk is sound whose length was not known.
+    let mut bytes = riff(&[(b"fmt ", &format), (b"data", b"LIST\x09\0\0\0samples!")]);
+    bytes[40..44].fill(0);
+    assert_eq!(all(&bytes).channels[0].len(), 8);
+}
+
+#[test]
 fn what_is_cut_off_is_delivered_up_to_there() {
     let sound = sound();
     let whole = wav(44_100, 2, 24, false, &sound);
@@ -284,6 +303,30 @@ fn recordings_agree_whatever_they_were_encoded_as() {
     let loud: f64 = exact.iter().map(|a| f64::from(*a).powi(2)).sum();
     assert!(off(0) < 0.01 * loud, "{} dB", 10.0 * (off(0) / loud).log10());
     assert!(off(1) > 4.0 * off(0), "a sample late is told apart");
+}
+
+#[test]
+fn damage_in_the_middle_of_an_mp3_is_a_gap_and_shifts_nothing() {
+    let Some(path) = data("ggml-org+whisper.cpp/samples/jfk.mp3") else { return };
+    let whole = std::fs::read(path).expect("readable");
+    let wanted = all(&whole);
+    let mut random = Random::new(19);
+    for (from, len) in [(20_000, 10), (20_000, 300), (30_000, 5_000), (50_001, 20_000)] {
+        for fill in [Some(0), Some(0xff), None] {
+            let mut damaged = whole.clone();
+            for byte in &mut damaged[from..from + len] {
+                *byte = fill.unwrap_or_else(|| random.below(256) as u8);
+            }
+            let heard = all(&damaged);
+            let told = format!("{len} bytes of {fill:?} at {from}: {:?}", heard.remark);
+            assert_eq!(heard.channels[0].len() as u64 + heard.lost, 176_000, "{told}");
+            assert!(heard.channels[0].ends_with(&wanted.channels[0][165_000..]), "{told}");
+            // 56 kbit/s or so, and what the frames at both ends have lost.
+            let most = 176_000 * len as u64 / whole.len() as u64 + 4 * 1_152;
+            assert!(heard.lost <= most, "{} lost of {most}: {told}", heard.lost);
+            assert!(len < 2_000 || heard.lost > most / 3, "{} lost of {most}: {told}", heard.lost);
+        }
+    }
 }
 
 #[test]

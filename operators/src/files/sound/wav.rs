@@ -202,7 +202,12 @@ impl Layout {
                             "is a WAV file without a `fmt ` chunk before its samples",
                         ));
                     };
-                    return Ok(Self::of(fmt, start, end, long.unwrap_or(len)));
+                    let len = long.unwrap_or(len);
+                    // Programs that write into a pipe leave a length of zero, too. It is true where nothing or other
+                    // chunks follow.
+                    let is_empty = len == 0 && chunks_to(file, start, end).map_err(failed)?;
+                    let room = if is_empty { 0 } else { end.saturating_sub(start) };
+                    return Ok(Self::of(fmt, start, room, len));
                 }
                 b"fmt " => fmt = Some(chunk(file, len.min(64)).map_err(failed)?),
                 b"ds64" => long = ds64(&chunk(file, len.min(64)).map_err(failed)?),
@@ -222,7 +227,8 @@ impl Layout {
     }
 
     /// Nothing for formats that `hound` does not read.
-    fn of(mut fmt: Vec<u8>, start: u64, end: u64, len: u64) -> Option<Self> {
+    /// `room` bytes follow that may be samples.
+    fn of(mut fmt: Vec<u8>, start: u64, room: u64, len: u64) -> Option<Self> {
         const PCM: u16 = 1;
         const FLOAT: u16 = 3;
         const EXTENSIBLE: u16 = 0xfffe;
@@ -249,12 +255,32 @@ impl Layout {
         // `hound` wants what others leave wrong.
         let bytes_per_second = u32::try_from(block).ok()?.checked_mul(rate_hz)?;
         fmt[8..12].copy_from_slice(&bytes_per_second.to_le_bytes());
-        let room = end.saturating_sub(start);
         let promised = (!OPEN_ENDED.contains(&len)).then_some(len);
         let there = promised.map_or(room, |len| len.min(room)) / block * block;
-        // A length of zero is true where nothing follows.
         Some(Self { fmt, rate_hz, channels: channels.into(), block, start, there, promised })
     }
+}
+
+/// Whether chunks, or nothing, lie between two places.
+fn chunks_to(file: &mut dyn ReadSeek, mut at: u64, end: u64) -> std::io::Result<bool> {
+    for _ in 0..CHUNKS_MAX {
+        if at >= end {
+            // The last one may lack the byte that makes it even.
+            return Ok(at <= end + 1);
+        }
+        if end - at < 8 {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::Start(at))?;
+        let mut head = [0; 8];
+        file.read_exact(&mut head)?;
+        if !head[..4].iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Ok(false);
+        }
+        let len = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+        at += 8 + len + (len & 1);
+    }
+    Ok(false)
 }
 
 fn chunk(file: &mut dyn ReadSeek, len: u64) -> std::io::Result<Vec<u8>> {
