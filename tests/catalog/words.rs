@@ -118,6 +118,7 @@ fn quantities_end_in_their_unit() {
         "overlap",
         "skip_unchanged",
         "threshold",
+        "turn_threshold",
         "end_probability",
     ];
     for kind in every_kind() {

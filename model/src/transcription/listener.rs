@@ -454,6 +454,8 @@ impl Listener {
                     let mut shared = turn.lock();
                     shared.tries += 1;
                     shared.pauses = true;
+                    // Where word of a `Resume` was lost, it has not heard all of what is understood now.
+                    shared.give_up_early();
                     // The final hears all that it would have heard.
                     shared.give_up_partial();
                     shared.tries

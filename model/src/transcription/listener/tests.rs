@@ -149,6 +149,35 @@ fn a_final_that_was_begun_early_is_there_at_the_end_and_was_made_once() {
 }
 
 #[test]
+fn a_final_that_was_begun_in_a_pause_before_is_not_told_though_nobody_said_that_it_was_over() {
+    let model = MockDecoder::counting(0.5);
+    let mut room = room(&model, Manner { step_s: None, ..Manner::default() });
+    let decoded = |room: &Room, count| {
+        while room.pool.done().decodes < count {
+            std::thread::yield_now();
+        }
+    };
+    room.tell(1, Event::Start(0.0));
+    room.hear(2.2);
+    room.tell(1, Event::Speculate(2.0));
+    decoded(&room, 1);
+    // So long is the pause that is known.
+    room.hear(12.0);
+    room.tell(1, Event::End(2.0));
+    room.tell(2, Event::Start(12.0));
+    room.hear(14.2);
+    room.tell(2, Event::Speculate(14.0));
+    room.hear(24.2);
+    decoded(&room, 2);
+    room.settle();
+    room.tell(2, Event::Speculate(24.0));
+    room.tell(2, Event::End(24.0));
+    room.settle();
+    let news = room.news();
+    assert_eq!(news.last().map(|news| &*news.told.text), Some(&*words(24..48)), "{news:?}");
+}
+
+#[test]
 fn a_final_is_begun_no_sooner_than_it_must_be() {
     let model = MockDecoder::counting(0.5);
     let mut room = room(&model, Manner { step_s: None, ..Manner::default() });

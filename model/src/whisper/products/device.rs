@@ -269,6 +269,7 @@ unsafe extern "C" fn supports(_: *mut Device, tensor: *const ggml_tensor) -> boo
     let (right, left) = unsafe { (&*tensor.src[0], &*tensor.src[1]) };
     !IS_REFUSED.get()
         && left.ne[1] >= ROWS_MIN
+        && left.ne[0] > 0
         && is_plain(left)
         && is_plain(right)
         && is_plain(tensor)

@@ -77,6 +77,11 @@ impl Tiles {
 }
 
 fn has_tiles() -> bool {
+    // Where ggml was built to use tiles itself, it sets them up once for each thread and relies on that.
+    // SAFETY: it says how it was built.
+    if unsafe { whisper_rs::whisper_rs_sys::ggml_cpu_has_amx_int8() } != 0 {
+        return false;
+    }
     let has_vectors = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("f16c");
@@ -161,7 +166,7 @@ impl Kernel for Tiles {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn split(numbers: &[f32; LINE]) -> (__m512i, __m512i) {
     let half = |at: usize| {
-        // SAFETY: 16 of the numbers.
+        // SAFETY: sixteen of the numbers.
         let x = unsafe { _mm512_loadu_ps(numbers.as_ptr().add(at)) };
         let bits = _mm512_castps_si512(x);
         let even = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -201,12 +206,11 @@ fn pack_left(
             let own = rows.start + PACKED * pack + row;
             // Rows behind the last are zeros.
             matrix.read(if own < rows.end { own } else { matrix.rows }, from, numbers);
-            let at = TILE * (row / TILE) + row % TILE;
             for (numbers, lines) in numbers.as_chunks().0.iter().zip(lines.chunks_exact_mut(LINES))
             {
                 let (first, second) = split(numbers);
-                put(&mut lines[at], first);
-                put(&mut lines[PACKED + at], second);
+                put(&mut lines[row], first);
+                put(&mut lines[PACKED + row], second);
             }
         }
     }
