@@ -71,7 +71,9 @@ fn a_wrong_section_is_told_once_with_everything_else() {
 
     let path = file("broken.onnx", b"nothing of the kind");
     let text = said(&format!("[model.m]\nfile = {path:?}\nbackend = \"rten\""), "model = \"m\"");
-    assert!(text.contains("model `m` cannot be used: the file is no ONNX model"), "{text}");
+    let path = path.display();
+    let told = format!("model `m` cannot be used: `{path}`: the file is no ONNX model");
+    assert!(text.contains(&told), "{text}");
 }
 
 #[test]
