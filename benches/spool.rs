@@ -238,7 +238,7 @@ fn outage(count: u64) -> Run {
         }
     }
     run.sent_s = begun.elapsed().as_secs_f64() - waited_s;
-    let is_written = |sender: &Session| sender.spool(now, 0).expect("spooled").0.queue == 0;
+    let is_written = |sender: &Session| sender.spool(0).expect("spooled").0.queue == 0;
     while !is_written(&sender) {
         std::thread::yield_now();
     }

@@ -18,7 +18,17 @@
 // 12. The pointers of `sum` point to `steps` · 64 lines each, and to 32 rows of 32 numbers, `stride` apart.
 
 use std::{
-    arch::{asm, x86_64::*},
+    arch::{
+        asm,
+        x86_64::{
+            __cpuid, __cpuid_count, __m256i, __m512i, _mm512_add_epi32, _mm512_and_si512,
+            _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_ps,
+            _mm512_cvtepi32_epi16, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_set1_epi32,
+            _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_store_si512,
+            _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+            _mm512_unpacklo_epi64,
+        },
+    },
     ops::Range,
     sync::OnceLock,
 };

@@ -4,7 +4,14 @@
 // 13. The processor has the instructions: `new` has asked.
 // 14. `sum` reads a row of either packed matrix for each of `steps`, which its slices are cut to.
 
-use std::{arch::x86_64::*, ops::Range};
+use std::{
+    arch::x86_64::{
+        _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_storeu_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    },
+    ops::Range,
+};
 
 use super::{BLOCK, DEPTH, Kernel, Matrix, Out};
 
