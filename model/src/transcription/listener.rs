@@ -9,7 +9,7 @@
 //! | resume | it is stopped |
 //! | end | it is told, at once if it is done; without it the audio is understood now |
 //!
-//! Without turns the audio is heard in windows, one after the other: [`windows`].
+//! Without turns the audio is heard in windows, one after the other (`windows`).
 //!
 //! The language, where it is to be found out, is found out anew with every question until it is sure, and with every
 //! final. A text that has become long is told in parts, as is a turn: each a final of the same number.
@@ -313,7 +313,7 @@ impl Listener {
     }
 
     /// Most questions open at once. Windows follow from each other and wait for each other here, so that audio is taken
-    /// in meanwhile: [`windows::BEHIND_S`] of it.
+    /// in meanwhile: five minutes of it.
     pub fn in_flight(&self) -> usize {
         if self.desk.manner.has_turns { 64 } else { self.windows_most() }
     }
