@@ -167,7 +167,7 @@ fn a_graph_asks_a_graph() {
             "op = \"http_call\"\nurl = {:?}\nsend = \"{send}\"\nin_flight = 2\nwithin_ms = 60_000.0",
             url("piece")
         );
-        let plan = crate::try_plan(&crate::graph(name, "", &params).replace("400", "40"));
+        let plan = crate::try_plan(&crate::graph(name, "", &params).replace("= 400", "= 40"));
         run_plan(&plan.unwrap_or_else(|problems| panic!("{problems}")), 1);
         let (samples, _) = tallied(name);
         assert_eq!(samples, (0..40).map(|n| 2.0 * n as f32).collect::<Vec<_>>());
