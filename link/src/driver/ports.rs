@@ -498,24 +498,12 @@ fn block<T>(most: Duration, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -
 
 #[cfg(test)]
 mod tests {
-    use engine::{Format, Rate, Timestamp, Unit};
+    use engine::Timestamp;
 
     use super::*;
-    use crate::session::{Delivery, Priority, TimeLine};
 
     fn sides() -> (InEnd, Inlet) {
-        let edge = EdgeConfig {
-            name: "a -> b".to_owned(),
-            format: Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1),
-            receives: true,
-            delivery: Delivery::Durable,
-            priority: Priority::Sensor,
-            line: TimeLine::Shared,
-            frames_max: 10,
-            bytes_max: 1 << 20,
-            packed: false,
-            may_void: true,
-        };
+        let edge = EdgeConfig::durable_example();
         inlet(&edge, &Arc::new(Bell::default()))
     }
 

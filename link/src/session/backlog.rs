@@ -404,11 +404,8 @@ impl Backlog {
 mod tests {
     use std::sync::Arc;
 
-    use engine::{Format, Rate, Unit};
-
     use super::*;
     use crate::{
-        session::{Delivery, Priority, TimeLine},
         spool::{Keeper, Moment, Settings, Subject},
         testing::SimDisk,
     };
@@ -417,19 +414,8 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_busy_for_a_moment_costs_nothing_and_one_that_hangs_holds_nobody_up() {
-        let format = Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1);
-        let config = EdgeConfig {
-            name: "a -> b".to_owned(),
-            format: format.clone(),
-            receives: false,
-            delivery: Delivery::Durable,
-            priority: Priority::Sensor,
-            line: TimeLine::Shared,
-            frames_max: 10,
-            bytes_max: 1 << 20,
-            packed: false,
-            may_void: false,
-        };
+        let config = EdgeConfig { receives: false, ..EdgeConfig::durable_example() };
+        let format = config.format.clone();
         let keeper = Keeper::manual(Arc::new(SimDisk::new(1)));
         let settings =
             Settings { when_full: WhenFull::EvictOldest, ..Settings::new("kept", 1 << 20) };

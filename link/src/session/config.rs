@@ -114,3 +114,23 @@ impl Default for Timing {
         }
     }
 }
+
+#[cfg(test)]
+impl EdgeConfig {
+    /// An edge that may lose nothing, has little room and is received here.
+    pub(crate) fn durable_example() -> Self {
+        let rate = engine::Rate::new(1.0).expect("a rate");
+        Self {
+            name: "a -> b".to_owned(),
+            format: Format::signal(1, engine::Unit::UNKNOWN, rate, 1),
+            receives: true,
+            delivery: Delivery::Durable,
+            priority: Priority::Sensor,
+            line: TimeLine::Shared,
+            frames_max: 10,
+            bytes_max: 1 << 20,
+            packed: false,
+            may_void: false,
+        }
+    }
+}

@@ -278,29 +278,11 @@ impl DurableIn {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Format, Rate, Unit};
-
     use super::*;
-    use crate::session::{Delivery, Priority, TimeLine};
-
-    fn config() -> EdgeConfig {
-        EdgeConfig {
-            name: "a -> b".to_owned(),
-            format: Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1),
-            receives: true,
-            delivery: Delivery::Durable,
-            priority: Priority::Sensor,
-            line: TimeLine::Shared,
-            frames_max: 10,
-            bytes_max: 1 << 20,
-            packed: false,
-            may_void: false,
-        }
-    }
 
     #[test]
     fn a_sender_that_ignores_the_credit_in_bytes_is_refused() {
-        let mut input = DurableIn::new(&config());
+        let mut input = DurableIn::new(&EdgeConfig::durable_example());
         assert!(input.take(0, 3 << 20).expect("one frame may be longer than all that may wait"));
         assert!(input.take(1, 1).is_err(), "nothing beside it");
         input.consume(Timestamp::ZERO, 1);
@@ -321,7 +303,7 @@ mod tests {
 
     #[test]
     fn places_without_frames_take_no_credit() {
-        let mut input = DurableIn::new(&config());
+        let mut input = DurableIn::new(&EdgeConfig::durable_example());
         let granted = |input: &mut DurableIn| match input.tell() {
             Some([_, Message::Credit { frames, .. }]) => frames,
             told => panic!("{told:?}"),

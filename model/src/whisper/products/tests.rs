@@ -1,4 +1,4 @@
-use std::{cell::Cell, time::Instant};
+use std::cell::Cell;
 
 use super::*;
 
@@ -96,34 +96,5 @@ fn a_product_that_is_to_stop_stops_midway() {
         assert!(!unit.multiply(&of(&left, 1_500), &of(&right, 1_536), &mut out, stops));
         assert_eq!(asked.get(), 5);
         assert!(got.iter().any(|x| *x != 0.0) && *got.last().unwrap() == 0.0);
-    }
-}
-
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    for (rows, columns, len) in
-        [(550, 384, 384), (550, 1_536, 384), (550, 384, 1_536), (550, 550, 64)]
-    {
-        let (left, right) = (numbers(rows * len, 1), numbers(columns * len, 2));
-        let (half, _) = halves(&right);
-        let mut got = vec![0.0; rows * columns];
-        for mut unit in Unit::all() {
-            let left = Matrix { numbers: Numbers::Single(&left), stride: len, rows, len };
-            let right = Matrix { numbers: Numbers::Half(&half), stride: len, rows: columns, len };
-            let mut best = f64::MAX;
-            for _ in 0..20 {
-                let began = Instant::now();
-                let mut out = Out { numbers: &mut got, stride: columns };
-                assert!(unit.multiply(&left, &right, &mut out, || false));
-                best = best.min(began.elapsed().as_secs_f64());
-            }
-            let rate = (rows * columns * len) as f64 / best / 1e9;
-            eprintln!(
-                "{rows}×{columns}×{len} {}: {rate:.0} G/s, {:.2} ms",
-                name(&unit),
-                1e3 * best
-            );
-        }
     }
 }
