@@ -13,7 +13,7 @@
 use super::hypothesis::Word;
 
 /// Words that begin earlier than so much before the end of what is committed are known already.
-const OVERLAP_S: f64 = 0.1;
+pub(super) const OVERLAP_S: f64 = 0.1;
 /// Only words that begin so near may repeat what is committed.
 const NEAR_S: f64 = 1.0;
 /// Most words that are looked for.

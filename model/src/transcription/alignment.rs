@@ -12,7 +12,7 @@
 //! | one more in the hypothesis | 0.6; later 1.5 |
 //! | a word behind that beginning, which is said before the end of what is committed | 0.4 |
 
-use super::hypothesis::Word;
+use super::{agreement::OVERLAP_S, hypothesis::Word};
 
 const LACKS: f64 = 1.0;
 const MORE: f64 = 0.6;
@@ -20,8 +20,6 @@ const LATER: f64 = 1.5;
 const EARLY: f64 = 0.4;
 /// What is punctuation alone hardly counts.
 const MARK: f64 = 0.02;
-/// As much as times are off within which a word counts as said before: `agreement::OVERLAP_S`.
-const OVERLAP_S: f64 = 0.1;
 
 /// How many of the first words say what is committed, which ends at `until_s`; nothing if none of them is the same.
 pub(super) fn known(committed: &[&Word], words: &[Word], until_s: f64) -> Option<usize> {
