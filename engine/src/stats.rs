@@ -302,28 +302,70 @@ pub(crate) struct Tally {
     counts: [(u32, u32); TALLIED],
     sum_ns: u64,
     max: i64,
+    /// Frames that have arrived since the clock was read last, and when they all came through the door.
+    waiting: u32,
+    entered: Timestamp,
 }
 
 impl Tally {
     pub(crate) fn new(histogram: Arc<Histogram>) -> Self {
-        Self { histogram, counts: [(0, 0); TALLIED], sum_ns: 0, max: i64::MIN }
+        Self {
+            histogram,
+            counts: [(0, 0); TALLIED],
+            sum_ns: 0,
+            max: i64::MIN,
+            waiting: 0,
+            entered: Timestamp::ZERO,
+        }
+    }
+
+    /// A frame that came through the door at `entered` has arrived. Says whether that can wait for the
+    /// next look at the clock: if it came with those that wait already, and they are fewer than `together`.
+    #[inline]
+    pub(crate) fn can_wait(&mut self, entered: Timestamp, together: u32) -> bool {
+        let can = self.waiting + 1 < together && (self.waiting == 0 || self.entered == entered);
+        if can {
+            self.entered = entered;
+            self.waiting += 1;
+        }
+        can
+    }
+
+    /// Counts those that wait: they have arrived by `now`. Says how many they were.
+    #[inline]
+    pub(crate) fn arrived(&mut self, now: Timestamp) -> u32 {
+        let count = std::mem::take(&mut self.waiting);
+        if count > 0 {
+            self.record_all(now.since(self.entered), count);
+        }
+        count
     }
 
     /// As [`Histogram::record`].
     #[inline]
     pub(crate) fn record(&mut self, ns: i64) {
+        self.record_all(ns, 1);
+    }
+
+    #[inline]
+    fn record_all(&mut self, ns: i64, count: u32) {
         let ns = ns.max(0);
         let step = step(ns as u64);
-        let (here, count) = &mut self.counts[step % TALLIED];
-        if *here != step as u32 || *count == u32::MAX {
+        let (here, counted) = &mut self.counts[step % TALLIED];
+        if *here != step as u32 || *counted > u32::MAX - count {
             // A histogram that counts something knows a maximum.
             self.histogram.sum_up(std::mem::take(&mut self.sum_ns), self.max);
-            pass_on(&self.histogram, *here, std::mem::take(count));
+            pass_on(&self.histogram, *here, std::mem::take(counted));
             *here = step as u32;
         }
-        *count += 1;
-        self.sum_ns += ns as u64;
+        *counted += count;
+        self.sum_ns += ns as u64 * u64::from(count);
         self.max = ns.max(self.max);
+    }
+
+    /// Whether frames wait for a look at the clock.
+    pub(crate) const fn waits(&self) -> bool {
+        self.waiting > 0
     }
 
     /// Shows the histogram what it has not seen yet.
@@ -413,6 +455,29 @@ mod tests {
         for limit in 0..400_000 {
             assert_eq!(together.count_up_to(limit), one_by_one.count_up_to(limit), "{limit}");
         }
+    }
+
+    #[test]
+    fn frames_of_one_moment_wait_for_one_look_at_the_clock() {
+        let histogram = Arc::new(Histogram::default());
+        let mut tally = Tally::new(histogram.clone());
+        let (first, second) = (Timestamp::from_nanos(100), Timestamp::from_nanos(200));
+        assert!(tally.can_wait(first, 3) && tally.can_wait(first, 3));
+        assert!(!tally.can_wait(first, 3), "the third is looked at");
+        assert_eq!(tally.arrived(Timestamp::from_nanos(130)), 2);
+        tally.record(30);
+        assert_eq!(tally.arrived(Timestamp::from_nanos(999)), 0, "nobody is counted twice");
+
+        assert!(tally.can_wait(first, 3));
+        assert!(!tally.can_wait(second, 3), "it came at another moment");
+        assert!(tally.waits());
+        tally.arrived(Timestamp::from_nanos(250));
+        tally.record(50);
+        assert!(!tally.can_wait(first, 1), "nobody waits alone");
+
+        tally.settle();
+        assert_eq!((histogram.count(), histogram.sum_ns()), (5, 3 * 30 + 150 + 50));
+        assert_eq!(histogram.max(), Some(150));
     }
 
     #[test]

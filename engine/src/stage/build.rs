@@ -181,6 +181,7 @@ impl Stage {
             counts: wiring.counts.stages[stage].clone(),
             entered: Timestamp::ZERO,
             looked: Timestamp::ZERO,
+            together: 1,
             is_cold: false,
             watch: Stopwatch::default(),
             paused: false,

@@ -132,6 +132,8 @@ pub(crate) struct Stage {
     entered: Timestamp,
     /// The clock when it was read last in this turn: at its beginning, or at a sink.
     looked: Timestamp,
+    /// Frames that a sink takes before it reads the clock.
+    together: u32,
     /// Before this turn nothing was done for so long that little of the stage is in any cache.
     is_cold: bool,
     /// Tells it between.

@@ -75,14 +75,18 @@ impl Stage {
             let here = &mut self.slots[slot];
             here.counts.samples.add(std::mem::take(&mut state.samples));
             let Some(sent) = Sent::pop(&mut state.held) else { return Ok(None) };
-            let frame = here.admit(sent, self.entered);
             match here.sole_local() {
                 Some((next, line)) => {
                     here.sole_counts.sent.add(1);
-                    self.current = Some(frame);
+                    // Written where it stays: a frame that both ways had in common would be moved as a
+                    // whole just after its parts were written, and wait for the writes.
+                    self.current = Some(here.admit(sent, self.entered));
                     self.chain(next, line)?;
                 }
-                None => self.route(slot, 0, frame),
+                None => {
+                    let frame = here.admit(sent, self.entered);
+                    self.route(slot, 0, frame);
+                }
             }
             if !self.work.is_empty() {
                 self.run_work()?;

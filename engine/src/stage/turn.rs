@@ -2,11 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::{
-    frame::Gap,
-    stats::{StageState, Tally},
-    time::Timestamp,
-};
+use crate::{frame::Gap, stats::StageState, time::Timestamp};
 
 use super::{NOBODY, SourceState, Stage, Step, Turn, Work, slot};
 
@@ -51,7 +47,13 @@ impl Stage {
         let freed = self.publish();
         for &sink in &self.sinks {
             let sink = &mut self.slots[sink];
-            sink.latency.iter_mut().for_each(Tally::settle);
+            if let Some(latency) = &mut sink.latency {
+                if latency.waits() {
+                    self.looked = self.watch.now(&self.clock);
+                    latency.arrived(self.looked);
+                }
+                latency.settle();
+            }
             if sink.watched {
                 sink.counts.reached.raise(sink.input_bound());
             }
