@@ -82,6 +82,10 @@ pub(crate) struct GraphArguments {
     /// current folder, one in the file from the folder of the file.
     #[arg(long, value_name = "NODE.KEY=VALUE")]
     pub(crate) set: Vec<String>,
+
+    /// Take every warning for an error: nothing starts, and the exit code is 78
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
 }
 
 #[derive(Debug, Args)]

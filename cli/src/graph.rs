@@ -10,8 +10,8 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, NodeSpec, Override, Plan,
-    PlanOptions, Services, Value, nearest,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Level, NodeSpec, Override,
+    Plan, PlanOptions, Services, Value, nearest,
 };
 use link::{
     carrier::{self, LinkCarrier},
@@ -47,6 +47,8 @@ pub(crate) struct Graph {
     set: Vec<(String, String)>,
     /// The host whose part is run, if there is one.
     host: Option<String>,
+    /// Warnings count as errors.
+    denies_warnings: bool,
     /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
@@ -63,6 +65,7 @@ impl Graph {
         let mut this = Self::read(&asked.file)?;
         this.forgotten = host.map_or_else(Vec::new, |host| this.spec.apply_of_host(host));
         this.host = host.map(str::to_owned);
+        this.denies_warnings = asked.deny_warnings;
         this.forgotten.extend(this.spec.apply(&overrides));
         let nodes = overrides.iter().map(|change| change.path[0].value.clone());
         this.set = nodes.zip(asked.set.iter().cloned()).collect();
@@ -76,7 +79,32 @@ impl Graph {
         let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
         let hash = carrier::graph_hash(&String::from_utf8_lossy(&bytes));
         let (forgotten, set) = (Vec::new(), Vec::new());
-        Ok(Self { spec, name, forgotten, hash, set, host: None, models: OnceCell::new() })
+        Ok(Self {
+            spec,
+            name,
+            forgotten,
+            hash,
+            set,
+            host: None,
+            denies_warnings: false,
+            models: OnceCell::new(),
+        })
+    }
+
+    /// Tells stderr of warnings, if there are any; refuses the graph for them where they are denied.
+    fn warn(&self, warnings: &[Diagnostic]) -> Result<(), Failure> {
+        if warnings.is_empty() {
+            return Ok(());
+        }
+        let mut told = Diagnostics(warnings.to_vec());
+        if self.denies_warnings {
+            told.0.iter_mut().for_each(|warning| warning.level = Level::Error);
+            return Err(Failure::graph(&told));
+        }
+        let text = told.render(Ink::of_stderr().is_on());
+        // Where stderr is closed there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
+        Ok(())
     }
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
@@ -97,7 +125,7 @@ impl Graph {
             carrier::hosts(&self.spec, Some(&self.name)).map_err(|all| Failure::graph(&all))?;
         let part = Part::new(&plan, host, &hosts, self.hash);
         let part = part.map_err(|all| Failure::graph(&all))?;
-        warn(&part.warnings);
+        self.warn(&part.warnings)?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| {
             let spec = self.spec.find(node);
@@ -123,7 +151,7 @@ impl Graph {
             let differs = section.param("set").is_some();
             let own = differs.then(|| Self::load_on(asked, Some(host))).transpose()?;
             let part = own.as_ref().unwrap_or(self).part(host);
-            warn(&part.map_err(|all| Failure::graph(&all))?.warnings);
+            self.warn(&part.map_err(|all| Failure::graph(&all))?.warnings)?;
         }
         Ok(())
     }
@@ -182,7 +210,7 @@ impl Graph {
                 return Err(Failure::graph(&problems.into()));
             }
         };
-        warn(plan.warnings());
+        self.warn(plan.warnings())?;
         Ok(Arc::new(plan))
     }
 
@@ -235,15 +263,6 @@ impl Graph {
             cores,
             ..PlanOptions::new(Arc::new(Disk))
         }
-    }
-}
-
-/// Tells stderr of warnings, if there are any.
-fn warn(warnings: &[Diagnostic]) {
-    if !warnings.is_empty() {
-        let text = Diagnostics(warnings.to_vec()).render(Ink::of_stderr().is_on());
-        // Where stderr is closed there is nobody to tell.
-        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 

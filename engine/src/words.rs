@@ -41,6 +41,22 @@ pub(crate) fn millis(nanos: i64) -> String {
     }
 }
 
+/// A span in seconds with three digits: `0.86 s`, `12.5 s`, `300 s`.
+pub(crate) fn seconds(nanos: i64) -> String {
+    let s = nanos as f64 / 1e9;
+    let digits = match s.abs() {
+        s if s < 0.01 => return format!("{} ms", millis(nanos)),
+        s if s < 10.0 => 2,
+        s if s < 100.0 => 1,
+        _ => 0,
+    };
+    let text = format!("{s:.digits$}");
+    match text.contains('.') {
+        true => format!("{} s", text.trim_end_matches('0').trim_end_matches('.')),
+        false => format!("{text} s"),
+    }
+}
+
 /// `1 edge`, `2 edges`.
 pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     // No machine counts further.

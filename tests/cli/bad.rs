@@ -209,3 +209,57 @@ fn more_data_cores_than_processors_are_told() {
     assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
+
+/// A slow high-pass filter on twenty seconds, and a filter that finds nothing left.
+const DULL: &str = r#"
+[graph]
+name = "dull"
+
+[node.ecg]
+op = "ecg"
+seconds = 20.0
+
+[node.slow]
+op = "highpass"
+from = "ecg"
+cutoff_hz = 0.01
+
+[node.low]
+op = "lowpass"
+from = "slow"
+cutoff_hz = 10.0
+
+[node.mains]
+op = "notch"
+from = "low"
+notch_hz = 50.0
+
+[node.out]
+op = "null"
+from = "mains"
+"#;
+
+#[test]
+fn filters_that_make_no_sense_are_told_and_denied_where_that_is_asked() {
+    let folder = Folder::with(&[("dull.toml", DULL), ("heart.toml", HEART)]);
+
+    let ended = afferent(&folder, &["check", "dull.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("settling out 105 s (`slow` most)"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("warning[settles-late]: `slow` needs 104 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("warning[useless]: `mains` removes 50.0 Hz"), "{}", ended.stderr);
+
+    for command in ["check", "run"] {
+        let ended = refused(&folder, &[command, "dull.toml", "--deny-warnings"], 78);
+        assert!(ended.stderr.contains("error[settles-late]"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("2 problems; nothing was started"), "{}", ended.stderr);
+    }
+    let ended = afferent(&folder, &["check", "heart.toml", "--deny-warnings"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+
+    // Begun as if the first sample had been there for ever, nothing has to settle.
+    let settle = ["--set", "slow.settle=true", "--set", "mains.notch_hz=12"];
+    let ended =
+        afferent(&folder, &[&["check", "dull.toml", "--deny-warnings"], &settle[..]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}

@@ -176,6 +176,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Bring both to one rate, or join by `nearest` or `hold`.",
     ),
     (
+        Code::SettlesLate,
+        "[node.level]\nop        = \"highpass\"\ncutoff_hz = 0.01           # 100 s until it has settled, of a minute's recording",
+        "Set `settle = true`, give it a longer input, a wider band or a shorter window.",
+    ),
+    (
         Code::StageConflict,
         "[node.a]\nstage = \"s\"\ncore  = 0\n\n[node.b]\nstage = \"s\"\ncore  = 1                # one stage runs on one core",
         "Give the nodes different stages, or the same keys.",
@@ -238,9 +243,19 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Name a port of the kind; `afferent explain KIND` lists them.",
     ),
     (
+        Code::Unstable,
+        "[node.level]\nop        = \"highpass\"\ncutoff_hz = 0.001          # of a million samples per second",
+        "Reduce the rate first (`decimate`), or choose a higher frequency.",
+    ),
+    (
         Code::UnusedOutput,
         "[node.clean]             # and no `from = \"clean\"` anywhere\nop   = \"bandpass\"\nfrom = \"ecg\"",
         "Feed a node from it, or leave it out with `enabled = false`.",
+    ),
+    (
+        Code::Useless,
+        "[node.wide]\nop        = \"lowpass\"\ncutoff_hz = 124            # of 250 samples per second",
+        "Leave the filter out, or choose frequencies that are there; a `fir` needs more taps for lower ones.",
     ),
     (
         Code::WindowTooLong,

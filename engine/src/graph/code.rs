@@ -65,6 +65,7 @@ codes! {
     OpenToAll "open-to-all" "Other machines may ask a graph, and need no token."
     OutOfRange "out-of-range" "A number lies outside what its key allows."
     RateMismatch "rate-mismatch" "Signals that must have one sample rate have two."
+    SettlesLate "settles-late" "What a node says is about its own beginning for as long as its input lasts."
     StageConflict "stage-conflict" "A node asks to be in a stage and apart from it."
     StageNotConvex "stage-not-convex" "A stage is left and entered again."
     Syntax "syntax" "The text is not TOML."
@@ -79,7 +80,9 @@ codes! {
     UnknownModel "unknown-model" "A node names a model that the graph has no section for."
     UnknownNode "unknown-node" "A node is named that the graph does not have."
     UnknownPort "unknown-port" "A port is named that the kind does not have."
+    Unstable "unstable" "A filter cannot be computed at this sample rate: its poles cannot be told from 1."
     UnusedOutput "unused-output" "Nothing takes what a node delivers."
+    Useless "useless" "A filter changes next to nothing, or nothing is left for it to pass."
     WindowTooLong "window-too-long" "A window holds more than its buffer can."
     WrongType "wrong-type" "A value is of another type than its key takes."
 }

@@ -19,6 +19,9 @@ pub struct Outline {
     pub look_back_ns: i64,
     /// How far it mostly is, where that says more than the farthest: for people, no promise.
     pub look_back_usual_ns: Option<i64>,
+    /// How long after its first sample, and after each gap, what comes out still shows where it began: a
+    /// filter to a hundredth of a step, a window until it is full. For people, no promise.
+    pub settling_ns: i64,
     /// Frames a source may send at once: the rings that lead from it hold at least so many.
     pub burst: usize,
     /// How long a source delivers, where that is known: for progress.
@@ -78,6 +81,13 @@ impl Outline {
     #[must_use]
     pub fn delayed(mut self, delay_ns: i64) -> Self {
         self.delay_ns = delay_ns;
+        self
+    }
+
+    /// The same, settled after `settling_ns`.
+    #[must_use]
+    pub fn settling(mut self, settling_ns: i64) -> Self {
+        self.settling_ns = settling_ns;
         self
     }
 

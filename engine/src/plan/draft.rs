@@ -179,6 +179,7 @@ impl<'a> Draft<'a> {
     fn finish(self, options: &PlanOptions, homes: Homes, rings: Vec<Option<RingPlan>>) -> Plan {
         let awaited = self.awaited();
         let watched = self.watched(&awaited);
+        let settlings = self.settlings();
         let mut edges: Vec<PlanEdge> = Vec::with_capacity(self.edges.len());
         for (edge, ring) in self.edges.into_iter().zip(rings) {
             edges.push(PlanEdge {
@@ -214,6 +215,7 @@ impl<'a> Draft<'a> {
             sources += u32::from(kind.is_source());
             nodes.push(PlanNode {
                 watched: watched[number],
+                settling: settlings[number],
                 tells_reached: awaited[number],
                 source,
                 roots: subject_to,
@@ -344,6 +346,7 @@ fn plan_node(
         look_back_ns: outline.look_back_ns,
         look_back_usual_ns: outline.look_back_usual_ns,
         duration_ns: outline.duration_ns,
+        settling: (0, 0),
         align: outline.align,
         home,
         on_fault: options.on_fault.as_ref().map_or(OnFault::Restart, |fault| fault.value),

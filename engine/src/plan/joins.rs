@@ -34,6 +34,7 @@ impl Draft<'_> {
         self.check_flushes(&mut problems);
         self.check_doors(&mut problems);
         self.check_budgets(&mut problems);
+        self.check_settling(&mut problems);
         self.problems.extend(problems);
     }
 

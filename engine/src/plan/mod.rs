@@ -19,6 +19,7 @@ mod moves;
 mod order;
 mod params;
 mod rings;
+mod settling;
 mod signals;
 mod table;
 mod units;
@@ -85,6 +86,9 @@ pub(crate) struct PlanNode {
     pub(crate) look_back_ns: i64,
     pub(crate) look_back_usual_ns: Option<i64>,
     pub(crate) duration_ns: Option<i64>,
+    /// How long after the start what comes out shows that it has just begun, the nodes above included; and
+    /// the node that most of it is due to.
+    pub(crate) settling: (i64, usize),
     /// How several inputs meet; `None` where there is one, or frames pass as they come.
     pub(crate) align: Option<AlignSpec>,
     pub(crate) home: Home,

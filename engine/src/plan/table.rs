@@ -174,6 +174,9 @@ impl Plan {
             let delays = delays.collect::<Vec<_>>().join("; ");
             line("delay", format!("{delays}, by construction"));
         }
+        if let Some(settling) = self.settling_line() {
+            line("settling", settling);
+        }
         let deciders = self.nodes.iter().filter(|node| node.look_back_ns > 0);
         let deciders = deciders.map(|node| {
             let (name, kind) = (&node.name, node.kind.name);

@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
     plan: |node| {
         let sections = recursive::sections(node, band(node)?, HIGH_HZ.name())?;
         let centre_hz = (node.get(&LOW_HZ)? * node.get(&HIGH_HZ)?).sqrt();
-        recursive::outline(node, &sections, centre_hz)
+        recursive::outline_of(node, &sections, centre_hz, (band(node)?, LOW_HZ.name()))
     },
     build: |node| recursive::body(node, recursive::sections(node, band(node)?, HIGH_HZ.name())?),
     ..Kind::BASE

@@ -41,7 +41,7 @@ pub static KIND: Kind = Kind {
     params: &[&LOW_HZ, &HIGH_HZ, &ORDER, &FAMILY, &RIPPLE_DB, &ATTENUATION_DB, &SETTLE],
     plan: |node| {
         let sections = recursive::sections(node, band(node)?, HIGH_HZ.name())?;
-        recursive::outline(node, &sections, 0.0)
+        recursive::outline_of(node, &sections, 0.0, (band(node)?, HIGH_HZ.name()))
     },
     build: |node| recursive::body(node, recursive::sections(node, band(node)?, HIGH_HZ.name())?),
     ..Kind::BASE

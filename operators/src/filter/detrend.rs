@@ -48,8 +48,10 @@ pub static KIND: Kind = Kind {
     outputs: &[Port::like("out", "in")],
     params: &[&WINDOW_S, &TYPE],
     plan: |node| {
-        window::samples(node, &WINDOW_S)?;
-        Outline::like_ports(node)
+        let samples = window::samples(node, &WINDOW_S)?;
+        // Until the window is full the level is that of fewer samples.
+        let settling_s = (samples - 1) as f64 / node.rate_hz("in");
+        Ok(Outline::like_ports(node)?.settling((settling_s * 1e9).round() as i64))
     },
     build: |node| {
         let samples = window::samples(node, &WINDOW_S)?;

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use engine::{Body, Code, Diagnostic, Kind, Node, Outline, Param, Port};
 
+use super::sense;
 use super::span::{Beyond, Spanned};
 use crate::{
     designs::{Designs, refused},
@@ -70,8 +71,16 @@ pub static KIND: Kind = Kind {
     ],
     plan: |node| {
         let rate_hz = node.rate_hz("in");
-        let delay_s = middle(&taps(node, rate_hz)?) / rate_hz;
-        Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
+        let taps = taps(node, rate_hz)?;
+        let delay_s = middle(&taps) / rate_hz;
+        let settling_s = match node.get(&SETTLE)? {
+            true => 0.0,
+            false => (taps.len() - 1) as f64 / rate_hz,
+        };
+        let mut outline = Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64);
+        outline.settling_ns = (settling_s * 1e9).round() as i64;
+        outline.warnings.extend(dull(node, &taps, rate_hz)?);
+        Ok(outline)
     },
     build: |node| {
         let signal = node.signal("in");
@@ -187,6 +196,65 @@ fn open(node: &Node<'_>) -> Result<Option<(f64, f64)>, Diagnostic> {
         return Err(problem.hint("write it; about 3 times the rate over the taps is usual"));
     };
     Ok(Some((transition_hz, stop_weight)))
+}
+
+/// What is wrong with a design that has too few taps to do what it is for, or nothing to do.
+fn dull(node: &Node<'_>, taps: &[f32], rate_hz: f64) -> Result<Option<Diagnostic>, Diagnostic> {
+    if node.get_optional(&COEFFICIENTS)?.is_some() {
+        return Ok(None);
+    }
+    let (low_hz, high_hz) = (node.get_optional(&LOW_HZ)?, node.get_optional(&HIGH_HZ)?);
+    let edge = if low_hz.is_some() { LOW_HZ.name() } else { HIGH_HZ.name() };
+    let band = band(node, low_hz, high_hz, node.get(&STOP)?)?;
+    if let Some(useless) = sense::useless(node, band, edge) {
+        return Ok(Some(useless));
+    }
+    // The middle of what is to be removed, where the gain should be lowest.
+    let top_hz = 0.5 * rate_hz;
+    let removed_hz: &[f64] = match band {
+        Band::LowPass { cutoff_hz } => &[0.5 * (cutoff_hz + top_hz)],
+        Band::HighPass { .. } => &[0.0],
+        Band::BandPass { high_hz, .. } => &[0.0, 0.5 * (high_hz + top_hz)],
+        Band::BandStop { low_hz, high_hz } => &[0.5 * (low_hz + high_hz)],
+    };
+    let worst = removed_hz.iter().map(|&hz| (gain(taps, hz / rate_hz), (1e3 * hz).round() / 1e3));
+    let Some((gain, hz)) = worst.max_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(None) };
+    if gain < HARDLY {
+        return Ok(None);
+    }
+    let db = -20.0 * gain.max(1e-9).log10();
+    let message = format!(
+        "{} taps take {:.1} dB off {hz} Hz, which is to be removed",
+        taps.len(),
+        db.max(0.0)
+    );
+    let narrowest_hz = match band {
+        Band::LowPass { cutoff_hz } => cutoff_hz.min(top_hz - cutoff_hz),
+        Band::HighPass { cutoff_hz } => cutoff_hz,
+        Band::BandPass { low_hz, .. } => low_hz,
+        Band::BandStop { low_hz, high_hz } => 0.5 * (high_hz - low_hz),
+    };
+    // The width of a Hamming window's transition: 3.3 times the rate over the taps.
+    let enough = (3.3 * rate_hz / narrowest_hz).ceil();
+    let hint = match enough <= TAPS_MAX {
+        true => format!("write `{}` = {enough}, or `decimate` first", TAPS.name()),
+        false => "`decimate` first, or take a recursive filter".to_owned(),
+    };
+    let place = node.place(TAPS.name());
+    Ok(Some(Diagnostic::warning(Code::Useless, message).at(place).hint(hint)))
+}
+
+/// What is removed by less than this, 3 dB, is hardly removed.
+const HARDLY: f64 = 0.708;
+
+/// How much the taps amplify a sinusoid of so many cycles a sample.
+fn gain(taps: &[f32], cycles: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, &tap) in taps.iter().enumerate() {
+        let (sin, cos) = (std::f64::consts::TAU * cycles * n as f64).sin_cos();
+        (re, im) = (re + f64::from(tap) * cos, im - f64::from(tap) * sin);
+    }
+    re.hypot(im)
 }
 
 /// The taps as they are written.

@@ -41,7 +41,12 @@ pub static KIND: Kind = Kind {
     params: &[&CUTOFF_HZ, &ORDER, &FAMILY, &RIPPLE_DB, &ATTENUATION_DB, &SETTLE],
     plan: |node| {
         let sections = recursive::sections(node, band(node)?, CUTOFF_HZ.name())?;
-        recursive::outline(node, &sections, 0.5 * node.rate_hz("in"))
+        recursive::outline_of(
+            node,
+            &sections,
+            0.5 * node.rate_hz("in"),
+            (band(node)?, CUTOFF_HZ.name()),
+        )
     },
     build: |node| recursive::body(node, recursive::sections(node, band(node)?, CUTOFF_HZ.name())?),
     ..Kind::BASE

@@ -39,7 +39,7 @@ pub static KIND: Kind = Kind {
     params: &[&CUTOFF_HZ, &ORDER, &FAMILY, &RIPPLE_DB, &ATTENUATION_DB, &SETTLE],
     plan: |node| {
         let sections = recursive::sections(node, band(node)?, CUTOFF_HZ.name())?;
-        recursive::outline(node, &sections, 0.0)
+        recursive::outline_of(node, &sections, 0.0, (band(node)?, CUTOFF_HZ.name()))
     },
     build: |node| recursive::body(node, recursive::sections(node, band(node)?, CUTOFF_HZ.name())?),
     ..Kind::BASE

@@ -16,6 +16,7 @@ pub mod nlms;
 pub mod notch;
 pub(crate) mod recursive;
 pub mod savgol;
+mod sense;
 pub mod smooth;
 pub(crate) mod span;
 mod window;

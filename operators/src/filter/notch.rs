@@ -30,7 +30,7 @@ use engine::{Code, Diagnostic, Kind, Node, Param, Port};
 use super::recursive::{self, SETTLE};
 use crate::{
     designs::{Designs, refused},
-    math::{notch, sos::Section},
+    math::{band::Band, notch, sos::Section},
 };
 
 /// The catalog entry.
@@ -50,7 +50,12 @@ pub static KIND: Kind = Kind {
     inputs: &[Port::signal("in")],
     outputs: &[Port::like("out", "in")],
     params: &[&NOTCH_HZ, &Q_RATIO, &HARMONICS, &SETTLE],
-    plan: |node| recursive::outline(node, &sections(node)?, 0.0),
+    plan: |node| {
+        let (sections, hz) = (sections(node)?, node.get(&NOTCH_HZ)?);
+        // What is removed besides is not asked for.
+        let band = Band::BandStop { low_hz: hz, high_hz: hz };
+        recursive::outline_of(node, &sections, 0.0, (band, NOTCH_HZ.name()))
+    },
     build: |node| recursive::body(node, sections(node)?),
     ..Kind::BASE
 };

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use engine::{Block, Body, BuildError, Code, Diagnostic, Diagnostics, Fault, Node, Outline, Param};
 
+use super::sense;
 use crate::{
     designs::{Designs, refused},
     kernels::biquad::Biquad,
     math::{
         band::Band,
         iir::{self, Family},
-        sos::{Section, group_delay_s},
+        sos::{Section, group_delay_s, is_stable, settling_samples},
     },
 };
 
@@ -120,8 +121,29 @@ pub(super) fn outline(
     sections: &[Section],
     at_hz: f64,
 ) -> Result<Outline, Diagnostics> {
-    let delay_s = group_delay_s(sections, node.rate_hz("in"), at_hz);
-    Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
+    let rate_hz = node.rate_hz("in");
+    let delay_s = group_delay_s(sections, rate_hz, at_hz);
+    let settling_s = match node.get(&SETTLE)? {
+        true => 0.0,
+        false => settling_samples(sections) / rate_hz,
+    };
+    let outline = Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64);
+    Ok(outline.settling((settling_s * 1e9).round() as i64))
+}
+
+/// The outline of a filter that lets `band` pass, with what is wrong with that at this rate.
+pub(super) fn outline_of(
+    node: &Node<'_>,
+    sections: &[Section],
+    at_hz: f64,
+    (band, edge): (Band, &'static str),
+) -> Result<Outline, Diagnostics> {
+    if !is_stable(sections) {
+        return Err(sense::unstable(node, edge).into());
+    }
+    let mut outline = outline(node, sections, at_hz)?;
+    outline.warnings.extend(sense::useless(node, band, edge));
+    Ok(outline)
 }
 
 /// The filter, for every channel of `in`.

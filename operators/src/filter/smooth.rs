@@ -20,6 +20,9 @@ use std::f64::consts::TAU;
 
 use engine::{Body, Fault, Kind, Map, Outline, Param, Port};
 
+use super::sense;
+use crate::math::band::Band;
+
 /// The catalog entry.
 pub static KIND: Kind = Kind {
     name: "smooth",
@@ -39,7 +42,16 @@ pub static KIND: Kind = Kind {
         let rate_hz = node.rate_hz("in");
         let gain = Smooth::new(cutoff_hz, rate_hz).gain;
         let delay_s = (1.0 - gain) / gain / rate_hz;
-        Ok(Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64))
+        // ln 100 time constants, of 1 / (2 π cutoff_hz) each.
+        let settling_s = 100f64.ln() / (TAU * cutoff_hz);
+        let mut outline = Outline::like_ports(node)?.delayed((delay_s * 1e9).round() as i64);
+        outline.settling_ns = (settling_s * 1e9).round() as i64;
+        outline.warnings.extend(sense::useless(
+            node,
+            Band::LowPass { cutoff_hz },
+            CUTOFF_HZ.name(),
+        ));
+        Ok(outline)
     },
     build: |node| Ok(Body::map(Smooth::new(node.get(&CUTOFF_HZ)?, node.rate_hz("in")))),
     ..Kind::BASE

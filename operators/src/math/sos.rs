@@ -36,6 +36,31 @@ pub(crate) fn response(sections: &[Section], rate_hz: f64, at_hz: f64) -> Comple
     sections.iter().fold(one, |h, s| h * at(s.b, delay) / at(denominator(s), delay))
 }
 
+/// How many samples it takes until what a cascade makes of its first sample has gone down to a hundredth: those of
+/// the slowest pole, ln 100 / −ln |p|. Poles close to each other take somewhat longer together.
+pub fn settling_samples(sections: &[Section]) -> f64 {
+    let slowest = sections.iter().map(|section| radius(section.a)).fold(0.0, f64::max);
+    if slowest <= 0.0 { 0.0 } else { -100f64.ln() / slowest.ln() }
+}
+
+/// Whether every pole lies inside the unit circle, as far as coefficients of f64 can tell: the squared distance of
+/// a pair from 1, which is `1 + a1 + a2`, is off by some 2⁻⁵².
+pub fn is_stable(sections: &[Section]) -> bool {
+    let is_inside = |section: &Section| {
+        let [a1, a2] = section.a;
+        radius(section.a) < 1.0 && 1.0 + a1 + a2 > 8.0 * f64::EPSILON && (1.0 - a1 + a2) > 0.0
+    };
+    sections.iter().all(is_inside)
+}
+
+/// How far the pole of a section that is farther out lies from 0.
+fn radius([a1, a2]: [f64; 2]) -> f64 {
+    match a1 * a1 - 4.0 * a2 {
+        apart if apart < 0.0 => a2.sqrt(),
+        apart => 0.5 * (a1.abs() + apart.sqrt()),
+    }
+}
+
 /// How much later than it went in the envelope of a sinusoid of `at_hz` comes out, in seconds.
 ///
 /// The derivative of the phase, in closed form: with `u = exp(−jω)`, a polynomial `Σ c[k] u^k` has
@@ -204,6 +229,70 @@ mod tests {
         // nearer to it than the ones at −1. All numbers are exact in binary.
         assert_eq!(sections[0], Section { b: [3.0, 6.0, 3.0], a: [-0.75, 0.125] });
         assert_eq!(sections[1], Section { b: [1.0, 0.0, 1.0], a: [-1.0, 0.3125] });
+    }
+
+    /// Samples after which a cascade that is fed ones stays within a hundredth of where it ends.
+    fn measured(sections: &[Section]) -> usize {
+        let end: f64 =
+            sections.iter().map(|s| s.b.iter().sum::<f64>() / (1.0 + s.a[0] + s.a[1])).product();
+        let mut state = vec![[0.0; 2]; sections.len()];
+        let mut last = 0;
+        for n in 0..100_000 {
+            let mut x = 1.0;
+            for (section, s) in sections.iter().zip(&mut state) {
+                let y = section.b[0] * x + s[0];
+                s[0] = section.b[1] * x - section.a[0] * y + s[1];
+                s[1] = section.b[2] * x - section.a[1] * y;
+                x = y;
+            }
+            if (x - end).abs() > 0.01 {
+                last = n + 1;
+            }
+        }
+        last
+    }
+
+    #[test]
+    fn filters_settle_about_when_their_slowest_pole_says() {
+        use super::super::{
+            band::Band,
+            iir::{Family, design},
+        };
+        for (family, order) in [
+            (Family::Butterworth, 1),
+            (Family::Butterworth, 2),
+            (Family::Butterworth, 5),
+            (Family::Bessel, 4),
+            (Family::Chebyshev1 { ripple_db: 1.0 }, 4),
+        ] {
+            for band in [
+                Band::LowPass { cutoff_hz: 4.0 },
+                Band::HighPass { cutoff_hz: 0.5 },
+                Band::BandPass { low_hz: 5.0, high_hz: 15.0 },
+            ] {
+                let sections = design(family, order, band, 250.0).expect("a filter");
+                let (told, measured) = (settling_samples(&sections), measured(&sections) as f64);
+                let times = told / measured;
+                assert!(
+                    (0.5..2.1).contains(&times),
+                    "{family:?} {order} {band:?}: {told} {measured}"
+                );
+                assert!(is_stable(&sections));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pole_on_the_circle_is_not_stable() {
+        let of = |a| [Section { b: [1.0, 0.0, 0.0], a }];
+        assert!(
+            is_stable(&of([-1.9, 0.95]))
+                && is_stable(&of([0.5, 0.0]))
+                && is_stable(&of([0.0, 0.0]))
+        );
+        for a in [[-1.0, 0.0], [1.0, 0.0], [-2.0, 1.0], [0.0, 1.0], [-1.9, 1.1], [-2.5, 1.0]] {
+            assert!(!is_stable(&of(a)), "{a:?}");
+        }
     }
 
     #[test]
