@@ -77,11 +77,10 @@ impl Cascade {
             let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
             // What a smaller one has found out is as likely as that one has said.
             said.language_p = said.language_p.or(found);
-            let is_whole = !said.looped && !said.capped;
             let is_sure = self
                 .thresholds
                 .get(number)
-                .is_none_or(|&threshold| said.confidence >= threshold && is_whole);
+                .is_none_or(|&threshold| said.confidence >= threshold && said.is_whole());
             if is_sure || is_partial {
                 return Ok(Some(said));
             }
