@@ -80,7 +80,9 @@ pub static KIND: Kind = Kind {
             let warning = Diagnostic::warning(Code::BadFile, message);
             outline.warnings.push(warning.hint("`optional = true` of the model allows that"));
         } else {
-            manner(node, model(node)?)?;
+            let model = model(node)?;
+            manner(node, model)?;
+            outline.warnings.extend(idle(node, model)?);
         }
         Ok(outline)
     },
@@ -272,10 +274,14 @@ fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
         let code = languages::meant(language).unwrap_or("en");
         return Err(wrong(message, format!("write its code, such as {code:?}, or \"auto\"")));
     }
-    if !["auto", "en"].contains(&language) && !model.cascade.is_multilingual() {
+    let english: Vec<String> = model.cascade.english().map(|name| format!("`{name}`")).collect();
+    if !["auto", "en"].contains(&language) && !english.is_empty() {
         let name = node.get(&MODEL)?;
-        let message =
-            format!("`language` = {language:?}, and the model `{name}` knows English alone");
+        let know = if english.len() == 1 { "knows" } else { "know" };
+        let message = format!(
+            "`language` = {language:?}, and {} of the model `{name}` {know} English alone",
+            english.join(" and ")
+        );
         let hint =
             "name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin";
         return Err(wrong(message, hint.to_owned()));
@@ -299,6 +305,32 @@ fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
         lead_s: LEAD_MAX_S,
         has_turns,
     })
+}
+
+/// What is written and changes nothing.
+fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnostic> {
+    if model.cascade.english().count() < model.cascade.names().count() {
+        return Ok(Vec::new());
+    }
+    let (name, language) = (node.get(&MODEL)?, node.get(&LANGUAGE)?);
+    // What is not written has the place of `op`.
+    let is_named = language != "auto" || node.place(LANGUAGE.name()) != node.place("op");
+    let mut all = Vec::new();
+    let mut idles = |param: &str, value: String| {
+        let message =
+            format!("`{param}` = {value} changes nothing: the model `{name}` knows English alone");
+        let warning = Diagnostic::warning(Code::NoEffect, message).at(node.place(param));
+        all.push(warning.hint(format!(
+            "leave `{param}` out, or name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin"
+        )));
+    };
+    if is_named {
+        idles(LANGUAGE.name(), format!("{language:?}"));
+    }
+    if node.get(&TRANSLATE)? {
+        idles(TRANSLATE.name(), "true".to_owned());
+    }
+    Ok(all)
 }
 
 /// Where the fields of a turn's events are.

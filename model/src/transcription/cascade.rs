@@ -47,9 +47,9 @@ impl Cascade {
         self.models.iter().map(|model| model.name())
     }
 
-    /// Whether any of them knows other languages than English.
-    pub fn is_multilingual(&self) -> bool {
-        self.models.iter().any(|model| model.is_multilingual())
+    /// The names of those of its models that know English alone.
+    pub fn english(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().filter(|model| !model.is_multilingual()).map(|model| model.name())
     }
 
     /// What tells it from others.
