@@ -5,6 +5,9 @@
 //!
 //! And how old such a frame is behind eleven operators, beside eleven processors of Pipecat: `PIPECAT` names a Python
 //! that has `pipecat-ai`, and `uvloop` if it is to be at its best. Its processors hand frames on, ours add to every sample.
+//!
+//! And how long it takes from an event that interrupts until a voice behind `barge_in` is told to be silent, while more than
+//! it has taken waits before it: on one core, and with operators on another in between.
 
 mod support;
 
@@ -16,7 +19,10 @@ use support::{
     graph::{
         Chain, Step, assert_whole, at_max, clock_offset, planned, run_to_end, sound_through, uncut,
     },
-    kinds::ends::{ran, seen, sound},
+    kinds::{
+        ends::{ran, seen, sound},
+        talk::talk,
+    },
     quantile,
 };
 
@@ -49,6 +55,57 @@ fn main() {
     bench.report("front_end30", &[("variant", "denoised")], &[("core_pct", &denoised)]);
     bench.verdict("front end, 30 streams, per cent of a core", &plain, 25.0);
     path(&bench);
+    interruption(&bench);
+}
+
+/// From one interruption to the next.
+const PERIOD_MS: usize = 50;
+
+/// From an event that interrupts to the voice's silence.
+fn interruption(bench: &Bench) {
+    let count = bench.scale(60, 5);
+    let [near, far] = bench.interleaved([
+        ("flush, one core", &mut || silenced(count, 1)),
+        ("flush, two cores", &mut || silenced(count, 2)),
+    ]);
+    for (cores, runs) in [("1", &near), ("2", &far)] {
+        let [p50, p99] = [runs.of(|ages| ages.p50), runs.of(|ages| ages.p99)];
+        bench.report("voice_flush", &[("cores", cores)], &[("p50_us", &p50), ("p99_us", &p99)]);
+    }
+}
+
+/// Interrupts a voice that speaks at the pace of life, so often.
+fn silenced(count: usize, cores: usize) -> Ages {
+    let frames = (count + 2) * PERIOD_MS / 10;
+    let place = if cores > 1 { "stage = \"far\"\ncore = 1\n" } else { "" };
+    let text = format!(
+        "[graph]\nname = \"flush\"\n\
+         [node.machine]\nop = \"bench_ramp\"\nrate_hz = 16e3\nframe_len = 160\nframes = {frames}\n\
+         [node.person]\nop = \"bench_person\"\nperiod_ms = {PERIOD_MS}.0\ncount = {count}\n\
+         [node.reply]\nop = \"barge_in\"\nfrom = {{ in = \"machine\", on = \"person\" }}\n\
+         [node.one]\nop = \"bench_add\"\nfrom = \"reply\"\n{place}\
+         [node.other]\nop = \"bench_add\"\nfrom = \"one\"\n{place}\
+         [node.voice]\nop = \"bench_voice\"\nfrom = \"other\"\ncount = {count}\n\
+         [node.heard]\nop = \"bench_heard\"\nfrom = \"person\"\n"
+    );
+    drop(talk());
+    let running = planned(&text, cores)
+        .start(&RunOptions { speed: Some(1.0), cores, sessions: 1 })
+        .expect("bodies can be built");
+    let offset = clock_offset(&running);
+    running.wait_for(Duration::from_secs(120)).expect("the graph ends");
+    let (talk, report) = (talk(), running.report());
+    assert_eq!((talk.interrupted.len(), talk.silenced.len()), (count, count));
+    assert_eq!(talk.unmarked, 0, "what comes behind a silence says that something is missing");
+    let void = report.dropped().iter().map(|(_, frames)| frames).sum::<u64>();
+    // Two of five frames at least waited at each, and nothing else is missing.
+    assert!(void as usize >= count, "{void} of {frames}");
+    assert_eq!(talk.spoken + void as usize, frames);
+    let pairs = talk.interrupted.iter().zip(&talk.silenced);
+    let mut ages: Vec<f64> = pairs.map(|(from, to)| (to - from - offset) as f64 / 1e3).collect();
+    ages.sort_by(f64::total_cmp);
+    assert!(ages[0] > 0.0, "each is silenced by its own interruption");
+    Ages { p50: quantile(&ages, 0.5), p99: quantile(&ages, 0.99) }
 }
 
 /// Operators that a frame passes.

@@ -333,7 +333,7 @@ fn load_of(model: &Whisper, streams: &[Vec<(f64, Event)>], lasts_s: f64) -> (Vec
                     continue;
                 }
                 Event::Speculate(end_s) => (*end_s, &mut tries),
-                Event::End(end_s) => (*end_s, &mut finals),
+                Event::End(end_s) | Event::Cut(end_s) => (*end_s, &mut finals),
                 Event::Resume => continue,
             };
             let seconds = (end_s + 0.1 - start_s).ceil();

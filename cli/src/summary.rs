@@ -9,7 +9,7 @@ use link::{
 };
 
 use crate::{
-    status::{Vitals, clock, content_s, span, times},
+    status::{Vitals, clock, content_s, end_of, span, times},
     terminal::{Ink, ascii, speaks_unicode},
 };
 
@@ -121,7 +121,7 @@ impl Page {
             told.push(counted(vitals.beats(), "beat"));
         }
         if !vitals.has_heart() {
-            told.extend(vitals.newest().map(str::to_owned));
+            told.extend(vitals.newest().map(|text| end_of(text, 80)));
         }
         if !told.is_empty() {
             self.row("last", &told.join("   "));

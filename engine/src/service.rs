@@ -26,6 +26,16 @@ pub trait ServiceKind: Send + Sync {
     /// # Errors
     /// What keeps it from starting, as a sentence fragment.
     fn open(&self, section: &SectionSpec) -> Result<Arc<dyn Service>, crate::Fault>;
+
+    /// What a section is called.
+    fn word(&self) -> &'static str {
+        "model"
+    }
+
+    /// What its author can do about a section that does not start, as a whole hint.
+    fn remedy(&self, _section: &SectionSpec) -> String {
+        "name what can be opened here".to_owned()
+    }
 }
 
 /// A running service. Bodies find it by name and ask for the type they know.
@@ -88,13 +98,11 @@ impl Services {
                     return Ok(service.clone());
                 }
                 let service = kind.open(section).map_err(|fault| {
-                    let message = format!("model `{name}` cannot be used: {fault}");
+                    let what = format!("{} `{name}`", kind.word());
+                    let message = format!("{what} cannot be used: {fault}");
                     let problem = Diagnostic::error(Code::BadFile, message);
                     let place = section.param("file").map_or(&section.name.place, |f| &f.place);
-                    let hint = "name a whole ONNX file; where an operator is missing, try another \
-                                `backend`: `afferent explain model`";
-                    let problem = problem.at(place).of(format!("model `{name}`")).hint(hint);
-                    Diagnostics::from(problem)
+                    Diagnostics::from(problem.at(place).of(what).hint(kind.remedy(section)))
                 })?;
                 running.insert(identity, service.clone());
                 Ok(service)

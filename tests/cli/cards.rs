@@ -37,7 +37,12 @@ fn a_program_without_cards_says_how_to_get_them_and_what_does_without() {
     for (arguments, code) in [(&["devices"][..], 0), (&["check", "heard.toml"], 78)] {
         let told = told(arguments, LAB);
         assert_eq!(told.code, Some(code), "{}", told.stderr);
-        for remedy in ["`--features microphone`", "libasound2-dev", "\"null\"", "\"loopback\""] {
+        for remedy in [
+            "`cargo build --release --features microphone`",
+            "libasound2-dev",
+            "\"null\"",
+            "\"loopback\"",
+        ] {
             assert!(told.stderr.contains(remedy), "{remedy}: {}", told.stderr);
         }
     }

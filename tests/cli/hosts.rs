@@ -616,3 +616,42 @@ fn the_session_of_an_edge_that_stays_away_is_over_after_a_while() {
     cloud.signal("-INT");
     assert_eq!(cloud.end().0, Some(0));
 }
+
+#[cfg(feature = "whisper")]
+#[test]
+fn what_an_edge_hears_the_cloud_understands_as_one_host_does() {
+    use afferent_suite::data;
+    let Some(data) = data::folder() else { return };
+    let graph = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs/hybrid_voice.toml");
+    let graph = std::fs::read_to_string(graph).expect("it is shipped");
+    let file = |name: &str| data.join(name).display().to_string();
+    let jfk = format!("op = \"audio\"\nfile = {:?}", file("ggml-org+whisper.cpp/samples/jfk.wav"));
+    let model = format!("{:?}", file("derived-models/ggml-micro-random.en.bin"));
+    let graph = graph.replacen("op = \"audio\"", &jfk, 1).replace("\"ggml-tiny.bin\"", &model);
+    let meeting = Meeting::with(&graph);
+    let cloud = meeting.serve("cloud");
+    let edge = meeting.start(&["run", "g.toml", "--host", "edge", "--speed", "max"], "edge");
+    let (code, said) = edge.end();
+    assert_eq!(code, Some(0), "{said}");
+    cloud.signal("-INT");
+    let (code, told) = cloud.end();
+    assert_eq!(code, Some(0), "{told}");
+
+    // Which partials come, and whether a final was begun early, depends on how busy the machine is.
+    let finals = |lines: &[String]| -> Vec<(i64, String, String)> {
+        let lines = lines.iter().map(|line| -> serde_json::Value {
+            serde_json::from_str(line).expect("a line of JSON")
+        });
+        let finals = lines.filter(|line| line["what"] == "final");
+        let text = |line: &serde_json::Value, field: &str| line[field].to_string();
+        finals
+            .map(|it| {
+                (it["turn"].as_i64().expect("a number"), text(&it, "start_s"), text(&it, "text"))
+            })
+            .collect()
+    };
+    let far = finals(&meeting.lines("cloud"));
+    assert!(far.len() >= 2, "{far:?}: {said}{told}");
+    assert_eq!(far, finals(&whole(&meeting, &["segments"])), "{said}{told}");
+    assert_eq!(meeting.lines("edge"), whole(&meeting, &["out"]), "{said}{told}");
+}

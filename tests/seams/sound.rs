@@ -37,6 +37,38 @@ fn a_microphone_hears_what_the_speaker_plays() {
 }
 
 #[test]
+fn both_ends_of_a_loop_that_do_not_fit_are_told_in_whatever_order_they_stand() {
+    let mic = "[node.mic]\nop = \"microphone\"\ndevice = \"loopback\"\n";
+    let tone = "[node.tone]\nop = \"tone\"\nrate_hz = 16000.0\nseconds = 0.5\n\
+                [node.speaker]\nop = \"speaker\"\nfrom = \"tone\"\ndevice = \"loopback\"\n";
+    let said = |nodes: &str| {
+        let text = format!(
+            "[graph]\nname = \"sound\"\n{nodes}[node.out]\nop = \"null\"\nfrom = \"mic\"\n"
+        );
+        let problems = try_plan(&text, &options()).err().map(|problems| problems.to_string());
+        (problems.unwrap_or_default(), text)
+    };
+    for nodes in [format!("{mic}channels = 2\n{tone}"), format!("{tone}{mic}channels = 2\n")] {
+        let (told, text) = said(&nodes);
+        let what = "`mic` hears 2 channels at 48000.0 Hz of a loop in which `speaker` plays 1 channel at 16000.0 Hz";
+        assert!(told.contains("error[rate-mismatch]") && told.contains(what), "{told}");
+        assert!(told.contains("write `rate_hz = 16000.0` and `channels = 1` to `mic`"), "{told}");
+        let line = text.lines().position(|line| line == "channels = 2").expect("written") + 1;
+        assert!(told.contains(&format!(":{line}:")), "{told}");
+    }
+    assert_eq!(said(&format!("{mic}rate_hz = 16000.0\n{tone}")).0, "");
+    // Alone it hears silence, and on another host somebody else.
+    assert_eq!(said(mic).0, "");
+    let hosts = "[host.edge]\n[host.cloud]\naddress = [\"127.0.0.1:24433\"]\n";
+    let apart = format!(
+        "{hosts}{}{}",
+        mic.replace("[node.mic]\n", "[node.mic]\non = \"edge\"\n"),
+        tone.replace("]\nop", "]\non = \"cloud\"\nop")
+    );
+    assert_eq!(said(&apart).0, "");
+}
+
+#[test]
 fn a_null_microphone_is_silent_and_a_null_speaker_swallows() {
     let (samples, _) = heard(
         "[node.mic]\nop = \"microphone\"\ndevice = \"null\"\nchannels = 2\n\

@@ -217,8 +217,66 @@ fn a_model_of_english_alone_is_asked_for_no_other_language() {
         Bench::in_world(&KIND, &[("audio", signal(16e3))], &params, files, services).err()
     };
     let told = bench("de").expect("refused").to_string();
-    assert!(told.contains("`voice` knows English alone") && told.contains(".en"), "{told}");
+    assert!(
+        told.contains("`mock` of the model `voice` knows English alone") && told.contains(".en"),
+        "{told}"
+    );
     assert!(bench("en").is_none() && bench("auto").is_none());
+}
+
+/// What a plan with that model of speech says.
+fn plan_says(model: impl Into<Option<SpeechModel>>, params: &str) -> String {
+    let text = format!(
+        "[graph]\nname = \"voice\"\n[node.audio]\nop = \"tone\"\nrate_hz = 16000.0\nseconds = 1.0\n\
+         [node.text]\nop = \"transcribe\"\nfrom = \"audio\"\nmodel = \"voice\"\n{params}\n\
+         [node.out]\nop = \"jsonl\"\nfrom = \"text\"\n"
+    );
+    let spec = engine::GraphSpec::parse(&engine::SourceText::new("voice.toml", &text));
+    let mut options = engine::PlanOptions::new(Arc::new(MemoryFiles::new()));
+    let service = |model| ("voice".to_owned(), Arc::new(model) as Arc<dyn Service>);
+    options.services = Services::new(model.into().map(service));
+    let catalog = engine::Catalog::new(&[operators::CATALOG, model::CATALOG]);
+    match spec.expect("it parses").plan(&catalog, &options) {
+        Ok(plan) => engine::Diagnostics(plan.warnings().to_vec()).to_string(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn a_model_that_is_not_described_is_missed_with_a_file_of_speech() {
+    let told = plan_says(None, "");
+    assert!(told.contains("has no `[model.voice]`"), "{told}");
+    assert!(told.contains("[model.voice] with file = \"ggml-tiny.bin\""), "{told}");
+}
+
+#[test]
+fn a_language_that_changes_nothing_is_told_and_one_that_a_part_of_a_model_does_not_know_refused() {
+    let english = || {
+        SpeechModel::new(
+            Cascade::single(Arc::new(MockDecoder::counting(0.5).of_english())),
+            Pool::new(1),
+        )
+    };
+    for (params, param) in [
+        ("language = \"en\"", "`language` = \"en\""),
+        ("language = \"auto\"", "`language` = \"auto\""),
+        ("translate = true", "`translate` = true"),
+    ] {
+        let told = plan_says(english(), params);
+        assert!(told.contains("warning[no-effect]") && told.contains("voice.toml:11:"), "{told}");
+        assert!(told.contains(&format!("{param} changes nothing: the model `voice`")), "{told}");
+        assert!(told.contains("leave `") && told.contains("ggml-tiny.bin"), "{told}");
+    }
+    assert_eq!(plan_says(english(), ""), "");
+    let several = || {
+        let (small, large) = (MockDecoder::counting(0.5).of_english(), MockDecoder::counting(0.5));
+        let cascade = Cascade::new(vec![Arc::new(small), Arc::new(large)], vec![0.5]);
+        SpeechModel::new(cascade.expect("it fits"), Pool::new(1))
+    };
+    assert_eq!(plan_says(several(), "language = \"en\""), "");
+    let told = plan_says(several(), "language = \"de\"");
+    assert!(told.contains("error[out-of-range]"), "{told}");
+    assert!(told.contains("`mock` of the model `voice` knows English alone"), "{told}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use afferent_suite::data;
-use engine::{Disk, GraphSpec, SourceText};
+use engine::{Disk, GraphSpec, ServiceKind, SourceText};
 use model::section;
 
 const TINY: &str = "ggml-org+whisper.cpp/models/for-tests-ggml-tiny.bin";
@@ -84,6 +84,33 @@ fn a_file_that_is_no_model_is_judged_by_who_asks() {
         told.contains("none.bin") && told.contains("no ONNX model, nor one of Whisper's"),
         "{told}"
     );
+}
+
+#[test]
+fn silero_in_ggml_format_is_refused_with_the_file_that_is_taken() {
+    let Some(data) = data::folder() else { return };
+    let silero = data.join("ggml-org+whisper.cpp/models/for-tests-silero-v6.2.0-ggml.bin");
+    let nodes = "[node.who]\nop = \"speech\"\nfrom = \"heard\"\nmodel = \"voice\"";
+    let told = said_of(&format!("file = {silero:?}"), nodes);
+    assert!(told.contains("error[bad-file]") && told.contains("silero-v6.2.0-ggml.bin"), "{told}");
+    assert!(told.contains("is no model of speech") && told.contains("voice.toml:4:8"), "{told}");
+    assert!(told.contains("ONNX file") && told.contains("silero_vad.onnx"), "{told}");
+    // Who asks for speech is told what understands that.
+    let told = said_of(&format!("file = {silero:?}"), ASKS);
+    assert!(told.contains("ggml-tiny.bin") && !told.contains("ONNX"), "{told}");
+}
+
+#[test]
+fn what_helps_where_a_model_does_not_start_goes_by_what_it_is() {
+    let Some(data) = data::folder() else { return };
+    let remedy = |file: PathBuf| {
+        let text = format!("[graph]\nname = \"voice\"\n[model.voice]\nfile = {file:?}\n");
+        let spec = GraphSpec::parse(&SourceText::new("voice.toml", &text)).expect("it parses");
+        section::ModelServices::new(Arc::new(Disk), None).remedy(&spec.models[0])
+    };
+    assert!(remedy(data.join(TINY)).contains("ggml-tiny.bin"));
+    let other = remedy(file("other.onnx", b"whatever it is"));
+    assert!(other.contains("ONNX") && !other.contains("ggml"), "{other}");
 }
 
 #[cfg(feature = "whisper")]

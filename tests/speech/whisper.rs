@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -264,6 +264,29 @@ fn what_runs_stops_within_a_step_of_the_computation_and_leaves_no_trace() {
     assert!(late < took / 4, "{late:?} of {took:?}");
     let again = state.decode(&heard, &|| false).unwrap().unwrap();
     assert_eq!(again, whole);
+}
+
+#[test]
+fn wherever_it_was_stopped_the_next_answer_is_that_of_before() {
+    let (Some(micro), Some(jfk)) = (model(MICRO), jfk()) else { return };
+    let heard = task(&jfk[..48_000], Way { tokens: Some(8), ..Way::default() });
+    let mut state = micro.open().unwrap();
+    let asked = AtomicUsize::new(0);
+    let mut until = |stop: usize| {
+        asked.store(0, Ordering::Relaxed);
+        let stops = || asked.fetch_add(1, Ordering::Relaxed) >= stop;
+        state.decode(&heard, &stops).unwrap()
+    };
+    let whole = until(usize::MAX).unwrap();
+    let count = asked.load(Ordering::Relaxed);
+    Whisper::by_itself(|| until(usize::MAX).unwrap());
+    let between = asked.load(Ordering::Relaxed);
+    // Some of it is asked inside products.
+    assert!(count > between || Whisper::products() == 0, "{count}, {between}");
+    for stop in (0..count).step_by(17) {
+        assert!(until(stop).is_none(), "{stop} of {count}");
+        assert_eq!(until(usize::MAX).unwrap(), whole, "stopped at {stop} of {count}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod ends;
 pub(crate) mod faulty;
 pub(crate) mod sessions;
+pub(crate) mod talk;
 pub(crate) mod work;
 
 use engine::Kind;
@@ -21,6 +22,9 @@ pub(crate) static KINDS: &[&Kind] = &[
     &work::HASH,
     &sessions::REPLAY,
     &sessions::AGE,
+    &talk::PERSON,
+    &talk::HEARD,
+    &talk::VOICE,
     &faulty::DIES,
     &faulty::SLOW,
 ];

@@ -26,7 +26,8 @@ Examples:
   afferent run graphs/transcribe.toml --set audio.op=microphone --set audio.device=hw:CARD=Lab,DEV=0
 
 `null`, which is silent, and `loopback`, by which a microphone hears what a speaker of the same
-session plays, are there always. Sound cards need a program built with `--features microphone`.";
+session plays, are there always. Sound cards need a program that was built with
+`cargo build --release --features microphone`.";
 
 /// What stands in both lists, whatever the machine has.
 const ALWAYS: [(&str, &str); 2] =

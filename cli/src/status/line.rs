@@ -21,7 +21,7 @@ pub(crate) struct View {
     pub(crate) heart_bpm: Option<f64>,
     /// Measure and milliseconds.
     pub(crate) variability: Option<(&'static str, f64)>,
-    /// The newest line, where there is no heart.
+    /// The newest line, where there is no heart; cut to what room there is.
     pub(crate) newest: Option<String>,
     /// Nanoseconds that frames spent in the engine, at the slowest sink: median and 99 %.
     pub(crate) latency_ns: Option<(i64, i64)>,
@@ -46,7 +46,15 @@ pub(crate) struct View {
 pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> String {
     const BETWEEN: &str = "   ";
     let mut line = String::new();
-    for part in parts(view, columns, ink, unicode) {
+    let (mut parts, newest) = parts(view, columns, ink, unicode);
+    if let Some((at, text)) = newest {
+        // As much of it as there is room for beside the others, or for a few words instead of the last of these.
+        let others: usize = parts.iter().map(|part| visible(part) + BETWEEN.len()).sum();
+        let before: usize = parts[..at].iter().map(|part| visible(part) + BETWEEN.len()).sum();
+        let room = columns.saturating_sub(others).max(TEXT_MIN).min(columns.saturating_sub(before));
+        parts.insert(at, end_of(&text, room));
+    }
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
         let between = if line.is_empty() { "" } else { BETWEEN };
         let longer = format!("{line}{between}{part}");
         if visible(&longer) <= columns {
@@ -56,7 +64,25 @@ pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> Stri
     if unicode { line } else { ascii(&line) }
 }
 
-fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
+/// Room for what is newest, at least, where there is so much.
+const TEXT_MIN: usize = 30;
+
+/// The last so many letters of a text, with a mark where it was cut.
+pub(crate) fn end_of(text: &str, room: usize) -> String {
+    let past = text.chars().count().saturating_sub(room);
+    match past {
+        0 => text.to_owned(),
+        _ => std::iter::once('…').chain(text.chars().skip(past + 1)).take(room).collect(),
+    }
+}
+
+/// What is shown, in order; and what is newest, with its place among that.
+fn parts(
+    view: &View,
+    columns: usize,
+    ink: Ink,
+    unicode: bool,
+) -> (Vec<String>, Option<(usize, String)>) {
     let Ink { error, warning, good, faint, off, .. } = ink;
     let mut parts = Vec::new();
     match view.progress {
@@ -79,7 +105,7 @@ fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
         None => {}
     }
     parts.extend(view.variability.map(|(name, ms)| format!("{name} {ms:.0} ms")));
-    parts.extend(view.newest.clone());
+    let newest = view.newest.clone().map(|text| (parts.len(), text));
     parts.extend(view.latency_ns.map(|(p50, p99)| {
         let ink = if view.is_late { error } else { "" };
         format!("engine latency {} {faint}p99{off} {ink}{}{off}", span(p50), span(p99))
@@ -91,7 +117,7 @@ fn parts(view: &View, columns: usize, ink: Ink, unicode: bool) -> Vec<String> {
     if view.dropped > 0 {
         parts.push(format!("{warning}{} dropped{off}", view.dropped));
     }
-    parts
+    (parts, newest)
 }
 
 fn bar(share: f64, columns: usize, unicode: bool) -> String {
@@ -149,6 +175,32 @@ mod tests {
             let line = line(&heart(), columns, Ink::OFF, false);
             assert!(line.starts_with(wanted) && visible(&line) <= columns, "{line}");
         }
+    }
+
+    #[test]
+    fn what_was_said_is_cut_to_the_line() {
+        let text = "And so my fellow Americans ask not what your country can do for you".to_owned();
+        let view = View {
+            elapsed_s: 9.0,
+            newest: Some(text.clone()),
+            latency_ns: Some((61_000, 420_000)),
+            speed: Some(1.0),
+            ..View::default()
+        };
+        assert_eq!(
+            line(&view, 100, Ink::OFF, true),
+            "0:09   …ask not what your country can do for you   engine latency 61 µs p99 420 µs   1.0 × real time"
+        );
+        // Where there is no room for both a few words of it come first.
+        assert_eq!(
+            line(&view, 60, Ink::OFF, true),
+            "0:09   …t your country can do for you   1.0 × real time"
+        );
+        for columns in 0..200 {
+            let line = line(&view, columns, Ink::OFF, true);
+            assert!(visible(&line) <= columns, "{columns}: {line}");
+        }
+        assert!(line(&view, 200, Ink::OFF, true).contains(&text));
     }
 
     #[test]

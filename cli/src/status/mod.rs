@@ -11,7 +11,7 @@ mod screen;
 mod units;
 mod vitals;
 
-pub(crate) use line::{View, line};
+pub(crate) use line::{View, end_of, line};
 pub(crate) use meter::{Meter, content_s, links, trouble};
 pub(crate) use screen::Screen;
 pub(crate) use units::{clock, span, times};

@@ -33,7 +33,7 @@ impl Vitals {
         let has = |name: &str| format.fields.iter().any(|field| field.name == name);
         self.beats += u64::from(has("rr_ms"));
         self.has_heart |= has("rr_ms") || has("heart_rate_bpm");
-        let mut first = None;
+        let (mut first, mut said) = (None, None);
         for (number, field) in format.fields.iter().enumerate() {
             let Some(value) = event.field(number) else { continue };
             match (field.name, &value) {
@@ -45,14 +45,20 @@ impl Vitals {
                 ("heart_rate_bpm", FieldValue::F64(bpm)) => self.heart_bpm = Some(*bpm),
                 ("rmssd_ms", FieldValue::F64(ms)) => self.rmssd_ms = Some(*ms),
                 ("sdnn_ms", FieldValue::F64(ms)) => self.sdnn_ms = Some(*ms),
+                // What somebody has said, rather than whether that is all of it.
+                ("text", FieldValue::Text(text)) => said = Some(harmless(text, TEXT_MAX)),
                 _ => first = first.or_else(|| Some((field.name, word(&value)?))),
             }
         }
-        self.newest = match first {
+        self.newest = match (said, first) {
+            (Some(said), _) if said.is_empty() => self.newest.take(),
+            (Some(said), _) => Some(said),
             // A word says what it is about itself.
-            Some((_, Word::Text(text))) => Some(text),
-            Some((name, Word::Other(value))) => Some(format!("{} {name} {value}", line.node)),
-            None => self.newest.take(),
+            (None, Some((_, Word::Text(text)))) => Some(text),
+            (None, Some((name, Word::Other(value)))) => {
+                Some(format!("{} {name} {value}", line.node))
+            }
+            (None, None) => self.newest.take(),
         };
     }
 
@@ -106,6 +112,17 @@ impl Vitals {
     }
 }
 
+/// Most letters of a word, and of a text, of which the end is what is newest.
+const WORD_MAX: usize = 20;
+const TEXT_MAX: usize = 240;
+
+/// The last letters of a text from outside.
+fn harmless(text: &str, most: usize) -> String {
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    let past = letters.clone().count().saturating_sub(most);
+    letters.skip(past).collect::<String>().trim().to_owned()
+}
+
 /// A value as it is shown.
 enum Word {
     Text(String),
@@ -114,7 +131,6 @@ enum Word {
 
 /// A single value as it is shown; lists are not.
 fn word(value: &FieldValue<'_>) -> Option<Word> {
-    const LETTERS_MAX: usize = 20;
     Some(match value {
         FieldValue::Bool(yes) => Word::Other(yes.to_string()),
         FieldValue::I64(number) => Word::Other(number.to_string()),
@@ -122,7 +138,7 @@ fn word(value: &FieldValue<'_>) -> Option<Word> {
         // Text comes from outside, and a terminal obeys control characters.
         FieldValue::Text(text) => {
             let letters = text.chars().filter(|letter| !letter.is_control());
-            Word::Text(letters.take(LETTERS_MAX).collect())
+            Word::Text(letters.take(WORD_MAX).collect())
         }
         FieldValue::Bytes(_) | FieldValue::Floats(_) => return None,
     })
@@ -175,6 +191,29 @@ mod tests {
         assert_eq!(vitals.variability(), Some(("RMSSD", 40.0)));
         take(&mut vitals, Field::f64("rmssd_ms"), |event| event.f64(0, f64::NAN));
         assert_eq!(vitals.variability(), Some(("RMSSD", 40.0)));
+    }
+
+    #[test]
+    fn what_was_said_is_shown_rather_than_what_it_is() {
+        let mut vitals = Vitals::default();
+        let format = Format::event(vec![Field::text("what", 8), Field::text("text", 900)], 1.0);
+        let mut take = |text: &str| {
+            let event = EventWriter::new(format.as_event().expect("an event"));
+            let event = event.text(0, "final").text(1, text).finish();
+            let frame = Frame::new(Header::at(Timestamp::ZERO), event);
+            vitals.take(&Line {
+                node: "x",
+                session: 0,
+                text: "{}\n",
+                format: &format,
+                frame: &frame,
+            });
+            vitals.newest().map(str::to_owned)
+        };
+        assert_eq!(take(" and so\x1b[2J my fellow").as_deref(), Some("and so[2J my fellow"));
+        assert_eq!(take("").as_deref(), Some("and so[2J my fellow"), "nothing was said since");
+        let long = take(&"word ".repeat(170)).expect("shown");
+        assert!((230..=240).contains(&long.len()) && long.ends_with("word"), "{long}");
     }
 
     #[test]

@@ -200,7 +200,11 @@ impl<'a> Node<'a> {
         let message =
             format!("`{}` = {name:?}, but the graph has no `[model.{name}]`", param.name());
         let problem = self.problem(Code::UnknownModel, param.name(), message);
-        let problem = problem.hint(format!("describe it: [model.{name}] with file = \"….onnx\""));
+        // What its kind asks is told by its example.
+        let file =
+            self.kind.example.split("file = \"").nth(1).and_then(|rest| rest.split('"').next());
+        let file = file.unwrap_or("….onnx");
+        let problem = problem.hint(format!("describe it: [model.{name}] with file = {file:?}"));
         Err(problem.did_you_mean(nearest(name, self.services.names())).into())
     }
 
@@ -210,7 +214,9 @@ impl<'a> Node<'a> {
     }
 
     /// The `T` that all bodies of the plan share, in whatever session; made when first asked for. Where
-    /// a source that takes questions and the sink that answers them find each other.
+    /// a source that takes questions and the sink that answers them find each other. Kinds that are asked for their outline
+    /// share one for the graph that is planned, with those of the same host as it is written (`on`): where two nodes that
+    /// no edge joins find out that they do not fit. It is none of the plan's.
     pub fn common<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.common.of()
     }

@@ -4,7 +4,6 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     align::AlignSpec,
-    common::Common,
     format::{Format, SignalFormat},
     graph::{ChannelRef, Code, Diagnostic, Diagnostics, Place, Spanned, nearest},
     kind::{Input, Kind, Node, Outline, Passed, Policy, Port, Shape},
@@ -134,11 +133,12 @@ impl Draft<'_> {
     }
 
     fn outline(&mut self, number: usize, options: &PlanOptions) -> Result<Outline, Diagnostics> {
+        let spec = self.nodes[number].spec;
+        let hosts: Vec<&str> = spec.options.on.iter().map(|on| &*on.value).collect();
+        let common = self.commons.entry(hosts).or_default().clone();
         let draft = &self.nodes[number];
         let kind = draft.kind.expect("only known kinds are planned");
         let (name, op_place) = (&draft.spec.name.value, &draft.spec.op.place);
-        // Nothing is shared before a plan is made.
-        let common = Common::default();
         let node = Node {
             name,
             kind,

@@ -8,7 +8,7 @@
 //!          └────────┴──────────┴──── problems ────┴───────┴───────┴────────┘
 //! ```
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     carrier::Carrier,
@@ -96,6 +96,8 @@ pub(super) struct Draft<'a> {
     pub(super) nodes: Vec<DraftNode<'a>>,
     pub(super) edges: Vec<DraftEdge<'a>>,
     pub(super) problems: Vec<Diagnostic>,
+    /// What nodes share that name the same hosts, or none.
+    pub(super) commons: BTreeMap<Vec<&'a str>, Common>,
 }
 
 /// A node in the making.
@@ -166,7 +168,7 @@ impl<'a> Draft<'a> {
             }
         });
         let nodes = nodes.collect();
-        Self { spec, nodes, edges: Vec::new(), problems }
+        Self { spec, nodes, edges: Vec::new(), problems, commons: BTreeMap::new() }
     }
 
     /// Whether it cannot become a plan: of a node whose model has problems that are told elsewhere,

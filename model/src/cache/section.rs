@@ -133,6 +133,17 @@ impl ServiceKind for CacheServices {
         let options = options(section).map_err(|_| Fault::new("its section is wrong"))?;
         Ok(Arc::new(CacheService(Cache::new(&options)?)))
     }
+
+    fn word(&self) -> &'static str {
+        "cache"
+    }
+
+    fn remedy(&self, _: &SectionSpec) -> String {
+        format!(
+            "correct `{}`, or leave it out: answers are then kept in memory alone",
+            REDIS.name()
+        )
+    }
 }
 
 /// The cache called `name` among services that are caches, or none if its section has problems that are

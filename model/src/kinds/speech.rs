@@ -19,6 +19,7 @@
 //! | `turn`                            | its number, from 0                                                  |
 //! | `start_s` `end_s`                 | where it begins, with pre-roll, and where what was spoken so far ends |
 //! | `probability`                     | the mean of what was spoken so far                                  |
+//! | `cut`                             | of an end: not by a pause, but by `max_turn_s`, a gap or the end     |
 //!
 //! The rules are those of [`crate::speech::segments`] and [`crate::speech::turns`]. Without `model` a chunk is 16 ms and
 //! [`crate::speech::ear`] says how likely it is speech; with one of Silero's it is 32 ms, and the chunks of all sessions are
@@ -53,7 +54,7 @@ pub static KIND: Kind = Kind {
           decided at the moment it is: what is \"start\" when somebody begins (start_s lies pre_roll_ms before the \
           onset, so that nothing is clipped, but not in the turn before), \"speculate\" after a pause of speculate_ms (the end is \
           likely: work ahead), \"resume\" if speech goes on after all, \"end\" after min_silence_ms; with turn, start_s, end_s \
-          (where what was spoken so far ends) and probability. Every turn is start, any number of speculate and resume \
+          (where what was spoken so far ends), probability and cut, whether it ended without such a pause: by max_turn_s, a gap or the end. Every turn is start, any number of speculate and resume \
           by turns, end. `probability` has a value a chunk. A chunk is speech from threshold on and none below threshold - \
           hysteresis; between them it stays what it was. A segment ends where a chunk begins below that segment_silence_ms or more \
           behind the first such; what is not longer than min_speech_ms is none; both ends are moved out by pad_ms: Silero's own \
@@ -124,6 +125,7 @@ fn outline(node: &Node<'_>, rules: &Rules, chunk: usize) -> Outline {
         Field::f64("start_s"),
         Field::f64("end_s"),
         Field::f64("probability"),
+        Field::bool("cut"),
     ];
     let probability = SignalFormat {
         channels: vec![Channel { name: "probability".to_owned(), unit: Unit::named("1") }],
@@ -180,7 +182,8 @@ fn payload(formats: &[&engine::EventFormat; 2], told: Told) -> (usize, i64, engi
                 .i64(1, turn.turn)
                 .f64(2, seconds(turn.start_ns))
                 .f64(3, seconds(turn.end_ns))
-                .f64(4, turn.probability);
+                .f64(4, turn.probability)
+                .bool(5, turn.is_cut);
             (TURNS, turn.at_ns, event.finish())
         }
     }

@@ -3,7 +3,7 @@
 //! | port    | carries                                                              |
 //! |---------|----------------------------------------------------------------------|
 //! | `audio` | a signal of 16 000 samples a second, of which one channel counts       |
-//! | `turns` | events of `speech.turns`: `what`, `turn`, `start_s`, `end_s`                  |
+//! | `turns` | events of `speech.turns`: `what`, `turn`, `start_s`, `end_s`, perhaps `cut`   |
 //! | `out`   | an event for each partial and each final                               |
 //! | `words` | an event for each word, once it is not taken back any more              |
 
@@ -48,7 +48,7 @@ pub static KIND: Kind = Kind {
           the geometric mean of the probabilities of the words' parts, 0 to 1. Finals go before partials: where \
           the machine has no time, partials are left out, finals never. The model hears as much as there is, at least \
           5.1 s, and may say 16 words' parts and 12 for each second, in languages of other than Latin letters as many as it can; a final that it had more to say about is \
-          `incomplete`; where it begins to repeat itself it is stopped. What stands in \
+          `incomplete`, as is one at which it began to repeat itself and was stopped. What stands in \
           `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
           without a `language` that of finding it out as well: with each partial until it is sure (0.8 of 3 s or more), and with \
@@ -80,7 +80,9 @@ pub static KIND: Kind = Kind {
             let warning = Diagnostic::warning(Code::BadFile, message);
             outline.warnings.push(warning.hint("`optional = true` of the model allows that"));
         } else {
-            manner(node, model(node)?)?;
+            let model = model(node)?;
+            manner(node, model)?;
+            outline.warnings.extend(idle(node, model)?);
         }
         Ok(outline)
     },
@@ -272,10 +274,14 @@ fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
         let code = languages::meant(language).unwrap_or("en");
         return Err(wrong(message, format!("write its code, such as {code:?}, or \"auto\"")));
     }
-    if !["auto", "en"].contains(&language) && !model.cascade.is_multilingual() {
+    let english: Vec<String> = model.cascade.english().map(|name| format!("`{name}`")).collect();
+    if !["auto", "en"].contains(&language) && !english.is_empty() {
         let name = node.get(&MODEL)?;
-        let message =
-            format!("`language` = {language:?}, and the model `{name}` knows English alone");
+        let know = if english.len() == 1 { "knows" } else { "know" };
+        let message = format!(
+            "`language` = {language:?}, and {} of the model `{name}` {know} English alone",
+            english.join(" and ")
+        );
         let hint =
             "name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin";
         return Err(wrong(message, hint.to_owned()));
@@ -301,6 +307,32 @@ fn manner(node: &Node<'_>, model: &SpeechModel) -> Result<Manner, Diagnostics> {
     })
 }
 
+/// What is written and changes nothing.
+fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnostic> {
+    if model.cascade.english().count() < model.cascade.names().count() {
+        return Ok(Vec::new());
+    }
+    let (name, language) = (node.get(&MODEL)?, node.get(&LANGUAGE)?);
+    // What is not written has the place of `op`.
+    let is_named = language != "auto" || node.place(LANGUAGE.name()) != node.place("op");
+    let mut all = Vec::new();
+    let mut idles = |param: &str, value: String| {
+        let message =
+            format!("`{param}` = {value} changes nothing: the model `{name}` knows English alone");
+        let warning = Diagnostic::warning(Code::NoEffect, message).at(node.place(param));
+        all.push(warning.hint(format!(
+            "leave `{param}` out, or name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin"
+        )));
+    };
+    if is_named {
+        idles(LANGUAGE.name(), format!("{language:?}"));
+    }
+    if node.get(&TRANSLATE)? {
+        idles(TRANSLATE.name(), "true".to_owned());
+    }
+    Ok(all)
+}
+
 /// Where the fields of a turn's events are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Turns {
@@ -308,6 +340,8 @@ struct Turns {
     turn: usize,
     start_s: usize,
     end_s: usize,
+    /// Where somebody tells it.
+    cut: Option<usize>,
 }
 
 impl Turns {
@@ -317,12 +351,10 @@ impl Turns {
         let input = node.inputs().iter().find(|input| input.port == "turns");
         let at = |name: &str| {
             let fields = input.and_then(|input| input.format.as_event()).map(|it| &it.fields);
-            fields
-                .and_then(|fields| fields.iter().position(|field| field.name == name))
-                .unwrap_or(0)
+            fields.and_then(|fields| fields.iter().position(|field| field.name == name))
         };
-        let [what, turn, start_s, end_s] = Self::FIELDS.map(at);
-        Self { what, turn, start_s, end_s }
+        let [what, turn, start_s, end_s] = Self::FIELDS.map(|name| at(name).unwrap_or(0));
+        Self { what, turn, start_s, end_s, cut: at("cut") }
     }
 
     /// What an event says; nothing where it says nothing that is known.
@@ -338,7 +370,10 @@ impl Turns {
             "start" => Event::Start(seconds(self.start_s)?),
             "speculate" => Event::Speculate(seconds(self.end_s)?),
             "resume" => Event::Resume,
-            "end" => Event::End(seconds(self.end_s)?),
+            "end" => match self.cut.and_then(|cut| event.field(cut)) {
+                Some(FieldValue::Bool(true)) => Event::Cut(seconds(self.end_s)?),
+                _ => Event::End(seconds(self.end_s)?),
+            },
             _ => return None,
         };
         Some((turn, event))

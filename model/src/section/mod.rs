@@ -307,4 +307,13 @@ impl ServiceKind for ModelServices {
             None => Arc::new(service),
         })
     }
+
+    fn remedy(&self, section: &SectionSpec) -> String {
+        let speech = settings(section).ok().and_then(|it| self.speech(section, &it.params));
+        match speech {
+            Some(speech) => speech.remedy(),
+            None => "name a whole ONNX file; where an operator is missing, try another `backend`: `afferent explain model`",
+        }
+        .to_owned()
+    }
 }

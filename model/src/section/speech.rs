@@ -26,10 +26,26 @@ use super::{
 const PARAMS: [&str; 5] =
     [FILE.name(), SEGMENTS.name(), THRESHOLDS.name(), CACHE.name(), OPTIONAL.name()];
 
+/// What to do where a file is none.
+const REMEDY: &str = "name a Whisper model in ggml format, such as ggml-tiny.bin, and load it anew if it is not whole";
+
+/// The same where nobody asks it to understand speech.
+const REMEDY_UNASKED: &str = "what other nodes than `transcribe` ask is an ONNX file, of Silero's silero_vad.onnx: name that; or name \
+                              a whole Whisper model in ggml format, such as ggml-tiny.bin";
+
 /// The files of a model of speech, from small to large.
 pub(super) struct Speech {
     paths: Vec<String>,
     thresholds: Vec<f64>,
+    /// Whether a node asks it to understand speech.
+    is_asked: bool,
+}
+
+impl Speech {
+    /// What to do where a file is none.
+    pub(super) const fn remedy(&self) -> &'static str {
+        if self.is_asked { REMEDY } else { REMEDY_UNASKED }
+    }
 }
 
 impl ModelServices {
@@ -42,7 +58,8 @@ impl ModelServices {
         // Without thresholds only the last one answers.
         let thresholds = thresholds.unwrap_or_else(|| vec![1.0; paths.len() - 1]);
         let is_asked = self.speech_asked.contains(&section.name.value);
-        (ModelFile::is_one(&head) || is_asked).then_some(Speech { paths, thresholds })
+        let speech = Speech { paths, thresholds, is_asked };
+        (ModelFile::is_one(&head) || is_asked).then_some(speech)
     }
 
     /// What identifies it.
@@ -68,12 +85,14 @@ impl ModelServices {
         let mut files = Vec::new();
         let states = self.speech_pool().threads();
         for path in &speech.paths {
-            let hint = "name a Whisper model in ggml format, such as ggml-tiny.bin, and load it anew if it is not whole";
             let opened = self.files.open(path).map_err(|error| error.to_string());
             match opened.and_then(ModelFile::read) {
                 Ok(file) => files.push(file),
                 Err(why) => {
-                    problems.push(bad(format!("`{path}` is no model of speech: {why}"), hint));
+                    problems.push(bad(
+                        format!("`{path}` is no model of speech: {why}"),
+                        speech.remedy(),
+                    ));
                 }
             }
         }
@@ -94,7 +113,7 @@ impl ModelServices {
         drop(needs);
         if cfg!(not(feature = "whisper")) && problems.is_empty() {
             let message = "this program was built without what runs models of speech";
-            let hint = "build it with `--features whisper`, which needs cmake and a C++ compiler; or write \
+            let hint = "build it with `cargo build --release --features whisper`, which needs cmake and a C++ compiler; or write \
                         `optional = true`";
             problems.push(bad(message.to_owned(), hint));
         }

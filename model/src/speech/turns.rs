@@ -20,7 +20,8 @@
 //! | no model; `long_speech_ns` or more was spoken | `short_silence_ns` |
 //! | no model; anything else | `silence_ns` |
 //!
-//! A turn is no longer than `turn_ns`, pre-roll and all; who speaks on begins another at once.
+//! A turn is no longer than `turn_ns`, pre-roll and all; who speaks on begins another at once. An end of that sort, or one
+//! before a gap or the end of the stream, is told to be cut.
 
 use engine::Fault;
 
@@ -97,6 +98,8 @@ pub struct TurnEvent {
     pub end_ns: i64,
     /// The mean of what was spoken so far.
     pub probability: f64,
+    /// Of an end: it was none of the speaker's. The turn was too long, what follows is missing, or there is nothing more.
+    pub is_cut: bool,
 }
 
 /// Follows turns. See the module.
@@ -171,7 +174,7 @@ impl Turns {
             Where::Stopping(stopping) => self.pause(stopping, chunk, rule, &mut tell),
         }
         if self.is_open() && chunk.end_ns - self.start_ns >= rule.turn_ns {
-            self.close(chunk.end_ns, &mut tell);
+            self.close(chunk.end_ns, true, &mut tell);
         }
     }
 
@@ -191,7 +194,7 @@ impl Turns {
     /// The stream ends at a moment, or what follows is missing: whoever speaks has spoken.
     pub fn end(&mut self, at_ns: i64, mut tell: impl FnMut(TurnEvent)) {
         if self.is_open() {
-            self.close(at_ns, &mut tell);
+            self.close(at_ns, true, &mut tell);
         }
         (self.state, self.free_ns) = (Where::Quiet, None);
     }
@@ -226,7 +229,7 @@ impl Turns {
     ) {
         let lasted = chunk.end_ns - stopping.since_ns;
         if lasted >= self.needed_ns(stopping, rule) {
-            self.close(chunk.end_ns, tell);
+            self.close(chunk.end_ns, false, tell);
             return;
         }
         if lasted >= rule.speculate_ns && !stopping.is_told {
@@ -248,8 +251,8 @@ impl Turns {
         }
     }
 
-    fn close(&mut self, at_ns: i64, tell: &mut impl FnMut(TurnEvent)) {
-        tell(self.event(What::End, at_ns));
+    fn close(&mut self, at_ns: i64, is_cut: bool, tell: &mut impl FnMut(TurnEvent)) {
+        tell(TurnEvent { is_cut, ..self.event(What::End, at_ns) });
         self.state = Where::Quiet;
         self.turn += 1;
         self.free_ns = Some(self.end_ns);
@@ -257,7 +260,8 @@ impl Turns {
 
     fn event(&self, what: What, at_ns: i64) -> TurnEvent {
         let Self { turn, start_ns, end_ns, mean, .. } = *self;
-        TurnEvent { at_ns, what, turn, start_ns, end_ns, probability: mean.value() }
+        let probability = mean.value();
+        TurnEvent { at_ns, what, turn, start_ns, end_ns, probability, is_cut: false }
     }
 
     pub(super) fn visit(&mut self, state: &mut State<'_>) -> Result<(), Fault> {
@@ -443,6 +447,25 @@ mod tests {
             assert_eq!((end, start, ended), ("end", "start", began));
         }
         assert!(told.iter().all(|told| told.1 - told.2 <= 1_024));
+    }
+
+    #[test]
+    fn an_end_that_is_none_of_the_speakers_is_told_to_be_cut() {
+        let ends = |told: &Told| -> Vec<bool> {
+            let ends = told.events.iter().filter(|event| event.what == What::End);
+            ends.map(|event| event.is_cut).collect()
+        };
+        let mut told = Told::new(TurnRule { turn_ns: 1_000 * MS, ..RULE });
+        told.hear(0.9, 5).hear(0.0, 40);
+        assert_eq!(ends(&told), [false], "a pause");
+        // In the middle of a pause, too.
+        told.hear(0.9, 20).hear(0.0, 10);
+        assert_eq!(ends(&told), [false, true], "its length");
+        told.hear(0.9, 5);
+        let Told { turns, events, until_ns, .. } = &mut told;
+        turns.end(*until_ns, |event| events.push(event));
+        assert_eq!(ends(&told), [false, true, true], "the end of the stream, or a gap");
+        assert!(told.events.iter().all(|event| event.what == What::End || !event.is_cut));
     }
 
     #[test]

@@ -78,6 +78,12 @@ impl Agreement {
         self.commit_as(rest)
     }
 
+    /// The same, but for words that end behind `until_s`.
+    pub fn commit_until(&mut self, until_s: f64) -> Vec<Word> {
+        let rest = std::mem::take(&mut self.rest);
+        self.commit_as(rest.into_iter().take_while(|word| word.end_s <= until_s).collect())
+    }
+
     /// Commits these words, in place of whatever was heard behind what is committed.
     pub fn commit_as(&mut self, words: Vec<Word>) -> Vec<Word> {
         self.new.clear();

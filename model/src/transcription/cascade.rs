@@ -47,9 +47,9 @@ impl Cascade {
         self.models.iter().map(|model| model.name())
     }
 
-    /// Whether any of them knows other languages than English.
-    pub fn is_multilingual(&self) -> bool {
-        self.models.iter().any(|model| model.is_multilingual())
+    /// The names of those of its models that know English alone.
+    pub fn english(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().filter(|model| !model.is_multilingual()).map(|model| model.name())
     }
 
     /// What tells it from others.
@@ -77,11 +77,10 @@ impl Cascade {
             let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
             // What a smaller one has found out is as likely as that one has said.
             said.language_p = said.language_p.or(found);
-            let is_whole = !said.looped && !said.capped;
             let is_sure = self
                 .thresholds
                 .get(number)
-                .is_none_or(|&threshold| said.confidence >= threshold && is_whole);
+                .is_none_or(|&threshold| said.confidence >= threshold && said.is_whole());
             if is_sure || is_partial {
                 return Ok(Some(said));
             }

@@ -57,6 +57,11 @@ pub struct Hypothesis {
 }
 
 impl Hypothesis {
+    /// Whether the model has said all that it had to say.
+    pub const fn is_whole(&self) -> bool {
+        !self.looped && !self.capped
+    }
+
     /// As an answer that caches keep.
     pub fn to_answer(&self) -> Answer {
         let bytes = serde_json::to_vec(self).unwrap_or_default();

@@ -32,6 +32,7 @@ use super::{
     cascade::Cascade,
     decoder::{RATE_HZ, Task, Way},
     hypothesis::Hypothesis,
+    pace::{Frames, Pauses},
     pool::{Outcome, Pool, Ticket},
     queue::Class,
     transcript::{SILENCE_S, Told, Transcript, WINDOW_S},
@@ -85,8 +86,10 @@ pub enum Event {
     Speculate(f64),
     /// It has not.
     Resume,
-    /// It has ended then.
+    /// It has ended then, by a pause.
     End(f64),
+    /// It has ended then, whether the speaker paused or not: it was too long, or what follows is missing.
+    Cut(f64),
 }
 
 /// What is told about a turn.
@@ -104,7 +107,8 @@ pub struct News {
     pub told: Told,
     /// The final was begun before the end was certain.
     pub is_early: bool,
-    /// Understanding has failed: this is what was heard of the turn before. Or the model had more to say than it may.
+    /// Understanding has failed: this is what was heard of the turn before. Or the model had more to say than it may, or
+    /// was stopped as it repeated itself.
     pub is_incomplete: bool,
 }
 
@@ -129,8 +133,9 @@ pub struct Asks {
 pub const PART_BYTES: usize = 6_144;
 /// The shortest audio that is worth a partial.
 const PARTIAL_MIN_S: f64 = 1.0;
-/// How long before the turn is likely to end a final is to be there: more than the frames in which audio comes.
-const SPARE_S: f64 = 0.05;
+/// How long before the turn is likely to end a final is to be there, besides the longest frame in which audio comes: what
+/// a detector hears at once, as turns end with one of these.
+const SPARE_S: f64 = 0.03;
 /// Silence that stands for missing audio, at most.
 const FILL_S: f64 = 2.0;
 /// Audio within which the times of frames may be off.
@@ -212,6 +217,9 @@ pub struct Listener {
     in_windows: bool,
     /// Samples that were missing.
     missing: i64,
+    /// Pauses that have ended turns, and frames in which audio came.
+    pauses: Pauses,
+    frames: Frames,
 }
 
 /// A final that is begun once the audio has come to a sample, unless the speaker goes on.
@@ -309,6 +317,8 @@ impl Listener {
             due: None,
             in_windows: false,
             missing: 0,
+            pauses: Pauses::default(),
+            frames: Frames::default(),
         }
     }
 
@@ -340,6 +350,7 @@ impl Listener {
     pub fn hear(&mut self, time_s: f64, heard: &[f32]) -> SmallVec<[Question; 2]> {
         let mut questions = SmallVec::new();
         questions.extend(self.meet(time_s));
+        self.frames.came(seconds(heard.len() as i64));
         self.audio.extend(heard.iter().map(|x| if x.is_finite() { *x } else { 0.0 }));
         if self.desk.manner.has_turns {
             questions.extend(self.begin());
@@ -476,10 +487,11 @@ impl Listener {
             }
             Event::End(end_s) => {
                 if self.turn.as_ref().is_some_and(|turn| turn.lock().pauses) {
-                    self.desk.asks.cascade.pace().ended(seconds(self.to()) - end_s);
+                    self.pauses.ended(seconds(self.to()) - end_s);
                 }
                 self.finish(end_s)
             }
+            Event::Cut(end_s) => self.finish(end_s),
         }
     }
 
@@ -495,8 +507,9 @@ impl Listener {
         let len_s = end_s + self.desk.manner.tail_s - turn.lock().transcript.from_s();
         let pace = self.desk.asks.cascade.pace();
         let enough_s = pace.enough_s(len_s, self.desk.manner.way.floor);
-        let known = pace.pause_s().zip(enough_s);
-        known.map_or(self.to(), |(pause, enough)| samples(end_s + pause - enough - SPARE_S))
+        let spare_s = SPARE_S + self.frames.longest_s();
+        let known = self.pauses.shortest_s().zip(enough_s);
+        known.map_or(self.to(), |(pause, enough)| samples(end_s + pause - enough - spare_s))
     }
 
     /// What is due.
@@ -766,7 +779,7 @@ fn conclude(
     says: &Says,
     reply: Reply,
 ) {
-    let is_incomplete = !matches!(&outcome, Outcome::Said(said) if !said.capped);
+    let is_incomplete = !matches!(&outcome, Outcome::Said(said) if said.is_whole());
     let told = match &outcome {
         Outcome::Said(said) => shared.transcript.last(said, offset_s),
         // What was heard before stands.

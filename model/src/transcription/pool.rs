@@ -192,7 +192,7 @@ impl Pool {
         let reply = Reply::through(inner.clone());
         let ticket = |urgency| Ticket { inner, urgency, pool: self.clone() };
         // What grows is hardly ever asked about twice.
-        let cache = cache.filter(|_| class != Class::Partial);
+        let cache = cache.filter(|_| !class.gives_way());
         let Some(cache) = cache else {
             let urgency = Urgency::new(class);
             let job = Job {
@@ -509,7 +509,7 @@ fn run(shared: &Shared, states: &mut States, job: Job, leaves: &AtomicBool) {
     match said {
         Ok(Some(said)) => {
             figures.decodes.fetch_add(1, Ordering::Relaxed);
-            if !is_partial {
+            if !urgency.class().gives_way() {
                 let took_s = asked.elapsed().as_secs_f64();
                 cascade.pace().learn(task.seconds(), task.way.floor, took_s);
             }

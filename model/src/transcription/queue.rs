@@ -1,8 +1,8 @@
 //! [`Queue`]: which piece of audio is understood next, and what gives way under load.
 //!
-//! Finals first, then what may become one, then partials, each in the order they came. A final that finds all
-//! workers busy takes the place of a partial; of partials that wait, only the newest few are kept. So load thins
-//! out partials and costs no final. Knows neither threads nor a clock.
+//! Finals first, then what may become one, then what is heard again with more behind it: windows, then partials, each in
+//! the order they came. A final that finds all workers busy takes the place of one of these; of those that wait, only the
+//! newest few are kept. So load thins out partials and costs no final. Knows neither threads nor a clock.
 
 use std::sync::{
     Arc,
@@ -16,8 +16,17 @@ pub enum Class {
     Final,
     /// The speaker may have finished.
     Speculation,
+    /// A window that is heard again with more behind it: some of what is said about it is told for good.
+    Window,
     /// The speaker goes on.
     Partial,
+}
+
+impl Class {
+    /// Whether it is heard again with more behind it, so that nothing is lost where it gives way.
+    pub const fn gives_way(self) -> bool {
+        matches!(self, Self::Window | Self::Partial)
+    }
 }
 
 /// The class of a piece, which may change while it waits.
@@ -35,6 +44,7 @@ impl Urgency {
         match self.0.load(Ordering::Relaxed) {
             0 => Class::Final,
             1 => Class::Speculation,
+            2 => Class::Window,
             _ => Class::Partial,
         }
     }
@@ -70,10 +80,10 @@ impl<T> Queue<T> {
         Self { workers, waiting: Vec::new(), running: Vec::new() }
     }
 
-    /// Lets a piece wait. Gives back a partial that gives way to it in the queue.
+    /// Lets a piece wait. Gives back a partial, or a window, that gives way to it in the queue.
     pub fn push(&mut self, number: u64, urgency: Urgency, what: T) -> Option<T> {
         self.waiting.push(Piece { number, urgency, what });
-        let is_partial = |piece: &Piece<T>| piece.urgency.class() == Class::Partial;
+        let is_partial = |piece: &Piece<T>| piece.urgency.class().gives_way();
         let partials = self.waiting.iter().filter(|piece| is_partial(piece)).count();
         if partials <= PARTIALS_PER_WORKER * self.workers {
             return None;
@@ -92,7 +102,7 @@ impl<T> Queue<T> {
             return None;
         }
         // The newest has done least.
-        let is_partial = |it: &&mut (u64, Urgency, bool)| it.1.class() == Class::Partial && !it.2;
+        let is_partial = |it: &&mut (u64, Urgency, bool)| it.1.class().gives_way() && !it.2;
         let (number, _, leaves) = self.running.iter_mut().rev().find(is_partial)?;
         *leaves = true;
         Some(*number)
@@ -148,19 +158,20 @@ mod tests {
         push(&mut queue, 1, Class::Speculation);
         push(&mut queue, 2, Class::Final);
         push(&mut queue, 3, Class::Final);
+        push(&mut queue, 5, Class::Window);
         let promoted = Urgency::new(Class::Partial);
         queue.push(4, promoted.clone(), 4);
         promoted.raise(Class::Final);
         let order: Vec<u64> =
             std::iter::from_fn(|| queue.take().map(|(number, _)| number)).collect();
-        assert_eq!(order, [2, 3, 4, 1, 0]);
+        assert_eq!(order, [2, 3, 4, 1, 5, 0]);
     }
 
     #[test]
     fn a_final_takes_the_place_of_the_newest_partial_once() {
         let mut queue = Queue::new(2);
-        for number in 0..2 {
-            push(&mut queue, number, Class::Partial);
+        for (number, class) in [(0, Class::Partial), (1, Class::Window)] {
+            push(&mut queue, number, class);
             queue.take();
         }
         assert_eq!(queue.gives_way(), None, "nobody waits");

@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Longest audio that is heard again and again: then what is committed is cut off.
-const BUFFER_S: f64 = 15.0;
+pub const BUFFER_S: f64 = 15.0;
 /// Longest audio there may be: the model hears 30 s at once.
 pub const WINDOW_S: f64 = 28.0;
 /// Characters of committed text that the model is told came before the audio.
@@ -131,6 +131,13 @@ impl Transcript {
         self.told(words)
     }
 
+    /// The same, but for words that end behind `until_s`: these will be heard again.
+    pub fn give_up_until(&mut self, until_s: f64) -> Told {
+        let words = self.agreement.commit_until(until_s);
+        self.said.extend_from_slice(&words);
+        self.told(words)
+    }
+
     /// Where to cut audio that begins at `offset_s` and lasts `len_s`, if it has become long: at the last but
     /// one end of a segment that lies before the last committed word; at that word where the audio is too long.
     pub fn cut_at(&self, said: &Hypothesis, offset_s: f64, len_s: f64) -> Option<f64> {
@@ -140,7 +147,11 @@ impl Transcript {
         let until_s = self.agreement.until_s();
         let ends = said.segment_ends_s.iter().map(|end| end + offset_s);
         let before: Vec<f64> = ends.rev().skip(1).filter(|end| *end <= until_s).collect();
-        if let Some(&end) = before.first().filter(|end| **end > offset_s) {
+        // A word that lies across it is heard again as a whole, not as its end.
+        let held = self.agreement.held();
+        let across = |end: f64| held.iter().find(|word| word.start_s < end && word.end_s > end);
+        let before = before.first().map(|&end| across(end).map_or(end, |word| word.start_s));
+        if let Some(end) = before.filter(|end| *end > offset_s) {
             return Some(end);
         }
         (len_s > WINDOW_S && until_s > offset_s).then_some(until_s)

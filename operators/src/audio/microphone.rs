@@ -14,13 +14,14 @@
 use std::sync::Arc;
 
 use engine::{
-    Body, Buffer, Channel, Code, Diagnostic, Fault, Format, Gap, Kind, LiveIo, LiveSource, Node,
-    Outline, Param, Placement, Port, Rate, SignalFormat, Timestamp, Unit, Waiting,
+    Body, Buffer, Channel, Code, Diagnostic, Diagnostics, Fault, Format, Gap, Kind, LiveIo,
+    LiveSource, Node, Outline, Param, Placement, Port, Rate, SignalFormat, Timestamp, Unit,
+    Waiting,
 };
 
 use super::device::{
-    Attached, Cards, DEFAULT, Fate, Heard, Loop, Loops, News, Now, RATES_HZ, Setup, Steered,
-    Trouble, Way, handover, of_host, opened_as,
+    Attached, Cards, DEFAULT, End, Ends, Fate, Heard, Loop, Loops, News, Now, RATES_HZ, Setup,
+    Steered, Trouble, Way, handover, of_host, opened_as,
 };
 
 /// The catalog entry.
@@ -51,6 +52,15 @@ pub static KIND: Kind = Kind {
         if is_card(device) {
             let channels = node.get(&CHANNELS)? as usize;
             check(node, (DEVICE.name(), device), Way::In, rate.hz(), channels)?;
+        }
+        if device == LOOPBACK {
+            // What is not written has the place of `op`.
+            let places = [RATE_HZ.name(), CHANNELS.name(), DEVICE.name()];
+            let mut places = places.into_iter().map(|param| node.place(param));
+            let place = places.find(|place| *place != node.place("op")).unwrap_or(&None).clone();
+            let channels = node.get(&CHANNELS)? as usize;
+            let end = End { plays: false, rate_hz: rate.hz(), channels, place };
+            sound(node.common::<Ends>().note(node, end))?;
         }
         let names = crate::source::audio::names(node.get(&CHANNELS)? as usize);
         let channels =
@@ -92,6 +102,11 @@ pub(super) const LOOPBACK: &str = "loopback";
 /// Whether a device of this name is a sound card's.
 pub(super) fn is_card(device: &str) -> bool {
     ![NULL, LOOPBACK].contains(&device)
+}
+
+/// Nothing, where nothing is wrong.
+pub(super) fn sound(problems: Vec<Diagnostic>) -> Result<(), Diagnostics> {
+    if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }
 }
 
 /// The sound cards that the graph's host reaches.

@@ -17,10 +17,10 @@ use engine::{Body, BuildError, Fault, Frame, Kind, Node, Outline, Param, Placeme
 
 use super::{
     device::{
-        Attached, DEFAULT, Fate, Filled, Loop, Loops, News, Setup, TARGET_S, Voice, Way, opened_as,
-        outlet,
+        Attached, DEFAULT, End, Ends, Fate, Filled, Loop, Loops, News, Setup, TARGET_S, Voice, Way,
+        opened_as, outlet,
     },
-    microphone::{LOOPBACK, NULL, ROOM_S, cards, check, is_card},
+    microphone::{LOOPBACK, NULL, ROOM_S, cards, check, is_card, sound},
 };
 
 /// The catalog entry.
@@ -46,9 +46,14 @@ pub static KIND: Kind = Kind {
     placement: Placement::Waits,
     plan: |node| {
         let device = node.get(&DEVICE)?;
+        let signal = node.signal("in");
+        let (rate_hz, channels) = (signal.rate.hz(), signal.channels.len());
+        if device == LOOPBACK {
+            let place = node.place(DEVICE.name()).clone();
+            let end = End { plays: true, rate_hz, channels, place };
+            sound(node.common::<Ends>().note(node, end))?;
+        }
         if is_card(device) {
-            let signal = node.signal("in");
-            let (rate_hz, channels) = (signal.rate.hz(), signal.channels.len());
             check(node, (DEVICE.name(), device), Way::Out, rate_hz, channels)?;
         }
         Ok(Outline::default())

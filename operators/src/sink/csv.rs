@@ -31,7 +31,7 @@ pub static KIND: Kind = Kind {
     doc: "One header row t_s,<channels>, then a row per sample: its time on the session's line, \
           exact to the nanosecond, and the samples in the shortest digits that read back as the \
           same number. A NaN is an empty cell. Without `file` to standard output, where there is \
-          room for one session and nothing else; with it, sessions beyond the first write to FILE.1, FILE.2, …. \
+          room for one session and nothing else; with it, sessions beyond the first write to out.1.csv, out.2.csv, … where `file` is out.csv. \
           Runs on the I/O runtime. Cost: about 100 ns a number.",
     example: "file = \"out.csv\"",
     inputs: &[Port::signal("in")],

@@ -11,7 +11,7 @@
 //! sessions a line carries `"session"`. A number that is not finite is `null`.
 //!
 //! Lines go to `file`, else to standard output; see [`crate::lines`]. Sessions beyond the first
-//! write to `FILE.1`, `FILE.2`, ….
+//! write to `out.1.jsonl`, `out.2.jsonl`, …, where `file` is `out.jsonl`.
 
 use std::{io::Write, sync::Arc};
 
@@ -33,7 +33,7 @@ pub static KIND: Kind = Kind {
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
           \"samples\":{channel:[…]}}, tensors of f32 {\"node\":…,\"t_s\":…,\"shape\":[rows,columns],\"values\":[[…],…]}. Lines of several inputs come as `order` says. t_s is exact to the \
           nanosecond; NaN and infinities are null; an absent field is left out. With \
-          `file`, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime; a \
+          `file`, sessions beyond the first write to out.1.jsonl, out.2.jsonl, … where `file` is out.jsonl. Runs on the I/O runtime; a \
           closed pipe ends the run cleanly.",
     example: "file = \"out.jsonl\"",
     inputs: &[Port::any("in").variadic()],

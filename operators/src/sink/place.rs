@@ -1,6 +1,9 @@
 //! Where sinks write: to a file, one per session, or to standard output.
 
-use std::io::{BufWriter, Write};
+use std::{
+    io::{BufWriter, Write},
+    path::Path,
+};
 
 use engine::{AsTheyCome, BuildError, Diagnostic, Node, Outline, Param, Policy, Used};
 
@@ -53,8 +56,37 @@ fn path(node: &Node<'_>) -> Result<Option<String>, Diagnostic> {
 
 /// The path of a session's own file.
 pub(super) fn of_session(node: &Node<'_>, path: String) -> String {
-    match node.session() {
-        0 => path,
-        session => format!("{path}.{session}"),
+    numbered(path, node.session())
+}
+
+/// A path with a number in front of the ending, by which programs tell what they open; the first is as it is written.
+fn numbered(path: String, session: u32) -> String {
+    if session == 0 {
+        return path;
+    }
+    match Path::new(&path).extension() {
+        Some(ending) => {
+            let ending = ending.to_string_lossy().into_owned();
+            Path::new(&path).with_extension(format!("{session}.{ending}")).display().to_string()
+        }
+        None => format!("{path}.{session}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_further_sessions_keep_their_ending() {
+        for (path, first, second) in [
+            ("m.srt", "m.srt", "m.1.srt"),
+            ("a.b/said", "a.b/said", "a.b/said.1"),
+            ("of/talk.of.may.wav", "of/talk.of.may.wav", "of/talk.of.may.1.wav"),
+            (".hidden", ".hidden", ".hidden.1"),
+        ] {
+            assert_eq!(numbered(path.to_owned(), 0), first);
+            assert_eq!(numbered(path.to_owned(), 1), second);
+        }
     }
 }

@@ -40,7 +40,7 @@ pub static KIND: Kind = Kind {
           field `text`, else all fields as `print` shows them, from `start_s` to `end_s`, else from the event's moment for as long as \
           it lasts, 1 s at least. At most two lines of 42 characters; a longer text is shown in parts, each as long as \
           its share of the characters. A time that is NaN is told as if it were absent. Without `file` to standard output, where there is room for one session and nothing \
-          else; with it, sessions beyond the first write to FILE.1, FILE.2, …. Runs on the I/O runtime. Cost: some \
+          else; with it, sessions beyond the first write to out.1.srt, out.2.srt, … where `file` is out.srt. Runs on the I/O runtime. Cost: some \
           microseconds an event.",
     example: "file = \"out.srt\"",
     inputs: &[Port::event("in").fed_by(&["transcribe"])],

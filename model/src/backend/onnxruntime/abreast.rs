@@ -12,7 +12,15 @@
 //! ```
 //!
 //! What is put between others in the same order of channels ONNX Runtime takes out again. Sums are those of before, in another
-//! order. Models of quantised numbers are left as they are: what is made for these takes signals.
+//! order. Some are left as they are:
+//!
+//! | what | why |
+//! |---|---|
+//! | models of quantised numbers | what is made for these takes signals |
+//! | convolutions whose weights are an input of their graph | they would be turned anew with every run |
+//! | those in front of a normalisation that ONNX Runtime takes into their weights | it would find them no more |
+
+use std::collections::{HashMap, HashSet};
 
 use crate::onnx::number;
 
@@ -36,15 +44,26 @@ pub(super) fn side_by_side(model: &[u8]) -> Option<Vec<u8>> {
     if version < VERSION_MIN || model.len() > BYTES_MAX {
         return None;
     }
+    // From the fourth on whoever runs a model may give what it has itself otherwise.
+    let gives = fields.iter().rfind(|it| it.number == 1).is_some_and(|it| it.value >= 4);
+    let outside = Scope { gives, ..Scope::default() };
+    let mut found = 0;
+    for graph in fields.iter().filter(|field| field.number == 7) {
+        found += count(graph.bytes, &outside)?;
+    }
+    if found == 0 {
+        return None;
+    }
     let mut changes = Changes::default();
     let mut out = Vec::with_capacity(model.len() + 4_096);
     for field in fields {
         match field.number {
-            7 => put(&mut out, 7, &changes.graph(field.bytes)?),
+            7 => put(&mut out, 7, &changes.graph(field.bytes, &outside)?),
             _ => out.extend_from_slice(field.whole),
         }
     }
-    (changes.count > 0).then_some(out)
+    debug_assert_eq!(changes.count, found);
+    Some(out)
 }
 
 /// A field of a message: all of it, and what it holds.
@@ -118,6 +137,164 @@ fn node(operator: &str, inputs: &[&[u8]], output: &[u8]) -> Vec<u8> {
     node
 }
 
+/// A node as it is read.
+struct Node<'a> {
+    parts: Vec<Field<'a>>,
+    operator: &'a [u8],
+}
+
+impl<'a> Node<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let parts = fields(bytes)?;
+        let is_own = parts.iter().all(|it| it.number != 7 || is_usual(it.bytes));
+        let operator = parts.iter().rfind(|it| it.number == 4).map_or(&b""[..], |it| it.bytes);
+        // What others call the same is something else.
+        Some(Self { parts, operator: if is_own { operator } else { b"" } })
+    }
+
+    fn is_quantised(&self) -> bool {
+        [&b"QuantizeLinear"[..], b"DequantizeLinear"].contains(&self.operator)
+    }
+
+    /// Names: inputs are 1, outputs 2.
+    fn names(&self, number: u64) -> impl Iterator<Item = &'a [u8]> {
+        self.parts.iter().filter(move |part| part.number == number).map(|part| part.bytes)
+    }
+
+    /// Graphs in it: branches, bodies of loops.
+    fn graphs(&self) -> Option<Vec<&'a [u8]>> {
+        let mut all = Vec::new();
+        for part in self.parts.iter().filter(|part| part.number == 5) {
+            let inner = fields(part.bytes)?.into_iter().filter(|it| matches!(it.number, 6 | 11));
+            all.extend(inner.map(|it| it.bytes));
+        }
+        Some(all)
+    }
+}
+
+/// The names that nodes of a graph know.
+#[derive(Default)]
+struct Scope<'a> {
+    /// Whether whoever runs the model may give what the graph itself has, if it is an input, too.
+    gives: bool,
+    inputs: HashSet<&'a [u8]>,
+    constants: HashSet<&'a [u8]>,
+    /// Of what comes of a convolution, where all of it goes to a normalisation: what that adds and multiplies with.
+    normalised: HashMap<&'a [u8], Vec<&'a [u8]>>,
+    outside: Option<&'a Scope<'a>>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(graph: &[Field<'a>], outside: &'a Self) -> Option<Self> {
+        let mut scope = Self { gives: outside.gives, outside: Some(outside), ..Self::default() };
+        let mut uses: HashMap<&[u8], usize> = HashMap::new();
+        let mut normalised = HashMap::new();
+        for field in graph {
+            let named = |number| {
+                let parts = fields(field.bytes)?;
+                Some(
+                    parts.iter().find(|part| part.number == number).map_or(&b""[..], |it| it.bytes),
+                )
+            };
+            match field.number {
+                1 => {
+                    let node = Node::of(field.bytes)?;
+                    if node.operator == b"Constant" {
+                        scope.constants.extend(node.names(2));
+                    }
+                    let inputs: Vec<&[u8]> = node.names(1).collect();
+                    if node.operator == b"BatchNormalization"
+                        && node.names(2).count() == 1
+                        && let Some((first, others)) = inputs.split_first()
+                    {
+                        normalised.insert(*first, others.to_vec());
+                    }
+                    inputs.iter().for_each(|name| *uses.entry(name).or_default() += 1);
+                    for graph in node.graphs()? {
+                        used(graph, &mut uses)?;
+                    }
+                }
+                5 => drop(scope.constants.insert(named(8)?)),
+                11 => drop(scope.inputs.insert(named(1)?)),
+                12 => *uses.entry(named(1)?).or_default() += 1,
+                _ => {}
+            }
+        }
+        match scope.gives {
+            true => scope.constants.retain(|name| !scope.inputs.contains(name)),
+            false => scope.inputs.retain(|name| !scope.constants.contains(name)),
+        }
+        normalised.retain(|name, _| uses.get(name) == Some(&1));
+        scope.normalised = normalised;
+        Some(scope)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |scope| scope.outside)
+    }
+
+    fn is_input(&self, name: &[u8]) -> bool {
+        self.all().any(|scope| scope.inputs.contains(name))
+    }
+
+    fn is_constant(&self, name: &[u8]) -> bool {
+        self.all().any(|scope| scope.constants.contains(name))
+    }
+
+    /// The convolution over signals that a node is, if it is to be changed.
+    fn convolution<'n>(&self, node: &Node<'n>) -> Option<Convolution<'n>> {
+        let found = Some(node).filter(|node| node.operator == b"Conv");
+        let found = Convolution::of(&found?.parts)?;
+        // As ONNX Runtime's ConvBNFusion has it.
+        let is_normalised = self.normalised.get(found.output).is_some_and(|others| {
+            found.inputs[1..].iter().chain(others).all(|name| self.is_constant(name))
+        });
+        (!is_normalised && !self.is_input(found.inputs[1])).then_some(found)
+    }
+}
+
+/// Counts what the nodes of a graph use.
+fn used<'a>(graph: &'a [u8], uses: &mut HashMap<&'a [u8], usize>) -> Option<()> {
+    for field in fields(graph)? {
+        match field.number {
+            1 => {
+                let node = Node::of(field.bytes)?;
+                node.names(1).for_each(|name| *uses.entry(name).or_default() += 1);
+                node.graphs()?.into_iter().try_for_each(|graph| used(graph, uses))?;
+            }
+            12 => {
+                let parts = fields(field.bytes)?;
+                let name =
+                    parts.iter().find(|part| part.number == 1).map_or(&b""[..], |it| it.bytes);
+                *uses.entry(name).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    Some(())
+}
+
+/// How many convolutions of a graph are to be changed; nothing if it has what is left as it is, or is none.
+fn count(graph: &[u8], outside: &Scope<'_>) -> Option<usize> {
+    let fields = fields(graph)?;
+    let scope = Scope::of(&fields, outside)?;
+    let mut found = 0;
+    for field in fields.iter().filter(|field| field.number == 1) {
+        let node = Node::of(field.bytes)?;
+        if node.is_quantised() {
+            return None;
+        }
+        if scope.convolution(&node).is_some() {
+            found += 1;
+            continue;
+        }
+        for graph in node.graphs()? {
+            found += count(graph, &scope)?;
+        }
+    }
+    Some(found)
+}
+
 #[derive(Default)]
 struct Changes {
     /// Convolutions so far.
@@ -125,43 +302,37 @@ struct Changes {
 }
 
 impl Changes {
-    /// A graph, changed; nothing if it has what is left as it is, or is none.
-    fn graph(&mut self, graph: &[u8]) -> Option<Vec<u8>> {
+    /// A graph, changed; nothing if it is none.
+    fn graph(&mut self, graph: &[u8], outside: &Scope<'_>) -> Option<Vec<u8>> {
+        let fields = fields(graph)?;
+        let scope = Scope::of(&fields, outside)?;
         let mut out = Vec::with_capacity(graph.len());
-        for field in fields(graph)? {
+        for field in fields {
             match field.number {
-                1 => self.node(&field, &mut out)?,
+                1 => self.node(&field, &scope, &mut out)?,
                 _ => out.extend_from_slice(field.whole),
             }
         }
         Some(out)
     }
 
-    fn node(&mut self, whole: &Field<'_>, out: &mut Vec<u8>) -> Option<()> {
-        let parts = fields(whole.bytes)?;
-        let operator = parts.iter().rfind(|it| it.number == 4).map_or(&b""[..], |it| it.bytes);
-        if [&b"QuantizeLinear"[..], b"DequantizeLinear"].contains(&operator) {
-            return None;
-        }
-        let is_own = parts.iter().all(|it| it.number != 7 || is_usual(it.bytes));
-        if operator == b"Conv"
-            && is_own
-            && let Some(convolution) = Convolution::of(&parts)
-        {
+    fn node(&mut self, whole: &Field<'_>, scope: &Scope<'_>, out: &mut Vec<u8>) -> Option<()> {
+        let read = Node::of(whole.bytes)?;
+        if let Some(convolution) = scope.convolution(&read) {
             self.count += 1;
             convolution.put(&format!("{PREFIX}{}.", self.count), out);
             return Some(());
         }
-        // Graphs in it: branches, bodies of loops.
         let mut node = Vec::with_capacity(whole.bytes.len());
-        for part in parts {
+        for part in read.parts {
             match part.number {
                 5 => {
                     let mut attribute = Vec::with_capacity(part.bytes.len());
                     for inner in fields(part.bytes)? {
                         match inner.number {
                             6 | 11 => {
-                                put(&mut attribute, inner.number, &self.graph(inner.bytes)?);
+                                let graph = self.graph(inner.bytes, scope)?;
+                                put(&mut attribute, inner.number, &graph);
                             }
                             _ => attribute.extend_from_slice(inner.whole),
                         }
@@ -348,6 +519,31 @@ mod tests {
         ] {
             assert!(side_by_side(&model(&unknown, 13)).is_none());
         }
+        // What is given with every run is turned with every run; what is a default may be given, too, but in old models.
+        let named = |number, name: &[u8]| wrap(number, &wrap(1, name));
+        let own = |name: &[u8]| wrap(5, &wrap(8, name));
+        let weights = |parts: &[&[u8]], version: u8| {
+            let graph = [&[&*known][..], parts].concat().concat();
+            [vec![1 << 3, version], model(&graph, 13)].concat()
+        };
+        assert!(side_by_side(&weights(&[&own(b"w")], 8)).is_some());
+        assert!(side_by_side(&weights(&[&named(11, b"w")], 8)).is_none());
+        assert!(side_by_side(&weights(&[&own(b"w"), &named(11, b"w")], 8)).is_none());
+        assert!(side_by_side(&weights(&[&own(b"w"), &named(11, b"w")], 3)).is_some());
+        let mut inside = node("If", &[b"which"], b"y");
+        put(&mut inside, 5, &wrap(6, &known));
+        let inside = [wrap(1, &inside), named(11, b"w")].concat();
+        assert!(side_by_side(&model(&inside, 16)).is_none(), "an input of the graph around it");
+        // A normalisation that ONNX Runtime takes into the weights.
+        let normal = wrap(1, &node("BatchNormalization", &[b"y", b"s", b"b", b"m", b"v"], b"z"));
+        let constants = [b"w", b"s", b"b", b"m", b"v"].map(|name| own(name)).concat();
+        let behind = |more: &[u8]| model(&[&*known, &normal, &constants, more].concat(), 13);
+        assert!(side_by_side(&behind(&[])).is_none());
+        let other = wrap(1, &node("Relu", &[b"y"], b"other"));
+        assert!(side_by_side(&behind(&other)).is_some(), "another needs what it is made of");
+        assert!(side_by_side(&behind(&named(12, b"y"))).is_some(), "it is told");
+        let given = [vec![1 << 3, 8], behind(&named(11, b"s"))].concat();
+        assert!(side_by_side(&given).is_some(), "what it multiplies with may be given");
         let broken = model(&known, 13);
         for len in 0..broken.len() {
             // No panic.

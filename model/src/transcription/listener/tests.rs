@@ -35,13 +35,16 @@ fn room(model: &MockDecoder, manner: Manner) -> Room {
 }
 
 fn room_with(model: &MockDecoder, manner: Manner, pool: Pool, cache: Option<Arc<Cache>>) -> Room {
+    room_of(Arc::new(Cascade::single(Arc::new(model.clone()))), manner, pool, cache)
+}
+
+fn room_of(cascade: Arc<Cascade>, manner: Manner, pool: Pool, cache: Option<Arc<Cache>>) -> Room {
     let news = Arc::new(Mutex::new(Vec::new()));
     let all = news.clone();
     let says: Says = Arc::new(move |news| {
         all.lock().unwrap().extend_from_slice(news);
         Answer::nothing()
     });
-    let cascade = Arc::new(Cascade::single(Arc::new(model.clone())));
     let asks = Asks { pool: pool.clone(), cascade, cache, says };
     Room { listener: Listener::new(manner, asks), pool, news, awaited: Vec::new(), heard: 0 }
 }
@@ -650,11 +653,11 @@ fn windows_carry_no_prompt_across_a_silence() {
 }
 
 #[test]
-fn who_had_more_to_say_than_he_may_is_told_to_be_incomplete() {
-    let model = MockDecoder::new("mock", |task| {
-        Ok(Hypothesis { capped: true, ..counted(task, |n| format!("w{n}")) })
-    });
-    for has_turns in [true, false] {
+fn who_had_more_to_say_than_he_may_or_was_stopped_is_told_to_be_incomplete() {
+    for (has_turns, capped) in [(true, true), (true, false), (false, true), (false, false)] {
+        let model = MockDecoder::new("mock", move |task| {
+            Ok(Hypothesis { capped, looped: !capped, ..counted(task, |n| format!("w{n}")) })
+        });
         let manner = Manner { has_turns, step_s: None, ..Manner::default() };
         let mut room = room(&model, manner);
         room.tell(1, Event::Start(0.0));
@@ -836,4 +839,249 @@ fn where_no_thread_can_be_started_everything_asked_has_failed_and_nothing_hangs(
         let failed = told.recv_timeout(LIMIT).expect("it hangs");
         assert!(failed >= 2, "{failed}");
     }
+}
+
+/// Takes as long as the door is closed, unless it is stopped.
+#[derive(Clone)]
+struct Doored {
+    model: MockDecoder,
+    open: Arc<AtomicBool>,
+    came: Arc<AtomicUsize>,
+}
+
+impl Doored {
+    fn new(model: MockDecoder, open: bool) -> Self {
+        Self { model, open: Arc::new(open.into()), came: Arc::default() }
+    }
+
+    /// Waits until as many stood before it.
+    fn wait(&self, count: usize) {
+        while self.came.load(Ordering::Relaxed) < count {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl super::super::Decoder for Doored {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn content(&self) -> u64 {
+        1
+    }
+
+    fn open(&self) -> Result<Box<dyn super::super::Decoding>, Fault> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl super::super::Decoding for Doored {
+    fn decode(
+        &mut self,
+        task: &Task,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Option<Hypothesis>, Fault> {
+        self.came.fetch_add(1, Ordering::Relaxed);
+        while !self.open.load(Ordering::Relaxed) && !stops() {
+            std::thread::yield_now();
+        }
+        self.model.decode(task, stops)
+    }
+}
+
+#[test]
+fn a_window_that_is_heard_again_gives_way_to_a_final_and_none_of_it_is_lost() {
+    let (pool, slow) = (Pool::new(1), Doored::new(MockDecoder::counting(0.5), false));
+    let cascade = Cascade::single(Arc::new(slow.clone()));
+    let manner = Manner { has_turns: false, step_s: Some(1.0), ..Manner::default() };
+    let mut windows = room_of(Arc::new(cascade), manner, pool.clone(), None);
+    let heard: Vec<f32> = (0..24_000).map(sample).collect();
+    windows.heard = heard.len();
+    for question in windows.listener.hear(0.0, &heard) {
+        windows.ask(question);
+    }
+    slow.wait(1);
+    let mut turns = room_with(&MockDecoder::counting(0.5), Manner::default(), pool.clone(), None);
+    turns.tell(1, Event::Start(0.0));
+    let _ = turns.listener.hear(0.0, &heard);
+    turns.tell(1, Event::End(1.0));
+    assert_eq!(turns.finals(), [(1, words(0..2))]);
+    assert_eq!((pool.done().stopped, slow.model.stopped()), (1, 1));
+    slow.open.store(true, Ordering::Relaxed);
+    windows.hear(20.0);
+    let last = windows.listener.end();
+    windows.ask(last.unwrap());
+    let (texts, told) = told(&windows.news());
+    assert_eq!((texts, told), (words(0..40), words(0..40)));
+}
+
+#[test]
+fn windows_of_which_more_is_heard_than_is_heard_again_are_asked_as_finals() {
+    let pool = Pool::new(1);
+    // What two in a row say is never the same.
+    let count = AtomicUsize::new(0);
+    let model = MockDecoder::new("mock", move |task| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        Ok(counted(task, |n| format!("w{n}v{number}")))
+    });
+    let slow = Doored::new(model, true);
+    let cascade = Cascade::single(Arc::new(slow.clone()));
+    let manner = Manner { has_turns: false, step_s: Some(1.0), ..Manner::default() };
+    let mut windows = room_of(Arc::new(cascade), manner, pool.clone(), None);
+    windows.hear(15.9);
+    windows.settle();
+    slow.open.store(false, Ordering::Relaxed);
+    let came = slow.came.load(Ordering::Relaxed);
+    let begun = pool.done().decodes;
+    let heard: Vec<f32> = (windows.heard..windows.heard + 1_600).map(sample).collect();
+    for question in windows.listener.hear(15.9, &heard) {
+        windows.ask(question);
+    }
+    slow.wait(came + 1);
+    let mut turns = room_with(&MockDecoder::counting(0.5), Manner::default(), pool.clone(), None);
+    turns.tell(1, Event::Start(0.0));
+    let _ = turns.listener.hear(0.0, &[0.0; 24_000]);
+    turns.tell(1, Event::End(1.0));
+    slow.open.store(true, Ordering::Relaxed);
+    windows.settle();
+    assert_eq!(turns.finals().len(), 1);
+    assert_eq!((pool.done().stopped, pool.done().decodes), (0, begun + 2));
+}
+
+#[test]
+fn a_last_window_that_gives_way_tells_what_was_heard_of_it_before() {
+    for is_known in [true, false] {
+        let row = Turn::new(0, 0.0, 0.0);
+        let hear = |outcome, is_last| row.hear_window(outcome, (0.0, 3.0, is_last, true)).unwrap();
+        if is_known {
+            let _ = hear(Outcome::Said(hypothesis("as far as that", 0.5, 0.9)), false);
+        }
+        assert_eq!(hear(Outcome::Dropped, false), [], "the next one hears it");
+        let news = hear(Outcome::Dropped, true);
+        assert_eq!(news.len(), 1);
+        assert!(news[0].is_final && news[0].is_incomplete);
+        assert_eq!(news[0].told.text, if is_known { "as far as that" } else { "" });
+        assert_eq!(news[0].told.words.len(), if is_known { 4 } else { 0 });
+    }
+}
+
+#[test]
+fn a_word_that_lies_across_the_end_of_a_window_is_told_once_and_whole() {
+    // Words of 0.6 s, of which no window, and no sentence, is a multiple.
+    const WORD: usize = 9_600;
+    for step_s in [None, Some(2.0)] {
+        for (sentence_s, agrees) in
+            [(1.3, true), (1.3, false), (7.1, true), (f64::INFINITY, true), (f64::INFINITY, false)]
+        {
+            let count = AtomicUsize::new(0);
+            let model = MockDecoder::new("mock", move |task| {
+                let number = count.fetch_add(1, Ordering::Relaxed);
+                let (mut words, mut at): (Vec<Word>, _) = (Vec::new(), 0);
+                for run in task.audio.chunk_by(|one, next| one == next) {
+                    let (start_s, end_s) = (at as f64 / 16e3, (at + run.len()) as f64 / 16e3);
+                    at += run.len();
+                    // What is cut within a word is heard as another one.
+                    let whole = if run.len() == WORD { "w" } else { "part" };
+                    let other = if agrees { String::new() } else { format!("v{number}") };
+                    let text = format!(" {whole}{}{other}", run[0]);
+                    words.push(Word { start_s, end_s, text, probability: 0.9 });
+                }
+                let ends = (1..).map(|n| sentence_s * f64::from(n));
+                let ends = ends.take_while(|end| *end < task.seconds());
+                let segment_ends_s = ends.chain([task.seconds()]).collect();
+                Ok(Hypothesis { words, segment_ends_s, ..hypothesis("", 0.5, 0.9) })
+            });
+            let manner = Manner { has_turns: false, step_s, ..Manner::default() };
+            let mut room = room(&model, manner);
+            for at in (0..200 * WORD).step_by(320) {
+                let frame: Vec<f32> = (at..at + 320).map(|at| (at / WORD) as f32).collect();
+                for question in room.listener.hear(seconds(at as i64), &frame) {
+                    room.ask(question);
+                    room.settle();
+                }
+            }
+            let last = room.listener.end();
+            room.ask(last.unwrap());
+            let (texts, words) = told(&room.news());
+            let case = format!("{step_s:?}, {sentence_s}, {agrees}");
+            assert_eq!(texts, words, "{case}");
+            let heard: Vec<&str> =
+                texts.split(' ').map(|word| word.split('v').next().unwrap()).collect();
+            assert_eq!(heard.join(" "), self::words(0..200), "{case}");
+        }
+    }
+}
+
+/// Says a turn that lasts from `from_s` on for two seconds, and a pause behind it; says how many pieces were begun before
+/// the frame came with which it ended, and tells that.
+fn turn(room: &mut Room, from_s: f64, pause_s: f64, frame: usize, event: fn(f64) -> Event) -> u64 {
+    let end_s = from_s + 2.0;
+    room.tell(1, Event::Start(from_s));
+    room.hear_in(end_s + 0.2, frame);
+    room.tell(1, Event::Speculate(end_s));
+    room.hear_in(end_s + pause_s - seconds(frame as i64), frame);
+    room.settle();
+    let begun = room.pool.done().decodes;
+    room.hear_in(end_s + pause_s, frame);
+    room.tell(1, event(end_s));
+    room.settle();
+    begun
+}
+
+/// Waits until as many pieces were understood.
+fn decoded(room: &Room, count: u64) {
+    let began = std::time::Instant::now();
+    while room.pool.done().decodes < count {
+        assert!(began.elapsed() < LIMIT, "it is not begun");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn pauses_are_those_of_a_session_and_none_that_was_cut_short() {
+    let cascade = Arc::new(Cascade::single(Arc::new(MockDecoder::counting(0.5))));
+    let manner = Manner { step_s: None, ..Manner::default() };
+    let [mut slow, mut quick] =
+        [(), ()].map(|()| room_of(cascade.clone(), manner.clone(), Pool::new(1), None));
+    turn(&mut slow, 0.0, 10.0, 320, Event::End);
+    turn(&mut quick, 0.0, 0.2, 320, Event::End);
+    // Another's pauses are short, and this one was cut.
+    turn(&mut slow, 20.0, 0.2, 320, Event::Cut);
+    let begun = slow.pool.done().decodes;
+    slow.tell(1, Event::Start(30.0));
+    slow.hear(32.2);
+    slow.tell(1, Event::Speculate(32.0));
+    slow.hear(40.0);
+    slow.settle();
+    assert_eq!(slow.pool.done().decodes, begun, "there is time");
+    slow.hear(41.96);
+    decoded(&slow, begun + 1);
+    // The quick one's begin at once.
+    let begun = quick.pool.done().decodes;
+    quick.tell(1, Event::Start(30.0));
+    quick.hear(32.2);
+    quick.tell(1, Event::Speculate(32.0));
+    decoded(&quick, begun + 1);
+}
+
+#[test]
+fn with_long_frames_a_final_is_begun_a_frame_before_the_end() {
+    let mut room = room(&MockDecoder::counting(0.5), Manner { step_s: None, ..Manner::default() });
+    // Frames of 0.4 s.
+    turn(&mut room, 0.0, 10.0, 6_400, Event::End);
+    let begun = room.pool.done().decodes;
+    room.tell(2, Event::Start(20.0));
+    room.hear_in(22.4, 6_400);
+    room.tell(2, Event::Speculate(22.0));
+    room.hear_in(31.2, 6_400);
+    room.settle();
+    assert_eq!(room.pool.done().decodes, begun, "there is time");
+    // It ends with the frame up to 32.0.
+    room.hear_in(31.6, 6_400);
+    decoded(&room, begun + 1);
+    room.hear_in(32.0, 6_400);
+    room.tell(2, Event::End(22.0));
+    let news = room.news();
+    assert!(news.last().unwrap().is_early, "{news:?}");
 }

@@ -6,6 +6,9 @@
 //! | it hears | from the last segment before on | the same |
 //! | it tells | all but its last segment, which may go on | what two in a row agree about; that is cut off, too, once it is 15 s |
 //! | while the one before runs | it waits | it waits; those that wait are heard as one, up to 10 s |
+//! | where the machine has no time | it is understood | up to 15 s it is left out, as the next one hears it, too |
+//!
+//! It ends where a word does: one that may go on is left to the next one, which hears all of it.
 //!
 //! So a model that is slow for a while costs no audio, and one that is too slow costs memory only up to [`BEHIND_S`]:
 //! from then on nothing is taken in, and what a live source has to say meanwhile is lost where it waits.
@@ -23,7 +26,7 @@ use crate::transcription::{
     hypothesis::{Hypothesis, Word},
     pool::Outcome,
     queue::Class,
-    transcript::{Told, Transcript, WINDOW_S},
+    transcript::{BUFFER_S, Told, Transcript, WINDOW_S},
 };
 
 use super::{Desk, Listener, News, Piece, Question, Shared, Turn, Waits, What, samples, seconds};
@@ -34,6 +37,10 @@ pub(super) const BEHIND_S: f64 = 300.0;
 const STEP_S: f64 = WINDOW_S / 2.0;
 /// Windows that wait are heard as one up to so much, where partials are told: less often, under load.
 const JOINED_S: f64 = 10.0;
+/// A word that ends so near the end of a window may go on behind it.
+const EDGE_S: f64 = 0.3;
+/// No word takes longer.
+const WORD_S: f64 = 2.0;
 
 /// Windows that follow from each other.
 #[derive(Default)]
@@ -240,7 +247,10 @@ impl Desk {
             let (says, has_partials) = (self.asks.says.clone(), self.manner.step_s.is_some());
             let waits = Waits::with(reply);
             let waiting = waits.clone();
-            self.submit(task, Class::Final, &waits, move |outcome| {
+            // What is heard again may give way; what is long is not heard much longer.
+            let is_passing = has_partials && !is_last && len_s < BUFFER_S;
+            let class = if is_passing { Class::Window } else { Class::Final };
+            self.submit(task, class, &waits, move |outcome| {
                 let running = running;
                 let Some(reply) = waiting.take() else { return };
                 let how = (offset_s, len_s, is_last, has_partials);
@@ -256,7 +266,7 @@ impl Desk {
 
 impl Turn {
     /// What comes of a window.
-    fn hear_window(
+    pub(super) fn hear_window(
         &self,
         outcome: Outcome,
         (offset_s, len_s, is_last, has_partials): (f64, f64, bool, bool),
@@ -266,7 +276,16 @@ impl Turn {
         let end_s = offset_s + len_s;
         let said = match outcome {
             Outcome::Said(said) => said,
-            Outcome::Dropped => return Ok(Vec::new()),
+            // The next one hears it, too.
+            Outcome::Dropped if !is_last => return Ok(Vec::new()),
+            Outcome::Dropped => {
+                shared.row.untold.extend(shared.transcript.give_up().words);
+                let told =
+                    Told { language: shared.transcript.so_far().language, ..Told::default() };
+                let nothing = News { start_s: offset_s, ..self.news(true, end_s, told) };
+                let rest = shared.tell_rest(self).unwrap_or(nothing);
+                return Ok(vec![News { is_incomplete: true, ..rest }]);
+            }
             Outcome::Failed(fault) => {
                 // Asked about again with the next window it would fail again, and the audio pile up. What was heard of
                 // it stands.
@@ -290,16 +309,17 @@ impl Turn {
             let mut cut = shared.transcript.cut_at(&said, offset_s, len_s);
             if cut.is_none() && len_s > WINDOW_S {
                 // Nothing is agreed about, as in silence: it is as it was heard last.
-                shared.row.untold.extend(shared.transcript.give_up().words);
-                cut = Some(end_s);
+                let until_s = offset_s + whole_until(&said.words, len_s);
+                shared.row.untold.extend(shared.transcript.give_up_until(until_s).words);
+                cut = Some(until_s);
             }
             cut
         } else {
             // All but the last segment, which may go on.
             let ends = &said.segment_ends_s;
             let until_s = match ends.len() {
-                0 | 1 => len_s,
-                count => ends[count - 2].min(len_s),
+                0 | 1 => whole_until(&said.words, len_s),
+                count => before_word(&said.words, ends[count - 2].min(len_s)),
             };
             let words = said.words.iter().filter(|word| word.start_s < until_s).cloned().collect();
             let known = Hypothesis { words, ..said.clone() };
@@ -310,10 +330,27 @@ impl Turn {
         if let Some(at_s) = cut_s {
             let told = shared.tell_before(self, at_s);
             // What two agree about is told without its end.
-            let is_incomplete = said.capped && (is_last || !has_partials);
+            let is_incomplete = !said.is_whole() && (is_last || !has_partials);
             news.extend(told.map(|told| News { is_incomplete, ..told }));
             shared.transcript.skip_to(at_s.min(end_s));
         }
         Ok(news)
     }
+}
+
+/// Where a piece of audio of that length ends that goes on: in front of its last word, if that may go on, too.
+fn whole_until(words: &[Word], len_s: f64) -> f64 {
+    let last = words.last().filter(|word| word.end_s > len_s - EDGE_S);
+    last.map(|word| word.start_s).filter(|start_s| is_cut(*start_s, len_s)).unwrap_or(len_s)
+}
+
+/// The same moment, or where the word begins that it lies in.
+fn before_word(words: &[Word], at_s: f64) -> f64 {
+    let across = words.iter().find(|word| word.start_s < at_s && word.end_s > at_s);
+    across.map(|word| word.start_s).filter(|start_s| is_cut(*start_s, at_s)).unwrap_or(at_s)
+}
+
+/// Whether to end at the beginning of a word rather than in it; what began with it would be heard again for ever.
+fn is_cut(start_s: f64, at_s: f64) -> bool {
+    start_s > at_s - WORD_S && start_s > 0.5 * at_s
 }

@@ -6,7 +6,6 @@
 //!
 //! Where this version of whisper.cpp is not the one that was read, nothing is offered.
 
-// 10. Pointers and lengths of slices that are read by vectors are those of the slices, or of arrays of eight.
 // 15. The structures below are those of ggml-backend-impl.h in whisper.cpp 1.8.3, whose registrations say that they have
 //     this layout (version 2). Device and registration are made once and stay; a backend is made by `open` and taken
 //     apart by `close`, which ggml calls once, and used by one thread at a time, as its state is.
@@ -79,7 +78,7 @@ struct Backend {
 }
 
 #[repr(C)]
-struct Device {
+pub(super) struct Device {
     get_name: unsafe extern "C" fn(*mut Device) -> *const c_char,
     get_description: unsafe extern "C" fn(*mut Device) -> *const c_char,
     get_memory: unsafe extern "C" fn(*mut Device, *mut usize, *mut usize),
@@ -256,7 +255,7 @@ fn is_plain(tensor: &ggml_tensor) -> bool {
         .is_some_and(|size| tensor.nb[0] == size && tensor.nb[1..].iter().all(|nb| nb % size == 0))
 }
 
-unsafe extern "C" fn supports(_: *mut Device, tensor: *const ggml_tensor) -> bool {
+pub(super) unsafe extern "C" fn supports(_: *mut Device, tensor: *const ggml_tensor) -> bool {
     // SAFETY: 15: ggml asks about a tensor of a graph.
     let tensor = unsafe { &*tensor };
     if looks(tensor.op) {
@@ -303,7 +302,7 @@ unsafe extern "C" fn compute(
 ///
 /// # Safety
 /// 16.
-unsafe fn product(unit: &mut Unit, node: &ggml_tensor) -> bool {
+pub(super) unsafe fn product(unit: &mut Unit, node: &ggml_tensor) -> bool {
     let count = |n: i64| usize::try_from(n).unwrap_or(0);
     // SAFETY: 16.
     let (right, left) = unsafe { (&*node.src[0], &*node.src[1]) };

@@ -15,6 +15,8 @@
 //! whisper.cpp rounds what weights are multiplied with to 16 bits, an error of up to 2⁻¹² of each; with AMX it is 2⁻¹⁶,
 //! with the others none. All sum in f32, in an order that depends on nothing but the sizes.
 
+// 10. What is read or written by vectors is an array, or a part of one, of at least as many numbers as a vector holds.
+
 pub(super) mod device;
 mod tiles;
 mod vectors;
@@ -166,7 +168,7 @@ impl Matrix<'_> {
             Numbers::Single(all) => to.copy_from_slice(&all[at..at + count]),
             Numbers::Half(all) => {
                 let eight = |half: &[u16; 8], to: &mut [f32; 8]| {
-                    // SAFETY: 10: eight numbers of each.
+                    // SAFETY: 10: eight of each.
                     unsafe {
                         let half = _mm_loadu_si128(half.as_ptr().cast());
                         _mm256_storeu_ps(to.as_mut_ptr(), _mm256_cvtph_ps(half));

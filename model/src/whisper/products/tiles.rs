@@ -4,6 +4,11 @@
 //! others but for 2⁻¹⁷ of them. (a + a′)(b + b′) is ab + ab′ + a′b but for 2⁻¹⁸ of it: three products in place of one,
 //! of instructions that do sixteen times what AVX-512 does.
 //!
+//! What is not finite, and what is at least 2¹²⁸ − 2¹¹⁹ and has no first part that is, makes NaN of every sum that it is in.
+//! ggml, and the other units, make infinity of some of these: of those with an infinity, no zero to multiply it with and no
+//! other one of the other sign. So what is finite there is finite here, and the other way round; and ggml has infinity from 65 520 on
+//! where it multiplies with weights of 16 bits, of which nothing is lost here.
+//!
 //! ```text
 //!             right, transposed:     a tile is 16 rows of 64 bytes; in memory, for every 32
 //!             16 pairs × 16 rows     numbers: left    a₀ a₁ a′₀ a′₁   (16 rows each)
@@ -21,12 +26,12 @@ use std::{
     arch::{
         asm,
         x86_64::{
-            __cpuid, __cpuid_count, __m256i, __m512i, _mm512_add_epi32, _mm512_and_si512,
-            _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_ps,
-            _mm512_cvtepi32_epi16, _mm512_inserti64x4, _mm512_loadu_ps, _mm512_set1_epi32,
-            _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_store_si512,
-            _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-            _mm512_unpacklo_epi64,
+            __cpuid, __cpuid_count, __m256i, __m512i, _CMP_ORD_Q, _mm512_add_epi32,
+            _mm512_and_si512, _mm512_castps_si512, _mm512_castsi256_si512, _mm512_castsi512_ps,
+            _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_inserti64x4, _mm512_loadu_ps,
+            _mm512_mask_add_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+            _mm512_srli_epi32, _mm512_store_si512, _mm512_sub_ps, _mm512_unpackhi_epi32,
+            _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
         },
     },
     ops::Range,
@@ -176,11 +181,14 @@ impl Kernel for Tiles {
 #[target_feature(enable = "avx512f,avx512bw")]
 fn split(numbers: &[f32; LINE]) -> (__m512i, __m512i) {
     let half = |at: usize| {
-        // SAFETY: sixteen of the numbers.
+        // SAFETY: 10: the first or the last sixteen of the numbers.
         let x = unsafe { _mm512_loadu_ps(numbers.as_ptr().add(at)) };
         let bits = _mm512_castps_si512(x);
         let even = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-        let up = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), even);
+        let half = _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff));
+        // A NaN of many digits would become a zero.
+        let is_number = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(x, x);
+        let up = _mm512_mask_add_epi32(bits, is_number, bits, half);
         let first = _mm512_and_si512(up, _mm512_set1_epi32(0xffff_0000_u32 as i32));
         let rest = _mm512_castps_si512(_mm512_sub_ps(x, _mm512_castsi512_ps(first)));
         let second = _mm512_add_epi32(rest, _mm512_set1_epi32(0x8000));
@@ -196,7 +204,7 @@ fn split(numbers: &[f32; LINE]) -> (__m512i, __m512i) {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn put(line: &mut Line, words: __m512i) {
-    // SAFETY: a line is as long, and aligned.
+    // SAFETY: 10: a line is as long, and aligned.
     unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), words) }
 }
 

@@ -251,7 +251,7 @@ pub fn of_machine() -> Result<Arc<dyn Cards>, Trouble> {
     #[cfg(not(feature = "microphone"))]
     Err(Trouble {
         what: "this program was built without sound cards".to_owned(),
-        remedy: "build it with `--features microphone`, which on Linux needs pkg-config and the headers of ALSA \
+        remedy: "build it with `cargo build --release --features microphone`, which on Linux needs pkg-config and the headers of ALSA \
                  (apt-get install pkg-config libasound2-dev); without a card, device = \"null\" is silent and \
                  \"loopback\" joins a `speaker` and a `microphone`"
             .to_owned(),

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use engine::{Code, Diagnostic, Node, Place, counted};
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Observer, Producer, Split},
@@ -25,6 +26,61 @@ struct Inside {
     to_hear: HeapCons<f32>,
     /// Samples per second and channels of what is played, once somebody plays.
     format: Option<(f64, usize)>,
+}
+
+/// Both ends of the loops of a graph that is planned, by the names of their nodes.
+#[derive(Default)]
+pub(in crate::audio) struct Ends(Mutex<BTreeMap<String, End>>);
+
+/// An end of a loop: who plays, or who hears.
+#[derive(Clone)]
+pub(in crate::audio) struct End {
+    pub(in crate::audio) plays: bool,
+    pub(in crate::audio) rate_hz: f64,
+    pub(in crate::audio) channels: usize,
+    /// Where to change that.
+    pub(in crate::audio) place: Option<Place>,
+}
+
+impl Ends {
+    /// Notes the end that a node is, and says what does not fit it.
+    pub(in crate::audio) fn note(&self, node: &Node<'_>, end: End) -> Vec<Diagnostic> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = all.iter().filter_map(|(name, other)| match end.plays {
+            true => other.differs((name, node.name()), &end),
+            false => end.differs((node.name(), name), other),
+        });
+        let wrong = wrong.collect();
+        all.insert(node.name().to_owned(), end);
+        wrong
+    }
+}
+
+impl End {
+    /// What is wrong if this is who hears, and the other one plays.
+    fn differs(&self, (hears, plays): (&str, &str), other: &Self) -> Option<Diagnostic> {
+        let Self { rate_hz, channels, .. } = self;
+        if self.plays || !other.plays || (*rate_hz, *channels) == (other.rate_hz, other.channels) {
+            return None;
+        }
+        let of = |end: &Self| {
+            format!("{} at {:?} Hz", counted(end.channels as u64, "channel"), end.rate_hz)
+        };
+        let message = format!(
+            "`{hears}` hears {} of a loop in which `{plays}` plays {}",
+            of(self),
+            of(other)
+        );
+        let mut wanted = Vec::new();
+        if *rate_hz != other.rate_hz {
+            wanted.push(format!("`rate_hz = {:?}`", other.rate_hz));
+        }
+        if *channels != other.channels {
+            wanted.push(format!("`channels = {}`", other.channels));
+        }
+        let problem = Diagnostic::error(Code::RateMismatch, message).at(&self.place).of_node(hears);
+        Some(problem.hint(format!("write {} to `{hears}`", wanted.join(" and "))))
+    }
 }
 
 impl Loops {

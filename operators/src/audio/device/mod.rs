@@ -32,7 +32,7 @@ pub(super) use cards::{of_host, opened_as};
 pub use ear::{Ear, Heard, Stamp, handover};
 pub use encoded::Encoded;
 pub(super) use filled::{Filled, TARGET_S};
-pub(super) use looped::{Loop, Loops};
+pub(super) use looped::{End, Ends, Loop, Loops};
 pub use mouth::{Mouth, Voice, outlet};
 pub use steered::Steered;
 pub(super) use varied::RATES_HZ;

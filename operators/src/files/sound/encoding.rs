@@ -23,8 +23,8 @@ pub(super) enum Encoding {
 const TAGS_MAX: usize = 8;
 
 /// What to do with a file that is not read.
-const HINT: &str = "name a WAV, AIFF, FLAC, MP3, Ogg Vorbis, AAC, ALAC or CAF file, or convert it: ffmpeg -i FILE \
-                    sound.wav";
+const HINT: &str = "name a WAV, AIFF, FLAC, MP3, Ogg Vorbis, CAF, AAC or MP4 file (with AAC or ALAC), or make one of \
+                    it: ffmpeg -i FILE sound.wav";
 
 /// Names of what is no sound, or sound nobody here decodes, by the first bytes.
 const REFUSED: &[(&[u8], &str)] = &[

@@ -227,7 +227,7 @@ pub(super) fn within_limits(path: &str, rate_hz: u32, channels: usize) -> Result
         return Err(FileError::new(
             path,
             message,
-            "split it: ffmpeg -i FILE -map_channel 0.0.0 sound.wav",
+            "take one of them: ffmpeg -i FILE -af \"pan=mono|c0=c0\" sound.wav",
         ));
     }
     if !(1..=RATE_HZ_MAX).contains(&rate_hz) {
