@@ -177,7 +177,7 @@ const ADVICE: &[(Code, &str, &str)] = &[
     ),
     (
         Code::SettlesLate,
-        "[node.level]\nop        = \"highpass\"\ncutoff_hz = 0.01           # 100 s until it has settled, of a minute's recording",
+        "[node.level]\nop        = \"highpass\"\ncutoff_hz = 0.01           # 100 s until it has settled",
         "Set `settle = true`, give it a longer input, a wider band or a shorter window.",
     ),
     (
