@@ -228,6 +228,7 @@ cutoff_hz = 0.01
 op = "lowpass"
 from = "slow"
 cutoff_hz = 10.0
+order = 4
 
 [node.mains]
 op = "notch"

@@ -53,7 +53,9 @@ impl Draft<'_> {
                 seconds(duration_ns),
             );
             let settle = node.kind.is_some_and(|kind| kind.param("settle").is_some());
+            let has_edge = node.kind.is_some_and(|kind| kind.param("cutoff_hz").is_some());
             let hint = match settle {
+                false if has_edge => "give it a longer input, or a higher `cutoff_hz`",
                 true => "set `settle = true`, give it a longer input, or a wider band",
                 false => "give it a longer input, or a shorter window",
             };

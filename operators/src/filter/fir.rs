@@ -211,9 +211,12 @@ fn dull(node: &Node<'_>, taps: &[f32], rate_hz: f64) -> Result<Option<Diagnostic
     }
     // The middle of what is to be removed, where the gain should be lowest.
     let top_hz = 0.5 * rate_hz;
+    // What lies above an edge close to the top is not what a band-pass filter is for.
+    let is_open = |high_hz: f64| high_hz > sense::NEARLY_ALL * top_hz;
     let removed_hz: &[f64] = match band {
         Band::LowPass { cutoff_hz } => &[0.5 * (cutoff_hz + top_hz)],
         Band::HighPass { .. } => &[0.0],
+        Band::BandPass { high_hz, .. } if is_open(high_hz) => &[0.0],
         Band::BandPass { high_hz, .. } => &[0.0, 0.5 * (high_hz + top_hz)],
         Band::BandStop { low_hz, high_hz } => &[0.5 * (low_hz + high_hz)],
     };
@@ -231,12 +234,14 @@ fn dull(node: &Node<'_>, taps: &[f32], rate_hz: f64) -> Result<Option<Diagnostic
     let narrowest_hz = match band {
         Band::LowPass { cutoff_hz } => cutoff_hz.min(top_hz - cutoff_hz),
         Band::HighPass { cutoff_hz } => cutoff_hz,
-        Band::BandPass { low_hz, .. } => low_hz,
+        Band::BandPass { low_hz, high_hz } if is_open(high_hz) => low_hz,
+        Band::BandPass { low_hz, high_hz } => low_hz.min(top_hz - high_hz),
         Band::BandStop { low_hz, high_hz } => 0.5 * (high_hz - low_hz),
     };
-    // The width of a Hamming window's transition: 3.3 times the rate over the taps.
-    let enough = (3.3 * rate_hz / narrowest_hz).ceil();
-    let hint = match enough <= TAPS_MAX {
+    // The width of a Hamming window's transition: 3.3 times the rate over the taps; odd, as most designs want it.
+    let enough = 2.0 * (1.65 * rate_hz / narrowest_hz).ceil() + 1.0;
+    let most = if node.get(&METHOD)? == METHOD_DEFAULT { TAPS_MAX } else { LEAST_SQUARES_MAX };
+    let hint = match enough <= most {
         true => format!("write `{}` = {enough}, or `decimate` first", TAPS.name()),
         false => "`decimate` first, or take a recursive filter".to_owned(),
     };
@@ -244,6 +249,8 @@ fn dull(node: &Node<'_>, taps: &[f32], rate_hz: f64) -> Result<Option<Diagnostic
     Ok(Some(Diagnostic::warning(Code::Useless, message).at(place).hint(hint)))
 }
 
+/// Most taps that least squares find.
+const LEAST_SQUARES_MAX: f64 = 2_001.0;
 /// What is removed by less than this, 3 dB, is hardly removed.
 const HARDLY: f64 = 0.708;
 

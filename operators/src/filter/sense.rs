@@ -4,10 +4,12 @@ use engine::{Code, Diagnostic, Node, Passed, Value};
 
 use crate::math::band::Band;
 
-/// So much, in decibels, must be gone before for a filter to be called useless.
+/// So much, in decibels, must be gone before of what a filter lets pass for it to be called useless.
 const GONE_DB: f64 = 20.0;
+/// The same of what it removes: the mains may well be a hundred times what is to be seen.
+const REMOVED_DB: f64 = 40.0;
 /// A low-pass filter that leaves more than this part of all frequencies is called useless.
-const NEARLY_ALL: f64 = 0.95;
+pub(super) const NEARLY_ALL: f64 = 0.95;
 
 /// A filter whose poles cannot be told from 1.
 pub(super) fn unstable(node: &Node<'_>, edge: &'static str) -> Diagnostic {
@@ -48,10 +50,13 @@ pub(super) fn useless(node: &Node<'_>, band: Band, edge: &'static str) -> Option
     let gone = through.iter().take_while(|passed| keeps_frequencies(passed.kind));
     let gone = gone.filter_map(|passed| Some((gone_before(passed, low_hz, high_hz)?, passed.kind)));
     let ((db, edge_hz), kind) = gone.max_by(|a, b| a.0.0.total_cmp(&b.0.0))?;
-    let what = match band {
-        Band::BandStop { .. } => "removes",
-        _ => "lets pass",
+    let (what, enough_db) = match band {
+        Band::BandStop { .. } => ("removes", REMOVED_DB),
+        _ => ("lets pass", GONE_DB),
     };
+    if db < enough_db {
+        return None;
+    }
     let message = format!(
         "`{}` {what} {}, of which a `{kind}` at {edge_hz:?} Hz before it leaves {db:.0} dB less",
         node.name(),
@@ -93,33 +98,37 @@ fn keeps_frequencies(kind: &str) -> bool {
     KINDS.contains(&kind)
 }
 
-/// By how many decibels at least a recursive filter has weakened everything between two frequencies, if by
-/// [`GONE_DB`] or more, and its edge. As Butterworth filters do, 6 dB an octave and order; the other families are
-/// steeper but for Bessel.
+/// By how many decibels about a recursive filter has weakened everything between two frequencies, and its edge. As
+/// Butterworth filters do, 6 dB an octave and order, but no more than a family with a floor says. Nothing is told of
+/// Bessel filters, which fall later.
 fn gone_before(passed: &Passed, low_hz: f64, high_hz: f64) -> Option<(f64, f64)> {
     let number = |name: &str| match passed.params.written(name)?.value {
         Value::Float(number) => Some(number),
         Value::Integer(number) => Some(number as f64),
         _ => None,
     };
+    let family = passed.params.written("family").map(|family| &family.value);
+    if matches!(family, Some(Value::Text(family)) if family == "bessel") {
+        return None;
+    }
     let (from_hz, to_hz) = match passed.kind {
-        "lowpass" | "smooth" => (None, number("cutoff_hz")),
+        "lowpass" => (None, number("cutoff_hz")),
         "highpass" => (number("cutoff_hz"), None),
         "bandpass" => (number("low_hz"), number("high_hz")),
         _ => (None, None),
     };
-    let order = if passed.kind == "smooth" { 1.0 } else { number("order").unwrap_or(2.0) };
-    let weaker_db = |times: f64| 20.0 * order * times.log10();
+    let (order, floor_db) =
+        (number("order").unwrap_or(2.0), number("attenuation_db").unwrap_or(f64::INFINITY));
+    let weaker_db = |times: f64| (20.0 * order * times.log10()).min(floor_db);
     let above = to_hz.map(|edge_hz| (weaker_db(low_hz / edge_hz), edge_hz));
     let below = from_hz.map(|edge_hz| (weaker_db(edge_hz / high_hz), edge_hz));
-    above.into_iter().chain(below).find(|&(db, _)| db >= GONE_DB)
+    above.into_iter().chain(below).max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
 #[cfg(test)]
 mod tests {
     use engine::testing::Bench;
 
-    use super::*;
     use crate::filter::{bandpass, fir, highpass, lowpass, smooth};
 
     fn warnings(kind: &'static engine::Kind, rate_hz: f64, params: &str) -> String {
@@ -143,8 +152,9 @@ mod tests {
     fn too_few_taps_are_told_with_how_many_would_do() {
         let told = warnings(&fir::KIND, 250.0, "low_hz = 0.5");
         assert!(told.contains("65 taps take") && told.contains("0 Hz"), "{told}");
-        // What the hint says is enough.
+        // Enough for what the hint is about, with either kind of edge.
         assert_eq!(warnings(&fir::KIND, 250.0, "low_hz = 0.5\ntaps = 1651"), "");
+        assert_eq!(warnings(&fir::KIND, 250.0, "low_hz = 20\nhigh_hz = 124"), "");
         assert_eq!(warnings(&fir::KIND, 250.0, "high_hz = 40"), "");
         assert_eq!(warnings(&fir::KIND, 250.0, "coefficients = [1, 1]"), "");
     }
