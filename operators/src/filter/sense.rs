@@ -165,7 +165,7 @@ mod tests {
         let problem = refused(&highpass::KIND, 1e8, "cutoff_hz = 0.1").expect("1e-8 of the rate");
         let text = problem.to_string();
         assert!(text.contains("`decimate` before it"), "{text}");
-        // A thousandth of a hertz of a sound card is possible.
+        // A hundredth of a hertz of a sound card is possible.
         assert!(refused(&highpass::KIND, 48_000.0, "cutoff_hz = 0.01").is_none());
         assert!(refused(&bandpass::KIND, 1_000.0, "low_hz = 0.001\nhigh_hz = 100").is_none());
     }
