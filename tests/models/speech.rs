@@ -531,7 +531,8 @@ fn what_is_no_model_of_silero_and_other_rates_are_refused() {
 #[test]
 fn without_a_model_that_need_not_be_there_the_net_in_the_program_hears() {
     let Some(path) = jfk() else { return };
-    let absent: Arc<dyn Service> = Arc::new(AbsentModel { why: "it is not there".to_owned() });
+    let absent: Arc<dyn Service> =
+        Arc::new(AbsentModel { why: "it is not there".to_owned(), remedy: "bring it".to_owned() });
     let services = Services::new([("silero".to_owned(), absent)]);
     let text = graph(&[&path], "absent", 20.0, "model = \"silero\"");
     let plan = plan(&text, services.clone()).unwrap_or_else(|problems| panic!("{problems}"));

@@ -392,6 +392,34 @@ fn a_section_of_variants_with_profiles_answers_by_quality() {
 }
 
 #[test]
+fn a_profile_beside_a_model_says_what_it_cannot_keep() {
+    let content = onnx::unary("Neg", &[None, Some(20)]);
+    let path = file("slow.onnx", &content);
+    let told = |p50_us: f64, deadline_ms: f64| -> Vec<String> {
+        let text = profile(&content, p50_us, 0.9, "[\"a\", \"b\"]");
+        file("slow.profile.toml", text.as_bytes());
+        let section = format!("file = {path:?}");
+        let text = graph(&section, "")
+            .replace("[graph]", &format!("[graph]\ndeadline_ms = {deadline_ms:?}"));
+        let plan = try_plan(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        plan.warnings().iter().map(|it| format!("[{}] {}", it.code.name(), it.message)).collect()
+    };
+    // Fifty questions a second come, and by the profile it has answered one.
+    let [outrun] = &told(4_000.0, 5.0)[..] else { panic!("one warning") };
+    assert!(
+        outrun.contains("asks 50 questions a second; by its profile the model answers 1"),
+        "{outrun}"
+    );
+    let both = told(6_000.0, 5.0).join("");
+    let late = "will hardly keep `deadline_ms` = 5.0: by its profile `ask` answers after 6 ms";
+    assert!(both.contains("[outrun]") && both.contains(late), "{both}");
+    fs::remove_file(path.with_extension("profile.toml")).expect("it was written");
+    let section = format!("file = {path:?}");
+    let plan = try_plan(&graph(&section, "")).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(plan.warnings().len(), 0, "nobody knows");
+}
+
+#[test]
 fn a_wrong_section_of_variants_is_told_with_what_to_do() {
     let a = file("va.onnx", &onnx::unary("Relu", &[None, Some(20)]));
     let b = file("vb.onnx", &onnx::unary("Neg", &[None, Some(20)]));

@@ -258,7 +258,6 @@ fn a_language_that_changes_nothing_is_told_and_one_that_a_part_of_a_model_does_n
         )
     };
     for (params, param) in [
-        ("language = \"en\"", "`language` = \"en\""),
         ("language = \"auto\"", "`language` = \"auto\""),
         ("translate = true", "`translate` = true"),
     ] {
@@ -267,7 +266,9 @@ fn a_language_that_changes_nothing_is_told_and_one_that_a_part_of_a_model_does_n
         assert!(told.contains(&format!("{param} changes nothing: the model `voice`")), "{told}");
         assert!(told.contains("leave `") && told.contains("ggml-tiny.bin"), "{told}");
     }
-    assert_eq!(plan_says(english(), ""), "");
+    for params in ["", "language = \"en\""] {
+        assert_eq!(plan_says(english(), params), "", "{params:?} says what is so");
+    }
     let several = || {
         let (small, large) = (MockDecoder::counting(0.5).of_english(), MockDecoder::counting(0.5));
         let cascade = Cascade::new(vec![Arc::new(small), Arc::new(large)], vec![0.5]);

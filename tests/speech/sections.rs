@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use afferent_suite::data;
-use engine::{Disk, GraphSpec, ServiceKind, SourceText};
+use engine::{Catalog, Diagnostics, Disk, GraphSpec, PlanOptions, ServiceKind, SourceText};
 use model::section;
 
 const TINY: &str = "ggml-org+whisper.cpp/models/for-tests-ggml-tiny.bin";
@@ -51,6 +51,11 @@ fn a_file_that_is_cut_damaged_or_too_large_is_told() {
     assert!(told.contains("MB of memory"), "{told}");
 
     let whole = file("whole.bin", &whole);
+    // One alone has none.
+    let told = said(&format!("segments = [{whole:?}]\nthresholds = []"));
+    assert!(!told.contains("thresholds"), "{told}");
+    let told = said(&format!("segments = [{whole:?}]\nthresholds = [0.5]"));
+    assert!(told.contains("or leave `thresholds` out"), "{told}");
     for (thresholds, many) in [("[0.5, 0.6]", "2 numbers"), ("[]", "0 numbers")] {
         let told = said(&format!("segments = [{whole:?}, {whole:?}]\nthresholds = {thresholds}"));
         let why = format!("`thresholds` has {many} for 1 early exits");
@@ -58,8 +63,51 @@ fn a_file_that_is_cut_damaged_or_too_large_is_told() {
     }
     let told = said(&format!("segments = [{whole:?}, {whole:?}]\nthresholds = [1.5]"));
     assert!(told.contains("`thresholds`") && told.contains("1.5"), "{told}");
-    let told = said(&format!("file = {whole:?}\nbatch_max = 4"));
-    assert!(told.contains("`batch_max` means nothing to a model of speech"), "{told}");
+    // Whether it may be left out has nothing to do with that.
+    for optional in ["", "optional = true"] {
+        let told = said(&format!("file = {whole:?}\nbatch_max = 4\n{optional}"));
+        assert!(told.contains("`batch_max` means nothing to a model of speech"), "{told}");
+    }
+}
+
+#[test]
+fn a_model_that_may_be_missing_is_told_once_with_what_helps() {
+    let none = file("poem.bin", b"not a model at all, but longer than any header");
+    let none = none.display().to_string();
+    for (path, why, helps) in [
+        (
+            "no/such.bin",
+            "cannot read `no/such.bin`: there is no such file",
+            "check the path: it starts from",
+        ),
+        (
+            &*none,
+            "is no model of speech: it is no ggml file",
+            "name a Whisper model in ggml format",
+        ),
+    ] {
+        for (optional, level) in [(false, "error"), (true, "warning")] {
+            let text = format!(
+                "[graph]\nname = \"voice\"\n[model.voice]\nfile = {path:?}\noptional = {optional}\n\
+                 [node.heard]\nop = \"tone\"\nrate_hz = 16000.0\nseconds = 1.0\n{ASKS}\n\
+                 [node.out]\nop = \"jsonl\"\nfrom = \"text\"\n"
+            );
+            let spec = GraphSpec::parse(&SourceText::new("voice.toml", &text)).expect("it parses");
+            let (services, problems) = section::services(&spec, Arc::new(Disk), None, |_| ());
+            let options = PlanOptions { services, ..PlanOptions::new(Arc::new(Disk)) };
+            let catalog = Catalog::new(&[operators::CATALOG, model::CATALOG]);
+            let planned = spec.plan(&catalog, &options);
+            let warnings = planned.map_or_else(|all| all.0, |plan| plan.warnings().to_vec());
+            let told = Diagnostics([problems.0, warnings].concat()).to_string();
+            assert!(told.contains(&format!("{level}[")) && told.contains(helps), "{told}");
+            assert_eq!(
+                (told.matches(why).count(), told.matches(path).count() >= 1),
+                (1, true),
+                "{told}"
+            );
+            assert_eq!(told.contains("as `optional = true` allows"), optional, "{told}");
+        }
+    }
 }
 
 fn said_of(section: &str, nodes: &str) -> String {

@@ -104,11 +104,13 @@ impl Shelves {
     }
 }
 
-/// The name of an edge as that of a folder: `beats -> pieces#1` is `beats-pieces.1`.
+/// The name of an edge as that of a folder: `beats -> pieces#1` is `beats-pieces.1`. No name has a `+`, so that
+/// `a/b` and `a_b` stay two.
 fn as_folder(edge: &str) -> String {
     edge.replace(" -> ", "-")
         .replace('#', ".")
-        .replace(|c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c), "_")
+        .replace('/', "+")
+        .replace(|c: char| !c.is_ascii_alphanumeric() && !"-._+".contains(c), "_")
 }
 
 #[cfg(test)]
@@ -118,6 +120,7 @@ mod tests {
     #[test]
     fn names_of_edges_are_names_of_folders() {
         assert_eq!(as_folder("beats -> pieces#1"), "beats-pieces.1");
-        assert_eq!(as_folder("a/b.out -> c"), "a_b.out-c");
+        assert_eq!(as_folder("a/b.out -> c"), "a+b.out-c");
+        assert_ne!(as_folder("a/b -> c"), as_folder("a_b -> c"));
     }
 }

@@ -47,7 +47,7 @@ pub use door::Door;
 pub use exits::{Exits, Head, Signal};
 pub use model::Model;
 pub use rows::Rows;
-pub use service::ModelService;
+pub use service::{ModelService, Speed};
 pub use shadow::Compared;
 pub use split::Split;
 pub use variants::Quality;

@@ -26,10 +26,21 @@ pub struct ModelService {
     pub fixed: Vec<(String, f64)>,
     /// Where its answers are kept, if they are.
     pub cache: Option<Arc<Cache>>,
+    /// How fast it was where that was measured; of several variants the fastest.
+    pub speed: Option<Speed>,
     pub(super) front: Option<Front>,
     /// Sessions of this share are answered by another model.
     pub(super) ab: Option<(Arc<Model>, Split)>,
     pub(super) shadow: Option<(Arc<Model>, Split, Arc<Compared>)>,
+}
+
+/// How fast a model was with nothing else to do, as its profile says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// Milliseconds of one question alone, in the median.
+    pub latency_ms: f64,
+    /// Questions in a second, with the workers and batches that were best, where that was measured.
+    pub per_s: Option<f64>,
 }
 
 /// Variants of a model.
@@ -46,7 +57,7 @@ pub(super) struct Front {
 impl ModelService {
     /// A model whose answers are not kept.
     pub fn new(model: Arc<Model>, fixed: Vec<(String, f64)>) -> Self {
-        Self { model, fixed, cache: None, front: None, ab: None, shadow: None }
+        Self { model, fixed, cache: None, speed: None, front: None, ab: None, shadow: None }
     }
 
     /// Variants of one model, the cheapest first, all of them run by the same workers. Which one answers goes
@@ -63,6 +74,13 @@ impl ModelService {
         let best = models.last().expect("a front has a model").clone();
         let family = best.workers.relate(models.iter().map(|model| model.number).collect(), dwell);
         Self { front: Some(Front { models, family, quality }), ..Self::new(best, fixed) }
+    }
+
+    /// The same; it was measured to be so fast.
+    #[must_use]
+    pub fn measured(mut self, speed: Option<Speed>) -> Self {
+        self.speed = speed;
+        self
     }
 
     /// The same; its answers are kept there.

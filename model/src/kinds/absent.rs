@@ -21,6 +21,15 @@ use super::{
 pub struct AbsentModel {
     /// What keeps it from being used, as a sentence fragment.
     pub why: String,
+    /// What helps against that, beginning with a verb.
+    pub remedy: String,
+}
+
+impl AbsentModel {
+    /// What helps against being told about it.
+    pub fn hint(&self) -> String {
+        format!("{}; the graph runs without it, as `optional = true` allows that", self.remedy)
+    }
 }
 
 impl Service for AbsentModel {
@@ -41,7 +50,8 @@ pub(super) fn outline(
     node: &Node<'_>,
     format: impl FnOnce(f64) -> Result<Option<Format>, Diagnostics>,
 ) -> Result<Option<Outline>, Diagnostics> {
-    let Some(AbsentModel { why }) = model(node)? else { return Ok(None) };
+    let Some(absent) = model(node)? else { return Ok(None) };
+    let why = &absent.why;
     let name = node.get(&MODEL)?;
     let made = Made::of(node, None)?;
     let Some(format) = format(made.rate_max)? else {
@@ -54,7 +64,7 @@ pub(super) fn outline(
         format!("`{}` passes without an answer from the model `{name}`: {why}", node.name());
     let warning = Diagnostic::warning(Code::BadFile, message);
     let mut outline = Outline::of([format]).looking_back(made.span_ns);
-    outline.warnings.push(warning.hint("`optional = true` of the model allows that"));
+    outline.warnings.push(warning.hint(absent.hint()));
     Ok(Some(outline))
 }
 

@@ -246,7 +246,11 @@ impl Planned {
         let (fitted, rows) = by_rows.map_or_else(|| whole.map(|fitted| (fitted, None)), Ok)?;
         let Fitted { made: Made { lens, cut, span_ns, rate_max }, layout, shape } = fitted;
         let (channels, scale) = (lens[0], scale(node)?);
-        let warnings = [of_several_rows(node, &lens), of_no_variants(node, &service)?];
+        let warnings = [
+            of_several_rows(node, &lens),
+            of_no_variants(node, &service)?,
+            of_too_many(node, &service, rate_max),
+        ];
         let warnings = warnings.into_iter().flatten().collect();
         Ok(Self {
             service,
@@ -281,7 +285,10 @@ impl Planned {
 
     /// What the node gives, in this format.
     pub(super) fn outline(self, format: Format) -> Outline {
-        let mut outline = Outline::of([format]).looking_back(self.span_ns);
+        let speed = self.service.speed;
+        let answer_ns = speed.map_or(0, |speed| (speed.latency_ms * 1e6) as i64);
+        let mut outline =
+            Outline::of([format]).looking_back(self.span_ns).answering_after(answer_ns);
         outline.warnings.extend(self.warnings);
         outline
     }
@@ -291,6 +298,22 @@ impl Planned {
         let whole = self.service.model.signature();
         &self.rows.as_ref().map_or(whole, |rows| &rows.signature).outputs
     }
+}
+
+/// Warns where a signal or a camera brings more questions than the model has answered in a second.
+fn of_too_many(node: &Node<'_>, service: &ModelService, asked_per_s: f64) -> Option<Diagnostic> {
+    let answered_per_s = service.speed?.per_s?;
+    let comes_steadily = matches!(node.input("in"), Format::Signal(_) | Format::Image(_));
+    if !comes_steadily || service.cache.is_some() || asked_per_s <= answered_per_s {
+        return None;
+    }
+    let message = format!(
+        "`{}` asks {asked_per_s:.0} questions a second; by its profile the model answers {answered_per_s:.0}",
+        node.name()
+    );
+    let hint =
+        "ask less often (a longer `hop_s`), or a faster model: `variants`, int8, early exits";
+    Some(Diagnostic::warning(Code::Outrun, message).at(node.place(HOP_S.name())).hint(hint))
 }
 
 /// Questions as an input takes them.

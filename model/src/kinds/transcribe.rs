@@ -48,8 +48,8 @@ pub static KIND: Kind = Kind {
           the geometric mean of the probabilities of the words' parts, 0 to 1. Finals go before partials: where \
           the machine has no time, partials are left out, finals never. The model hears as much as there is, at least \
           5.1 s, and may say 16 words' parts and 12 for each second, in languages of other than Latin letters as many as it can; a final that it had more to say about is \
-          `incomplete`, as is one at which it began to repeat itself and was stopped. What stands in \
-          `cache` of the model is not heard again. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
+          `incomplete`, as is one at which it began to repeat itself and was stopped, be nothing left of it. What the \
+          `cache` of the model has, of finals and windows, is not heard again; partials are. Silence stands for up to 2 s of missing audio, and for NaN; longer gaps end a turn. \
           Delay: none. Cost: the model's, on threads of its own, as many as the machine has processors; \
           without a `language` that of finding it out as well: with each partial until it is sure (0.8 of 3 s or more), and with \
           each final.",
@@ -75,10 +75,10 @@ pub static KIND: Kind = Kind {
         fits(node)?;
         let mut outline =
             Outline::of([Format::event(fields(), 8.0), Format::event(word_fields(), 40.0)]);
-        if let Some(AbsentModel { why }) = node.services().find(node.get(&MODEL)?) {
-            let message = format!("`{}` tells nothing: {why}", node.name());
+        if let Some(absent) = node.services().find::<AbsentModel>(node.get(&MODEL)?) {
+            let message = format!("`{}` tells nothing: {}", node.name(), absent.why);
             let warning = Diagnostic::warning(Code::BadFile, message);
-            outline.warnings.push(warning.hint("`optional = true` of the model allows that"));
+            outline.warnings.push(warning.hint(absent.hint()));
         } else {
             let model = model(node)?;
             manner(node, model)?;
@@ -313,8 +313,8 @@ fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnos
         return Ok(Vec::new());
     }
     let (name, language) = (node.get(&MODEL)?, node.get(&LANGUAGE)?);
-    // What is not written has the place of `op`.
-    let is_named = language != "auto" || node.place(LANGUAGE.name()) != node.place("op");
+    // What is not written has the place of `op`. "en" beside it says what is so.
+    let is_sought = language == "auto" && node.place(LANGUAGE.name()) != node.place("op");
     let mut all = Vec::new();
     let mut idles = |param: &str, value: String| {
         let message =
@@ -324,7 +324,7 @@ fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnos
             "leave `{param}` out, or name a model of many languages, whose name has no \".en\", such as ggml-tiny.bin"
         )));
     };
-    if is_named {
+    if is_sought {
         idles(LANGUAGE.name(), format!("{language:?}"));
     }
     if node.get(&TRANSLATE)? {

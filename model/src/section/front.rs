@@ -7,7 +7,10 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     backend::onnxruntime,
-    host::variants::{Point, front},
+    host::{
+        Speed,
+        variants::{Point, front},
+    },
     tools::{Profile, sidecar_of},
 };
 
@@ -19,6 +22,8 @@ const PROFILE_BYTES_MAX: u64 = 16 << 20;
 /// What a profile says.
 struct Measured {
     latency_ms: Option<f64>,
+    /// Questions that were answered in a second, at best.
+    per_s: Option<f64>,
     accuracy: Option<f64>,
     labels: Vec<String>,
     data: Option<String>,
@@ -30,6 +35,8 @@ struct Measured {
 pub(super) struct Front {
     pub(super) order: Vec<usize>,
     pub(super) points: Vec<Point>,
+    /// How fast the fastest of them is, where all were measured.
+    pub(super) speed: Option<Speed>,
     /// What a person should know, in whole sentences.
     pub(super) news: Vec<String>,
 }
@@ -128,7 +135,28 @@ pub(super) fn of(
             variant.label
         ));
     }
-    Ok(Front { order, points, news })
+    let per_s = known.iter().map(|(_, measured)| measured.per_s).collect::<Option<Vec<f64>>>();
+    let fastest_ms = points.iter().map(|point| point.latency_ms).min_by(f64::total_cmp);
+    let speed = fastest_ms.filter(|ms| *ms > 0.0).map(|latency_ms| Speed {
+        latency_ms,
+        per_s: per_s.and_then(|all| all.into_iter().max_by(f64::total_cmp)),
+    });
+    Ok(Front { order, points, speed, news })
+}
+
+/// How fast the profile beside a model says that it is; nothing where there is none, or one of something else.
+pub(super) fn speed_of(
+    path: &str,
+    content: &[u8],
+    backend: &str,
+    files: &dyn Files,
+) -> Option<Speed> {
+    let (label, path) = (String::new(), path.to_owned());
+    let alone = Written { label, path, latency_ms: None, accuracy: None, at: None };
+    let measured = measured(&alone, content, backend, files).ok()?;
+    // What was measured with another backend says little of this one.
+    let latency_ms = measured.latency_ms.filter(|_| measured.other.is_none())?;
+    Some(Speed { latency_ms, per_s: measured.per_s })
 }
 
 /// What the profile beside a variant says; nothing where there is none.
@@ -138,8 +166,14 @@ fn measured(
     backend: &str,
     files: &dyn Files,
 ) -> Result<Measured, String> {
-    let nothing =
-        Measured { latency_ms: None, accuracy: None, labels: Vec::new(), data: None, other: None };
+    let nothing = Measured {
+        latency_ms: None,
+        per_s: None,
+        accuracy: None,
+        labels: Vec::new(),
+        data: None,
+        other: None,
+    };
     let path = sidecar_of(Path::new(&variant.path)).to_string_lossy().into_owned();
     let Ok(file) = files.open(&path) else { return Ok(nothing) };
     let mut text = String::new();
@@ -167,8 +201,11 @@ fn measured(
             "the profile `{path}` says that a share of {wrong} of the answers is right"
         ));
     }
+    let here = |point: &&crate::tools::Point| point.backend == runs;
+    let per_s = profile.latency.iter().filter(here).map(|point| point.per_s).max_by(f64::total_cmp);
     Ok(Measured {
         latency_ms,
+        per_s: per_s.filter(|per_s| per_s.is_finite() && *per_s > 0.0),
         other: point.filter(|point| point.backend != runs).map(|point| point.backend.clone()),
         accuracy: accuracy.map(|accuracy| accuracy.top1),
         labels: accuracy.map(|accuracy| accuracy.labels.clone()).unwrap_or_default(),

@@ -6,7 +6,8 @@ use engine::{Code, Diagnostic, Diagnostics, Fault, Params, SectionSpec};
 
 use crate::{
     backend::Options,
-    host::{Model, ModelService, Trial},
+    host::{Model, ModelService, Speed, Trial},
+    kinds::absent::AbsentModel,
 };
 
 use super::{
@@ -20,8 +21,14 @@ use super::{
 /// Why files of a section were not read.
 pub(super) enum Unread {
     /// They need not be there.
-    Absent(String),
+    Absent(AbsentModel),
     Wrong(Diagnostics),
+}
+
+impl From<AbsentModel> for Unread {
+    fn from(absent: AbsentModel) -> Self {
+        Self::Absent(absent)
+    }
 }
 
 impl From<Diagnostics> for Unread {
@@ -56,14 +63,13 @@ impl ModelServices {
             match Paths::single(path).read(&*self.files) {
                 Ok(parts) => read.push(parts),
                 Err((path, error)) if params.read(&OPTIONAL)? => {
-                    return Err(Unread::Absent(format!("{path} {error}")));
+                    return Err(absent(&path, &error).into());
                 }
                 Err((path, error)) => {
-                    let message = format!("cannot read `{path}`: {error}");
-                    let problem = Diagnostic::error(Code::of_io(&error), message).at(place);
-                    let problem = problem.of(format!("model `{}`", section.name.value));
-                    let hint = "check the path; it starts from the folder of the graph file";
-                    problems.push(problem.hint(hint));
+                    let problem =
+                        Diagnostic::error(Code::of_io(&error), cannot_read(&path, &error));
+                    let problem = problem.at(place).of(format!("model `{}`", section.name.value));
+                    problems.push(problem.hint(CHECK_PATH));
                 }
             }
         }
@@ -102,11 +108,10 @@ impl ModelServices {
         let paths = Paths::of(section, params, self.graph_file.as_deref())?;
         let read = paths.read(&*self.files);
         if let (Err((path, error)), true) = (&read, params.read(&OPTIONAL)?) {
-            return Err(Unread::Absent(format!("{path} {error}")));
+            return Err(absent(path, error).into());
         }
         let parts = read.map_err(|(path, error)| {
-            let message = format!("cannot read `{path}`: {error}");
-            let problem = Diagnostic::error(Code::of_io(&error), message);
+            let problem = Diagnostic::error(Code::of_io(&error), cannot_read(&path, &error));
             let written = if paths.exits.as_ref() == Some(&path) {
                 EXITS.name()
             } else if paths.segments.len() > 1 {
@@ -116,7 +121,7 @@ impl ModelServices {
             };
             let place = section.param(written).and_then(|file| file.place.clone());
             let problem = problem.at(&place).of(format!("model `{}`", section.name.value));
-            let hint = "check the path; it starts from the folder of the graph file";
+            let hint = CHECK_PATH;
             if written == EXITS.name() && paths.segments.len() > 1 {
                 let graph = self.graph_file.as_deref().unwrap_or("GRAPH");
                 let writes = format!("`afferent calibrate {graph} --data FILE` writes it anew");
@@ -152,7 +157,9 @@ impl ModelServices {
                 None => label(paths.segments.last().map_or("", |path| path)),
             };
             let own = arms.are_there().then_some(own);
-            ModelService::new(self.one(section, params, paths, own.as_deref())?, fixed)
+            let speed = self.speed(params, &paths);
+            let model = self.one(section, params, paths, own.as_deref())?;
+            ModelService::new(model, fixed).measured(speed)
         } else {
             let read = |path: &String| Paths::single(path).read(&*self.files).map_err(unreadable);
             let parts: Vec<Parts> =
@@ -171,7 +178,8 @@ impl ModelServices {
                 check_alike(&pair[0], &pair[1])?;
             }
             let dwell = Duration::from_secs_f64(params.read(&DWELL_MS).map_err(refused)? / 1e3);
-            ModelService::of_variants(models, fixed, params.read(&QUALITY).map_err(refused)?, dwell)
+            let quality = params.read(&QUALITY).map_err(refused)?;
+            ModelService::of_variants(models, fixed, quality, dwell).measured(front.speed)
         };
         let other = |name: &str, Other { label, path, .. }: &Other| {
             let paths = Paths::single(path);
@@ -191,6 +199,13 @@ impl ModelServices {
             Some((other, split)) => service.with_shadow(other, split),
             None => service,
         })
+    }
+
+    /// What the profile beside a model of one file says.
+    fn speed(&self, params: &Params, paths: &Paths) -> Option<Speed> {
+        let [path] = &paths.segments[..] else { return None };
+        let parts = paths.read(&*self.files).ok()?;
+        front::speed_of(path, parts.bytes(), params.read(&BACKEND).ok()?, &*self.files)
     }
 
     /// Loads one model of a section.
@@ -223,6 +238,21 @@ impl ModelServices {
         }
         Ok(model)
     }
+}
+
+/// What helps where a file cannot be read.
+pub(super) const CHECK_PATH: &str = "check the path: it starts from the folder of the graph file, in a `--set` from the current one";
+
+/// What is told of a file that cannot be read.
+pub(super) fn cannot_read(path: &str, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => format!("cannot read `{path}`: there is no such file"),
+        _ => format!("cannot read `{path}`: {error}"),
+    }
+}
+
+fn absent(path: &str, error: &std::io::Error) -> AbsentModel {
+    AbsentModel { why: cannot_read(path, error), remedy: CHECK_PATH.to_owned() }
 }
 
 fn unreadable((path, error): (String, std::io::Error)) -> Fault {

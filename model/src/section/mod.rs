@@ -202,6 +202,22 @@ impl ModelServices {
     }
 }
 
+/// Takes what is written of another model out of a section of which one of `file`, `segments` and `variants` was set, and
+/// gives the keys that are gone.
+pub fn forget(section: &mut SectionSpec, set: &str) -> Vec<String> {
+    let others: &[&str] = match set {
+        "file" => &[SEGMENTS.name(), VARIANTS.name(), EXITS.name(), THRESHOLDS.name()],
+        "segments" => &[FILE.name(), VARIANTS.name()],
+        "variants" => &[FILE.name(), SEGMENTS.name(), EXITS.name(), THRESHOLDS.name()],
+        _ => &[],
+    };
+    let gone = |key: &str| others.contains(&key);
+    let keys = section.params.iter().map(|(key, _)| key.value.clone());
+    let forgotten = keys.filter(|key| gone(key)).collect();
+    section.params.retain(|(key, _)| !gone(&key.value));
+    forgotten
+}
+
 /// A section's settings, checked.
 struct Settings {
     params: Params,
@@ -245,14 +261,14 @@ impl ServiceKind for ModelServices {
                     self.cache(section, &params)?;
                     Ok(format!("{identity} {:?}", params.read_optional(&CACHE)?))
                 }
-                Err(Unread::Absent(why)) => Ok(format!("absent {why}")),
+                Err(Unread::Absent(absent)) => Ok(format!("absent {}", absent.why)),
                 Err(Unread::Wrong(problems)) => Err(problems),
             };
         }
         let arms = Arms::of(section, &params, self.graph_file.as_deref())?;
         let content = match self.contents(section, &params, &arms) {
             Ok(content) => content,
-            Err(Unread::Absent(why)) => return Ok(format!("absent {why}")),
+            Err(Unread::Absent(absent)) => return Ok(format!("absent {}", absent.why)),
             Err(Unread::Wrong(problems)) => return Err(problems),
         };
         // One that is loaded anew is nobody else's.
@@ -277,8 +293,8 @@ impl ServiceKind for ModelServices {
         if let Some(speech) = self.speech(section, &params) {
             // What keeps it from being used was found by `plan`.
             let found = self.plan_speech(section, &params, &speech);
-            if let Err(Unread::Absent(why)) = found {
-                return Ok(Arc::new(AbsentModel { why }));
+            if let Err(Unread::Absent(absent)) = found {
+                return Ok(Arc::new(absent));
             }
             let model = self.load_speech(&speech)?;
             return Ok(match self.cache(section, &params).map_err(refused)? {
@@ -298,7 +314,12 @@ impl ServiceKind for ModelServices {
         let service = match loaded {
             Ok(service) => service,
             Err(fault) if params.read(&OPTIONAL).map_err(refused)? => {
-                return Ok(Arc::new(AbsentModel { why: fault.to_string() }));
+                let arms = Arms::of(section, &params, self.graph_file.as_deref());
+                let read = arms.map(|arms| self.contents(section, &params, &arms));
+                return Ok(Arc::new(match read {
+                    Ok(Err(Unread::Absent(absent))) => absent,
+                    _ => AbsentModel { why: fault.to_string(), remedy: self.remedy(section) },
+                }));
             }
             Err(fault) => return Err(fault),
         };

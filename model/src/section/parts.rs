@@ -106,7 +106,9 @@ impl Paths {
             (None, None) => return Err(missing(section).into()),
         };
         let exits = params.read_optional(&EXITS)?.map(|exits| from(EXITS.name(), exits));
-        let thresholds = params.read_optional(&THRESHOLDS)?;
+        // None at all is one for each segment but the last of one.
+        let is_whole = |all: &[f64]| all.is_empty() && segments.len() == 1;
+        let thresholds = params.read_optional(&THRESHOLDS)?.filter(|all| !is_whole(all));
         let early = [(EXITS.name(), exits.is_some()), (THRESHOLDS.name(), thresholds.is_some())];
         if exits.is_some() && thresholds.is_some() {
             let what = "`exits` and `thresholds` exclude each other";
@@ -118,7 +120,8 @@ impl Paths {
         {
             let what = format!("`{name}` needs `segments`: a model in one piece has no early exit");
             let problem = problem(Code::OutOfRange, name, &what);
-            return Err(problem.hint("name the model's parts in `segments`").into());
+            let hint = format!("name the model's parts in `segments`, or leave `{name}` out");
+            return Err(problem.hint(hint).into());
         }
         if let Some(thresholds) = &thresholds
             && thresholds.len() != segments.len() - 1

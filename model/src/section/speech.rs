@@ -9,7 +9,7 @@ use std::{
 use engine::{Code, Diagnostic, Diagnostics, Fault, GraphSpec, Params, SectionSpec, Value};
 
 use crate::{
-    kinds::transcribe,
+    kinds::{absent::AbsentModel, transcribe},
     transcription::{
         Cascade, Decoder, Pool, SpeechModel,
         model_file::{ModelFile, memory_free},
@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     CACHE, ModelServices, OPTIONAL,
-    load::Unread,
+    load::{CHECK_PATH, Unread, cannot_read},
     parts::{FILE, Paths, SEGMENTS, THRESHOLDS},
 };
 
@@ -54,12 +54,13 @@ impl ModelServices {
         let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
         let paths = Paths::of(section, params, self.graph_file.as_deref()).ok()?.segments;
         let mut head = Vec::new();
-        self.files.open(paths.first()?).ok()?.take(4).read_to_end(&mut head).ok()?;
+        let first = self.files.open(paths.first()?);
+        let is_read = first.and_then(|file| file.take(4).read_to_end(&mut head)).is_ok();
         // Without thresholds only the last one answers.
         let thresholds = thresholds.unwrap_or_else(|| vec![1.0; paths.len() - 1]);
         let is_asked = self.speech_asked.contains(&section.name.value);
         let speech = Speech { paths, thresholds, is_asked };
-        (ModelFile::is_one(&head) || is_asked).then_some(speech)
+        (is_read && ModelFile::is_one(&head) || is_asked).then_some(speech)
     }
 
     /// What identifies it.
@@ -77,6 +78,9 @@ impl ModelServices {
             let all = PARAMS.map(|name| format!("`{name}`")).join(", ");
             problems.push(named(problem.hint(format!("leave it out; what counts is {all}"))));
         }
+        // What is written wrong is so with a model, too.
+        let is_wrong = !problems.is_empty();
+        let is_optional = params.read(&OPTIONAL)?;
         let written = if speech.paths.len() > 1 { SEGMENTS.name() } else { FILE.name() };
         let place = section.param(written).and_then(|file| file.place.clone());
         let bad = |message: String, hint: &str| {
@@ -85,14 +89,20 @@ impl ModelServices {
         let mut files = Vec::new();
         let states = self.speech_pool().threads();
         for path in &speech.paths {
-            let opened = self.files.open(path).map_err(|error| error.to_string());
-            match opened.and_then(ModelFile::read) {
-                Ok(file) => files.push(file),
-                Err(why) => {
+            match self.files.open(path).map(ModelFile::read) {
+                Ok(Ok(file)) => files.push(file),
+                Ok(Err(why)) => {
                     problems.push(bad(
                         format!("`{path}` is no model of speech: {why}"),
                         speech.remedy(),
                     ));
+                }
+                Err(error) => {
+                    let problem = Diagnostic::error(Code::of_io(&error), cannot_read(path, &error));
+                    let hint = format!(
+                        "{CHECK_PATH}; models of speech are yours to bring, such as ggml-tiny.bin"
+                    );
+                    problems.push(named(problem.at(&place).hint(hint)));
                 }
             }
         }
@@ -113,9 +123,13 @@ impl ModelServices {
         drop(needs);
         if cfg!(not(feature = "whisper")) && problems.is_empty() {
             let message = "this program was built without what runs models of speech";
-            let hint = "build it with `cargo build --release --features whisper`, which needs cmake and a C++ compiler; or write \
-                        `optional = true`";
-            problems.push(bad(message.to_owned(), hint));
+            let hint = "build it with `cargo build --release --features whisper`, which needs cmake and a C++ compiler";
+            let hint = if is_optional {
+                hint.to_owned()
+            } else {
+                format!("{hint}; or write `optional = true`")
+            };
+            problems.push(bad(message.to_owned(), &hint));
         }
         if problems.is_empty() {
             // Whether whisper.cpp takes it only that can say.
@@ -131,7 +145,10 @@ impl ModelServices {
                 let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
                 Ok(format!("speech {contents:x?} {:?}", speech.thresholds))
             }
-            Some(first) if params.read(&OPTIONAL)? => Err(Unread::Absent(first.message.clone())),
+            Some(first) if is_optional && !is_wrong => {
+                let remedy = first.hint.clone().unwrap_or_default();
+                Err(AbsentModel { why: first.message.clone(), remedy }.into())
+            }
             Some(_) => Err(Diagnostics(problems).into()),
         }
     }

@@ -78,10 +78,11 @@ impl Agreement {
         self.commit_as(rest)
     }
 
-    /// The same, but for words that end behind `until_s`.
+    /// The same, but for words that begin at `until_s` or behind it: one that lies across it is heard again as its end
+    /// alone.
     pub fn commit_until(&mut self, until_s: f64) -> Vec<Word> {
         let rest = std::mem::take(&mut self.rest);
-        self.commit_as(rest.into_iter().take_while(|word| word.end_s <= until_s).collect())
+        self.commit_as(rest.into_iter().take_while(|word| word.start_s < until_s).collect())
     }
 
     /// Commits these words, in place of whatever was heard behind what is committed.

@@ -74,7 +74,7 @@ struct State {
     numbers: u64,
     /// What runs: its number, and how it is told to give way.
     running: Vec<(u64, Arc<AtomicBool>)>,
-    /// Partials that gave way and were not told yet: by a worker, as whoever submits may hold a lock.
+    /// Partials, and windows, that gave way and were not told yet: by a worker, as whoever submits may hold a lock.
     shed: Vec<Job>,
     idle: usize,
     ended: bool,
@@ -89,6 +89,18 @@ struct Job {
     /// Who else asks the same shares the urgency as long as this is here.
     _lane: Option<Arc<Lane>>,
     reply: Reply,
+}
+
+impl Job {
+    fn new(
+        cascade: Arc<Cascade>,
+        task: Task,
+        urgency: Urgency,
+        lane: Option<Arc<Lane>>,
+        reply: Reply,
+    ) -> Self {
+        Self { cascade, task, asked: Instant::now(), urgency, _lane: lane, reply }
+    }
 }
 
 /// What a pool has done so far.
@@ -110,7 +122,7 @@ pub struct Done {
     pub decodes: u64,
     /// Pieces that were begun and not finished.
     pub stopped: u64,
-    /// Partials that gave way while they waited.
+    /// Partials, and windows, that gave way while they waited.
     pub dropped: u64,
     /// Pieces that the model has failed at.
     pub failed: u64,
@@ -184,29 +196,35 @@ impl Pool {
         wanted: impl Fn() -> bool + Send + Sync + 'static,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) -> Ticket {
-        let inner = Arc::new(Inner {
+        // Of partials the next one is heard anew anyway, and by the first model alone.
+        let cache = cache.filter(|_| class != Class::Partial);
+        let asked = cache.map(|cache| {
+            let key = Key::of(identity(cascade, &task), &as_bytes(&task.audio));
+            (cache, key, self.lane(key, class))
+        });
+        let urgency = match &asked {
+            Some((.., lane)) => lane.urgency.clone(),
+            None => Urgency::new(class),
+        };
+        let again = Again {
+            pool: Arc::downgrade(&self.0),
+            cascade: cascade.clone(),
+            task: task.clone(),
+            urgency: urgency.clone(),
+        };
+        let inner = Arc::new_cyclic(|own| Inner {
+            own: own.clone(),
             done: Mutex::new(Some(Box::new(done))),
             wanted: Box::new(wanted),
             cancelled: AtomicBool::new(false),
+            again: (asked.is_some() && !class.gives_way()).then_some(again),
         });
         let reply = Reply::through(inner.clone());
         let ticket = |urgency| Ticket { inner, urgency, pool: self.clone() };
-        // What grows is hardly ever asked about twice.
-        let cache = cache.filter(|_| !class.gives_way());
-        let Some(cache) = cache else {
-            let urgency = Urgency::new(class);
-            let job = Job {
-                cascade: cascade.clone(),
-                task,
-                asked: Instant::now(),
-                urgency: urgency.clone(),
-                _lane: None,
-                reply,
-            };
-            self.queue(job);
+        let Some((cache, key, lane)) = asked else {
+            self.queue(Job::new(cascade.clone(), task, urgency.clone(), None, reply));
             return ticket(urgency);
         };
-        let key = Key::of(identity(cascade, &task), &as_bytes(&task.audio));
         let question = Question {
             key,
             bytes: 4 * task.audio.len(),
@@ -217,12 +235,13 @@ impl Pool {
             cost: Some(Hypothesis::cost_of),
         };
         // Whoever asks the same waits with the others: as urgent as the most urgent of them.
-        let lane = self.lane(key, class);
-        let urgency = lane.urgency.clone();
         cache.ask(question, reply, || {
             let (pool, cascade, urgency) = (self.clone(), cascade.clone(), urgency.clone());
             let asked = Instant::now();
-            move |reply| pool.queue(Job { cascade, task, asked, urgency, _lane: Some(lane), reply })
+            move |reply| {
+                let job = Job::new(cascade, task, urgency, Some(lane), reply);
+                pool.queue(Job { asked, ..job });
+            }
         });
         if class == Class::Final {
             self.0.shared.lock().make_room();
@@ -387,13 +406,33 @@ impl Ticket {
 type Hears = Box<dyn FnOnce(Outcome) + Send>;
 
 struct Inner {
+    own: Weak<Self>,
     done: Mutex<Option<Hears>>,
     /// Whether somebody still waits.
     wanted: Box<dyn Fn() -> bool + Send + Sync>,
     cancelled: AtomicBool,
+    /// Of what gives way to nothing and may wait with others.
+    again: Option<Again>,
+}
+
+/// How a piece is asked anew, where it has waited with one that gave way meanwhile.
+struct Again {
+    pool: Weak<House>,
+    cascade: Arc<Cascade>,
+    task: Task,
+    urgency: Urgency,
 }
 
 impl Inner {
+    /// Asks it anew, by itself, if it may be: then it cannot give way again.
+    fn ask_again(&self) -> bool {
+        let Some(Again { pool, cascade, task, urgency }) = &self.again else { return false };
+        let (Some(house), Some(own)) = (pool.upgrade(), self.own.upgrade()) else { return false };
+        let reply = Reply::through(own);
+        Pool(house).queue(Job::new(cascade.clone(), task.clone(), urgency.clone(), None, reply));
+        true
+    }
+
     fn take(&self) -> Option<Hears> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -401,12 +440,17 @@ impl Inner {
 
 impl Relay for Inner {
     fn pass_on(&self, answer: Result<Answer, Fault>) {
-        let Some(done) = self.take() else { return };
         let outcome = match answer.and_then(|answer| Hypothesis::of_answer(&answer)) {
             Ok(said) => Outcome::Said(said),
-            Err(fault) if fault.class() == engine::FaultClass::Late => Outcome::Dropped,
+            Err(fault) if fault.class() == engine::FaultClass::Late => {
+                if self.is_wanted() && self.ask_again() {
+                    return;
+                }
+                Outcome::Dropped
+            }
             Err(fault) => Outcome::Failed(fault),
         };
+        let Some(done) = self.take() else { return };
         done(outcome);
     }
 

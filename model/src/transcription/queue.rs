@@ -1,12 +1,15 @@
 //! [`Queue`]: which piece of audio is understood next, and what gives way under load.
 //!
 //! Finals first, then what may become one, then what is heard again with more behind it: windows, then partials, each in
-//! the order they came. A final that finds all workers busy takes the place of one of these; of those that wait, only the
-//! newest few are kept. So load thins out partials and costs no final. Knows neither threads nor a clock.
+//! the order they came. A final that finds all workers busy takes the place of a partial, else of a window; of those that
+//! wait, only the newest few are kept, and partials go before windows do. So load thins out partials and costs no final. Knows neither threads nor a clock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 /// What a piece of audio is understood for, the most urgent first.
@@ -83,17 +86,17 @@ impl<T> Queue<T> {
     /// Lets a piece wait. Gives back a partial, or a window, that gives way to it in the queue.
     pub fn push(&mut self, number: u64, urgency: Urgency, what: T) -> Option<T> {
         self.waiting.push(Piece { number, urgency, what });
-        let is_partial = |piece: &Piece<T>| piece.urgency.class().gives_way();
-        let partials = self.waiting.iter().filter(|piece| is_partial(piece)).count();
-        if partials <= PARTIALS_PER_WORKER * self.workers {
+        let classes = self.waiting.iter().map(|piece| piece.urgency.class()).enumerate();
+        let passing = classes.filter(|(_, class)| class.gives_way());
+        if passing.clone().count() <= PARTIALS_PER_WORKER * self.workers {
             return None;
         }
-        // The oldest knows least of what is said now.
-        let oldest = self.waiting.iter().position(is_partial)?;
-        Some(self.waiting.remove(oldest).what)
+        // Partials before windows; the oldest knows least of what is said now.
+        let (at, _) = passing.max_by_key(|&(at, class)| (class, Reverse(at)))?;
+        Some(self.waiting.remove(at).what)
     }
 
-    /// The number of a running partial that is to give way to a final that waits, if all workers are busy.
+    /// The number of a running partial, or window, that is to give way to a final that waits, if all workers are busy.
     pub fn gives_way(&mut self) -> Option<u64> {
         let finals = self.waiting.iter().filter(|it| it.urgency.class() == Class::Final).count();
         let free = self.workers.saturating_sub(self.running.len());
@@ -101,9 +104,11 @@ impl<T> Queue<T> {
         if finals <= free + leaving {
             return None;
         }
-        // The newest has done least.
-        let is_partial = |it: &&mut (u64, Urgency, bool)| it.1.class().gives_way() && !it.2;
-        let (number, _, leaves) = self.running.iter_mut().rev().find(is_partial)?;
+        let staying = self.running.iter_mut().filter(|(.., leaves)| !leaves).enumerate();
+        let classes = staying.map(|(at, it)| (it.1.class(), at, it));
+        // Partials before windows; the newest has done least.
+        let passing = classes.filter(|(class, ..)| class.gives_way());
+        let (_, _, (number, _, leaves)) = passing.max_by_key(|&(class, at, _)| (class, at))?;
         *leaves = true;
         Some(*number)
     }
@@ -170,8 +175,8 @@ mod tests {
     #[test]
     fn a_final_takes_the_place_of_the_newest_partial_once() {
         let mut queue = Queue::new(2);
-        for (number, class) in [(0, Class::Partial), (1, Class::Window)] {
-            push(&mut queue, number, class);
+        for number in 0..2 {
+            push(&mut queue, number, Class::Partial);
             queue.take();
         }
         assert_eq!(queue.gives_way(), None, "nobody waits");
@@ -196,6 +201,32 @@ mod tests {
         }
         assert_eq!(queue.len(), 34);
         assert_eq!(queue.prune(|number| *number < 10).len(), 30);
+    }
+
+    #[test]
+    fn partials_give_way_before_windows_do() {
+        let mut queue = Queue::new(1);
+        push(&mut queue, 0, Class::Window);
+        for number in 1..4 {
+            push(&mut queue, number, Class::Partial);
+        }
+        assert_eq!(push(&mut queue, 4, Class::Partial), Some(1), "the window is older");
+        assert_eq!(push(&mut queue, 5, Class::Window), Some(2));
+        // Of windows alone the oldest.
+        assert_eq!(
+            [6, 7, 8].map(|number| push(&mut queue, number, Class::Window)),
+            [3, 4, 0].map(Some)
+        );
+        // Nor does a window that runs, be it the newest.
+        let mut queue = Queue::new(2);
+        for (number, class) in [(0, Class::Partial), (1, Class::Window)] {
+            push(&mut queue, number, class);
+            queue.take();
+        }
+        for (final_, leaves) in [(2, Some(0)), (3, Some(1)), (4, None)] {
+            push(&mut queue, final_, Class::Final);
+            assert_eq!(queue.gives_way(), leaves);
+        }
     }
 
     /// A worker at work: until when, on what, asked when.

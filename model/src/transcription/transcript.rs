@@ -131,7 +131,7 @@ impl Transcript {
         self.told(words)
     }
 
-    /// The same, but for words that end behind `until_s`: these will be heard again.
+    /// The same, but for words that begin at `until_s` or behind it: these will be heard again.
     pub fn give_up_until(&mut self, until_s: f64) -> Told {
         let words = self.agreement.commit_until(until_s);
         self.said.extend_from_slice(&words);

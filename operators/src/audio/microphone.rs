@@ -14,8 +14,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Body, Buffer, Channel, Code, Diagnostic, Diagnostics, Fault, Format, Gap, Kind, LiveIo,
-    LiveSource, Node, Outline, Param, Placement, Port, Rate, SignalFormat, Timestamp, Unit,
+    Body, Buffer, BuildError, Channel, Code, Diagnostic, Diagnostics, Fault, Format, Gap, Kind,
+    LiveIo, LiveSource, Node, Outline, Param, Placement, Port, Rate, SignalFormat, Timestamp, Unit,
     Waiting,
 };
 
@@ -54,13 +54,7 @@ pub static KIND: Kind = Kind {
             check(node, (DEVICE.name(), device), Way::In, rate.hz(), channels)?;
         }
         if device == LOOPBACK {
-            // What is not written has the place of `op`.
-            let places = [RATE_HZ.name(), CHANNELS.name(), DEVICE.name()];
-            let mut places = places.into_iter().map(|param| node.place(param));
-            let place = places.find(|place| *place != node.place("op")).unwrap_or(&None).clone();
-            let channels = node.get(&CHANNELS)? as usize;
-            let end = End { plays: false, rate_hz: rate.hz(), channels, place };
-            sound(node.common::<Ends>().note(node, end))?;
+            hears_loop(node, rate.hz())?;
         }
         let names = crate::source::audio::names(node.get(&CHANNELS)? as usize);
         let channels =
@@ -72,7 +66,11 @@ pub static KIND: Kind = Kind {
         let signal = node.output(0).as_signal().expect("planned as a signal");
         let hears = match node.get(&DEVICE)? {
             NULL => Hears::Silence,
-            LOOPBACK => Hears::Loop(node.common::<Loops>().of_session(node.session())),
+            LOOPBACK => {
+                // Nodes of several hosts, which plans do not compare, have one loop where all of them run here.
+                hears_loop(node, signal.rate.hz()).map_err(BuildError::Graph)?;
+                Hears::Loop(node.common::<Loops>().of_session(node.session()))
+            }
             name => Hears::Card(cards(node, DEVICE.name())?, name.to_owned()),
         };
         Ok(Body::live(Microphone {
@@ -102,6 +100,20 @@ pub(super) const LOOPBACK: &str = "loopback";
 /// Whether a device of this name is a sound card's.
 pub(super) fn is_card(device: &str) -> bool {
     ![NULL, LOOPBACK].contains(&device)
+}
+
+/// Notes that a node hears a loop.
+///
+/// # Errors
+/// Who plays there otherwise.
+fn hears_loop(node: &Node<'_>, rate_hz: f64) -> Result<(), Diagnostics> {
+    // What is not written has the place of `op`.
+    let places = [RATE_HZ.name(), CHANNELS.name(), DEVICE.name()];
+    let mut places = places.into_iter().map(|param| node.place(param));
+    let place = places.find(|place| *place != node.place("op")).unwrap_or(&None).clone();
+    let channels = node.get(&CHANNELS)? as usize;
+    let end = End { plays: false, rate_hz, channels, place };
+    sound(node.common::<Ends>().note(node, end))
 }
 
 /// Nothing, where nothing is wrong.

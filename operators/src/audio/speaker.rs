@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Body, BuildError, Fault, Frame, Kind, Node, Outline, Param, Placement, Port, Sink};
+use engine::{
+    Body, BuildError, Diagnostics, Fault, Frame, Kind, Node, Outline, Param, Placement, Port, Sink,
+};
 
 use super::{
     device::{
@@ -49,9 +51,7 @@ pub static KIND: Kind = Kind {
         let signal = node.signal("in");
         let (rate_hz, channels) = (signal.rate.hz(), signal.channels.len());
         if device == LOOPBACK {
-            let place = node.place(DEVICE.name()).clone();
-            let end = End { plays: true, rate_hz, channels, place };
-            sound(node.common::<Ends>().note(node, end))?;
+            plays_loop(node, (rate_hz, channels))?;
         }
         if is_card(device) {
             check(node, (DEVICE.name(), device), Way::Out, rate_hz, channels)?;
@@ -64,6 +64,8 @@ pub static KIND: Kind = Kind {
         let plays = match node.get(&DEVICE)? {
             NULL => Plays::Nothing,
             LOOPBACK => {
+                // As for who hears it.
+                plays_loop(node, (rate_hz, channels)).map_err(BuildError::Graph)?;
                 let looped = node.common::<Loops>().of_session(node.session());
                 looped.begin(rate_hz, channels);
                 let block = Vec::with_capacity(signal.frame_len * channels);
@@ -81,6 +83,16 @@ const DEVICE: Param<&str> = Param::with_default(
     DEFAULT,
     "Which device: \"default\", a name that `afferent devices` tells, \"null\" or \"loopback\".",
 );
+
+/// Notes that a node plays to a loop.
+///
+/// # Errors
+/// Who hears otherwise there.
+fn plays_loop(node: &Node<'_>, (rate_hz, channels): (f64, usize)) -> Result<(), Diagnostics> {
+    let place = node.place(DEVICE.name()).clone();
+    let end = End { plays: true, rate_hz, channels, place };
+    sound(node.common::<Ends>().note(node, end))
+}
 
 struct Speaker {
     plays: Plays,

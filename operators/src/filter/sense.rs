@@ -152,8 +152,16 @@ mod tests {
     fn too_few_taps_are_told_with_how_many_would_do() {
         let told = warnings(&fir::KIND, 250.0, "low_hz = 0.5");
         assert!(told.contains("65 taps take") && told.contains("0 Hz"), "{told}");
-        // Enough for what the hint is about, with either kind of edge.
-        assert_eq!(warnings(&fir::KIND, 250.0, "low_hz = 0.5\ntaps = 1651"), "");
+        // What the hint says is enough, for a steep edge, and a small part of it is not.
+        for edges in ["low_hz = 0.5", "low_hz = 1"] {
+            let bench = Bench::build(&fir::KIND, 250.0, edges).expect("valid");
+            let hint = bench.hints().join("\n");
+            let taps = hint.strip_prefix("write `taps` = ").and_then(|rest| rest.split(',').next());
+            let taps: i64 = taps.and_then(|taps| taps.parse().ok()).expect(&hint);
+            let with = |taps| warnings(&fir::KIND, 250.0, &format!("{edges}\ntaps = {taps}"));
+            assert_eq!(with(taps), "", "{edges}: {hint}");
+            assert!(with((taps / 16) | 1).contains("taps take"), "{edges}: {hint}");
+        }
         assert_eq!(warnings(&fir::KIND, 250.0, "low_hz = 20\nhigh_hz = 124"), "");
         assert_eq!(warnings(&fir::KIND, 250.0, "high_hz = 40"), "");
         assert_eq!(warnings(&fir::KIND, 250.0, "coefficients = [1, 1]"), "");

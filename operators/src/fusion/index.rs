@@ -183,7 +183,8 @@ fn find(node: &Node<'_>, name: &str) -> Result<Vec<Place>, Diagnostic> {
         Ok(Place { line, field, quality })
     };
     let of_label = inputs().find_map(|(line, input)| {
-        let field = name.strip_prefix(input.label.as_str())?.strip_prefix('.')?;
+        let of = |label: &str| name.strip_prefix(label)?.strip_prefix('.');
+        let field = of(&input.named).or_else(|| of(&input.label))?;
         Some((line, input, field))
     });
     if let Some((line, input, field)) = of_label {

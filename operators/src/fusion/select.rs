@@ -100,7 +100,7 @@ fn rule(node: &Node<'_>, voices: &Voices) -> Result<Rule, Diagnostic> {
     let by = node.get(&BY)?;
     match (by, input) {
         ("input", Some(input)) => {
-            let named = (0..voices.len()).find(|&n| voices.label(n) == input);
+            let named = (0..voices.len()).find(|&n| voices.is_called(n, &input));
             let number = input.parse().ok().filter(|number| *number < voices.len());
             named.or(number).map(Rule::Only).ok_or_else(|| {
                 let message = format!("`{}` has no input `{input}`", node.name());

@@ -25,6 +25,7 @@ pub(super) struct Voices {
 
 struct Voice {
     label: String,
+    named: String,
     line: usize,
     quality: Option<Quality>,
 }
@@ -77,6 +78,7 @@ impl Voices {
         };
         let voices = of_port(IN.name).enumerate().map(|(n, (line, input))| Voice {
             label: input.label.clone(),
+            named: input.named.clone(),
             line,
             quality: qualities.get(n).map(quality),
         });
@@ -103,6 +105,12 @@ impl Voices {
     /// Channels of each.
     pub(super) const fn channels(&self) -> usize {
         self.channels
+    }
+
+    /// Whether one is called so, by its whole name or in the file that has the node.
+    pub(super) fn is_called(&self, voice: usize, name: &str) -> bool {
+        let voice = &self.voices[voice];
+        voice.label == name || voice.named == name
     }
 
     /// What one is called.

@@ -27,8 +27,8 @@ pub static KIND: Kind = Kind {
           dither, so that what was read from such a file is written as it was; or as floats. What is \
           beyond full scale is clipped and counted; NaN and what is infinite is silent and counted; \
           the end says how many. A stretch that is missing is silent, up to an hour; the file begins \
-          with the first sample. Its header is put right every second. Sessions beyond the first write to out.1.wav, \
-          out.2.wav, … where `file` is out.wav. A WAV file holds 4 GiB. Runs on the I/O runtime. Cost: about 10 ns a sample.",
+          with the first sample. Its header is put right every second. Sessions beyond the first write to out.session1.wav, \
+          out.session2.wav, … where `file` is out.wav. A WAV file holds 4 GiB. Runs on the I/O runtime. Cost: about 10 ns a sample.",
     example: "file = \"out.wav\"",
     inputs: &[Port::signal("in")],
     params: &[&FILE, &ENCODING],

@@ -18,7 +18,10 @@ use engine::{
     Body, Code, Diagnostic, Fault, Format, Frame, Grid, Kind, Node, Placement, Port, Sink, Used,
 };
 
-use super::place::{self, FILE};
+use super::{
+    outrun,
+    place::{self, FILE},
+};
 use crate::{
     files::csv::CsvWriter,
     lines::{self, Line, Lines},
@@ -31,13 +34,13 @@ pub static KIND: Kind = Kind {
     doc: "One header row t_s,<channels>, then a row per sample: its time on the session's line, \
           exact to the nanosecond, and the samples in the shortest digits that read back as the \
           same number. A NaN is an empty cell. Without `file` to standard output, where there is \
-          room for one session and nothing else; with it, sessions beyond the first write to out.1.csv, out.2.csv, … where `file` is out.csv. \
+          room for one session and nothing else; with it, sessions beyond the first write to out.session1.csv, out.session2.csv, … where `file` is out.csv. \
           Runs on the I/O runtime. Cost: about 100 ns a number.",
     example: "file = \"out.csv\"",
     inputs: &[Port::signal("in")],
     params: &[&FILE],
     placement: Placement::Waits,
-    plan: |node| Ok(place::outline(node, Used::Alone)?),
+    plan: |node| Ok(place::outline(node, Used::Alone)?.warning(outrun::by_text(node))),
     build: |node| {
         let signal = node.signal("in");
         let names = signal.channels.iter().map(|channel| channel.name.as_str());

@@ -11,7 +11,7 @@
 //! sessions a line carries `"session"`. A number that is not finite is `null`.
 //!
 //! Lines go to `file`, else to standard output; see [`crate::lines`]. Sessions beyond the first
-//! write to `out.1.jsonl`, `out.2.jsonl`, …, where `file` is `out.jsonl`.
+//! write to `out.session1.jsonl`, `out.session2.jsonl`, …, where `file` is `out.jsonl`.
 
 use std::{io::Write, sync::Arc};
 
@@ -20,7 +20,10 @@ use engine::{
     Port, Sink, TensorFormat, Used,
 };
 
-use super::place::{self, FILE, ORDER};
+use super::{
+    outrun,
+    place::{self, FILE, ORDER},
+};
 use crate::{
     files::Short,
     lines::{self, Line, Lines},
@@ -33,13 +36,16 @@ pub static KIND: Kind = Kind {
     doc: "Events become {\"node\":…,\"t_s\":…, fields}, signals {\"node\":…,\"t_s\":…,\"rate_hz\":…, \
           \"samples\":{channel:[…]}}, tensors of f32 {\"node\":…,\"t_s\":…,\"shape\":[rows,columns],\"values\":[[…],…]}. Lines of several inputs come as `order` says. t_s is exact to the \
           nanosecond; NaN and infinities are null; an absent field is left out. With \
-          `file`, sessions beyond the first write to out.1.jsonl, out.2.jsonl, … where `file` is out.jsonl. Runs on the I/O runtime; a \
+          `file`, sessions beyond the first write to out.session1.jsonl, out.session2.jsonl, … where `file` is out.jsonl. Runs on the I/O runtime; a \
           closed pipe ends the run cleanly.",
     example: "file = \"out.jsonl\"",
     inputs: &[Port::any("in").variadic()],
     params: &[&FILE, &ORDER],
     placement: Placement::Waits,
-    plan: |node| Ok(place::ordered(node, place::outline(node, Used::Lines)?)?),
+    plan: |node| {
+        let outline = place::outline(node, Used::Lines)?.warning(outrun::by_text(node));
+        Ok(place::ordered(node, outline)?)
+    },
     build: |node| {
         let to = place::create(node)?;
         let to = to.map_or_else(|| Target::Shared(lines::out()), Target::File);

@@ -5,6 +5,7 @@ pub mod collect;
 pub mod csv;
 pub mod jsonl;
 pub mod null;
+mod outrun;
 mod place;
 pub mod print;
 pub mod subtitles;

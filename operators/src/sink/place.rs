@@ -59,7 +59,8 @@ pub(super) fn of_session(node: &Node<'_>, path: String) -> String {
     numbered(path, node.session())
 }
 
-/// A path with a number in front of the ending, by which programs tell what they open; the first is as it is written.
+/// A path that says the session, in front of the ending by which programs tell what they open; the first is as it is
+/// written. A file that is called so is of a session before, and hardly a recording of somebody's.
 fn numbered(path: String, session: u32) -> String {
     if session == 0 {
         return path;
@@ -67,9 +68,12 @@ fn numbered(path: String, session: u32) -> String {
     match Path::new(&path).extension() {
         Some(ending) => {
             let ending = ending.to_string_lossy().into_owned();
-            Path::new(&path).with_extension(format!("{session}.{ending}")).display().to_string()
+            Path::new(&path)
+                .with_extension(format!("session{session}.{ending}"))
+                .display()
+                .to_string()
         }
-        None => format!("{path}.{session}"),
+        None => format!("{path}.session{session}"),
     }
 }
 
@@ -80,10 +84,10 @@ mod tests {
     #[test]
     fn files_of_further_sessions_keep_their_ending() {
         for (path, first, second) in [
-            ("m.srt", "m.srt", "m.1.srt"),
-            ("a.b/said", "a.b/said", "a.b/said.1"),
-            ("of/talk.of.may.wav", "of/talk.of.may.wav", "of/talk.of.may.1.wav"),
-            (".hidden", ".hidden", ".hidden.1"),
+            ("m.srt", "m.srt", "m.session1.srt"),
+            ("a.b/said", "a.b/said", "a.b/said.session1"),
+            ("of/talk.of.may.wav", "of/talk.of.may.wav", "of/talk.of.may.session1.wav"),
+            (".hidden", ".hidden", ".hidden.session1"),
         ] {
             assert_eq!(numbered(path.to_owned(), 0), first);
             assert_eq!(numbered(path.to_owned(), 1), second);

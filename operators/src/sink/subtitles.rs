@@ -37,10 +37,10 @@ pub static KIND: Kind = Kind {
     name: "subtitles",
     summary: "Write what was said as SRT or WebVTT.",
     doc: "A subtitle for each event whose field `what`, where it has one, says \"final\", as those of `transcribe`: the \
-          field `text`, else all fields as `print` shows them, from `start_s` to `end_s`, else from the event's moment for as long as \
+          field `text` or `word`, else all fields as `print` shows them, from `start_s` to `end_s`, else from the event's moment for as long as \
           it lasts, 1 s at least. At most two lines of 42 characters; a longer text is shown in parts, each as long as \
           its share of the characters. A time that is NaN is told as if it were absent. Without `file` to standard output, where there is room for one session and nothing \
-          else; with it, sessions beyond the first write to out.1.srt, out.2.srt, … where `file` is out.srt. Runs on the I/O runtime. Cost: some \
+          else; with it, sessions beyond the first write to out.session1.srt, out.session2.srt, … where `file` is out.srt. Runs on the I/O runtime. Cost: some \
           microseconds an event.",
     example: "file = \"out.srt\"",
     inputs: &[Port::event("in").fed_by(&["transcribe"])],
@@ -120,7 +120,7 @@ impl Sink for Subtitles {
         if matches!(field("what"), Some(FieldValue::Text(what)) if what != "final") {
             return Ok(());
         }
-        let text = match field("text") {
+        let text = match field("text").or_else(|| field("word")) {
             Some(FieldValue::Text(text)) => text,
             _ => {
                 all.clear();
@@ -310,6 +310,23 @@ mod tests {
         let told = [("final", 1.0, 2.0, "a < b & c --> d")];
         let want = "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\na &lt; b &amp; c --&gt; d\n\n";
         assert_eq!(written("said.vtt", &told), want);
+    }
+
+    #[test]
+    fn words_are_shown_one_by_one() {
+        let fields = vec![Field::i64("turn"), Field::f64("start_s"), Field::text("word", 64)];
+        let format = EventFormat { fields, rate_max: 10.0 };
+        let files = MemoryFiles::new();
+        let inputs = [("in", Format::event(format.fields.clone(), 10.0))];
+        let world = Arc::new(files.clone());
+        let mut bench =
+            Bench::in_world(&KIND, &inputs, "file = \"w.srt\"", world, Services::default())
+                .unwrap_or_else(|problem| panic!("{problem}"));
+        let event = EventWriter::new(&format).i64(0, 7).f64(1, 1.5).text(2, "Americans,");
+        bench.push(0, Frame::new(Header::at(Timestamp::from_nanos(2_000_000_000)), event.finish()));
+        bench.flush();
+        let want = "1\n00:00:01,500 --> 00:00:02,500\nAmericans,\n\n";
+        assert_eq!(files.text("w.srt").expect("written"), want);
     }
 
     fn parts(text: &str) -> Vec<(f64, f64, String)> {

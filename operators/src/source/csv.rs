@@ -51,7 +51,7 @@ pub static KIND: Kind = Kind {
           skipped and counted. Cost: about 30 ns a cell. With a `from` the \
           node writes: header row t_s,<channels>, a row per sample, the shortest digits that read \
           back as the same number; to `file`, or standard output; sessions beyond the first to \
-          out.1.csv, out.2.csv, … where `file` is out.csv.",
+          out.session1.csv, out.session2.csv, … where `file` is out.csv.",
     example: "file = \"table.csv\"",
     outputs: &[Port::signal("out")],
     params: &[&FILE, &RATE_HZ, &TIME_COLUMN, &TIME_UNIT, &COLUMNS, &ZERO],

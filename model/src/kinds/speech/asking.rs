@@ -43,10 +43,11 @@ pub(super) fn warnings(node: &Node<'_>) -> Result<Vec<Diagnostic>, Diagnostics> 
         [(&MODEL, "hears with the net in the program"), (&TURN_MODEL, "ends turns by its rules")]
     {
         let Some(name) = node.get_optional(param)? else { continue };
-        if let Some(AbsentModel { why }) = node.services().find::<AbsentModel>(name) {
-            let message = format!("`{}` {instead}, without the model `{name}`: {why}", node.name());
+        if let Some(absent) = node.services().find::<AbsentModel>(name) {
+            let (node_name, why) = (node.name(), &absent.why);
+            let message = format!("`{node_name}` {instead}, without the model `{name}`: {why}");
             let warning = Diagnostic::warning(Code::BadFile, message).of_node(node.name());
-            warnings.push(warning.hint("`optional = true` of the model allows that"));
+            warnings.push(warning.hint(absent.hint()));
         }
     }
     Ok(warnings)

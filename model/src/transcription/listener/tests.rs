@@ -966,6 +966,67 @@ fn a_last_window_that_gives_way_tells_what_was_heard_of_it_before() {
     }
 }
 
+/// What windows with partials, if they have any, say about so long a piece that it is cut off, of which nothing is agreed.
+fn cut_off(said: Hypothesis, has_partials: bool, is_last: bool) -> (Arc<Turn>, Vec<News>) {
+    let row = Turn::new(0, 0.0, 0.0);
+    let how = (0.0, 28.5, is_last, has_partials);
+    let news = row.hear_window(Outcome::Said(said), how).unwrap();
+    (row, news.into_iter().filter(|news| news.is_final).collect())
+}
+
+#[test]
+fn a_window_that_is_cut_off_where_the_model_was_stopped_is_told_to_be_incomplete() {
+    for text in ["as far as that", ""] {
+        for (has_partials, is_last) in [(true, false), (true, true), (false, false), (false, true)]
+        {
+            for (looped, capped) in [(true, false), (false, true), (false, false)] {
+                let said = Hypothesis { looped, capped, ..hypothesis(text, 0.5, 0.9) };
+                let said = Hypothesis { segment_ends_s: vec![28.5], ..said };
+                let (row, news) = cut_off(said, has_partials, is_last);
+                let case = format!("{text:?} {has_partials} {is_last} {looped} {capped}: {news:?}");
+                let is_stopped = looped || capped;
+                assert_eq!(news.len(), usize::from(is_stopped || !text.is_empty()), "{case}");
+                let numbers = row.number.load(Ordering::Relaxed);
+                assert_eq!(numbers, news.len() as i64, "each has a number of its own: {case}");
+                let Some(news) = news.first() else { continue };
+                assert_eq!((news.is_incomplete, &*news.told.text), (is_stopped, text), "{case}");
+                let want_s = if text.is_empty() { 28.5 } else { 2.0 };
+                assert_eq!((news.start_s, news.end_s), (0.0, want_s), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_word_that_goes_on_behind_what_is_cut_off_is_neither_lost_nor_told_twice() {
+    let word = |text: &str, start_s: f64, end_s: f64| Word {
+        start_s,
+        end_s,
+        text: format!(" {text}"),
+        probability: 0.9,
+    };
+    let said = |words: &[Word]| Hypothesis {
+        words: words.to_vec(),
+        segment_ends_s: vec![28.5],
+        ..hypothesis("", 0.5, 0.9)
+    };
+    // It is too long to be heard again as a whole, and ends behind what was heard.
+    let first = said(&[word("so", 1.0, 1.4), word("looong", 26.0, 28.9)]);
+    for (next, want) in [
+        (said(&[word("looong", 0.0, 0.4), word("ago", 0.6, 1.0)]), "so looong ago"),
+        (said(&[word("ago", 0.6, 1.0)]), "so looong ago"),
+        (said(&[word("Ong,", 0.1, 0.4), word("ago", 0.6, 1.0)]), "so looong ago"),
+        (said(&[]), "so looong"),
+    ] {
+        let (row, mut news) = cut_off(first.clone(), true, false);
+        let from_s = row.lock().transcript.from_s();
+        assert_eq!(from_s, 28.5);
+        let last = row.hear_window(Outcome::Said(next), (from_s, 1.5, true, true)).unwrap();
+        news.extend(last);
+        assert_eq!(told(&news), (want.to_owned(), want.to_owned()), "{news:?}");
+    }
+}
+
 #[test]
 fn a_word_that_lies_across_the_end_of_a_window_is_told_once_and_whole() {
     // Words of 0.6 s, of which no window, and no sentence, is a multiple.

@@ -166,20 +166,21 @@ impl Shared {
     }
 
     /// All that is left to tell, as one.
-    fn tell_rest(&mut self, turn: &Turn) -> Option<News> {
-        self.tell_before(turn, f64::INFINITY)
+    fn tell_rest(&mut self, turn: &Turn, lost_s: Option<(f64, f64)>) -> Option<News> {
+        self.tell_before(turn, f64::INFINITY, lost_s)
     }
 
-    /// What lies before that moment, and is not heard any more, as one.
-    fn tell_before(&mut self, turn: &Turn, at_s: f64) -> Option<News> {
+    /// What lies before that moment, and is not heard any more, as one. Where some of what was said between two moments is
+    /// lost, that is told with it, be it all of it.
+    fn tell_before(&mut self, turn: &Turn, at_s: f64, lost_s: Option<(f64, f64)>) -> Option<News> {
         let told = self.transcript.cut(at_s);
-        let (start_s, end_s) = told.span_s?;
+        let (start_s, end_s) = told.span_s.or(lost_s)?;
         // Words go with the text that they are in.
         let count = self.row.untold.iter().take_while(|word| word.end_s <= at_s).count();
         let words = self.row.untold.drain(..count).collect();
         let news = turn.news(true, end_s, Told { words, ..told });
         turn.number.fetch_add(1, Ordering::Relaxed);
-        Some(News { start_s, ..news })
+        Some(News { start_s, is_incomplete: lost_s.is_some(), ..news })
     }
 }
 
@@ -232,7 +233,7 @@ impl Desk {
                 None => len_s >= STEP_S,
             };
             if row.audio.is_empty() || !(is_last || is_due) {
-                let rest = if is_last { shared.tell_rest(turn) } else { None };
+                let rest = if is_last { shared.tell_rest(turn, None) } else { None };
                 let rest: SmallVec<[News; 1]> = rest.into_iter().collect();
                 reply.answer((self.asks.says)(&rest));
                 continue;
@@ -280,23 +281,21 @@ impl Turn {
             Outcome::Dropped if !is_last => return Ok(Vec::new()),
             Outcome::Dropped => {
                 shared.row.untold.extend(shared.transcript.give_up().words);
-                let told =
-                    Told { language: shared.transcript.so_far().language, ..Told::default() };
-                let nothing = News { start_s: offset_s, ..self.news(true, end_s, told) };
-                let rest = shared.tell_rest(self).unwrap_or(nothing);
-                return Ok(vec![News { is_incomplete: true, ..rest }]);
+                return Ok(shared.tell_rest(self, Some((offset_s, end_s))).into_iter().collect());
             }
             Outcome::Failed(fault) => {
                 // Asked about again with the next window it would fail again, and the audio pile up. What was heard of
                 // it stands.
                 shared.row.untold.extend(shared.transcript.give_up().words);
-                let rest = shared.tell_rest(self).ok_or(fault);
+                let rest = shared.tell_rest(self, None).ok_or(fault);
                 shared.transcript.skip_to(end_s);
                 return Ok(vec![News { is_incomplete: true, ..rest? }]);
             }
         };
         let mut news = Vec::new();
         shared.cost_s = said.cost_s;
+        // What two agree about is told without what comes behind it, which is heard again.
+        let mut is_all = is_last || !has_partials;
         let cut_s = if is_last {
             shared.row.untold.extend(shared.transcript.last(&said, offset_s).words);
             Some(f64::INFINITY)
@@ -312,6 +311,7 @@ impl Turn {
                 let until_s = offset_s + whole_until(&said.words, len_s);
                 shared.row.untold.extend(shared.transcript.give_up_until(until_s).words);
                 cut = Some(until_s);
+                is_all = true;
             }
             cut
         } else {
@@ -328,11 +328,10 @@ impl Turn {
         };
         shared.transcript.heard(&said, len_s);
         if let Some(at_s) = cut_s {
-            let told = shared.tell_before(self, at_s);
-            // What two agree about is told without its end.
-            let is_incomplete = !said.is_whole() && (is_last || !has_partials);
-            news.extend(told.map(|told| News { is_incomplete, ..told }));
-            shared.transcript.skip_to(at_s.min(end_s));
+            let until_s = at_s.min(end_s);
+            let lost_s = (is_all && !said.is_whole()).then_some((offset_s, until_s));
+            news.extend(shared.tell_before(self, at_s, lost_s));
+            shared.transcript.skip_to(until_s);
         }
         Ok(news)
     }

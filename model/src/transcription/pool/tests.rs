@@ -168,3 +168,51 @@ fn what_an_answer_has_waited_for_a_thread_is_not_what_a_cache_saves() {
     assert_eq!(counts.hits, 1);
     assert!(saved >= takes && saved < 4 * takes, "{saved:?}");
 }
+
+#[test]
+fn windows_are_kept_and_a_final_that_waits_with_one_that_gave_way_is_understood() {
+    let options = CacheOptions { entries: 10, bytes: 1 << 20, lasts: LIMIT, redis: None };
+    let cache = Cache::new(&options).unwrap();
+    let gate = Arc::new(Barrier::new(2));
+    let waits = gate.clone();
+    let model = MockDecoder::new("mock", move |task| {
+        if task.audio[0] == 0.0 {
+            waits.wait();
+        }
+        Ok(hypothesis("well", 0.5, 0.9))
+    });
+    let (pool, cascade) = (Pool::new(1), single(&model));
+    let (tell, told) = channel();
+    let ask = |number, class| {
+        let tell = tell.clone();
+        drop(pool.submit(&cascade, Some(&cache), task(number), class, move |outcome| {
+            tell.send((number, class, matches!(outcome, Outcome::Said(_)))).unwrap();
+        }));
+    };
+    // What is heard twice is understood once; partials every time.
+    for (class, hits) in [(Class::Window, 1), (Class::Partial, 1)] {
+        for _ in 0..2 {
+            ask(1, class);
+            assert_eq!(told.recv_timeout(LIMIT), Ok((1, class, true)));
+        }
+        assert_eq!(cache.counts().hits, hits);
+    }
+    assert_eq!(model.begun(), 3);
+    // The only thread is held; of five windows the first gives way, and nobody is told so yet.
+    ask(0, Class::Final);
+    while pool.0.shared.lock().running.is_empty() {
+        std::thread::yield_now();
+    }
+    (2..7).for_each(|number| ask(number, Class::Window));
+    ask(2, Class::Final);
+    gate.wait();
+    let mut all: Vec<_> = (0..7).map(|_| told.recv_timeout(LIMIT).unwrap()).collect();
+    all.sort();
+    // Whether the final, asked again, finds the next window still waiting and takes its place, is a matter of moments.
+    all.retain(|(number, ..)| *number != 3);
+    let windows = [2, 4, 5, 6].map(|number| (number, Class::Window, number > 3));
+    let finals = [0, 2].map(|number| (number, Class::Final, true));
+    let mut want: Vec<_> = finals.into_iter().chain(windows).collect();
+    want.sort();
+    assert_eq!(all, want);
+}
