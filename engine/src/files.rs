@@ -58,11 +58,13 @@ pub trait Files: Send + Sync {
     }
 }
 
-/// The path that is written at `place`. A relative one starts from the folder of the graph file if it
-/// stands there, or from the current folder when given on the command line.
+/// The path that is written at `place`. A relative one starts from the folder of the graph file, or of the
+/// included file, that it stands in, or from the current folder when given on the command line.
 pub fn path_from(written: &str, place: &Option<Place>, graph_file: Option<&str>) -> String {
-    let in_graph = |graph: &&str| place.as_ref().is_some_and(|place| *graph == place.file.name());
-    let folder = graph_file.filter(in_graph).and_then(|graph| Path::new(graph).parent());
+    let file = place.as_ref().map(|place| &*place.file).filter(|file| {
+        file.included_as().is_some() || graph_file.is_some_and(|graph| graph == file.name())
+    });
+    let folder = file.and_then(|file| Path::new(file.name()).parent());
     match folder.filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => folder.join(written).to_string_lossy().into_owned(),
         None => written.to_owned(),

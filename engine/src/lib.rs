@@ -40,6 +40,7 @@ mod stage;
 mod stats;
 mod supervise;
 mod sync;
+mod tap;
 mod tasks;
 mod ticks;
 mod time;
@@ -63,9 +64,10 @@ pub use format::{
 pub use frame::{Frame, Gap, Header, MaybeGap};
 pub use graph::{
     At, ChannelRef, Check, Code, Diagnostic, Diagnostics, Expectation, FILE_BYTES_MAX, Feed,
-    Forgotten, GraphSpec, InputSpec, Key, KeyTable, Level, NodeOptions, NodeSpec, OnFault, OnFull,
-    Override, Place, RESERVED_KEYS, SectionSpec, SourceRef, SourceText, Spanned, TestEvent,
-    TestInput, TestSpec, Value, Wanted, is_name, is_reserved, nearest,
+    Forgotten, GraphSpec, InletSpec, InputSpec, Key, KeyTable, Level, Loaded, NodeOptions,
+    NodeSpec, OnFault, OnFull, OutletSpec, Override, ParamSpec, Place, RESERVED_KEYS, SectionSpec,
+    SourceRef, SourceText, Spanned, Takes, TestEvent, TestInput, TestSpec, Value, Wanted, is_name,
+    is_reserved, nearest, tables, tidied,
 };
 pub use io::Io;
 pub use kind::{
@@ -74,13 +76,17 @@ pub use kind::{
 };
 pub use live::{Entrance, LiveIo, Progress};
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};
-pub use plan::{Plan, PlanOptions};
+pub use plan::{
+    Arrow, BoxOf, EdgePart, NodePart, Picture, PictureBox, PictureEdge, PictureNode, Plan,
+    PlanOptions,
+};
 pub use run::{
-    ControlError, EdgeReport, Entered, Health, ManualRun, NodeReport, Opener, Outcome, Report,
-    RunOptions, Running, SinkReport, Snapshot, StageReport,
+    ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
+    Report, RunOptions, Running, SinkReport, Snapshot, StageReport,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};
 pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts, StageCounts, StageState};
+pub use tap::{Onlooker, Output, Seen, Tap, TapEnd, TapLimits, Tapped, tap};
 pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};
 pub use words::counted;

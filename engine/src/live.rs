@@ -17,6 +17,7 @@ use crate::{
     losses::Losses,
     ring::Sender,
     stats::{EdgeCounts, NodeCounts},
+    tap::TapEnd,
     tasks::TaskWake,
     time::{Clock, Grid, Timestamp},
 };
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct LivePort {
     pub(crate) format: Format,
     pub(crate) edges: Vec<(Sender, Arc<EdgeCounts>)>,
+    /// Who looks on.
+    pub(crate) taps: Vec<TapEnd>,
     pub(crate) seq: u64,
     pub(crate) bound: Timestamp,
     /// The clock when the source last said something here.
@@ -67,6 +70,13 @@ impl LivePorts {
         sender.publish(port.bound);
     }
 
+    /// Shows what passes at a port from now on.
+    pub(crate) fn tap(&self, port: usize, mut end: TapEnd) {
+        let here = &mut self.lock()[port];
+        end.bound(here.bound);
+        here.taps.push(end);
+    }
+
     async fn room(&self, port: usize, wake: &TaskWake) {
         loop {
             // Each edge is asked, so that each wakes us; a wake between asking and waiting is kept.
@@ -103,6 +113,14 @@ impl LivePort {
     fn put(&mut self, header: Header, buffer: &Buffer) -> bool {
         let mut is_full = false;
         self.seq += 1;
+        if header.gap.is_some()
+            && let Some(counts) = &self.measured
+        {
+            counts.gaps.add(1);
+        }
+        if !self.taps.is_empty() {
+            self.show(&Frame::new(header, buffer.clone()));
+        }
         for (sender, counts) in &mut self.edges {
             counts.sent.add(1);
             if sender.push(Frame::new(header, buffer.clone())).is_err() {
@@ -125,8 +143,17 @@ impl LivePort {
         self.gap = Some(Gap::Paused);
     }
 
+    fn show(&mut self, frame: &Frame) {
+        self.taps.retain(|tap| !tap.is_left());
+        for tap in &mut self.taps {
+            tap.frame(frame);
+            tap.bound(self.bound);
+        }
+    }
+
     fn raise(&mut self, bound: Timestamp) {
         self.bound = self.bound.max(bound);
+        self.taps.iter_mut().for_each(|tap| tap.bound(self.bound));
         for (sender, _) in &mut self.edges {
             sender.publish(self.bound);
         }
@@ -420,6 +447,7 @@ mod tests {
     fn port() -> LivePort {
         let rate = Rate::new(1_000.0).expect("a rate");
         LivePort {
+            taps: Vec::new(),
             format: Format::signal(1, Unit::UNKNOWN, rate, 10),
             edges: Vec::new(),
             seq: 0,

@@ -19,6 +19,7 @@ use crate::{
     ring::{Wake, ring},
     stage::{Ends, Pace, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
+    tap::Onlooker,
     tasks::{LiveTask, SinkTask, TaskWake},
     time::Clock,
 };
@@ -151,6 +152,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) pace: Pace,
     pub(crate) latency: &'a Latencies,
+    pub(crate) onlooker: Option<&'a Onlooker>,
 }
 
 /// Why a session cannot be opened.
@@ -206,6 +208,7 @@ impl Session {
             clock: ground.clock,
             pace: ground.pace,
             epoch: 0,
+            onlooker: ground.onlooker,
         };
         let mut this = Self {
             number,

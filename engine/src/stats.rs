@@ -125,6 +125,8 @@ pub struct NodeCounts {
     pub late: Counter,
     /// For sources: samples that came in by the first output that somebody takes.
     pub samples: Counter,
+    /// For sources: frames that said that something before them is missing.
+    pub gaps: Counter,
     /// For sinks: everything older has been taken out, and is where the sink brings it.
     pub(crate) reached: Reached,
 }
@@ -248,6 +250,14 @@ impl Histogram {
         if max > self.max.load(Ordering::Relaxed) {
             self.max.fetch_max(max, Ordering::Relaxed);
         }
+    }
+
+    /// Every step into which a latency fell, in rising order: the end of the step in nanoseconds, and how
+    /// many latencies. What two looks differ by is what was counted between them.
+    pub fn steps(&self) -> impl Iterator<Item = (u64, u64)> {
+        let counts = self.steps.iter().map(|step| step.load(Ordering::Relaxed));
+        let counts = counts.enumerate().filter(|(_, count)| *count > 0);
+        counts.map(|(n, count)| (upper_end(n), count))
     }
 
     /// Number of latencies counted.
@@ -435,6 +445,9 @@ mod tests {
             // A step is 1/32 of its octave, and the upper end is reported.
             assert!(got >= exact && got <= exact * (1.0 + 1.0 / 32.0), "{share}: {got}");
         }
+        let steps: Vec<(u64, u64)> = histogram.steps().collect();
+        assert!(steps.is_sorted_by(|one, next| one.0 < next.0));
+        assert_eq!(steps.iter().map(|(_, count)| count).sum::<u64>(), 100_000);
         assert_eq!(histogram.max(), Some(100_000));
         assert_eq!(histogram.count(), 100_000);
     }

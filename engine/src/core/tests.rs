@@ -88,6 +88,7 @@ fn sessions(shared: &Arc<CoreShared>, number: usize, stage: &str) -> Vec<Session
         clock: &Clock::Manual(ManualClock::new()),
         pace: Pace { start: Timestamp::ZERO, speed: Some(1.0) },
         latency: &latencies(&plan),
+        onlooker: None,
     };
     (0..number).map(|n| Session::build(&ground, n as u32).expect("bodies can be built")).collect()
 }

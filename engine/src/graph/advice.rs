@@ -99,9 +99,9 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Take another output, or put a node in between that makes the one of the other.",
     ),
     (
-        Code::IncludeUnsupported,
-        "[include.left]\nfile = \"filter.toml\"",
-        "Write the nodes of the included graph into this one.",
+        Code::IncludeCycle,
+        "[include.left]            # in left.toml\nfile = \"left.toml\"",
+        "Take one of the includes out.",
     ),
     (
         Code::MissingInput,
@@ -171,6 +171,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Choose a value that the message names. `afferent explain KIND` tells ranges and defaults.",
     ),
     (
+        Code::Outrun,
+        "[node.out]\nop   = \"csv\"\nfrom = \"radio\"           # 20 million samples a second, as text",
+        "Send it less: `resample`, `decimate`, fewer channels, a feature of each window; or give a model more workers or a cheaper variant.",
+    ),
+    (
         Code::RateMismatch,
         "[node.both]\nop   = \"align\"\nfrom = [\"ecg\", \"eeg\"]    # 250 and 256 samples per second, joined exactly",
         "Bring both to one rate, or join by `nearest` or `hold`.",
@@ -203,7 +208,7 @@ const ADVICE: &[(Code, &str, &str)] = &[
     (
         Code::TooLarge,
         "afferent run recording.dat",
-        "Name a graph file; keep recordings in files of their own.",
+        "Name a graph file; keep recordings in files of their own, and start sessions in place of copies.",
     ),
     (
         Code::TooManyInputs,

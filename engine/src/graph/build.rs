@@ -12,6 +12,8 @@
 //!     .node("out", "jsonl", |n| n.from(["ecg.truth", "clean"]).set("on_full", OnFull::Block));
 //! ```
 
+use std::collections::BTreeMap;
+
 use super::place::Spanned;
 use super::spec::{GraphSpec, NodeSpec, OnFault, OnFull, SectionSpec};
 use super::test::TestSpec;
@@ -29,8 +31,16 @@ impl GraphSpec {
             caches: Vec::new(),
             hosts: Vec::new(),
             includes: Vec::new(),
+            params: Vec::new(),
+            inlets: Vec::new(),
+            outlets: Vec::new(),
             tests: Vec::new(),
             problems: Vec::new(),
+            is_expanded: false,
+            pending: Vec::new(),
+            scopes: BTreeMap::new(),
+            lost: Vec::new(),
+            included: Vec::new(),
         }
     }
 

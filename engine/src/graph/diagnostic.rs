@@ -1,5 +1,6 @@
 //! What is wrong in a graph, told to the person who wrote it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::code::Code;
@@ -112,6 +113,18 @@ impl Diagnostics {
     /// Whether one of them keeps the graph from starting.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| problem.level == Level::Error)
+    }
+
+    /// The same without what is said of one place twice: a file that is included twice is wrong but once.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.0.retain(|problem| {
+            let place = problem.place.as_ref();
+            let at = place.map(|at| (at.file.name().to_owned(), at.span.clone()));
+            at.is_none_or(|at| seen.insert((problem.message.clone(), at)))
+        });
+        self
     }
 
     /// Every problem in the order of the text, then one line that counts them.

@@ -3,9 +3,11 @@
 //! `afferent explain node`.
 
 mod graph;
+mod include;
 mod test;
 
 pub(super) use graph::{GRAPH, INPUT, NODE};
+pub(super) use include::{INCLUDE, INLET, OUTLET, PARAM};
 pub(super) use test::{EXPECT, FEED, TEST};
 
 /// A table of a graph file and its keys.
@@ -48,7 +50,13 @@ const fn key(
 
 impl KeyTable {
     /// Every table, in the order of the manual.
-    pub const ALL: &[&KeyTable] = &[&GRAPH, &NODE, &INPUT, &TEST, &EXPECT, &FEED];
+    pub const ALL: &[&KeyTable] =
+        &[&GRAPH, &NODE, &INPUT, &INCLUDE, &PARAM, &INLET, &OUTLET, &TEST, &EXPECT, &FEED];
+
+    /// A whole example, where its keys alone tell too little.
+    pub fn example(&self) -> Option<&'static str> {
+        (self.name == INCLUDE.name).then_some(include::INCLUDE_EXAMPLE)
+    }
 
     /// The names of its keys.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {

@@ -148,7 +148,7 @@ impl Reader<'_> {
     }
 
     /// `from`: one SOURCE, a list of them, or a table from ports to either.
-    fn inputs(&mut self, value: Spanned<Value>) -> Option<Vec<InputSpec>> {
+    pub(super) fn inputs(&mut self, value: Spanned<Value>) -> Option<Vec<InputSpec>> {
         match value.value {
             Value::Table(ports) if !is_input(&ports) => {
                 if ports.is_empty() {
@@ -203,7 +203,8 @@ impl Reader<'_> {
         let entries = match value.value {
             Value::Text(text) => {
                 let source = self.source(Spanned::new(text, value.place))?;
-                return Some(InputSpec { port, source, on_full: None, capacity_ms: None });
+                let (on_full, capacity_ms) = (None, None);
+                return Some(InputSpec { port, source, on_full, capacity_ms, named: None });
             }
             Value::Table(entries) => entries,
             _ => return self.wrong_type("from", value, NODE_NAME),
@@ -226,7 +227,7 @@ impl Reader<'_> {
             return self
                 .refuse(problem.at(&value.place).hint("write `node = \"NODE.port\"` in it"));
         }
-        Some(InputSpec { port, source: source?, on_full, capacity_ms })
+        Some(InputSpec { port, source: source?, on_full, capacity_ms, named: None })
     }
 
     pub(super) fn source(&mut self, text: Spanned<String>) -> Option<Spanned<SourceRef>> {

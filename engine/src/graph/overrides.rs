@@ -21,6 +21,9 @@ use super::value::Value;
 /// | `NODE.KEY.SUB=V`         | an entry of a parameter that is a table              |
 /// | `graph.KEY=V`            | a key of `[graph]`                                   |
 /// | `model.NAME.KEY=V`       | a key of `[model.NAME]`; so for `host` and `include` |
+/// | `INCLUDE.KEY=V`          | the same of an include                               |
+/// | `INCLUDE/NODE.KEY=V`     | a key of a node of an included graph                 |
+/// | `param.NAME=V`           | a parameter of the graph file, while it is read      |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
     /// The words before `=`, two or more: `ecg`, `rate_hz`.
@@ -122,7 +125,10 @@ impl GraphSpec {
     ///
     /// What does not fit waits in the spec with its other problems.
     pub fn apply(&mut self, overrides: &[Override]) -> Vec<Forgotten> {
-        let (ops, others): (Vec<_>, Vec<_>) = overrides.iter().partition(|change| change.is_op());
+        let (later, now): (Vec<_>, Vec<_>) =
+            overrides.iter().partition(|change| self.waits_for_include(change));
+        self.pending.extend(later.into_iter().cloned());
+        let (ops, others): (Vec<_>, Vec<_>) = now.into_iter().partition(|change| change.is_op());
         let mut forgotten = Vec::new();
         for change in ops {
             if let Some(node) = self.node_of(change) {
@@ -137,14 +143,30 @@ impl GraphSpec {
 
     /// Applies what `[host.NAME]` says is different on that host: its `set`, as a test has one.
     pub fn apply_of_host(&mut self, host: &str) -> Vec<Forgotten> {
+        let overrides = self.overrides_of_host(host);
+        self.apply(&overrides)
+    }
+
+    /// What `[host.NAME]` says is different on that host.
+    pub(super) fn overrides_of_host(&mut self, host: &str) -> Vec<Override> {
         let section = self.hosts.iter().find(|section| section.name.value == host);
         let Some(written) = section.and_then(|section| section.param(HOST_SET)).cloned() else {
             return Vec::new();
         };
         let origin = format!("host `{host}`");
         let mut reader = Reader { origin: &origin, problems: &mut self.problems };
-        let overrides = reader.overrides(written);
-        self.apply(&overrides)
+        reader.overrides(written)
+    }
+
+    /// Whether a change is about an include, or what is in one, that is not in its place yet.
+    fn waits_for_include(&self, change: &Override) -> bool {
+        let is_include =
+            |name: &str| self.includes.iter().any(|section| section.name.value == name);
+        let leads = |name: &str| name.split_once('/').is_some_and(|(first, _)| is_include(first));
+        let [first, second, ..] = &change.path[..] else { return false };
+        let (first, second) = (first.value.as_str(), second.value.as_str());
+        let waits = leads(first) || is_include(first) || (first == "include" && leads(second));
+        !self.is_expanded && waits && self.find(first).is_none()
     }
 
     fn apply_one(&mut self, change: &Override) {
@@ -155,6 +177,13 @@ impl GraphSpec {
         let is_node = self.find(&first.value).is_some();
         match (first.value.as_str(), rest) {
             ("graph", []) => self.assign(second, value),
+            ("include", [_, ..]) if !is_node && self.is_expanded => {
+                if self.section_of("include", second).is_some() {
+                    let message = "what is included is in its place already";
+                    let problem = Diagnostic::error(Code::NoEffect, message).at(&first.place);
+                    self.problems.push(problem.hint("change it while the graph is loaded"));
+                }
+            }
             ("model" | "cache" | "host" | "include", [key, rest @ ..]) if !is_node => {
                 if let Some(section) = self.section_of(&first.value, second) {
                     let old = section.param(&key.value).cloned();
@@ -238,7 +267,7 @@ impl NodeSpec {
 }
 
 /// `old` with `value` at `path` inside it; `value` itself where the path ends.
-fn within(
+pub(super) fn within(
     old: Option<Spanned<Value>>,
     path: &[Spanned<String>],
     value: Spanned<Value>,

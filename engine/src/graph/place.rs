@@ -10,13 +10,15 @@ pub(super) const COMMAND_LINE: &str = "--set";
 ///
 /// The name is the path of a file as the user gave it, or `--set` for the command line. Nothing
 /// here reads files: whoever does hands the text in.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceText {
     name: String,
     text: String,
     /// Byte offset at which each line begins. Kept because a file with ten thousand problems asks
     /// for ten thousand line numbers.
     line_starts: Vec<usize>,
+    /// The include that it was read for, by its whole name, and where that is written.
+    included: Option<(String, Option<Place>)>,
 }
 
 impl SourceText {
@@ -25,7 +27,24 @@ impl SourceText {
         let text = text.into();
         let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(after_breaks.map(|(at, _)| at + 1)).collect();
-        Arc::new(Self { name: name.into(), text, line_starts })
+        Arc::new(Self { name: name.into(), text, line_starts, included: None })
+    }
+
+    /// The same text as that of the include of this whole name, which is written at `place`.
+    pub(super) fn included(self: Arc<Self>, include: &str, place: &Option<Place>) -> Arc<Self> {
+        let mut this = Arc::unwrap_or_clone(self);
+        this.included = Some((include.to_owned(), place.clone()));
+        Arc::new(this)
+    }
+
+    /// The whole name of the include that it was read for, if there is one.
+    pub fn included_as(&self) -> Option<&str> {
+        self.included.as_ref().map(|(include, _)| include.as_str())
+    }
+
+    /// Where the include that it was read for is written.
+    pub(super) fn includer(&self) -> Option<&Place> {
+        self.included.as_ref()?.1.as_ref()
     }
 
     /// What a reader knows the text by.

@@ -74,7 +74,10 @@ pub(super) fn diagnostic(problem: &Diagnostic, styled: bool, out: &mut String) {
     line(out, format_args!("{level}{word}[{}]{off}{bold}: {message}{off}", problem.code.name()));
 
     let related = problem.related.iter().map(|(_, place)| place);
-    let numbers = problem.place.iter().chain(related).map(|place| place.line_and_column().0);
+    let includers = includers(problem.place.as_ref());
+    let within = includers.iter().map(|(_, place)| *place);
+    let numbers =
+        problem.place.iter().chain(related).chain(within).map(|place| place.line_and_column().0);
     let width = numbers.max().unwrap_or(1).to_string().len();
 
     match (&problem.place, &problem.origin) {
@@ -93,6 +96,22 @@ pub(super) fn diagnostic(problem: &Diagnostic, styled: bool, out: &mut String) {
         line(out, format_args!("{bold}note{off}: {}", printable(label, TEXT_CHARS_MAX)));
         snippet(place, width, ink, out);
     }
+    for (include, place) in includers {
+        let include = printable(include, TEXT_CHARS_MAX);
+        line(out, format_args!("{bold}note{off}: included here as `{include}`"));
+        snippet(place, width, ink, out);
+    }
+}
+
+/// The includes that led to a place, the innermost first, each with where it is written.
+fn includers(place: Option<&Place>) -> Vec<(&str, &Place)> {
+    let mut found = Vec::new();
+    let mut place = place;
+    while let Some(at) = place {
+        place = at.file.includer();
+        found.extend(at.file.included_as().zip(place));
+    }
+    found
 }
 
 /// Messages quote what a person wrote, which may be a megabyte.

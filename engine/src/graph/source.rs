@@ -27,6 +27,14 @@ impl SourceRef {
         self.path.value.join("/")
     }
 
+    /// The output as written: `ecg`, `ecg.truth`.
+    pub(super) fn output(&self) -> String {
+        match &self.port {
+            Some(port) => format!("{}.{}", self.node(), port.value),
+            None => self.node(),
+        }
+    }
+
     /// Reads `text`; `place` is where exactly this text stands, if it stands somewhere.
     pub(super) fn read(text: &str, place: &Option<Place>) -> Result<Self, Diagnostic> {
         let exact = place.as_ref().and_then(|place| place.inside(text));

@@ -3,7 +3,12 @@
 //! A `GraphSpec` comes from [`GraphSpec::parse`] or is built in Rust; both give equal specs. It
 //! knows no kinds: whether an `op` exists and what its parameters mean is the planner's business.
 
-use super::place::Spanned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::declare::{InletSpec, OutletSpec, ParamSpec};
+use super::overrides::Override;
+use super::place::{SourceText, Spanned};
 use super::source::SourceRef;
 use super::test::TestSpec;
 use super::value::Value;
@@ -30,12 +35,35 @@ pub struct GraphSpec {
     pub caches: Vec<SectionSpec>,
     /// `[host.NAME]`
     pub hosts: Vec<SectionSpec>,
-    /// `[include.NAME]`; kept as written, nothing is expanded here.
+    /// `[include.NAME]`: of a graph that was loaded, those within others too, by their whole names, and
+    /// what they stand for is among the nodes.
     pub includes: Vec<SectionSpec>,
+    /// `[param.NAME]`, whose values stand in their places already.
+    pub params: Vec<ParamSpec>,
+    /// `[input.NAME]`
+    pub inlets: Vec<InletSpec>,
+    /// `[output.NAME]`
+    pub outlets: Vec<OutletSpec>,
     /// `[[test]]`
     pub tests: Vec<TestSpec>,
     /// Problems that belong to no node.
     pub(super) problems: Vec<Diagnostic>,
+    /// Whether all that is included is in its place.
+    pub(super) is_expanded: bool,
+    /// Changes of what is not in its place yet.
+    pub(super) pending: Vec<Override>,
+    /// What is known of each include, by its whole name.
+    pub(super) scopes: BTreeMap<String, Scope>,
+    /// Whole names of includes that could not be read, which is among the problems.
+    pub(super) lost: Vec<String>,
+    pub(super) included: Vec<Arc<SourceText>>,
+}
+
+/// An include: what feeds its inputs and where its outputs come from, by paths from the outermost graph.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Scope {
+    pub(super) fed: Vec<(String, Vec<InputSpec>)>,
+    pub(super) outlets: Vec<OutletSpec>,
 }
 
 impl GraphSpec {
@@ -126,6 +154,8 @@ pub struct InputSpec {
     pub on_full: Option<Spanned<OnFull>>,
     /// For this edge, whatever the node says; in milliseconds of data.
     pub capacity_ms: Option<Spanned<f64>>,
+    /// What the file that has the node calls the source, where the way to it leads through an include.
+    pub named: Option<String>,
 }
 
 /// A `[model.NAME]`, `[cache.NAME]`, `[host.NAME]` or `[include.NAME]`, as written.

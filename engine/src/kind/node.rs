@@ -1,6 +1,6 @@
 //! [`Node`]: a node as its kind sees it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     common::Common,
@@ -29,6 +29,8 @@ pub struct Node<'a> {
     pub(crate) session: u32,
     /// Where the graph file stands, which relative paths in it start from.
     pub(crate) graph_file: Option<&'a str>,
+    /// Files that the first session reads and writes, by identity, and by whom; once it is planned.
+    pub(crate) taken: Option<&'a BTreeMap<String, String>>,
     pub(crate) op_place: &'a Option<Place>,
 }
 
@@ -39,6 +41,9 @@ pub struct Input {
     pub port: &'static str,
     /// Where it comes from, as `node` or `node.port`.
     pub label: String,
+    /// What the graph file that has the node calls it: the label, or, where the way there leads through an include,
+    /// what stands in `from`. For parameters that name an input.
+    pub named: String,
     /// What it carries.
     pub format: Format,
     /// How far what it carries is behind the sources, by construction.
@@ -153,7 +158,7 @@ impl<'a> Node<'a> {
         Ok(path_from(self.get(param)?, self.place(param.name()), self.graph_file))
     }
 
-    /// Creates the file at `path`, which `param` names.
+    /// Creates the file at `path`, which `param` names; of further sessions none that the first one reads or writes.
     ///
     /// # Errors
     /// Why it cannot be written, told at the parameter's place.
@@ -162,6 +167,7 @@ impl<'a> Node<'a> {
         param: &str,
         path: &str,
     ) -> Result<Box<dyn std::io::Write + Send>, Diagnostic> {
+        self.check_free(param, path)?;
         let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
         self.files.create(path).map_err(problem)
     }
@@ -175,8 +181,20 @@ impl<'a> Node<'a> {
         param: &str,
         path: &str,
     ) -> Result<Box<dyn WriteSeek>, Diagnostic> {
+        self.check_free(param, path)?;
         let problem = |error| unwritable(path, &error).at(self.place(param)).of_node(self.name);
         self.files.create_seekable(path).map_err(problem)
+    }
+
+    /// That a further session's own file is none that the first one has: of that one alone the planner knows.
+    fn check_free(&self, param: &str, path: &str) -> Result<(), Diagnostic> {
+        let (Some(taken), 1..) = (self.taken, self.session) else { return Ok(()) };
+        let Some(by) = self.files.identity(path).and_then(|id| taken.get(&id)) else {
+            return Ok(());
+        };
+        let message = format!("session {} would write `{path}`, which {by}", self.session);
+        let problem = self.problem(Code::FileClash, param, message);
+        Err(problem.hint("write to another file: writing begins by emptying it"))
     }
 
     /// The file system.

@@ -22,6 +22,9 @@ pub struct Outline {
     /// How long after its first sample, and after each gap, what comes out still shows where it began: a
     /// filter to a hundredth of a step, a window until it is full. For people, no promise.
     pub settling_ns: i64,
+    /// How long an answer took where that was measured, in the median and with nothing else to do; 0 where nobody
+    /// knows. For people, no promise.
+    pub answer_ns: i64,
     /// Frames a source may send at once: the rings that lead from it hold at least so many.
     pub burst: usize,
     /// How long a source delivers, where that is known: for progress.
@@ -95,6 +98,20 @@ impl Outline {
     #[must_use]
     pub fn joining(mut self, align: AlignSpec) -> Self {
         self.align = Some(align);
+        self
+    }
+
+    /// The same, with a warning if there is one.
+    #[must_use]
+    pub fn warning(mut self, warning: Option<Diagnostic>) -> Self {
+        self.warnings.extend(warning);
+        self
+    }
+
+    /// The same, answering after `answer_ns`.
+    #[must_use]
+    pub fn answering_after(mut self, answer_ns: i64) -> Self {
+        self.answer_ns = answer_ns;
         self
     }
 

@@ -125,7 +125,17 @@ impl Draft<'_> {
                 Some(carried) => carried.through.clone(),
                 None => std::iter::once(own).chain(above.cloned()).take(THROUGH_MAX).collect(),
             };
-            inputs.push(Input { port, label, format: format.clone(), delay_ns, place, through });
+            let named = edge.written.named.clone().unwrap_or_else(|| label.clone());
+            let format_here = format.clone();
+            inputs.push(Input {
+                port,
+                label,
+                named,
+                format: format_here,
+                delay_ns,
+                place,
+                through,
+            });
             let edge = &mut self.edges[number];
             (edge.format, edge.pick, edge.delay_ns) = (Some(format), pick, delay_ns);
         }
@@ -151,6 +161,7 @@ impl Draft<'_> {
             common: &common,
             session: 0,
             graph_file: options.graph_file.as_deref(),
+            taken: None,
             op_place,
         };
         // A kind knows neither its node's name nor, for what is not written, a place.

@@ -1,7 +1,8 @@
 //! Latency that a graph cannot keep, whatever it runs on.
 //!
 //! Latency counts from the door, so delay by construction is none of it; but frames that wait at
-//! a join until another, later branch has come as far are under way all that time.
+//! a join until another, later branch has come as far are under way all that time; and so is what waits for an
+//! answer, of which a profile says how long it took.
 
 use crate::{
     align::AlignSpec,
@@ -24,10 +25,15 @@ impl Draft<'_> {
             let of_graph = self.spec.deadline_ms.as_ref();
             let of_graph = of_graph.filter(|_| node.kind.is_some_and(|kind| kind.is_sink()));
             let deadline = node.spec.options.deadline_ms.as_ref().or(of_graph);
-            if let (Some(deadline), Some(wait)) = (deadline, floor.longest)
-                && floor.latency_ns > nanos(deadline.value)
-            {
-                problems.push(self.budget(number, deadline, floor, wait));
+            if let Some(deadline) = deadline {
+                let allowed_ns = nanos(deadline.value);
+                if let Some(wait) = floor.longest.filter(|_| floor.latency_ns > allowed_ns) {
+                    problems.push(self.budget(number, deadline, floor, wait));
+                } else if let Some(slowest) = floor.slowest
+                    && floor.latency_ns.saturating_add(floor.answers_ns) > allowed_ns
+                {
+                    problems.push(self.slow_answers(number, deadline, floor, slowest));
+                }
             }
             floors.push(floor);
         }
@@ -56,6 +62,7 @@ impl Draft<'_> {
             Floor {
                 latency_ns: above.latency_ns.saturating_add(wait_ns),
                 longest: longest.max_by_key(|wait| wait.wait_ns),
+                ..above
             }
         };
         // Aligned joins go on with the frames of their first input.
@@ -63,7 +70,39 @@ impl Draft<'_> {
             Some(align) if align.policy != Policy::Merge => 1,
             _ => node.in_edges.len(),
         };
-        (0..lines).map(line).max_by_key(|floor| floor.latency_ns).unwrap_or_default()
+        let all = |floor: &Floor| floor.latency_ns.saturating_add(floor.answers_ns);
+        let above = (0..lines).map(line).max_by_key(all).unwrap_or_default();
+        let own_ns = node.outline.as_ref().map_or(0, |outline| outline.answer_ns);
+        let slowest = above.slowest.into_iter().chain((own_ns > 0).then_some((number, own_ns)));
+        Floor {
+            answers_ns: above.answers_ns.saturating_add(own_ns),
+            slowest: slowest.max_by_key(|&(_, ns)| ns),
+            ..above
+        }
+    }
+
+    /// What was measured elsewhere, or with nothing else to do, keeps nothing from starting.
+    fn slow_answers(
+        &self,
+        number: usize,
+        deadline: &Spanned<f64>,
+        floor: Floor,
+        (slowest, answer_ns): (usize, i64),
+    ) -> Diagnostic {
+        let (name, slow) = (self.name(number), self.name(slowest));
+        let all_ns = floor.latency_ns.saturating_add(floor.answers_ns);
+        let rest = match all_ns > answer_ns {
+            true => format!(", {} ms with what else is waited for", millis(all_ns)),
+            false => String::new(),
+        };
+        let message = format!(
+            "`{name}` will hardly keep `deadline_ms` = {:?}: by its profile `{slow}` answers after {} ms{rest}",
+            deadline.value,
+            millis(answer_ns),
+        );
+        let hint = "ask a faster model (`variants`, int8, early exits), or allow more";
+        let problem = Diagnostic::warning(Code::BudgetTooSmall, message).at(&deadline.place);
+        problem.of_node(name).hint(hint)
     }
 
     fn budget(
@@ -95,6 +134,9 @@ impl Draft<'_> {
 struct Floor {
     latency_ns: i64,
     longest: Option<Wait>,
+    /// How long measured answers take on top of it, and the node whose take longest.
+    answers_ns: i64,
+    slowest: Option<(usize, i64)>,
 }
 
 /// Frames of one line of a join wait for those of another.

@@ -27,7 +27,7 @@ impl Draft<'_> {
             let name = &self.nodes[number].spec.name.value;
             problems.extend(found.into_iter().map(|problem| problem.of_node(name)));
         }
-        self.check_files(options, &mut problems);
+        self.taken = self.check_files(options, &mut problems);
         self.check_stdout(&mut problems);
         self.problems.extend(problems);
     }
@@ -44,13 +44,21 @@ impl Draft<'_> {
         })
     }
 
-    /// No node writes what another reads or writes, or over the graph, or where it cannot.
-    fn check_files(&self, options: &PlanOptions, problems: &mut Vec<Diagnostic>) {
+    /// No node writes what another reads or writes, or over the graph, or where it cannot. Gives what is read and written
+    /// by whom, by identity.
+    fn check_files(
+        &self,
+        options: &PlanOptions,
+        problems: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<String, String> {
         let files = &*options.files;
         // By identity: who has it, whether it is written, where that was said.
         let mut taken: BTreeMap<String, (String, bool, &Option<Place>)> = BTreeMap::new();
         if let Some(id) = options.graph_file.as_deref().and_then(|path| files.identity(path)) {
             taken.insert(id, ("this graph".to_owned(), false, &None));
+        }
+        for id in self.spec.included().iter().filter_map(|file| files.identity(file.name())) {
+            taken.entry(id).or_insert_with(|| ("this graph".to_owned(), false, &None));
         }
         for (name, used, place) in self.uses() {
             let (path, is_written) = match used {
@@ -81,6 +89,11 @@ impl Draft<'_> {
             let problem = problem.see(format!("{other} {other_verb} it"), seen);
             problems.push(problem.hint("write to another file: writing begins by emptying it"));
         }
+        let said = |(who, writes, place): (String, bool, &Option<Place>)| match place {
+            None if who == "this graph" => format!("is {who}"),
+            _ => format!("{who} {}", verb(writes)),
+        };
+        taken.into_iter().map(|(id, by)| (id, said(by))).collect()
     }
 
     /// What must stand alone on standard output does.

@@ -86,17 +86,12 @@ impl<'a> Draft<'a> {
     ) -> Result<Producer, Diagnostic> {
         let name = source.node();
         let path = &source.path;
-        if let [include, _, ..] = &path.value[..] {
-            if self.spec.includes.iter().any(|known| known.name.value == *include) {
-                return Ok(Producer::Nothing);
-            }
-            let message = format!("`{name}` leads into an include, and none is expanded");
-            let problem = Diagnostic::error(Code::IncludeUnsupported, message).at(&path.place);
-            return Err(problem.hint("name a node of this graph"));
-        }
         let Some(&number) = numbers.get(name.as_str()) else {
             if self.spec.find(&name).is_some_and(|node| !is_enabled(node)) {
                 return Ok(Producer::Disabled);
+            }
+            if self.spec.is_lost(&name) {
+                return Ok(Producer::Nothing);
             }
             let message = format!("there is no node `{name}`");
             return Err(Diagnostic::error(Code::UnknownNode, message).at(&path.place));

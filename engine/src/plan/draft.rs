@@ -66,6 +66,14 @@ impl GraphSpec {
     /// # Errors
     /// Every problem of the graph, with warnings among them.
     pub fn plan(&self, catalog: &Catalog, options: &PlanOptions) -> Result<Plan, Diagnostics> {
+        if self.wants_expansion() {
+            let whole = self.expanded(&*options.files, options.graph_file.as_deref());
+            return whole.plan(catalog, options);
+        }
+        let once = |problems| match self.included() {
+            [] => Diagnostics(problems),
+            _ => Diagnostics(problems).once(),
+        };
         if let Some(host) = &options.host {
             return super::hosts::plan_on(self, host, catalog, options);
         }
@@ -82,10 +90,11 @@ impl GraphSpec {
             let mut rings = draft.rings(&homes.of_node);
             draft.check_graph(&mut rings);
             if !draft.has_errors() {
+                draft.problems = once(draft.problems).0;
                 return Ok(draft.finish(options, homes, rings));
             }
         }
-        Err(Diagnostics(draft.problems))
+        Err(once(draft.problems))
     }
 }
 
@@ -98,6 +107,8 @@ pub(super) struct Draft<'a> {
     pub(super) problems: Vec<Diagnostic>,
     /// What nodes share that name the same hosts, or none.
     pub(super) commons: BTreeMap<Vec<&'a str>, Common>,
+    /// Files that are read and written, by identity, and by whom.
+    pub(super) taken: BTreeMap<String, String>,
 }
 
 /// A node in the making.
@@ -143,13 +154,7 @@ impl<'a> Draft<'a> {
     /// The enabled nodes with their kinds.
     fn new(spec: &'a GraphSpec, catalog: &Catalog) -> Self {
         let mut problems = spec.problems();
-        for include in &spec.includes {
-            let name = &include.name;
-            let message = format!("`include.{}` is not expanded", name.value);
-            let problem = Diagnostic::error(Code::IncludeUnsupported, message).at(&name.place);
-            let problem = problem.of(format!("include `{}`", name.value));
-            problems.push(problem.hint("write the nodes it stands for into the graph"));
-        }
+        problems.extend(unfed_inlets(spec));
         let enabled = spec.nodes.iter().filter(|node| is_enabled(node));
         let nodes = enabled.map(|node| {
             let kind = kind_of(node, catalog, &mut problems);
@@ -168,7 +173,8 @@ impl<'a> Draft<'a> {
             }
         });
         let nodes = nodes.collect();
-        Self { spec, nodes, edges: Vec::new(), problems, commons: BTreeMap::new() }
+        let (edges, commons, taken) = Default::default();
+        Self { spec, nodes, edges, problems, commons, taken }
     }
 
     /// Whether it cannot become a plan: of a node whose model has problems that are told elsewhere,
@@ -235,6 +241,7 @@ impl<'a> Draft<'a> {
             services: options.services.clone(),
             common: Common::default(),
             graph_file: options.graph_file.clone(),
+            taken: self.taken.into(),
             spec: Arc::new(self.spec.clone()),
             warnings: self.problems,
             placed: Vec::new(),
@@ -268,6 +275,22 @@ impl<'a> Draft<'a> {
         }
         watched
     }
+}
+
+/// Inputs of a file that runs by itself, and for which nothing stands in.
+fn unfed_inlets(spec: &GraphSpec) -> impl Iterator<Item = Diagnostic> {
+    let is_unfed = |name: &str| spec.find(name).is_some_and(|node| node.op.value.is_empty());
+    let bare = spec.inlets.iter().filter(|inlet| inlet.stand_in.is_none());
+    let unfed = bare.filter(move |inlet| is_unfed(&inlet.name.value));
+    unfed.map(|inlet| {
+        let name = &inlet.name.value;
+        let message = format!("`{name}` is an input, and nobody feeds it");
+        let problem = Diagnostic::error(Code::MissingInput, message).at(&inlet.name.place);
+        let hint = format!(
+            "include this file in another, or write an `op` in `[input.{name}]` that stands in where it runs by itself"
+        );
+        problem.of(format!("input `{name}`")).hint(hint)
+    })
 }
 
 /// Whether a node takes part at all.

@@ -52,7 +52,8 @@ impl Draft<'_> {
     }
 
     fn check_ends(&self, problems: &mut Vec<Diagnostic>) {
-        if !self.nodes.iter().any(|node| node.kind.is_some_and(|kind| kind.is_sink())) {
+        let offers = !self.spec.outlets.is_empty();
+        if !offers && !self.nodes.iter().any(|node| node.kind.is_some_and(Kind::is_sink)) {
             let message = format!("nothing leaves the graph `{}`", self.spec.name.value);
             let problem = Diagnostic::warning(Code::NothingLeaves, message);
             let last = self.nodes.last().map_or("…", |node| &node.spec.name.value);
@@ -64,9 +65,11 @@ impl Draft<'_> {
             );
             return;
         }
+        let offered = self.spec.offered();
         for node in &self.nodes {
-            if node.out_edges.is_empty() && node.kind.is_some_and(|kind| !kind.is_sink()) {
-                let name = &node.spec.name.value;
+            let name = &node.spec.name.value;
+            let is_left = node.out_edges.is_empty() && !offered.contains(name);
+            if is_left && node.kind.is_some_and(|kind| !kind.is_sink()) {
                 let message = format!("nobody takes what `{name}` delivers");
                 let problem = Diagnostic::warning(Code::UnusedOutput, message);
                 let problem = problem.at(&node.spec.name.place).of_node(name);

@@ -18,6 +18,7 @@ mod merging;
 mod moves;
 mod order;
 mod params;
+mod parts;
 mod rings;
 mod settling;
 mod signals;
@@ -27,7 +28,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     align::AlignSpec,
@@ -39,12 +40,15 @@ use crate::{
     kind::{Input, Kind, Node},
     param::Params,
     service::Services,
+    tap::Output,
     time::Timestamp,
     words,
 };
 
 pub use draft::PlanOptions;
+pub use draw::{Arrow, BoxOf, Picture, PictureBox, PictureEdge, PictureNode};
 pub(crate) use moves::at_home;
+pub use parts::{EdgePart, NodePart};
 
 /// A graph that is known to fit together.
 #[derive(Clone)]
@@ -61,6 +65,8 @@ pub struct Plan {
     pub(crate) services: Services,
     pub(crate) common: Common,
     pub(crate) graph_file: Option<String>,
+    /// Files that the first session reads and writes, by identity, and by whom.
+    pub(crate) taken: Arc<BTreeMap<String, String>>,
     pub(crate) spec: Arc<GraphSpec>,
     /// What is worth telling but keeps nothing from starting.
     pub(crate) warnings: Vec<Diagnostic>,
@@ -180,6 +186,48 @@ impl Plan {
         self.nodes.iter().find(|node| node.name == name).map(|node| &node.outputs[..])
     }
 
+    /// Names of the nodes that a node takes from, in the order of its inputs; none if there is no such node.
+    pub fn producers_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let node = self.nodes.iter().find(|node| node.name == name);
+        let edges = node.into_iter().flat_map(|node| &node.in_edges);
+        edges.map(|&edge| self.nodes[self.edges[edge].from.0].name.as_str())
+    }
+
+    /// Every output, producers before consumers.
+    pub fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
+        (0..self.nodes.len()).flat_map(|node| self.outputs_of_node(node))
+    }
+
+    /// The output that `from` would call so: `node`, or `node.port`.
+    pub fn output(&self, label: &str) -> Option<Output<'_>> {
+        let (node, port) = self.output_at(label)?;
+        self.outputs_of_node(node).nth(port)
+    }
+
+    pub(crate) fn outputs_of_node(&self, node: usize) -> impl Iterator<Item = Output<'_>> {
+        let node = &self.nodes[node];
+        node.outputs.iter().enumerate().map(|(number, format)| Output {
+            node: &node.name,
+            kind: node.kind.name,
+            port: node.kind.outputs.get(number).map_or("out", |port| port.name),
+            number,
+            format,
+            is_source: node.kind.is_source(),
+            is_taken: !node.out_edges[number].is_empty(),
+        })
+    }
+
+    /// Number of the node, and of its port.
+    pub(crate) fn output_at(&self, label: &str) -> Option<(usize, usize)> {
+        let (name, port) = label.split_once('.').map_or((label, None), |(n, p)| (n, Some(p)));
+        let at = self.nodes.iter().position(|node| node.name == name)?;
+        let number = self.outputs_of_node(at).position(|output| match port {
+            Some(port) => output.port == port,
+            None => output.number == 0,
+        })?;
+        Some((at, number))
+    }
+
     /// How long the longest source delivers, where all say so.
     pub fn duration(&self) -> Option<Timestamp> {
         let sources = self.nodes.iter().filter(|node| node.kind.is_source());
@@ -225,6 +273,7 @@ impl Plan {
             common: &self.common,
             session,
             graph_file: self.graph_file.as_deref(),
+            taken: Some(&self.taken),
             op_place: &planned.op_place,
         }
     }

@@ -11,8 +11,10 @@ use kameo::{
 };
 
 use crate::{
+    cell::Command,
     graph::{Spanned, Value},
     plan::Home,
+    tap::TapEnd,
     time::Timestamp,
 };
 
@@ -169,6 +171,36 @@ impl Message<Pause> for Supervisor {
     async fn handle(&mut self, pause: Pause, asked: Asked<'_, ()>) -> Answer<()> {
         let now = self.shared.clock.now();
         let done = self.session(pause.session).map(|open| open.pause(pause.paused, now));
+        asked.reply(done)
+    }
+}
+
+/// Shows what passes at an output.
+pub(crate) struct TapAt {
+    pub(crate) session: u32,
+    pub(crate) node: usize,
+    pub(crate) port: usize,
+    pub(crate) end: TapEnd,
+}
+
+impl Question for TapAt {
+    type Ok = ();
+}
+
+impl Message<TapAt> for Supervisor {
+    type Reply = Answer<()>;
+
+    async fn handle(&mut self, at: TapAt, asked: Asked<'_, ()>) -> Answer<()> {
+        let TapAt { session, node, port, end } = at;
+        let home = self.plan().nodes[node].home;
+        let done = self.session(session).map(|open| match home {
+            Home::Stage(stage) => open.command(stage, Command::Tap { node, port, end }),
+            Home::Io => {
+                if let Some((_, ports, _)) = open.lives.iter().find(|(live, ..)| *live == node) {
+                    ports.tap(port, end);
+                }
+            }
+        });
         asked.reply(done)
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     session::{EdgeTotals, Ground, OpenError, Session, build_body, latencies},
     stage::{Pace, SlotBody},
     supervise::{Record, Verdict},
+    tap::Onlooker,
     tasks::TaskTurn,
     time::{Clock, ManualClock, Timestamp},
 };
@@ -60,12 +61,43 @@ pub struct ManualRun {
     sinks_left: Vec<bool>,
 }
 
+impl Drop for ManualRun {
+    fn drop(&mut self) {
+        // A core holds its cells and they, by their doors, the core.
+        for core in &self.cores {
+            core.shared.clear();
+        }
+    }
+}
+
 impl ManualRun {
     /// Builds the graph on `cores` cores; `speed` as in [`RunOptions`](super::RunOptions).
     ///
     /// # Errors
     /// If a body cannot be built.
     pub fn new(plan: &Arc<Plan>, cores: usize, speed: Option<f64>) -> Result<Self, OpenError> {
+        Self::build(plan, cores, speed, None)
+    }
+
+    /// As [`ManualRun::new`], and `onlooker` is asked about every output before its first frame.
+    ///
+    /// # Errors
+    /// As [`ManualRun::new`].
+    pub fn watched(
+        plan: &Arc<Plan>,
+        cores: usize,
+        speed: Option<f64>,
+        onlooker: &Onlooker,
+    ) -> Result<Self, OpenError> {
+        Self::build(plan, cores, speed, Some(onlooker))
+    }
+
+    fn build(
+        plan: &Arc<Plan>,
+        cores: usize,
+        speed: Option<f64>,
+        onlooker: Option<&Onlooker>,
+    ) -> Result<Self, OpenError> {
         let clock = ManualClock::new();
         let notes = Arc::new(Notes::default());
         let shared: Vec<_> = (0..cores.max(1)).map(|_| CoreShared::new()).collect();
@@ -75,6 +107,7 @@ impl ManualRun {
             clock: &Clock::Manual(clock.clone()),
             pace: Pace { start: Timestamp::ZERO, speed },
             latency: &latencies(plan),
+            onlooker,
         };
         let session = Session::build(&ground, 0)?;
         for cell in &session.cells {

@@ -27,7 +27,7 @@ mod watchdog;
 pub use door::Opener;
 pub use error::ControlError;
 pub use manual::ManualRun;
-pub use report::{EdgeReport, Entered, NodeReport, Report, SinkReport, StageReport};
+pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
 pub use running::{Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;
 pub(crate) use supervisor::{Happened, Supervisor, What};

@@ -116,6 +116,7 @@ pub(super) fn build(
         clock: &shared.clock,
         pace: Pace { start, speed: shared.speed },
         epoch: open.epoch,
+        onlooker: shared.onlooker.as_ref(),
     };
     let wake: Arc<dyn Wake> = door.clone();
     let roots = plan.roots_above_stage(stage);

@@ -11,7 +11,7 @@ use crate::{
     plan::{Plan, PlanNode},
     session::{Counts, EdgeTotals},
     stats::{Histogram, NodeCounts, StageState},
-    time::Rate,
+    time::{Rate, Timestamp},
 };
 
 use super::Shared;
@@ -27,6 +27,7 @@ pub(crate) struct Sessions {
     closed_nodes: Vec<NodeTotals>,
     last_poison: Option<(usize, Frame)>,
     remarks: Vec<(usize, String)>,
+    last_faults: BTreeMap<usize, LastFault>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,6 +38,7 @@ struct NodeTotals {
     timed_ns: u64,
     late: u64,
     samples: u64,
+    gaps: u64,
 }
 
 impl NodeTotals {
@@ -47,6 +49,7 @@ impl NodeTotals {
         self.timed_ns += counts.timed_ns.value();
         self.late += counts.late.value();
         self.samples += counts.samples.value();
+        self.gaps += counts.gaps.value();
     }
 }
 
@@ -59,7 +62,13 @@ impl Sessions {
             closed_nodes: vec![NodeTotals::default(); plan.nodes.len()],
             last_poison: None,
             remarks: Vec::new(),
+            last_faults: BTreeMap::new(),
         }
+    }
+
+    /// Keeps what went wrong in a node last.
+    pub(crate) fn fault(&mut self, node: usize, what: String, at: Timestamp) {
+        self.last_faults.insert(node, LastFault { what, at_ns: at.nanos() });
     }
 
     pub(crate) fn open(&mut self, number: u32, cells: &[Arc<Cell>], counts: &Arc<Counts>) {
@@ -74,6 +83,11 @@ impl Sessions {
                 self.remarks.push(remark);
             }
         }
+    }
+
+    /// Sessions that are open.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.open.keys().copied().collect()
     }
 
     /// A cell has taken the place of another.
@@ -143,6 +157,17 @@ pub struct NodeReport {
     pub mean_ns: Option<f64>,
     /// For sources: what came in.
     pub entered: Option<Entered>,
+    /// What went wrong in it last, if something did.
+    pub last_fault: Option<LastFault>,
+}
+
+/// Why a body could not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFault {
+    /// As a sentence fragment that can follow `node x: `.
+    pub what: String,
+    /// When, in nanoseconds on the run's clock.
+    pub at_ns: i64,
 }
 
 /// What a source brought in over all sessions, told by its first output that somebody takes.
@@ -156,6 +181,8 @@ pub struct Entered {
     pub rate_hz: Option<f64>,
     /// Nanoseconds of signal in those frames, at that rate.
     pub content_ns: Option<i64>,
+    /// Frames that said that something before them is missing.
+    pub gaps: u64,
 }
 
 /// One edge over all sessions.
@@ -241,7 +268,7 @@ impl Report {
 
 pub(super) fn report(shared: &Shared) -> Report {
     let plan = &shared.plan;
-    let (edges, nodes, states, count, remarks) = {
+    let (edges, nodes, states, count, remarks, last_faults) = {
         let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());
         let mut states = vec![[0; StageState::ALL.len()]; plan.stages.len()];
@@ -258,10 +285,15 @@ pub(super) fn report(shared: &Shared) -> Report {
         }
         let named = |(node, text): &(usize, String)| (plan.nodes[*node].name.clone(), text.clone());
         let remarks: Vec<_> = sessions.remarks.iter().map(named).collect();
-        (edges, nodes, states, (sessions.opened, sessions.open.len() as u64), remarks)
+        let count = (sessions.opened, sessions.open.len() as u64);
+        (edges, nodes, states, count, remarks, sessions.last_faults.clone())
     };
     let stages = stages(plan, &nodes, &states, shared);
-    Report { remarks, stages, ..assemble(plan, &edges, &nodes, count, shared) }
+    let mut report = Report { remarks, stages, ..assemble(plan, &edges, &nodes, count, shared) };
+    for (node, fault) in last_faults {
+        report.nodes[node].last_fault = Some(fault);
+    }
+    report
 }
 
 fn stages(
@@ -298,6 +330,7 @@ fn assemble(
         late: totals.late,
         mean_ns: (totals.timed > 0).then(|| totals.timed_ns as f64 / totals.timed as f64),
         entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
+        last_fault: None,
     };
     let edge_report = |(planned, totals): (&crate::plan::PlanEdge, &EdgeTotals)| EdgeReport {
         from: plan.output_label(planned.from.0, planned.from.1),
@@ -348,5 +381,6 @@ fn entered(
         samples,
         rate_hz: rate.map(Rate::hz),
         content_ns: rate.map(|rate| rate.span_ns(samples as i64)),
+        gaps: totals.gaps,
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     graph::{Spanned, Value},
     plan::Plan,
     session::OpenError,
+    tap::{Onlooker, Tap, TapLimits, tap},
     time::{Clock, Timestamp},
 };
 
@@ -84,14 +85,30 @@ impl Plan {
     /// # Errors
     /// If a body cannot be built, a file or device not opened; nothing runs then.
     pub fn start(self: &Arc<Self>, options: &RunOptions) -> Result<Running, OpenError> {
-        Running::start(self, options)
+        Running::start(self, options, None)
+    }
+
+    /// As [`Plan::start`], and `onlooker` is asked about every output before its first frame.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn start_watched(
+        self: &Arc<Self>,
+        options: &RunOptions,
+        onlooker: Onlooker,
+    ) -> Result<Running, OpenError> {
+        Running::start(self, options, Some(onlooker))
     }
 }
 
 impl Running {
-    fn start(plan: &Arc<Plan>, options: &RunOptions) -> Result<Self, OpenError> {
+    fn start(
+        plan: &Arc<Plan>,
+        options: &RunOptions,
+        onlooker: Option<Onlooker>,
+    ) -> Result<Self, OpenError> {
         let cores: Vec<_> = (0..options.cores.max(1)).map(|_| CoreShared::new()).collect();
-        let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed);
+        let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed, onlooker);
         let control = runtime("afferent-control");
         let (io, [waits, sinks]) = io_runtimes(plan);
         let threads = Threads::start(&shared);
@@ -174,6 +191,19 @@ impl Running {
         self.ask(control::Set { session, node, param, value: Spanned::new(value.into(), None) })
     }
 
+    /// Shows what passes at an output of a session, `node` or `node.port`, from now on. The graph waits
+    /// for nobody who looks on; see [`Tap`].
+    ///
+    /// # Errors
+    /// If there is no such session or output.
+    pub fn tap(&self, session: u32, output: &str, limits: TapLimits) -> Result<Tap, ControlError> {
+        let place = self.shared.plan.output_at(output);
+        let (node, port) = place.ok_or_else(|| ControlError::UnknownNode(output.to_owned()))?;
+        let (end, tap) = tap(limits);
+        self.ask(control::TapAt { session, node, port, end })?;
+        Ok(tap)
+    }
+
     /// Stops the sources of a session until [`Running::resume`]. Generated content waits, and
     /// nothing is missing afterwards. Where a source waits for a device, time goes on: what it and
     /// the paced sources beside it bring meanwhile is dropped as `paused`.
@@ -237,6 +267,11 @@ impl Running {
     /// What has been counted so far.
     pub fn report(&self) -> Report {
         report::report(&self.shared)
+    }
+
+    /// The numbers of the sessions that are open.
+    pub fn sessions(&self) -> Vec<u32> {
+        self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner).numbers()
     }
 
     /// The last frame a body died on, with the name of its node.

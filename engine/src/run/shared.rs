@@ -12,6 +12,7 @@ use crate::{
     plan::Plan,
     session::{Latencies, latencies},
     stage::Pace,
+    tap::Onlooker,
     time::Clock,
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) events: mpsc::UnboundedSender<Happened>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) leaving: Arc<Leaving>,
+    pub(crate) onlooker: Option<Onlooker>,
     outcome: Mutex<Option<Outcome>>,
     ended: Condvar,
 }
@@ -37,6 +39,7 @@ impl Shared {
         clock: Clock,
         cores: Vec<Arc<CoreShared>>,
         speed: Option<f64>,
+        onlooker: Option<Onlooker>,
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Happened>) {
         let (events, happened) = mpsc::unbounded_channel();
         let shared = Self {
@@ -48,6 +51,7 @@ impl Shared {
             events,
             sessions: Mutex::new(Sessions::new(plan)),
             leaving: Arc::default(),
+            onlooker,
             outcome: Mutex::new(None),
             ended: Condvar::new(),
         };

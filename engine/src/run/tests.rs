@@ -133,7 +133,8 @@ impl Bench {
     fn new(cpu_ms: Option<u64>, runnable: bool) -> Self {
         let (plan, clock) = (plan(), ManualClock::new());
         let cores = vec![CoreShared::new()];
-        let (shared, happened) = Shared::new(&plan, Clock::Manual(clock.clone()), cores, None);
+        let (shared, happened) =
+            Shared::new(&plan, Clock::Manual(clock.clone()), cores, None, None);
         let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
         for cell in &session.cells {
             cell.door.core.place(cell.door.number, Some(cell.clone()));
@@ -173,6 +174,7 @@ fn ground(shared: &Shared) -> Ground<'_> {
         clock: &shared.clock,
         pace: shared.pace(),
         latency: &shared.latency,
+        onlooker: None,
     }
 }
 
@@ -261,7 +263,7 @@ fn the_body_of_a_closed_session_is_found_although_no_table_holds_it() {
 fn a_session_that_finds_no_room_leaves_the_numbers_it_had_taken() {
     let core = CoreShared::new();
     let clock = Clock::Manual(ManualClock::new());
-    let (shared, _happened) = Shared::new(&plan(), clock, vec![core.clone()], None);
+    let (shared, _happened) = Shared::new(&plan(), clock, vec![core.clone()], None, None);
     for number in 0..CELLS_MAX - 1 {
         assert_eq!(core.number(), Some(number));
     }
@@ -278,7 +280,7 @@ fn a_session_that_finds_no_room_leaves_the_numbers_it_had_taken() {
 fn a_cell_that_is_emptied_before_its_end_tells_none() {
     for ends in [false, true] {
         let clock = Clock::Manual(ManualClock::new());
-        let (shared, _happened) = Shared::new(&plan(), clock, vec![CoreShared::new()], None);
+        let (shared, _happened) = Shared::new(&plan(), clock, vec![CoreShared::new()], None, None);
         let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
         let [beats, copies] = &session.cells[..] else { panic!("two stages") };
         if ends {
@@ -295,7 +297,7 @@ fn a_cell_that_is_emptied_before_its_end_tells_none() {
 fn a_body_that_hangs_while_it_is_dropped_is_left_behind_at_the_end() {
     let plan = planned("[node.lingers]\nop = \"lingers\"\nfrom = \"beats\"\n");
     let clock = Clock::Manual(ManualClock::new());
-    let (shared, _happened) = Shared::new(&plan, clock, vec![CoreShared::new()], None);
+    let (shared, _happened) = Shared::new(&plan, clock, vec![CoreShared::new()], None, None);
     let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
     let leaving = Leaving::default();
     leaving.add(session.cells);

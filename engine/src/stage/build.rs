@@ -17,6 +17,7 @@ use crate::{
     plan::{Home, Plan, PlanNode},
     ring::{Receiver, Sender, Wake},
     session::Counts,
+    tap::Onlooker,
     ticks::Stopwatch,
     time::{Clock, Grid, Timestamp},
 };
@@ -41,6 +42,7 @@ pub(crate) struct Wiring<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) pace: Pace,
     pub(crate) epoch: u32,
+    pub(crate) onlooker: Option<&'a Onlooker>,
 }
 
 impl Wiring<'_> {
@@ -152,10 +154,11 @@ impl Stage {
                 SourceState::new(at, outputs, wiring.measured(node), early_ns, feeds)
             })
             .collect();
-        Self {
+        let mut this = Self {
             slots: slots.into(),
             mark: Mark::new(sources.len()),
             sources,
+            taps: Vec::new(),
             asking,
             sinks,
             inlets,
@@ -186,7 +189,11 @@ impl Stage {
             watch: Stopwatch::default(),
             paused: false,
             beside_device,
+        };
+        if let Some(onlooker) = wiring.onlooker {
+            this.let_look_on(wiring, onlooker);
         }
+        this
     }
 }
 

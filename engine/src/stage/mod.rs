@@ -24,6 +24,7 @@ mod settle;
 mod slot;
 mod source;
 mod straight;
+mod tapped;
 mod trouble;
 mod turn;
 mod void;
@@ -97,6 +98,8 @@ pub(crate) struct Stage {
     pub(crate) sources: Vec<SourceState>,
     /// What it knows of flushes, if some can concern it.
     flushes: Option<Box<void::Watch>>,
+    /// Who looks on.
+    taps: Vec<tapped::Tapping>,
     /// What is kept for calls.
     asking: Vec<ask::Asking>,
     /// The slots that keep a latency.

@@ -57,7 +57,10 @@ impl Stage {
         if let Some(last) = &mut here.last {
             last[port] = Some(frame.clone());
         }
-        let routes = &here.routes[port];
+        if here.is_tapped {
+            self.show(slot, port, &frame);
+        }
+        let routes = &self.slots[slot].routes[port];
         let Some((final_route, others)) = routes.split_last() else { return };
         for route in others {
             self.is_blocked |= !send(route, frame.clone(), &mut self.work, &mut self.outlets);

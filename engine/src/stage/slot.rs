@@ -57,6 +57,8 @@ pub(crate) struct Slot {
     any_gap: bool,
     pub(crate) has_timers: bool,
     pub(crate) flushed: bool,
+    /// Somebody looks on.
+    pub(super) is_tapped: bool,
     /// Numbers of the frames sent last, by port.
     pub(crate) seqs: SmallVec<[u64; 2]>,
     /// The slot and line that get everything, if all goes to one node of this stage.
@@ -120,27 +122,44 @@ pub(crate) struct SlotParts {
     pub(crate) line_roots: Box<[Roots]>,
 }
 
+/// Where everything goes, if all goes one way.
+struct Sole {
+    local: Option<(u32, u32)>,
+    ring: Option<u32>,
+    counts: Arc<EdgeCounts>,
+}
+
+impl Sole {
+    /// `is_kept`: what passes must pass where it is kept or shown.
+    fn of(routes: &[Box<[Route]>], is_kept: bool) -> Self {
+        let only = match routes {
+            [only] if !is_kept => &only[..],
+            _ => &[],
+        };
+        match only {
+            [Route::Local { slot, line, counts }] => {
+                let local = Some((*slot as u32, *line as u32));
+                Self { local, ring: None, counts: counts.clone() }
+            }
+            [Route::Ring { outlet, counts }] => {
+                Self { local: None, ring: Some(*outlet as u32), counts: counts.clone() }
+            }
+            _ => Self { local: None, ring: None, counts: Arc::default() },
+        }
+    }
+}
+
 impl Slot {
     pub(crate) fn new(parts: SlotParts) -> Self {
         let ports = parts.routes.len();
         let lines = if parts.aligner.is_some() { &parts.ports.lines[..] } else { &[] };
         let arriving = lines.iter().map(|line| line.grid).collect();
-        let sole = match &parts.routes[..] {
-            // What is kept must pass where it is kept.
-            [only] if !parts.keeps_last => &only[..],
-            _ => &[],
-        };
-        let (sole_local, sole_ring, sole_counts) = match sole {
-            [Route::Local { slot, line, counts }] => {
-                (Some((*slot as u32, *line as u32)), None, counts.clone())
-            }
-            [Route::Ring { outlet, counts }] => (None, Some(*outlet as u32), counts.clone()),
-            _ => (None, None, Arc::default()),
-        };
+        let sole = Sole::of(&parts.routes, parts.keeps_last);
         Self {
-            sole_local,
-            sole_ring,
-            sole_counts,
+            sole_local: sole.local,
+            sole_ring: sole.ring,
+            sole_counts: sole.counts,
+            is_tapped: false,
             first_line: parts.line_counts.first().cloned().unwrap_or_default(),
             any_gap: false,
             flushed: false,
@@ -172,6 +191,13 @@ impl Slot {
             line_roots: parts.line_roots,
             to_forget: Roots::NONE,
         }
+    }
+
+    /// Whether somebody looks on at an output. What is shown must pass where it is shown.
+    pub(super) fn set_tapped(&mut self, is_tapped: bool) {
+        self.is_tapped = is_tapped;
+        let sole = Sole::of(&self.routes, is_tapped || self.last.is_some());
+        (self.sole_local, self.sole_ring, self.sole_counts) = (sole.local, sole.ring, sole.counts);
     }
 
     /// The slot and line that get everything, if all goes to one node of this stage.
@@ -214,6 +240,9 @@ impl Slot {
         self.stamp(port, &mut header);
         // What the source says is missing comes before what the runtime knows.
         header.gap = made.gap.or(header.gap);
+        if header.gap.is_some() {
+            self.counts.gaps.add(1);
+        }
         Frame::new(header, buffer)
     }
 

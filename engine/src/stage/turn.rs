@@ -58,6 +58,9 @@ impl Stage {
                 sink.counts.reached.raise(sink.input_bound());
             }
         }
+        if !self.taps.is_empty() {
+            self.look_after_taps();
+        }
         for inlet in &mut self.inlets {
             inlet.ring.release();
         }

@@ -24,6 +24,11 @@ use super::{CatchUnwind, TaskWake, built_again, bury, caught};
 fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort> {
     let planned = &wiring.plan.nodes[node];
     let measured = wiring.measured(node);
+    let onlooker_at = |number: usize| {
+        let output = wiring.plan.outputs_of_node(node).nth(number);
+        let end = wiring.onlooker.zip(output).and_then(|(look, at)| look(wiring.session, &at));
+        end.into_iter().collect()
+    };
     let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),
         edges: edges
@@ -33,6 +38,7 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
                 (sender, wiring.counts.edges[edge].clone())
             })
             .collect(),
+        taps: onlooker_at(number),
         seq: 0,
         bound: Timestamp::MIN,
         heard: wiring.pace.start,

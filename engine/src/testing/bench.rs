@@ -175,6 +175,11 @@ impl Bench {
         self.plan.nodes[self.node].duration_ns
     }
 
+    /// What helps against what planning warned of.
+    pub fn hints(&self) -> Vec<String> {
+        self.plan.warnings().iter().filter_map(|warning| warning.hint.clone()).collect()
+    }
+
     /// What planning warned of.
     pub fn warnings(&self) -> Vec<String> {
         self.plan.warnings().iter().map(|warning| warning.message.clone()).collect()

@@ -152,6 +152,7 @@ impl Inside {
             clock: &Clock::Manual(ManualClock::new()),
             pace: Pace { start: Timestamp::ZERO, speed: None },
             epoch: 0,
+            onlooker: None,
         };
         let place = match (plan.nodes[node].home, body) {
             (Home::Stage(stage), body) => {

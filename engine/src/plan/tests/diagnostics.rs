@@ -58,7 +58,6 @@ fn every_code_of_the_planner_has_a_case() {
         Code::DeadLock,
         Code::FileClash,
         Code::FormatMismatch,
-        Code::IncludeUnsupported,
         Code::MissingInput,
         Code::MissingParameter,
         Code::NeverSettles,

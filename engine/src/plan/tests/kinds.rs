@@ -75,7 +75,19 @@ static COPY: Kind = Kind {
 static HEAVY: Kind = Kind { name: "heavy", placement: Placement::Own, ..COPY };
 
 /// An operator that waits, as calls do.
-static ASK: Kind = Kind { name: "ask", placement: Placement::Waits, ..COPY };
+static ASK: Kind = Kind {
+    name: "ask",
+    params: &[&ANSWER_MS],
+    placement: Placement::Waits,
+    plan: |node| {
+        let answer_ns = (node.get(&ANSWER_MS)? * 1e6) as i64;
+        Ok(Outline::like_ports(node)?.answering_after(answer_ns))
+    },
+    ..COPY
+};
+
+const ANSWER_MS: Param<f64> =
+    Param::with_default("answer_ms", 0.0, "How long an answer takes.").within(0.0, 1e9);
 
 /// An operator with timers.
 static TICK: Kind = Kind { name: "tick", timers: true, ..COPY };

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod diagnostics;
+mod includes;
 mod kinds;
 mod resolved;
 mod sizes;

@@ -1,5 +1,7 @@
 //! What becomes of a body that failed.
 
+use std::sync::PoisonError;
+
 use crate::{
     body::Body, cell::Command, fault::Fault, kind::BuildError, session::build_body,
     stage::SlotBody, supervise::Verdict, tasks::is_closed,
@@ -14,6 +16,7 @@ impl Supervisor {
     /// A body failed: its policy decides.
     pub(super) fn trouble(&mut self, session: u32, stage: usize, slot: usize, fault: Fault) {
         let node = self.plan().stages[stage].nodes[slot];
+        self.note_fault(node, &fault);
         if self.plan().nodes[node].kind.is_source() {
             // Built anew it would tell its story from the beginning. What it has delivered is
             // finished; the run ends with its fault.
@@ -82,8 +85,17 @@ impl Supervisor {
         self.end_if_empty(false);
     }
 
+    /// Keeps what went wrong in a node, for whoever asks why.
+    fn note_fault(&self, node: usize, fault: &Fault) {
+        if !is_closed(fault) {
+            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.fault(node, fault.to_string(), self.now());
+        }
+    }
+
     /// Keeps the first fault that ends a session; a reader that went away is none.
     pub(super) fn blame(&mut self, node: usize, fault: &Fault) {
+        self.note_fault(node, fault);
         if self.fault.is_none() && !is_closed(fault) {
             let name = self.plan().nodes[node].name.clone();
             self.fault = Some((name, fault.to_string(), fault.class()));

@@ -87,6 +87,7 @@ impl Supervisor {
             clock: &self.shared.clock,
             pace: Pace { start: zero.unwrap_or(now.start), ..now },
             latency: &self.shared.latency,
+            onlooker: self.shared.onlooker.as_ref(),
         };
         let (session, course) =
             (Session::wire(&ground, number, bodies)?, Course::new(ground.pace.start));

@@ -76,6 +76,7 @@ fn what_a_new_ring_brings_after_the_reader_went_away_is_closed_too() {
         clock: &Clock::Manual(ManualClock::new()),
         pace: Pace { start: Timestamp::ZERO, speed: None },
         latency: &latencies(&plan),
+        onlooker: None,
     };
     let mut session = Session::build(&ground, 0).expect("bodies can be built");
     let sink = &mut session.sinks[0];
@@ -159,6 +160,7 @@ fn frames_wait_for_a_sink_without_room_and_bounds_come_behind_them() {
         clock: &Clock::Manual(ManualClock::new()),
         pace: Pace { start: Timestamp::ZERO, speed: None },
         latency: &latencies(&plan),
+        onlooker: None,
     };
     let mut session = Session::build(&ground, 0).expect("bodies can be built");
     let (sink, told) = (&mut session.sinks[0], plan.common::<Told>());
