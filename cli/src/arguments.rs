@@ -8,8 +8,9 @@ use std::{
 use clap::{Args, Parser, Subcommand, builder::ValueParser};
 
 use crate::command::{
-    CalibrateArguments, DevicesArguments, ModelArguments, PairArguments, PeersArguments,
-    SpoolArguments,
+    BenchArguments, CalibrateArguments, CompletionsArguments, DevicesArguments, DoctorArguments,
+    DrawArguments, FmtArguments, ManArguments, ModelArguments, NewArguments, PairArguments,
+    PeersArguments, SchemaArguments, SpoolArguments, TapArguments, TopArguments, TryArguments,
 };
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
@@ -26,6 +27,9 @@ Examples:
   afferent run graphs/biofeedback.toml                 heart rate and HRV from a built-in ECG
   afferent run graphs/biofeedback.toml --json | jq .   the same, as JSON lines
   afferent check graphs/biofeedback.toml               what would run, or all that is wrong
+  afferent new heart                                   a graph to start from
+  afferent try 'ecg ! bandpass low_hz=5 high_hz=15 ! qrs ! print'   a graph in one line
+  afferent bench graphs/biofeedback.toml               how fast it is, and where the time goes
   afferent list                                        what nodes can be
   afferent explain qrs                                 one of them in full
   afferent explain node                                the keys that every node has
@@ -44,14 +48,34 @@ pub(crate) enum Mode {
     Check(CheckArguments),
     /// Run the `[[test]]` blocks of graph files, on manual time
     Test(TestArguments),
+    /// Look at a running graph: rates, rings, drops, latency, faults
+    Top(TopArguments),
+    /// Show, draw or write what passes at an output of a running graph
+    Tap(TapArguments),
     /// List the kinds that nodes can be of
     List,
     /// List microphones and loudspeakers, as `device` of the kinds `microphone` and `speaker` names them
     Devices(DevicesArguments),
+    /// Look whether this machine can do what graphs ask of it, and say what would help
+    Doctor(DoctorArguments),
     /// Explain a kind of node, a key of graph files, or the code of a diagnostic
     Explain(ExplainArguments),
-    /// Draw a graph as a Mermaid flowchart
-    Draw(GraphArguments),
+    /// Draw a graph: as a Mermaid flowchart, for Graphviz, or as a picture
+    Draw(DrawArguments),
+    /// Write a graph to start from
+    New(NewArguments),
+    /// Measure a graph: throughput, latency, memory, and where the time goes
+    Bench(BenchArguments),
+    /// Run a graph that is one line: kinds with `!` between them
+    Try(TryArguments),
+    /// Lay graph files out: equals signs and comments in columns, a blank line between tables
+    Fmt(FmtArguments),
+    /// Print a JSON Schema of graph files, by which editors complete and check them
+    Schema(SchemaArguments),
+    /// Print what a shell needs to complete commands, files and kinds
+    Completions(CompletionsArguments),
+    /// Print a page for `man`: of the program, or of one command
+    Man(ManArguments),
     /// Measure a model, or make a smaller one of it
     #[command(arg_required_else_help = true)]
     Model(ModelArguments),
@@ -177,6 +201,20 @@ pub(crate) struct LiveArguments {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=CORES_MAX))]
     pub(crate) cores: Option<u16>,
 
+    /// Show the run on the whole terminal: signals with beats, heart rate, when to breathe, what is told
+    ///
+    /// `q` ends the sources and finishes what is inside; pressed again it stops at once. Lines are not
+    /// shown; those of sinks with a `file` are written as ever.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) view: bool,
+
+    /// Write a picture of the run when it is over: signals with beats, tachogram, Poincaré plot, latencies
+    ///
+    /// SVG, which every browser shows. Of several sessions the first is drawn, and of a long run the
+    /// whole coarsely and its first and last seconds finely; nothing is kept on disk before.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) report: Option<PathBuf>,
+
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///
     /// Whoever reaches the address can read them: they name nodes and count frames, and hold no
@@ -184,6 +222,13 @@ pub(crate) struct LiveArguments {
     /// port 0 takes a free one and stderr says which.
     #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(address))]
     pub(crate) metrics: Option<String>,
+
+    /// Do not let `afferent top` and `afferent tap` look in
+    ///
+    /// Otherwise there is a socket for them that this user alone can open, in
+    /// `$XDG_RUNTIME_DIR/afferent`, else in `/tmp/afferent-UID`.
+    #[arg(long)]
+    pub(crate) no_attach: bool,
 }
 
 /// Ten times as many as a host is meant to serve; a mistyped number takes no memory.

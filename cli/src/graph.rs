@@ -10,8 +10,8 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Level, NodeSpec, Override,
-    Plan, PlanOptions, Services, Value, nearest,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Level, Loaded, NodeSpec,
+    Override, Plan, PlanOptions, Services, Value, nearest,
 };
 use link::{
     carrier::{self, LinkCarrier},
@@ -40,7 +40,11 @@ pub(crate) struct Graph {
     pub(crate) spec: GraphSpec,
     /// The path as it was given.
     name: String,
+    /// The file itself, for those who load it with other changes.
+    bytes: Vec<u8>,
     forgotten: Vec<Forgotten>,
+    /// Models of which another file was `--set`, the key, and what they were made of before.
+    replaced: Vec<(String, String, Vec<String>)>,
     /// What hosts compare to see whether they run the same file.
     hash: [u8; 16],
     /// Nodes with a key that was `--set`, each with what was written.
@@ -62,11 +66,10 @@ impl Graph {
     /// Reads a graph file and applies what is different on a host, and then what was `--set`.
     pub(crate) fn load_on(asked: &GraphArguments, host: Option<&str>) -> Result<Self, Failure> {
         let overrides = overrides(&asked.set)?;
-        let mut this = Self::read(&asked.file)?;
-        this.forgotten = host.map_or_else(Vec::new, |host| this.spec.apply_of_host(host));
+        let mut this = Self::read_with(&asked.file, host, &overrides)?;
         this.host = host.map(str::to_owned);
         this.denies_warnings = asked.deny_warnings;
-        this.forgotten.extend(this.spec.apply(&overrides));
+        this.replace_models(&overrides);
         let nodes = overrides.iter().map(|change| change.path[0].value.clone());
         this.set = nodes.zip(asked.set.iter().cloned()).collect();
         Ok(this)
@@ -74,21 +77,70 @@ impl Graph {
 
     /// Reads a graph file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        Self::read_with(path, None, &[])
+    }
+
+    fn read_with(path: &Path, host: Option<&str>, overrides: &[Override]) -> Result<Self, Failure> {
         let name = path.to_string_lossy().into_owned();
         let bytes = read(path, &name)?;
-        let spec = GraphSpec::parse_bytes(&name, &bytes).map_err(|all| Failure::graph(&all))?;
-        let hash = carrier::graph_hash(&String::from_utf8_lossy(&bytes));
-        let (forgotten, set) = (Vec::new(), Vec::new());
+        let loaded = GraphSpec::load(&name, &bytes, &Disk, host, overrides);
+        let Loaded { spec, forgotten } = loaded.map_err(|all| Failure::graph(&all))?;
+        let hash = hash(&bytes, &spec);
         Ok(Self {
             spec,
             name,
+            bytes,
             forgotten,
+            replaced: Vec::new(),
             hash,
-            set,
+            set: Vec::new(),
             host: None,
             denies_warnings: false,
             models: OnceCell::new(),
         })
+    }
+
+    /// Of models that are `--set` to be another one, takes out what was written of the old one.
+    fn replace_models(&mut self, overrides: &[Override]) {
+        let of_models = overrides.iter().filter_map(|change| match &change.path[..] {
+            [model, name, key] if model.value == "model" => Some((&*name.value, &*key.value)),
+            _ => None,
+        });
+        let set: Vec<(&str, &str)> = of_models.collect();
+        for section in &mut self.spec.models {
+            let name = section.name.value.clone();
+            for (_, key) in set.iter().filter(|(model, _)| *model == name) {
+                let is_set = |key: &str| set.contains(&(&*name, key));
+                // What was set as well is of the new one.
+                let mut forgotten = section::forget(&mut section.clone(), key);
+                forgotten.retain(|key| !is_set(key));
+                section.params.retain(|(key, _)| !forgotten.contains(&key.value));
+                if !forgotten.is_empty() {
+                    self.replaced.push((name.clone(), (*key).to_owned(), forgotten));
+                }
+            }
+        }
+    }
+
+    /// A graph that stands in no file.
+    pub(crate) fn of_spec(spec: GraphSpec) -> Self {
+        Self {
+            name: String::new(),
+            bytes: Vec::new(),
+            forgotten: Vec::new(),
+            replaced: Vec::new(),
+            hash: hash(&[], &spec),
+            spec,
+            set: Vec::new(),
+            host: None,
+            denies_warnings: false,
+            models: OnceCell::new(),
+        }
+    }
+
+    /// Its file, if it has one.
+    fn file(&self) -> Option<String> {
+        (!self.name.is_empty()).then(|| self.name.clone())
     }
 
     /// Tells stderr of warnings, if there are any; refuses the graph for them where they are denied.
@@ -109,7 +161,53 @@ impl Graph {
 
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
-        self.plan_with(cores, Vec::new(), None)
+        let plan = self.plan_with(cores, Vec::new(), None)?;
+        self.warn(plan.warnings())?;
+        Ok(plan)
+    }
+
+    /// Plans all of it, and what each of its hosts would run, as its `set` has it there; refuses because of `others`, too,
+    /// and tells stderr what to look at, all together.
+    pub(crate) fn plan_everywhere(
+        &self,
+        asked: &GraphArguments,
+        others: Vec<Diagnostic>,
+    ) -> Result<Arc<Plan>, Failure> {
+        let plan = self.plan_with(self.cores(), others, None)?;
+        let (mut warnings, mut problems) = (plan.warnings().to_vec(), Vec::new());
+        let add = |found: Vec<Diagnostic>, all: &mut Vec<Diagnostic>| {
+            for one in found {
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+        };
+        for section in &self.spec.hosts {
+            let host = &section.name.value;
+            let differs = section.param("set").is_some();
+            let own = differs.then(|| Self::load_on(asked, Some(host))).transpose()?;
+            let own = own.as_ref().unwrap_or(self);
+            let there = match own.planned(host) {
+                Ok(there) => there,
+                Err(Diagnostics(found)) => {
+                    add(found, &mut problems);
+                    continue;
+                }
+            };
+            // What is planned there as it is here was told here.
+            add(if differs { there.warnings().to_vec() } else { Vec::new() }, &mut warnings);
+            match own.part(host, &there) {
+                Ok(part) => add(part.warnings, &mut warnings),
+                // What two hosts have to do with each other is told by the first of them.
+                Err(Diagnostics(found)) if problems.is_empty() => add(found, &mut problems),
+                Err(_) => {}
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Failure::graph(&problems.into()));
+        }
+        self.warn(&warnings)?;
+        Ok(plan)
     }
 
     /// Plans the part of `host`, with what it has to do with the others.
@@ -121,11 +219,8 @@ impl Graph {
     ) -> Result<OnHost, Failure> {
         let carrier = LinkCarrier::default();
         let plan = self.plan_with(cores, others, Some((host, &carrier)))?;
-        let hosts =
-            carrier::hosts(&self.spec, Some(&self.name)).map_err(|all| Failure::graph(&all))?;
-        let part = Part::new(&plan, host, &hosts, self.hash);
-        let part = part.map_err(|all| Failure::graph(&all))?;
-        self.warn(&part.warnings)?;
+        let part = self.part(host, &plan).map_err(|all| Failure::graph(&all))?;
+        self.warn(&[plan.warnings(), &part.warnings].concat())?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| {
             let spec = self.spec.find(node);
@@ -143,35 +238,24 @@ impl Graph {
         Ok(OnHost { plan, part, carrier })
     }
 
-    /// Refuses a graph that one of its hosts could not run, as its `set` has it there, or reach. Of warnings it
-    /// tells those about the hosts.
-    pub(crate) fn check_hosts(&self, asked: &GraphArguments) -> Result<(), Failure> {
-        for section in &self.spec.hosts {
-            let host = &section.name.value;
-            let differs = section.param("set").is_some();
-            let own = differs.then(|| Self::load_on(asked, Some(host))).transpose()?;
-            let part = own.as_ref().unwrap_or(self).part(host);
-            self.warn(&part.map_err(|all| Failure::graph(&all))?.warnings)?;
-        }
-        Ok(())
-    }
-
-    /// What a host would have to do with the others.
-    fn part(&self, host: &str) -> Result<Part, Diagnostics> {
+    /// What a host would run.
+    fn planned(&self, host: &str) -> Result<Plan, Diagnostics> {
         let mut options = self.options(self.cores());
         options.host = Some(host.to_owned());
         options.carrier = Some(Arc::new(LinkCarrier::default()));
         let planned = self.spec.plan(&catalog(), &options);
         let mut problems = self.models().1.0.clone();
         problems.extend(planned.as_ref().err().map_or(Vec::new(), |all| all.0.clone()));
-        if !problems.is_empty() {
-            return Err(problems.into());
-        }
-        Part::new(&planned?, host, &carrier::hosts(&self.spec, Some(&self.name))?, self.hash)
+        if problems.is_empty() { planned } else { Err(problems.into()) }
     }
 
-    /// As [`Graph::plan`]; refuses because of `others`, too, each told once and all together.
-    pub(crate) fn plan_with(
+    /// What it would have to do with the others.
+    fn part(&self, host: &str, there: &Plan) -> Result<Part, Diagnostics> {
+        Part::new(there, host, &carrier::hosts(&self.spec, self.file().as_deref())?, self.hash)
+    }
+
+    /// As [`Graph::plan`], but for what to look at; refuses because of `others`, too, each told once and all together.
+    fn plan_with(
         &self,
         cores: usize,
         mut others: Vec<Diagnostic>,
@@ -179,7 +263,7 @@ impl Graph {
     ) -> Result<Arc<Plan>, Failure> {
         others.extend_from_slice(&self.models().1.0);
         others.extend(
-            carrier::hosts(&self.spec, Some(&self.name))
+            carrier::hosts(&self.spec, self.file().as_deref())
                 .err()
                 .map_or(Vec::new(), |problems| problems.0),
         );
@@ -190,6 +274,12 @@ impl Graph {
                 "note: `{node}` is now `{new_op}`; forgotten from `{old_op}`: {}\n",
                 params.join(", ")
             );
+        }
+        for (model, key, params) in &self.replaced {
+            let params: Vec<_> = params.iter().map(|param| format!("`{param}`")).collect();
+            let params = params.join(", ");
+            said +=
+                &format!("note: the model `{model}` is now that of `{key}`; forgotten: {params}\n");
         }
         // Where stderr is closed there is nobody to tell.
         let _ = io::stderr().write_all(said.as_bytes());
@@ -210,8 +300,15 @@ impl Graph {
                 return Err(Failure::graph(&problems.into()));
             }
         };
-        self.warn(plan.warnings())?;
         Ok(Arc::new(plan))
+    }
+
+    /// The spec of the file with other changes.
+    ///
+    /// # Errors
+    /// What keeps it from being read so.
+    pub(crate) fn spec_with(&self, changes: &[Override]) -> Result<GraphSpec, Diagnostics> {
+        GraphSpec::load(&self.name, &self.bytes, &Disk, None, changes).map(|loaded| loaded.spec)
     }
 
     /// Plans another spec as if it stood in this file.
@@ -220,7 +317,17 @@ impl Graph {
         spec: &GraphSpec,
         catalog: &Catalog,
     ) -> Result<Plan, Diagnostics> {
-        spec.plan(catalog, &self.options(self.cores()))
+        self.plan_for(spec, catalog, self.cores())
+    }
+
+    /// As [`Graph::plan_instead`], for so many data cores.
+    pub(crate) fn plan_for(
+        &self,
+        spec: &GraphSpec,
+        catalog: &Catalog,
+        cores: usize,
+    ) -> Result<Plan, Diagnostics> {
+        spec.plan(catalog, &self.options(cores))
     }
 
     /// Data cores that `core` in the graph asks for; at least one.
@@ -249,7 +356,7 @@ impl Graph {
                 let is_named = |name: &str| is_named(&self.spec, name);
                 spec.models.retain(|section| is_named(&section.name.value));
             }
-            section::services(&spec, Arc::new(Disk), Some(self.name.clone()), |news| {
+            section::services(&spec, Arc::new(Disk), self.file(), |news| {
                 // Where stderr is closed there is nobody to tell.
                 let _ = writeln!(io::stderr(), "afferent: {news}");
             })
@@ -258,12 +365,22 @@ impl Graph {
 
     fn options(&self, cores: usize) -> PlanOptions {
         PlanOptions {
-            graph_file: Some(self.name.clone()),
+            graph_file: self.file(),
             services: self.models().0.clone(),
             cores,
             ..PlanOptions::new(Arc::new(Disk))
         }
     }
+}
+
+/// Of the file and of all that it includes, so that hosts see where one of them differs.
+fn hash(bytes: &[u8], spec: &GraphSpec) -> [u8; 16] {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    for file in spec.included() {
+        text.push('\n');
+        text.push_str(file.text());
+    }
+    carrier::graph_hash(&text)
 }
 
 /// Whether a text in a node or a model of a graph is this name.
@@ -304,7 +421,7 @@ fn overrides(texts: &[String]) -> Result<Vec<Override>, Failure> {
 /// Bytes that are read at all: no graph file is so long, as the parser says where it is shorter.
 const READ_BYTES_MAX: u64 = 16 << 20;
 
-fn read(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path, name: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let file = File::open(path);
     let read = file.and_then(|file| file.take(READ_BYTES_MAX + 1).read_to_end(&mut bytes));

@@ -37,6 +37,9 @@
 //! arguments ──▶ command/* ──▶ graph (file → spec → plan) ──▶ engine
 //!                  │
 //!                  ├── status    the line that lives on a terminal
+//!                  ├── scope     what a session has shown, for
+//!                  ├── view        `--view`, a whole screen, and
+//!                  ├── report      `--report`, a picture of a run
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
@@ -44,21 +47,29 @@
 //!
 //! On stdout stand lines only; what is said to a person goes to stderr.
 
+mod allocations;
 mod arguments;
 mod catalog;
 mod command;
+#[cfg(unix)]
+mod drawing;
 mod exit;
 mod graph;
 mod graph_test;
 mod hosts;
 mod interrupt;
 mod lines;
+#[cfg(unix)]
+mod local;
 mod metrics;
 mod page;
 mod panics;
+mod report;
+mod scope;
 mod status;
 mod summary;
 mod terminal;
+mod view;
 
 use std::{
     io::{Write, stderr},
@@ -68,6 +79,8 @@ use std::{
 
 use clap::Parser;
 use engine::Kind;
+
+pub use crate::allocations::Counting;
 
 use crate::{
     arguments::{Arguments, Mode},
@@ -87,19 +100,29 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
     catalog::add(own);
     let Arguments { mode } = Arguments::parse();
     let ended = catch_unwind(|| match &mode {
+        Mode::Bench(asked) => command::bench(asked),
         Mode::Calibrate(asked) => command::calibrate(asked),
         Mode::Check(asked) => command::check(asked),
+        Mode::Completions(asked) => command::completions(asked),
         Mode::Devices(asked) => command::devices(asked),
+        Mode::Doctor(asked) => command::doctor(asked),
         Mode::Draw(asked) => command::draw(asked),
         Mode::Explain(asked) => command::explain(asked),
+        Mode::Fmt(asked) => command::fmt(asked),
         Mode::List => command::list(),
+        Mode::Man(asked) => command::man(asked),
         Mode::Model(asked) => command::model(asked),
+        Mode::New(asked) => command::new(asked),
         Mode::Pair(asked) => command::pair(asked),
         Mode::Peers(asked) => command::peers(asked),
         Mode::Run(asked) => command::run(asked),
+        Mode::Schema(asked) => command::schema(asked),
         Mode::Serve(asked) => command::serve(asked),
         Mode::Spool(asked) => command::spool(asked),
         Mode::Test(asked) => command::test(asked),
+        Mode::Tap(asked) => command::tap(asked),
+        Mode::Top(asked) => command::top(asked),
+        Mode::Try(asked) => command::try_line(asked),
     });
     match ended {
         Ok(Ok(exit)) => exit.into(),

@@ -11,7 +11,7 @@ use crate::status::{Screen, Vitals};
 
 /// On a terminal with a status line, lines feed that instead of racing past.
 pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>) {
-    if screen.lives() {
+    if screen.lives() || screen.is_held() {
         let stdout = (!stdout().is_terminal()).then(lines::out);
         lines::set(Arc::new(Shown { screen: screen.clone(), vitals: vitals.clone(), stdout }));
     }
@@ -37,6 +37,10 @@ impl Lines for Shown {
             // JSON is for programs; whoever writes other lines wants them read, and nothing else
             // in between.
             None if line.text.starts_with('{') => {
+                vitals.hide_one();
+                Ok(())
+            }
+            None if self.screen.is_held() => {
                 vitals.hide_one();
                 Ok(())
             }

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: afferent::Counting = afferent::Counting;
+
 fn main() -> ExitCode {
     afferent::main(&[])
 }

@@ -20,6 +20,9 @@ pub(crate) fn tell_on(screen: &Arc<Screen>) {
     let (screen, standard, seen) = (screen.clone(), take_hook(), AtomicU32::new(0));
     set_hook(Box::new(move |panic| {
         if !thread::current().name().is_some_and(|name| name.starts_with("afferent-")) {
+            if screen.is_held() {
+                crate::view::leave();
+            }
             screen.clear();
             standard(panic);
             return;

@@ -27,7 +27,7 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Drained => "drained",
@@ -121,7 +121,7 @@ impl Page {
             told.push(counted(vitals.beats(), "beat"));
         }
         if !vitals.has_heart() {
-            told.extend(vitals.newest().map(|text| end_of(text, 80)));
+            told.extend(vitals.newest().map(|text| end_of(text, 80, "…")));
         }
         if !told.is_empty() {
             self.row("last", &told.join("   "));
@@ -355,6 +355,7 @@ mod tests {
             late: 0,
             mean_ns: None,
             entered: None,
+            last_fault: None,
         };
         let (nodes, edges, sinks) = (vec![node], vec![edge], Vec::new());
         Report {

@@ -22,8 +22,7 @@ pub(crate) fn check(asked: &CheckArguments) -> Result<Exit, Failure> {
     let width = terminal::table_columns();
     let text = match &asked.host {
         None => {
-            let plan = graph.plan_with(graph.cores(), problems, None)?;
-            graph.check_hosts(&asked.graph)?;
+            let plan = graph.plan_everywhere(&asked.graph, problems)?;
             plan.table_within(width) + &homes(&plan)?
         }
         Some(host) => {

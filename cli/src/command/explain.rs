@@ -28,8 +28,12 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         }
     } else if let Some(code) = Code::ALL.iter().find(|code| code.name() == what) {
         page.code(*code);
-    } else if let Some(table) = KeyTable::ALL.iter().find(|table| table.name == what) {
-        page.table(table);
+    } else if KeyTable::ALL.iter().any(|table| table.name == what) {
+        let mut count = 0;
+        for table in KeyTable::ALL.iter().filter(|table| table.name == what) {
+            page.next_of(&mut count);
+            page.table(table);
+        }
     } else if what == MODEL {
         page.section(MODEL, section::DOC, section::PARAMS, section::EXAMPLE);
     } else if what == CACHE {
@@ -48,7 +52,7 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
-                     diagnostic, `graph`, `node`, `model`, `cache`, `host`, `test`, or one of their keys or a kind's"
+                     diagnostic, `graph`, `node`, `model`, `cache`, `host`, `include`, `test`, or one of their keys or a kind's"
                 .to_owned(),
         };
         let message = format!("`{what}` is no kind, no code of a diagnostic, no table and no key");
@@ -146,6 +150,10 @@ impl Page {
             self.one_key(key);
         }
         self.title("Example");
+        if let Some(example) = table.example() {
+            example.lines().for_each(|line| self.line(format!("  {line}").trim_end()));
+            return;
+        }
         let keys = table.keys.iter().map(|key| key.example).filter(|key| !key.starts_with('['));
         match table.header.split_once('{') {
             // A table within a line.
@@ -262,7 +270,7 @@ const fn how_inputs_meet(policy: Policy) -> &'static str {
 }
 
 /// Type, unit, range, default and liveness in one line.
-fn param_facts(param: &dyn AnyParam) -> String {
+pub(super) fn param_facts(param: &dyn AnyParam) -> String {
     let mut facts = vec![param.type_name().to_owned()];
     let choices: Vec<_> = param.choices().iter().map(|word| format!("{word:?}")).collect();
     if !choices.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, stderr},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,10 +16,15 @@ use crate::{
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
+    report::{self, Sheet},
+    scope::{self, Collector},
     status::{self, Meter, Screen, View, Vitals, clock},
     summary::{Ending, summary},
     terminal::{self, Ink},
+    view::{Picture, Window},
 };
+
+use super::looks::Looks;
 
 /// What is to run, and how.
 pub(super) struct Live<'a> {
@@ -27,27 +33,52 @@ pub(super) struct Live<'a> {
     pub(super) cores: usize,
     /// Whether lines say which session they are from.
     pub(super) tells_session: bool,
+    /// The graph file as it was named.
+    pub(super) file: &'a Path,
+    /// The host of the graph whose part it is, if it is one's.
+    pub(super) host: Option<&'a str>,
 }
 
 impl Live<'_> {
     /// Runs it to its end; `link` joins it to other hosts, if there are any.
     pub(super) fn run(
-        self,
+        &self,
         sessions: u32,
         link: impl FnOnce(&Running, Tell) -> Result<Option<Linked>, Failure>,
     ) -> Result<Exit, Failure> {
-        let Self { plan, asked, cores, tells_session } = self;
+        let &Self { asked, cores, tells_session, .. } = self;
+        let plan = self.plan.clone();
         let speed = asked.speed.0;
+        if let Some(path) = &asked.report {
+            report::check(path)?;
+        }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
 
-        let screen = Arc::new(Screen::new(!asked.json && has_status_line()));
+        let mut window = asked.view.then(Window::open).transpose()?;
+        let screen = Arc::new(match window {
+            Some(_) => Screen::held(),
+            None => Screen::new(!asked.json && has_status_line()),
+        });
         panics::tell_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
         lines::show_on(&screen, &vitals);
         operators::lines::tell_session(tells_session);
         operators::lines::want_json(asked.json);
         let options = RunOptions { speed, cores, sessions };
-        let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
+        let is_drawn = asked.view || asked.report.is_some();
+        let (onlooker, mut collector) = match is_drawn.then_some(()) {
+            Some(()) => Some(scope::onlooker(speed.is_some())).unzip(),
+            None => (None, None),
+        };
+        let running = match onlooker {
+            Some(onlooker) => {
+                // At full speed the run waits for it from its first frames on.
+                collector.iter_mut().for_each(|collector| collector.start(&plan));
+                plan.start_watched(&options, onlooker)
+            }
+            None => plan.start(&options),
+        };
+        let running = running.map_err(|error| Failure::open(&error))?;
         let running = Arc::new(running);
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
@@ -72,6 +103,8 @@ impl Live<'_> {
         let links = linked.as_ref().map(|linked| linked.links().clone());
         let _server =
             listener.map(|listener| metrics::serve(listener, &plan, &running, links, &screen));
+        let links = linked.as_ref().map(|linked| linked.links().clone());
+        let looks = Looks::start(self, &plan, &running, links, &screen);
 
         let mut watch = Watch {
             plan: &plan,
@@ -79,12 +112,16 @@ impl Live<'_> {
             screen: &screen,
             linked: linked.as_ref(),
             crowd: &crowd,
+            looks: &looks,
+            window: window.as_mut().zip(collector.as_ref()),
             speed,
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
         };
         let outcome = watch.until_it_ends(&vitals, &mut interrupts);
         let wish = watch.wish;
+        drop(window);
+        screen.release();
         if !served.is_empty() {
             // What was answered last may still be on its way to the sockets.
             model::serve::settle(&plan, GOODBYES);
@@ -106,15 +143,28 @@ impl Live<'_> {
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
         let ink = Ink::of_stderr();
-        screen.say(&summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink));
+        let told = |ink| summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink);
+        screen.say(&told(ink));
+        let drawn = collector.zip(asked.report.as_ref()).map(|(mut collector, path)| {
+            let (scope, summary) = (&*collector.finish(), &told(Ink::OFF));
+            let sheet = Sheet { plan: &plan, scope, report: &report, summary };
+            report::write(path, &sheet)
+                .inspect(|()| screen.say(&format!("  report   {}", path.display())))
+        });
         drop(vitals);
+        looks.end(ending, &report, &outcome);
         match outcome.fault {
             Some((node, fault, class)) => {
                 Err(Failure::new(Exit::of_fault(class), &format!("node `{node}`: {fault}"), ""))
             }
-            // What was inside is lost, and a script should know.
-            None if ending == Ending::Stopped => Ok(Exit::Fault),
-            None => parted.unwrap_or(Ok(Exit::Done)),
+            None => {
+                drawn.transpose()?;
+                match ending {
+                    // What was inside is lost, and a script should know.
+                    Ending::Stopped => Ok(Exit::Fault),
+                    _ => parted.unwrap_or(Ok(Exit::Done)),
+                }
+            }
         }
     }
 }
@@ -132,6 +182,9 @@ struct Watch<'a> {
     linked: Option<&'a Linked>,
     /// What links tell.
     crowd: &'a Mutex<Crowd>,
+    looks: &'a Looks,
+    /// The whole terminal, and what there is to show on it.
+    window: Option<(&'a mut Window, &'a Collector)>,
     speed: Option<f64>,
     /// It waits for somebody to ask, however long that takes.
     waits: bool,
@@ -145,8 +198,11 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long answers may take to reach those who asked, once all are given.
 const GOODBYES: Duration = Duration::from_secs(2);
 
-/// Looks without a frame after which that is told: three seconds.
-const FIRST_LOOKS: u64 = 30;
+/// Between two pictures on a whole terminal, on which things move.
+const MOVING: Duration = Duration::from_millis(50);
+
+/// Time without a frame after which that is told.
+const FIRST: Duration = Duration::from_secs(3);
 
 /// Looks between two redraws where there are many counters to add up.
 const LOOKS_OF_MANY: u64 = 10;
@@ -157,21 +213,26 @@ impl Watch<'_> {
         let (ink, unicode) = (Ink::of_stderr(), terminal::speaks_unicode());
         let mut wedged = 0;
         let mut waits_for_first = !self.waits;
+        let pause = if self.window.is_some() { MOVING } else { LOOK };
         for look in 0_u64.. {
-            if let Some(outcome) = self.running.wait_for(LOOK) {
+            if let Some(outcome) = self.running.wait_for(pause) {
                 return outcome;
             }
             if let Some(wish) = interrupts.wish() {
                 self.fulfil(wish);
             }
+            if self.window.as_ref().is_some_and(|(window, _)| window.wants_to_leave()) {
+                self.fulfil(if self.wish.is_some() { Wish::Stop } else { Wish::Drain });
+            }
             self.tell_of(Crowd::look);
-            if waits_for_first && look >= FIRST_LOOKS {
+            if waits_for_first && pause * look as u32 >= FIRST {
                 waits_for_first = false;
                 self.tell_of_silence();
             }
             if self.wish.is_none() && self.linked.is_some_and(Linked::is_refused) {
                 // Nothing that is done here would get where it is wanted.
                 self.wish = Some(Wish::Drain);
+                self.looks.drains();
                 self.running.drain();
             }
             let health = self.running.health();
@@ -180,7 +241,7 @@ impl Watch<'_> {
                 self.screen.say(&status::trouble(&health).unwrap_or_default());
             }
             wedged = now_wedged;
-            if self.screen.lives() {
+            if self.screen.lives() || self.window.is_some() {
                 let report = self.running.report();
                 if report.sessions.0 <= 100 || look % LOOKS_OF_MANY == 0 {
                     let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,6 +251,12 @@ impl Watch<'_> {
                     let links =
                         self.linked.and_then(|linked| status::links(&linked.links().open()));
                     let view = View { drains: self.wish.is_some(), trouble, links, ..view };
+                    if let Some((window, collector)) = &mut self.window {
+                        let note = self.screen.newest();
+                        let picture = Picture::of(self.plan.name(), &collector.scope(), view, note);
+                        window.show(&picture);
+                        continue;
+                    }
                     // A line that fills the last column may already have moved the cursor on.
                     let columns = terminal::columns() - 1;
                     self.screen.show(&status::line(&view, columns, ink, unicode));
@@ -226,6 +293,7 @@ impl Watch<'_> {
         self.wish = Some(wish);
         match wish {
             Wish::Drain => {
+                self.looks.drains();
                 self.screen.say("draining what is inside; Ctrl-C again stops at once");
                 if let Some(linked) = self.linked {
                     linked.leave();

@@ -22,7 +22,9 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let graph = Graph::load_on(&asked.graph, asked.host.as_deref())?;
     let sessions = asked.sessions;
     let cores = cores(asked.live.cores, sessions, &graph);
-    let live = |plan, tells_session| Live { plan, asked: &asked.live, cores, tells_session };
+    let (file, host) = (&*asked.graph.file, asked.host.as_deref());
+    let live =
+        |plan, tells_session| Live { plan, asked: &asked.live, cores, tells_session, file, host };
     let Some(host) = &asked.host else {
         return live(graph.plan(cores)?, sessions > 1).run(sessions, |_, _| Ok(None));
     };

@@ -61,7 +61,11 @@ impl Sums {
             }
         };
         let mut problems = Vec::new();
-        graph_test::add(graph.spec.problems(), &mut problems);
+        // A test that `set`s something reads the file anew, and may give it what it lacks.
+        let tests = &graph.spec.tests;
+        if tests.is_empty() || tests.iter().any(|test| test.set.is_empty()) {
+            graph_test::add(graph.spec.problems(), &mut problems);
+        }
         let (prepared, found) = graph_test::prepare(&graph);
         graph_test::add(found, &mut problems);
         if !problems.is_empty() {

@@ -15,6 +15,8 @@ mod rewrite;
 
 use std::sync::Arc;
 
+pub(crate) use rewrite::without_sinks;
+
 use engine::{Diagnostic, Diagnostics, Level, ManualRun, Place, Plan, TestSpec, Timestamp};
 
 use crate::graph::Graph;
@@ -69,7 +71,12 @@ pub(crate) fn add(found: Vec<Diagnostic>, problems: &mut Vec<Diagnostic>) {
 }
 
 fn prepare_one<'a>(graph: &Graph, test: &'a TestSpec) -> Result<Prepared<'a>, Diagnostics> {
-    let rewritten = rewrite::rewrite(&graph.spec, test)?;
+    // What is set may be a parameter of the file, or of what it includes.
+    let spec = match test.set.is_empty() {
+        true => graph.spec.clone(),
+        false => graph.spec_with(&test.set)?,
+    };
+    let rewritten = rewrite::rewrite(spec, test)?;
     let plan = Arc::new(graph.plan_instead(&rewritten.spec, &rewritten.catalog)?);
     Ok(Prepared { test, plan, cores: graph.cores(), collectors: rewritten.collectors })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use engine::{
     Catalog, Code, Diagnostic, Diagnostics, Feed, GraphSpec, InputSpec, Kind, NodeOptions,
-    NodeSpec, OnFull, Override, Placement, SourceRef, Spanned, TestInput, TestSpec, nearest,
+    NodeSpec, OnFull, Override, Placement, Port, SourceRef, Spanned, TestInput, TestSpec, nearest,
 };
 
 use crate::catalog::catalog;
@@ -22,15 +22,10 @@ pub(crate) struct Rewritten {
     pub(crate) collectors: Vec<&'static Collected>,
 }
 
-/// Applies `set`, replaces inputs and sinks, attaches a collector for every expectation.
-pub(crate) fn rewrite(spec: &GraphSpec, test: &TestSpec) -> Result<Rewritten, Diagnostics> {
-    let mut this = Rewriting {
-        spec: spec.clone(),
-        catalog: catalog(),
-        problems: Vec::new(),
-        replaced: HashSet::new(),
-    };
-    this.spec.apply(&test.set);
+/// Replaces inputs and sinks, attaches a collector for every expectation. What the test `set`s has been.
+pub(crate) fn rewrite(spec: GraphSpec, test: &TestSpec) -> Result<Rewritten, Diagnostics> {
+    let mut this =
+        Rewriting { spec, catalog: catalog(), problems: Vec::new(), replaced: HashSet::new() };
     let had_consumers = this.consumed(test);
     this.replace_inputs(test);
     this.swallow_at_sinks();
@@ -51,6 +46,7 @@ pub(crate) fn rewrite(spec: &GraphSpec, test: &TestSpec) -> Result<Rewritten, Di
             source: expectation.from.clone(),
             on_full: Some(OnFull::Block.into()),
             capacity_ms: None,
+            named: None,
         });
         collected
     });
@@ -60,6 +56,21 @@ pub(crate) fn rewrite(spec: &GraphSpec, test: &TestSpec) -> Result<Rewritten, Di
     } else {
         Err(this.problems.into())
     }
+}
+
+/// What an input is before a test feeds it.
+static BARE: Kind = Kind { name: "input", outputs: &[Port::any("out")], ..Kind::BASE };
+
+/// A graph whose sinks swallow what comes, with the kinds for that.
+pub(crate) fn without_sinks(spec: &GraphSpec) -> (GraphSpec, Catalog) {
+    let mut this = Rewriting {
+        spec: spec.clone(),
+        catalog: catalog(),
+        problems: Vec::new(),
+        replaced: HashSet::new(),
+    };
+    this.swallow_at_sinks();
+    (this.spec, this.catalog)
 }
 
 struct Rewriting {
@@ -131,7 +142,10 @@ impl Rewriting {
     }
 
     fn replace_inline(&mut self, name: &str, inputs: &[&TestInput], test: &TestSpec) {
-        let kind = self.kind_of(self.spec.find(name).expect("its input was found"));
+        let node = self.spec.find(name).expect("its input was found");
+        // An input of a file that runs by itself, and for which nothing stands in.
+        let is_bare = node.op.value.is_empty() && !node.is_broken();
+        let kind = if is_bare { Some(&BARE) } else { self.kind_of(node) };
         let Some(kind) = kind else {
             // What the planner says of an unknown kind tells all.
             return;

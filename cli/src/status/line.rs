@@ -1,6 +1,7 @@
 //! The status line as text.
 
 use engine::counted;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::terminal::{Ink, ascii};
 
@@ -45,14 +46,17 @@ pub(crate) struct View {
 /// left out.
 pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> String {
     const BETWEEN: &str = "   ";
+    // As it is shown: in ASCII some take more columns.
+    let shown = |text: String| if unicode { text } else { ascii(&text) };
     let mut line = String::new();
-    let (mut parts, newest) = parts(view, columns, ink, unicode);
+    let (parts, newest) = parts(view, columns, ink, unicode);
+    let mut parts: Vec<String> = parts.into_iter().map(shown).collect();
     if let Some((at, text)) = newest {
         // As much of it as there is room for beside the others, or for a few words instead of the last of these.
         let others: usize = parts.iter().map(|part| visible(part) + BETWEEN.len()).sum();
         let before: usize = parts[..at].iter().map(|part| visible(part) + BETWEEN.len()).sum();
         let room = columns.saturating_sub(others).max(TEXT_MIN).min(columns.saturating_sub(before));
-        parts.insert(at, end_of(&text, room));
+        parts.insert(at, end_of(&shown(text), room, if unicode { "…" } else { "..." }));
     }
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
         let between = if line.is_empty() { "" } else { BETWEEN };
@@ -61,19 +65,31 @@ pub(crate) fn line(view: &View, columns: usize, ink: Ink, unicode: bool) -> Stri
             line = longer;
         }
     }
-    if unicode { line } else { ascii(&line) }
+    line
 }
 
 /// Room for what is newest, at least, where there is so much.
 const TEXT_MIN: usize = 30;
 
-/// The last so many letters of a text, with a mark where it was cut.
-pub(crate) fn end_of(text: &str, room: usize) -> String {
-    let past = text.chars().count().saturating_sub(room);
-    match past {
-        0 => text.to_owned(),
-        _ => std::iter::once('…').chain(text.chars().skip(past + 1)).take(room).collect(),
+/// The end of a text that takes at most so many columns, with a mark where it was cut.
+pub(crate) fn end_of(text: &str, columns: usize, mark: &str) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
     }
+    let room = columns.saturating_sub(mark.width());
+    // By its letters alone first, as the width of all is theirs, nearly, and takes long to find out.
+    let mut width = 0;
+    let letters = text.char_indices().rev().take_while(|(_, letter)| {
+        width += letter.width().unwrap_or(1);
+        width <= room
+    });
+    let from = letters.last().map_or(text.len(), |(at, _)| at);
+    // No mark above a letter that was cut off begins it.
+    let mut ends = text[from..].char_indices().map(|(at, letter)| (&text[from + at..], letter));
+    let fits = |end: &str, letter: char| end.width() <= room && letter.width() != Some(0);
+    let end = ends.find(|(end, letter)| fits(end, *letter)).map_or("", |(end, _)| end);
+    let mark: String = mark.chars().take(columns).collect();
+    mark + end
 }
 
 /// What is shown, in order; and what is newest, with its place among that.
@@ -134,7 +150,7 @@ fn visible(text: &str) -> usize {
         in_escape = hidden && letter != 'm';
         !hidden
     });
-    shown.count()
+    shown.collect::<String>().width()
 }
 
 #[cfg(test)]
@@ -201,6 +217,46 @@ mod tests {
             assert!(visible(&line) <= columns, "{columns}: {line}");
         }
         assert!(line(&view, 200, Ink::OFF, true).contains(&text));
+    }
+
+    /// What terminals take for each letter: two columns for the wide ones, none for marks above others.
+    fn columns_of(text: &str) -> usize {
+        let wide = |letter| ('\u{2e80}'..='\u{ffe6}').contains(&letter);
+        let each = text.chars().map(|letter| match letter {
+            '\u{300}'..='\u{36f}' => 0,
+            letter => 1 + usize::from(wide(letter)),
+        });
+        each.sum()
+    }
+
+    #[test]
+    fn what_was_said_fits_in_whatever_letters_and_locale() {
+        let texts = [
+            "And so my fellow Americans ask not what your country can do for you … and so on",
+            "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。",
+            "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다. 인간은 천부적으로",
+            // Marks of their own on every letter.
+            &"e\u{301}u\u{308} ".repeat(40),
+        ];
+        for text in texts.map(|text| text.repeat(3)) {
+            for unicode in [true, false] {
+                for columns in 0..120 {
+                    let view = View {
+                        elapsed_s: 9.0,
+                        newest: Some(text.clone()),
+                        links: Some("edge → cloud".to_owned()),
+                        ..View::default()
+                    };
+                    let line = line(&view, columns, Ink::OFF, unicode);
+                    assert!(columns_of(&line) <= columns, "{columns}: {line}");
+                    assert!(unicode || line.is_ascii(), "{line}");
+                    // Nearly all of the room is used: a wide letter may be too wide for it.
+                    let spare = if columns > 80 { columns - columns_of(&line) } else { 0 };
+                    assert!(spare <= 1, "{columns}: {line}");
+                    assert!(!line.contains("…\u{301}") && !line.contains("…\u{308}"), "{line}");
+                }
+            }
+        }
     }
 
     #[test]

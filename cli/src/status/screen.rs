@@ -18,7 +18,12 @@ pub(crate) struct Screen {
 struct Shown {
     line: String,
     terminal: Box<dyn Write + Send>,
+    /// What was said while the terminal was another's.
+    held: Option<Vec<String>>,
 }
+
+/// Notes that are kept for later; of more the first are.
+const HELD_MAX: usize = 200;
 
 /// Back to the first column and wipe.
 const WIPE: &str = "\r\x1b[2K";
@@ -29,8 +34,31 @@ impl Screen {
         Self::on(Box::new(io::stderr()), lives)
     }
 
+    /// A screen without a status line that keeps what is said until it is released.
+    pub(crate) fn held() -> Self {
+        let this = Self::new(false);
+        this.shown().held = Some(Vec::new());
+        this
+    }
+
+    /// Whether what is said is kept for later.
+    pub(crate) fn is_held(&self) -> bool {
+        self.shown().held.is_some()
+    }
+
+    /// What was said last, if it is kept for later.
+    pub(crate) fn newest(&self) -> Option<String> {
+        self.shown().held.as_ref().and_then(|held| held.last().cloned())
+    }
+
+    /// Says what was kept.
+    pub(crate) fn release(&self) {
+        let held = self.shown().held.take();
+        held.into_iter().flatten().for_each(|text| self.say(&text));
+    }
+
     fn on(terminal: Box<dyn Write + Send>, lives: bool) -> Self {
-        let shown = Shown { line: String::new(), terminal };
+        let shown = Shown { line: String::new(), terminal, held: None };
         Self { lives: AtomicBool::new(lives), shown: Mutex::new(shown) }
     }
 
@@ -69,6 +97,12 @@ impl Screen {
     /// Says something to the person, above the status line.
     pub(crate) fn say(&self, text: &str) {
         let mut shown = self.shown();
+        if let Some(held) = &mut shown.held {
+            if held.len() < HELD_MAX {
+                held.push(text.to_owned());
+            }
+            return;
+        }
         let wipe = if shown.line.is_empty() { "" } else { WIPE };
         let said = format!("{wipe}{}\n{}", text.trim_end(), shown.line);
         shown.write(&said);

@@ -42,7 +42,7 @@ fn digits(value: f64) -> String {
 }
 
 /// Whole, in groups of three.
-fn grouped(value: f64) -> String {
+pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {

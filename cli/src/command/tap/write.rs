@@ -1,0 +1,256 @@
+//! Frames as text: rows for people, JSON and tables for programs.
+
+use std::io::{self, Write};
+
+use engine::{Element, EventReader, FieldValue, Format, Frame, Grid, SignalFormat, TensorFormat};
+use operators::{files::csv::CsvWriter, sink::jsonl::AsJson};
+use serde_json::json;
+
+use crate::local::Came;
+
+use super::table::{cell, heads, number};
+
+/// How frames are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people: signals in rows, events as JSON, of others what they are about.
+    Rows,
+    Json,
+    Csv,
+}
+
+/// Writes frames of one format.
+pub(super) struct Writer<W: Write> {
+    to: W,
+    form: Form,
+    format: Format,
+    label: String,
+    json: AsJson,
+    grid: Option<Grid>,
+    has_head: bool,
+    text: String,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(to: W, form: Form, label: &str, format: &Format) -> Self {
+        Self {
+            to,
+            form,
+            format: format.clone(),
+            label: label.to_owned(),
+            json: AsJson::new(label, format),
+            grid: format.as_signal().map(|signal| Grid::new(signal.rate)),
+            has_head: false,
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    /// Marks that frames are missing because nobody could keep up.
+    pub(super) fn missed(&mut self, missed: u64) -> io::Result<()> {
+        if missed == 0 {
+            return Ok(());
+        }
+        // What comes next does not follow what came before.
+        if let (Some(grid), Some(signal)) = (&mut self.grid, self.format.as_signal()) {
+            *grid = Grid::new(signal.rate);
+        }
+        match self.form {
+            Form::Json => writeln!(self.to, "{}", json!({ "node": self.label, "missed": missed })),
+            _ => writeln!(self.to, "# {missed} frames missed here: this tap could not keep up"),
+        }
+    }
+
+    fn gap(&mut self, reason: &str, t_ns: i64) -> io::Result<()> {
+        let t_s = t_ns as f64 / 1e9;
+        match self.form {
+            Form::Json => {
+                writeln!(self.to, "{}", json!({ "node": self.label, "t_s": t_s, "gap": reason }))
+            }
+            _ => writeln!(self.to, "# gap before {t_s} s: {reason}"),
+        }
+    }
+
+    pub(super) fn write(&mut self, came: &Came) -> io::Result<()> {
+        self.head()?;
+        self.missed(came.told.missed)?;
+        if let Some(reason) = &came.told.gap {
+            self.gap(reason, came.told.t_ns)?;
+        }
+        let Some(frame) = &came.frame else {
+            let (t_s, bytes) = (came.told.t_ns as f64 / 1e9, came.told.bytes);
+            return match self.form {
+                Form::Json => {
+                    writeln!(
+                        self.to,
+                        "{}",
+                        json!({ "node": self.label, "t_s": t_s, "bytes": bytes })
+                    )
+                }
+                _ => {
+                    writeln!(self.to, "# a frame at {t_s} s of {bytes} bytes, too long to be shown")
+                }
+            };
+        };
+        self.text.clear();
+        match (self.form, &self.format) {
+            (Form::Json, Format::Signal(_) | Format::Event(_)) | (Form::Rows, Format::Event(_)) => {
+                self.json.line(&mut self.text, None, frame);
+            }
+            (Form::Json, Format::Tensor(tensor)) if is_nested(tensor) => {
+                self.json.line(&mut self.text, None, frame);
+            }
+            (_, Format::Signal(signal)) => return self.rows(&signal.clone(), frame),
+            (Form::Csv, Format::Event(event)) => {
+                let event = EventReader::new(event, frame);
+                number(&mut self.text, frame.header.time.nanos() as f64 / 1e9);
+                let format = self.format.as_event().expect("just matched");
+                for n in 0..format.fields.len() {
+                    self.text.push(',');
+                    let value = event.field(n).unwrap_or(FieldValue::Text(""));
+                    cell(&mut self.text, &value);
+                }
+                self.text.push('\n');
+            }
+            (form, Format::Tensor(_) | Format::Image(_)) => {
+                summary(&mut self.text, &self.label, &self.format, frame, form);
+            }
+        }
+        self.to.write_all(self.text.as_bytes())
+    }
+
+    /// Names of columns, once.
+    fn head(&mut self) -> io::Result<()> {
+        if std::mem::replace(&mut self.has_head, true) {
+            return Ok(());
+        }
+        match (self.form, &self.format) {
+            (Form::Json, _) => Ok(()),
+            (_, Format::Signal(signal)) => {
+                let names = heads(signal);
+                match self.form {
+                    Form::Csv => {
+                        CsvWriter::new(&mut self.to, names.iter().map(String::as_str)).map(drop)
+                    }
+                    _ => {
+                        let names = names.iter().map(|name| format!("  {name:>12}"));
+                        writeln!(self.to, "{:>14}{}", "t_s", names.collect::<String>())
+                    }
+                }
+            }
+            (Form::Csv, Format::Event(event)) => {
+                let names = event.fields.iter().map(|field| format!(",{}", field.name));
+                writeln!(self.to, "t_s{}", names.collect::<String>())
+            }
+            (Form::Csv, _) => writeln!(self.to, "t_s,numbers,min,mean,max"),
+            (Form::Rows, _) => Ok(()),
+        }
+    }
+
+    /// A row per sample.
+    fn rows(&mut self, signal: &SignalFormat, frame: &Frame) -> io::Result<()> {
+        let len = frame.len();
+        let grid = self.grid.get_or_insert_with(|| Grid::new(signal.rate));
+        grid.enter(frame.header.time, len);
+        if self.form == Form::Csv {
+            // Its head is written already; only rows are taken.
+            let mut csv =
+                CsvWriter::new(Vec::new(), signal.channels.iter().map(|c| c.name.as_str()))?;
+            csv.get_mut().clear();
+            csv.write(frame.samples(), len, len, |row| grid.time_of(row as i64).nanos())?;
+            return self.to.write_all(csv.get_ref());
+        }
+        for row in 0..len {
+            let t_s = grid.time_of(row as i64).nanos() as f64 / 1e9;
+            write!(self.to, "{t_s:>14.6}")?;
+            for channel in 0..signal.channels.len() {
+                self.text.clear();
+                number(&mut self.text, f64::from(frame.channel(channel)[row]));
+                write!(self.to, "  {:>12}", self.text)?;
+            }
+            writeln!(self.to)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a tensor is always of one shape and of `f32`, which JSON has as lists in lists.
+fn is_nested(tensor: &TensorFormat) -> bool {
+    let is_fixed = |dimension: &engine::Dimension| matches!(dimension, engine::Dimension::Fixed(_));
+    tensor.element == Element::F32 && !tensor.shape.is_empty() && tensor.shape.iter().all(is_fixed)
+}
+
+/// The numbers of a tensor or a picture.
+fn numbers(format: &Format, frame: &Frame) -> Vec<f64> {
+    let bytes = frame.buffer().bytes();
+    match format {
+        Format::Tensor(tensor) if tensor.element == Element::F32 => bytes
+            .chunks_exact(4)
+            .map(|raw| f64::from(f32::from_le_bytes(raw.try_into().expect("four bytes"))))
+            .collect(),
+        Format::Tensor(tensor) if tensor.element == Element::I64 => bytes
+            .chunks_exact(8)
+            .map(|raw| i64::from_le_bytes(raw.try_into().expect("eight bytes")) as f64)
+            .collect(),
+        _ => bytes.iter().map(|byte| f64::from(*byte)).collect(),
+    }
+}
+
+/// What a tensor or a picture is about; all of it as JSON.
+fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form: Form) {
+    let numbers = numbers(format, frame);
+    let known = || numbers.iter().copied().filter(|number| number.is_finite());
+    let count = known().count().max(1) as f64;
+    let (min, max) = (known().reduce(f64::min), known().reduce(f64::max));
+    let mean = min.map(|_| known().sum::<f64>() / count);
+    let t_s = frame.header.time.nanos() as f64 / 1e9;
+    if form == Form::Csv {
+        number(text, t_s);
+        text.push_str(&format!(",{}", numbers.len()));
+        for value in [min, mean, max] {
+            text.push(',');
+            number(text, value.unwrap_or(f64::NAN));
+        }
+    } else {
+        let mut line = json!({
+            "node": label, "t_s": t_s, "shape": shape(format, numbers.len()),
+            "min": min, "mean": mean, "max": max,
+        });
+        if form == Form::Json {
+            let values: Vec<Option<f64>> =
+                numbers.iter().map(|number| number.is_finite().then_some(*number)).collect();
+            line["values"] = json!(values);
+        }
+        text.push_str(&line.to_string());
+    }
+    text.push('\n');
+}
+
+/// Lengths of dimensions; one that is open is what is left.
+fn shape(format: &Format, numbers: usize) -> Vec<usize> {
+    match format {
+        Format::Image(image) => {
+            let colours = numbers / (image.width * image.height).max(1);
+            vec![image.height, image.width, colours]
+        }
+        Format::Tensor(tensor) => {
+            let fixed = |dimension: &engine::Dimension| match *dimension {
+                engine::Dimension::Fixed(len) => Some(len),
+                engine::Dimension::Open { .. } => None,
+            };
+            let known: usize = tensor.shape.iter().filter_map(fixed).product();
+            let open = tensor.shape.iter().filter(|dimension| fixed(dimension).is_none()).count();
+            match open {
+                0 | 1 => {
+                    let left = numbers / known.max(1);
+                    tensor.shape.iter().map(|dimension| fixed(dimension).unwrap_or(left)).collect()
+                }
+                _ => vec![numbers],
+            }
+        }
+        _ => vec![numbers],
+    }
+}

@@ -1,0 +1,106 @@
+//! One look, as text or as JSON.
+
+use std::{sync::mpsc::channel, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    command::attach,
+    exit::{Exit, Failure, print},
+    local::{
+        Client, Trouble,
+        message::{Look, Shape},
+    },
+    status::{clock, times},
+    terminal,
+};
+
+use super::{
+    EVERY,
+    figures::{Figures, History},
+    pages::{Page, Seen, troubles},
+    table::Line,
+};
+
+/// Prints every page, one below the other.
+pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
+    let shape = heard(client.shape())?;
+    let mut history = History::default();
+    history.add(heard(client.look())?);
+    pause(EVERY);
+    history.add(heard(client.look())?);
+    let (Some(look), Some(figures)) = (history.newest(), history.figures(&shape)) else {
+        return Ok(Exit::Done);
+    };
+    let seen = Seen { shape: &shape, look, figures: &figures };
+    let mut text = title(&client, seen);
+    for trouble in troubles(seen) {
+        text += &format!("! {trouble}\n");
+    }
+    let width = terminal::table_columns().min(1_000);
+    for page in Page::ALL {
+        // The overview is a part of the others, but for the sources.
+        let tables = page.tables(seen, 0);
+        let wanted = if page == Page::Overview { 1 } else { tables.len() };
+        for table in tables.into_iter().take(wanted) {
+            let lines: Vec<String> = table.lines(width).iter().map(Line::text).collect();
+            text += &format!("\n{}\n", lines.join("\n"));
+        }
+    }
+    let text = if terminal::speaks_unicode() { text } else { terminal::ascii(&text) };
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn title(client: &Client, seen: Seen<'_>) -> String {
+    let hello = &client.hello;
+    let host = hello.host.as_ref().map_or(String::new(), |host| format!(" as `{host}`"));
+    let pace =
+        seen.figures.pace.map_or(String::new(), |pace| format!(", {} real time", times(pace)));
+    let sessions = match seen.figures.sessions_opened {
+        1 => String::new(),
+        opened => format!(", {} of {opened} sessions open", seen.figures.sessions_open),
+    };
+    let (graph, pid, file) = (&hello.graph, hello.pid, &hello.file);
+    let since = clock(seen.figures.at_s);
+    format!("{graph}{host}: process {pid} runs {file} since {since}{sessions}{pace}\n")
+}
+
+/// Prints one look, or one a line for as long as it runs.
+pub(super) fn json(mut client: Client, every: Option<Duration>) -> Result<Exit, Failure> {
+    let shape = heard(client.shape())?;
+    let mut history = History::default();
+    history.add(heard(client.look())?);
+    loop {
+        pause(every.unwrap_or(EVERY));
+        let look = match client.look() {
+            Ok(look) => look,
+            Err(Trouble::Ended(end)) if every.is_some() => {
+                print(&format!("{}\n", json!({ "end": end })))?;
+                return Ok(Exit::Done);
+            }
+            Err(trouble) => return Err(attach::failure(&trouble)),
+        };
+        history.add(look);
+        if let (Some(look), Some(figures)) = (history.newest(), history.figures(&shape)) {
+            print(&format!("{}\n", object(&client, &shape, look, &figures)))?;
+        }
+        if every.is_none() {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+fn object(client: &Client, shape: &Shape, look: &Look, figures: &Figures) -> serde_json::Value {
+    json!({ "process": client.hello, "shape": shape, "counts": look, "figures": figures })
+}
+
+fn heard<T>(heard: Result<T, Trouble>) -> Result<T, Failure> {
+    heard.map_err(|trouble| attach::failure(&trouble))
+}
+
+/// Nobody sends anything: it only takes as long.
+fn pause(span: Duration) {
+    let (_keep, never) = channel::<()>();
+    let _ = never.recv_timeout(span);
+}

@@ -1,0 +1,126 @@
+//! What stands on each page: tables of figures.
+
+mod beside;
+mod edges;
+mod latency;
+mod nodes;
+mod numbers;
+mod troubles;
+
+use crate::local::message::{Look, Shape};
+
+use super::{figures::Figures, table::Table};
+
+use beside::{links, remarks, services};
+use edges::{is_noteworthy, sorted_edges};
+use latency::{cores, sinks, stages};
+use nodes::{nodes, sorted_nodes, sources};
+use numbers::hz;
+
+pub(super) use edges::edges;
+pub(super) use numbers::{percent, rate};
+pub(super) use troubles::troubles;
+
+/// What there is to see of a graph.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) shape: &'a Shape,
+    pub(super) look: &'a Look,
+    pub(super) figures: &'a Figures,
+}
+
+/// A page of the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Page {
+    #[default]
+    Overview,
+    Nodes,
+    Edges,
+    Sinks,
+    Stages,
+    Services,
+    Links,
+}
+
+impl Page {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Nodes,
+        Self::Edges,
+        Self::Sinks,
+        Self::Stages,
+        Self::Services,
+        Self::Links,
+    ];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Nodes => "Nodes",
+            Self::Edges => "Edges",
+            Self::Sinks => "Sinks",
+            Self::Stages => "Stages",
+            Self::Services => "Services",
+            Self::Links => "Links",
+        }
+    }
+
+    /// In what orders its rows can stand, the first being that of the graph.
+    pub(super) const fn orders(self) -> &'static [&'static str] {
+        match self {
+            Self::Nodes => &["graph", "core", "time", "calls", "trouble", "name"],
+            Self::Edges => &["graph", "depth", "dropped", "rate"],
+            Self::Sinks => &["graph", "p99", "rate"],
+            _ => &["graph"],
+        }
+    }
+
+    /// Its tables, with rows in an order.
+    pub(super) fn tables(self, seen: Seen<'_>, order: usize) -> Vec<Table> {
+        let order = self.orders().get(order).copied().unwrap_or("graph");
+        match self {
+            Self::Overview => overview(seen),
+            Self::Nodes => vec![nodes(seen, "Nodes", sorted_nodes(seen, order))],
+            Self::Edges => vec![edges(seen, "Edges", sorted_edges(seen, order))],
+            Self::Sinks => vec![sinks(seen, order)],
+            Self::Stages => vec![stages(seen), cores(seen)],
+            Self::Services => vec![services(seen), remarks(seen)],
+            Self::Links => vec![links(seen)],
+        }
+    }
+}
+
+/// Rows of the overview that a table gets at most.
+const OVERVIEW_ROWS: usize = 6;
+
+/// Sources, sinks, and of nodes and edges those that matter most.
+fn overview(seen: Seen<'_>) -> Vec<Table> {
+    let mut tables = vec![sources(seen), sinks(seen, "graph")];
+    let mut busiest = sorted_nodes(seen, "core");
+    busiest.truncate(OVERVIEW_ROWS);
+    let mut fullest = sorted_edges(seen, "trouble");
+    let all = fullest.len();
+    fullest.retain(|&n| is_noteworthy(&seen.figures.edges[n]));
+    fullest.truncate(OVERVIEW_ROWS);
+    if fullest.is_empty() {
+        let table = Table {
+            empty: if all == 0 {
+                "there are none"
+            } else {
+                "nothing is dropped, and no ring is filling up"
+            },
+            ..edges(seen, "Edges", Vec::new())
+        };
+        tables.push(table);
+    } else {
+        tables.push(edges(seen, "Edges to watch", fullest));
+    }
+    tables.push(nodes(seen, "Busiest nodes", busiest));
+    if !seen.look.links.is_empty() {
+        tables.push(links(seen));
+    }
+    if !seen.look.services.is_empty() {
+        tables.push(services(seen));
+    }
+    tables
+}

@@ -1,0 +1,110 @@
+//! [`Series`]: what events tell in one field, over time.
+
+use std::collections::VecDeque;
+
+/// Moments that are kept; a heart beats so often in a day.
+const POINTS_MAX: usize = 100_000;
+
+/// Ends of names that tell a measure.
+const UNITS: [&str; 12] =
+    ["ms", "bpm", "hz", "pct", "mv", "us", "uv", "db", "deg", "ms2", "nu", "mps2"];
+
+/// One field's newest values. A moment without one is kept, too: there a line breaks.
+#[derive(Debug)]
+pub(crate) struct Series {
+    field: usize,
+    name: &'static str,
+    is_count: bool,
+    points: VecDeque<(f64, Option<f64>)>,
+    told: u64,
+}
+
+impl Series {
+    pub(super) fn new(field: usize, name: &'static str, is_count: bool) -> Self {
+        Self { field, name, is_count, points: VecDeque::new(), told: 0 }
+    }
+
+    /// Whether all its values are whole.
+    pub(crate) const fn is_count(&self) -> bool {
+        self.is_count
+    }
+
+    pub(super) const fn field(&self) -> usize {
+        self.field
+    }
+
+    /// The field.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Measures before shares and scores, these before lengths of time and numbers that count.
+    pub(crate) fn rank(&self) -> u8 {
+        let has_unit = self.name.rsplit('_').next().is_some_and(|end| UNITS.contains(&end));
+        match (self.is_count, has_unit, self.name.ends_with("_s")) {
+            (true, ..) => 3,
+            (_, _, true) => 2,
+            (_, true, _) => 0,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn push(&mut self, time_s: f64, value: Option<f64>) {
+        if self.points.len() == POINTS_MAX {
+            self.points.pop_front();
+        }
+        self.points.push_back((time_s, value));
+        self.told += u64::from(value.is_some());
+    }
+
+    /// Seconds and value of every moment that is kept.
+    pub(crate) fn points(&self) -> impl DoubleEndedIterator<Item = (f64, Option<f64>)> + '_ {
+        self.points.iter().copied()
+    }
+
+    /// Seconds and value where there is one.
+    pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> + '_ {
+        self.points().filter_map(|(time_s, value)| Some((time_s, value?)))
+    }
+
+    /// Values that are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.values().count()
+    }
+
+    /// Whether some that were told are not kept any more.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.told > self.len() as u64
+    }
+
+    /// Each value and the next, where nothing is missing between them.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let next = self.points().skip(1);
+        self.points().zip(next).filter_map(|((_, one), (_, other))| one.zip(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_do_not_reach_over_what_is_missing() {
+        let mut series = Series::new(0, "rr_ms", false);
+        for (time_s, value) in [(0.0, None), (1.0, Some(800.0)), (2.0, Some(810.0)), (3.0, None)] {
+            series.push(time_s, value);
+        }
+        series.push(4.0, Some(790.0));
+        assert_eq!(series.pairs().collect::<Vec<_>>(), [(800.0, 810.0)]);
+        assert_eq!(series.len(), 3);
+        assert!(!series.is_cut());
+    }
+
+    #[test]
+    fn the_oldest_leave_and_that_is_known() {
+        let mut series = Series::new(0, "x", false);
+        (0..=POINTS_MAX).for_each(|n| series.push(n as f64, Some(1.0)));
+        assert_eq!((series.len(), series.is_cut()), (POINTS_MAX, true));
+        assert_eq!(series.values().next(), Some((1.0, 1.0)));
+    }
+}

@@ -1,0 +1,101 @@
+//! `--view`: a whole screen for whoever sits before it. A heart as it beats, how it varies, when to breathe, how good
+//! the signal is; of other graphs what comes in and what is said about it.
+//!
+//! ```text
+//! Scope ──Picture──▶ draw ──▶ terminal        pure but for the last arrow
+//! ```
+
+mod draw;
+mod picture;
+
+use std::{
+    io::{IsTerminal, Stdout, stdin, stdout},
+    time::Duration,
+};
+
+use ratatui::{
+    Terminal,
+    backend::CrosstermBackend,
+    crossterm::{
+        cursor,
+        event::{self, Event, KeyCode, KeyEventKind, KeyModifiers},
+        execute,
+        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+    },
+};
+
+use crate::{
+    exit::{Exit, Failure},
+    terminal::{self, Ink},
+};
+
+pub(crate) use draw::draw;
+pub(crate) use picture::Picture;
+
+/// A terminal that is ours until this is dropped.
+pub(crate) struct Window(Terminal<CrosstermBackend<Stdout>>);
+
+/// How a picture is put on a terminal.
+#[derive(Clone, Copy)]
+pub(crate) struct Means {
+    pub(crate) has_colours: bool,
+    pub(crate) has_unicode: bool,
+}
+
+impl Window {
+    /// Takes the terminal, which both stdin and stdout must be.
+    pub(crate) fn open() -> Result<Self, Failure> {
+        if !(stdin().is_terminal() && stdout().is_terminal()) || terminal::is_dumb() {
+            let message = "`--view` needs a terminal to draw on and keys to listen to";
+            let hint =
+                "leave it out: into a pipe go lines, and `--report FILE.svg` draws what there was";
+            return Err(Failure::new(Exit::Usage, message, hint));
+        }
+        let refused = |error: std::io::Error| {
+            Failure::new(Exit::Io, &format!("the terminal cannot be drawn on: {error}"), "")
+        };
+        enable_raw_mode().map_err(refused)?;
+        let mut out = stdout();
+        let entered = execute!(out, EnterAlternateScreen, cursor::Hide);
+        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
+        terminal.map(Self).map_err(|error| {
+            leave();
+            refused(error)
+        })
+    }
+
+    /// Puts a picture on it.
+    pub(crate) fn show(&mut self, picture: &Picture) {
+        let means = Means {
+            has_colours: Ink::of_stdout().is_on(),
+            has_unicode: terminal::speaks_unicode(),
+        };
+        // A terminal that is gone is told by the signal that comes with it.
+        let _ = self.0.draw(|frame| draw(frame, picture, means));
+    }
+
+    /// Whether somebody has asked to leave: `q`, Escape or Ctrl-C, which is a key here.
+    pub(crate) fn wants_to_leave(&self) -> bool {
+        let mut wants = false;
+        while event::poll(Duration::ZERO).unwrap_or(false) {
+            let Ok(Event::Key(key)) = event::read() else { continue };
+            let is_interrupt =
+                key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+            let leaves = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) || is_interrupt;
+            wants |= leaves && key.kind == KeyEventKind::Press;
+        }
+        wants
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+/// Gives the terminal back as it was.
+pub(crate) fn leave() {
+    let _ = execute!(stdout(), LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}
