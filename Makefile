@@ -42,6 +42,9 @@ endif
 	    "no model of speech at hand; set AFFERENT_WHISPER_MODEL" >&2
 	@test -n "$$AFFERENT_PYTHON" || target/python/bin/python -c "import onnx, onnxruntime" 2>/dev/null || \
 	    echo "test: SKIPPED quantising models: no Python with onnx and onnxruntime; set AFFERENT_PYTHON" >&2
+	@for python in $$AFFERENT_PYTHON target/python/bin/python python3; do \
+	    $$python -c "import jsonschema" 2>/dev/null && exit 0; done; \
+	    echo "test: SKIPPED graphs judged by the JSON Schema: no Python with jsonschema; set AFFERENT_PYTHON" >&2
 
 setup:
 	@sh tests/setup.sh

@@ -78,10 +78,10 @@ if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -d "$ort/onnxruntime" ]; then
     fi
 fi
 
-# A Python that can quantise models. Without it those tests say that they skip.
+# A Python that can quantise models and judge JSON by a schema. Without it those tests say that they skip.
 python=target/python
-if [ -z "${AFFERENT_PYTHON:-}" ] && ! "$python/bin/python" -c "import onnx, onnxruntime" 2>/dev/null; then
-    if ! { python3 -m venv "$python" && "$python/bin/python" -m pip install --quiet onnx onnxruntime; }; then
+if [ -z "${AFFERENT_PYTHON:-}" ] && ! "$python/bin/python" -c "import onnx, onnxruntime, jsonschema" 2>/dev/null; then
+    if ! { python3 -m venv "$python" && "$python/bin/python" -m pip install --quiet onnx onnxruntime jsonschema; }; then
         echo "setup: no Python with onnx and onnxruntime; name one that has both in AFFERENT_PYTHON" >&2
     fi
 fi

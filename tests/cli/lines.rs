@@ -77,6 +77,32 @@ fn set_changes_the_graph_and_tells_what_it_forgot() {
 }
 
 #[test]
+fn a_model_that_is_set_to_one_file_forgets_the_parts_it_was_made_of() {
+    let folder = Folder::with(&[("commands.toml", include_str!("../../graphs/commands.toml"))]);
+    let check = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        afferent(&folder, &["check", "commands.toml"].into_iter().chain(sets).collect::<Vec<_>>())
+    };
+    let ended = check(&["model.voice.file=one.bin"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let note =
+        "note: the model `voice` is now that of `file`; forgotten: `segments`, `thresholds`\n";
+    assert!(ended.stderr.starts_with(note), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("cannot read `one.bin`: there is no such file"),
+        "{}",
+        ended.stderr
+    );
+    // Who sets both is told that they exclude each other.
+    let ended = check(&["model.voice.file=one.bin", "model.voice.thresholds=[0.5]"]);
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("or leave `thresholds` out"), "{}", ended.stderr);
+    let ended = check(&["model.voice.segments=[\"one.bin\", \"two.bin\"]"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("forgotten"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_the_run_well() {
     let folder = heart();
     // For ever: nothing else would end it.

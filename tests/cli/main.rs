@@ -7,18 +7,25 @@
 //! | `callers`  | who is turned away by a host that is called, and what a link counts |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
 //! | `durable`  | two hosts that are killed, or cut off for a while, with what they keep on disk |
+//! | `fmt`      | `afferent fmt`: what is laid out anew, and what is left            |
 //! | `hosts`    | one graph on two hosts: the same lines, outages, differences told  |
+//! | `includes` | graphs within graphs                                          |
 //! | `lines`    | what stands on stdout while a graph runs, and how a run ends  |
 //! | `models`   | `afferent model`: figures, accuracy, variants that are kept and refused |
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
 //! | `namespaces` | two hosts with a network between them that is taken away and changed |
 //! | `offload`  | a call that either of two hosts answers                        |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
+//! | `pictures` | `--report`, `--view`                                          |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
+//! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
 //! | `serve`    | graphs that answer over HTTP                                  |
+//! | `watch`    | `afferent top` and `afferent tap`                             |
+//! | `templates` | `afferent new`, and `bench` and `draw` of a graph           |
+//! | `tries`    | `afferent try`: graphs in one line                            |
 //!
 //! The binary lies beside the folder of the test programs: `make test` builds it first, and
 //! `cargo build` does for `cargo test`.
@@ -31,8 +38,10 @@ mod cards;
 mod drift;
 #[cfg(unix)]
 mod durable;
+mod fmt;
 #[cfg(unix)]
 mod hosts;
+mod includes;
 mod lines;
 mod models;
 mod mutants;
@@ -41,9 +50,15 @@ mod namespaces;
 #[cfg(unix)]
 mod offload;
 mod pairing;
+mod pictures;
 mod program;
 mod readme;
 mod recordings;
+mod schema;
 mod scrape;
 mod screens;
 mod serve;
+mod templates;
+mod tries;
+#[cfg(unix)]
+mod watch;

@@ -41,7 +41,13 @@ fn words(command: &str) -> Vec<String> {
 /// The delivered graphs and examples, and recordings as a reader has them: `100.hea`, `mine.csv`.
 fn home() -> Folder {
     let folder = Folder::with(&[]);
-    for (part, ending) in [("graphs", "toml"), ("graphs/models", "onnx"), ("examples", "toml")] {
+    let parts = [
+        ("graphs", "toml"),
+        ("graphs/models", "onnx"),
+        ("graphs/parts", "toml"),
+        ("examples", "toml"),
+    ];
+    for (part, ending) in parts {
         fs::create_dir(folder.0.join(part)).expect("there is room");
         for path in files(part, ending) {
             let name = path.file_name().expect("a file has a name");
@@ -146,7 +152,7 @@ fn every_example_runs_as_its_first_lines_say() {
 fn the_delivered_graphs_pass_their_tests() {
     let folder = home();
 
-    let ended = afferent(&folder, &["test", "graphs"]);
+    let ended = afferent(&folder, &["test", "graphs", "graphs/parts"]);
 
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
     assert!(!ended.stdout.contains("has no tests"), "{}", ended.stdout);

@@ -106,3 +106,31 @@ fn a_cell_without_a_number_poisons_no_filter() {
     assert!(last.iter().all(|y| y.is_finite()), "{last:?}");
     assert!(last.iter().any(|y| y.abs() > 0.5), "the wave passes again: {last:?}");
 }
+
+#[test]
+fn a_further_session_overwrites_nothing_that_the_graph_has() {
+    // Four seconds of a table that is called as the second session's would be.
+    let folder = table(&rows(4, |n| n.to_string()));
+    let text = fs::read(folder.0.join("t.csv")).expect("just written");
+    fs::rename(folder.0.join("t.csv"), folder.0.join("out.session1.csv")).expect("a folder");
+    let of = ["--set", "ecg.file=out.session1.csv", "--speed", "max"];
+    let run = |sessions| {
+        afferent(&folder, &[&["run", "graph.toml", "--sessions", sessions], &of[..]].concat())
+    };
+    let ended = run("1");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let ended = run("2");
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    let told = "session 1 would write `out.session1.csv`, which `ecg` reads";
+    assert!(ended.stderr.contains("error[file-clash]"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("graph.toml:15:8"), "{}", ended.stderr);
+    assert_eq!(fs::read(folder.0.join("out.session1.csv")).expect("it is there"), text);
+    // Another recording is not in the way.
+    fs::rename(folder.0.join("out.session1.csv"), folder.0.join("t.csv")).expect("a folder");
+    let ended = afferent(&folder, &["run", "graph.toml", "--sessions", "2", "--speed", "max"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let tables = ["out.csv", "out.session1.csv"].map(|name| fs::read(folder.0.join(name)));
+    let [first, second] = tables.map(|table| table.expect("it was written"));
+    assert!(first == second && first.len() > 1_000);
+}

@@ -20,7 +20,7 @@ fn help_has_examples_and_every_command() {
     let folder = heart();
 
     let help = shown(&folder, &["--help"]);
-    for command in ["run", "check", "test", "list", "explain", "draw"] {
+    for command in ["run", "check", "test", "top", "tap", "list", "explain", "draw"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
     }
     for code in ["0 done", "1 fault", "2 usage", "70 defect", "74 file", "78 wrong graph"] {
@@ -161,7 +161,10 @@ fn explain_tells_the_fields_of_events() {
 fn the_example_of_an_input_of_its_own_is_toml() {
     let folder = heart();
     let page = shown(&folder, &["explain", "input"]);
-    let from = examples(&page).concat().replace("net.out", "ecg");
+    // An input of a file is explained behind it.
+    let (page, inlet) = page.split_once("\n[input.NAME]: ").expect("both are explained");
+    assert!(inlet.contains("optional"), "{inlet}");
+    let from = examples(page).concat().replace("net.out", "ecg");
     let graph = format!("[node.ecg]\nop = \"ecg\"\n\n[node.out]\nop = \"null\"\n{from}");
     std::fs::write(folder.0.join("input.toml"), graph).expect("there is room");
 
@@ -355,4 +358,26 @@ fn one_wrong_test_keeps_no_other_from_running() {
 
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stdout.ends_with("2 passed, 0 failed, 1 not run\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_doctor_says_what_he_found_and_what_would_help() {
+    let folder = Folder::with(&[]);
+    let Ended { code, stdout, stderr, .. } = afferent(&folder, &["doctor", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&stdout).expect("one object");
+    let findings = told["findings"].as_array().expect("a list");
+    let is_bad = findings.iter().any(|finding| finding["verdict"] == "bad");
+    // Whatever this machine is like.
+    assert_eq!(code, Some(i32::from(is_bad)), "{stderr}");
+    for name in ["version", "backends", "processors", "reading", "wake"] {
+        assert!(findings.iter().any(|finding| finding["name"] == name), "{name}: {stdout}");
+    }
+    for finding in findings {
+        let helps = finding["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty());
+        assert_eq!(helps, finding["verdict"] != "good", "{finding}");
+    }
+
+    let Ended { stdout, .. } = afferent(&folder, &["doctor"]);
+    assert!(stdout.starts_with("program\n") && stdout.contains("  good  "), "{stdout}");
+    assert!(stdout.lines().all(|line| line.chars().count() <= 100), "{stdout}");
 }

@@ -37,7 +37,7 @@ fn told(mut remarks: Vec<(String, String)>) {
 
 #[test]
 fn operators_and_blocks_are_heard_at_the_end() {
-    told(run(&graph("heard")).remarks);
+    told(run(&graph("heard")).remarks.clone());
     tally("heard");
 }
 

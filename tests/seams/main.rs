@@ -10,6 +10,7 @@ mod live;
 mod services;
 mod sinks;
 mod sound;
+mod taps;
 
 use std::{sync::Arc, time::Duration};
 
@@ -61,7 +62,7 @@ fn edge(running: &Running, from: &str, to: &str) -> EdgeReport {
 }
 
 /// Waits until something has happened.
-fn until(running: &Running, happened: impl Fn(&Running) -> bool) {
+fn until(running: &Running, mut happened: impl FnMut(&Running) -> bool) {
     let step = Duration::from_millis(5);
     for _ in 0..LIMIT.as_millis() / step.as_millis() {
         if happened(running) {

@@ -1,6 +1,6 @@
 //! Microphones and speakers where there is no sound card.
 
-use engine::Services;
+use engine::{RunOptions, Services};
 use operators::sink::collect::Collected;
 
 use crate::{finish, options, plan_with, start, try_plan, until};
@@ -65,7 +65,12 @@ fn both_ends_of_a_loop_that_do_not_fit_are_told_in_whatever_order_they_stand() {
         mic.replace("[node.mic]\n", "[node.mic]\non = \"edge\"\n"),
         tone.replace("]\nop", "]\non = \"cloud\"\nop")
     );
-    assert_eq!(said(&apart).0, "");
+    let (told, text) = said(&apart);
+    assert_eq!(told, "");
+    // Run as a whole they have one loop.
+    let started = plan_with(&text, Services::default()).start(&RunOptions::default());
+    let told = started.err().expect("they do not fit").to_string();
+    assert!(told.contains("hears 1 channel at 48000.0 Hz of a loop in which `speaker`"), "{told}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use engine::{
-    Body, Buffer, Channel, Fault, Flow, Format, Frame, Io, Kind, Outline, Param, Port, Rate,
-    SignalFormat, Sink, Source, Timestamp, Unit,
+    Body, Buffer, Channel, Fault, Flow, Format, Frame, Io, Kind, Outline, Param, Placement, Port,
+    Rate, SignalFormat, Sink, Source, Timestamp, Unit,
 };
 
 use crate::support::process;
@@ -174,6 +174,10 @@ pub(crate) static TAKEN: Kind = Kind {
     build: |_| Ok(Body::sink(Taken)),
     ..Kind::BASE
 };
+
+/// Takes whatever comes, off the data cores, as what writes to a disk or a socket does.
+pub(crate) static TAKEN_OFF: Kind =
+    Kind { name: "bench_taken_off", placement: Placement::Waits, ..TAKEN };
 
 struct Taken;
 

@@ -15,6 +15,7 @@ pub(crate) static KINDS: &[&Kind] = &[
     &ends::SOUND,
     &ends::FINAL,
     &ends::TAKEN,
+    &ends::TAKEN_OFF,
     &ends::LATENCY,
     &work::NOISE,
     &work::ADD,

@@ -1,0 +1,340 @@
+//! What it costs a graph to be looked at.
+//!
+//! 100 000 frames a second of 64 samples through eight operators on one core, in a process of its own: one stream
+//! whose sink is off the data cores, as what writes to a disk is; 2 000 sessions, one of which is tapped; and one stream
+//! that never leaves its core, where a frame takes a tenth of a microsecond and any handle on it is seen. Each is
+//! run with a socket that nobody opens; and with `top` at its default interval, a `tap` in the middle that writes every
+//! frame as JSON, and `--metrics` scraped once a second; the first without a socket, too. Throughput and
+//! latency are those of the seconds between two looks, from the counters that anybody can read; a quantile is
+//! interpolated inside its step of 3 %. This program is what it measures: it calls itself as `afferent`.
+
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use serde_json::Value;
+use support::{
+    Bench, Runs,
+    graph::{Chain, uncut},
+    kinds::KINDS,
+    process,
+};
+
+const FRAMES_PER_S: f64 = 100_000.0;
+const SAMPLES: f64 = 64.0;
+const OPERATORS: usize = 8;
+/// Says that this process is to be `afferent`.
+const AS_PROGRAM: &str = "AFFERENT_BENCH_AS_PROGRAM";
+
+fn main() -> ExitCode {
+    if std::env::var_os(AS_PROGRAM).is_some() {
+        return afferent::main(KINDS);
+    }
+    let bench = Bench::start("attached");
+    let folder = std::env::temp_dir().join(format!("afferent-attached-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the graph");
+    let span = Duration::from_millis(bench.scale(4_000, 300) as u64);
+    let cases = [
+        Case { name: "off", sessions: 1, sink: "bench_taken_off", is_promised: true },
+        Case { name: "many", sessions: 2_000, sink: "bench_taken", is_promised: true },
+        Case { name: "fused", sessions: 1, sink: "bench_taken", is_promised: false },
+    ];
+    for (n, case) in cases.iter().enumerate() {
+        let graph = folder.join("chain.toml");
+        std::fs::write(&graph, case.text()).expect("the graph can be written");
+        measure(&bench, case, &folder, span, n == 0);
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    ExitCode::SUCCESS
+}
+
+/// A graph that is looked at.
+struct Case {
+    name: &'static str,
+    sessions: u32,
+    sink: &'static str,
+    /// Whether what it costs is a promise.
+    is_promised: bool,
+}
+
+impl Case {
+    fn text(&self) -> String {
+        let rate_hz = FRAMES_PER_S * SAMPLES / f64::from(self.sessions);
+        let chain = Chain {
+            source: &format!(
+                "op = \"bench_ramp\"\nrate_hz = {rate_hz:?}\nframes = 1_000_000_000_000"
+            ),
+            node: "op = \"bench_add\"",
+            count: OPERATORS,
+            sink: &format!("op = {:?}", self.sink),
+            stage: uncut,
+        };
+        chain.text()
+    }
+}
+
+fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none: bool) {
+    let variants = ["no socket", "nobody looks", "top, tap and metrics"];
+    let names = variants.map(|variant| format!("{}, {variant}", case.name));
+    let sessions = case.sessions.to_string();
+    let run = |more: &[&str]| run(folder, span, &[&["--sessions", &sessions], more].concat());
+    let rate = |runs: &Runs<Ran>| runs.of(|run| run.frames_per_s);
+    let p99 = |runs: &Runs<Ran>| runs.of(|run| run.p99_us);
+    let cpu = |runs: &Runs<Ran>| runs.of(|run| run.cpu_pct);
+    let report = |variant, runs: &Runs<Ran>| {
+        bench.report(
+            "attached",
+            &[("graph", case.name), ("variant", variant)],
+            &[
+                ("frames_per_s", &rate(runs)),
+                ("p50_us", &runs.of(|run| run.p50_us)),
+                ("p99_us", &p99(runs)),
+                ("cpu_pct", &cpu(runs)),
+                ("tapped_per_s", &runs.of(|run| run.tapped_per_s)),
+            ],
+        );
+    };
+    let [idle, looked] =
+        bench.interleaved([(&names[1], &mut || run(&[])), (&names[2], &mut || run(&[LOOKED_AT]))]);
+    report(variants[1], &idle);
+    report(variants[2], &looked);
+    if case.is_promised {
+        let promise = |what: &str| format!("{}: {what}", case.name);
+        let share = rate(&looked).over(&rate(&idle));
+        bench.verdict_least(&promise("throughput looked at, to that without"), &share, 0.99);
+        let ratio = p99(&looked).over(&p99(&idle));
+        bench.verdict(&promise("p99 looked at, to that without"), &ratio, 1.03);
+    }
+    if with_none {
+        let [none, idle] = bench.interleaved([
+            (&names[0], &mut || run(&["--no-attach"])),
+            (&names[1], &mut || run(&[])),
+        ]);
+        let (rates, times) = (rate(&none), cpu(&none));
+        bench.report(
+            "attached",
+            &[("graph", case.name), ("variant", variants[0])],
+            &[("frames_per_s", &rates), ("cpu_pct", &times)],
+        );
+        let share = rate(&idle).over(&rates);
+        bench.verdict_least("throughput with a socket, to that without", &share, 0.99);
+        bench.verdict(
+            "processor time with a socket, to that without",
+            &cpu(&idle).over(&times),
+            1.03,
+        );
+    }
+}
+
+/// Stands for `top`, `tap` and `--metrics`.
+const LOOKED_AT: &str = "--looked-at";
+
+#[derive(Clone, Copy)]
+struct Ran {
+    frames_per_s: f64,
+    p50_us: f64,
+    p99_us: f64,
+    /// Of the process that runs the graph, while it is looked at.
+    cpu_pct: f64,
+    tapped_per_s: f64,
+}
+
+/// A process that ends with what it is for.
+struct Helper(Child);
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn program(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a bench is a program"));
+    command.args(words).current_dir(folder);
+    command.env(AS_PROGRAM, "1").env("XDG_RUNTIME_DIR", folder);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// What the counters say after some time, and some more; without a socket those of `--metrics`.
+fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
+    let is_looked_at = more.contains(&LOOKED_AT);
+    let has_socket = !more.contains(&"--no-attach");
+    let mut words = vec!["run", "chain.toml", "--cores", "1", "--metrics", "127.0.0.1:0"];
+    words.extend(more.iter().filter(|word| **word != LOOKED_AT));
+    let mut child = program(folder, &words);
+    let child = child.stderr(Stdio::piped()).spawn().expect("the program can be run");
+    let mut child = Helper(child);
+    let id = child.0.id().to_string();
+    let mut said = BufReader::new(child.0.stderr.take().expect("piped"));
+    let mut line = String::new();
+    let address = loop {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("text") > 0, "it says where its metrics are");
+        let address = line.trim().strip_prefix("metrics at http://");
+        if let Some(address) = address.and_then(|at| at.strip_suffix("/metrics")) {
+            break address.to_owned();
+        }
+    };
+    process::let_run(Duration::from_millis(200));
+    let tapped = folder.join("tapped.jsonl");
+    let mut helpers = Vec::new();
+    let mut scraper = None;
+    if is_looked_at {
+        let top = program(folder, &["top", &id, "--json", "--every", "1"]).spawn();
+        helpers.push(Helper(top.expect("the program can be run")));
+        let counts = std::fs::File::create(&tapped).expect("there is room");
+        let tap = program(folder, &["tap", "n3", &id, "--json", "--out", "/dev/null"])
+            .stderr(counts)
+            .spawn();
+        helpers.push(Helper(tap.expect("the program can be run")));
+        scraper = Some(Scraper::start(&address));
+    }
+    process::let_run(span / 4);
+    let before = look(folder, &id, &address, has_socket);
+    let (cpu_before, began) = (process::cpu_s(&id), std::time::Instant::now());
+    process::let_run(span);
+    let cpu_s = process::cpu_s(&id) - cpu_before;
+    let lasted_s = began.elapsed().as_secs_f64();
+    let after = look(folder, &id, &address, has_socket);
+    assert!(child.0.try_wait().expect("a child").is_none(), "the graph runs");
+    for helper in &mut helpers {
+        assert!(helper.0.try_wait().expect("a child").is_none(), "they look to the end");
+    }
+    let tapped_per_s = helpers.pop().map_or(f64::NAN, |tap| tapped_per_s(tap, &tapped));
+    drop(scraper);
+    let frames = after.frames - before.frames;
+    assert!(frames > 0.0, "frames arrive");
+    Ran {
+        frames_per_s: frames / (after.at_s - before.at_s),
+        p50_us: quantile(&before.steps, &after.steps, 0.5) / 1e3,
+        p99_us: quantile(&before.steps, &after.steps, 0.99) / 1e3,
+        cpu_pct: 100.0 * cpu_s / lasted_s,
+        tapped_per_s: if is_looked_at { tapped_per_s } else { 0.0 },
+    }
+}
+
+/// Ends a tap and reads how many frames it has written a second: `` `n3`: 600000 frames in 6.0 s, … ``.
+fn tapped_per_s(mut tap: Helper, told: &PathBuf) -> f64 {
+    let id = i32::try_from(tap.0.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let id = id.expect("it runs");
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it is ours");
+    tap.0.wait().expect("a child");
+    let text = std::fs::read_to_string(told).expect("it tells at its end");
+    let numbers = text.split_whitespace().filter_map(|word| word.parse::<f64>().ok());
+    let numbers: Vec<f64> = numbers.collect();
+    let [frames, seconds, ..] = numbers[..] else { panic!("no count in {text:?}") };
+    assert!(frames > 0.0, "frames came by");
+    frames / seconds
+}
+
+/// What is counted.
+struct Counts {
+    at_s: f64,
+    frames: f64,
+    /// Ends of steps in nanoseconds, and how many fell into each.
+    steps: Vec<(f64, f64)>,
+}
+
+fn look(folder: &Path, id: &str, address: &str, has_socket: bool) -> Counts {
+    if !has_socket {
+        return from_metrics(&scrape(address));
+    }
+    let told = program(folder, &["top", id, "--json"]).stdout(Stdio::piped()).output();
+    let told = told.expect("the program can be run");
+    let told: Value = serde_json::from_slice(&told.stdout).expect("an object");
+    let counts = &told["counts"];
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let sink = &counts["sinks"][0];
+    let steps = sink["latency"]["steps"].as_array().expect("steps").iter();
+    Counts {
+        at_s: number(&counts["at_s"]),
+        frames: number(&sink["frames"]),
+        steps: steps.map(|step| (number(&step[0]), number(&step[1]))).collect(),
+    }
+}
+
+/// Where there is no socket: without the steps, which are coarser there.
+fn from_metrics(page: &str) -> Counts {
+    let value = |name: &str| {
+        let line = page.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {page}"))
+    };
+    Counts {
+        at_s: value("afferent_run_seconds"),
+        frames: value("afferent_sink_latency_seconds_count"),
+        steps: Vec::new(),
+    }
+}
+
+/// The latency that `share` of what was counted between two looks does not exceed, in nanoseconds.
+fn quantile(before: &[(f64, f64)], after: &[(f64, f64)], share: f64) -> f64 {
+    let known =
+        |end: f64| before.iter().find(|(at, _)| *at == end).map_or(0.0, |(_, count)| *count);
+    let steps: Vec<(f64, f64)> =
+        after.iter().map(|(end, count)| (*end, count - known(*end))).collect();
+    let rank = share * steps.iter().map(|(_, count)| count).sum::<f64>();
+    let (mut seen, mut start) = (0.0, 0.0_f64);
+    for (end, count) in steps {
+        // A step is as wide as 1/32 of the factor of two it lies in.
+        let width = 2.0_f64.powf((end * (1.0 - 1e-9)).log2().floor()) / 32.0;
+        if seen + count >= rank && count > 0.0 {
+            let start = start.max(end - width);
+            return start + (end - start) * (rank - seen) / count;
+        }
+        seen += count;
+        start = end;
+    }
+    f64::NAN
+}
+
+/// Asks for the metrics once a second.
+struct Scraper {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scraper {
+    fn start(address: &str) -> Self {
+        let (address, is_over) = (address.to_owned(), Arc::<AtomicBool>::default());
+        let over = is_over.clone();
+        let scrapes = move || {
+            while !over.load(Ordering::Relaxed) {
+                assert!(scrape(&address).contains("afferent_run_seconds"));
+                std::thread::park_timeout(Duration::from_secs(1));
+            }
+        };
+        Self { is_over, thread: Some(std::thread::spawn(scrapes)) }
+    }
+}
+
+impl Drop for Scraper {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            thread.join().expect("no panic");
+        }
+    }
+}
+
+fn scrape(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is heard");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("the page is text");
+    page
+}

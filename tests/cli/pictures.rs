@@ -1,0 +1,89 @@
+//! `--report` and `--view`: what a run looks like.
+
+use std::fs;
+
+use crate::program::{Ended, Folder, HEART, afferent};
+
+/// Every tag that is opened is closed, in order; gives the elements and the texts.
+fn read(svg: &str) -> (Vec<String>, Vec<String>) {
+    let (mut open, mut elements, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    for piece in svg.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').expect("a tag ends");
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a name").to_owned();
+        match tag.starts_with('/') {
+            true => assert_eq!(open.pop(), Some(name), "<{piece}"),
+            false => {
+                if !tag.ends_with('/') {
+                    open.push(name.clone());
+                }
+                elements.push(name);
+            }
+        }
+        texts.extend((!text.trim().is_empty()).then(|| text.to_owned()));
+    }
+    assert!(open.is_empty(), "{open:?}");
+    (elements, texts)
+}
+
+#[test]
+fn a_report_draws_every_beat_that_the_lines_tell() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let run = ["run", "heart.toml", "--speed", "max", "--json", "--report", "run.svg"];
+    let Ended { code, stdout, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("report   run.svg"), "{stderr}");
+
+    let svg = fs::read_to_string(folder.0.join("run.svg")).expect("it was written");
+    let (elements, texts) = read(&svg);
+    let has = |text: &str| texts.iter().any(|told| told.contains(text));
+    for head in
+        ["ecg (mV)", "ecg: first seconds", "Tachogram", "Poincar", "SD1", "Latency at `out`"]
+    {
+        assert!(has(head), "{head}: {texts:?}");
+    }
+    let beats = stdout.lines().filter(|line| line.contains("\"node\":\"beats\"")).count();
+    assert!(beats > 10 && has(&format!("{beats} beats")), "{beats}: {texts:?}");
+    // Each interval and the next: one point less than intervals, which are one less than beats.
+    let dots = elements.iter().filter(|element| *element == "circle").count();
+    assert!(dots >= beats - 2, "{dots} dots, {beats} beats");
+    assert!(has("dropped  nothing"), "the summary stands below: {texts:?}");
+}
+
+#[test]
+fn a_graph_without_a_heart_is_drawn_too() {
+    let graph = "[graph]\nname = \"a <b> & c\"\n[node.wave]\nop = \"sine\"\nseconds = 30.0\nchannels = 2\n\
+                 [node.out]\nop = \"null\"\nfrom = \"wave\"\n";
+    let folder = Folder::with(&[("wave.toml", graph)]);
+    let Ended { code, stderr, .. } =
+        afferent(&folder, &["run", "wave.toml", "--speed", "max", "--report", "wave.svg"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let svg = fs::read_to_string(folder.0.join("wave.svg")).expect("it was written");
+    let (_, texts) = read(&svg);
+    assert!(texts.iter().any(|text| text == "a &lt;b&gt; &amp; c"), "{texts:?}");
+    assert_eq!(texts.iter().filter(|text| text.starts_with("wave ·")).count(), 2, "{texts:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let Ended { code, stdout, stderr, .. } =
+        afferent(&folder, &["run", "heart.toml", "--json", "--report", "nowhere/run.svg"]);
+    assert_eq!((code, stdout.as_str()), (Some(74), ""), "{stderr}");
+    assert!(stderr.contains("`nowhere/run.svg` cannot be written"), "{stderr}");
+
+    // What was there stays where nothing ran.
+    fs::write(folder.0.join("old.svg"), "old").expect("a folder of our own");
+    let wrong = ["run", "heart.toml", "--set", "clean.high_hz=999", "--report", "old.svg"];
+    assert_eq!(afferent(&folder, &wrong).code, Some(78));
+    assert_eq!(fs::read_to_string(folder.0.join("old.svg")).expect("there"), "old");
+}
+
+#[test]
+fn a_whole_screen_wants_a_terminal() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let Ended { code, stderr, .. } = afferent(&folder, &["run", "heart.toml", "--view"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("needs a terminal") && stderr.contains("--report"), "{stderr}");
+    let both = afferent(&folder, &["run", "heart.toml", "--view", "--json"]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+}
