@@ -104,8 +104,8 @@ fn the_socket_is_for_this_user_alone_and_goes_with_the_run() {
     let socket = folder.join(format!("{}.sock", watched.child.id()));
     let mode = |path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&socket)), (0o700, 0o600));
-    let looks = watched.start_asking(&["top", "--json", "--every", "0.1"]);
-    let mut said = BufReader::new(looks.stdout.expect("a pipe"));
+    let mut looks = watched.start_asking(&["top", "--json", "--every", "0.1"]);
+    let mut said = BufReader::new(looks.stdout.take().expect("a pipe"));
     said.read_line(&mut String::new()).expect("a look");
 
     interrupt(&watched.child);
@@ -117,6 +117,7 @@ fn the_socket_is_for_this_user_alone_and_goes_with_the_run() {
     let last = rest.lines().last().expect("it says how it ended");
     let last: Value = serde_json::from_str(last).expect("JSON");
     assert_eq!(last["end"]["how"], "drained", "{last}");
+    assert!(looks.wait().expect("it ends").success());
 }
 
 fn interrupt(child: &Child) {
