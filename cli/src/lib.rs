@@ -51,7 +51,6 @@ mod allocations;
 mod arguments;
 mod catalog;
 mod command;
-#[cfg(unix)]
 mod drawing;
 mod exit;
 mod graph;

@@ -33,8 +33,9 @@ pub struct TapLimits {
     pub frames: usize,
     /// Bytes of content; up to 1 MiB of it, for copies of short frames, is taken once the first of them comes. A frame that is longer all by itself waits alone.
     pub bytes: usize,
-    /// How long the data core waits for room before a frame is missed: not at all where anything is live. At full
-    /// speed, where nothing can be late, a moment keeps what is looked at whole.
+    /// How long the data core waits for room before a frame is missed. At full speed, where nothing can be late, a
+    /// moment keeps what is looked at whole. In a graph with a source that cannot be made to wait nobody is waited
+    /// for, whatever is said here.
     pub patience: Duration,
 }
 
@@ -166,6 +167,11 @@ pub struct TapEnd {
 }
 
 impl TapEnd {
+    /// As in a graph of which some source cannot be made to wait.
+    pub(crate) fn impatient(self) -> Self {
+        Self { patience: Duration::ZERO, ..self }
+    }
+
     /// Shows a frame. One that finds no room is missed.
     pub(crate) fn frame(&mut self, frame: &Frame) {
         if !self.try_frame(frame) && !self.wait_to_put(frame) {

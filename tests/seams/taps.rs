@@ -1,6 +1,9 @@
 //! Taps: who looks on sees what passes, and changes nothing by it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use afferent_suite::kinds::{tallied, tally};
 use engine::{
@@ -196,6 +199,42 @@ fn a_device_can_be_looked_at() {
     assert_eq!(headers(&frames), sunk.into_iter().map(|(_, f)| f.header).collect::<Vec<_>>());
     assert!(bounds.is_sorted() && bounds.last() == Some(&Timestamp::MAX), "{bounds:?}");
     assert!(bounds.len() >= 20, "told of every frame: {bounds:?}");
+}
+
+#[test]
+fn a_device_waits_for_nobody_who_looks_on_nor_does_what_stands_behind_it() {
+    let text = r#"
+        [graph]
+        name = "taps"
+        [node.device]
+        op = "device"
+        frames = 20
+        [node.behind]
+        op = "pass"
+        from = "device"
+        [node.device_alone]
+        op = "tally"
+        from = "behind"
+        "#;
+    let plan = plan_with(text, Services::default());
+    let looks = Arc::<Mutex<Vec<Tap>>>::default();
+    let kept = looks.clone();
+    let hour = Duration::from_secs(3_600);
+    let onlooker: Onlooker = Arc::new(move |_, _| {
+        let (end, look) = tap(TapLimits { frames: 1, patience: hour, ..TapLimits::default() });
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        Some(end)
+    });
+    let options = RunOptions { speed: None, ..RunOptions::default() };
+    let running = plan.start_watched(&options, onlooker).expect("bodies can be built");
+    let late = TapLimits { frames: 1, patience: hour, ..TapLimits::default() };
+    let late = running.tap(0, "behind", late);
+    assert!(running.wait_for(LIMIT).is_some(), "it waits for who looks on");
+    drop(running);
+    assert_eq!(tally("device_alone").len(), 20);
+    let looks = looks.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(!looks.is_empty() && looks.iter().all(|look| look.missed() > 0));
+    drop(late);
 }
 
 #[test]

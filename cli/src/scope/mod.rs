@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use engine::{EventReader, FieldKind, FieldValue, Format, Frame, Output, Plan};
 
 pub(crate) use collect::{Collector, onlooker};
-pub(crate) use series::Series;
+pub(crate) use series::{Series, measure};
 pub(crate) use trace::{Strip, Trace};
 
 /// Channels of signals that are kept, all together.

@@ -5,9 +5,31 @@ use std::collections::VecDeque;
 /// Moments that are kept; a heart beats so often in a day.
 const POINTS_MAX: usize = 100_000;
 
-/// Ends of names that tell a measure.
-const UNITS: [&str; 12] =
-    ["ms", "bpm", "hz", "pct", "mv", "us", "uv", "db", "deg", "ms2", "nu", "mps2"];
+/// Ends of names that tell a measure, and its sign.
+const UNITS: [(&str, &str); 16] = [
+    ("bpm", "bpm"),
+    ("db", "dB"),
+    ("deg", "°"),
+    ("dps", "°/s"),
+    ("hz", "Hz"),
+    ("microsiemens", "µS"),
+    ("mps2", "m/s²"),
+    ("ms", "ms"),
+    ("ms2", "ms²"),
+    ("mv", "mV"),
+    ("nu", "n.u."),
+    ("pct", "%"),
+    ("s", "s"),
+    ("us", "µs"),
+    ("ut", "µT"),
+    ("uv", "µV"),
+];
+
+/// What is measured, and the sign of its unit: of `rmssd_ms` it is `rmssd`, in ms.
+pub(crate) fn measure(field: &str) -> Option<(&str, &'static str)> {
+    let (what, end) = field.rsplit_once('_')?;
+    UNITS.iter().find(|(known, _)| *known == end).map(|(_, sign)| (what, *sign))
+}
 
 /// One field's newest values. A moment without one is kept, too: there a line breaks.
 #[derive(Debug)]
@@ -40,11 +62,10 @@ impl Series {
 
     /// Measures before shares and scores, these before lengths of time and numbers that count.
     pub(crate) fn rank(&self) -> u8 {
-        let has_unit = self.name.rsplit('_').next().is_some_and(|end| UNITS.contains(&end));
-        match (self.is_count, has_unit, self.name.ends_with("_s")) {
-            (true, ..) => 3,
-            (_, _, true) => 2,
-            (_, true, _) => 0,
+        match (self.is_count, measure(self.name)) {
+            (true, _) => 3,
+            (_, Some((_, "s"))) => 2,
+            (_, Some(_)) => 0,
             _ => 1,
         }
     }

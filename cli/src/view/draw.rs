@@ -10,14 +10,11 @@ use ratatui::{
 };
 
 use crate::{
+    drawing::Looks,
     status::{clock, span},
-    terminal::ascii,
 };
 
-use super::{
-    Means,
-    picture::{Line, Pacer, Picture, Told},
-};
+use super::picture::{Line, Pacer, Picture, Told};
 
 /// Rows of a line's frame at least; below that it is left out.
 const LINE_HIGH: u16 = 6;
@@ -29,12 +26,11 @@ const HEART: Color = Color::Red;
 const BREATH: Color = Color::Green;
 
 /// Draws it.
-pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, means: Means) {
-    let pen = Pen(means);
+pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, looks: Looks) {
     let rows = [Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
     let [head, middle, foot] = Layout::vertical(rows).areas(frame.area());
-    frame.render_widget(pen.head(picture), head);
-    frame.render_widget(pen.foot(picture), foot);
+    frame.render_widget(head_of(picture), head);
+    frame.render_widget(foot_of(picture), foot);
 
     let mut left = middle.height;
     let mut take = |wanted: u16| {
@@ -55,187 +51,139 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, means: Means) {
     let rows: Vec<_> = rows.chain([Constraint::Length(told)]).collect();
     let areas = Layout::vertical(rows).split(middle);
     if let Some(pacer) = picture.pacer.as_ref().filter(|_| pacer > 0) {
-        pen.pacer(frame, areas[0], pacer);
+        draw_pacer(frame, areas[0], pacer);
     }
     for (n, (line, colour)) in lines.iter().enumerate() {
-        pen.line(frame, areas[n + 1], line, *colour);
+        draw_line(frame, areas[n + 1], line, *colour);
     }
     if told > 0 {
-        pen.told(frame, areas[lines.len() + 1], &picture.told);
+        draw_told(frame, areas[lines.len() + 1], &picture.told);
     }
     if lines.is_empty() && pacer + told == 0 && middle.height > 0 {
-        frame.render_widget(Paragraph::new(pen.text("nothing has come yet")), middle);
+        frame.render_widget(Paragraph::new("nothing has come yet"), middle);
     }
-    if !means.has_unicode {
-        for cell in &mut frame.buffer_mut().content {
-            let plain = plain(cell.symbol());
-            if let Some(plain) = plain {
-                cell.set_symbol(plain);
-            }
-        }
-    }
+    looks.apply(frame.buffer_mut());
 }
 
-/// What stands for a sign of a picture where there is nothing but ASCII.
-fn plain(sign: &str) -> Option<&'static str> {
-    Some(match sign {
-        sign if sign.is_ascii() => return None,
-        "\u{2502}" => "|",
-        "\u{2500}" => "-",
-        "\u{2514}" => "+",
-        "\u{2588}" => "#",
-        "\u{2022}" => "*",
-        _ => "?",
-    })
+fn block(title: &str) -> Block<'static> {
+    Block::bordered().border_set(border::ROUNDED).title(format!(" {title} "))
 }
 
-/// What this terminal can show.
-struct Pen(Means);
-
-impl Pen {
-    fn text(&self, text: &str) -> String {
-        if self.0.has_unicode { text.to_owned() } else { ascii(text) }
+/// Name, progress, and the heart in numbers.
+fn head_of(picture: &Picture) -> Text<'static> {
+    let status = &picture.status;
+    let mut parts =
+        vec![Span::styled(picture.name.clone(), Style::new().add_modifier(Modifier::BOLD))];
+    let mut part = |text: String, style: Style| {
+        parts.push(Span::raw("   "));
+        parts.push(Span::styled(text, style));
+    };
+    part(
+        match status.progress {
+            Some((done_s, all_s)) => format!("{} / {}", clock(done_s), clock(all_s)),
+            None => clock(status.elapsed_s),
+        },
+        Style::new(),
+    );
+    match status.heart_bpm {
+        Some(bpm) => part(format!("♥ {bpm:.0} bpm"), Style::new().fg(HEART)),
+        None if status.has_heart => part("♥ learning".to_owned(), Style::new().fg(HEART)),
+        None => {}
     }
-
-    fn style(&self, colour: Color) -> Style {
-        if self.0.has_colours { Style::new().fg(colour) } else { Style::new() }
+    if let Some((name, ms)) = status.variability {
+        part(format!("{name} {ms:.0} ms"), Style::new());
     }
+    if let Some(quality) = picture.quality {
+        let colour = if quality < 0.5 { Color::Yellow } else { Color::Green };
+        part(format!("quality {:.0} %", 100.0 * quality), Style::new().fg(colour));
+    }
+    Text::from(parts)
+}
 
-    fn block(&self, title: &str) -> Block<'static> {
-        let plain = border::Set {
-            top_left: "+",
-            top_right: "+",
-            bottom_left: "+",
-            bottom_right: "+",
-            vertical_left: "|",
-            vertical_right: "|",
-            horizontal_top: "-",
-            horizontal_bottom: "-",
+/// How the engine is, what was said last, and how to leave.
+fn foot_of(picture: &Picture) -> Text<'static> {
+    let status = &picture.status;
+    let mut parts = vec!["q leaves".to_owned()];
+    if status.drains {
+        parts[0] = "draining what is inside; q again stops at once".to_owned();
+    }
+    parts.extend(status.trouble.clone());
+    parts.extend(status.links.clone());
+    if let Some((p50, p99)) = status.latency_ns {
+        let late = if status.is_late { " (late)" } else { "" };
+        parts.push(format!("engine latency {} p99 {}{late}", span(p50), span(p99)));
+    }
+    if status.dropped > 0 {
+        parts.push(format!("{} dropped", status.dropped));
+    }
+    parts.extend(picture.note.clone().filter(|_| !status.drains));
+    Text::from(Span::styled(parts.join("   "), Style::new().add_modifier(Modifier::DIM)))
+}
+
+fn draw_pacer(frame: &mut Frame<'_>, area: Rect, pacer: &Pacer) {
+    let label = pacer.cue.as_ref().map_or_else(String::new, |(cue, left_s)| {
+        let cue = match cue.as_str() {
+            "inhale" => "breathe in",
+            "exhale" => "breathe out",
+            other => other,
         };
-        let set = if self.0.has_unicode { border::ROUNDED } else { plain };
-        Block::bordered().border_set(set).title(self.text(&format!(" {title} ")))
-    }
+        format!("{cue}   {:.0} s", left_s.ceil())
+    });
+    let gauge = Gauge::default()
+        .block(block("breath"))
+        .gauge_style(Style::new().fg(BREATH))
+        .use_unicode(true)
+        .ratio(pacer.target)
+        .label(label);
+    frame.render_widget(gauge, area);
+}
 
-    /// Name, progress, and the heart in numbers.
-    fn head(&self, picture: &Picture) -> Text<'static> {
-        let status = &picture.status;
-        let mut parts =
-            vec![Span::styled(self.text(&picture.name), Style::new().add_modifier(Modifier::BOLD))];
-        let mut part = |text: String, style: Style| {
-            parts.push(Span::raw("   "));
-            parts.push(Span::styled(self.text(&text), style));
-        };
-        part(
-            match status.progress {
-                Some((done_s, all_s)) => format!("{} / {}", clock(done_s), clock(all_s)),
-                None => clock(status.elapsed_s),
-            },
-            Style::new(),
-        );
-        match status.heart_bpm {
-            Some(bpm) => part(format!("♥ {bpm:.0} bpm"), self.style(HEART)),
-            None if status.has_heart => part("♥ learning".to_owned(), self.style(HEART)),
-            None => {}
-        }
-        if let Some((name, ms)) = status.variability {
-            part(format!("{name} {ms:.0} ms"), Style::new());
-        }
-        if let Some(quality) = picture.quality {
-            let colour = if quality < 0.5 { Color::Yellow } else { Color::Green };
-            part(format!("quality {:.0} %", 100.0 * quality), self.style(colour));
-        }
-        Text::from(parts)
-    }
+fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &Line, colour: Color) {
+    let values = || line.pieces.iter().flatten().map(|(_, value)| *value);
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = match low <= high {
+        true if high > low => (low, high),
+        true => (low - 1.0, high + 1.0),
+        false => (0.0, 1.0),
+    };
+    // Room for the marks of beats above.
+    let top = high + if line.beats.is_empty() { 0.0 } else { 0.12 * (high - low) };
+    let beats: Vec<(f64, f64)> = line.beats.iter().map(|at_s| (*at_s, top)).collect();
+    let mut sets: Vec<Dataset<'_>> = line
+        .pieces
+        .iter()
+        .map(|piece| {
+            let set = Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line);
+            set.style(Style::new().fg(colour)).data(piece)
+        })
+        .collect();
+    let set = Dataset::default().marker(Marker::Dot).graph_type(GraphType::Scatter);
+    sets.push(set.style(Style::new().fg(HEART)).data(&beats));
+    let digits = if high - low < 10.0 { 2 } else { 0 };
+    let number = |value: f64| format!("{value:.digits$}");
+    let times = line.span.map(|at_s| clock(at_s.max(0.0)));
+    let chart = Chart::new(sets)
+        .block(block(&line.title))
+        .x_axis(Axis::default().bounds(line.span).labels(times))
+        .y_axis(Axis::default().bounds([low, top]).labels([number(low), number(high)]))
+        .legend_position(None);
+    frame.render_widget(chart, area);
+}
 
-    /// How the engine is, what was said last, and how to leave.
-    fn foot(&self, picture: &Picture) -> Text<'static> {
-        let status = &picture.status;
-        let mut parts = vec!["q leaves".to_owned()];
-        if status.drains {
-            parts[0] = "draining what is inside; q again stops at once".to_owned();
+fn draw_told(frame: &mut Frame<'_>, area: Rect, told: &[Told]) {
+    let mut lines: Vec<Text<'static>> = Vec::new();
+    let mut last = "";
+    for Told { output, what, value } in told {
+        if output != last {
+            let name = Style::new().add_modifier(Modifier::BOLD);
+            lines.push(Text::from(Span::styled(output.clone(), name)));
+            last = output;
         }
-        parts.extend(status.trouble.clone());
-        parts.extend(status.links.clone());
-        if let Some((p50, p99)) = status.latency_ns {
-            let late = if status.is_late { " (late)" } else { "" };
-            parts.push(format!("engine latency {} p99 {}{late}", span(p50), span(p99)));
-        }
-        if status.dropped > 0 {
-            parts.push(format!("{} dropped", status.dropped));
-        }
-        parts.extend(picture.note.clone().filter(|_| !status.drains));
-        Text::from(Span::styled(
-            self.text(&parts.join("   ")),
-            Style::new().add_modifier(Modifier::DIM),
-        ))
+        let line = lines.last_mut().expect("one was begun");
+        line.push_span(Span::raw(format!("   {what} {value}")));
     }
-
-    fn pacer(&self, frame: &mut Frame<'_>, area: Rect, pacer: &Pacer) {
-        let label = pacer.cue.as_ref().map_or_else(String::new, |(cue, left_s)| {
-            let cue = match cue.as_str() {
-                "inhale" => "breathe in",
-                "exhale" => "breathe out",
-                other => other,
-            };
-            format!("{cue}   {:.0} s", left_s.ceil())
-        });
-        let gauge = Gauge::default()
-            .block(self.block("breath"))
-            .gauge_style(self.style(BREATH))
-            .use_unicode(self.0.has_unicode)
-            .ratio(pacer.target)
-            .label(self.text(&label));
-        frame.render_widget(gauge, area);
-    }
-
-    fn line(&self, frame: &mut Frame<'_>, area: Rect, line: &Line, colour: Color) {
-        let values = || line.pieces.iter().flatten().map(|(_, value)| *value);
-        let low = values().fold(f64::INFINITY, f64::min);
-        let high = values().fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) = match low <= high {
-            true if high > low => (low, high),
-            true => (low - 1.0, high + 1.0),
-            false => (0.0, 1.0),
-        };
-        // Room for the marks of beats above.
-        let top = high + if line.beats.is_empty() { 0.0 } else { 0.12 * (high - low) };
-        let marker = if self.0.has_unicode { Marker::Braille } else { Marker::Dot };
-        let beats: Vec<(f64, f64)> = line.beats.iter().map(|at_s| (*at_s, top)).collect();
-        let mut sets: Vec<Dataset<'_>> = line
-            .pieces
-            .iter()
-            .map(|piece| {
-                let set = Dataset::default().marker(marker).graph_type(GraphType::Line);
-                set.style(self.style(colour)).data(piece)
-            })
-            .collect();
-        let set = Dataset::default().marker(Marker::Dot).graph_type(GraphType::Scatter);
-        sets.push(set.style(self.style(HEART)).data(&beats));
-        let digits = if high - low < 10.0 { 2 } else { 0 };
-        let number = |value: f64| format!("{value:.digits$}");
-        let times = line.span.map(|at_s| clock(at_s.max(0.0)));
-        let chart = Chart::new(sets)
-            .block(self.block(&line.title))
-            .x_axis(Axis::default().bounds(line.span).labels(times))
-            .y_axis(Axis::default().bounds([low, top]).labels([number(low), number(high)]))
-            .legend_position(None);
-        frame.render_widget(chart, area);
-    }
-
-    fn told(&self, frame: &mut Frame<'_>, area: Rect, told: &[Told]) {
-        let mut lines: Vec<Text<'static>> = Vec::new();
-        let mut last = "";
-        for Told { output, what, value } in told {
-            if output != last {
-                let name = Style::new().add_modifier(Modifier::BOLD);
-                lines.push(Text::from(Span::styled(self.text(output), name)));
-                last = output;
-            }
-            let line = lines.last_mut().expect("one was begun");
-            line.push_span(Span::raw(self.text(&format!("   {what} {value}"))));
-        }
-        frame.render_widget(Paragraph::new(lines).block(self.block("told")), area);
-    }
+    frame.render_widget(Paragraph::new(lines).block(block("told")), area);
 }
 
 #[cfg(test)]
@@ -248,8 +196,8 @@ mod tests {
     fn shown(picture: &Picture, wide: u16, high: u16, has_unicode: bool) -> String {
         let mut terminal =
             Terminal::new(TestBackend::new(wide, high)).expect("a test's terminal is always there");
-        let means = Means { has_colours: false, has_unicode };
-        terminal.draw(|frame| draw(frame, picture, means)).expect("it draws");
+        let looks = Looks { has_colours: false, has_unicode };
+        terminal.draw(|frame| draw(frame, picture, looks)).expect("it draws");
         terminal.backend().to_string()
     }
 

@@ -25,8 +25,9 @@ use ratatui::{
 };
 
 use crate::{
+    drawing::Looks,
     exit::{Exit, Failure},
-    terminal::{self, Ink},
+    terminal,
 };
 
 pub(crate) use draw::draw;
@@ -34,13 +35,6 @@ pub(crate) use picture::Picture;
 
 /// A terminal that is ours until this is dropped.
 pub(crate) struct Window(Terminal<CrosstermBackend<Stdout>>);
-
-/// How a picture is put on a terminal.
-#[derive(Clone, Copy)]
-pub(crate) struct Means {
-    pub(crate) has_colours: bool,
-    pub(crate) has_unicode: bool,
-}
 
 impl Window {
     /// Takes the terminal, which both stdin and stdout must be.
@@ -66,12 +60,9 @@ impl Window {
 
     /// Puts a picture on it.
     pub(crate) fn show(&mut self, picture: &Picture) {
-        let means = Means {
-            has_colours: Ink::of_stdout().is_on(),
-            has_unicode: terminal::speaks_unicode(),
-        };
+        let looks = Looks::of_stdout();
         // A terminal that is gone is told by the signal that comes with it.
-        let _ = self.0.draw(|frame| draw(frame, picture, means));
+        let _ = self.0.draw(|frame| draw(frame, picture, looks));
     }
 
     /// Whether somebody has asked to leave: `q`, Escape or Ctrl-C, which is a key here.

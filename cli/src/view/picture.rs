@@ -1,7 +1,7 @@
 //! [`Picture`]: what is on the screen, as values and lines, before anybody knows how large it is.
 
 use crate::{
-    scope::{Events, Scope, Signal},
+    scope::{Events, Scope, Signal, measure},
     status::View,
 };
 
@@ -170,22 +170,7 @@ fn told(events: &Events) -> Vec<Told> {
 
 /// `rmssd_ms` is RMSSD in ms.
 fn unit_of(field: &str) -> (String, &'static str) {
-    const UNITS: [(&str, &str); 12] = [
-        ("_ms", "ms"),
-        ("_bpm", "bpm"),
-        ("_hz", "Hz"),
-        ("_pct", "%"),
-        ("_mv", "mV"),
-        ("_us", "µS"),
-        ("_uv", "µV"),
-        ("_db", "dB"),
-        ("_deg", "°"),
-        ("_ms2", "ms²"),
-        ("_nu", "n.u."),
-        ("_s", "s"),
-    ];
-    let found = UNITS.iter().find_map(|(end, unit)| Some((field.strip_suffix(end)?, *unit)));
-    let (what, unit) = found.unwrap_or((field, ""));
+    let (what, unit) = measure(field).unwrap_or((field, ""));
     let short = ["rmssd", "sdnn", "lf", "hf", "sd1", "sd2", "rr"].contains(&what);
     let what = if short { what.to_uppercase() } else { what.replace('_', " ") };
     (what, unit)
@@ -201,6 +186,8 @@ mod tests {
         assert_eq!(unit_of("heart_rate_bpm"), ("heart rate".to_owned(), "bpm"));
         assert_eq!(unit_of("lf_ms2"), ("LF".to_owned(), "ms²"));
         assert_eq!(unit_of("score"), ("score".to_owned(), ""));
+        assert_eq!(unit_of("wait_us"), ("wait".to_owned(), "µs"));
+        assert_eq!(unit_of("tonic_microsiemens"), ("tonic".to_owned(), "µS"));
     }
 
     #[test]

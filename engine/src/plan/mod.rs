@@ -193,6 +193,11 @@ impl Plan {
         edges.map(|&edge| self.nodes[self.edges[edge].from.0].name.as_str())
     }
 
+    /// Whether every source can be made to wait for what stands behind it.
+    pub(crate) fn can_wait(&self) -> bool {
+        !self.nodes.iter().any(|node| node.kind.live)
+    }
+
     /// Every output, producers before consumers.
     pub fn outputs(&self) -> impl Iterator<Item = Output<'_>> {
         (0..self.nodes.len()).flat_map(|node| self.outputs_of_node(node))

@@ -199,7 +199,9 @@ impl Running {
     pub fn tap(&self, session: u32, output: &str, limits: TapLimits) -> Result<Tap, ControlError> {
         let place = self.shared.plan.output_at(output);
         let (node, port) = place.ok_or_else(|| ControlError::UnknownNode(output.to_owned()))?;
-        let (end, tap) = tap(limits);
+        let can_wait = self.shared.plan.can_wait();
+        let patience = if can_wait { limits.patience } else { Duration::ZERO };
+        let (end, tap) = tap(TapLimits { patience, ..limits });
         self.ask(control::TapAt { session, node, port, end })?;
         Ok(tap)
     }

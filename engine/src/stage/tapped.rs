@@ -21,7 +21,8 @@ impl Stage {
             let node = self.slots[slot].node;
             for (port, output) in wiring.plan.outputs_of_node(node).enumerate() {
                 if let Some(end) = onlooker(wiring.session, &output) {
-                    self.tap(node, port, end);
+                    let can_wait = wiring.plan.can_wait();
+                    self.tap(node, port, if can_wait { end } else { end.impatient() });
                 }
             }
         }

@@ -16,6 +16,7 @@ use crate::{
     stage::{Ends, Wiring},
     stats::NodeCounts,
     supervise::{Record, Verdict},
+    tap::TapEnd,
     time::{Clock, Grid, Timestamp},
 };
 
@@ -27,7 +28,7 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
     let onlooker_at = |number: usize| {
         let output = wiring.plan.outputs_of_node(node).nth(number);
         let end = wiring.onlooker.zip(output).and_then(|(look, at)| look(wiring.session, &at));
-        end.into_iter().collect()
+        end.map(TapEnd::impatient).into_iter().collect()
     };
     let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),

@@ -329,30 +329,3 @@ fn how_it_ended_stays_to_be_read() {
     );
     assert!(text.contains("bandpass"), "the last figures stay: {text}");
 }
-
-/// What a person sees of a graph that runs: AFFERENT_TOP names it, AFFERENT_KEYS what is pressed.
-#[test]
-#[ignore = "looks at a graph that somebody has started"]
-fn a_real_run() {
-    let Ok(what) = std::env::var("AFFERENT_TOP") else { return };
-    let keys = std::env::var("AFFERENT_KEYS").unwrap_or_default();
-    let mut client = crate::command::attach::only(Some(&what), "test").expect("it runs");
-    let shape = client.shape().expect("it answers");
-    let mut state = State::new(client.hello.clone(), shape);
-    let (_keep, never) = std::sync::mpsc::channel::<()>();
-    for _ in 0..8 {
-        state.see(client.look().expect("it answers"));
-        let _ = never.recv_timeout(std::time::Duration::from_millis(700));
-    }
-    for key in keys.chars() {
-        let key = match key {
-            '\n' => Key::Enter,
-            'v' => Key::Down,
-            key => Key::Letter(key),
-        };
-        state.press(key, 80, 20);
-    }
-    for size in [(80, 24), (140, 45)] {
-        println!("{}\n{}", "=".repeat(usize::from(size.0)), shown(&mut state, size, PLAIN));
-    }
-}
