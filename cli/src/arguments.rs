@@ -226,7 +226,7 @@ pub(crate) struct LiveArguments {
     /// Do not let `afferent top` and `afferent tap` look in
     ///
     /// Otherwise there is a socket for them that this user alone can open, in
-    /// `$XDG_RUNTIME_DIR/afferent`, else in `/tmp/afferent-UID`.
+    /// `$AFFERENT_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/afferent`, else `/tmp/afferent-UID`.
     #[arg(long)]
     pub(crate) no_attach: bool,
 }

@@ -60,6 +60,7 @@ mod interrupt;
 mod lines;
 #[cfg(unix)]
 mod local;
+mod markup;
 mod metrics;
 mod page;
 mod panics;
@@ -69,6 +70,7 @@ mod status;
 mod summary;
 mod terminal;
 mod view;
+mod whole;
 
 use std::{
     io::{Write, stderr},

@@ -87,3 +87,18 @@ fn a_whole_screen_wants_a_terminal() {
     let both = afferent(&folder, &["run", "heart.toml", "--view", "--json"]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
 }
+
+#[test]
+fn a_report_takes_the_place_of_nothing_that_the_graph_is_or_has() {
+    let graph = format!("{HEART}file = \"beats.jsonl\"\n");
+    let folder = Folder::with(&[("heart.toml", &graph)]);
+    for (report, word) in [("heart.toml", "is this graph"), ("./beats.jsonl", "`out` writes")] {
+        let run = ["run", "heart.toml", "--speed", "max", "--report", report];
+        let Ended { code, stderr, .. } = afferent(&folder, &run);
+        assert_eq!(code, Some(2), "{report}: {stderr}");
+        assert!(stderr.contains(word), "{stderr}");
+        assert!(!folder.0.join("beats.jsonl").exists(), "nothing ran");
+    }
+    let there = fs::read_to_string(folder.0.join("heart.toml")).expect("it is there");
+    assert_eq!(there, graph);
+}

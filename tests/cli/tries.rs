@@ -105,3 +105,20 @@ fn a_line_is_saved_as_a_graph_that_says_the_same() {
     let ended = afferent(&folder, &["run", "plain.toml", "--speed", "max"]);
     assert_eq!(ended.stdout, tried(&folder, &[LINE]).stdout);
 }
+
+#[test]
+fn what_is_saved_elsewhere_reads_and_prints_what_the_line_does() {
+    let folder = Folder::with(&[("beats.csv", "t_s,mv\n0,1\n0.01,2\n0.02,3\n0.03,2\n")]);
+    fs::create_dir(folder.0.join("sub")).expect("there is room");
+    let line = "csv file=beats.csv rate_hz=100";
+
+    let ended = afferent(&folder, &["try", "--save", "sub/saved.toml", line]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let text = fs::read_to_string(folder.0.join("sub/saved.toml")).expect("it was written");
+    assert!(text.contains("file    = \"../beats.csv\""), "{text}");
+
+    let saved = afferent(&folder, &["run", "sub/saved.toml", "--speed", "max"]);
+    assert_eq!(saved.code, Some(0), "{}", saved.stderr);
+    assert_eq!(saved.stdout, tried(&folder, &[line]).stdout);
+    assert!(!saved.stdout.is_empty());
+}

@@ -21,7 +21,7 @@ use crate::{
     status::{self, Meter, Screen, View, Vitals, clock},
     summary::{Ending, summary},
     terminal::{self, Ink},
-    view::{Picture, Window},
+    view::{self, Picture, Window},
 };
 
 use super::looks::Looks;
@@ -50,15 +50,14 @@ impl Live<'_> {
         let plan = self.plan.clone();
         let speed = asked.speed.0;
         if let Some(path) = &asked.report {
-            report::check(path)?;
+            report::check(path, &plan)?;
         }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
 
-        let mut window = asked.view.then(Window::open).transpose()?;
-        let screen = Arc::new(match window {
-            Some(_) => Screen::held(),
-            None => Screen::new(!asked.json && has_status_line()),
-        });
+        if asked.view {
+            view::check()?;
+        }
+        let screen = Arc::new(Screen::new(!asked.json && !asked.view && has_status_line()));
         panics::tell_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
         lines::show_on(&screen, &vitals);
@@ -73,7 +72,11 @@ impl Live<'_> {
         let running = match onlooker {
             Some(onlooker) => {
                 // At full speed the run waits for it from its first frames on.
-                collector.iter_mut().for_each(|collector| collector.start(&plan));
+                if let Some(collector) = &mut collector {
+                    collector.start(&plan).map_err(|error| {
+                        Failure::new(Exit::Io, &format!("cannot look on: {error}"), "")
+                    })?;
+                }
                 plan.start_watched(&options, onlooker)
             }
             None => plan.start(&options),
@@ -84,6 +87,12 @@ impl Live<'_> {
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
         })?;
+        // Nor is the terminal ours before that: a signal would leave it as it is drawn on.
+        let _said_at_last = Released(&screen);
+        let mut window = asked.view.then(Window::open).transpose()?;
+        if window.is_some() {
+            screen.hold();
+        }
         let served = model::serve::served(&plan);
         for at in &served {
             screen.say(&format!("`{}` answers at {}", at.node, at.url));
@@ -166,6 +175,15 @@ impl Live<'_> {
                 }
             }
         }
+    }
+}
+
+/// Says what was kept once there is room for it, whatever comes between.
+struct Released<'a>(&'a Screen);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 
@@ -301,6 +319,10 @@ impl Watch<'_> {
                 self.running.drain();
             }
             Wish::Stop => {
+                if self.window.take().is_some() {
+                    // Whoever asks a third time gets the terminal back, too.
+                    view::leave();
+                }
                 self.screen.say("stopping");
                 self.running.stop();
             }

@@ -102,8 +102,10 @@ impl Server {
         links: Option<Links>,
     ) -> Result<Self, String> {
         let says = |error: io::Error| format!("`{}`: {error}", path.display());
-        // Left behind by a process that had our number before.
-        let _ = fs::remove_file(&path);
+        // Left behind by a process that had our number before. One that lives has it in a container beside ours.
+        if folder::is_refused(&path) {
+            let _ = fs::remove_file(&path);
+        }
         let listener = UnixListener::bind(&path).map_err(says)?;
         // Nobody could enter the folder meanwhile.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(says)?;

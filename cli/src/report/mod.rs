@@ -15,13 +15,14 @@ mod latency;
 mod signals;
 mod told;
 
-use std::{fs::OpenOptions, path::Path};
+use std::path::Path;
 
 use engine::{Plan, Report};
 
 use crate::{
     exit::{Exit, Failure},
     scope::Scope,
+    whole,
 };
 
 use canvas::{LEFT, Page};
@@ -35,24 +36,18 @@ pub(crate) struct Sheet<'a> {
     pub(crate) summary: &'a str,
 }
 
-/// Says before anything runs whether a report can be written there.
-pub(crate) fn check(path: &Path) -> Result<(), Failure> {
-    let is_new = !path.exists();
-    match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
-        Ok(_) => {
-            if is_new {
-                // What is there already is replaced at the end, when there is something to replace it with.
-                let _ = std::fs::remove_file(path);
-            }
-            Ok(())
-        }
-        Err(error) => Err(unwritable(path, &error)),
+/// Says before anything runs whether a report can be written there, and nothing that the graph is or has is.
+pub(crate) fn check(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    if let Some(said) = path.to_str().and_then(|path| plan.file_taken(path)) {
+        let message = format!("the report would replace `{}`, which {said}", path.display());
+        return Err(Failure::new(Exit::Usage, &message, "name another file, such as `run.svg`"));
     }
+    whole::check(path).map_err(|error| unwritable(path, &error))
 }
 
 /// Writes a report.
 pub(crate) fn write(path: &Path, sheet: &Sheet<'_>) -> Result<(), Failure> {
-    std::fs::write(path, svg(sheet)).map_err(|error| unwritable(path, &error))
+    whole::put(path, svg(sheet).as_bytes()).map_err(|error| unwritable(path, &error))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

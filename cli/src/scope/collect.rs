@@ -1,6 +1,7 @@
 //! Taps of the first session, and the thread that looks at them.
 
 use std::{
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -46,8 +47,8 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Begins to look.
-    pub(crate) fn start(&mut self, plan: &Plan) {
+    /// Begins to look; at full speed a run would wait for nobody for ever if that failed unheard.
+    pub(crate) fn start(&mut self, plan: &Plan) -> io::Result<()> {
         *lock(&self.scope) = Scope::of(plan);
         let (taps, scope, ended) = (self.taps.clone(), self.scope.clone(), self.ended.clone());
         let look = move || {
@@ -65,7 +66,8 @@ impl Collector {
             }
         };
         let named = std::thread::Builder::new().name("afferent-scope".to_owned());
-        self.thread = named.spawn(look).ok();
+        self.thread = Some(named.spawn(look)?);
+        Ok(())
     }
 
     /// What there is by now.

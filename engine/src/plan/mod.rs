@@ -193,6 +193,11 @@ impl Plan {
         edges.map(|&edge| self.nodes[self.edges[edge].from.0].name.as_str())
     }
 
+    /// What the first session does with a file, or that it is this graph: "`sound` reads", "is this graph".
+    pub fn file_taken(&self, path: &str) -> Option<&str> {
+        self.taken.get(&self.files.identity(path)?).map(String::as_str)
+    }
+
     /// Whether every source can be made to wait for what stands behind it.
     pub(crate) fn can_wait(&self) -> bool {
         !self.nodes.iter().any(|node| node.kind.live)

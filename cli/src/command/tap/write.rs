@@ -184,7 +184,7 @@ fn is_nested(tensor: &TensorFormat) -> bool {
 }
 
 /// The numbers of a tensor or a picture.
-fn numbers(format: &Format, frame: &Frame) -> Vec<f64> {
+pub(super) fn numbers(format: &Format, frame: &Frame) -> Vec<f64> {
     let bytes = frame.buffer().bytes();
     match format {
         Format::Tensor(tensor) if tensor.element == Element::F32 => bytes

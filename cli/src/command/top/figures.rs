@@ -12,6 +12,8 @@ pub(super) const WINDOW_S: f64 = 5.0;
 const KEPT: usize = 120;
 /// A source that brings so much less or more than it promises is told.
 const OFF_RATE: f64 = 0.05;
+/// One that has failed lately is told, though it goes on.
+const FAULTY_S: f64 = 10.0;
 /// And one that brings nothing for so long is silent.
 const SILENT_S: f64 = 2.0;
 
@@ -278,7 +280,7 @@ impl Frame<'_> {
         let late_before = self.then.nodes.get(n).map_or(0, |node| node.late);
         let health = if self.has_ended(n) {
             "ended"
-        } else if now.fault.is_some() {
+        } else if now.fault.as_ref().is_some_and(|fault| self.now.at_s - fault.at_s < FAULTY_S) {
             "faulty"
         } else if self.now.sessions_open == 0 {
             "waits"
