@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand, builder::ValueParser};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, builder::ValueParser};
 
 use crate::command::{
     BenchArguments, CalibrateArguments, CompletionsArguments, DevicesArguments, DoctorArguments,
@@ -16,7 +16,7 @@ use crate::command::{
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
 #[command(name = "afferent", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) mode: Mode,
@@ -330,11 +330,47 @@ fn speed(text: &str) -> Result<Speed, String> {
     }
 }
 
+/// All that can be asked, with examples and notes that are wrapped where this terminal ends. They are written in lines
+/// of the source; those of a paragraph are one, but for what is indented.
+pub(crate) fn command() -> Command {
+    fn flowing(command: Command) -> Command {
+        let long = command.get_after_long_help().map(|text| flow(&text.to_string()));
+        let command = match long {
+            Some(text) => command.after_long_help(text),
+            None => command,
+        };
+        command.mut_subcommands(flowing)
+    }
+    flowing(Arguments::command())
+}
+
+/// Joins the lines of every paragraph.
+fn flow(text: &str) -> String {
+    let mut flowing = String::with_capacity(text.len());
+    for line in text.lines() {
+        let goes_on = !(line.is_empty() || line.starts_with(' ') || flowing.is_empty());
+        let before = flowing.rsplit('\n').next().unwrap_or_default();
+        let is_text = !(before.is_empty() || before.starts_with(' ') || before.ends_with(':'));
+        match goes_on && is_text {
+            true => flowing.push(' '),
+            false if flowing.is_empty() => {}
+            false => flowing.push('\n'),
+        }
+        flowing.push_str(line);
+    }
+    flowing
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    #[test]
+    fn paragraphs_flow_and_what_is_set_out_stays() {
+        let text = "Examples:\n  afferent a   one\n               more\n\nA line\nand another\n\nKeys:\nmore";
+        let flowing = "Examples:\n  afferent a   one\n               more\n\nA line and another\n\nKeys:\nmore";
+        assert_eq!(flow(text), flowing);
+    }
 
     #[test]
     fn the_definitions_fit_together() {

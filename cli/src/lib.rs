@@ -78,7 +78,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::FromArgMatches;
 use engine::Kind;
 
 pub use crate::allocations::Counting;
@@ -99,7 +99,8 @@ struct Readme;
 /// If an own kind is called like another one: a graph file could not tell them apart.
 pub fn main(own: &[&'static Kind]) -> ExitCode {
     catalog::add(own);
-    let Arguments { mode } = Arguments::parse();
+    let asked = Arguments::from_arg_matches(&arguments::command().get_matches());
+    let Arguments { mode } = asked.unwrap_or_else(|error| error.exit());
     let ended = catch_unwind(|| match &mode {
         Mode::Bench(asked) => command::bench(asked),
         Mode::Calibrate(asked) => command::calibrate(asked),

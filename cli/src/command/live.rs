@@ -4,7 +4,7 @@ use std::{
     io::{IsTerminal, stderr},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use engine::{Health, Outcome, Plan, RunOptions, Running};
@@ -18,7 +18,7 @@ use crate::{
     lines, metrics, panics,
     report::{self, Sheet},
     scope::{self, Collector},
-    status::{self, Meter, Screen, View, Vitals, clock},
+    status::{self, Meter, Screen, View, Vitals, clock, date_and_time},
     summary::{Ending, summary},
     terminal::{self, Ink},
     view::{self, Picture, Window},
@@ -35,6 +35,8 @@ pub(super) struct Live<'a> {
     pub(super) tells_session: bool,
     /// The graph file as it was named.
     pub(super) file: &'a Path,
+    /// What was changed in it, or the line that it is.
+    pub(super) set: &'a [String],
     /// The host of the graph whose part it is, if it is one's.
     pub(super) host: Option<&'a str>,
 }
@@ -156,7 +158,8 @@ impl Live<'_> {
         screen.say(&told(ink));
         let drawn = collector.zip(asked.report.as_ref()).map(|(mut collector, path)| {
             let (scope, summary) = (&*collector.finish(), &told(Ink::OFF));
-            let sheet = Sheet { plan: &plan, scope, report: &report, summary };
+            let about = &self.about();
+            let sheet = Sheet { plan: &plan, about, scope, report: &report, summary };
             report::write(path, &sheet)
                 .inspect(|()| screen.say(&format!("  report   {}", path.display())))
         });
@@ -175,6 +178,18 @@ impl Live<'_> {
                 }
             }
         }
+    }
+}
+
+impl Live<'_> {
+    /// What was run, for whoever finds a picture of it.
+    fn about(&self) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let when = date_and_time(now.as_secs().cast_signed());
+        let host = self.host.map_or(String::new(), |host| format!(" as `{host}`"));
+        let set: String = self.set.iter().map(|set| format!(" · {set}")).collect();
+        let version = env!("CARGO_PKG_VERSION");
+        format!("{}{host}{set} · afferent {version} · {when} UTC", self.file.display())
     }
 }
 

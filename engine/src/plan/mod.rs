@@ -208,7 +208,7 @@ impl Plan {
         (0..self.nodes.len()).flat_map(|node| self.outputs_of_node(node))
     }
 
-    /// The output that `from` would call so: `node`, or `node.port`.
+    /// The output that `from` would call so: `node`, `node.port`, or the output of an include.
     pub fn output(&self, label: &str) -> Option<Output<'_>> {
         let (node, port) = self.output_at(label)?;
         self.outputs_of_node(node).nth(port)
@@ -229,6 +229,10 @@ impl Plan {
 
     /// Number of the node, and of its port.
     pub(crate) fn output_at(&self, label: &str) -> Option<(usize, usize)> {
+        self.node_output(label).or_else(|| self.node_output(&self.spec.leads_to(label)?))
+    }
+
+    fn node_output(&self, label: &str) -> Option<(usize, usize)> {
         let (name, port) = label.split_once('.').map_or((label, None), |(n, p)| (n, Some(p)));
         let at = self.nodes.iter().position(|node| node.name == name)?;
         let number = self.outputs_of_node(at).position(|output| match port {

@@ -73,6 +73,14 @@ impl GraphSpec {
         outlets.filter_map(|outlet| Some(outlet.from.as_ref()?.value.node())).collect()
     }
 
+    /// What an output of an include is called as one of a node: `left.beats` is `left/detector.beats`.
+    pub(crate) fn leads_to(&self, label: &str) -> Option<String> {
+        let names = self.nodes.iter().map(|node| node.name.value.clone()).collect();
+        let ways = Ways { spec: self, names: &names, looks: Cell::new(0) };
+        let source: SourceRef = label.parse().ok()?;
+        Some(ways.one(&Spanned::from(source)).ok()?.value.to_string())
+    }
+
     /// Whether a name leads into an include that could not be read.
     pub(crate) fn is_lost(&self, name: &str) -> bool {
         let leads = |lost: &String| {
