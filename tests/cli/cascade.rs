@@ -55,7 +55,21 @@ fn folder(graph: &str) -> Option<Folder> {
     Some(folder)
 }
 
-/// Puts so many recordings of a digit each into `said`, every other one with its text.
+/// Digits as they are spoken.
+const SAID: [&str; 10] =
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
+/// Puts what is said beside the recordings; their names begin with the digit.
+fn write_texts(folder: &Folder) {
+    for entry in fs::read_dir(folder.0.join("said")).expect("it is there") {
+        let path = entry.expect("it is there").path();
+        let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+        let digit = name[..1].parse::<usize>().expect("a digit");
+        fs::write(path.with_extension("txt"), SAID[digit]).expect("room for a text");
+    }
+}
+
+/// Puts so many recordings of a digit each into `said`.
 fn record(folder: &Folder, count: usize) {
     let digits = data::folder().expect("it was there").join(DIGITS);
     let mut paths: Vec<_> = fs::read_dir(&digits)
@@ -87,7 +101,7 @@ fn text(contents: &str, exits: usize) -> String {
 fn what_is_asked_wrong_is_told() {
     let Some(folder) = folder(GRAPH) else { return };
     let none = GRAPH.replace("exits = \"voice.exits.toml\"\n", "");
-    let single = GRAPH.replace("\"micro.bin\", ", "");
+    let single = none.replace("\"micro.bin\", ", "");
     let twice = format!(
         "{GRAPH}\n[node.again]\nop = \"transcribe\"\nfrom = \"heard\"\nmodel = \"voice\"\nlanguage = \"de\"\n\
          [node.more]\nop = \"jsonl\"\nfrom = \"again\"\n"
@@ -129,13 +143,75 @@ fn what_is_asked_wrong_is_told() {
 }
 
 #[test]
+fn a_cascade_is_calibrated_and_a_run_keeps_to_it() {
+    let Some(folder) = folder(GRAPH) else { return };
+    record(&folder, 20);
+    let promise = ["--loss", "20%", "--confidence", "80%"];
+
+    // Without weights nobody says a word, which is no evidence.
+    let told = calibrate(&folder, &promise);
+    assert!(told.stderr.contains("`tiny` says no word of 20 pieces"), "{}", told.stderr);
+    assert_eq!((told.code, &*told.stdout), (Some(1), ""));
+    write_texts(&folder);
+    let few = calibrate(&folder, &[]);
+    assert!(few.stderr.contains("give 119 pieces or more"), "{}", few.stderr);
+    assert_eq!(few.code, Some(1));
+    assert!(!folder.0.join("voice.exits.toml").exists(), "nothing is written");
+
+    let told = calibrate(&folder, &promise);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    for said in [
+        "voice  2 models, 20 pieces of speech",
+        "cut into turns as `speech` does it, asked as `text` asks",
+        "judged by their texts",
+        "micro        0.",
+        "that chose nothing",
+        "Promised with 80 % confidence",
+        "at most 20 % come out worse than from tiny",
+        "written: voice.exits.toml",
+    ] {
+        let words = told.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&said), "{said}: {}", told.stdout);
+    }
+    let well = afferent(&folder, &["check", "g.toml"]);
+    assert_eq!(well.code, Some(0), "{}", well.stderr);
+    let first = fs::read_dir(folder.0.join("said")).expect("it is there");
+    let mut first: Vec<_> = first.map(|entry| entry.expect("it is there").path()).collect();
+    first.retain(|path| path.extension().is_some_and(|ending| ending == "wav"));
+    let set = format!("audio.file={}", first[0].display());
+    let ran = afferent(&folder, &["run", "g.toml", "--speed", "max", "--set", &set]);
+    assert!(ran.stdout.contains("\"model\":\"micro\""), "{}{}", ran.stdout, ran.stderr);
+
+    // For other models, in another order, or asked otherwise, it does not count.
+    let said = |graph: &str| {
+        fs::write(folder.0.join("o.toml"), graph).expect("room for a graph");
+        afferent(&folder, &["check", "o.toml"]).stderr
+    };
+    let turned = GRAPH.replace("\"micro.bin\", \"tiny.bin\"", "\"tiny.bin\", \"micro.bin\"");
+    let turned = said(&turned);
+    assert!(turned.contains("in another order: `micro`, `tiny`"), "{turned}");
+    let three = said(&GRAPH.replace("\"micro.bin\"", "\"micro.bin\", \"micro.bin\""));
+    assert!(three.contains("made for 2 models") && three.contains("`segments` has 3"), "{three}");
+    let other = said(&GRAPH.replace("\"en\"", "\"de\""));
+    assert!(other.contains("knows English alone"), "{other}");
+    let other = said(&GRAPH.replace("\"en\"", "\"auto\""));
+    assert!(other.contains("were made for `language` = \"en\""), "{other}");
+
+    let json = calibrate(&folder, &[&promise[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((json["pieces"].as_u64(), json["unknown"].as_u64()), (Some(20), Some(0)));
+    assert_eq!(json["models"][1]["threshold"], serde_json::Value::Null);
+    assert!(json["expected"]["saved"]["value"].as_f64() > Some(0.3), "{json}");
+}
+
+#[test]
 fn exits_that_do_not_fit_are_told_where_they_are_named() {
     let Some(folder) = folder(GRAPH) else { return };
     let check = |exits: Option<&str>| {
         let path = folder.0.join("voice.exits.toml");
-        match exits {
-            Some(text) => fs::write(path, text).expect("room for a file"),
-            None => {}
+        if let Some(text) = exits {
+            fs::write(path, text).expect("room for a file");
         }
         let told = afferent(&folder, &["check", "g.toml"]);
         assert!(told.stderr.contains("g.toml:3:9"), "{}", told.stderr);
