@@ -253,6 +253,14 @@ fn hopeless(why: &Hopeless, options: &SpokenOptions, of: &HeardOf, names: &[Stri
             let hint = format!("name `{largest}` alone as `file`, or ask a larger `--loss`");
             Trouble::refused(message, hint)
         }
+        Hopeless::Promise(samples, lost) if *lost <= options.loss => {
+            let message = format!(
+                "{head}: {samples} pieces are too few to certify it, though they have lost {} %",
+                percent(*lost)
+            );
+            let hint = "give more recordings, as long as each other; half of them certify";
+            Trouble::refused(message, hint)
+        }
         Hopeless::Promise(samples, lost) => {
             let message = format!(
                 "{head}: even of the surest answers of a smaller model too many are worse than `{largest}`'s; with the best of \
