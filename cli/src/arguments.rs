@@ -79,7 +79,7 @@ pub(crate) enum Mode {
     /// Measure a model, or make a smaller one of it
     #[command(arg_required_else_help = true)]
     Model(ModelArguments),
-    /// Find when questions may leave a model in segments early, and what that promises
+    /// Find when questions may leave a model in segments early, or which of several models of speech answers
     #[command(arg_required_else_help = true)]
     Calibrate(CalibrateArguments),
     /// Make this host and another one know each other, by a code that is read out once

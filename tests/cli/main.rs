@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
+//! | `cascade`  | the same for models of speech |
 //! | `callers`  | who is turned away by a host that is called, and what a link counts |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
 //! | `durable`  | two hosts that are killed, or cut off for a while, with what they keep on disk |
@@ -35,6 +36,8 @@ mod calibrate;
 #[cfg(unix)]
 mod callers;
 mod cards;
+#[cfg(feature = "whisper")]
+mod cascade;
 mod drift;
 #[cfg(unix)]
 mod durable;

@@ -7,6 +7,7 @@ mod parts;
 mod reload;
 mod segmented;
 mod speech;
+mod spoken;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,6 +36,7 @@ use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
 
 pub use parts::weights_of;
 pub use segmented::{Segmented, segmented};
+pub use spoken::{Spoken, spoken};
 
 /// What a section is, for the manual.
 pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
@@ -46,8 +48,8 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     sessions another model, `shadow` compares one. With `cache` what was asked before is not \
     asked again. With `reload` a new version takes over \
     while the graph runs, once it has proved itself. A `file` of Whisper in ggml format is a model of speech, \
-    which `transcribe` asks; of several in `segments`, from small to large, the next one hears what one is less sure \
-    of than its number in `thresholds`, 0 to 1. `afferent check` says what does not fit.";
+    which `transcribe` asks; of several in `segments`, from small to large, the next one hears what one is not sure enough \
+    of: by `exits`, which `afferent calibrate` makes from recordings, or by its number in `thresholds`, 0 to 1. `afferent check` says what does not fit.";
 /// A section, for the manual.
 pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
     from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
