@@ -134,6 +134,15 @@ impl Workshop {
             .args(["--profile", &self.profile, "--target-dir"])
             .arg(&build)
             .stderr(Stdio::inherit());
+        // What cargo tells programs that it runs, such as us under `make`: build scripts look at it, and would build
+        // what stands beneath TLS anew whenever it changes.
+        let told = |name: &std::ffi::OsString| {
+            let name = name.to_string_lossy();
+            ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start))
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| told(name)) {
+            cargo.env_remove(name);
+        }
         let (succeeded, ..) = place.follow(&mut cargo, BUILD_MOST)?;
         if !succeeded {
             let hint = "  hint: cargo's own words are above; choose a BASE that can be built";
