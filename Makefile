@@ -1,5 +1,5 @@
-# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · fuzz
-.PHONY: setup test lint bench doc loom fuzz
+# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · regress · fuzz
+.PHONY: setup test lint bench regress doc loom fuzz
 
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
@@ -85,3 +85,13 @@ fuzz:
 # The tables of benches/README.md.
 bench:
 	$(CARGO) bench --locked $(WITH) -p afferent-suite
+
+# Whether the working tree is slower than a commit: `make regress BASE=HEAD~1`. PAIRS=n limits the pairs of runs of a case,
+# CASES="join start" chooses cases, PROFILE=test builds sooner than what ships, JSON=file keeps everything, SEED=n runs
+# in the same order again. benches/README.md says what is promised.
+regress:
+	@test -n "$(BASE)" || { echo "regress: BASE is missing" >&2; \
+	    echo "  hint: name the commit to compare with: make regress BASE=HEAD~1" >&2; exit 2; }
+	@$(CARGO) run --quiet --profile test --locked -p afferent-regress -- --base "$(BASE)" --cases "$(CASES)" \
+	    $(if $(PAIRS),--pairs "$(PAIRS)") $(if $(PROFILE),--profile "$(PROFILE)") \
+	    $(if $(JSON),--json "$(JSON)") $(if $(SEED),--seed "$(SEED)")

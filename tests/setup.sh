@@ -41,6 +41,16 @@ if ! command -v redis-server >/dev/null 2>&1; then
     fi
 fi
 
+# `make regress` counts instructions with callgrind. Without it it times alone, and says so.
+if ! command -v valgrind >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq valgrind; } ||
+            echo "setup: valgrind cannot be installed; \`make regress\` will count no instructions" >&2
+    else
+        echo "setup: for \`make regress\`: sudo apt-get install valgrind" >&2
+    fi
+fi
+
 # The feature `microphone` needs the headers of ALSA. Without them it is neither built nor tested, which is said.
 if [ "$(uname -s)" = Linux ] && ! pkg-config --exists alsa 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
