@@ -58,9 +58,12 @@ fn onlooker(wanted: impl Fn(&Output<'_>) -> bool + Send + Sync + 'static) -> (On
     let looks = Looks::default();
     let taken = looks.clone();
     let onlooker: Onlooker = Arc::new(move |_, output| {
-        let (end, look) = wanted(output).then(|| tap(TapLimits::default()))?;
+        if !wanted(output) {
+            return Vec::new();
+        }
+        let (end, look) = tap(TapLimits::default());
         taken.lock().unwrap_or_else(PoisonError::into_inner).push((output.label(), look));
-        Some(end)
+        vec![end]
     });
     (onlooker, looks)
 }

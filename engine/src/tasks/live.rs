@@ -26,8 +26,7 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
     let measured = wiring.measured(node);
     let onlooker_at = |number: usize| {
         let output = wiring.plan.outputs_of_node(node).nth(number);
-        let end = wiring.onlooker.zip(output).and_then(|(look, at)| look(wiring.session, &at));
-        end.into_iter().collect()
+        wiring.onlooker.zip(output).map_or(Vec::new(), |(look, at)| look(wiring.session, &at))
     };
     let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),
