@@ -21,8 +21,8 @@ use std::{
 };
 
 use engine::{
-    Body, BuildError, Code, Fault, Format, Frame, Grid, Kind, Node, Outline, Param, Placement,
-    Plan, Port, Sink, Timestamp,
+    AsTheyCome, Body, BuildError, Code, Fault, Format, Frame, Grid, Kind, Node, Outline, Param,
+    Placement, Plan, Policy, Port, Sink, Timestamp,
 };
 
 use crate::files::mcap::{Codec, Schema};
@@ -45,7 +45,9 @@ pub static KIND: Kind = Kind {
     placement: Placement::Waits,
     plan: |node| {
         address(node)?;
-        Ok(Outline::default())
+        // Nothing waits for what another input may still say about the same moment.
+        let comes = node.join(Policy::Merge, None).taking(AsTheyCome::Always);
+        Ok(Outline::default().joining(comes))
     },
     build: |node| {
         let address = address(node)?;
