@@ -194,8 +194,12 @@ fn what_is_there_is_not_overwritten_and_wrong_words_are_answered() {
     assert!(!folder.0.join("a.mcap").exists());
     run(&folder, "record g.toml --out no.mcap --speed max --force");
     run(&folder, "replay no.mcap --speed max");
-    // A source that would write over what another node reads keeps the run, and leaves no file.
-    refused("record g.toml --out b.mcap --set ecg.op=wfdb --set ecg.file=none.hea", 74, "none.hea");
+    // What cannot be opened keeps the run, and leaves no recording behind.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let view = format!("[node.view]\nop = \"foxglove\"\nfrom = \"ecg\"\nlisten = {address:?}\n");
+    fs::write(folder.0.join("view.toml"), format!("{HEART}{view}")).expect("there is room");
+    refused("record view.toml --out b.mcap", 74, "cannot listen at 127.0.0.1");
     assert!(!folder.0.join("b.mcap").exists());
 }
 
