@@ -114,6 +114,10 @@ impl Records {
         match &mut self.chunk {
             None if op == op::CHUNK => return Ok(op),
             None => self.fill(len)?,
+            // Behind a length that is wrong stands what no chunk holds.
+            Some(_) if !matches!(op, op::SCHEMA | op::CHANNEL | op::MESSAGE | 0x80..) => {
+                return Err(Stop::Damaged("a chunk holds what none does".to_owned()));
+            }
             Some(chunk) if chunk.left - HEAD < len => {
                 return Err(Stop::Damaged("a record is longer than its chunk".to_owned()));
             }
