@@ -14,7 +14,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,19 +23,17 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use support::{
     Bench, Runs,
     graph::{Chain, uncut},
     kinds::KINDS,
     process,
+    program::{AS_PROGRAM, Counts, Helper, counted, program, quantile},
 };
 
 const FRAMES_PER_S: f64 = 100_000.0;
 const SAMPLES: f64 = 64.0;
 const OPERATORS: usize = 8;
-/// Says that this process is to be `afferent`.
-const AS_PROGRAM: &str = "AFFERENT_BENCH_AS_PROGRAM";
 
 fn main() -> ExitCode {
     if std::env::var_os(AS_PROGRAM).is_some() {
@@ -150,24 +148,6 @@ struct Ran {
     tapped_per_s: f64,
 }
 
-/// A process that ends with what it is for.
-struct Helper(Child);
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn program(folder: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("a bench is a program"));
-    command.args(words).current_dir(folder);
-    command.env(AS_PROGRAM, "1").env("XDG_RUNTIME_DIR", folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
 /// What the counters say after some time, and some more; without a socket those of `--metrics`.
 fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
     let is_looked_at = more.contains(&LOOKED_AT);
@@ -240,30 +220,8 @@ fn tapped_per_s(mut tap: Helper, told: &PathBuf) -> f64 {
     frames / seconds
 }
 
-/// What is counted.
-struct Counts {
-    at_s: f64,
-    frames: f64,
-    /// Ends of steps in nanoseconds, and how many fell into each.
-    steps: Vec<(f64, f64)>,
-}
-
 fn look(folder: &Path, id: &str, address: &str, has_socket: bool) -> Counts {
-    if !has_socket {
-        return from_metrics(&scrape(address));
-    }
-    let told = program(folder, &["top", id, "--json"]).stdout(Stdio::piped()).output();
-    let told = told.expect("the program can be run");
-    let told: Value = serde_json::from_slice(&told.stdout).expect("an object");
-    let counts = &told["counts"];
-    let number = |value: &Value| value.as_f64().expect("a number");
-    let sink = &counts["sinks"][0];
-    let steps = sink["latency"]["steps"].as_array().expect("steps").iter();
-    Counts {
-        at_s: number(&counts["at_s"]),
-        frames: number(&sink["frames"]),
-        steps: steps.map(|step| (number(&step[0]), number(&step[1]))).collect(),
-    }
+    if has_socket { counted(folder, id) } else { from_metrics(&scrape(address)) }
 }
 
 /// Where there is no socket: without the steps, which are coarser there.
@@ -278,27 +236,6 @@ fn from_metrics(page: &str) -> Counts {
         frames: value("afferent_sink_latency_seconds_count"),
         steps: Vec::new(),
     }
-}
-
-/// The latency that `share` of what was counted between two looks does not exceed, in nanoseconds.
-fn quantile(before: &[(f64, f64)], after: &[(f64, f64)], share: f64) -> f64 {
-    let known =
-        |end: f64| before.iter().find(|(at, _)| *at == end).map_or(0.0, |(_, count)| *count);
-    let steps: Vec<(f64, f64)> =
-        after.iter().map(|(end, count)| (*end, count - known(*end))).collect();
-    let rank = share * steps.iter().map(|(_, count)| count).sum::<f64>();
-    let (mut seen, mut start) = (0.0, 0.0_f64);
-    for (end, count) in steps {
-        // A step is as wide as 1/32 of the factor of two it lies in.
-        let width = 2.0_f64.powf((end * (1.0 - 1e-9)).log2().floor()) / 32.0;
-        if seen + count >= rank && count > 0.0 {
-            let start = start.max(end - width);
-            return start + (end - start) * (rank - seen) / count;
-        }
-        seen += count;
-        start = end;
-    }
-    f64::NAN
 }
 
 /// Asks for the metrics once a second.

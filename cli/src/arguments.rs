@@ -10,7 +10,8 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, builder::ValuePars
 use crate::command::{
     BenchArguments, CalibrateArguments, CompletionsArguments, DevicesArguments, DoctorArguments,
     DrawArguments, FmtArguments, ManArguments, ModelArguments, NewArguments, PairArguments,
-    PeersArguments, SchemaArguments, SpoolArguments, TapArguments, TopArguments, TryArguments,
+    PeersArguments, RecordArguments, ReplayArguments, SchemaArguments, SpoolArguments,
+    TapArguments, TopArguments, TryArguments,
 };
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
@@ -27,6 +28,7 @@ Examples:
   afferent run graphs/biofeedback.toml                 heart rate and HRV from a built-in ECG
   afferent run graphs/biofeedback.toml --json | jq .   the same, as JSON lines
   afferent check graphs/biofeedback.toml               what would run, or all that is wrong
+  afferent record graphs/biofeedback.toml --out a.mcap a run and a recording; `afferent replay a.mcap`
   afferent new heart                                   a graph to start from
   afferent try 'ecg ! bandpass low_hz=5 high_hz=15 ! qrs ! print'   a graph in one line
   afferent bench graphs/biofeedback.toml               how fast it is, and where the time goes
@@ -44,6 +46,10 @@ pub(crate) enum Mode {
     Run(RunArguments),
     /// Run one host's part of a graph for all hosts that call it
     Serve(ServeArguments),
+    /// Run a graph and record what passes, in MCAP
+    Record(RecordArguments),
+    /// Run a graph on what was recorded, to the bit
+    Replay(ReplayArguments),
     /// Tell everything that is wrong with a graph, or what would run
     Check(CheckArguments),
     /// Run the `[[test]]` blocks of graph files, on manual time

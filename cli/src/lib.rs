@@ -40,6 +40,8 @@
 //!                  ├── scope     what a session has shown, for
 //!                  ├── view        `--view`, a whole screen, and
 //!                  ├── report      `--report`, a picture of a run
+//!                  ├── recording  what `record` does beside a run
+//!                  ├── replaying  a recording in the place of sources
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
@@ -64,6 +66,8 @@ mod markup;
 mod metrics;
 mod page;
 mod panics;
+mod recording;
+mod replaying;
 mod report;
 mod scope;
 mod status;
@@ -117,6 +121,8 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::New(asked) => command::new(asked),
         Mode::Pair(asked) => command::pair(asked),
         Mode::Peers(asked) => command::peers(asked),
+        Mode::Record(asked) => command::record(asked),
+        Mode::Replay(asked) => command::replay(asked),
         Mode::Run(asked) => command::run(asked),
         Mode::Schema(asked) => command::schema(asked),
         Mode::Serve(asked) => command::serve(asked),

@@ -59,7 +59,7 @@ pub use figures::{Figures, Series};
 pub use files::{Disk, Files, ReadSeek, WriteSeek, path_from};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
-    SignalFormat, TensorFormat, Unit,
+    SignalFormat, TensorFormat, Unit, describe, differences, parse_format,
 };
 pub use frame::{Frame, Gap, Header, MaybeGap};
 pub use graph::{

@@ -18,6 +18,7 @@
 //! | `offload`  | a call that either of two hosts answers                        |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `pictures` | `--report`, `--view`                                          |
+//! | `record`  | `afferent record` and `replay`: to the bit, what is missing, what is refused |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
@@ -56,6 +57,7 @@ mod pairing;
 mod pictures;
 mod program;
 mod readme;
+mod record;
 mod recordings;
 mod schema;
 mod scrape;

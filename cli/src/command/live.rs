@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use engine::{Health, Outcome, Plan, RunOptions, Running};
+use engine::{Health, Onlooker, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
+    recording::{About, Recording, Wanted},
+    replaying::Check,
     report::{self, Sheet},
     scope::{self, Collector},
     status::{self, Meter, Screen, View, Vitals, clock, date_and_time},
@@ -39,6 +41,10 @@ pub(super) struct Live<'a> {
     pub(super) set: &'a [String],
     /// The host of the graph whose part it is, if it is one's.
     pub(super) host: Option<&'a str>,
+    /// What is recorded of it, if something is.
+    pub(super) record: Option<(&'a Wanted, &'a About)>,
+    /// What it is compared with, if it is.
+    pub(super) watch: Option<&'a Check>,
 }
 
 impl Live<'_> {
@@ -66,24 +72,45 @@ impl Live<'_> {
         operators::lines::tell_session(tells_session);
         operators::lines::want_json(asked.json);
         let options = RunOptions { speed, cores, sessions };
-        let is_drawn = asked.view || asked.report.is_some();
-        let (onlooker, mut collector) = match is_drawn.then_some(()) {
-            Some(()) => Some(scope::onlooker(speed.is_some())).unzip(),
-            None => (None, None),
+        let mut onlookers = Vec::new();
+        // At full speed the run waits for those who look on from its first frames on.
+        let mut collector = None;
+        if asked.view || asked.report.is_some() {
+            let (onlooker, mut collects) = scope::onlooker(speed.is_some());
+            collects
+                .start(&plan)
+                .map_err(|error| Failure::new(Exit::Io, &format!("cannot look on: {error}"), ""))?;
+            onlookers.push(onlooker);
+            collector = Some(collects);
+        }
+        let begin = |(wanted, about): (&Wanted, &About)| {
+            Recording::begin(wanted, &plan, sessions, speed, about)
         };
-        let running = match onlooker {
-            Some(onlooker) => {
-                // At full speed the run waits for it from its first frames on.
-                if let Some(collector) = &mut collector {
-                    collector.start(&plan).map_err(|error| {
-                        Failure::new(Exit::Io, &format!("cannot look on: {error}"), "")
-                    })?;
+        let mut recording = self.record.map(begin).transpose()?;
+        if let Some(recording) = &mut recording {
+            onlookers.push(recording.onlooker());
+        }
+        let compared = self.watch.map(|check| {
+            onlookers.push(check.onlooker());
+            check.start(&plan)
+        });
+        let compared = compared.transpose()?;
+        let running = match &onlookers[..] {
+            [] => plan.start(&options),
+            _ => {
+                if let Some(recording) = &mut recording {
+                    recording.start(&screen)?;
                 }
-                plan.start_watched(&options, onlooker)
+                plan.start_watched(&options, all_of(onlookers))
             }
-            None => plan.start(&options),
         };
-        let running = running.map_err(|error| Failure::open(&error))?;
+        let running = match running {
+            Ok(running) => running,
+            Err(error) => {
+                recording.into_iter().for_each(Recording::abandon);
+                return Err(Failure::open(&error));
+            }
+        };
         let running = Arc::new(running);
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
@@ -98,6 +125,9 @@ impl Live<'_> {
         let served = model::serve::served(&plan);
         for at in &served {
             screen.say(&format!("`{}` answers at {}", at.node, at.url));
+        }
+        for (node, address) in operators::sink::foxglove::addresses(&plan) {
+            screen.say(&format!("`{node}` shows what passes at {address}"));
         }
         let crowd = Arc::new(Mutex::new(Crowd::default()));
         let (said, heard) = (screen.clone(), crowd.clone());
@@ -151,6 +181,12 @@ impl Live<'_> {
             screen.say(&line);
         }
         let report = running.report();
+        let recorded = recording.map(|recording| {
+            let (path, outputs) = (recording.path().to_owned(), recording.outputs());
+            let recorded = recording.finish(ending);
+            (Recording::told(&path, outputs, &recorded), recorded)
+        });
+        let compared = compared.map(|compared| compared());
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
         let ink = Ink::of_stderr();
@@ -164,6 +200,12 @@ impl Live<'_> {
                 .inspect(|()| screen.say(&format!("  report   {}", path.display())))
         });
         drop(vitals);
+        if let Some((told, _)) = &recorded {
+            screen.say(told);
+        }
+        if let Some(compared) = &compared {
+            screen.say(&compared.told());
+        }
         looks.end(ending, &report, &outcome);
         match outcome.fault {
             Some((node, fault, class)) => {
@@ -174,6 +216,12 @@ impl Live<'_> {
                 match ending {
                     // What was inside is lost, and a script should know.
                     Ending::Stopped => Ok(Exit::Fault),
+                    _ if compared.is_some_and(|compared| !compared.differing.is_empty()) => {
+                        Ok(Exit::Fault)
+                    }
+                    _ if recorded.is_some_and(|(_, recorded)| !recorded.is_complete()) => {
+                        Ok(Exit::Io)
+                    }
                     _ => parted.unwrap_or(Ok(Exit::Done)),
                 }
             }
@@ -200,6 +248,13 @@ impl Drop for Released<'_> {
     fn drop(&mut self) {
         self.0.release();
     }
+}
+
+/// Everybody who looks on, as one.
+fn all_of(onlookers: Vec<Onlooker>) -> Onlooker {
+    Arc::new(move |session, output| {
+        onlookers.iter().flat_map(|onlooker| onlooker(session, output)).collect()
+    })
 }
 
 /// A line that is redrawn needs a terminal that can go back, which nobody else writes to.

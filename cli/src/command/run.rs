@@ -26,7 +26,8 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let (file, set) = (&*graph_asked.file, &*graph_asked.set);
     let live = |plan, tells_session| {
         let asked = &asked.live;
-        Live { plan, asked, cores, tells_session, file, set, host }
+        let (record, watch) = (None, None);
+        Live { plan, asked, cores, tells_session, file, set, host, record, watch }
     };
     let Some(host) = &asked.host else {
         return live(graph.plan(cores)?, sessions > 1).run(sessions, |_, _| Ok(None));

@@ -25,7 +25,17 @@ pub(crate) fn serve(asked: &ServeArguments) -> Result<Exit, Failure> {
     check_role(&part, &file.to_string())?;
     let listen = listen(asked, &part)?;
     let (file, set, host) = (&*asked.graph.file, &*asked.graph.set, Some(&*asked.host));
-    let live = Live { plan, asked: &asked.live, cores, tells_session: true, file, set, host };
+    let live = Live {
+        plan,
+        asked: &asked.live,
+        cores,
+        tells_session: true,
+        file,
+        set,
+        host,
+        record: None,
+        watch: None,
+    };
     live.run(0, |running, tell| {
         let sessions_max = asked.sessions_max as usize;
         Linked::serve(part, running, &carrier, (listen, sessions_max), tell).map(Some)

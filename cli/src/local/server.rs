@@ -36,7 +36,8 @@ const LOOK_APART: Duration = Duration::from_millis(10);
 /// So long the end of a run waits for those who are still being told of it.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// What may wait for somebody who taps and does not read.
-const TAP_LIMITS: TapLimits = TapLimits { frames: 8_192, bytes: 8 << 20, patience: Duration::ZERO };
+const TAP_LIMITS: TapLimits =
+    TapLimits { frames: 8_192, bytes: 8 << 20, patience: Duration::ZERO, every_bound: false };
 
 /// What a client hears of the process first.
 #[derive(Clone, Debug)]

@@ -31,9 +31,12 @@ pub(crate) fn onlooker(is_paced: bool) -> (Onlooker, Collector) {
     let patience = if is_paced { Duration::ZERO } else { PATIENCE };
     let limits = TapLimits { frames: WAITING, patience, ..TapLimits::default() };
     let onlooker: Onlooker = Arc::new(move |session, output| {
-        let (end, look) = (session == 0 && is_kept(output)).then(|| tap(limits))?;
-        lock(&opened).push((output.label(), look));
-        Some(end)
+        let tapped = (session == 0 && is_kept(output)).then(|| tap(limits));
+        let end = tapped.map(|(end, look)| {
+            lock(&opened).push((output.label(), look));
+            end
+        });
+        end.into_iter().collect()
     });
     (onlooker, Collector { taps, scope: Arc::default(), ended: Arc::default(), thread: None })
 }

@@ -27,8 +27,8 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
     let measured = wiring.measured(node);
     let onlooker_at = |number: usize| {
         let output = wiring.plan.outputs_of_node(node).nth(number);
-        let end = wiring.onlooker.zip(output).and_then(|(look, at)| look(wiring.session, &at));
-        end.map(TapEnd::impatient).into_iter().collect()
+        let ends = wiring.onlooker.zip(output).map(|(look, at)| look(wiring.session, &at));
+        ends.into_iter().flatten().map(TapEnd::impatient).collect()
     };
     let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),

@@ -62,9 +62,17 @@ pub(crate) fn try_line(asked: &TryArguments) -> Result<Exit, Failure> {
     let cores = cores(asked.live.cores, 1, &graph);
     let plan = graph.plan(cores)?;
     let file = Path::new("try");
-    let set = &asked.line;
-    let live =
-        Live { plan, asked: &asked.live, cores, tells_session: false, file, set, host: None };
+    let live = Live {
+        plan,
+        asked: &asked.live,
+        cores,
+        tells_session: false,
+        file,
+        set: &asked.line,
+        host: None,
+        record: None,
+        watch: None,
+    };
     live.run(1, |_, _| Ok(None))
 }
 

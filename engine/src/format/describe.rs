@@ -1,9 +1,11 @@
-//! Formats in words, so that two hosts can say what differs.
+//! Formats in words: so that two hosts can say what differs, and a file can say what is in it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::{
-    Channel, Dimension, Element, Field, FieldKind, Format, ImageFormat, Pixel, Rate, SignalFormat,
+use crate::time::Rate;
+
+use super::{
+    Channel, Dimension, Element, Field, FieldKind, Format, ImageFormat, Pixel, SignalFormat,
     TensorFormat, Unit,
 };
 

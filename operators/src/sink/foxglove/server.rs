@@ -1,0 +1,181 @@
+//! [`Server`]: the topics, and who looks at them.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use crate::files::mcap::{ENCODING, Schema};
+
+use super::{
+    Kept,
+    viewer::{self, Viewer},
+};
+
+/// Viewers at the same time.
+const VIEWERS_MAX: usize = 16;
+/// Between two looks whether the server is still wanted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The servers of a plan, by the address that was asked for: sessions share them.
+#[derive(Default)]
+pub(super) struct Hall {
+    servers: Mutex<BTreeMap<SocketAddr, (String, Kept)>>,
+}
+
+impl Hall {
+    /// The server at an address, opened where there is none.
+    pub(super) fn open(
+        &self,
+        node: &str,
+        address: SocketAddr,
+        origins: Vec<String>,
+    ) -> io::Result<Arc<Server>> {
+        let mut servers = lock(&self.servers);
+        if let Some(server) = servers.get(&address).and_then(|(_, kept)| kept.upgrade()) {
+            return Ok(server);
+        }
+        let server = Server::open(address, origins)?;
+        servers.insert(address, (node.to_owned(), Arc::downgrade(&server)));
+        Ok(server)
+    }
+
+    pub(super) fn addresses(&self) -> Vec<(String, String)> {
+        let servers = lock(&self.servers);
+        let open = servers.values().filter_map(|(node, kept)| Some((node, kept.upgrade()?)));
+        open.map(|(node, server)| (node.clone(), format!("ws://{}", server.address))).collect()
+    }
+}
+
+/// Topics, and who looks at them. Dropped, it lets its viewers go.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    house: Arc<House>,
+}
+
+/// What the server and the threads of its viewers share.
+pub(super) struct House {
+    channels: Mutex<Vec<Value>>,
+    viewers: Mutex<Vec<Arc<Viewer>>>,
+    /// Pages of others that may look.
+    pub(super) origins: Vec<String>,
+    missed: AtomicU64,
+    is_closed: AtomicBool,
+}
+
+impl Server {
+    /// Listens for viewers.
+    pub(super) fn open(address: SocketAddr, origins: Vec<String>) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let house = Arc::new(House {
+            channels: Mutex::default(),
+            viewers: Mutex::default(),
+            origins,
+            missed: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+        });
+        let inside = house.clone();
+        let named = std::thread::Builder::new().name("afferent-foxglove".to_owned());
+        named.spawn(move || inside.welcome(&listener))?;
+        Ok(Arc::new(Self { address, house }))
+    }
+
+    /// Tells everybody of a topic; gives its number.
+    pub(super) fn advertise(&self, topic: &str, schema: &Schema) -> u32 {
+        let mut channels = lock(&self.house.channels);
+        let id = channels.len() as u32;
+        let channel = json!({
+            "id": id,
+            "topic": topic,
+            "encoding": ENCODING,
+            "schemaName": schema.name,
+            "schemaEncoding": ENCODING,
+            "schema": BASE64.encode(&schema.descriptors),
+        });
+        channels.push(channel.clone());
+        // Under the lock: who comes now hears of it once.
+        let text = json!({"op": "advertise", "channels": [channel]}).to_string();
+        lock(&self.house.viewers).iter().for_each(|viewer| viewer.say(text.clone()));
+        id
+    }
+
+    /// Whether somebody looks at a topic.
+    pub(super) fn is_watched(&self, channel: u32) -> bool {
+        lock(&self.house.viewers).iter().any(|viewer| viewer.watches(channel))
+    }
+
+    /// Shows a message to everybody who looks at its topic. Never waits.
+    pub(super) fn show(&self, channel: u32, log_ns: u64, message: &[u8]) {
+        for viewer in lock(&self.house.viewers).iter() {
+            let missed = viewer.show(channel, log_ns, message);
+            self.house.missed.fetch_add(missed, Ordering::Relaxed);
+        }
+    }
+
+    /// Messages that viewers were too slow for.
+    pub(super) fn missed(&self) -> u64 {
+        self.house.missed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.house.is_closed.store(true, Ordering::Release);
+    }
+}
+
+impl House {
+    /// Lets viewers in until the server is closed.
+    fn welcome(self: Arc<Self>, listener: &TcpListener) {
+        while !self.is_closed() {
+            let Ok((stream, _)) = listener.accept() else {
+                std::thread::park_timeout(LOOK);
+                continue;
+            };
+            if lock(&self.viewers).len() >= VIEWERS_MAX {
+                continue;
+            }
+            let house = self.clone();
+            let named = std::thread::Builder::new().name("afferent-viewer".to_owned());
+            // Where there is no thread for it, it finds the connection closed.
+            let _ = named.spawn(move || viewer::serve(stream, &house));
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// A viewer has come; it hears what there is.
+    pub(super) fn enter(&self, viewer: &Arc<Viewer>) {
+        let channels = lock(&self.channels);
+        let mut viewers = lock(&self.viewers);
+        viewer.say(json!({"op": "serverInfo", "name": "afferent", "capabilities": []}).to_string());
+        viewer.say(json!({"op": "advertise", "channels": *channels}).to_string());
+        viewers.push(viewer.clone());
+    }
+
+    /// A viewer has gone.
+    pub(super) fn leave(&self, viewer: &Arc<Viewer>) {
+        lock(&self.viewers).retain(|other| !Arc::ptr_eq(other, viewer));
+    }
+
+    pub(super) fn count_missed(&self, messages: u64) {
+        self.missed.fetch_add(messages, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
