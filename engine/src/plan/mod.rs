@@ -6,6 +6,7 @@
 
 mod agree;
 mod budget;
+mod change;
 mod check;
 mod connect;
 mod cut;
@@ -47,6 +48,7 @@ use crate::{
 
 pub use draft::PlanOptions;
 pub use draw::{Arrow, BoxOf, Picture, PictureBox, PictureEdge, PictureNode};
+pub(crate) use change::{Becomes, Change};
 pub(crate) use moves::at_home;
 pub use parts::{EdgePart, NodePart};
 
@@ -301,6 +303,13 @@ impl Plan {
             Some(problem) => Err(problem.message),
             None => Ok(()),
         }
+    }
+
+    /// The stage and the slot of a node, where it runs on a data core.
+    pub(crate) fn place_of(&self, node: usize) -> Option<(usize, usize)> {
+        let Home::Stage(stage) = self.nodes[node].home else { return None };
+        let slot = self.stages[stage].nodes.iter().position(|&member| member == node)?;
+        Some((stage, slot))
     }
 
     /// `node` or, where its kind has several outputs, `node.port`.

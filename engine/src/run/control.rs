@@ -196,8 +196,8 @@ impl Message<TapAt> for Supervisor {
         let done = self.session(session).map(|open| match home {
             Home::Stage(stage) => open.command(stage, Command::Tap { node, port, end }),
             Home::Io => {
-                if let Some((_, ports, _)) = open.lives.iter().find(|(live, ..)| *live == node) {
-                    ports.tap(port, end);
+                if let Some(live) = open.lives.iter().find(|live| live.node == node) {
+                    live.ports.tap(port, end);
                 }
             }
         });

@@ -5,6 +5,8 @@
 //! world, cannot be driven this way. Answers to calls come from other threads: time stands still
 //! until they are there.
 
+mod reloads;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -26,7 +28,7 @@ use crate::{
     time::{Clock, ManualClock, Timestamp},
 };
 
-use super::opened::Knobs;
+use super::{RolledBack, opened::Knobs};
 
 /// How often to look whether an answer has come to another core than the first.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -53,6 +55,8 @@ pub struct ManualRun {
     notes: Arc<Notes>,
     records: BTreeMap<usize, Record>,
     restarts: Vec<(Timestamp, usize, usize)>,
+    trial: Option<reloads::Trial>,
+    rolled_back: Option<RolledBack>,
     /// Faults in the order they happened: node and what.
     pub faults: Vec<(String, String)>,
     /// What bodies had to say at their end: node and what.
@@ -125,6 +129,8 @@ impl ManualRun {
             notes,
             records: BTreeMap::new(),
             restarts: Vec::new(),
+            trial: None,
+            rolled_back: None,
             faults: Vec::new(),
             remarks: Vec::new(),
         })
@@ -404,6 +410,10 @@ impl ManualRun {
         let node = self.plan.stages[stage].nodes[slot];
         let planned = &self.plan.nodes[node];
         self.faults.push((planned.name.clone(), fault.to_string()));
+        if self.fails_on_trial(now, node, fault) {
+            return;
+        }
+        let planned = &self.plan.nodes[node];
         if planned.kind.is_source() {
             self.drain();
             return;

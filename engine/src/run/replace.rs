@@ -62,8 +62,8 @@ impl Rewire {
                 }))
             }
             Self::Live { node, port, at, edge, ring } => {
-                let (_, ports, _) = open.lives.iter().find(|(number, ..)| *number == node)?;
-                ports.rewire(port, at, ring, &open.counts.edges[edge]);
+                let live = open.lives.iter().find(|live| live.node == node)?;
+                live.ports.rewire(port, at, ring, &open.counts.edges[edge]);
                 None
             }
         }
@@ -93,7 +93,7 @@ pub(super) fn build(
     stage: usize,
     bodies: Vec<Body>,
 ) -> Result<Replacement, Fault> {
-    let plan = &shared.plan;
+    let plan = &shared.plan();
     let old = &open.cells[stage];
     let core = old.door.core.clone();
     let number = core.number().ok_or(Fault::new("the core holds as many stages as it can"))?;

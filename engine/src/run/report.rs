@@ -267,7 +267,7 @@ impl Report {
 }
 
 pub(super) fn report(shared: &Shared) -> Report {
-    let plan = &shared.plan;
+    let plan = &shared.plan();
     let (edges, nodes, states, count, remarks, last_faults) = {
         let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());

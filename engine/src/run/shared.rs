@@ -16,11 +16,11 @@ use crate::{
     time::Clock,
 };
 
-use super::{Happened, Outcome, leaving::Leaving, report::Sessions};
+use super::{Happened, Outcome, RolledBack, leaving::Leaving, report::Sessions};
 
 /// What the run's parts share.
 pub(crate) struct Shared {
-    pub(crate) plan: Arc<Plan>,
+    plan: Mutex<Arc<Plan>>,
     pub(crate) clock: Clock,
     pub(crate) cores: Vec<Arc<CoreShared>>,
     pub(crate) latency: Latencies,
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) leaving: Arc<Leaving>,
     pub(crate) onlooker: Option<Onlooker>,
+    rolled_back: Mutex<Option<RolledBack>>,
     outcome: Mutex<Option<Outcome>>,
     ended: Condvar,
 }
@@ -43,7 +44,7 @@ impl Shared {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Happened>) {
         let (events, happened) = mpsc::unbounded_channel();
         let shared = Self {
-            plan: plan.clone(),
+            plan: Mutex::new(plan.clone()),
             clock,
             cores,
             latency: latencies(plan),
@@ -52,10 +53,31 @@ impl Shared {
             sessions: Mutex::new(Sessions::new(plan)),
             leaving: Arc::default(),
             onlooker,
+            rolled_back: Mutex::new(None),
             outcome: Mutex::new(None),
             ended: Condvar::new(),
         };
         (Arc::new(shared), happened)
+    }
+
+    /// The plan that runs.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another plan runs from now on, of the same nodes, edges and stages.
+    pub(super) fn adopt(&self, plan: &Arc<Plan>) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
+    }
+
+    /// Keeps why a plan was taken out again, until somebody asks.
+    pub(super) fn roll_back(&self, why: RolledBack) {
+        *self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Why the last plan was taken out again; told once.
+    pub(super) fn rolled_back(&self) -> Option<RolledBack> {
+        self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn pace(&self) -> Pace {

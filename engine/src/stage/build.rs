@@ -108,7 +108,7 @@ impl Stage {
                 }
                 _ => {}
             }
-            slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
+            slots.push(slot(wiring, node, SlotBody::of(body), routes.into_boxed_slice()));
         }
         let roots = members.iter().map(|&node| plan.nodes[node].roots);
         let roots = roots.fold(Roots::NONE, Roots::and);
@@ -123,8 +123,7 @@ impl Stage {
         }
         let sinks = (0..slots.len()).filter(|&slot| slots[slot].latency.is_some()).collect();
         let any_watched = slots.iter().any(|slot| slot.watched);
-        let gives_up = |slot: &Slot| slot.aligner.as_ref().is_some_and(Aligner::gives_up);
-        let any_patience = slots.iter().any(gives_up);
+        let any_patience = slots.iter().any(Slot::gives_up);
         let inlets = inlets
             .into_iter()
             .map(|(ring, slot, line)| {
@@ -141,18 +140,7 @@ impl Stage {
         let beside_device = !sources.is_empty() && plan.nodes.iter().any(is_device);
         let sources: Vec<_> = sources
             .into_iter()
-            .map(|(at, node)| {
-                let feeds = feeds(&slots, &slots[at].routes, None);
-                let early_ns = match &slots[at].body {
-                    // Whoever wires sessions must not die of one body.
-                    SlotBody::Source(body) => {
-                        catch_unwind(AssertUnwindSafe(|| body.may_be_early_ns())).unwrap_or(0)
-                    }
-                    _ => 0,
-                };
-                let outputs = &plan.nodes[node].outputs;
-                SourceState::new(at, outputs, wiring.measured(node), early_ns, feeds)
-            })
+            .map(|(at, _)| source(wiring, &slots, at))
             .collect();
         let mut this = Self {
             slots: slots.into(),
@@ -230,13 +218,34 @@ pub(crate) fn build_body(plan: &Plan, node: usize, session: u32) -> Result<Body,
     (planned.kind.build)(&plan.view(node, &planned.params, session))
 }
 
-fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>) -> Slot {
+/// What is kept for the source in a slot that has made nothing yet.
+pub(super) fn source(wiring: Wiring<'_>, slots: &[Slot], at: usize) -> SourceState {
+    let here = &slots[at];
+    let feeds = feeds(slots, &here.routes, None);
+    let early_ns = match &here.body {
+        // Whoever wires sessions must not die of one body.
+        SlotBody::Source(body) => {
+            catch_unwind(AssertUnwindSafe(|| body.may_be_early_ns())).unwrap_or(0)
+        }
+        _ => 0,
+    };
+    let outputs = &wiring.plan.nodes[here.node].outputs;
+    SourceState::new(at, outputs, wiring.measured(here.node), early_ns, feeds)
+}
+
+/// A slot with nothing behind it.
+pub(super) fn slot(
+    wiring: Wiring<'_>,
+    node: usize,
+    body: SlotBody,
+    routes: Box<[Box<[Route]>]>,
+) -> Slot {
     let plan = wiring.plan;
     let planned = &plan.nodes[node];
     debug_assert!(matches!(planned.home, Home::Stage(_)));
     let in_edges = || planned.in_edges.iter().map(|&edge| &plan.edges[edge]);
     // Blocks and sinks never ask when a sample happened.
-    let asks_when = matches!(body, Body::Operator(_) | Body::Call(_));
+    let asks_when = matches!(body, SlotBody::Operator(_) | SlotBody::Call(_));
     let counts_samples = asks_when || planned.align.is_some();
     let port_of = |n: usize| {
         let name = planned.inputs[n].port;
@@ -261,7 +270,7 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
     let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
     let flushes = planned.kind.flushes_on.is_some();
-    let has_timers = planned.kind.timers && !flushes && matches!(body, Body::Operator(_));
+    let has_timers = planned.kind.timers && !flushes && matches!(body, SlotBody::Operator(_));
     let source = Header { source: planned.source, ..Header::at(Timestamp::ZERO) };
     let is_joined = aligner.is_some();
     let is_plain = !has_timers
@@ -293,7 +302,7 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
             cause: source,
             flush: if flushes { MayFlush::May } else { MayFlush::Never },
         },
-        body: SlotBody::of(body),
+        body,
         routes,
     })
 }

@@ -15,6 +15,7 @@
 mod ask;
 mod audit;
 mod build;
+mod exchange;
 mod follow;
 mod mark;
 mod outlet;
@@ -43,6 +44,7 @@ use crate::{
 };
 
 pub(crate) use build::{Ends, Wiring, build_body};
+pub(crate) use exchange::Exchanged;
 pub(crate) use mark::{Abandoned, Mark, NOBODY};
 pub(crate) use outlet::{NewEnd, Outlet, Route};
 pub(crate) use slot::{Slot, SlotBody, pick};

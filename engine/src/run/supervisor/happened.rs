@@ -9,6 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
+use super::Reloading;
+
 /// Something that happened in a session, or (without one) is wanted of all.
 pub(crate) struct Happened {
     pub(crate) session: Option<u32>,
@@ -47,6 +49,16 @@ pub(crate) enum What {
     Overdue,
     /// The bodies of a new session, or why it has none.
     Built(NewSession),
+    /// What a sink had to say that another has taken the place of, by node.
+    Remarked { remarks: Vec<(usize, String)> },
+    /// A sink that another has taken the place of could not be finished.
+    Unfinished { node: usize, fault: Fault },
+    /// The bodies of another plan are built, or one cannot be.
+    Renewed(Box<Reloading>, Option<OpenError>),
+    /// It may be possible by now to put another plan in.
+    ReloadDue(Box<Reloading>),
+    /// The plan that was put in has proved itself.
+    TrialOver { version: u32 },
     /// The sessions a run begins with are open.
     Opened,
     /// Sessions come and go from now on; none is there yet.
