@@ -54,6 +54,7 @@ mod pictures;
 mod program;
 mod readme;
 mod recordings;
+mod reloads;
 mod schema;
 mod scrape;
 mod screens;

@@ -11,11 +11,12 @@ use engine::{Health, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
-    arguments::LiveArguments,
+    arguments::{GraphArguments, LiveArguments},
     exit::{Exit, Failure},
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
+    reloads::Reloads,
     report::{self, Sheet},
     scope::{self, Collector},
     status::{self, Meter, Screen, View, Vitals, clock},
@@ -37,6 +38,8 @@ pub(super) struct Live<'a> {
     pub(super) file: &'a Path,
     /// The host of the graph whose part it is, if it is one's.
     pub(super) host: Option<&'a str>,
+    /// The graph file and what is different, if the run follows it.
+    pub(super) follows: Option<&'a GraphArguments>,
 }
 
 impl Live<'_> {
@@ -118,7 +121,14 @@ impl Live<'_> {
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
         };
+        let reloads = self
+            .follows
+            .map(|asked| Reloads::start(asked, cores, &running, &screen))
+            .transpose()?;
         let outcome = watch.until_it_ends(&vitals, &mut interrupts);
+        drop(reloads);
+        // It may be another one by now.
+        let plan = running.plan();
         let wish = watch.wish;
         drop(window);
         screen.release();

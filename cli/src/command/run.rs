@@ -23,8 +23,10 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let sessions = asked.sessions;
     let cores = cores(asked.live.cores, sessions, &graph);
     let (file, host) = (&*asked.graph.file, asked.host.as_deref());
-    let live =
-        |plan, tells_session| Live { plan, asked: &asked.live, cores, tells_session, file, host };
+    let live = |plan, tells_session| {
+        let follows = asked.watch.then_some(&asked.graph);
+        Live { plan, asked: &asked.live, cores, tells_session, file, host, follows }
+    };
     let Some(host) = &asked.host else {
         return live(graph.plan(cores)?, sessions > 1).run(sessions, |_, _| Ok(None));
     };

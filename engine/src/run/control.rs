@@ -142,7 +142,8 @@ impl Message<Set> for Supervisor {
         }
         asked.spawn(async move {
             // One after the other: each begins with what the one before has left.
-            let _turn = knobs.turns[at].lock().await;
+            let turn = knobs.turn_in(at);
+            let _turn = turn.lock().await;
             let mut params = knobs.of(&plan, node);
             params.set(&param, value);
             // The kind's own checks, such as a frequency against the rate, count here too.

@@ -151,13 +151,18 @@ pub(super) struct Knobs {
     /// Those of the nodes that were ever turned.
     turned: Mutex<BTreeMap<usize, Params>>,
     /// One change after the other in every stage, however long it takes to answer.
-    pub(super) turns: Box<[Turn<()>]>,
+    turns: Mutex<BTreeMap<usize, Arc<Turn<()>>>>,
 }
 
 impl Knobs {
-    pub(super) fn new(plan: &Plan) -> Arc<Self> {
-        let turns = plan.stages.iter().map(|_| Turn::new(())).collect();
-        Arc::new(Self { turned: Mutex::default(), turns })
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { turned: Mutex::default(), turns: Mutex::default() })
+    }
+
+    /// Who holds this is the only one who turns knobs in a stage.
+    pub(super) fn turn_in(&self, stage: usize) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(stage).or_default().clone()
     }
 
     pub(super) fn of(&self, plan: &Plan, node: usize) -> Params {
@@ -174,7 +179,9 @@ impl Knobs {
         let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
         for (node, becomes) in change.nodes.iter().enumerate() {
             match becomes {
-                Becomes::Rebuilt { is_alike: false } => drop(turned.remove(&node)),
+                Becomes::Rebuilt { is_alike: false } | Becomes::Added | Becomes::Removed => {
+                    drop(turned.remove(&node));
+                }
                 _ => {
                     if let Some(params) = turned.get_mut(&node) {
                         let (before, after) = (&now.nodes[node], &change.plan.nodes[node]);

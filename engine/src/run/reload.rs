@@ -8,7 +8,10 @@
 //!                             that came with it, and the old ones go on where they were
 //! ```
 //!
-//! Cells whose nodes are what they were are not touched at all.
+//! Cells whose nodes are what they were are not touched at all. What is new stands in cells of its own, behind
+//! rings that begin between two turns; what leaves is told the end of its streams and goes when it is through.
+
+mod grow;
 
 use std::{
     collections::BTreeMap,
@@ -20,15 +23,22 @@ use std::{
 use crate::{
     body::Body,
     cell::{Cell, Held},
+    core::CoreShared,
     fault::Fault,
     graph::Diagnostics,
+    live::LivePorts,
     param::Params,
     plan::{Becomes, Change, Home, Plan},
-    session::{Counts, OpenError, build_body},
-    stage::{Exchanged, SlotBody, Wiring},
+    session::{Counts, Latencies, OpenError, build_body},
+    stage::{Exchanged, Pace, SlotBody, Wiring},
+    tap::Onlooker,
+    tasks::TaskWake,
+    time::Clock,
 };
 
 use super::opened::Knobs;
+
+pub(super) use grow::Grown;
 
 /// So long a new body is on trial: if it fails before, the old one is put back.
 pub(super) const TRIAL: Duration = Duration::from_secs(1);
@@ -43,6 +53,10 @@ pub struct ReloadReport {
     pub tuned: Vec<(String, Vec<String>)>,
     /// Nodes that got a new body.
     pub rebuilt: Vec<Renewed>,
+    /// Nodes that are new.
+    pub added: Vec<String>,
+    /// Nodes that are there no more.
+    pub removed: Vec<String>,
     /// Nanoseconds for which those were held that are at work.
     pub held_ns: u64,
 }
@@ -122,7 +136,20 @@ pub(super) struct Part<'a> {
     pub(super) counts: &'a Arc<Counts>,
     pub(super) knobs: &'a Knobs,
     pub(super) epoch: u32,
+    pub(super) pace: Pace,
+    pub(super) wakes: &'a [Arc<TaskWake>],
+    pub(super) lives: Vec<(usize, Arc<LivePorts>)>,
     pub(super) bodies: &'a mut Bodies,
+    pub(super) waiting: &'a mut WaitingBodies,
+}
+
+/// Where sessions grow.
+pub(super) struct Ground<'a> {
+    pub(super) cores: &'a [Arc<CoreShared>],
+    pub(super) clock: &'a Clock,
+    /// Of the plan that runs then.
+    pub(super) latency: &'a Latencies,
+    pub(super) onlooker: Option<&'a Onlooker>,
 }
 
 /// What has been put in.
@@ -130,6 +157,8 @@ pub(super) struct Done {
     pub(super) report: ReloadReport,
     /// What stood there before, by session and node.
     pub(super) before: BTreeMap<u32, Bodies>,
+    /// What has come to each session, if something has come or gone.
+    pub(super) grown: BTreeMap<u32, Grown>,
     /// What waits for another body all the same: session, stage and slot.
     pub(super) troubles: Vec<(u32, usize, usize)>,
 }
@@ -151,10 +180,11 @@ pub(super) fn build(
 ) -> Result<(Bodies, WaitingBodies), OpenError> {
     let (mut bodies, mut waiting) = (Bodies::new(), WaitingBodies::new());
     for (number, becomes) in change.nodes.iter().enumerate() {
-        if !matches!(becomes, Becomes::Rebuilt { .. }) || there.contains_key(&number) {
+        if !change.renews(number) || there.contains_key(&number) {
             continue;
         }
         let planned = &change.plan.nodes[number];
+        debug_assert!(matches!(becomes, Becomes::Rebuilt { .. } | Becomes::Added));
         let body = build_body(&change.plan, number, &params[number], session)
             .map_err(|error| OpenError::Build { node: planned.name.clone(), error })?;
         match planned.home {
@@ -169,32 +199,55 @@ pub(super) fn build(
 /// something else than before.
 pub(super) fn params(knobs: &Knobs, now: &Plan, change: &Change) -> Vec<Params> {
     let of = |(node, becomes): (usize, &Becomes)| {
-        let (before, after) = (&now.nodes[node].params, &change.plan.nodes[node].params);
+        let after = &change.plan.nodes[node].params;
         match becomes {
-            Becomes::Rebuilt { is_alike: false } => after.clone(),
-            _ => knobs.turned(node).map_or_else(|| after.clone(), |turned| turned.over(before, after)),
+            Becomes::Rebuilt { is_alike: false } | Becomes::Added => after.clone(),
+            _ => {
+                let before = &now.nodes[node].params;
+                let turned = knobs.turned(node);
+                turned.map_or_else(|| after.clone(), |turned| turned.over(before, after))
+            }
         }
     };
     change.nodes.iter().enumerate().map(of).collect()
 }
 
 /// Gives sessions another plan, all of them or none.
-pub(super) fn apply(now: &Plan, change: &Change, parts: &mut [Part<'_>]) -> Result<Done, NotDone> {
+pub(super) fn apply(
+    ground: &Ground<'_>,
+    now: &Plan,
+    change: &Change,
+    parts: &mut [Part<'_>],
+) -> Result<Done, NotDone> {
     let began = Instant::now();
     let held: Option<Vec<_>> = parts.iter().map(|part| hold(change, part.cells)).collect();
     let mut held = held.ok_or(NotDone::Busy)?;
     fit(change, parts, &mut held).map_err(NotDone::Never)?;
-    tune(now, change, parts, &mut held).map_err(NotDone::Never)?;
-    let (report_so_far, before) = (ReloadReport::default(), BTreeMap::new());
-    let mut done = Done { report: report_so_far, before, troubles: Vec::new() };
+    if !held.iter_mut().all(|held| grow::may_end(change, held)) {
+        return Err(NotDone::Busy);
+    }
+    let doors = grow::doors(ground, change, parts).map_err(NotDone::Never)?;
+    if let Err(error) = tune(now, change, parts, &mut held) {
+        doors.iter().flatten().for_each(|door| door.core.place(door.number, None));
+        return Err(NotDone::Never(error));
+    }
+    let mut done = Done {
+        report: ReloadReport::default(),
+        before: BTreeMap::new(),
+        grown: BTreeMap::new(),
+        troubles: Vec::new(),
+    };
     let mut fresh = Vec::new();
-    for (part, held) in parts.iter_mut().zip(&mut held) {
+    for ((part, held), doors) in parts.iter_mut().zip(&mut held).zip(doors) {
         let before = put_in(change, part, held, &mut fresh);
         done.before.insert(part.session, before);
         let troubles = held.iter_mut().filter_map(|(&stage, cell)| {
             Some((part.session, stage, cell.stage().trouble_mut()?.slot))
         });
         done.troubles.extend(troubles);
+        if change.is_of_shape() {
+            done.grown.insert(part.session, grow::grow(ground, change, part, held, doors));
+        }
         part.cells.iter().for_each(|cell| cell.adopt(&change.plan));
         part.knobs.adopt(now, change);
     }
@@ -208,11 +261,10 @@ pub(super) fn apply(now: &Plan, change: &Change, parts: &mut [Part<'_>]) -> Resu
 type HeldCells<'a> = BTreeMap<usize, Held<'a>>;
 
 fn hold<'a>(change: &Change, cells: &'a [Arc<Cell>]) -> Option<HeldCells<'a>> {
-    let changes = |stage: &usize| {
-        let mut nodes = change.plan.stages[*stage].nodes.iter();
-        nodes.any(|&node| change.nodes[node] != Becomes::Kept)
-    };
-    (0..cells.len()).filter(changes).map(|stage| Some((stage, cells[stage].hold()?))).collect()
+    (0..cells.len())
+        .filter(|&stage| change.concerns(stage))
+        .map(|stage| Some((stage, cells[stage].hold()?)))
+        .collect()
 }
 
 /// The stage that holds a slot's cell.
@@ -227,6 +279,9 @@ fn fit(change: &Change, parts: &[Part<'_>], held: &mut [HeldCells<'_>]) -> Resul
             let (Some((stage, slot)), New::Built(body)) = (change.plan.place_of(node), new) else {
                 continue;
             };
+            if change.nodes[node] == Becomes::Added {
+                continue;
+            }
             if !at(held, stage).stage().could_take(slot, body) {
                 let fault = Fault::new("the kind built another sort of body than before");
                 let node = change.plan.nodes[node].name.clone();
@@ -286,10 +341,9 @@ fn put_in(
     fresh: &mut Vec<usize>,
 ) -> Bodies {
     let mut before = Bodies::new();
-    let mut bodies = std::mem::take(part.bodies);
     for (node, becomes) in change.nodes.iter().enumerate() {
         let Some((stage, slot)) = change.plan.place_of(node) else { continue };
-        if *becomes == Becomes::Kept {
+        if !matches!(becomes, Becomes::Tuned(_) | Becomes::Rebuilt { .. }) {
             continue;
         }
         let cell = at(held, stage);
@@ -303,7 +357,7 @@ fn put_in(
             epoch: part.epoch,
             onlooker: None,
         };
-        match bodies.remove(&node) {
+        match part.bodies.remove(&node) {
             None => cell.stage().treat(wiring, slot),
             // It has said all it had to say; its like would have ended by now as well.
             Some(New::Built(SlotBody::Source(_))) if cell.stage().has_ended_at(slot) => {}
@@ -328,7 +382,11 @@ fn report(change: &Change, fresh: &[usize], held_ns: u64) -> ReloadReport {
     for (number, (node, becomes)) in change.plan.nodes.iter().zip(&change.nodes).enumerate() {
         let name = node.name.clone();
         match becomes {
+            Becomes::Tuned(keys) if keys.is_empty() => report.kept.push(name),
             Becomes::Kept => report.kept.push(name),
+            Becomes::Added => report.added.push(name),
+            Becomes::Removed => report.removed.push(name),
+            Becomes::Gone => {}
             Becomes::Tuned(keys) => report.tuned.push((name, keys.clone())),
             Becomes::Rebuilt { .. } => {
                 // Bodies that wait keep nothing for their successors.
@@ -337,6 +395,15 @@ fn report(change: &Change, fresh: &[usize], held_ns: u64) -> ReloadReport {
             }
         }
     }
+    // What was told apart by its number is one that another has taken the place of.
+    let bare = |name: &String| name.split('~').next().unwrap_or_default().to_owned();
+    report.removed = report.removed.iter().map(bare).collect();
+    let is_followed = |name: &String| report.removed.contains(name);
+    let followed: Vec<_> = report.added.iter().filter(|name| is_followed(name)).cloned().collect();
+    report.added.retain(|name| !followed.contains(name));
+    report.removed.retain(|name| !followed.contains(name));
+    let anew = followed.into_iter().map(|node| Renewed { node, has_state: false });
+    report.rebuilt.extend(anew);
     report
 }
 

@@ -195,7 +195,9 @@ impl Running {
     /// Puts another plan of the same graph in the place of the one that runs, in all sessions, between two
     /// frames, and gives what has become of its nodes. Those that are as they were are not touched; where
     /// only live parameters differ, bodies are told; others get a new body, which takes up what the old
-    /// one knew if it is of the same kind and agrees. Nothing is lost on any edge. What was
+    /// one knew if it is of the same kind and agrees. Nothing is lost on any edge. Sinks, and branches of
+    /// what computes, may come and go: what is added runs in stages of its own, what is removed gets what
+    /// was on its way, ends, and keeps its place and counts in [reports](Running::report). What was
     /// [`set`](Running::set) stays, unless the plan says something else than the one before.
     ///
     /// For a second a new body is on trial: if it fails, all that stood there before is put
@@ -354,7 +356,10 @@ impl Drop for Running {
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.
         let until = Instant::now() + TASKS;
-        for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
+        let late = std::mem::take(
+            &mut *self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for runtime in self.control.take().into_iter().chain(self.io.drain(..)).chain(late) {
             runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
         }
         // What the supervisor did not come to, and what a thread that was abandoned holds on to.

@@ -23,7 +23,9 @@ pub(crate) struct Shared {
     plan: Mutex<Arc<Plan>>,
     pub(crate) clock: Clock,
     pub(crate) cores: Vec<Arc<CoreShared>>,
-    pub(crate) latency: Latencies,
+    latency: Mutex<Arc<Latencies>>,
+    /// Of sinks that came while it ran.
+    pub(super) runtimes: Mutex<Vec<tokio::runtime::Runtime>>,
     pub(crate) speed: Option<f64>,
     pub(crate) events: mpsc::UnboundedSender<Happened>,
     pub(crate) sessions: Mutex<Sessions>,
@@ -47,7 +49,8 @@ impl Shared {
             plan: Mutex::new(plan.clone()),
             clock,
             cores,
-            latency: latencies(plan),
+            latency: Mutex::new(Arc::new(latencies(plan))),
+            runtimes: Mutex::default(),
             speed,
             events,
             sessions: Mutex::new(Sessions::new(plan)),
@@ -65,7 +68,17 @@ impl Shared {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Another plan runs from now on, of the same nodes, edges and stages.
+    /// Latencies by the numbers of the plan.
+    pub(crate) fn latency(&self) -> Arc<Latencies> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The plan has grown. Told before it is [adopted](Shared::adopt): who looks at it finds all there.
+    pub(super) fn grow(&self, latency: Latencies) {
+        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(latency);
+    }
+
+    /// Another plan runs from now on, whose nodes, edges and stages have the numbers they had.
     pub(super) fn adopt(&self, plan: &Arc<Plan>) {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
     }

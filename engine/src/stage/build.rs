@@ -61,7 +61,7 @@ impl Stage {
         wiring: Wiring<'_>,
         stage: usize,
         ends: &mut Ends,
-        bodies: Vec<Body>,
+        bodies: Vec<SlotBody>,
         wake: &Arc<dyn Wake>,
     ) -> Self {
         let plan = wiring.plan;
@@ -72,7 +72,7 @@ impl Stage {
         for (at, (&node, body)) in members.iter().zip(bodies).enumerate() {
             let planned = &plan.nodes[node];
             for (line, &edge) in planned.in_edges.iter().enumerate() {
-                if plan.edges[edge].ring.is_some() {
+                if plan.edges[edge].ring.is_some() && !planned.gone {
                     let ring = ends.receivers[edge].take().expect("one end per edge");
                     inlets.push((ring, at, line));
                 }
@@ -80,7 +80,7 @@ impl Stage {
             let mut routes = Vec::with_capacity(planned.outputs.len());
             for (port, edges) in planned.out_edges.iter().enumerate() {
                 let mut port_routes = Vec::with_capacity(edges.len());
-                for &edge in edges {
+                for &edge in edges.iter().filter(|_| !planned.gone) {
                     let counts = wiring.counts.edges[edge].clone();
                     let (next, line) = plan.edges[edge].to;
                     port_routes.push(if plan.edges[edge].ring.is_some() {
@@ -102,13 +102,19 @@ impl Stage {
                 routes.push(port_routes.into_boxed_slice());
             }
             match body {
-                Body::Source(_) => sources.push((at, node)),
-                Body::Call(_) => {
+                SlotBody::Source(_) => sources.push((at, node)),
+                SlotBody::Call(_) => {
                     asking.push(Asking::new(at, planned, wake.clone()));
                 }
                 _ => {}
             }
-            slots.push(slot(wiring, node, SlotBody::of(body), routes.into_boxed_slice()));
+            slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
+        }
+        // Nothing will ever come to those that were taken out before.
+        let mut any_gone = false;
+        for slot in slots.iter_mut().filter(|slot| plan.nodes[slot.node].gone) {
+            slot.line_bounds.fill(Timestamp::MAX);
+            any_gone = true;
         }
         let roots = members.iter().map(|&node| plan.nodes[node].roots);
         let roots = roots.fold(Roots::NONE, Roots::and);
@@ -138,10 +144,8 @@ impl Stage {
             .collect();
         let is_device = |node: &PlanNode| node.home == Home::Io && node.kind.is_source();
         let beside_device = !sources.is_empty() && plan.nodes.iter().any(is_device);
-        let sources: Vec<_> = sources
-            .into_iter()
-            .map(|(at, _)| source(wiring, &slots, at))
-            .collect();
+        let sources: Vec<_> =
+            sources.into_iter().map(|(at, _)| source(wiring, &slots, at)).collect();
         let mut this = Self {
             slots: slots.into(),
             mark: Mark::new(sources.len()),
@@ -161,8 +165,8 @@ impl Stage {
             current_line: 0,
             spare: Sole::empty(),
             any_watched,
-            ending: false,
-            settled: true,
+            ending: any_gone,
+            settled: !any_gone,
             left: 0,
             is_blocked: false,
             any_patience,

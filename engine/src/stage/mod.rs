@@ -13,6 +13,7 @@
 //! outlet has a backlog.
 
 mod ask;
+mod attach;
 mod audit;
 mod build;
 mod exchange;

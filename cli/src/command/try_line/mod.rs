@@ -63,7 +63,15 @@ pub(crate) fn try_line(asked: &TryArguments) -> Result<Exit, Failure> {
     let cores = cores(asked.live.cores, 1, &graph);
     let plan = graph.plan(cores)?;
     let file = Path::new("try");
-    let live = Live { plan, asked: &asked.live, cores, tells_session: false, file, host: None };
+    let live = Live {
+        plan,
+        asked: &asked.live,
+        cores,
+        tells_session: false,
+        file,
+        host: None,
+        follows: None,
+    };
     live.run(1, |_, _| Ok(None))
 }
 

@@ -6,7 +6,7 @@ use kameo::reply::ReplySender;
 
 use crate::{
     body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError,
-    time::Timestamp,
+    stage::SlotBody, time::Timestamp,
 };
 
 use super::Reloading;
@@ -42,7 +42,7 @@ pub(crate) enum What {
     /// The pause before a stage that was given up is built again is over.
     ReplaceDue { stage: usize, version: u32 },
     /// Bodies for a stage that was given up, or the node that has none.
-    Replaced { stage: usize, version: u32, bodies: Result<Vec<Body>, (usize, Fault)> },
+    Replaced { stage: usize, version: u32, bodies: Result<Vec<SlotBody>, (usize, Fault)> },
     /// The neighbours of a new cell know it.
     Settled { stage: usize, version: u32 },
     /// What was inside when a fault ended the session should be through.
@@ -73,7 +73,7 @@ pub(crate) enum What {
 
 /// A session that was asked for.
 pub(crate) struct NewSession {
-    pub(super) bodies: Result<Vec<Body>, OpenError>,
+    pub(super) bodies: Result<Vec<Option<Body>>, OpenError>,
     /// Zero of its time line, if that is not when it begins.
     pub(super) zero: Option<Timestamp>,
     /// Dropped when it is over.

@@ -1,27 +1,38 @@
 //! Another plan for the sessions that are open: see [`reload`](super::super::reload).
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use kameo::{
+    actor::Spawn,
+    mailbox,
     message::{Context, Message},
     reply::{DelegatedReply, ReplySender},
 };
+use tokio::runtime::Handle;
 
 use crate::{
     body::Body,
+    cell::Command,
     fault::Fault,
     plan::{Becomes, Change, Plan},
-    session::OpenError,
+    session::{Latencies, OpenError},
+    stage::Pace,
     time::Timestamp,
 };
 
 use super::{
     super::{
         ReloadError, ReloadReport, RolledBack,
-        actors::SucceedSink,
+        actors::{SinkActor, SucceedSink},
         control::Open,
         opened::OpenSession,
-        reload::{self, Bodies, Done, NotDone, Part, TRIAL, WaitingBodies},
+        opened::stage_actor,
+        reload::{self, Bodies, Done, Ground, Grown, NotDone, Part, TRIAL, WaitingBodies},
+        runtimes::{SINK_RUNTIMES_MAX, runtime},
     },
     Happened, Supervisor, What,
 };
@@ -62,8 +73,10 @@ enum Why {
 /// A plan that was put in just now.
 pub(super) struct Trial {
     until: Timestamp,
-    /// What leads back.
-    back: Change,
+    /// What ran before.
+    plan: Arc<Plan>,
+    /// By node, whether its body is new.
+    is_new: Vec<bool>,
     /// What stood there before, by session.
     before: BTreeMap<u32, Bodies>,
 }
@@ -134,7 +147,8 @@ impl Supervisor {
             self.look_again(reloading);
             return;
         }
-        let params = |open: &OpenSession| reload::params(&open.knobs, &self.plan, &reloading.change);
+        let params =
+            |open: &OpenSession| reload::params(&open.knobs, &self.plan, &reloading.change);
         let there: Vec<_> =
             self.sessions.iter().map(|(&session, open)| (session, params(open))).collect();
         let events = self.shared.events.clone();
@@ -189,26 +203,53 @@ impl Supervisor {
     }
 
     fn put_in(&mut self, mut reloading: Reloading) {
-        let Self { sessions, plan, .. } = self;
+        let Self { sessions, plan, shared, .. } = self;
+        let latency = shared.latency().grown(&reloading.change.plan);
+        let (now, speed) = (shared.clock.now(), shared.speed);
         let bodies = reloading.bodies.as_mut().expect("they were built");
         // Those that were closed meanwhile need none.
         bodies.retain(|session, _| sessions.contains_key(session));
-        let parts = bodies.iter_mut().map(|(&session, (bodies, _))| {
+        let parts = bodies.iter_mut().map(|(&session, (bodies, waiting))| {
             let open = &sessions[&session];
-            let (cells, counts, knobs) = (&open.cells, &open.counts, &open.knobs);
-            Part { session, cells, counts, knobs, epoch: open.epoch, bodies }
+            Part {
+                session,
+                cells: &open.cells,
+                counts: &open.counts,
+                knobs: &open.knobs,
+                epoch: open.epoch,
+                pace: Pace { start: open.course.start(now), speed },
+                wakes: &open.wakes,
+                lives: open.lives.iter().map(|live| (live.node, live.ports.clone())).collect(),
+                bodies,
+                waiting,
+            }
         });
         let mut parts: Vec<_> = parts.collect();
-        match reload::apply(plan, &reloading.change, &mut parts) {
-            Ok(done) => self.was_put_in(reloading, done),
+        let ground = Ground {
+            cores: &shared.cores,
+            clock: &shared.clock,
+            latency: &latency,
+            onlooker: shared.onlooker.as_ref(),
+        };
+        match reload::apply(&ground, plan, &reloading.change, &mut parts) {
+            Ok(done) => self.was_put_in(reloading, done, latency),
             Err(NotDone::Busy) => self.look_again(reloading),
             Err(NotDone::Never(error)) => self.not_reloaded(reloading, error),
         }
     }
 
-    fn was_put_in(&mut self, reloading: Reloading, done: Done) {
+    fn was_put_in(&mut self, reloading: Reloading, mut done: Done, latency: Latencies) {
         let Reloading { change, why, bodies, .. } = reloading;
         let before = std::mem::replace(&mut self.plan, change.plan.clone());
+        let is_of_shape = change.is_of_shape();
+        if is_of_shape {
+            self.shared.grow(latency);
+            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.grow(&change.plan);
+        }
+        for (session, grown) in std::mem::take(&mut done.grown) {
+            self.grow(session, grown);
+        }
         self.shared.adopt(&change.plan);
         for (session, (_, waiting)) in bodies.into_iter().flatten() {
             let open = self.sessions.get_mut(&session).expect("those that were closed need none");
@@ -221,6 +262,7 @@ impl Supervisor {
                 }
             }
             open.renew(&change);
+            change.leaving().for_each(|(stage, slot)| open.command(stage, Command::Close { slot }));
         }
         for (session, stage, slot) in done.troubles {
             self.restart(session, stage, slot);
@@ -229,8 +271,9 @@ impl Supervisor {
         match why {
             Why::Asked(told) => {
                 let until = self.now().plus_nanos(TRIAL.as_nanos() as i64);
-                let back = Change { plan: before, nodes: change.nodes };
-                self.reloads.trial = Some(Trial { until, back, before: done.before });
+                let is_new = (0..change.nodes.len()).map(|node| change.renews(node)).collect();
+                let trial = Trial { until, plan: before, is_new, before: done.before };
+                self.reloads.trial = Some(trial);
                 let (events, version) = (self.shared.events.clone(), self.reloads.version);
                 drop(tokio::spawn(async move {
                     tokio::time::sleep(TRIAL).await;
@@ -247,17 +290,63 @@ impl Supervisor {
         self.go_on_opening();
     }
 
+    /// Starts what has come to a session.
+    fn grow(&mut self, session: u32, grown: Grown) {
+        let Grown { counts, wakes, cells, commands, sinks } = grown;
+        let handles: Vec<_> = sinks.iter().map(|sink| self.sink_handle(sink.node)).collect();
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        (open.counts, open.wakes) = (counts, wakes);
+        open.left += cells.len() + sinks.len();
+        open.versions.extend(cells.iter().map(|_| 0));
+        open.stages.extend(commands.into_iter().map(stage_actor));
+        open.cells.extend(cells.iter().cloned());
+        {
+            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.regrow(session, &open.cells, &open.counts);
+        }
+        for (sink, handle) in sinks.into_iter().zip(handles) {
+            let _here = handle.enter();
+            let (node, args) = (sink.node, (sink, session, self.shared.events.clone()));
+            open.sinks.push((node, SinkActor::spawn_with_mailbox(args, mailbox::unbounded())));
+        }
+        for cell in &cells {
+            cell.door.core.place(cell.door.number, Some(cell.clone()));
+        }
+    }
+
+    /// Where a sink waits that was not there from the start: by itself, unless there are many.
+    fn sink_handle(&mut self, node: usize) -> Handle {
+        if let Some(handle) = self.sinks.get(&node) {
+            return handle.clone();
+        }
+        let mut late = self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.sinks.len() < SINK_RUNTIMES_MAX || late.is_empty() {
+            late.push(runtime("afferent-sink"));
+        }
+        let at =
+            if self.sinks.len() < SINK_RUNTIMES_MAX { late.len() - 1 } else { node % late.len() };
+        let handle = late[at].handle().clone();
+        drop(late);
+        self.sinks.insert(node, handle.clone());
+        handle
+    }
+
     fn not_reloaded(&mut self, reloading: Reloading, error: ReloadError) {
         match reloading.why {
             Why::Asked(told) => told.send(Err(error)),
             Why::Back(why) => {
-                let fault = format!("{}; what was there before cannot be put back: {error}", why.fault);
+                let fault =
+                    format!("{}; what was there before cannot be put back: {error}", why.fault);
                 self.shared.roll_back(RolledBack { fault, ..why });
                 // What waits for a body gets one of the new version; one that is there is not disturbed.
                 for (node, becomes) in reloading.change.nodes.iter().enumerate() {
                     let place = self.plan.place_of(node);
-                    if let (Becomes::Rebuilt { .. }, Some((stage, slot))) = (becomes, place) {
-                        self.sessions.keys().for_each(|&session| self.restart(session, stage, slot));
+                    if let (Becomes::Rebuilt { .. } | Becomes::Added, Some((stage, slot))) =
+                        (becomes, place)
+                    {
+                        self.sessions
+                            .keys()
+                            .for_each(|&session| self.restart(session, stage, slot));
                     }
                 }
             }
@@ -276,17 +365,27 @@ impl Supervisor {
     /// A body on trial has failed: what stood there before comes back. Says whether that is so.
     pub(super) fn fails_on_trial(&mut self, node: usize, fault: &Fault) -> bool {
         let now = self.now();
-        if self.reloads.goes_back.as_ref().is_some_and(|leaves| leaves[node]) {
+        let has = |all: &Vec<bool>| all.get(node).copied().unwrap_or(false);
+        if self.reloads.goes_back.as_ref().is_some_and(has) {
             return true;
         }
-        let is_new = |trial: &mut Trial| now <= trial.until && trial.back.rebuilds(node);
+        let is_new = |trial: &mut Trial| now <= trial.until && has(&trial.is_new);
         let Some(trial) = self.reloads.trial.take_if(is_new) else { return false };
         let node = self.plan.nodes[node].name.clone();
-        let why = RolledBack { node, fault: fault.to_string() };
-        let leaves = 0..self.plan.nodes.len();
-        self.reloads.goes_back = Some(leaves.map(|node| trial.back.rebuilds(node)).collect());
-        self.begin(Reloading::new(trial.back, Why::Back(why), trial.before));
-        true
+        let mut why = RolledBack { node, fault: fault.to_string() };
+        match self.plan.change_to(&trial.plan) {
+            Ok(back) => {
+                self.reloads.goes_back = Some(trial.is_new);
+                self.begin(Reloading::new(back, Why::Back(why), trial.before));
+                true
+            }
+            Err(problems) => {
+                why.fault += &format!("; what was there before cannot be put back: {problems}");
+                self.shared.roll_back(why);
+                drop_aside(trial.before);
+                false
+            }
+        }
     }
 
     /// The trial of a plan is over, unless another has come.
@@ -331,11 +430,7 @@ impl OpenSession {
 
     /// What was meant for bodies that were there before is nothing to those that are there now.
     fn renew(&mut self, change: &Change) {
-        let changes = |stage: usize| {
-            let mut nodes = change.plan.stages[stage].nodes.iter();
-            nodes.any(|&node| change.nodes[node] != Becomes::Kept)
-        };
-        for stage in (0..self.cells.len()).filter(|&stage| changes(stage)) {
+        for stage in (0..self.cells.len()).filter(|&stage| change.concerns(stage)) {
             self.versions[stage] += 1;
         }
     }

@@ -79,15 +79,15 @@ impl Supervisor {
         &mut self,
         number: u32,
         zero: Option<Timestamp>,
-        bodies: Vec<Body>,
+        bodies: Vec<Option<Body>>,
     ) -> Result<(), OpenError> {
-        let now = self.shared.pace();
+        let (now, latency) = (self.shared.pace(), self.shared.latency());
         let ground = Ground {
             plan: &self.plan,
             cores: &self.shared.cores,
             clock: &self.shared.clock,
             pace: Pace { start: zero.unwrap_or(now.start), ..now },
-            latency: &self.shared.latency,
+            latency: &latency,
             onlooker: self.shared.onlooker.as_ref(),
         };
         let (session, course) =
@@ -106,7 +106,7 @@ impl Supervisor {
             sinks: Vec::new(),
             tasks: Vec::new(),
             lives: Vec::new(),
-            knobs: Knobs::new(self.plan()),
+            knobs: Knobs::new(),
             records: BTreeMap::new(),
             versions: vec![0; cells.len()],
             guest: None,

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crate::{body::Body, fault::Fault, supervise::Verdict};
+use crate::{fault::Fault, stage::SlotBody, supervise::Verdict};
 
 use super::{super::replace, Happened, Supervisor, What};
 
@@ -43,7 +43,7 @@ impl Supervisor {
         &mut self,
         session: u32,
         stage: usize,
-        bodies: Result<Vec<Body>, (usize, Fault)>,
+        bodies: Result<Vec<SlotBody>, (usize, Fault)>,
     ) {
         let bodies = match bodies {
             Ok(bodies) => bodies,

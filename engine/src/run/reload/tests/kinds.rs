@@ -14,8 +14,7 @@ use crate::{
     Node, Operator, Outline, Param, Placement, Policy, Port, Rate, Sink, Source, Timestamp, Unit,
 };
 
-pub(super) static KINDS: &[&Kind] =
-    &[&RAMP, &DEVICE, &MEAN, &SUM, &PAIR, &KEEPS, &KEEPS_AND_WAITS];
+pub(super) static KINDS: &[&Kind] = &[&RAMP, &DEVICE, &MEAN, &SUM, &PAIR, &KEEPS, &KEEPS_AND_WAITS];
 
 const SAMPLES: Param<i64> = Param::with_default("samples", 1_000, "How many.").within(1.0, 1e9);
 const RATE_HZ: Param<f64> =

@@ -17,6 +17,12 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Longer than any of these takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Lets the graph go on for a while.
+fn rest(time: Duration) {
+    let (_held, never) = std::sync::mpsc::channel::<()>();
+    let _ = never.recv_timeout(time);
+}
+
 fn start(plan: &Arc<Plan>, sessions: u32, speed: Option<f64>) -> Running {
     let options = RunOptions { sessions, speed, cores: 2 };
     plan.start(&options).expect("bodies can be built")
@@ -53,7 +59,7 @@ fn a_device_goes_on_while_what_stands_behind_it_changes() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let running = start(&device("device", 1.0, 0.0), 1, Some(1.0));
     for n in 1..=40 {
-        std::thread::sleep(Duration::from_millis(5));
+        rest(Duration::from_millis(5));
         // No part of what was: what came out is what came in, whichever body it was.
         let part = if n % 2 == 0 { 0.0 } else { -0.0 };
         running.reload(&device("device", 1.0, part)).expect("possible");
@@ -98,7 +104,7 @@ fn all_sessions_change_and_those_that_come_later_begin_so() {
 fn a_new_version_that_fails_is_taken_out_of_all_sessions() {
     let plan = |part: &str| two_chains("fails", "samples = 1_000", part);
     let running = start(&plan(""), 3, Some(1.0));
-    std::thread::sleep(Duration::from_millis(50));
+    rest(Duration::from_millis(50));
     running.reload(&plan("part = 0.75\ndies = 3")).expect("possible");
     finish(&running);
 
@@ -148,17 +154,95 @@ fn a_run_that_ends_in_the_middle_of_a_reload_just_ends() {
         let reloads = std::thread::spawn(move || {
             (1..50).map(|n| other.reload(&plan(&format!("part = 0.{n:02}")))).find_map(Result::err)
         });
-        std::thread::sleep(Duration::from_millis(n % 7));
+        rest(Duration::from_millis(n % 7));
         running.stop();
         running.wait_for(LIMIT).expect("ends");
         let error = reloads.join().expect("it comes back");
-        assert!(
-            matches!(error, Some(ReloadError::Ended | ReloadError::Busy) | None),
-            "{error:?}"
-        );
+        assert!(matches!(error, Some(ReloadError::Ended | ReloadError::Busy) | None), "{error:?}");
         for session in 0..4 {
             kept(&format!("ends/{session}"));
             kept(&format!("ends_beside/{session}"));
         }
     }
+}
+
+#[test]
+fn branches_come_and_go_beside_a_device_in_all_sessions() {
+    let plan = |more: &str| {
+        planned(&format!(
+            r#"
+            [node.ramp]
+            op = "ramp"
+            samples = 1_500
+            [node.mean]
+            op = "mean"
+            from = "ramp"
+            [node.out]
+            op = "keeps_and_waits"
+            key = "grows"
+            from = "mean"
+            {more}
+            "#
+        ))
+    };
+    let more = r#"
+        [node.sum]
+        op = "sum"
+        from = "mean"
+        [node.more]
+        op = "keeps_and_waits"
+        key = "grows_more"
+        from = ["sum", "mean"]
+        "#;
+    let running = start(&plan(""), 20, Some(1.0));
+    for n in 0..20 {
+        rest(Duration::from_millis(10));
+        let report = running.reload(&plan(if n % 2 == 0 { more } else { "" })).expect("possible");
+        assert_eq!(
+            (report.added.len(), report.removed.len()),
+            if n % 2 == 0 { (2, 0) } else { (0, 2) }
+        );
+        if n == 8 {
+            assert_eq!(running.open().expect("room"), 20);
+        }
+    }
+    finish(&running);
+    for session in 0..=20 {
+        let frames = kept(&format!("grows/{session}"));
+        assert!(is_whole(&frames) && frames.len() == 150, "session {session}");
+        let more = kept(&format!("grows_more/{session}"));
+        assert!(!more.is_empty());
+        assert_eq!(heard(&more).1, [], "session {session}");
+    }
+}
+
+#[test]
+fn a_device_leads_to_what_is_added() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let plan = |more: &str| {
+        planned(&format!(
+            r#"
+            [node.device]
+            op = "device"
+            samples = 3_000
+            [node.out]
+            op = "keeps_and_waits"
+            key = "leads"
+            from = "device"
+            {more}
+            "#
+        ))
+    };
+    let more = "[node.more]\nop = \"keeps_and_waits\"\nkey = \"leads_more\"\nfrom = \"device\"\n";
+    let running = start(&plan(""), 1, Some(1.0));
+    for n in 0..10 {
+        rest(Duration::from_millis(10));
+        running.reload(&plan(if n % 2 == 0 { more } else { "" })).expect("possible");
+    }
+    finish(&running);
+    let frames = kept("leads/0");
+    assert_eq!((frames.len(), heard(&frames).1), (300, Vec::new()));
+    let more = kept("leads_more/0");
+    assert!(!more.is_empty());
+    assert_eq!(heard(&more).1, []);
 }

@@ -3,6 +3,7 @@
 
 mod kinds;
 mod live;
+mod shape;
 
 use std::sync::Arc;
 
@@ -355,7 +356,11 @@ fn a_new_version_that_fails_at_once_is_taken_out_again() {
     let mut last = f64::from(*means(&[(0, 0.5)])[..300].last().expect("some"));
     let behind: Vec<f32> = (340..1_000).map(|n| mean(&mut last, 0.5, 0.0, n as f32)).collect();
     assert_eq!(samples[330..].len(), behind.len());
-    assert_eq!(samples[1_000 - LEN - 1], behind[behind.len() - 1], "scale and part are the old ones");
+    assert_eq!(
+        samples[1_000 - LEN - 1],
+        behind[behind.len() - 1],
+        "scale and part are the old ones"
+    );
     let poison = run.edge("ramp", "mean").expect("an edge").dropped[Gap::Poison.index()];
     assert_eq!((poison, run.restarts("mean")), (1, 0));
 }
