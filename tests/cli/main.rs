@@ -19,6 +19,7 @@
 //! | `pictures` | `--report`, `--view`                                          |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
+//! | `reloads`  | `run --watch`: a graph that follows its file                   |
 //! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |

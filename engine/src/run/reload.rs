@@ -12,10 +12,10 @@
 //! rings that begin between two turns; what leaves is told the end of its streams and goes when it is through.
 
 mod grow;
+mod told;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,7 +25,6 @@ use crate::{
     cell::{Cell, Held},
     core::CoreShared,
     fault::Fault,
-    graph::Diagnostics,
     live::LivePorts,
     param::Params,
     plan::{Becomes, Change, Home, Plan},
@@ -39,81 +38,10 @@ use crate::{
 use super::opened::Knobs;
 
 pub(super) use grow::Grown;
+pub use told::{ReloadError, ReloadReport, Renewed, RolledBack};
 
 /// So long a new body is on trial: if it fails before, the old one is put back.
 pub(super) const TRIAL: Duration = Duration::from_secs(1);
-
-/// What has become of a graph that was given another plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReloadReport {
-    /// Nodes that were not touched.
-    pub kept: Vec<String>,
-    /// Nodes whose body went on, with the keys that changed.
-    pub tuned: Vec<(String, Vec<String>)>,
-    /// Nodes that got a new body.
-    pub rebuilt: Vec<Renewed>,
-    /// Nodes that are new.
-    pub added: Vec<String>,
-    /// Nodes that are there no more.
-    pub removed: Vec<String>,
-    /// Nanoseconds for which those were held that are at work.
-    pub held_ns: u64,
-}
-
-/// A node that got a new body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renewed {
-    /// Its name.
-    pub node: String,
-    /// Whether the new body has taken up what the old one knew, in every session. Otherwise it began
-    /// fresh: what it says next follows a gap, of reason `restart`.
-    pub has_state: bool,
-}
-
-/// Why a graph that runs was not given another plan: it goes on as it was.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// What has changed cannot take effect while it runs.
-    Refused(Diagnostics),
-    /// A body cannot be built.
-    Build(OpenError),
-    /// A body does not take another value for a parameter.
-    Untold {
-        /// The node.
-        node: String,
-        /// What it says.
-        fault: Fault,
-    },
-    /// Another plan is being put in, or a body does not come back from its turn.
-    Busy,
-    /// The run has ended.
-    Ended,
-}
-
-impl fmt::Display for ReloadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(problems) => problems.fmt(f),
-            Self::Build(error) => error.fmt(f),
-            Self::Untold { node, fault } => write!(f, "node `{node}`: {fault}"),
-            Self::Busy => f.write_str("another change is under way, or a body does not return"),
-            Self::Ended => f.write_str("the run has ended"),
-        }
-    }
-}
-
-impl std::error::Error for ReloadError {}
-
-/// A plan that was taken out again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RolledBack {
-    /// The node whose new body failed.
-    pub node: String,
-    /// How.
-    pub fault: String,
-}
 
 /// A body on its way into a slot.
 pub(super) enum New {
@@ -151,6 +79,9 @@ pub(super) struct Ground<'a> {
     pub(super) latency: &'a Latencies,
     pub(super) onlooker: Option<&'a Onlooker>,
 }
+
+/// So long one look waits for turns to end: longer than most take.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// What has been put in.
 pub(super) struct Done {
@@ -220,7 +151,8 @@ pub(super) fn apply(
     parts: &mut [Part<'_>],
 ) -> Result<Done, NotDone> {
     let began = Instant::now();
-    let held: Option<Vec<_>> = parts.iter().map(|part| hold(change, part.cells)).collect();
+    let until = began + PATIENCE;
+    let held: Option<Vec<_>> = parts.iter().map(|part| hold(change, part.cells, until)).collect();
     let mut held = held.ok_or(NotDone::Busy)?;
     fit(change, parts, &mut held).map_err(NotDone::Never)?;
     if !held.iter_mut().all(|held| grow::may_end(change, held)) {
@@ -253,17 +185,24 @@ pub(super) fn apply(
     }
     drop(held);
     let held_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    done.report = report(change, &fresh, held_ns);
+    done.report = told::report(change, &fresh, held_ns);
     Ok(done)
 }
 
 /// The cells of a session that change, by stage.
 type HeldCells<'a> = BTreeMap<usize, Held<'a>>;
 
-fn hold<'a>(change: &Change, cells: &'a [Arc<Cell>]) -> Option<HeldCells<'a>> {
+fn hold<'a>(change: &Change, cells: &'a [Arc<Cell>], until: Instant) -> Option<HeldCells<'a>> {
+    // A core at full speed leaves a cell for no more than a moment.
+    let hold = |cell: &'a Arc<Cell>| loop {
+        match cell.hold() {
+            None if Instant::now() < until => std::hint::spin_loop(),
+            held => return held,
+        }
+    };
     (0..cells.len())
         .filter(|&stage| change.concerns(stage))
-        .map(|stage| Some((stage, cells[stage].hold()?)))
+        .map(|stage| Some((stage, hold(&cells[stage])?)))
         .collect()
 }
 
@@ -375,36 +314,6 @@ fn put_in(
         }
     }
     before
-}
-
-fn report(change: &Change, fresh: &[usize], held_ns: u64) -> ReloadReport {
-    let mut report = ReloadReport { held_ns, ..ReloadReport::default() };
-    for (number, (node, becomes)) in change.plan.nodes.iter().zip(&change.nodes).enumerate() {
-        let name = node.name.clone();
-        match becomes {
-            Becomes::Tuned(keys) if keys.is_empty() => report.kept.push(name),
-            Becomes::Kept => report.kept.push(name),
-            Becomes::Added => report.added.push(name),
-            Becomes::Removed => report.removed.push(name),
-            Becomes::Gone => {}
-            Becomes::Tuned(keys) => report.tuned.push((name, keys.clone())),
-            Becomes::Rebuilt { .. } => {
-                // Bodies that wait keep nothing for their successors.
-                let has_state = node.home != Home::Io && !fresh.contains(&number);
-                report.rebuilt.push(Renewed { node: name, has_state });
-            }
-        }
-    }
-    // What was told apart by its number is one that another has taken the place of.
-    let bare = |name: &String| name.split('~').next().unwrap_or_default().to_owned();
-    report.removed = report.removed.iter().map(bare).collect();
-    let is_followed = |name: &String| report.removed.contains(name);
-    let followed: Vec<_> = report.added.iter().filter(|name| is_followed(name)).cloned().collect();
-    report.added.retain(|name| !followed.contains(name));
-    report.removed.retain(|name| !followed.contains(name));
-    let anew = followed.into_iter().map(|node| Renewed { node, has_state: false });
-    report.rebuilt.extend(anew);
-    report
 }
 
 #[cfg(all(test, not(loom)))]

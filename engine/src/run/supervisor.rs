@@ -1,6 +1,7 @@
 //! The supervisor: opens and closes sessions, decides about faults. It waits for nobody: what takes
 //! its time (building bodies, answers of stages) is done elsewhere and comes back as an event.
 
+mod arrivals;
 mod faults;
 mod happened;
 mod reloads;

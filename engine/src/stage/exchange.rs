@@ -16,7 +16,7 @@ pub(crate) struct Exchanged {
     /// What the new one was given of what the old one knew; nothing if it has begun fresh.
     pub(crate) state: Option<Vec<u8>>,
     /// Of a source: what it had made that was not due.
-    pub(crate) source: Option<SourceState>,
+    pub(crate) source: Option<Box<SourceState>>,
 }
 
 impl Stage {
@@ -103,12 +103,12 @@ impl Stage {
     }
 
     /// A new source goes on where the old one was: what that has made and not released was never due.
-    fn exchange_source(&mut self, wiring: Wiring<'_>, slot: usize) -> Option<SourceState> {
+    fn exchange_source(&mut self, wiring: Wiring<'_>, slot: usize) -> Option<Box<SourceState>> {
         let number = self.sources.iter().position(|source| source.is_at(slot))?;
         let released = self.mark.released[number].load(Ordering::Relaxed);
         let mut new = build::source(wiring, &self.slots, slot);
         new.skip_until(Timestamp::from_nanos(released));
-        Some(std::mem::replace(&mut self.sources[number], new))
+        Some(Box::new(std::mem::replace(&mut self.sources[number], new)))
     }
 }
 

@@ -63,10 +63,13 @@ fn progress(wiring: Wiring<'_>, node: usize) -> Progress {
     Progress(sinks.map(|sink| wiring.counts.nodes[sink].clone()).collect())
 }
 
+/// A body, and the plan that it was built by.
+type Brought = (Box<dyn LiveSource>, Arc<Plan>);
+
 /// Another body for a live source, on its way there.
 #[derive(Default)]
 pub(crate) struct Successor {
-    body: Mutex<Option<(Box<dyn LiveSource>, Arc<Plan>)>>,
+    body: Mutex<Option<Brought>>,
     is_here: Notify,
 }
 

@@ -72,7 +72,7 @@ impl Change {
         let is_here =
             |edge: &usize| plan.nodes[plan.edges[*edge].from.0].home == super::Home::Stage(stage);
         plan.stages[stage].nodes.iter().any(|&node| touched(&self.nodes[node]))
-            || self.begun.iter().chain(&self.ended).any(|edge| is_here(edge))
+            || self.begun.iter().chain(&self.ended).any(is_here)
     }
 }
 

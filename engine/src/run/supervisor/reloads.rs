@@ -7,15 +7,11 @@ use std::{
 };
 
 use kameo::{
-    actor::Spawn,
-    mailbox,
     message::{Context, Message},
     reply::{DelegatedReply, ReplySender},
 };
-use tokio::runtime::Handle;
 
 use crate::{
-    body::Body,
     cell::Command,
     fault::Fault,
     plan::{Becomes, Change, Plan},
@@ -27,12 +23,9 @@ use crate::{
 use super::{
     super::{
         ReloadError, ReloadReport, RolledBack,
-        actors::{SinkActor, SucceedSink},
         control::Open,
         opened::OpenSession,
-        opened::stage_actor,
-        reload::{self, Bodies, Done, Ground, Grown, NotDone, Part, TRIAL, WaitingBodies},
-        runtimes::{SINK_RUNTIMES_MAX, runtime},
+        reload::{self, Bodies, Done, Ground, NotDone, Part, TRIAL, WaitingBodies},
     },
     Happened, Supervisor, What,
 };
@@ -44,6 +37,9 @@ const LOOKS: u32 = 2_000;
 
 /// Who is told what has become of a reload.
 type Told = ReplySender<Result<ReloadReport, ReloadError>>;
+
+/// A session that was asked for, and who is told.
+type Asked = (Open, Option<ReplySender<Result<u32, super::ControlError>>>);
 
 /// A plan on its way in.
 pub(crate) struct Reloading {
@@ -92,7 +88,7 @@ pub(super) struct Reloads {
     /// Counts the plans that were put in: what is to end the trial of one is nothing to the next.
     version: u32,
     /// Sessions that were asked for meanwhile.
-    opens: Vec<(Open, Option<ReplySender<Result<u32, super::ControlError>>>)>,
+    opens: Vec<Asked>,
 }
 
 /// Put another plan in.
@@ -132,7 +128,7 @@ impl Supervisor {
         &mut self,
         open: Open,
         reply: Option<ReplySender<Result<u32, super::ControlError>>>,
-    ) -> Option<(Open, Option<ReplySender<Result<u32, super::ControlError>>>)> {
+    ) -> Option<Asked> {
         if self.reloads.is_under_way {
             self.reloads.opens.push((open, reply));
             return None;
@@ -290,47 +286,6 @@ impl Supervisor {
         self.go_on_opening();
     }
 
-    /// Starts what has come to a session.
-    fn grow(&mut self, session: u32, grown: Grown) {
-        let Grown { counts, wakes, cells, commands, sinks } = grown;
-        let handles: Vec<_> = sinks.iter().map(|sink| self.sink_handle(sink.node)).collect();
-        let Some(open) = self.sessions.get_mut(&session) else { return };
-        (open.counts, open.wakes) = (counts, wakes);
-        open.left += cells.len() + sinks.len();
-        open.versions.extend(cells.iter().map(|_| 0));
-        open.stages.extend(commands.into_iter().map(stage_actor));
-        open.cells.extend(cells.iter().cloned());
-        {
-            let mut sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.regrow(session, &open.cells, &open.counts);
-        }
-        for (sink, handle) in sinks.into_iter().zip(handles) {
-            let _here = handle.enter();
-            let (node, args) = (sink.node, (sink, session, self.shared.events.clone()));
-            open.sinks.push((node, SinkActor::spawn_with_mailbox(args, mailbox::unbounded())));
-        }
-        for cell in &cells {
-            cell.door.core.place(cell.door.number, Some(cell.clone()));
-        }
-    }
-
-    /// Where a sink waits that was not there from the start: by itself, unless there are many.
-    fn sink_handle(&mut self, node: usize) -> Handle {
-        if let Some(handle) = self.sinks.get(&node) {
-            return handle.clone();
-        }
-        let mut late = self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.sinks.len() < SINK_RUNTIMES_MAX || late.is_empty() {
-            late.push(runtime("afferent-sink"));
-        }
-        let at =
-            if self.sinks.len() < SINK_RUNTIMES_MAX { late.len() - 1 } else { node % late.len() };
-        let handle = late[at].handle().clone();
-        drop(late);
-        self.sinks.insert(node, handle.clone());
-        handle
-    }
-
     fn not_reloaded(&mut self, reloading: Reloading, error: ReloadError) {
         match reloading.why {
             Why::Asked(told) => told.send(Err(error)),
@@ -407,31 +362,4 @@ fn drop_aside<T: Send + 'static>(bodies: T) {
     drop(tokio::task::spawn_blocking(move || {
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(bodies)));
     }));
-}
-
-impl OpenSession {
-    /// Gives a sink or source that waits another body.
-    fn succeed_waiting(&mut self, plan: &Arc<Plan>, node: usize, body: Body) {
-        match body {
-            Body::Sink(sink) => {
-                if let Some((_, actor)) = self.sinks.iter().find(|(number, _)| *number == node) {
-                    let plan = plan.clone();
-                    let _ = actor.tell(SucceedSink { sink, plan }).try_send();
-                }
-            }
-            Body::Live(body) => {
-                if let Some(live) = self.lives.iter().find(|live| live.node == node) {
-                    live.successor.bring(body, plan);
-                }
-            }
-            _ => unreachable!("checked when it was built"),
-        }
-    }
-
-    /// What was meant for bodies that were there before is nothing to those that are there now.
-    fn renew(&mut self, change: &Change) {
-        for stage in (0..self.cells.len()).filter(|&stage| change.concerns(stage)) {
-            self.versions[stage] += 1;
-        }
-    }
 }
