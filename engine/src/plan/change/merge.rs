@@ -110,9 +110,7 @@ impl Merging<'_> {
         for &edge in &node.in_edges {
             let edge = &self.wanted.edges[edge];
             let from = (self.numbers[&edge.from.0], edge.from.1);
-            let is_inside = self.plan.nodes[from.0..]
-                .first()
-                .is_some_and(|producer| producer.home == home && home != Home::Io);
+            let is_inside = home != Home::Io && self.plan.nodes[from.0].home == home;
             let begun = self.plan.edges.len();
             self.plan.edges.push(PlanEdge {
                 from,

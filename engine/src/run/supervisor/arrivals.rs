@@ -50,14 +50,17 @@ impl Supervisor {
         if let Some(handle) = self.sinks.get(&node) {
             return handle.clone();
         }
-        let mut late = self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.sinks.len() < SINK_RUNTIMES_MAX || late.is_empty() {
-            late.push(runtime("afferent-sink"));
-        }
-        let at =
-            if self.sinks.len() < SINK_RUNTIMES_MAX { late.len() - 1 } else { node % late.len() };
-        let handle = late[at].handle().clone();
-        drop(late);
+        // Where one has waited that is gone there is room.
+        let gone = self.sinks.keys().copied().find(|&other| self.plan.nodes[other].gone);
+        let left = gone.and_then(|other| self.sinks.remove(&other));
+        let are_many = self.sinks.len() >= SINK_RUNTIMES_MAX;
+        let shared = self.sinks.values().next().filter(|_| are_many).cloned();
+        let handle = left.or(shared).unwrap_or_else(|| {
+            let own = runtime("afferent-sink");
+            let handle = own.handle().clone();
+            self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+            handle
+        });
         self.sinks.insert(node, handle.clone());
         handle
     }
