@@ -98,7 +98,7 @@ pub(crate) enum Mode {
 }
 
 /// A graph file, and what is changed in it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct GraphArguments {
     /// The graph file
     #[arg(value_name = "GRAPH")]
@@ -135,6 +135,16 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
     pub(crate) sessions: u32,
+
+    /// Follow the graph file: what changes in it, or in what it includes, changes in the running graph
+    ///
+    /// Between two frames, and nothing is lost: nodes that did not change go on untouched, live
+    /// parameters are told, other nodes get a new body that takes up what the old one knew, if it can;
+    /// sinks and branches come and go. A file that is wrong, or changes what cannot change while it runs
+    /// (formats, sources that come or go, models), changes nothing, and stderr says why. A new body that
+    /// fails within a second is taken out again. What was `--set` stays.
+    #[arg(long, conflicts_with = "host")]
+    pub(crate) watch: bool,
 
     #[command(flatten)]
     pub(crate) live: LiveArguments,
@@ -248,6 +258,7 @@ Examples:
   afferent run graphs/biofeedback.toml
   afferent run graphs/biofeedback.toml --set ecg.op=wfdb --set ecg.file=100.hea
   afferent run graphs/biofeedback.toml --set ecg.op=csv --set ecg.file=mine.csv --speed max
+  afferent run graphs/biofeedback.toml --watch
   afferent run graphs/biofeedback.toml --sessions 1000 --metrics 127.0.0.1:9100 > lines.jsonl
   afferent run graphs/hybrid_biofeedback.toml --host edge
 

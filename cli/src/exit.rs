@@ -105,6 +105,11 @@ impl Failure {
         }
     }
 
+    /// What stderr would say.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Prints the text to stderr and gives the code to end with.
     pub(crate) fn tell(&self) -> Exit {
         // Where stderr is closed, too, the code must do.

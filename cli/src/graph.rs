@@ -223,6 +223,23 @@ impl Graph {
         Ok(plan)
     }
 
+    /// Plans it to take the place of a plan that runs, with the models of that.
+    pub(crate) fn plan_after(mut self, running: &Plan, cores: usize) -> Result<Arc<Plan>, Failure> {
+        let problems = running.sections_against(&self.spec);
+        if problems.has_errors() {
+            return Err(Failure::graph(&problems));
+        }
+        // They were opened when it started, and what `--set` forgot was told.
+        self.models = OnceCell::from((running.services().clone(), Diagnostics::default()));
+        self.forgotten.clear();
+        self.replaced.clear();
+        let plan = self.plan_with(cores, Vec::new(), None)?;
+        if self.denies_warnings {
+            self.warn(plan.warnings())?;
+        }
+        Ok(plan)
+    }
+
     /// Plans all of it, and what each of its hosts would run, as its `set` has it there; refuses because of `others`, too,
     /// and tells stderr what to look at, all together.
     pub(crate) fn plan_everywhere(

@@ -42,6 +42,7 @@
 //!                  ├── report      `--report`, a picture of a run
 //!                  ├── recording  what `record` does beside a run
 //!                  ├── replaying  a recording in the place of sources
+//!                  ├── reloads   `--watch`, by which it follows its file
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
@@ -67,6 +68,7 @@ mod metrics;
 mod page;
 mod panics;
 mod recording;
+mod reloads;
 mod replaying;
 mod report;
 mod scope;

@@ -82,7 +82,8 @@ pub use plan::{
 };
 pub use run::{
     ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
-    Report, RunOptions, Running, SinkReport, Snapshot, StageReport,
+    ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running, SinkReport,
+    Snapshot, StageReport,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

@@ -21,6 +21,7 @@
 //! | `record`  | `afferent record` and `replay`: to the bit, what is missing, what is refused |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
+//! | `reloads`  | `run --watch`: a graph that follows its file                   |
 //! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
@@ -59,6 +60,7 @@ mod program;
 mod readme;
 mod record;
 mod recordings;
+mod reloads;
 mod schema;
 mod scrape;
 mod screens;

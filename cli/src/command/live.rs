@@ -11,12 +11,13 @@ use engine::{Health, Onlooker, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
-    arguments::LiveArguments,
+    arguments::{GraphArguments, LiveArguments},
     exit::{Exit, Failure},
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics,
     recording::{About, Recording, Wanted},
+    reloads::Reloads,
     replaying::Check,
     report::{self, Sheet},
     scope::{self, Collector},
@@ -45,6 +46,8 @@ pub(super) struct Live<'a> {
     pub(super) record: Option<(&'a Wanted, &'a About)>,
     /// What it is compared with, if it is.
     pub(super) watch: Option<&'a Check>,
+    /// The graph file and what is different, if the run follows it.
+    pub(super) follows: Option<&'a GraphArguments>,
 }
 
 impl Live<'_> {
@@ -159,7 +162,14 @@ impl Live<'_> {
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
         };
+        let reloads = self
+            .follows
+            .map(|asked| Reloads::start(asked, cores, &running, &screen))
+            .transpose()?;
         let outcome = watch.until_it_ends(&vitals, &mut interrupts);
+        drop(reloads);
+        // It may be another one by now.
+        let plan = running.plan();
         let wish = watch.wish;
         drop(window);
         screen.release();

@@ -81,6 +81,7 @@ pub(crate) fn record(asked: &RecordArguments) -> Result<Exit, Failure> {
         host: None,
         record: Some((&wanted, &about)),
         watch: None,
+        follows: None,
     }
     .run(*sessions, |_, _| Ok(None))
 }

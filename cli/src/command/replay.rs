@@ -91,6 +91,7 @@ pub(crate) fn replay(asked: &ReplayArguments) -> Result<Exit, Failure> {
         host: None,
         record: None,
         watch: check.as_ref(),
+        follows: None,
     }
     .run(sessions, |_, _| Ok(None))
 }

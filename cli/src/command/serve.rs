@@ -35,6 +35,7 @@ pub(crate) fn serve(asked: &ServeArguments) -> Result<Exit, Failure> {
         host,
         record: None,
         watch: None,
+        follows: None,
     };
     live.run(0, |running, tell| {
         let sessions_max = asked.sessions_max as usize;

@@ -302,7 +302,7 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
         match asked {
             Asked::Shape {} => {
                 let report = running.report();
-                let shape = look::shape(&inside.plan, &report, about.cores, about.speed);
+                let shape = look::shape(&running.plan(), &report, about.cores, about.speed);
                 client.say(&Said::Shape(shape))?;
             }
             Asked::Look {} => {
@@ -315,9 +315,10 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                 looked = Some(Instant::now());
                 client.say(&Said::Look(look))?;
             }
-            Asked::Tap { output, session } => match tapped(inside, &running, &output, session) {
+            Asked::Tap { output, session } => match tapped(&running, &output, session) {
                 Ok((tap, said, clock)) => {
-                    let format = inside.plan.output(&said.label).map(|output| output.format);
+                    let plan = running.plan();
+                    let format = plan.output(&said.label).map(|output| output.format);
                     drop(running);
                     let _line = client.line.lock().unwrap_or_else(PoisonError::into_inner);
                     client.write(&Said::Tapped(said))?;
@@ -332,14 +333,14 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
 
 /// A tap where it is wanted, and what is said of it.
 fn tapped(
-    inside: &Inside,
     running: &Running,
     label: &str,
     session: Option<u32>,
 ) -> Result<(engine::Tap, super::message::Tapped, engine::Clock), Refused> {
-    let Some(output) = inside.plan.output(label) else {
+    let plan = running.plan();
+    let Some(output) = plan.output(label) else {
         return Err(Refused {
-            outputs: look::outputs(&inside.plan, None),
+            outputs: look::outputs(&plan, None),
             ..Refused::plain(format!("the graph has no output `{label}`"))
         });
     };

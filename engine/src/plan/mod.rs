@@ -6,6 +6,7 @@
 
 mod agree;
 mod budget;
+mod change;
 mod check;
 mod connect;
 mod cut;
@@ -45,6 +46,7 @@ use crate::{
     words,
 };
 
+pub(crate) use change::{Becomes, Change};
 pub use draft::PlanOptions;
 pub use draw::{Arrow, BoxOf, Picture, PictureBox, PictureEdge, PictureNode};
 pub(crate) use moves::at_home;
@@ -114,6 +116,10 @@ pub(crate) struct PlanNode {
     pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.
     pub(crate) stage_name: Option<String>,
+    /// It was taken out while the graph ran; its number and what it has counted stay.
+    pub(crate) gone: bool,
+    /// It was put in while the graph ran, in a stage apart from what it might be fused with.
+    pub(crate) is_apart: bool,
 }
 
 /// Where a node runs.
@@ -310,6 +316,18 @@ impl Plan {
             Some(problem) => Err(problem.message),
             None => Ok(()),
         }
+    }
+
+    /// Whether an edge leads to or from what was put in while the graph ran.
+    pub(crate) fn is_apart(&self, edge: &PlanEdge) -> bool {
+        self.nodes[edge.from.0].is_apart || self.nodes[edge.to.0].is_apart
+    }
+
+    /// The stage and the slot of a node, where it runs on a data core.
+    pub(crate) fn place_of(&self, node: usize) -> Option<(usize, usize)> {
+        let Home::Stage(stage) = self.nodes[node].home else { return None };
+        let slot = self.stages[stage].nodes.iter().position(|&member| member == node)?;
+        Some((stage, slot))
     }
 
     /// `node` or, where its kind has several outputs, `node.port`.

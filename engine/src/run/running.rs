@@ -25,12 +25,13 @@ use crate::{
 };
 
 use super::{
-    ControlError, Happened, Health, Report, Shared, Supervisor, What,
+    ControlError, Happened, Health, ReloadError, ReloadReport, Report, RolledBack, Shared,
+    Supervisor, What,
     control::{self, Question},
     door::{Doors, Opener},
     report,
     runtimes::{io_runtimes, runtime},
-    supervisor::Args,
+    supervisor::{Args, Reload},
     threads::Threads,
     watchdog::Watchdog,
 };
@@ -191,15 +192,49 @@ impl Running {
         self.ask(control::Set { session, node, param, value: Spanned::new(value.into(), None) })
     }
 
+    /// Puts another plan of the same graph in the place of the one that runs, in all sessions, between two
+    /// frames, and gives what has become of its nodes. Those that are as they were are not touched; where
+    /// only live parameters differ, bodies are told; others get a new body, which takes up what the old
+    /// one knew if it is of the same kind and agrees. Nothing is lost on any edge. Sinks, and branches of
+    /// what computes, may come and go: what is added runs in stages of its own, what is removed gets what
+    /// was on its way, ends, and keeps its place and counts in [reports](Running::report). What was
+    /// [`set`](Running::set) stays, unless the plan says something else than the one before.
+    ///
+    /// For a second a new body is on trial: if it fails, all that stood there before is put
+    /// back, knowing what it knew then, and [`Running::rolled_back`] says why. Of sinks and sources that wait
+    /// the policy decides instead, as ever.
+    ///
+    /// # Errors
+    /// Why nothing has changed: what differs cannot take effect while the graph runs, or a body cannot be
+    /// built.
+    pub fn reload(&self, plan: &Arc<Plan>) -> Result<ReloadReport, ReloadError> {
+        match self.supervisor.ask(Reload(plan.clone())).blocking_send() {
+            Ok(report) => Ok(report),
+            Err(SendError::HandlerError(error)) => Err(error),
+            Err(_) => Err(ReloadError::Ended),
+        }
+    }
+
+    /// Why the plan that was put in last was taken out again, if it was; told once.
+    pub fn rolled_back(&self) -> Option<RolledBack> {
+        self.shared.rolled_back()
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.shared.plan()
+    }
+
     /// Shows what passes at an output of a session, `node` or `node.port`, from now on. The graph waits
     /// for nobody who looks on; see [`Tap`].
     ///
     /// # Errors
     /// If there is no such session or output.
     pub fn tap(&self, session: u32, output: &str, limits: TapLimits) -> Result<Tap, ControlError> {
-        let place = self.shared.plan.output_at(output);
+        let plan = self.shared.plan();
+        let place = plan.output_at(output);
         let (node, port) = place.ok_or_else(|| ControlError::UnknownNode(output.to_owned()))?;
-        let can_wait = self.shared.plan.can_wait();
+        let can_wait = plan.can_wait();
         let patience = if can_wait { limits.patience } else { Duration::ZERO };
         let (end, tap) = tap(TapLimits { patience, ..limits });
         self.ask(control::TapAt { session, node, port, end })?;
@@ -281,7 +316,7 @@ impl Running {
         let sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions
             .last_poison(session)
-            .map(|(node, frame)| (self.shared.plan.nodes[node].name.clone(), frame))
+            .map(|(node, frame)| (self.shared.plan().nodes[node].name.clone(), frame))
     }
 
     /// How the data cores are: working, slow, wedged or starved.
@@ -321,7 +356,10 @@ impl Drop for Running {
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.
         let until = Instant::now() + TASKS;
-        for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
+        let late = std::mem::take(
+            &mut *self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for runtime in self.control.take().into_iter().chain(self.io.drain(..)).chain(late) {
             runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
         }
         // What the supervisor did not come to, and what a thread that was abandoned holds on to.

@@ -150,9 +150,10 @@ pub(super) fn look(
     let stood_ns = now.since(standing.since);
     let mark = cell.mark.slot.load(Ordering::Relaxed);
     let slot = (mark != NOBODY).then_some(mark as usize);
-    let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
-    let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
-    let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
+    let plan = cell.plan();
+    let node = slot.and_then(|slot| plan.stages[cell.stage].nodes.get(slot).copied());
+    let name = node.map_or_else(String::new, |node| plan.nodes[node].name.clone());
+    let limit_ns = node.map_or(1_000_000_000, |node| plan.nodes[node].wedge_ns);
     let cpu_ns = processor.cpu_ns(core).zip(standing.cpu_ns).map(|(now, then)| (now - then) as i64);
     // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
     // One that got less than half of what it wanted is no witness against its body, unless even

@@ -105,6 +105,16 @@ impl SourceState {
         self.skip_until = released;
     }
 
+    /// The same behind what another has released in its place: what it holds of that is thrown away.
+    pub(super) fn going_on_behind(mut self, released: Timestamp) -> Self {
+        self.skip_until(released);
+        if self.due <= released {
+            self.held.clear();
+            self.samples = 0;
+        }
+        self
+    }
+
     /// Makes it end where it is; what it holds was never due and never existed.
     pub(super) fn end(&mut self, slots: &mut [super::Slot]) {
         self.finished = true;

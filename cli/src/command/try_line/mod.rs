@@ -72,6 +72,7 @@ pub(crate) fn try_line(asked: &TryArguments) -> Result<Exit, Failure> {
         host: None,
         record: None,
         watch: None,
+        follows: None,
     };
     live.run(1, |_, _| Ok(None))
 }
