@@ -179,7 +179,12 @@ impl TapEnd {
 
     /// Shows a frame. One that finds no room is missed.
     pub(crate) fn frame(&mut self, frame: &Frame) {
-        if !self.try_frame(frame) && !self.wait_to_put(frame) {
+        self.frame_while(frame, || {});
+    }
+
+    /// Shows a frame, and says again and again that it waits, where it does.
+    pub(crate) fn frame_while(&mut self, frame: &Frame, waits: impl FnMut()) {
+        if !self.try_frame(frame) && !self.wait_to_put(frame, waits) {
             self.missed += 1;
             let missed = self.counts.missed.load(Ordering::Relaxed) + 1;
             self.counts.missed.store(missed, Ordering::Relaxed);
@@ -215,10 +220,11 @@ impl TapEnd {
 
     #[cold]
     #[expect(clippy::disallowed_methods, reason = "at full speed alone, and nobody tells of room")]
-    fn wait_to_put(&mut self, frame: &Frame) -> bool {
+    fn wait_to_put(&mut self, frame: &Frame, mut waits: impl FnMut()) -> bool {
         let began = Instant::now();
         while began.elapsed() < self.patience && !self.is_left() {
             std::thread::sleep(LOOK);
+            waits();
             if self.try_frame(frame) {
                 return true;
             }

@@ -79,7 +79,8 @@ pub(crate) fn replay(asked: &ReplayArguments) -> Result<Exit, Failure> {
     let sessions = asked.sessions.unwrap_or_else(|| replaying::sessions(&recording));
     let cores = cores(asked.live.cores, sessions, &graph);
     let plan = graph.plan(cores)?;
-    let check = asked.check.then(|| replaying::Check::of(&recording, &plan)).transpose()?;
+    let check = asked.check.then(|| replaying::Check::of(&recording, &plan, sessions));
+    let check = check.transpose()?;
     let file = asked.graph.as_deref().unwrap_or(&asked.recording);
     Live {
         plan,

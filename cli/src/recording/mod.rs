@@ -69,6 +69,8 @@ type Opened = Arc<Mutex<Vec<(u32, String, Tap)>>>;
 /// A recording that goes on.
 pub(crate) struct Recording {
     path: PathBuf,
+    /// Whether there was nothing before.
+    is_new: bool,
     /// How many outputs.
     outputs: usize,
     ended: Arc<Mutex<Option<String>>>,
@@ -128,7 +130,12 @@ impl Recording {
                     .map(move |output| Topic::new(session, &output, is_live(&output), origin_ns))
             })
             .collect();
-        let file = create(wanted)?;
+        if let Some(said) = wanted.path.to_str().and_then(|path| plan.file_taken(path)) {
+            let message =
+                format!("the recording would replace `{}`, which {said}", wanted.path.display());
+            return Err(Failure::new(Exit::Usage, &message, "name another file"));
+        }
+        let (file, is_new) = create(wanted)?;
         let (schemas, channels) = topic::described(&topics, sessions > 1);
         let writer =
             Writer::begin(Disk(file), &schemas, &channels, &about.metadata(plan, sessions, speed));
@@ -145,6 +152,7 @@ impl Recording {
         };
         Ok(Self {
             path: wanted.path.clone(),
+            is_new,
             outputs,
             ended: Arc::default(),
             is_over: Arc::default(),
@@ -212,9 +220,11 @@ impl Recording {
 
     /// Leaves nothing behind of a run that never began.
     pub(crate) fn abandon(self) {
-        let path = self.path.clone();
+        let (path, is_new) = (self.path.clone(), self.is_new);
         self.finish(Ending::Failed);
-        let _ = std::fs::remove_file(path);
+        if is_new {
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// What is said of it at the end.
@@ -292,7 +302,9 @@ fn is_live(output: &Output<'_>) -> bool {
     output.is_source && catalog().find(output.kind).is_none_or(|kind| kind.live)
 }
 
-fn create(wanted: &Wanted) -> Result<File, Failure> {
+/// The file, and whether there was nothing before.
+fn create(wanted: &Wanted) -> Result<(File, bool), Failure> {
+    let is_new = std::fs::symlink_metadata(&wanted.path).is_err();
     let mut options = OpenOptions::new();
     options.write(true);
     match wanted.force {
@@ -302,7 +314,7 @@ fn create(wanted: &Wanted) -> Result<File, Failure> {
     // What is no file, such as `/dev/null`, has nothing to lose.
     let is_special = std::fs::metadata(&wanted.path).is_ok_and(|is| !is.is_file() && !is.is_dir());
     let file = if is_special { File::create(&wanted.path) } else { options.open(&wanted.path) };
-    file.map_err(|error| unwritable(&wanted.path, &error))
+    file.map(|file| (file, is_new)).map_err(|error| unwritable(&wanted.path, &error))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

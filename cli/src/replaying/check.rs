@@ -37,9 +37,13 @@ pub(crate) struct Check {
 
 impl Check {
     /// All outputs of a plan that were recorded and are none of a source.
-    pub(crate) fn of(recording: &Arc<Recording>, plan: &Plan) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        recording: &Arc<Recording>,
+        plan: &Plan,
+        sessions: u32,
+    ) -> Result<Self, Failure> {
         let is_comparable = |(_, output): &(usize, &operators::files::mcap::read::Recorded)| {
-            !output.is_source && plan.output(&output.label).is_some()
+            !output.is_source && output.session < sessions && plan.output(&output.label).is_some()
         };
         let outputs: Vec<usize> = recording
             .outputs

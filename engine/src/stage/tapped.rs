@@ -41,7 +41,8 @@ impl Stage {
         let reached = self.slots[slot].out_bounds[port];
         for tap in self.taps.iter_mut().filter(|tap| tap.slot == slot && tap.port == port) {
             tap.end.reached(reached);
-            tap.end.frame(frame);
+            // Whoever waits is not taken for one that never returns.
+            tap.end.frame_while(frame, || self.mark.step());
         }
     }
 

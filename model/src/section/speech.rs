@@ -151,7 +151,9 @@ impl ModelServices {
         }
         let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
         let mut gates = Vec::new();
-        if problems.len() == wrong {
+        // Beside models that are there, exits that are not theirs are a mistake, not a lack.
+        let are_there = problems.len() == wrong;
+        if are_there {
             match self.gates(speech, &contents) {
                 Ok((found, _)) => gates = found,
                 Err((code, message)) => {
@@ -165,7 +167,7 @@ impl ModelServices {
         }
         match problems.first() {
             None => Ok(format!("speech {contents:x?} {gates:?}")),
-            Some(first) if is_optional && wrong == 0 => {
+            Some(first) if is_optional && wrong == 0 && !are_there => {
                 let remedy = first.hint.clone().unwrap_or_default();
                 Err(AbsentModel { why: first.message.clone(), remedy }.into())
             }
