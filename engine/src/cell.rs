@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Let the node that failed pass on what it gets.
     Bypass { slot: usize },
     /// Show somebody what passes at an output.
-    Tap { node: usize, port: usize, end: TapEnd },
+    Tap { node: usize, port: usize, end: Box<TapEnd> },
     /// Let the node that failed take what comes and say no more: its session ends.
     Close { slot: usize },
 }
@@ -430,7 +430,7 @@ impl Inner {
             Command::Rewire { edge, end } => self.stage.rewire(edge, end),
             Command::HoldLast { slot } => self.stage.hold_last(slot),
             Command::Bypass { slot } => self.stage.put(slot, SlotBody::Bypass),
-            Command::Tap { node, port, end } => self.stage.tap(node, port, end),
+            Command::Tap { node, port, end } => self.stage.tap(node, port, *end),
             Command::Close { slot } => self.stage.put(slot, SlotBody::Closed),
         }
     }

@@ -195,7 +195,9 @@ impl Message<TapAt> for Supervisor {
         let TapAt { session, node, port, end } = at;
         let home = self.plan().nodes[node].home;
         let done = self.session(session).map(|open| match home {
-            Home::Stage(stage) => open.command(stage, Command::Tap { node, port, end }),
+            Home::Stage(stage) => {
+                open.command(stage, Command::Tap { node, port, end: Box::new(end) });
+            }
             Home::Io => {
                 if let Some(live) = open.lives.iter().find(|live| live.node == node) {
                     live.ports.tap(port, end);
