@@ -131,7 +131,7 @@ fn judge(path: &Path, least: u64) {
     let all: Vec<usize> = (0..=OPERATORS).collect();
     let mut player = recording.play(&all).expect("it can be read");
     let mut next = vec![0_i64; all.len()];
-    while let Some((output, item)) = player.next().expect("it is whole") {
+    while let Some((output, item)) = player.read_next().expect("it is whole") {
         let Item::Frame(told) = item else { continue };
         let frame = told.frame;
         assert_eq!((frame.header.seq as i64, frame.len()), (next[output], FRAME_LEN));

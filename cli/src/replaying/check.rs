@@ -281,7 +281,7 @@ impl Comparing {
     /// What an output gave then.
     fn then(&mut self, number: usize) -> Option<Frame> {
         while self.lanes[number].then.is_empty() && self.ahead < AHEAD_FRAMES {
-            match self.player.as_mut()?.next() {
+            match self.player.as_mut()?.read_next() {
                 Ok(Some((lane, Item::Frame(told)))) => {
                     if told.missed > 0 {
                         self.lanes[lane].say("frames are missing in the recording");

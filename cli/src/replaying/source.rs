@@ -87,7 +87,7 @@ impl Replay {
             if self.ahead.0 > AHEAD_ITEMS || self.ahead.1 > AHEAD_BYTES {
                 return Ok(());
             }
-            let Some((lane, item)) = player.next()? else {
+            let Some((lane, item)) = player.read_next()? else {
                 self.has_ended = true;
                 return Ok(());
             };

@@ -387,7 +387,7 @@ impl Player {
     ///
     /// # Errors
     /// The file is not any more what it was when it was opened.
-    pub fn next(&mut self) -> Result<Option<(usize, Item)>, ReadError> {
+    pub fn read_next(&mut self) -> Result<Option<(usize, Item)>, ReadError> {
         let Self { records, channels, left } = self;
         while *left > 0 {
             let read = records.next(|op, body| {

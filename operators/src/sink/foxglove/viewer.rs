@@ -142,6 +142,7 @@ fn shake_hands(stream: TcpStream, house: &House) -> Option<WebSocket<TcpStream>>
         .max_message_size(Some(SAID_BYTES_MAX))
         .max_frame_size(Some(SAID_BYTES_MAX))
         .read_buffer_size(16 << 10);
+    #[expect(clippy::result_large_err, reason = "what the handshake asks for")]
     let judge = |request: &Request, response: Response| judged(request, response, &house.origins);
     let socket = tungstenite::accept_hdr_with_config(stream, judge, Some(config)).ok()?;
     socket.get_ref().set_read_timeout(Some(LOOK)).ok()?;
