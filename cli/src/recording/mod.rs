@@ -66,6 +66,9 @@ const OUTPUTS_MAX: usize = 4_096;
 /// Taps as they are opened: session, label, the tap.
 type Opened = Arc<Mutex<Vec<(u32, String, Tap)>>>;
 
+/// How much of an output may wait, if it is recorded.
+type Limits = dyn Fn(&Output<'_>) -> Option<TapLimits> + Send + Sync;
+
 /// A recording that goes on.
 pub(crate) struct Recording {
     path: PathBuf,
@@ -76,7 +79,7 @@ pub(crate) struct Recording {
     ended: Arc<Mutex<Option<String>>>,
     is_over: Arc<AtomicBool>,
     opened: Opened,
-    limits: Arc<dyn Fn(&Output<'_>) -> Option<TapLimits> + Send + Sync>,
+    limits: Arc<Limits>,
     recorder: Option<Recorder>,
     thread: Option<JoinHandle<Recorded>>,
 }

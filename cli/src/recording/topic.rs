@@ -94,7 +94,7 @@ impl Topic {
     /// Messages did not get there: of the frames that they stood for, some were missing before.
     pub(super) fn take_back(&mut self, of: LostOf) {
         self.missed += of.frames;
-        if of.channel % 2 == 0 {
+        if of.channel.is_multiple_of(2) {
             self.missed_in_all += of.messages;
             self.frames -= of.messages;
         }

@@ -92,7 +92,7 @@ fn whole() -> Vec<u8> {
 fn played(recording: &Recording) -> [Vec<u64>; 2] {
     let mut found = [Vec::new(), Vec::new()];
     let mut player = recording.play(&[0, 1]).expect("it was opened before");
-    while let Some((output, item)) = player.next().expect("it was looked through before") {
+    while let Some((output, item)) = player.read_next().expect("it was looked through before") {
         match item {
             Item::Frame(told) => {
                 let number = told.frame.header.time.nanos() as u64;
