@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A message is protobuf whose schema, made of the edge's format, stands in the file ([`schema`]), so that viewers
-//! know fields by their names; [`message`] writes and reads it, floats as they lie in memory. [`write`] is a writer
+//! know fields by their names; [`message`] writes and reads it, floats as they lie in memory. [`mod@write`] is a writer
 //! whose disk may be full for a while, [`read`] reads what is there, also of a file that was cut short or damaged.
 //! The crate `mcap` does neither: what it has begun to write it cannot take back, and it gives nothing of a chunk that
 //! has no end. It judges what is written, in tests.
