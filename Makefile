@@ -21,9 +21,9 @@ test: setup lint doc
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-cli
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked $(WITH)
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked --no-fail-fast $(WITH)
 else
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked $(WITH) --lib --bins --tests
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked $(WITH) --no-fail-fast --lib --bins --tests
 endif
 	$(CARGO) test --workspace --locked $(WITH) --doc
 	$(MAKE) loom
