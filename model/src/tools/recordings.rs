@@ -3,12 +3,15 @@
 //! | `--data` | recordings |
 //! |---|---|
 //! | a folder | its sound files; what is said in `talk.flac` stands in `talk.txt` beside it, if that is there |
-//! | `LIST.tsv`, `LIST.csv` | a line for each, below the heading `file` or `file` and `text` |
+//! | `LIST.tsv`, `LIST.csv` | a line for each, below a heading with `file` and perhaps `text` and `speaker` |
 //!
-//! Paths in a list start from its folder. A text that is empty is none.
+//! Paths in a list start from its folder. A text that is empty is none. Recordings of one speaker are one group; of which nobody is
+//! told to speak is a group of its own.
 
 use std::{
+    collections::HashMap,
     fs,
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
@@ -26,6 +29,14 @@ pub(super) struct Recording {
     pub(super) path: PathBuf,
     /// What is said in it, if that is known.
     pub(super) text: Option<String>,
+    /// Who speaks, if that is told.
+    pub(super) speaker: Option<String>,
+}
+
+impl Recording {
+    fn new(path: PathBuf, text: Option<String>) -> Self {
+        Self { path, text, speaker: None }
+    }
 }
 
 /// Reads a folder or a list.
@@ -38,7 +49,53 @@ pub(super) fn recordings(data: &Path) -> Result<Vec<Recording>, Trouble> {
         let message = format!("`{}` has no recordings", data.display());
         return Err(Trouble::file(message, WRITE));
     }
+    once(&all)?;
     Ok(all)
+}
+
+/// That none is there twice, under one name or two: what is judged by itself would seem to be known better than it is.
+fn once(all: &[Recording]) -> Result<(), Trouble> {
+    let mut seen = HashMap::new();
+    for Recording { path, .. } in all {
+        let twice = |other: &&PathBuf, why: &str| {
+            let message = format!("`{}` is `{}`{why}", path.display(), other.display());
+            Err(Trouble::file(
+                message,
+                "name every recording once: twice the same is not twice as much to go by",
+            ))
+        };
+        let Ok(bytes) = fs::metadata(path).map(|facts| facts.len()) else { continue };
+        let others: &mut Vec<&PathBuf> = seen.entry(bytes).or_default();
+        for other in &*others {
+            let same = |one: &Path| fs::canonicalize(one).ok();
+            if same(path).is_some_and(|one| Some(one) == same(other)) {
+                return twice(other, " again");
+            }
+            if is_same(path, other).unwrap_or(false) {
+                return twice(other, " under another name");
+            }
+        }
+        others.push(path);
+    }
+    Ok(())
+}
+
+/// Whether two files of one length hold the same.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let open = |path: &Path| Ok::<_, io::Error>(io::BufReader::new(fs::File::open(path)?));
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    loop {
+        let (ours, theirs) = (one.fill_buf()?, other.fill_buf()?);
+        let count = ours.len().min(theirs.len());
+        if ours[..count] != theirs[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(ours.len() == theirs.len());
+        }
+        one.consume(count);
+        other.consume(count);
+    }
 }
 
 const WRITE: &str = "give a folder of sound files, such as `talk.wav` with `talk.txt` beside it, or a list `LIST.tsv` with the heading \
@@ -76,7 +133,7 @@ fn of_folder(folder: &Path) -> Result<Vec<Recording>, Trouble> {
     let with_text = |path: PathBuf| {
         let beside = path.with_extension("txt");
         let text = if beside.is_file() { said(&read(&beside)?) } else { None };
-        Ok(Recording { path, text })
+        Ok(Recording::new(path, text))
     };
     paths.into_iter().map(with_text).collect()
 }
@@ -107,7 +164,7 @@ fn of_list(list: &Path) -> Result<Vec<Recording>, Trouble> {
     let heading = fields(heading, separator).map_err(|why| bad(1, why))?;
     let place = |name: &str| heading.iter().position(|field| field.trim() == name);
     let file = place("file").ok_or_else(|| bad(1, "the heading has no `file`"))?;
-    let text = place("text");
+    let [text, speaker] = ["text", "speaker"].map(place);
     let mut all = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let row = fields(line, separator).map_err(|why| bad(number, why))?;
@@ -118,8 +175,8 @@ fn of_list(list: &Path) -> Result<Vec<Recording>, Trouble> {
         }
         let path = row.get(file).map(|path| path.trim()).filter(|path| !path.is_empty());
         let path = folder.join(path.ok_or_else(|| bad(number, "there is no `file`"))?);
-        let text = text.and_then(|at| row.get(at)).and_then(|text| said(text));
-        all.push(Recording { path, text });
+        let field = |at: Option<usize>| at.and_then(|at| row.get(at)).and_then(|text| said(text));
+        all.push(Recording { speaker: field(speaker), ..Recording::new(path, field(text)) });
     }
     Ok(all)
 }
@@ -175,7 +232,7 @@ mod tests {
     #[test]
     fn a_folder_has_sounds_with_texts_beside_them() {
         let files = [
-            ("b.FLAC", ""),
+            ("b.FLAC", "b"),
             ("b.txt", "\u{feff} well \n"),
             ("a.wav", ""),
             ("a.txt", " "),
@@ -198,6 +255,30 @@ mod tests {
         let found = texts(recordings(&folder.path().join("l.tsv")).expect("it is right"));
         let want = [("a.wav", Some("well, so")), ("b.wav", None)];
         assert_eq!(found, want.map(|(name, text)| (name.to_owned(), text.map(str::to_owned))));
+    }
+
+    #[test]
+    fn a_list_says_who_speaks() {
+        let folder = folder(&[("l.tsv", "file\tspeaker\na.wav\tann\nb.wav\t\nc.wav\n")]);
+        let all = recordings(&folder.path().join("l.tsv")).expect("it is right");
+        let speakers: Vec<_> = all.iter().map(|it| it.speaker.as_deref()).collect();
+        assert_eq!(speakers, [Some("ann"), None, None]);
+    }
+
+    #[test]
+    fn a_recording_counts_once() {
+        let long = "x".repeat(100_000);
+        let other = format!("{}y", &long[1..]);
+        let files =
+            [("a.wav", &*long), ("b.wav", &*other), ("l.csv", "file\na.wav\nb.wav\n./a.wav\n")];
+        let folder = folder(&files);
+        assert_eq!(recordings(folder.path()).expect("they differ").len(), 2);
+        let told = recordings(&folder.path().join("l.csv")).expect_err("it is there twice");
+        assert!(told.message.contains("a.wav` again"), "{told}");
+        fs::write(folder.path().join("c.wav"), &other).expect("room");
+        let told = recordings(folder.path()).expect_err("it is there twice");
+        assert!(told.message.contains("c.wav` is"), "{told}");
+        assert!(told.message.contains("b.wav` under another name"), "{told}");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use smallvec::SmallVec;
 use super::{
     budget::step_s,
     cascade::Cascade,
-    decoder::{RATE_HZ, Task, Way},
+    decoder::{RATE_HZ, SoFar, Task, Way},
     hypothesis::Hypothesis,
     pace::{Frames, Pauses},
     pool::{Outcome, Pool, Ticket},
@@ -682,6 +682,11 @@ impl Desk {
             return reply.answer((self.asks.says)(&news));
         }
         let task = self.task(&shared, audio, offset_s, true);
+        if self.asks.cascade.compares() {
+            let (number, start_s) = (turn.number.load(Ordering::Relaxed), turn.start_s);
+            let transcript = shared.transcript.clone();
+            self.asks.cascade.goes_on(&SoFar { turn: number, start_s, offset_s, transcript });
+        }
         drop(shared);
         let says = self.asks.says.clone();
         let waits = Waits::with(reply);
