@@ -197,7 +197,7 @@ fn a_cascade_is_calibrated_and_a_run_keeps_to_it() {
         "micro        0.",
         "that chose nothing",
         "Promised with 80 % confidence",
-        "at most 20 % of the turns come out worse than from tiny alone",
+        "on the average, at most 20 % of a recording's turns come out worse than from tiny alone",
         "with partials by micro",
         "written: voice.exits.toml",
     ] {

@@ -230,6 +230,22 @@ fn what_partials_have_told_and_nobody_takes_back_counts() {
 }
 
 #[test]
+fn a_model_that_takes_longer_than_a_body_may_is_waited_for() {
+    let folder = folder("slow");
+    record_turns(&folder, 3, "speech_s = 4.0\npause_s = 1.2");
+    let [small, large] = models();
+    let large = Arc::new(MockDecoder::clone(&large).taking(Duration::from_millis(1_200)));
+    let loose = SpokenOptions { loss: 0.9, confidence: 0.5, ..options(&folder) };
+    let told = calibrate(&loose, &[small.clone(), large.clone()]);
+    let told = told.unwrap_or_else(|why| panic!("{why}; {}", why.hint));
+    assert!(told.heard.pieces > 3, "{:?}", told.heard);
+    // Each once, alone and with the others; the smaller one hears partials, too.
+    assert_eq!(large.begun(), told.heard.pieces);
+    assert!(small.begun() > told.heard.pieces, "{} of {}", small.begun(), told.heard.pieces);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
 fn recordings_of_one_speaker_count_once() {
     let folder = folder("speakers");
     record(&folder, 9);

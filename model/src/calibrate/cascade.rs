@@ -103,7 +103,8 @@ pub fn calibrate_cascade(
     let worth: Vec<Gate> = (0..models - 1).map(|model| worth(&flat(tuning), model)).collect();
     let (early, steps) = choice(tuning, &worth, risk)?;
     let steps = steps.iter().skip(1).map(|thresholds| gates(&worth, &early, thresholds));
-    let (gates, found) = certify(certifying, steps, [risk, delta])
+    let is_single = parts.iter().flatten().all(|group| group.len() == 1);
+    let (gates, found) = certify(certifying, steps, [risk, delta], is_single)
         .map_err(|least| Hopeless::Promise(certifying.len(), least))?;
     // What it saves is judged by what does not tell how much that is.
     let certified = flat(certifying);
@@ -118,7 +119,7 @@ pub fn calibrate_cascade(
         samples: parts.each_ref().map(|part| flat(part).len()),
         groups: parts.each_ref().map(Vec::len),
         risk: found,
-        expected: expected(rest, &gates, delta, seed),
+        expected: expected(rest, &gates, (delta, seed), is_single),
         gates,
     })
 }
@@ -209,7 +210,7 @@ fn choice(
         let steps = path(&table(tuning, &chosen, worth), GRID);
         let known = |thresholds: &Vec<f64>| {
             let gates = gates(worth, &chosen, thresholds);
-            let lost = mean(tuning, |it| f64::from(it.loses(&gates)));
+            let lost = losses(groups, &gates).iter().sum::<f64>() / groups.len() as f64;
             least_lost = least_lost.min(lost);
             (lost <= risk).then(|| mean(tuning, |it| it.goes(&gates).cost))
         };
@@ -269,8 +270,8 @@ fn certify(
     groups: &Part<'_>,
     steps: impl Iterator<Item = Vec<Gate>>,
     [risk, delta]: [f64; 2],
+    is_single: bool,
 ) -> Result<(Vec<Gate>, f64), f64> {
-    let is_single = groups.iter().all(|group| group.len() == 1);
     let mut held = Err(1.0);
     for (step, gates) in steps.enumerate() {
         let losses = losses(groups, &gates);
@@ -290,7 +291,12 @@ fn certify(
     held
 }
 
-fn expected(groups: &Part<'_>, gates: &[Gate], delta: f64, seed: u64) -> Expected {
+fn expected(
+    groups: &Part<'_>,
+    gates: &[Gate],
+    (delta, seed): (f64, u64),
+    is_single: bool,
+) -> Expected {
     let samples = flat(groups);
     let gone: Vec<Goes> = samples.iter().map(|sample| sample.goes(gates)).collect();
     let count = samples.len() as f64;
@@ -300,7 +306,7 @@ fn expected(groups: &Part<'_>, gates: &[Gate], delta: f64, seed: u64) -> Expecte
     }
     let lost = losses(groups, gates);
     let mean_lost = lost.iter().sum::<f64>() / lost.len() as f64;
-    let [least, most] = if groups.iter().all(|group| group.len() == 1) {
+    let [least, most] = if is_single {
         let (all, lost) = (lost.len(), lost.iter().sum::<f64>().round() as usize);
         let above = clopper_pearson(all - lost, all, delta / 2.0);
         [1.0 - above, clopper_pearson(lost, all, delta / 2.0)]

@@ -11,7 +11,7 @@ pub(super) fn few_recordings(count: usize, options: &SpokenOptions) -> Trouble {
     let are = if count == 1 { "recording is" } else { "recordings are" };
     let message =
         format!("{count} {are} too few: some tune, some certify, and some tell what to expect");
-    let (needed, what) = needed(options, count);
+    let (needed, what) = needed(options, true);
     let hint = format!("give three or more, with {needed} {what} in all");
     Trouble::refused(message, hint)
 }
@@ -27,13 +27,13 @@ pub(super) fn wordless(names: &[String], of: &HeardOf) -> Trouble {
 }
 
 /// How many are needed of what counts for itself, and what that is.
-fn needed(options: &SpokenOptions, turns: usize) -> (usize, &'static str) {
+fn needed(options: &SpokenOptions, is_single: bool) -> (usize, &'static str) {
     let [single, of_many] = cascade_groups_needed([options.loss, 1.0 - options.confidence]);
-    match options.unit {
-        Unit::Turn => (single, "turns of speech"),
-        Unit::Recording if turns <= single => (single, "recordings"),
-        Unit::Recording => (of_many, "recordings"),
-    }
+    let what = match options.unit {
+        Unit::Turn => "turns of speech",
+        Unit::Recording => "recordings",
+    };
+    (if is_single { single } else { of_many }, what)
 }
 
 /// A share in per cent, without the noise of its last digits.
@@ -59,19 +59,28 @@ pub(super) fn hopeless(
             "listen to them, or change what `speech` takes for speech in the graph: `threshold`";
         return Trouble::refused(message, hint);
     }
-    if let Hopeless::Groups(count) = why {
-        let message = format!(
-            "somebody speaks in {} of the {} recordings, of {count} in all that count for themselves, which are too few",
-            of.recordings - of.silent,
-            of.recordings
-        );
-        return Trouble::refused(message, "give recordings of three speakers or more");
+    match why {
+        Hopeless::Groups(count) => {
+            let message = format!(
+                "somebody speaks in {} of the {} recordings, of {count} in all that count for themselves, which are too few",
+                of.recordings - of.silent,
+                of.recordings
+            );
+            return Trouble::refused(message, "give recordings of three speakers or more");
+        }
+        Hopeless::Cost([ours, alone]) => {
+            let message = format!(
+                "nothing is saved: with smaller models in front a turn takes {:.0} ms, and `{largest}` alone {:.0} ms",
+                1e3 * ours,
+                1e3 * alone
+            );
+            let hint = format!("name `{largest}` alone as `file`, or ask a larger `--loss`");
+            return Trouble::refused(message, hint);
+        }
+        Hopeless::Promise(..) => {}
     }
-    let (needed, what) = needed(options, of.pieces);
-    let count = match options.unit {
-        Unit::Turn => of.pieces,
-        Unit::Recording => of.groups,
-    };
+    let (needed, what) = needed(options, of.pieces == of.groups);
+    let count = of.groups;
     if count < needed {
         let message = format!("{head}: {count} {what} are too few");
         let or = match options.unit {
@@ -86,15 +95,6 @@ pub(super) fn hopeless(
         return Trouble::refused(message, hint);
     }
     match why {
-        Hopeless::Cost([ours, alone]) => {
-            let message = format!(
-                "nothing is saved: with smaller models in front a turn takes {:.0} ms, and `{largest}` alone {:.0} ms",
-                1e3 * ours,
-                1e3 * alone
-            );
-            let hint = format!("name `{largest}` alone as `file`, or ask a larger `--loss`");
-            Trouble::refused(message, hint)
-        }
         Hopeless::Promise(count, lost) if *lost <= options.loss => {
             let message = format!(
                 "{head}: {count} {what} are too few to certify it, though they have lost {} %",

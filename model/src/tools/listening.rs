@@ -2,7 +2,8 @@
 //!
 //! A small graph does it: `audio → downmix → resample` to 16 kHz, cut into turns by `speech` with the parameters of the graph's own
 //! node, into a `transcribe` with those of the node that asks. So models get what they get when it runs, prompts, partials and
-//! all: as on a machine that has time for every partial.
+//! all: as on a machine that has time for every partial. Finals are begun at the end of turns alone, and what follows in a turn
+//! that is told in parts goes on from what the largest model has said.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -45,8 +46,9 @@ from = \"heard\"
 [node.text]
 op        = \"transcribe\"
 from      = { audio = \"heard\", turns = \"speech.turns\" }
-partial_s = 0.0
 speculate = false
+# It waits for models, however long they take.
+wedge_ms  = 1e9
 
 [node.end]
 op   = \"null\"
@@ -327,8 +329,13 @@ impl Ear {
         let pieces = self.recorder.take().map_err(|fault| {
             Trouble::file(format!("`{shown}`: a model has failed: {fault}"), LEAVE_OUT)
         })?;
-        match outcome.fault {
-            Some((node, why, _)) => Err(failed(format!("node {node}: {why}"))),
+        if let Some((node, why, _)) = outcome.fault {
+            return Err(failed(format!("node {node}: {why}")));
+        }
+        // What was begun anew has lost what it had heard.
+        let report = running.report();
+        match report.nodes.iter().find(|node| node.restarts > 0) {
+            Some(node) => Err(failed(format!("node {} had to be begun anew", node.name))),
             None => Ok(pieces),
         }
     }

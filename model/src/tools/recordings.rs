@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::trouble::Trouble;
+use super::{trouble::Trouble, watch::Watch};
 
 /// Endings of sound files that are looked for in a folder.
 const ENDINGS: [&str; 12] =
@@ -49,35 +49,59 @@ pub(super) fn recordings(data: &Path) -> Result<Vec<Recording>, Trouble> {
         let message = format!("`{}` has no recordings", data.display());
         return Err(Trouble::file(message, WRITE));
     }
-    once(&all)?;
     Ok(all)
 }
 
 /// That none is there twice, under one name or two: what is judged by itself would seem to be known better than it is.
-fn once(all: &[Recording]) -> Result<(), Trouble> {
-    let mut seen = HashMap::new();
+///
+/// # Errors
+/// Which one is, or that it shall end.
+pub(super) fn once(all: &[Recording], watch: &Watch<'_>) -> Result<(), Trouble> {
+    let twice = |path: &Path, other: &Path, why: &str| {
+        let message = format!("`{}` is `{}`{why}", path.display(), other.display());
+        Trouble::file(
+            message,
+            "name every recording once: twice the same is not twice as much to go by",
+        )
+    };
+    let (mut paths, mut lengths) = (HashMap::new(), HashMap::<u64, Vec<&Path>>::new());
     for Recording { path, .. } in all {
-        let twice = |other: &&PathBuf, why: &str| {
-            let message = format!("`{}` is `{}`{why}", path.display(), other.display());
-            Err(Trouble::file(
-                message,
-                "name every recording once: twice the same is not twice as much to go by",
-            ))
-        };
-        let Ok(bytes) = fs::metadata(path).map(|facts| facts.len()) else { continue };
-        let others: &mut Vec<&PathBuf> = seen.entry(bytes).or_default();
-        for other in &*others {
-            let same = |one: &Path| fs::canonicalize(one).ok();
-            if same(path).is_some_and(|one| Some(one) == same(other)) {
-                return twice(other, " again");
-            }
-            if is_same(path, other).unwrap_or(false) {
-                return twice(other, " under another name");
-            }
+        // What cannot be read is told when it is.
+        let Ok(whole) = fs::canonicalize(path) else { continue };
+        let Ok(facts) = fs::metadata(path) else { continue };
+        if let Some(other) = paths.insert(whole, path) {
+            return Err(twice(path, other, " again"));
         }
-        others.push(path);
+        lengths.entry(facts.len()).or_default().push(path);
+    }
+    for alike in lengths.into_values().filter(|alike| alike.len() > 1) {
+        let mut contents = HashMap::<u64, Vec<&Path>>::new();
+        for path in alike {
+            watch.goes_on()?;
+            let Ok(content) = content(path) else { continue };
+            let others = contents.entry(content).or_default();
+            if let Some(other) = others.iter().find(|other| is_same(path, other).unwrap_or(false)) {
+                return Err(twice(path, other, " under another name"));
+            }
+            others.push(path);
+        }
     }
     Ok(())
+}
+
+/// What tells the contents of files apart.
+fn content(path: &Path) -> io::Result<u64> {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    let mut file = io::BufReader::new(fs::File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        let count = bytes.len();
+        if count == 0 {
+            return Ok(hash.digest());
+        }
+        hash.update(bytes);
+        file.consume(count);
+    }
 }
 
 /// Whether two files of one length hold the same.
@@ -214,6 +238,8 @@ fn fields(line: &str, separator: char) -> Result<Vec<String>, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -272,11 +298,17 @@ mod tests {
         let files =
             [("a.wav", &*long), ("b.wav", &*other), ("l.csv", "file\na.wav\nb.wav\n./a.wav\n")];
         let folder = folder(&files);
-        assert_eq!(recordings(folder.path()).expect("they differ").len(), 2);
-        let told = recordings(&folder.path().join("l.csv")).expect_err("it is there twice");
+        let (open, ended) = (AtomicBool::new(false), AtomicBool::new(true));
+        let checked = |path: &Path, interrupted| {
+            let all = recordings(path).expect("there are some");
+            once(&all, &Watch { interrupted, says: &|_| () })
+        };
+        assert_eq!(checked(folder.path(), &open), Ok(()));
+        assert!(checked(folder.path(), &ended).is_err());
+        let told = checked(&folder.path().join("l.csv"), &open).expect_err("it is there twice");
         assert!(told.message.contains("a.wav` again"), "{told}");
         fs::write(folder.path().join("c.wav"), &other).expect("room");
-        let told = recordings(folder.path()).expect_err("it is there twice");
+        let told = checked(folder.path(), &open).expect_err("it is there twice");
         assert!(told.message.contains("c.wav` is"), "{told}");
         assert!(told.message.contains("b.wav` under another name"), "{told}");
     }

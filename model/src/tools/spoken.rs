@@ -1,7 +1,7 @@
 //! `afferent calibrate` for models of speech: when the smaller ones of a cascade answer, with a promise about what that costs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,7 +21,7 @@ use crate::{
 use super::{
     hopeless::{few_recordings, hopeless, wordless},
     listening::{Listening, Told},
-    recordings::{Recording, recordings},
+    recordings::{Recording, once, recordings},
     trouble::Trouble,
     watch::Watch,
     wording::{Unfound, errors, parts, words},
@@ -39,7 +39,8 @@ pub struct SpokenOptions {
     pub listening: Listening,
     /// A folder of recordings, or a list of them.
     pub data: PathBuf,
-    /// Largest share of turns that may come out worse than from the largest model, above 0 and below 1.
+    /// Largest share of its turns that a recording to come may lose on the average, above 0 and below 1: those that come out worse
+    /// than from the largest model alone.
     pub loss: f64,
     /// Of what that is promised.
     pub unit: Unit,
@@ -95,7 +96,7 @@ pub struct HeardOf {
     pub silent: usize,
     /// And of how many it is not known what is said: there the largest model is right.
     pub unknown: usize,
-    /// Groups of those in which somebody speaks: recordings, or speakers where they are told.
+    /// What counts for itself: recordings, or speakers where they are told, in which somebody speaks; or turns.
     pub groups: usize,
     /// Turns, and parts of long ones.
     pub pieces: usize,
@@ -125,6 +126,7 @@ pub fn calibrate_speech(
     }
     let names: Vec<String> = models.iter().map(|model| model.name().to_owned()).collect();
     let contents: Vec<u64> = models.iter().map(|model| model.content()).collect();
+    once(&all, watch)?;
     let ear = options.listening.with(models, catalog)?;
     let mut of = HeardOf { recordings: all.len(), ..HeardOf::default() };
     let mut samples = Vec::new();
@@ -138,13 +140,21 @@ pub fn calibrate_speech(
         of.pieces += pieces.len();
         of.seconds += pieces.iter().map(|piece| piece.seconds).sum::<f64>();
         if !pieces.is_empty() {
-            let group = speakers.group(recording);
-            samples.extend(judged(group, recording, &told, watch)?);
+            let speaker = speakers.group(recording);
+            let mut judged = judged(speaker, recording, &told, watch)?;
+            if options.unit == Unit::Turn {
+                // Parts of a turn are no more for themselves than turns of a speaker.
+                let turns: BTreeSet<i64> = pieces.iter().map(|piece| piece.turn).collect();
+                for (sample, piece) in judged.iter_mut().zip(pieces) {
+                    sample.group = of.groups + turns.range(..piece.turn).count();
+                }
+                of.groups += turns.len();
+            }
+            samples.extend(judged);
         }
     }
-    of.groups = speakers.count;
-    if options.unit == Unit::Turn {
-        samples.iter_mut().enumerate().for_each(|(at, sample)| sample.group = at);
+    if options.unit == Unit::Recording {
+        of.groups = speakers.count;
     }
     if of.pieces > 0 && samples.iter().all(|sample| sample.of == 0) {
         return Err(wordless(&names, &of));
@@ -229,7 +239,14 @@ fn judged(
                 told.pieces.iter().map(|piece| piece.said.iter().map(|it| words(&it[0].text)));
             let said: Vec<Vec<Vec<String>>> = of_models
                 .zip(&alone)
-                .map(|(models, alone)| models.chain([alone.clone()]).collect())
+                .map(|(models, alone)| {
+                    let mut all: Vec<Vec<String>> = models.collect();
+                    // None counts twice.
+                    if all.last() != Some(alone) {
+                        all.push(alone.clone());
+                    }
+                    all
+                })
                 .collect();
             let parts = parts(&text, &said, &|| watch.is_over()).map_err(|why| match why {
                 Unfound::Words => unheard(recording, text.len()),

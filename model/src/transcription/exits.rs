@@ -11,8 +11,8 @@
 //! unit = "recording"                    # of what loss is promised: of recordings like these, or of each "turn" of these speakers
 //! groups = 140                          # so many certified it,
 //! samples = 830                         # with so many turns in all
-//! loss = 0.05                           # at most so many turns come out worse than from the largest model alone,
-//! confidence = 0.95                     # with so much confidence
+//! loss = 0.05                           # of a recording's turns at most so many, on the average, come out worse than from
+//! confidence = 0.95                     # the largest model alone, with so much confidence
 //! cost = 0.41                           # expected, as a share of the largest model's alone
 //!
 //! [[exit]]                              # one for each model but the last
@@ -172,7 +172,7 @@ impl SpeechExits {
         line(format!("groups = {} # so many certify,", self.groups));
         line(format!("samples = {} # with so many turns of speech", self.samples));
         line(format!(
-            "loss = {:?} # at most so many turns come out worse than from the largest model alone,",
+            "loss = {:?} # on the average at most so many of its turns come out worse than from the largest alone,",
             self.loss
         ));
         line(format!("confidence = {:?} # with so much confidence", self.confidence));

@@ -1,5 +1,5 @@
 //! [`Recorder`]: a model that has all models of a cascade understand every turn, and keeps what each has said and what would
-//! have been told of it.
+//! have been told of it. The largest model's word is what goes on.
 
 use std::{
     collections::HashMap,
@@ -220,6 +220,7 @@ impl Worker {
 
 fn of(so_far: &SoFar, told: Option<String>, tells: Option<String>, said: Hypothesis) -> Said {
     let text = so_far.transcript.clone().last(&said, so_far.offset_s).text;
+    let text = [so_far.transcript.gone(), &text].concat();
     let words = said.words.iter().cloned().map(|word| word.later(so_far.offset_s)).collect();
     Said { told, tells, said, text, words }
 }
@@ -314,6 +315,18 @@ mod tests {
         let texts: Vec<&str> = piece.said.iter().map(|all| &*all[0].text).collect();
         assert_eq!(texts, ["one too", "one too three"]);
         assert_eq!(piece.said[1][0].words[2].start_s, 8.0);
+
+        // What was told as a part of its own before belongs to it, too.
+        let mut so_far = SoFar::default();
+        so_far.transcript.keep();
+        for _ in 0..2 {
+            so_far.transcript.partial(&hypothesis("zero and", 0.5, 0.9), 0.0);
+        }
+        so_far.transcript.part_off(5, 9.0).expect("there is more");
+        recorder.goes_on(SoFar { offset_s: 1.0, ..so_far });
+        worker.decode(&task(), &|| false).unwrap();
+        let piece = recorder.take().unwrap().remove(0);
+        assert_eq!(piece.said[1][0].text, "zero and one two three");
     }
 
     #[test]

@@ -121,8 +121,9 @@ recordings tune, half certify, and the rest chose nothing: of them it is told wh
 
 Turns of one recording resemble each other, so that recordings count, each for itself (`--unit recording`): with 5 % and 95 % at
 least 119 of a turn each, or 131 longer ones; some hundreds to save much. Recordings of one person are to be named so, by a
-list with `speaker`. Where the very people speak who were recorded, as and where they were, turns count (`--unit turn`). They are
-heard as `downmix` and `resample` give them: what else the graph does to sound before, such as `denoise`, is to be done to them.
+list with `speaker`. Where the very people speak who were recorded, as and where they were, turns count (`--unit turn`). Whoever
+tries seeds or units until one of them promises has no promise. Recordings are heard as `downmix` and `resample` give them: what
+else the graph does to sound before, such as `denoise`, is to be done to them.
 
 Where nothing can be promised nothing is written and the program ends with 1.";
 

@@ -76,13 +76,17 @@ fn page(options: &SpokenOptions, told: &SpokenExits) -> String {
     let [loss, confidence] = [options.loss, options.confidence].map(shown);
     let largest = told.models.last().map_or("", |name| name);
     let of = match options.unit {
-        Unit::Recording => "in recordings like these",
-        Unit::Turn => "of those who speak here, where they speak here,",
+        Unit::Recording => format!(
+            "in recordings like these, on the average, at most {loss} % of a recording's turns"
+        ),
+        Unit::Turn => {
+            format!("of those who speak here, where they speak here, at most {loss} % of the turns")
+        }
     };
     let what = counted(options.unit, told.found.groups[1]);
     page.paragraph(
         &format!(
-            "Promised with {confidence} % confidence, by {what}: {of} at most {loss} % of the turns come out worse than from {largest} \
+            "Promised with {confidence} % confidence, by {what}: {of} come out worse than from {largest} \
              alone. Where the speakers, microphones or noise change, it holds no more: calibrate again.",
         ),
         "",
@@ -212,7 +216,12 @@ fn expected(page: &mut Page, options: &SpokenOptions, told: &SpokenExits) {
         1e3 * expected.cost[1]
     ));
     let [lost, least, most] = expected.lost;
-    page.line(&format!("  worse  {:.1} % of the turns ({})", 100.0 * lost, between([least, most])));
+    let of = match options.unit {
+        Unit::Recording => "a recording's turns, on the average",
+        Unit::Turn => "the turns",
+    };
+    let between = between([least, most]);
+    page.line(&format!("  worse  {:.1} % of {of} ({between})", 100.0 * lost));
     let [ours, theirs, of] = expected.errors;
     let rate = |wrong: usize| 100.0 * wrong as f64 / of.max(1) as f64;
     page.line(&format!(
