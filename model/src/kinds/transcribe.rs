@@ -84,6 +84,7 @@ pub static KIND: Kind = Kind {
             let manner = manner(node, model)?;
             outline.warnings.extend(idle(node, model)?);
             outline.warnings.extend(made_for_other(node, model, &manner.way)?);
+            outline.warnings.extend(heard_otherwise(node, model)?);
         }
         Ok(outline)
     },
@@ -357,6 +358,15 @@ fn made_for_other(
     let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(LANGUAGE.name()));
     let hint = "run `afferent calibrate` again with recordings of what is spoken";
     Ok(Some(warning.hint(hint)))
+}
+
+/// How the models are heard otherwise than they were calibrated for.
+fn heard_otherwise(node: &Node<'_>, model: &SpeechModel) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some(why) = model.cascade.is_heard_otherwise() else { return Ok(None) };
+    let name = node.get(&MODEL)?;
+    let message = format!("what the `exits` of the model `{name}` promise may not hold: {why}");
+    let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(MODEL.name()));
+    Ok(Some(warning.hint("run `afferent calibrate` again, which hears as the graph does")))
 }
 
 /// Where the fields of a turn's events are.

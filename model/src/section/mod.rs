@@ -10,7 +10,7 @@ mod speech;
 mod spoken;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -133,7 +133,7 @@ pub struct ModelServices {
     /// Models of speech that were loaded to see whether they can be, by path and content.
     speech_loaded: Mutex<BTreeMap<(String, u64), Arc<dyn Decoder>>>,
     /// Names of models that nodes ask to understand speech.
-    speech_asked: BTreeSet<String>,
+    speech_asked: speech::Hearings,
     tell: Tell,
 }
 
@@ -178,7 +178,7 @@ impl ModelServices {
             speech: OnceLock::new(),
             speech_needs: Mutex::default(),
             speech_loaded: Mutex::default(),
-            speech_asked: BTreeSet::new(),
+            speech_asked: speech::Hearings::new(),
             tell,
         }
     }
@@ -298,7 +298,7 @@ impl ServiceKind for ModelServices {
             if let Err(Unread::Absent(absent)) = found {
                 return Ok(Arc::new(absent));
             }
-            let model = self.load_speech(&speech)?;
+            let model = self.load_speech(&section.name.value, &speech)?;
             return Ok(match self.cache(section, &params).map_err(refused)? {
                 Some(cache) => Arc::new(model.cached(cache)),
                 None => Arc::new(model),

@@ -1,7 +1,7 @@
 //! Models of speech: sections whose file is one of Whisper, told by how it begins.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::Read,
     sync::{Arc, PoisonError},
 };
@@ -11,6 +11,7 @@ use engine::{Code, Diagnostic, Diagnostics, Fault, GraphSpec, Params, SectionSpe
 use crate::{
     calibrate::Gate,
     kinds::{absent::AbsentModel, transcribe},
+    tools::Listening,
     transcription::{
         Cascade, Decoder, Pool, SpeechModel,
         exits::SpeechExits,
@@ -68,7 +69,7 @@ impl ModelServices {
         let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
         let Paths { segments: paths, exits, .. } =
             Paths::of(section, params, self.graph_file.as_deref()).ok()?;
-        let is_asked = self.speech_asked.contains(&section.name.value);
+        let is_asked = self.speech_asked.contains_key(&section.name.value);
         Some(Speech { paths, exits, thresholds, is_asked })
     }
 
@@ -183,7 +184,7 @@ impl ModelServices {
     ) -> Result<(Vec<Gate>, Option<SpeechExits>), (Code, String)> {
         let Some(path) = &speech.exits else {
             let by_hand = speech.thresholds.iter().flatten();
-            let gates = by_hand.map(|&threshold| Gate { worth: None, threshold }).collect();
+            let gates = by_hand.map(|&threshold| Gate::by_hand(threshold)).collect();
             // Without thresholds only the last one answers.
             let none = || vec![Gate::SHUT; speech.paths.len() - 1];
             return Ok((if speech.thresholds.is_some() { gates } else { none() }, None));
@@ -225,13 +226,20 @@ impl ModelServices {
     }
 
     /// Loads it.
-    pub(super) fn load_speech(&self, speech: &Speech) -> Result<SpeechModel, Fault> {
+    pub(super) fn load_speech(&self, name: &str, speech: &Speech) -> Result<SpeechModel, Fault> {
         let models = self.load_models(speech)?;
         let contents: Vec<u64> = models.iter().map(|model| model.content()).collect();
         let (gates, exits) = self.gates(speech, &contents).map_err(|(_, why)| Fault::data(why))?;
         let cascade = Cascade::gated(models, gates)?;
         let cascade = match exits {
-            Some(exits) => cascade.made_for(&exits.language, exits.translates),
+            Some(exits) => {
+                let otherwise = match self.speech_asked.get(name) {
+                    Some(Ok(now)) => exits.heard_otherwise(now),
+                    Some(Err(why)) => Some(why.clone()),
+                    None => None,
+                };
+                cascade.made_for(&exits.language, exits.translates).hears_otherwise(otherwise)
+            }
             None => cascade,
         };
         Ok(SpeechModel::new(cascade, self.speech_pool()))
@@ -248,11 +256,17 @@ impl ModelServices {
     }
 }
 
-/// The models that the nodes of a graph ask to understand speech.
-pub(super) fn asked(spec: &GraphSpec) -> BTreeSet<String> {
+/// How models are heard: what of that is written, or why nothing can be promised of it.
+pub(super) type Hearings = BTreeMap<String, Result<[Vec<String>; 2], String>>;
+
+/// The models that the nodes of a graph ask to understand speech, and how.
+pub(super) fn asked(spec: &GraphSpec) -> Hearings {
     let asking = spec.nodes.iter().filter(|node| node.op.value == transcribe::KIND.name);
     let named = asking.filter_map(|node| match &node.param("model")?.value {
-        Value::Text(name) => Some(name.clone()),
+        Value::Text(name) => {
+            let how = Listening::of(spec, name, None);
+            Some((name.clone(), how.map(|how| how.written()).map_err(|trouble| trouble.message)))
+        }
         _ => None,
     });
     named.collect()

@@ -3,16 +3,19 @@
 //! | `--data` | recordings |
 //! |---|---|
 //! | a folder | its sound files; what is said in `talk.flac` stands in `talk.txt` beside it, if that is there |
-//! | `LIST.tsv`, `LIST.csv` | a line for each, below the heading `file` or `file` and `text` |
+//! | `LIST.tsv`, `LIST.csv` | a line for each, below a heading with `file` and perhaps `text` and `speaker` |
 //!
-//! Paths in a list start from its folder. A text that is empty is none.
+//! Paths in a list start from its folder. A text that is empty is none. Recordings of one speaker are one group; of which nobody is
+//! told to speak is a group of its own.
 
 use std::{
+    collections::HashMap,
     fs,
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
-use super::trouble::Trouble;
+use super::{trouble::Trouble, watch::Watch};
 
 /// Endings of sound files that are looked for in a folder.
 const ENDINGS: [&str; 12] =
@@ -26,6 +29,14 @@ pub(super) struct Recording {
     pub(super) path: PathBuf,
     /// What is said in it, if that is known.
     pub(super) text: Option<String>,
+    /// Who speaks, if that is told.
+    pub(super) speaker: Option<String>,
+}
+
+impl Recording {
+    fn new(path: PathBuf, text: Option<String>) -> Self {
+        Self { path, text, speaker: None }
+    }
 }
 
 /// Reads a folder or a list.
@@ -39,6 +50,76 @@ pub(super) fn recordings(data: &Path) -> Result<Vec<Recording>, Trouble> {
         return Err(Trouble::file(message, WRITE));
     }
     Ok(all)
+}
+
+/// That none is there twice, under one name or two: what is judged by itself would seem to be known better than it is.
+///
+/// # Errors
+/// Which one is, or that it shall end.
+pub(super) fn once(all: &[Recording], watch: &Watch<'_>) -> Result<(), Trouble> {
+    let twice = |path: &Path, other: &Path, why: &str| {
+        let message = format!("`{}` is `{}`{why}", path.display(), other.display());
+        Trouble::file(
+            message,
+            "name every recording once: twice the same is not twice as much to go by",
+        )
+    };
+    let (mut paths, mut lengths) = (HashMap::new(), HashMap::<u64, Vec<&Path>>::new());
+    for Recording { path, .. } in all {
+        // What cannot be read is told when it is.
+        let Ok(whole) = fs::canonicalize(path) else { continue };
+        let Ok(facts) = fs::metadata(path) else { continue };
+        if let Some(other) = paths.insert(whole, path) {
+            return Err(twice(path, other, " again"));
+        }
+        lengths.entry(facts.len()).or_default().push(path);
+    }
+    for alike in lengths.into_values().filter(|alike| alike.len() > 1) {
+        let mut contents = HashMap::<u64, Vec<&Path>>::new();
+        for path in alike {
+            watch.goes_on()?;
+            let Ok(content) = content(path) else { continue };
+            let others = contents.entry(content).or_default();
+            if let Some(other) = others.iter().find(|other| is_same(path, other).unwrap_or(false)) {
+                return Err(twice(path, other, " under another name"));
+            }
+            others.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What tells the contents of files apart.
+fn content(path: &Path) -> io::Result<u64> {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    let mut file = io::BufReader::new(fs::File::open(path)?);
+    loop {
+        let bytes = file.fill_buf()?;
+        let count = bytes.len();
+        if count == 0 {
+            return Ok(hash.digest());
+        }
+        hash.update(bytes);
+        file.consume(count);
+    }
+}
+
+/// Whether two files of one length hold the same.
+fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let open = |path: &Path| Ok::<_, io::Error>(io::BufReader::new(fs::File::open(path)?));
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    loop {
+        let (ours, theirs) = (one.fill_buf()?, other.fill_buf()?);
+        let count = ours.len().min(theirs.len());
+        if ours[..count] != theirs[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(ours.len() == theirs.len());
+        }
+        one.consume(count);
+        other.consume(count);
+    }
 }
 
 const WRITE: &str = "give a folder of sound files, such as `talk.wav` with `talk.txt` beside it, or a list `LIST.tsv` with the heading \
@@ -76,7 +157,7 @@ fn of_folder(folder: &Path) -> Result<Vec<Recording>, Trouble> {
     let with_text = |path: PathBuf| {
         let beside = path.with_extension("txt");
         let text = if beside.is_file() { said(&read(&beside)?) } else { None };
-        Ok(Recording { path, text })
+        Ok(Recording::new(path, text))
     };
     paths.into_iter().map(with_text).collect()
 }
@@ -107,7 +188,7 @@ fn of_list(list: &Path) -> Result<Vec<Recording>, Trouble> {
     let heading = fields(heading, separator).map_err(|why| bad(1, why))?;
     let place = |name: &str| heading.iter().position(|field| field.trim() == name);
     let file = place("file").ok_or_else(|| bad(1, "the heading has no `file`"))?;
-    let text = place("text");
+    let [text, speaker] = ["text", "speaker"].map(place);
     let mut all = Vec::new();
     for (number, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
         let row = fields(line, separator).map_err(|why| bad(number, why))?;
@@ -118,8 +199,8 @@ fn of_list(list: &Path) -> Result<Vec<Recording>, Trouble> {
         }
         let path = row.get(file).map(|path| path.trim()).filter(|path| !path.is_empty());
         let path = folder.join(path.ok_or_else(|| bad(number, "there is no `file`"))?);
-        let text = text.and_then(|at| row.get(at)).and_then(|text| said(text));
-        all.push(Recording { path, text });
+        let field = |at: Option<usize>| at.and_then(|at| row.get(at)).and_then(|text| said(text));
+        all.push(Recording { speaker: field(speaker), ..Recording::new(path, field(text)) });
     }
     Ok(all)
 }
@@ -157,6 +238,8 @@ fn fields(line: &str, separator: char) -> Result<Vec<String>, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -175,7 +258,7 @@ mod tests {
     #[test]
     fn a_folder_has_sounds_with_texts_beside_them() {
         let files = [
-            ("b.FLAC", ""),
+            ("b.FLAC", "b"),
             ("b.txt", "\u{feff} well \n"),
             ("a.wav", ""),
             ("a.txt", " "),
@@ -198,6 +281,36 @@ mod tests {
         let found = texts(recordings(&folder.path().join("l.tsv")).expect("it is right"));
         let want = [("a.wav", Some("well, so")), ("b.wav", None)];
         assert_eq!(found, want.map(|(name, text)| (name.to_owned(), text.map(str::to_owned))));
+    }
+
+    #[test]
+    fn a_list_says_who_speaks() {
+        let folder = folder(&[("l.tsv", "file\tspeaker\na.wav\tann\nb.wav\t\nc.wav\n")]);
+        let all = recordings(&folder.path().join("l.tsv")).expect("it is right");
+        let speakers: Vec<_> = all.iter().map(|it| it.speaker.as_deref()).collect();
+        assert_eq!(speakers, [Some("ann"), None, None]);
+    }
+
+    #[test]
+    fn a_recording_counts_once() {
+        let long = "x".repeat(100_000);
+        let other = format!("{}y", &long[1..]);
+        let files =
+            [("a.wav", &*long), ("b.wav", &*other), ("l.csv", "file\na.wav\nb.wav\n./a.wav\n")];
+        let folder = folder(&files);
+        let (open, ended) = (AtomicBool::new(false), AtomicBool::new(true));
+        let checked = |path: &Path, interrupted| {
+            let all = recordings(path).expect("there are some");
+            once(&all, &Watch { interrupted, says: &|_| () })
+        };
+        assert_eq!(checked(folder.path(), &open), Ok(()));
+        assert!(checked(folder.path(), &ended).is_err());
+        let told = checked(&folder.path().join("l.csv"), &open).expect_err("it is there twice");
+        assert!(told.message.contains("a.wav` again"), "{told}");
+        fs::write(folder.path().join("c.wav"), &other).expect("room");
+        let told = checked(folder.path(), &open).expect_err("it is there twice");
+        assert!(told.message.contains("c.wav` is"), "{told}");
+        assert!(told.message.contains("b.wav` under another name"), "{told}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `afferent calibrate` for models of speech: when the smaller ones of a cascade answer, with a promise about what that costs.
 
 use std::{
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,16 +9,22 @@ use std::{
 use engine::Catalog;
 
 use crate::{
-    calibrate::{Cascaded, Heard, Hopeless, calibrate_cascade, cascade_samples_needed},
-    transcription::{Decoder, exits::SpeechExits, hypothesis::text_of, recorder::Piece},
+    calibrate::{Answer, Cascaded, Heard, calibrate_cascade},
+    transcription::{
+        Decoder,
+        exits::SpeechExits,
+        hypothesis::text_of,
+        recorder::{Piece, Said},
+    },
 };
 
 use super::{
-    listening::Listening,
-    recordings::{Recording, recordings},
+    hopeless::{few_recordings, hopeless, wordless},
+    listening::{Listening, Told},
+    recordings::{Recording, once, recordings},
     trouble::Trouble,
     watch::Watch,
-    wording::{errors, parts, words},
+    wording::{Unfound, errors, parts, words},
     write,
 };
 
@@ -32,14 +39,37 @@ pub struct SpokenOptions {
     pub listening: Listening,
     /// A folder of recordings, or a list of them.
     pub data: PathBuf,
-    /// Largest share of pieces that may come out worse than from the largest model, above 0 and below 1.
+    /// Largest share of its turns that a recording to come may lose on the average, above 0 and below 1: those that come out worse
+    /// than from the largest model alone.
     pub loss: f64,
+    /// Of what that is promised.
+    pub unit: Unit,
     /// With so much confidence, above 0 and below 1.
     pub confidence: f64,
     /// Which recordings tune, which certify and which tell what is expected.
     pub seed: u64,
     /// Where the file goes; else where the section says.
     pub out: Option<PathBuf>,
+}
+
+/// What counts for itself: the rest resembles each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// A recording, or all of one speaker where a list says who speaks: what is promised is of recordings to come.
+    #[default]
+    Recording,
+    /// A turn: what is promised is of turns to come of those who were recorded, where they were.
+    Turn,
+}
+
+impl Unit {
+    /// As in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recording => "recording",
+            Self::Turn => "turn",
+        }
+    }
 }
 
 /// What came of it.
@@ -66,7 +96,9 @@ pub struct HeardOf {
     pub silent: usize,
     /// And of how many it is not known what is said: there the largest model is right.
     pub unknown: usize,
-    /// Pieces of speech.
+    /// What counts for itself: recordings, or speakers where they are told, in which somebody speaks; or turns.
+    pub groups: usize,
+    /// Turns, and parts of long ones.
     pub pieces: usize,
     /// Their seconds.
     pub seconds: f64,
@@ -94,17 +126,35 @@ pub fn calibrate_speech(
     }
     let names: Vec<String> = models.iter().map(|model| model.name().to_owned()).collect();
     let contents: Vec<u64> = models.iter().map(|model| model.content()).collect();
+    once(&all, watch)?;
     let ear = options.listening.with(models, catalog)?;
     let mut of = HeardOf { recordings: all.len(), ..HeardOf::default() };
     let mut samples = Vec::new();
-    for (group, recording) in all.iter().enumerate() {
-        (watch.says)(&format!("hears recording {} of {}", group + 1, all.len()));
-        let pieces = ear.hear(&recording.path, watch)?;
+    let mut speakers = Speakers::default();
+    for (number, recording) in all.iter().enumerate() {
+        (watch.says)(&format!("hears recording {} of {}", number + 1, all.len()));
+        let told = ear.hear(&recording.path, watch)?;
+        let pieces = &told.pieces;
         of.silent += usize::from(pieces.is_empty());
         of.unknown += usize::from(recording.text.is_none() && !pieces.is_empty());
         of.pieces += pieces.len();
         of.seconds += pieces.iter().map(|piece| piece.seconds).sum::<f64>();
-        samples.extend(judged(group, recording, &pieces)?);
+        if !pieces.is_empty() {
+            let speaker = speakers.group(recording);
+            let mut judged = judged(speaker, recording, &told, watch)?;
+            if options.unit == Unit::Turn {
+                // Parts of a turn are no more for themselves than turns of a speaker.
+                let turns: BTreeSet<i64> = pieces.iter().map(|piece| piece.turn).collect();
+                for (sample, piece) in judged.iter_mut().zip(pieces) {
+                    sample.group = of.groups + turns.range(..piece.turn).count();
+                }
+                of.groups += turns.len();
+            }
+            samples.extend(judged);
+        }
+    }
+    if options.unit == Unit::Recording {
+        of.groups = speakers.count;
     }
     if of.pieces > 0 && samples.iter().all(|sample| sample.of == 0) {
         return Err(wordless(&names, &of));
@@ -115,7 +165,8 @@ pub fn calibrate_speech(
     let found = calibrate_cascade(&samples, promise, options.seed)
         .map_err(|why| hopeless(&why, options, &of, &names))?;
     let mean = |model: usize| {
-        samples.iter().map(|sample| sample.costs[model]).sum::<f64>() / samples.len() as f64
+        let costs = samples.iter().map(|sample| sample.answers[model][0].cost);
+        costs.sum::<f64>() / samples.len() as f64
     };
     let took_s = (0..names.len()).map(mean).collect();
     let exits = SpeechExits {
@@ -123,7 +174,10 @@ pub fn calibrate_speech(
         contents,
         language: options.listening.language().to_owned(),
         translates: options.listening.translates(),
+        listening: options.listening.written(),
         samples: found.samples[1] as u64,
+        groups: found.groups[1] as u64,
+        unit: options.unit.name().to_owned(),
         loss: options.loss,
         confidence: options.confidence,
         cost: found.expected.cost[0] / found.expected.cost[1],
@@ -151,127 +205,98 @@ fn place(options: &SpokenOptions) -> Result<PathBuf, Trouble> {
     Ok(file)
 }
 
-/// What each model has made wrong of each piece: of the text, where that is known, else of what the largest has said.
-fn judged(group: usize, recording: &Recording, pieces: &[Piece]) -> Result<Vec<Heard>, Trouble> {
-    let said: Vec<Vec<Vec<String>>> = pieces
-        .iter()
-        .map(|piece| piece.said.iter().map(|one| words(&text_of(&one.words))).collect())
-        .collect();
+/// Groups by who speaks.
+#[derive(Default)]
+struct Speakers {
+    known: HashMap<String, usize>,
+    count: usize,
+}
+
+impl Speakers {
+    fn group(&mut self, recording: &Recording) -> usize {
+        let known = recording.speaker.as_ref().and_then(|speaker| self.known.get(speaker));
+        known.copied().unwrap_or_else(|| {
+            let group = self.count;
+            self.known.extend(recording.speaker.clone().map(|speaker| (speaker, group)));
+            self.count += 1;
+            group
+        })
+    }
+}
+
+/// What each model has made wrong of each piece: of the text, where that is known, else of what the largest alone has said.
+fn judged(
+    group: usize,
+    recording: &Recording,
+    told: &Told,
+    watch: &Watch<'_>,
+) -> Result<Vec<Heard>, Trouble> {
+    let alone: Vec<Vec<String>> = told.alone.iter().map(|it| words(&text_of(it))).collect();
     let references: Vec<Vec<String>> = match &recording.text {
-        Some(_) if pieces.is_empty() => Vec::new(),
         Some(text) => {
             let text = words(text);
-            let parts = parts(&text, &said).ok_or_else(|| {
-                let message = format!(
-                    "`{}`: its text has {} words, and hardly any of them was heard",
-                    recording.path.display(),
-                    text.len()
-                );
-                let hint =
-                    "see whether the text is of this recording, or cut both into shorter ones";
-                Trouble::file(message, hint)
+            let of_models =
+                told.pieces.iter().map(|piece| piece.said.iter().map(|it| words(&it[0].text)));
+            let said: Vec<Vec<Vec<String>>> = of_models
+                .zip(&alone)
+                .map(|(models, alone)| {
+                    let mut all: Vec<Vec<String>> = models.collect();
+                    // None counts twice.
+                    if all.last() != Some(alone) {
+                        all.push(alone.clone());
+                    }
+                    all
+                })
+                .collect();
+            let parts = parts(&text, &said, &|| watch.is_over()).map_err(|why| match why {
+                Unfound::Words => unheard(recording, text.len()),
+                Unfound::Over => Trouble::interrupted(),
             })?;
             parts.into_iter().map(|part| text[part].to_vec()).collect()
         }
-        None => said.iter().map(|models| models[models.len() - 1].clone()).collect(),
+        None => alone.clone(),
     };
-    let judge = |((piece, said), reference): ((&Piece, &Vec<Vec<String>>), &Vec<String>)| Heard {
+    let all = told.pieces.iter().zip(&alone).zip(&references);
+    let judge = |((piece, alone), reference): ((&Piece, &Vec<String>), &Vec<String>)| Heard {
         group,
-        confidence: piece.said.iter().map(|it| it.is_whole().then_some(it.confidence)).collect(),
-        errors: said.iter().map(|said| errors(said, reference)).collect(),
+        answers: answers(piece, reference),
+        alone: errors(alone, reference),
         of: reference.len(),
-        costs: piece.said.iter().map(|it| it.cost_s).collect(),
     };
-    Ok(pieces.iter().zip(&said).zip(&references).map(judge).collect())
+    Ok(all.map(judge).collect())
 }
 
-fn few_recordings(count: usize, options: &SpokenOptions) -> Trouble {
-    let are = if count == 1 { "recording is" } else { "recordings are" };
-    let message =
-        format!("{count} {are} too few: some tune, some certify, and some tell what to expect");
-    let needed = needed(options);
-    let hint = format!(
-        "give three or more, and {needed} pieces of speech in all; one of many speakers, cut into a file for each, will do"
-    );
-    Trouble::refused(message, hint)
+/// What its models answer, and how wrong that is.
+fn answers(piece: &Piece, reference: &[String]) -> Vec<Vec<Answer>> {
+    // Languages that were found out, by number.
+    let mut languages: Vec<String> = Vec::new();
+    let mut number = |language: &Option<String>| {
+        let language = language.as_ref()?;
+        let known = languages.iter().position(|it| it == language);
+        Some(known.unwrap_or_else(|| {
+            languages.push(language.clone());
+            languages.len() - 1
+        }))
+    };
+    let mut answer = |said: &Said| Answer {
+        sure: said.said.sure(),
+        errors: errors(&words(&said.text), reference),
+        cost: said.said.cost_s,
+        told: number(&said.told),
+        tells: number(&said.tells),
+    };
+    piece.said.iter().map(|said| said.iter().map(&mut answer).collect()).collect()
 }
 
-fn wordless(names: &[String], of: &HeardOf) -> Trouble {
-    let largest = names.last().map_or("", |name| name);
+fn unheard(recording: &Recording, words: usize) -> Trouble {
     let message = format!(
-        "`{largest}` says no word of {} pieces of speech, so that nothing can be judged",
-        of.pieces
+        "`{}`: its text has {words} words, and hardly any of them was heard",
+        recording.path.display()
     );
-    let hint = "see whether the file is a model with weights, and give what is said in texts";
-    Trouble::refused(message, hint)
-}
-
-fn needed(options: &SpokenOptions) -> usize {
-    cascade_samples_needed([options.loss, 1.0 - options.confidence])
-}
-
-/// A share in per cent, without the noise of its last digits.
-fn percent(share: f64) -> f64 {
-    (share * 1e4).round() / 1e2
-}
-
-/// Why nothing was written, and what to do.
-fn hopeless(why: &Hopeless, options: &SpokenOptions, of: &HeardOf, names: &[String]) -> Trouble {
-    let [loss, confidence] = [options.loss, options.confidence].map(percent);
-    let largest = names.last().map_or("", |name| name);
-    let head = format!(
-        "nothing can be promised of a loss of at most {loss} % at {confidence} % confidence"
-    );
-    let needed = needed(options);
-    if of.pieces == 0 {
-        let message = format!("nobody speaks in these {} recordings", of.recordings);
-        let hint =
-            "listen to them, or change what `speech` takes for speech in the graph: `threshold`";
-        return Trouble::refused(message, hint);
-    }
-    if of.pieces < needed {
-        let message = format!("{head}: {} pieces of speech are too few", of.pieces);
-        let hint = format!(
-            "give {needed} pieces or more, or ask a larger `--loss` or a smaller `--confidence`"
-        );
-        return Trouble::refused(message, hint);
-    }
-    match why {
-        Hopeless::Groups(count) => {
-            let message = format!(
-                "somebody speaks in {count} of the {} recordings, which are too few",
-                of.recordings
-            );
-            Trouble::refused(message, "give three recordings with speech, or more")
-        }
-        Hopeless::Cost([ours, alone]) => {
-            let message = format!(
-                "nothing is saved: with smaller models in front a piece takes {:.0} ms, and `{largest}` alone {:.0} ms",
-                1e3 * ours,
-                1e3 * alone
-            );
-            let hint = format!("name `{largest}` alone as `file`, or ask a larger `--loss`");
-            Trouble::refused(message, hint)
-        }
-        Hopeless::Promise(samples, lost) if *lost <= options.loss => {
-            let message = format!(
-                "{head}: {samples} pieces are too few to certify it, though they have lost {} %",
-                percent(*lost)
-            );
-            let hint = "give more recordings, as long as each other; half of them certify";
-            Trouble::refused(message, hint)
-        }
-        Hopeless::Promise(samples, lost) => {
-            let message = format!(
-                "{head}: even of the surest answers of a smaller model too many are worse than `{largest}`'s; with the best of \
-                 them {} % of {samples} pieces are lost",
-                percent(*lost)
-            );
-            let hint =
-                "give more recordings, ask a larger `--loss`, or put a better model in front";
-            Trouble::refused(message, hint)
-        }
-    }
+    Trouble::file(
+        message,
+        "see whether the text is of this recording, or cut both into shorter ones",
+    )
 }
 
 impl SpokenExits {

@@ -6,12 +6,13 @@ use super::spoken::{SpokenExits, SpokenOptions};
 
 impl SpokenExits {
     /// As one JSON object. Shares are from 0 to 1, times in milliseconds a piece, what is not known or never happens is null: `model`;
-    /// `recordings`, `silent` and `unknown` ones of them, `pieces` and their `seconds`; `loss`, `confidence` and `seed` as asked;
-    /// `language`; `samples` and `groups` (recordings) that `tune`, `certify` and are `held` out; `models`, the largest one last, with
-    /// `name`, `slope`, `offset`, `threshold` and the model's own confidence there (`own`), calibration `error` before and after,
-    /// share of all pieces that it understands no worse than the largest (`alone`), `ms`, and share that it is expected to answer;
-    /// `risk` on the pieces that certify; `expected`, of those held out: share `lost`, `ms` with the cascade and of the largest `alone`,
-    /// share `saved`, each with bounds at that confidence, and errors of `words`; `written`.
+    /// `recordings`, `silent` and `unknown` ones of them, `pieces` (turns) and their `seconds`; `loss`, `confidence`, `unit` and `seed` as
+    /// asked; `language`; `samples` (turns) and `groups` (recordings, speakers or turns) that `tune`, `certify` and are `held` out;
+    /// `models`, the largest one last, with `name`, `slope`, `offset`, worth where it is `silent`, `threshold` and the model's own
+    /// confidence there (`own`), calibration `error` before and after, share of all turns that it understands no worse than the largest
+    /// alone (`alone`), `ms`, and share that it is expected to answer; `risk` on the groups that certify; `expected`, of those held out:
+    /// share `lost`, `ms` with the cascade and of the largest `alone`, share `saved`, each with bounds at that confidence, and errors of
+    /// `words`; `written`.
     pub fn to_json(&self, options: &SpokenOptions) -> String {
         let found = &self.found;
         let expected = &found.expected;
@@ -27,6 +28,7 @@ impl SpokenExits {
                     "name": name,
                     "slope": worth.map(|worth| worth.slope),
                     "offset": worth.map(|worth| worth.offset),
+                    "silent": gate.filter(|gate| !gate.is_shut()).map(|gate| gate.silent),
                     "threshold": threshold,
                     "own": self.own_threshold(at),
                     "error": found.errors.get(at),
@@ -48,6 +50,7 @@ impl SpokenExits {
             "seconds": self.heard.seconds,
             "loss": options.loss,
             "confidence": options.confidence,
+            "unit": options.unit.name(),
             "seed": options.seed,
             "language": options.listening.language(),
             "samples": parts(found.samples),
@@ -57,7 +60,11 @@ impl SpokenExits {
             "expected": {
                 "lost": bounded(expected.lost),
                 "ms": { "early": 1e3 * expected.cost[0], "alone": 1e3 * expected.cost[1] },
-                "saved": bounded(expected.saved),
+                "saved": {
+                    "value": expected.saved,
+                    "least": expected.saved_between.map(|[least, _]| least),
+                    "most": expected.saved_between.map(|[_, most]| most),
+                },
                 "words": { "wrong": ours, "wrong_alone": theirs, "of": of },
             },
             "written": self.written,

@@ -7,7 +7,7 @@ use engine::Fault;
 use crate::calibrate::Gate;
 
 use super::{
-    decoder::{Decoder, Task, Way},
+    decoder::{Decoder, SoFar, Task, Way},
     hypothesis::Hypothesis,
     pace::Pace,
     pool::States,
@@ -19,6 +19,7 @@ pub struct Cascade {
     models: Vec<Arc<dyn Decoder>>,
     gates: Vec<Gate>,
     made_for: Option<(String, bool)>,
+    otherwise: Option<String>,
     pace: Pace,
 }
 
@@ -28,8 +29,7 @@ impl Cascade {
     /// # Errors
     /// If there is no model, or the thresholds do not fit.
     pub fn new(models: Vec<Arc<dyn Decoder>>, thresholds: Vec<f64>) -> Result<Self, Fault> {
-        let gate = |threshold| Gate { worth: None, threshold };
-        Self::gated(models, thresholds.into_iter().map(gate).collect())
+        Self::gated(models, thresholds.into_iter().map(Gate::by_hand).collect())
     }
 
     /// These models; for each but the last, when its answer is taken. One whose gate is shut hears partials alone.
@@ -41,12 +41,14 @@ impl Cascade {
             let (models, gates) = (models.len(), gates.len());
             return Err(Fault::data(format!("{gates} thresholds for {models} models")));
         }
-        Ok(Self { models, gates, made_for: None, pace: Pace::default() })
+        let (made_for, otherwise, pace) = (None, None, Pace::default());
+        Ok(Self { models, gates, made_for, otherwise, pace })
     }
 
     /// One model alone.
     pub fn single(model: Arc<dyn Decoder>) -> Self {
-        Self { models: vec![model], gates: Vec::new(), made_for: None, pace: Pace::default() }
+        let (made_for, otherwise, pace) = (None, None, Pace::default());
+        Self { models: vec![model], gates: Vec::new(), made_for, otherwise, pace }
     }
 
     /// The same; its gates were made for this language, or "auto", and for translating or not.
@@ -54,6 +56,18 @@ impl Cascade {
     pub fn made_for(mut self, language: &str, translates: bool) -> Self {
         self.made_for = Some((language.to_owned(), translates));
         self
+    }
+
+    /// The same; its gates were made for another way of hearing, which these words tell.
+    #[must_use]
+    pub fn hears_otherwise(mut self, why: Option<String>) -> Self {
+        self.otherwise = why;
+        self
+    }
+
+    /// In which other way it is heard than its gates were made for, as a fragment.
+    pub fn is_heard_otherwise(&self) -> Option<&str> {
+        self.otherwise.as_deref()
     }
 
     /// Whether its gates were made for another way of asking: that one's language, and whether it was translated.
@@ -97,67 +111,63 @@ impl Cascade {
     ) -> Result<Option<Hypothesis>, Fault> {
         let is_asked = |&number: &usize| is_partial || !self.is_shut(number);
         let asked: Vec<usize> = (0..self.models.len()).filter(is_asked).collect();
-        self.each(states, task, &asked, stops, |number, said| {
-            let gate = self.gates.get(number);
-            is_partial || gate.is_none_or(|gate| said.is_whole() && gate.takes(said.confidence))
-        })
-    }
-
-    fn is_shut(&self, number: usize) -> bool {
-        self.gates.get(number).is_some_and(Gate::is_shut)
-    }
-
-    /// Has a piece understood by all of its models, from small to large, each as if those before had not been sure enough;
-    /// `heard` is told what each has said.
-    pub(super) fn decode_all(
-        &self,
-        states: &mut States,
-        task: &Task,
-        stops: &dyn Fn() -> bool,
-        mut heard: impl FnMut(&Hypothesis),
-    ) -> Result<Option<Hypothesis>, Fault> {
-        let all: Vec<usize> = (0..self.models.len()).collect();
-        self.each(states, task, &all, stops, |_, said| {
-            heard(said);
-            false
-        })
-    }
-
-    /// Has a piece understood by these models, one after the other, until one's answer is taken; the last one's is.
-    fn each(
-        &self,
-        states: &mut States,
-        task: &Task,
-        numbers: &[usize],
-        stops: &dyn Fn() -> bool,
-        mut takes: impl FnMut(usize, &Hypothesis) -> bool,
-    ) -> Result<Option<Hypothesis>, Fault> {
-        let mut task = task.clone();
-        let (mut found, mut last) = (None, None);
-        for &number in numbers {
-            let model = &self.models[number];
-            let name = (model.name().to_owned(), model.content());
-            let state = match states.entry(name) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(model.open()?),
-            };
-            let began = Instant::now();
-            let Some(mut said) = state.decode(&task, stops)? else { return Ok(None) };
-            said.cost_s = began.elapsed().as_secs_f64();
+        let (mut task, mut found) = (task.clone(), None);
+        let mut last = None;
+        for number in asked {
+            let Some(mut said) = self.ask(states, &task, number, stops)? else { return Ok(None) };
             // What a smaller one has found out is as likely as that one has said.
             said.language_p = said.language_p.or(found);
-            if takes(number, &said) {
+            let gate = self.gates.get(number);
+            if is_partial || gate.is_none_or(|gate| gate.takes(said.sure())) {
                 return Ok(Some(said));
             }
-            if task.way.language.is_none() && said.language_p.is_some_and(|p| p >= LANGUAGE_SURE) {
-                // Found out once.
-                task.way.language = Some(said.language.as_str().into());
+            if let Some(language) = found_out(&task, &said) {
+                task.way.language = Some(language.into());
                 found = said.language_p;
             }
             last = Some(said);
         }
         Ok(last)
     }
+
+    fn is_shut(&self, number: usize) -> bool {
+        self.gates.get(number).is_some_and(Gate::is_shut)
+    }
+
+    /// Has a piece understood by one of its models.
+    pub(super) fn ask(
+        &self,
+        states: &mut States,
+        task: &Task,
+        number: usize,
+        stops: &dyn Fn() -> bool,
+    ) -> Result<Option<Hypothesis>, Fault> {
+        let model = &self.models[number];
+        let name = (model.name().to_owned(), model.content());
+        let state = match states.entry(name) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(model.open()?),
+        };
+        let began = Instant::now();
+        let said = state.decode(task, stops)?;
+        Ok(said.map(|said| Hypothesis { cost_s: began.elapsed().as_secs_f64(), ..said }))
+    }
+
+    /// Whether one of its models compares what might be told: see [`Decoder::compares`].
+    pub(super) fn compares(&self) -> bool {
+        self.models.iter().any(|model| model.compares())
+    }
+
+    /// Tells its models what the next final goes on from.
+    pub(super) fn goes_on(&self, so_far: &SoFar) {
+        self.models.iter().for_each(|model| model.goes_on(so_far.clone()));
+    }
+}
+
+/// The language of a piece, where a model has found it out and those behind it need not any more.
+pub(super) fn found_out<'a>(task: &Task, said: &'a Hypothesis) -> Option<&'a str> {
+    let is_sure = said.language_p.is_some_and(|p| p >= LANGUAGE_SURE);
+    (task.way.language.is_none() && is_sure).then_some(&said.language)
 }
 
 #[cfg(test)]
@@ -198,9 +208,9 @@ mod tests {
         let all: Vec<Arc<dyn Decoder>> = models.iter().map(|model| model.clone() as _).collect();
         let worth = |offset| Some(Logistic { slope: 1.0, offset });
         let gates = vec![
-            Gate { worth: worth(9.0), threshold: 2.0 },
+            Gate { worth: worth(9.0), silent: 1.0, threshold: 2.0 },
             // Half a confidence is worth more than nine tenths.
-            Gate { worth: worth(2.5), threshold: 0.9 },
+            Gate { worth: worth(2.5), silent: 0.0, threshold: 0.9 },
         ];
         let cascade = Cascade::gated(all, gates).unwrap();
         let said = |is_partial| {
@@ -210,12 +220,19 @@ mod tests {
         assert_eq!(said(false), "base");
         assert_eq!([0, 1, 2].map(|at| models[at].begun()), [0, 1, 0]);
         assert_eq!(said(true), "tiny");
-        let mut heard = Vec::new();
-        let told = cascade.decode_all(&mut States::new(), &task(), &|| false, |said| {
-            heard.push(said.model.clone());
-        });
-        assert_eq!(told.unwrap().unwrap().model, "small");
-        assert_eq!(heard, ["tiny", "base", "small"]);
+    }
+
+    #[test]
+    fn that_nothing_is_said_is_worth_what_it_is_worth() {
+        for (silent, said) in [(0.95, "tiny"), (0.5, "base")] {
+            let small = MockDecoder::new("tiny", |_| Ok(hypothesis("", 0.5, 0.9)));
+            let models: Vec<Arc<dyn Decoder>> = vec![Arc::new(small), model("base", 0.1)];
+            let worth = Some(Logistic { slope: 0.0, offset: 9.0 });
+            let gates = vec![Gate { worth, silent, threshold: 0.9 }];
+            let cascade = Cascade::gated(models, gates).unwrap();
+            let told = cascade.decode(&mut States::new(), &task(), false, &|| false);
+            assert_eq!(told.unwrap().unwrap().model, said, "{silent}");
+        }
     }
 
     #[test]

@@ -5,17 +5,22 @@
 //! kind = "speech"
 //! models = ["ggml-tiny", "ggml-base"]   # from small to large,
 //! contents = ["1f0c…", "77aa…"]         # and the content of their files: it holds for these alone
-//! language = "en"                       # what the node was told that asked them
-//! samples = 230                         # pieces of speech that it was certified with
-//! loss = 0.05                           # at most so many come out worse than from the largest model,
-//! confidence = 0.95                     # with so much confidence
+//! language = "en"                       # what the node was told that asked them,
+//! asked = ["tail_s = 0.3"]              # and what else of it is not as it is without a word;
+//! cut = ["threshold = 0.4"]             # the same of the `speech` that told it turns
+//! unit = "recording"                    # of what loss is promised: of recordings like these, or of each "turn" of these speakers
+//! groups = 140                          # so many certified it,
+//! samples = 830                         # with so many turns in all
+//! loss = 0.05                           # of a recording's turns at most so many, on the average, come out worse than from
+//! confidence = 0.95                     # the largest model alone, with so much confidence
 //! cost = 0.41                           # expected, as a share of the largest model's alone
 //!
 //! [[exit]]                              # one for each model but the last
 //! slope = 1.2                           # worth = σ(slope · logit(confidence) + offset): the probability that
-//! offset = -0.4                         # what it says is no worse than what the largest would say
-//! threshold = 0.93                      # above 1: it is not asked, but for partials
-//! share = 0.7                           # expected to be answered by it
+//! offset = -0.4                         # what it says is no worse than what the largest alone would say
+//! silent = 0.9                          # what it is worth that it says no word
+//! threshold = 0.93                      # it answers from such a worth on; above 1 it is not asked, but for partials
+//! share = 0.7                           # of turns that it is expected to answer
 //! ```
 
 use std::fmt::Write;
@@ -29,7 +34,7 @@ use crate::{
 
 /// What `kind` is in such a file.
 pub const KIND: &str = "speech";
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 14] = [
     "kind",
     "models",
     "contents",
@@ -40,8 +45,12 @@ const KEYS: [&str; 10] = [
     "cost",
     "exit",
     "translate",
+    "asked",
+    "cut",
+    "unit",
+    "groups",
 ];
-const EXIT_KEYS: [&str; 4] = ["slope", "offset", "threshold", "share"];
+const EXIT_KEYS: [&str; 5] = ["slope", "offset", "silent", "threshold", "share"];
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,9 +63,15 @@ pub struct SpeechExits {
     pub language: String,
     /// Whether it was translated.
     pub translates: bool,
-    /// Pieces of speech that it was certified with.
+    /// What else of the node that asked was not as it is without a word, and of the one that told it turns: as in a graph file.
+    pub listening: [Vec<String>; 2],
+    /// Of what loss is promised: "recording" or "turn".
+    pub unit: String,
+    /// Recordings, speakers or turns that certified it, each for itself.
+    pub groups: u64,
+    /// Turns in them.
     pub samples: u64,
-    /// At most such a share comes out worse than from the largest model.
+    /// At most such a share of turns comes out worse than from the largest model alone.
     pub loss: f64,
     /// With so much confidence.
     pub confidence: f64,
@@ -88,6 +103,11 @@ impl SpeechExits {
             let texts = texts.and_then(|all| all.collect::<Option<Vec<_>>>());
             texts.ok_or_else(|| format!("`{key}` is a list of texts"))
         };
+        let written = |key: &str| if table.contains_key(key) { texts(key) } else { Ok(Vec::new()) };
+        let unit = table.get("unit").and_then(Item::as_str).unwrap_or("turn");
+        if !["recording", "turn"].contains(&unit) {
+            return Err("`unit` is \"recording\" or \"turn\"".to_owned());
+        }
         let hex = |text: &String| u64::from_str_radix(text, 16).ok();
         let contents = texts("contents")?.iter().map(hex).collect::<Option<Vec<_>>>();
         let contents = contents.ok_or("`contents` are numbers in hex")?;
@@ -110,6 +130,9 @@ impl SpeechExits {
             contents,
             language: table.get("language").and_then(Item::as_str).unwrap_or("auto").to_owned(),
             translates: table.get("translate").and_then(Item::as_bool).unwrap_or(false),
+            listening: [written("asked")?, written("cut")?],
+            unit: unit.to_owned(),
+            groups: number_of(table, "groups")?.unwrap_or(0.0) as u64,
             samples: number_of(table, "samples")?.unwrap_or(0.0) as u64,
             loss: promised("loss")?,
             confidence: promised("confidence")?,
@@ -140,21 +163,45 @@ impl SpeechExits {
         if self.translates {
             line("translate = true".to_owned());
         }
-        line(format!("samples = {} # pieces of speech that certify", self.samples));
+        for (key, written) in ["asked", "cut"].into_iter().zip(&self.listening) {
+            if !written.is_empty() {
+                line(format!("{key} = [{}]", list(written.clone())));
+            }
+        }
+        line(format!("unit = \"{}\" # what counts for itself:", self.unit));
+        line(format!("groups = {} # so many certify,", self.groups));
+        line(format!("samples = {} # with so many turns of speech", self.samples));
         line(format!(
-            "loss = {:?} # at most so many come out worse than from the largest,",
+            "loss = {:?} # on the average at most so many of its turns come out worse than from the largest alone,",
             self.loss
         ));
         line(format!("confidence = {:?} # with so much confidence", self.confidence));
-        line(format!("cost = {:.4} # of the largest model alone, expected", self.cost));
+        line(format!("cost = {:.4} # expected, of what the largest model takes alone", self.cost));
         for (gate, share) in self.gates.iter().zip(&self.shares) {
             let worth = gate.worth.unwrap_or(Logistic::SAME);
             let shut = if gate.is_shut() { " # not asked, but for partials" } else { "" };
             let threshold = if gate.is_shut() { 2.0 } else { gate.threshold };
             line(format!("\n[[exit]]\nslope = {:?}\noffset = {:?}", worth.slope, worth.offset));
-            line(format!("threshold = {threshold:?}{shut}\nshare = {share:.4}"));
+            line(format!("silent = {:?}\nthreshold = {threshold:?}{shut}", gate.silent));
+            line(format!("share = {share:.4}"));
         }
         text
+    }
+
+    /// What of this way of asking, and of cutting turns, it was not made for.
+    pub fn heard_otherwise(&self, now: &[Vec<String>; 2]) -> Option<String> {
+        let of = |all: &[Vec<String>; 2]| {
+            let [asked, cut] = all.each_ref().map(|all| all.join(", "));
+            match (&*asked, &*cut) {
+                ("", "") => "nothing written".to_owned(),
+                (asked, "") => format!("`{asked}`"),
+                ("", cut) => format!("turns cut with `{cut}`"),
+                (asked, cut) => format!("`{asked}` and turns cut with `{cut}`"),
+            }
+        };
+        (self.listening != *now).then(|| {
+            format!("they were made for {}, and here it is {}", of(&self.listening), of(now))
+        })
     }
 
     /// That it is for these models in this order.
@@ -196,9 +243,13 @@ fn gate(exit: &Table) -> Result<(Gate, f64), String> {
     if threshold.is_nan() || threshold < 0.0 {
         return Err("`threshold` is 0 or more".to_owned());
     }
+    let silent = number_of(exit, "silent")?.unwrap_or(0.0);
+    if !(0.0..=1.0).contains(&silent) {
+        return Err("`silent` is from 0 to 1".to_owned());
+    }
     let share = number_of(exit, "share")?.unwrap_or(0.0);
-    let gate = Gate { worth: Some(worth), threshold };
-    Ok((if gate.is_shut() { Gate { worth: Some(worth), threshold: 2.0 } } else { gate }, share))
+    let gate = Gate { worth: Some(worth), silent, threshold };
+    Ok((if gate.is_shut() { Gate { threshold: 2.0, ..gate } } else { gate }, share))
 }
 
 #[cfg(test)]
@@ -212,13 +263,16 @@ mod tests {
             contents: vec![1, 0xffff_ffff_ffff_fff0, 3],
             language: "de".to_owned(),
             translates: true,
+            listening: [vec!["prompt = \"a \\\"b\\\"\"".to_owned()], Vec::new()],
+            unit: "recording".to_owned(),
+            groups: 40,
             samples: 230,
             loss: 0.05,
             confidence: 0.95,
             cost: 0.4125,
             gates: vec![
-                Gate { worth: worth(1.25, -0.5), threshold: 0.875 },
-                Gate { worth: worth(0.0, 0.1), threshold: 2.0 },
+                Gate { worth: worth(1.25, -0.5), silent: 0.5, threshold: 0.875 },
+                Gate { worth: worth(0.0, 0.1), silent: 0.0, threshold: 2.0 },
             ],
             shares: vec![0.75, 0.0],
         }
@@ -251,6 +305,9 @@ mod tests {
             "exit 1: `slope` is 0 or more, and `offset` a number"
         );
         assert_eq!(with("threshold = 2.0", "threshold = nan"), "exit 2: `threshold` is 0 or more");
+        assert_eq!(with("silent = 0.5", "silent = 1.5"), "exit 1: `silent` is from 0 to 1");
+        assert!(with("unit = \"recording\"", "unit = \"word\"").starts_with("`unit` is"));
+        assert!(with("asked = [", "asked = [1, ").contains("`asked` is a list of texts"));
         assert!(with("share = 0.0", "shar = 0.0").starts_with("exit 2: it has no `shar`"));
     }
 

@@ -28,6 +28,7 @@ pub mod repeats;
 pub mod service;
 pub mod transcript;
 
+pub(crate) use alignment::is_mark;
 pub use cascade::Cascade;
 pub use decoder::{Decoder, Decoding, RATE_HZ, Task, Way};
 pub use hypothesis::{Hypothesis, Word};

@@ -38,8 +38,8 @@ pub(crate) struct CalibrateArguments {
     /// name. Without, what counts is how often an early answer differs from that of the whole model.
     ///
     /// Recordings are any that `audio` reads: those of a folder, what is said in `talk.flac` in `talk.txt` beside it; or `LIST.tsv` or
-    /// `LIST.csv` with the heading `file` and `text`, paths from its folder. A recording without a text is judged by what the
-    /// largest model says.
+    /// `LIST.csv` with the heading `file`, `text` and `speaker`, the last two if they are known, paths from its folder. A recording
+    /// without a text is judged by what the largest model says.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
 
@@ -78,6 +78,10 @@ pub(crate) struct CalibrateArguments {
     #[arg(long, value_enum)]
     signal: Option<SignalArgument>,
 
+    /// What of speech counts for itself, and what loss is promised of [default: recording]
+    #[arg(long, value_enum)]
+    unit: Option<UnitArgument>,
+
     /// Which questions, or recordings, tune and which certify, drawn by this number
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -110,12 +114,16 @@ With 0.5 % and 95 % at least 856 are needed, a few thousand to save much. What i
 rarely asked can become worse by more than the whole.
 
 Of models of speech in `segments`, from small to large, each hears every turn of every recording, cut as the graph's `speech`
-cuts it and asked as its `transcribe` asks. Lost is a turn of which the answer has more wrong words than the largest model's;
-what each model's confidence is worth is fitted, too, and a model that saves nothing is left out. Three tenths of the
-recordings tune, half certify, and the rest chose nothing: of them it is told what to expect. With 5 % and 95 %
-at least 119 turns are needed, some hundreds to save much; the turns of one recording resemble each other, so that
-many short recordings promise more than a long one. They are heard as `downmix` and `resample` give them: what else the graph
-does to sound before, such as `denoise`, is to be done to them.
+cuts it and asked as its `transcribe` asks, partials of the first model before it: what these have told is not taken back.
+Lost is a turn of which what is told has more wrong words than what the largest model alone would have said; what each model's
+confidence is worth is fitted, too, and that it says nothing; a model that saves nothing is left out. Three tenths of the
+recordings tune, half certify, and the rest chose nothing: of them it is told what to expect.
+
+Turns of one recording resemble each other, so that recordings count, each for itself (`--unit recording`): with 5 % and 95 % at
+least 119 of a turn each, or 131 longer ones; some hundreds to save much. Recordings of one person are to be named so, by a
+list with `speaker`. Where the very people speak who were recorded, as and where they were, turns count (`--unit turn`). Whoever
+tries seeds or units until one of them promises has no promise. Recordings are heard as `downmix` and `resample` give them: what
+else the graph does to sound before, such as `denoise`, is to be done to them.
 
 Where nothing can be promised nothing is written and the program ends with 1.";
 
@@ -127,6 +135,23 @@ enum SignalArgument {
     Margin,
     /// One less the entropy of the scores
     Entropy,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnitArgument {
+    /// A recording, or all of one speaker where a list says who speaks: of speakers and places to come
+    Recording,
+    /// A turn: where the very people speak who were recorded, as and where they were
+    Turn,
+}
+
+impl From<UnitArgument> for model::tools::Unit {
+    fn from(unit: UnitArgument) -> Self {
+        match unit {
+            UnitArgument::Recording => Self::Recording,
+            UnitArgument::Turn => Self::Turn,
+        }
+    }
 }
 
 /// A share that promises something and leaves something.
@@ -148,6 +173,11 @@ pub(crate) fn calibrate(asked: &CalibrateArguments) -> Result<Exit, Failure> {
     let cascade = spoken(&graph.spec, section, Some(&path));
     if let Some(cascade) = cascade.map_err(|problems| Failure::graph(&problems))? {
         return speech::calibrate(asked, &graph, &cascade);
+    }
+    if asked.unit.is_some() {
+        let message =
+            "`--unit` means nothing but to a model of speech: questions are each for themselves";
+        return Err(Failure::new(Exit::Usage, message, "leave it out"));
     }
     let model = segmented(section, Some(&path)).map_err(|problems| Failure::graph(&problems))?;
     let as_asked = match asked.normalized {

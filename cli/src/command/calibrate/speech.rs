@@ -2,7 +2,7 @@
 
 use model::{
     section::Spoken,
-    tools::{Listening, SpokenExits, SpokenOptions, calibrate_speech},
+    tools::{Listening, SpokenExits, SpokenOptions, Unit, calibrate_speech},
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use super::{
 
 /// Pieces that may come out worse, unless said otherwise: that a text has one word more wrong is lost already.
 const LOSS: f64 = 0.05;
-/// With fewer recordings than this a promise is worth little.
+/// With fewer recordings than this a promise about turns is worth little.
 const RECORDINGS_FEW: usize = 20;
 
 /// Calibrates models of speech, from small to large.
@@ -52,6 +52,7 @@ pub(super) fn calibrate(
         data: asked.data.clone(),
         loss: asked.loss.unwrap_or(LOSS),
         confidence: asked.confidence,
+        unit: asked.unit.map_or(Unit::Recording, Unit::from),
         seed: asked.seed,
         out: asked.out.clone(),
     };
@@ -74,20 +75,29 @@ fn page(options: &SpokenOptions, told: &SpokenExits) -> String {
     page.line("");
     let [loss, confidence] = [options.loss, options.confidence].map(shown);
     let largest = told.models.last().map_or("", |name| name);
+    let of = match options.unit {
+        Unit::Recording => format!(
+            "in recordings like these, on the average, at most {loss} % of a recording's turns"
+        ),
+        Unit::Turn => {
+            format!("of those who speak here, where they speak here, at most {loss} % of the turns")
+        }
+    };
+    let what = counted(options.unit, told.found.groups[1]);
     page.paragraph(
         &format!(
-            "Promised with {confidence} % confidence: of pieces like these {}, at most {loss} % come out worse than from {largest}. \
-             Pieces of one recording resemble each other, which the promise does not know of; and where the speakers, \
-             microphones or noise change, it holds no more: calibrate again.",
-            told.found.samples[1]
+            "Promised with {confidence} % confidence, by {what}: {of} come out worse than from {largest} \
+             alone. Where the speakers, microphones or noise change, it holds no more: calibrate again.",
         ),
         "",
     );
     let recordings = told.heard.recordings - told.heard.silent;
-    if recordings < RECORDINGS_FEW {
+    if options.unit == Unit::Turn && recordings < RECORDINGS_FEW {
         page.line("");
         page.paragraph(
-            &format!("They are of {recordings} recordings alone: take what is promised for a guess, and give more."),
+            &format!(
+                "They are of {recordings} recordings alone: of other speakers, or elsewhere, take it for a guess."
+            ),
             "",
         );
     }
@@ -106,11 +116,17 @@ fn page(options: &SpokenOptions, told: &SpokenExits) -> String {
     page.text
 }
 
+/// So many of what counts for itself.
+fn counted(unit: Unit, count: usize) -> String {
+    let name = unit.name();
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
 fn heading(page: &mut Page, options: &SpokenOptions, told: &SpokenExits) {
     let heard = &told.heard;
     let (name, models) = (&options.name, told.models.len());
     page.line(&format!(
-        "{name}  {models} models, {} pieces of speech, {:.1} min, in {} recordings of {}",
+        "{name}  {models} models, {} turns of speech, {:.1} min, in {} recordings of {}",
         heard.pieces,
         heard.seconds / 60.0,
         heard.recordings - heard.silent,
@@ -126,6 +142,10 @@ fn heading(page: &mut Page, options: &SpokenOptions, told: &SpokenExits) {
         None => "asked as a `transcribe` without parameters asks, as the graph has none".to_owned(),
     };
     page.paragraph(&format!("{cut}, {asked}"), "  ");
+    if listening.has_partials() {
+        let first = told.models.first().map_or("", |name| name);
+        page.paragraph(&format!("with partials by {first}, which are not taken back"), "  ");
+    }
     if heard.silent > 0 {
         page.line(&format!("  in {} recordings more nobody speaks", heard.silent));
     }
@@ -147,7 +167,7 @@ fn heading(page: &mut Page, options: &SpokenOptions, told: &SpokenExits) {
 fn table(page: &mut Page, told: &SpokenExits) {
     let width = told.models.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
     page.line(&format!(
-        "  {:<width$}  answers from  by its own word  expected share  alone as good  time a piece",
+        "  {:<width$}  answers from  by its own word  expected share  alone as good   time a turn",
         "model"
     ));
     let last = told.models.len() - 1;
@@ -175,27 +195,33 @@ fn table(page: &mut Page, told: &SpokenExits) {
 fn expected(page: &mut Page, options: &SpokenOptions, told: &SpokenExits) {
     let (found, confidence) = (&told.found, shown(options.confidence));
     let expected = &found.expected;
-    let between = |[_, least, most]: [f64; 3]| {
+    let between = |[least, most]: [f64; 2]| {
         format!("{confidence} %: {:.1} to {:.1} %", 100.0 * least, 100.0 * most)
     };
     let largest = told.models.last().map_or("", |name| name);
     page.line("");
     page.line(&format!(
-        "  Expected, of {} pieces in {} recordings that chose nothing:",
-        found.samples[2], found.groups[2]
+        "  Expected, of {} turns{} that chose nothing:",
+        found.samples[2],
+        match options.unit {
+            Unit::Recording => format!(" in {}", counted(options.unit, found.groups[2])),
+            Unit::Turn => String::new(),
+        }
     ));
     page.line(&format!(
         "  time   {:.1} % saved ({}): {:.0} ms instead of {:.0} ms of {largest} alone",
-        100.0 * expected.saved[0],
-        between(expected.saved),
+        100.0 * expected.saved,
+        expected.saved_between.map_or_else(|| "too few to say how sure".to_owned(), between),
         1e3 * expected.cost[0],
         1e3 * expected.cost[1]
     ));
-    page.line(&format!(
-        "  worse  {:.1} % of the pieces ({})",
-        100.0 * expected.lost[0],
-        between(expected.lost)
-    ));
+    let [lost, least, most] = expected.lost;
+    let of = match options.unit {
+        Unit::Recording => "a recording's turns, on the average",
+        Unit::Turn => "the turns",
+    };
+    let between = between([least, most]);
+    page.line(&format!("  worse  {:.1} % of {of} ({between})", 100.0 * lost));
     let [ours, theirs, of] = expected.errors;
     let rate = |wrong: usize| 100.0 * wrong as f64 / of.max(1) as f64;
     page.line(&format!(
