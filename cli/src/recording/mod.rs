@@ -19,10 +19,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use engine::{Onlooker, Output, Plan, Tap, TapLimits, counted, tap};
@@ -60,6 +60,8 @@ const WAITING_S: f64 = 4.0;
 const WAITING_FRAMES: std::ops::RangeInclusive<usize> = 1_024..=65_536;
 /// At full speed a run waits so long for the disk, a frame.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A disk that takes nothing for so long at the end is not waited for.
+const HANGS: Duration = Duration::from_secs(30);
 /// Outputs of all sessions together.
 const OUTPUTS_MAX: usize = 4_096;
 
@@ -72,14 +74,16 @@ type Limits = dyn Fn(&Output<'_>) -> Option<TapLimits> + Send + Sync;
 /// A recording that goes on.
 pub(crate) struct Recording {
     path: PathBuf,
-    /// Whether there was nothing before.
-    is_new: bool,
+    /// Where it is until the run has begun, if another file lies in its place; else whether that was new.
+    begun: Begun,
     /// How many outputs.
     outputs: usize,
     ended: Arc<Mutex<Option<String>>>,
     is_over: Arc<AtomicBool>,
     opened: Opened,
     limits: Arc<Limits>,
+    /// Bytes that the disk has taken.
+    written: Arc<AtomicU64>,
     recorder: Option<Recorder>,
     thread: Option<JoinHandle<Recorded>>,
 }
@@ -138,7 +142,7 @@ impl Recording {
                 format!("the recording would replace `{}`, which {said}", wanted.path.display());
             return Err(Failure::new(Exit::Usage, &message, "name another file"));
         }
-        let (file, is_new) = create(wanted)?;
+        let (file, begun) = create(wanted)?;
         let (schemas, channels) = topic::described(&topics, sessions > 1);
         let writer =
             Writer::begin(Disk(file), &schemas, &channels, &about.metadata(plan, sessions, speed));
@@ -155,12 +159,13 @@ impl Recording {
         };
         Ok(Self {
             path: wanted.path.clone(),
-            is_new,
+            begun,
             outputs,
             ended: Arc::default(),
             is_over: Arc::default(),
             opened: Opened::default(),
             limits: Arc::new(limits),
+            written: Arc::default(),
             recorder: Some(Recorder::new(writer, topics)),
             thread: None,
         })
@@ -180,6 +185,11 @@ impl Recording {
     /// Begins to write; what goes wrong is told on the screen.
     pub(crate) fn start(&mut self, screen: &Arc<Screen>) -> Result<(), Failure> {
         let Some(mut recorder) = self.recorder.take() else { return Ok(()) };
+        if let Begun::Beside(other) = &self.begun {
+            std::fs::rename(other, &self.path).map_err(|error| unwritable(&self.path, &error))?;
+            self.begun = Begun::There;
+        }
+        let written = self.written.clone();
         let (opened, is_over, ended) =
             (self.opened.clone(), self.is_over.clone(), self.ended.clone());
         let (screen, path) = (screen.clone(), self.path.display().to_string());
@@ -194,7 +204,9 @@ impl Recording {
                 recorder.open(&mut lock(&opened));
                 while recorder.look(&tell) {
                     recorder.open(&mut lock(&opened));
+                    written.store(recorder.len(), Ordering::Relaxed);
                 }
+                written.store(recorder.len(), Ordering::Relaxed);
                 if is_last {
                     return recorder.finish(&lock(&ended).take().unwrap_or_default());
                 }
@@ -209,12 +221,28 @@ impl Recording {
         Ok(())
     }
 
-    /// Writes the rest and the end.
+    /// Writes the rest and the end. A disk that takes nothing is not waited for.
     pub(crate) fn finish(mut self, ending: Ending) -> Recorded {
+        self.end(ending)
+    }
+
+    fn end(&mut self, ending: Ending) -> Recorded {
         *lock(&self.ended) = Some(ending.word().to_owned());
         self.is_over.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return Recorded::default() };
         thread.thread().unpark();
+        let (mut written, mut since) = (0, Instant::now());
+        while !thread.is_finished() {
+            std::thread::park_timeout(recorder::LOOK);
+            let now = self.written.load(Ordering::Relaxed);
+            if now != written {
+                (written, since) = (now, Instant::now());
+            } else if since.elapsed() > HANGS {
+                let seconds = HANGS.as_secs();
+                let cut = Some(format!("the disk took nothing for {seconds} s"));
+                return Recorded { bytes: written, cut, ..Recorded::default() };
+            }
+        }
         thread.join().unwrap_or_else(|_| Recorded {
             cut: Some("the thread that wrote it died".to_owned()),
             ..Recorded::default()
@@ -222,12 +250,13 @@ impl Recording {
     }
 
     /// Leaves nothing behind of a run that never began.
-    pub(crate) fn abandon(self) {
-        let (path, is_new) = (self.path.clone(), self.is_new);
-        self.finish(Ending::Failed);
-        if is_new {
-            let _ = std::fs::remove_file(path);
-        }
+    pub(crate) fn abandon(mut self) {
+        self.end(Ending::Failed);
+        let _ = match &self.begun {
+            Begun::New => std::fs::remove_file(&self.path),
+            Begun::Beside(other) => std::fs::remove_file(other),
+            Begun::There => Ok(()),
+        };
     }
 
     /// What is said of it at the end.
@@ -259,9 +288,22 @@ impl Recording {
 }
 
 impl Drop for Recording {
+    /// Where a run fails behind its start the recording has its end, too.
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Release);
+        if self.thread.is_some() {
+            self.end(Ending::Failed);
+        }
     }
+}
+
+/// What was in the place of a recording when it began.
+enum Begun {
+    /// Nothing.
+    New,
+    /// A file, which stays until the run has begun; the recording is in this one.
+    Beside(PathBuf),
+    /// What is no file.
+    There,
 }
 
 /// `1 frame is`, `2 frames are`.
@@ -305,19 +347,26 @@ fn is_live(output: &Output<'_>) -> bool {
     output.is_source && catalog().find(output.kind).is_none_or(|kind| kind.live)
 }
 
-/// The file, and whether there was nothing before.
-fn create(wanted: &Wanted) -> Result<(File, bool), Failure> {
-    let is_new = std::fs::symlink_metadata(&wanted.path).is_err();
-    let mut options = OpenOptions::new();
-    options.write(true);
-    match wanted.force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
+/// The file, and what was in its place.
+fn create(wanted: &Wanted) -> Result<(File, Begun), Failure> {
+    let path = &wanted.path;
+    let failed = |error: io::Error| unwritable(path, &error);
     // What is no file, such as `/dev/null`, has nothing to lose.
-    let is_special = std::fs::metadata(&wanted.path).is_ok_and(|is| !is.is_file() && !is.is_dir());
-    let file = if is_special { File::create(&wanted.path) } else { options.open(&wanted.path) };
-    file.map(|file| (file, is_new)).map_err(|error| unwritable(&wanted.path, &error))
+    let is_special = std::fs::metadata(path).is_ok_and(|is| !is.is_file() && !is.is_dir());
+    if is_special {
+        return Ok((File::create(path).map_err(failed)?, Begun::There));
+    }
+    if wanted.force && path.is_file() {
+        // May it be written?
+        OpenOptions::new().write(true).open(path).map_err(failed)?;
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.part", std::process::id()));
+        let other = path.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&other);
+        return Ok((file.map_err(|error| unwritable(&other, &error))?, Begun::Beside(other)));
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    Ok((file.map_err(failed)?, Begun::New))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

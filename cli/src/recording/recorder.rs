@@ -55,6 +55,11 @@ impl<S: Store> Recorder<S> {
         }
     }
 
+    /// Bytes that the disk has taken.
+    pub(super) fn len(&self) -> u64 {
+        self.writer.len()
+    }
+
     /// Takes a turn of what came by; says whether there was something.
     pub(super) fn look(&mut self, tell: &dyn Fn(&str)) -> bool {
         let first = self.topics.iter_mut().filter_map(Topic::peek).min();
