@@ -115,6 +115,9 @@ impl Live<'_> {
             }
         };
         let running = Arc::new(running);
+        if let Some(recording) = &mut recording {
+            recording.settle()?;
+        }
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
@@ -193,7 +196,7 @@ impl Live<'_> {
         let report = running.report();
         let recorded = recording.map(|recording| {
             let (path, outputs) = (recording.path().to_owned(), recording.outputs());
-            let recorded = recording.finish(ending);
+            let recorded = recording.finish(ending, || interrupts.wish().is_some());
             (Recording::told(&path, outputs, &recorded), recorded)
         });
         let compared = compared.map(|compared| compared());

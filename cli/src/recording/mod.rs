@@ -185,10 +185,6 @@ impl Recording {
     /// Begins to write; what goes wrong is told on the screen.
     pub(crate) fn start(&mut self, screen: &Arc<Screen>) -> Result<(), Failure> {
         let Some(mut recorder) = self.recorder.take() else { return Ok(()) };
-        if let Begun::Beside(other) = &self.begun {
-            std::fs::rename(other, &self.path).map_err(|error| unwritable(&self.path, &error))?;
-            self.begun = Begun::There;
-        }
         let written = self.written.clone();
         let (opened, is_over, ended) =
             (self.opened.clone(), self.is_over.clone(), self.ended.clone());
@@ -221,12 +217,21 @@ impl Recording {
         Ok(())
     }
 
-    /// Writes the rest and the end. A disk that takes nothing is not waited for.
-    pub(crate) fn finish(mut self, ending: Ending) -> Recorded {
-        self.end(ending)
+    /// The run has begun: what was in the place of the recording gives way.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        if let Begun::Beside(other) = &self.begun {
+            std::fs::rename(other, &self.path).map_err(|error| unwritable(&self.path, &error))?;
+            self.begun = Begun::There;
+        }
+        Ok(())
     }
 
-    fn end(&mut self, ending: Ending) -> Recorded {
+    /// Writes the rest and the end, unless somebody has had enough. A disk that takes nothing is not waited for.
+    pub(crate) fn finish(mut self, ending: Ending, is_enough: impl FnMut() -> bool) -> Recorded {
+        self.end(ending, is_enough)
+    }
+
+    fn end(&mut self, ending: Ending, mut is_enough: impl FnMut() -> bool) -> Recorded {
         *lock(&self.ended) = Some(ending.word().to_owned());
         self.is_over.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return Recorded::default() };
@@ -242,6 +247,10 @@ impl Recording {
                 let cut = Some(format!("the disk took nothing for {seconds} s"));
                 return Recorded { bytes: written, cut, ..Recorded::default() };
             }
+            if is_enough() {
+                let cut = Some("nobody waited until the rest was written".to_owned());
+                return Recorded { bytes: written, cut, ..Recorded::default() };
+            }
         }
         thread.join().unwrap_or_else(|_| Recorded {
             cut: Some("the thread that wrote it died".to_owned()),
@@ -251,7 +260,7 @@ impl Recording {
 
     /// Leaves nothing behind of a run that never began.
     pub(crate) fn abandon(mut self) {
-        self.end(Ending::Failed);
+        self.end(Ending::Failed, || false);
         let _ = match &self.begun {
             Begun::New => std::fs::remove_file(&self.path),
             Begun::Beside(other) => std::fs::remove_file(other),
@@ -291,7 +300,7 @@ impl Drop for Recording {
     /// Where a run fails behind its start the recording has its end, too.
     fn drop(&mut self) {
         if self.thread.is_some() {
-            self.end(Ending::Failed);
+            self.end(Ending::Failed, || false);
         }
     }
 }
