@@ -35,6 +35,18 @@ pub(crate) fn tell_on(screen: &Arc<Screen>) {
     }));
 }
 
+/// A process that cannot go on gives the terminal back and says why.
+pub(crate) fn give_up_on(screen: &Arc<Screen>) {
+    let screen = screen.clone();
+    engine::on_giving_up(move |why| {
+        if screen.is_held() {
+            crate::view::leave();
+        }
+        screen.clear();
+        eprintln!("error: {why}");
+    });
+}
+
 fn line(panic: &PanicHookInfo<'_>) -> String {
     let what = panic.payload_as_str().unwrap_or("without a message");
     match panic.location() {

@@ -70,6 +70,7 @@ impl Live<'_> {
         }
         let screen = Arc::new(Screen::new(!asked.json && !asked.view && has_status_line()));
         panics::tell_on(&screen);
+        panics::give_up_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
         lines::show_on(&screen, &vitals);
         operators::lines::tell_session(tells_session);
