@@ -111,7 +111,8 @@ impl Live<'_> {
         let running = match running {
             Ok(running) => running,
             Err(error) => {
-                recording.into_iter().for_each(Recording::abandon);
+                // Nothing is left of it.
+                drop(recording);
                 return Err(Failure::open(&error));
             }
         };
@@ -197,7 +198,7 @@ impl Live<'_> {
         let report = running.report();
         let recorded = recording.map(|recording| {
             let (path, outputs) = (recording.path().to_owned(), recording.outputs());
-            let recorded = recording.finish(ending, || interrupts.wish().is_some());
+            let recorded = recording.finish(ending, || interrupts.wish() == Some(Wish::Stop));
             (Recording::told(&path, outputs, &recorded), recorded)
         });
         let compared = compared.map(|compared| compared());

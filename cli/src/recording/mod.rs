@@ -26,7 +26,8 @@ use std::{
 };
 
 use engine::{Onlooker, Output, Plan, Tap, TapLimits, counted, tap};
-use operators::files::mcap::{Disk, Writer};
+use operators::files::mcap::{Disk, Store, Writer};
+use tempfile::TempPath;
 
 use crate::{
     catalog::catalog,
@@ -60,6 +61,8 @@ const WAITING_S: f64 = 4.0;
 const WAITING_FRAMES: std::ops::RangeInclusive<usize> = 1_024..=65_536;
 /// At full speed a run waits so long for the disk, a frame.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So much is written at once.
+const PIECE_BYTES: usize = 64 << 10;
 /// A disk that takes nothing for so long at the end is not waited for.
 const HANGS: Duration = Duration::from_secs(30);
 /// Outputs of all sessions together.
@@ -82,9 +85,9 @@ pub(crate) struct Recording {
     is_over: Arc<AtomicBool>,
     opened: Opened,
     limits: Arc<Limits>,
-    /// Bytes that the disk has taken.
-    written: Arc<AtomicU64>,
-    recorder: Option<Recorder>,
+    /// Changes with whatever the disk takes.
+    taken: Arc<AtomicU64>,
+    recorder: Option<Recorder<Counted>>,
     thread: Option<JoinHandle<Recorded>>,
 }
 
@@ -144,9 +147,16 @@ impl Recording {
         }
         let (file, begun) = create(wanted)?;
         let (schemas, channels) = topic::described(&topics, sessions > 1);
+        let taken = Arc::<AtomicU64>::default();
+        let disk = Counted { disk: Disk(file), taken: taken.clone() };
         let writer =
-            Writer::begin(Disk(file), &schemas, &channels, &about.metadata(plan, sessions, speed));
-        let writer = writer.map_err(|error| unwritable(&wanted.path, &error))?;
+            Writer::begin(disk, &schemas, &channels, &about.metadata(plan, sessions, speed));
+        let writer = writer.map_err(|error| {
+            if matches!(begun, Begun::New) {
+                let _ = std::fs::remove_file(&wanted.path);
+            }
+            unwritable(&wanted.path, &error)
+        })?;
         let each = (WAITING_BYTES / outputs.max(1)).clamp(WAITING_BYTES_MIN, WAITING_BYTES_MAX);
         let limits = move |output: &Output<'_>| {
             let frames = 2.0 * WAITING_S * output.format.frames_per_second();
@@ -165,7 +175,7 @@ impl Recording {
             is_over: Arc::default(),
             opened: Opened::default(),
             limits: Arc::new(limits),
-            written: Arc::default(),
+            taken,
             recorder: Some(Recorder::new(writer, topics)),
             thread: None,
         })
@@ -185,7 +195,6 @@ impl Recording {
     /// Begins to write; what goes wrong is told on the screen.
     pub(crate) fn start(&mut self, screen: &Arc<Screen>) -> Result<(), Failure> {
         let Some(mut recorder) = self.recorder.take() else { return Ok(()) };
-        let written = self.written.clone();
         let (opened, is_over, ended) =
             (self.opened.clone(), self.is_over.clone(), self.ended.clone());
         let (screen, path) = (screen.clone(), self.path.display().to_string());
@@ -200,9 +209,7 @@ impl Recording {
                 recorder.open(&mut lock(&opened));
                 while recorder.look(&tell) {
                     recorder.open(&mut lock(&opened));
-                    written.store(recorder.len(), Ordering::Relaxed);
                 }
-                written.store(recorder.len(), Ordering::Relaxed);
                 if is_last {
                     return recorder.finish(&lock(&ended).take().unwrap_or_default());
                 }
@@ -219,9 +226,10 @@ impl Recording {
 
     /// The run has begun: what was in the place of the recording gives way.
     pub(crate) fn settle(&mut self) -> Result<(), Failure> {
-        if let Begun::Beside(other) = &self.begun {
-            std::fs::rename(other, &self.path).map_err(|error| unwritable(&self.path, &error))?;
-            self.begun = Begun::There;
+        if let Begun::Beside(other) = std::mem::replace(&mut self.begun, Begun::There) {
+            let whole = std::fs::canonicalize(&self.path);
+            let whole = whole.map_err(|error| unwritable(&self.path, &error))?;
+            other.persist(whole).map_err(|failed| unwritable(&self.path, &failed.error))?;
         }
         Ok(())
     }
@@ -236,21 +244,22 @@ impl Recording {
         self.is_over.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return Recorded::default() };
         thread.thread().unpark();
-        let (mut written, mut since) = (0, Instant::now());
+        let (mut taken, mut since) = (0, Instant::now());
         while !thread.is_finished() {
             std::thread::park_timeout(recorder::LOOK);
-            let now = self.written.load(Ordering::Relaxed);
-            if now != written {
-                (written, since) = (now, Instant::now());
+            let now = self.taken.load(Ordering::Relaxed);
+            if now != taken {
+                (taken, since) = (now, Instant::now());
+            }
+            let cut = if is_enough() {
+                "nobody waited until the rest was written".to_owned()
             } else if since.elapsed() > HANGS {
-                let seconds = HANGS.as_secs();
-                let cut = Some(format!("the disk took nothing for {seconds} s"));
-                return Recorded { bytes: written, cut, ..Recorded::default() };
-            }
-            if is_enough() {
-                let cut = Some("nobody waited until the rest was written".to_owned());
-                return Recorded { bytes: written, cut, ..Recorded::default() };
-            }
+                format!("the disk took nothing for {} s", HANGS.as_secs())
+            } else {
+                continue;
+            };
+            let bytes = std::fs::metadata(&self.path).map_or(0, |facts| facts.len());
+            return Recorded { bytes, cut: Some(cut), ..Recorded::default() };
         }
         thread.join().unwrap_or_else(|_| Recorded {
             cut: Some("the thread that wrote it died".to_owned()),
@@ -258,26 +267,17 @@ impl Recording {
         })
     }
 
-    /// Leaves nothing behind of a run that never began.
-    pub(crate) fn abandon(mut self) {
-        self.end(Ending::Failed, || false);
-        let _ = match &self.begun {
-            Begun::New => std::fs::remove_file(&self.path),
-            Begun::Beside(other) => std::fs::remove_file(other),
-            Begun::There => Ok(()),
-        };
-    }
-
     /// What is said of it at the end.
     pub(crate) fn told(path: &Path, outputs: usize, recorded: &Recorded) -> String {
         let Recorded { frames, missed, bytes, cut } = recorded;
         let megabytes = *bytes as f64 / 1e6;
-        let mut text = format!(
-            "  record   {}: {} of {}, {megabytes:.1} MB",
-            path.display(),
-            counted(*frames, "frame"),
-            counted(outputs, "output")
-        );
+        // Of one that was given up nobody has counted them.
+        let frames = match (cut, frames) {
+            (Some(_), 0) => String::new(),
+            _ => format!("{} of ", counted(*frames, "frame")),
+        };
+        let (path, outputs) = (path.display(), counted(outputs, "output"));
+        let mut text = format!("  record   {path}: {frames}{outputs}, {megabytes:.1} MB");
         if *missed > 0 {
             text += &format!("; INCOMPLETE: {} missing", are(*missed));
         }
@@ -297,10 +297,13 @@ impl Recording {
 }
 
 impl Drop for Recording {
-    /// Where a run fails behind its start the recording has its end, too.
+    /// Where a run fails behind its start the recording has its end, too; of one that never began nothing is left.
     fn drop(&mut self) {
         if self.thread.is_some() {
             self.end(Ending::Failed, || false);
+        }
+        if matches!(self.begun, Begun::New) {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -309,10 +312,33 @@ impl Drop for Recording {
 enum Begun {
     /// Nothing.
     New,
-    /// A file, which stays until the run has begun; the recording is in this one.
-    Beside(PathBuf),
-    /// What is no file.
+    /// A file, which stays until the run has begun; the recording is in this one, which goes if that never happens.
+    Beside(TempPath),
+    /// Nothing that must give way any more, or what is no file.
     There,
+}
+
+/// A file that tells others how much it has taken.
+struct Counted {
+    disk: Disk,
+    /// It changes with everything that is taken.
+    taken: Arc<AtomicU64>,
+}
+
+impl Store for Counted {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Little by little, so that a slow disk is seen to be at work.
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.disk.append(piece)?;
+            self.taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.disk.truncate(len)
+    }
 }
 
 /// `1 frame is`, `2 frames are`.
@@ -366,13 +392,27 @@ fn create(wanted: &Wanted) -> Result<(File, Begun), Failure> {
         return Ok((File::create(path).map_err(failed)?, Begun::There));
     }
     if wanted.force && path.is_file() {
-        // May it be written?
-        OpenOptions::new().write(true).open(path).map_err(failed)?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let other = path.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&other);
-        return Ok((file.map_err(|error| unwritable(&other, &error))?, Begun::Beside(other)));
+        // Of a link what it leads to; and may that be written?
+        let whole = std::fs::canonicalize(path).map_err(failed)?;
+        let file = OpenOptions::new().write(true).open(&whole).map_err(failed)?;
+        let folder = whole.parent().unwrap_or(Path::new("."));
+        let beside =
+            tempfile::Builder::new().prefix(".afferent-").suffix(".mcap").tempfile_in(folder);
+        let Ok(beside) = beside else {
+            // Where nothing may be put beside it, it is written over.
+            file.set_len(0).map_err(failed)?;
+            return Ok((file, Begun::There));
+        };
+        if let Ok(facts) = file.metadata() {
+            // Who might read it may go on to.
+            let _ = beside.as_file().set_permissions(facts.permissions());
+        }
+        let (file, beside) = beside.into_parts();
+        return Ok((file, Begun::Beside(beside)));
+    }
+    if wanted.force && path.is_symlink() {
+        // What it leads to is made, as by any other program.
+        return Ok((File::create(path).map_err(failed)?, Begun::There));
     }
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     Ok((file.map_err(failed)?, Begun::New))

@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const TELL: Duration = Duration::from_secs(5);
 
 /// Writes what taps show.
-pub(super) struct Recorder<S = operators::files::mcap::Disk> {
+pub(super) struct Recorder<S> {
     writer: Writer<S>,
     topics: Vec<Topic>,
     trouble: Option<Trouble>,
@@ -53,11 +53,6 @@ impl<S: Store> Recorder<S> {
                 topic.taps.push_back(tap);
             }
         }
-    }
-
-    /// Bytes that the disk has taken.
-    pub(super) fn len(&self) -> u64 {
-        self.writer.len()
     }
 
     /// Takes a turn of what came by; says whether there was something.

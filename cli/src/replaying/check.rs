@@ -176,6 +176,8 @@ struct Lane {
     equal: u64,
     /// How it differs, if it does.
     differs: Option<String>,
+    /// Nothing more comes now.
+    is_over: bool,
 }
 
 impl Lane {
@@ -195,6 +197,7 @@ impl Lane {
             then: VecDeque::new(),
             equal: 0,
             differs,
+            is_over: false,
         }
     }
 
@@ -297,6 +300,9 @@ impl Comparing {
                     if told.missed > 0 {
                         self.lanes[lane].say("frames are missing in the recording");
                     }
+                    if self.lanes[lane].is_over {
+                        continue;
+                    }
                     self.ahead = (self.ahead.0 + 1, self.ahead.1 + told.frame.buffer().bytes_len());
                     self.lanes[lane].then.push_back(told.frame);
                 }
@@ -321,6 +327,14 @@ impl Comparing {
                 let at_s = then.header.time.secs_f64();
                 self.lanes[number].say(&format!("a frame at {at_s} s did not come"));
             }
+            // Nothing of it is asked for any more.
+            self.lanes[number].then.clear();
+            self.ahead = self
+                .lanes
+                .iter()
+                .flat_map(|lane| &lane.then)
+                .fold((0, 0), |sum, frame| (sum.0 + 1, sum.1 + frame.buffer().bytes_len()));
+            self.lanes[number].is_over = true;
         }
         Compared {
             equal: self.lanes.iter().map(|lane| lane.equal).sum(),

@@ -1,7 +1,7 @@
 //! [`Server`]: the topics, and who looks at them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{SocketAddr, TcpListener},
     sync::{
@@ -41,6 +41,7 @@ impl Hall {
         address: SocketAddr,
         origins: Vec<String>,
     ) -> io::Result<Arc<Server>> {
+        let origins: BTreeSet<String> = origins.into_iter().filter(|it| !it.is_empty()).collect();
         let mut servers = lock(&self.servers);
         if let Some(server) = servers.get(&address).and_then(|(_, kept)| kept.upgrade()) {
             if server.house.origins != origins {
@@ -77,7 +78,7 @@ pub(super) struct House {
     /// Connections that somebody talks with.
     guests: AtomicUsize,
     /// Pages of others that may look.
-    pub(super) origins: Vec<String>,
+    pub(super) origins: BTreeSet<String>,
     missed: AtomicU64,
     is_closed: AtomicBool,
 }
@@ -91,7 +92,7 @@ struct Channels {
 
 impl Server {
     /// Listens for viewers.
-    pub(super) fn open(address: SocketAddr, origins: Vec<String>) -> io::Result<Arc<Self>> {
+    pub(super) fn open(address: SocketAddr, origins: BTreeSet<String>) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-use std::net::TcpStream;
+use std::{collections::BTreeSet, net::TcpStream};
 
 use engine::{EventWriter, Field, Header, Rate, Unit, testing::Bench};
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ fn formats() -> [Format; 2] {
 }
 
 fn viewing(messages_hz: f64) -> Viewing {
-    let server = Server::open("127.0.0.1:0".parse().expect("an address"), vec![]).expect("free");
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
     let formats = formats();
     Viewing::of(["ecg", "beats"].into_iter().zip(&formats), server, messages_hz, 0)
 }
@@ -158,7 +159,8 @@ fn a_viewer_that_takes_nothing_loses_the_oldest_and_nobody_waits() {
 
 #[test]
 fn a_topic_that_ends_is_withdrawn_behind_all_that_it_has_shown() {
-    let server = Server::open("127.0.0.1:0".parse().expect("an address"), vec![]).expect("free");
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
     let formats = formats();
     let of = |session| {
         let inputs = ["ecg", "beats"].into_iter().zip(&formats);
@@ -206,7 +208,8 @@ fn a_topic_is_shown_once_and_one_that_is_not_there_never() {
 
 #[test]
 fn who_says_nothing_takes_a_place_and_an_address_is_free_again_at_once() {
-    let server = Server::open("127.0.0.1:0".parse().expect("an address"), vec![]).expect("free");
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
     let address = server.address;
     let silent: Vec<TcpStream> =
         (0..16).map(|_| TcpStream::connect(address).expect("somebody listens")).collect();
@@ -218,7 +221,7 @@ fn who_says_nothing_takes_a_place_and_an_address_is_free_again_at_once() {
         std::thread::yield_now();
     }
     drop(server);
-    Server::open(address, vec![]).expect("nobody listens any more");
+    Server::open(address, BTreeSet::new()).expect("nobody listens any more");
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn two_nodes_at_one_address_let_the_same_pages_in() {
 
 #[test]
 fn pages_of_others_and_other_protocols_are_refused() {
-    let origins = vec!["https://viewer.example.org".to_owned()];
+    let origins = BTreeSet::from(["https://viewer.example.org".to_owned()]);
     let address = "127.0.0.1:0".parse().expect("an address");
     let server = Server::open(address, origins).expect("free");
     let protocol = ("Sec-WebSocket-Protocol", "other, foxglove.websocket.v1, foxglove.sdk.v1");

@@ -1,7 +1,7 @@
 //! [`Viewer`]: somebody who looks, and the thread that talks with him.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io::ErrorKind,
     net::TcpStream,
     sync::{Arc, Mutex},
@@ -190,7 +190,7 @@ fn shake_hands(stream: TcpStream, house: &House) -> Option<WebSocket<TcpStream>>
 fn judged(
     request: &Request,
     mut response: Response,
-    origins: &[String],
+    origins: &BTreeSet<String>,
 ) -> Result<Response, ErrorResponse> {
     let refuse = |status: StatusCode, why: &str| {
         let mut refused = ErrorResponse::new(Some(why.to_owned()));
@@ -211,7 +211,7 @@ fn judged(
 }
 
 /// Whether a page may look: any page of a browser could ask this machine, and what is shown here is nobody's business.
-fn may_look(origin: &str, more: &[String]) -> bool {
+fn may_look(origin: &str, more: &BTreeSet<String>) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(""),
@@ -222,7 +222,7 @@ fn may_look(origin: &str, more: &[String]) -> bool {
         origin.starts_with("file://") || matches!(name, "localhost" | "127.0.0.1" | "::1");
     let is_theirs = origin.starts_with("https://")
         && (name == "foxglove.dev" || name.ends_with(".foxglove.dev"));
-    is_local || is_theirs || more.iter().any(|known| known == origin)
+    is_local || is_theirs || more.contains(origin)
 }
 
 /// Ends well where the viewer has gone or the server is closed.
