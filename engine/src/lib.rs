@@ -83,7 +83,7 @@ pub use plan::{
 pub use run::{
     ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
     ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running, SinkReport,
-    Snapshot, StageReport,
+    Snapshot, StageReport, on_giving_up,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

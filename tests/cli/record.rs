@@ -201,6 +201,51 @@ fn what_is_there_is_not_overwritten_and_wrong_words_are_answered() {
     fs::write(folder.0.join("view.toml"), format!("{HEART}{view}")).expect("there is room");
     refused("record view.toml --out b.mcap", 74, "cannot listen at 127.0.0.1");
     assert!(!folder.0.join("b.mcap").exists());
+    // Nor is anything lost that it would have replaced.
+    let before = fs::read(folder.0.join("no.mcap")).expect("it is there");
+    refused("record view.toml --out no.mcap --force", 74, "cannot listen at 127.0.0.1");
+    assert_eq!(fs::read(folder.0.join("no.mcap")).expect("it is there"), before);
+    let files =
+        fs::read_dir(&folder.0).expect("it is there").map(|file| file.expect("it is there"));
+    let left: Vec<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    assert!(left.iter().all(|name| !name.starts_with('.')), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_link_leads_to_is_replaced_and_not_the_link() {
+    let folder = Folder::with(&[("g.toml", HEART), ("real.mcap", "RIFF")]);
+    let link = folder.0.join("link.mcap");
+    std::os::unix::fs::symlink("real.mcap", &link).expect("room for a link");
+    run(&folder, "record g.toml --out link.mcap --speed max --force");
+    assert!(link.is_symlink());
+    run(&folder, "replay real.mcap --speed max");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_hangs_is_not_waited_for_by_whoever_wants_to_go() {
+    let folder = Folder::with(&[("g.toml", HEART)]);
+    let pipe = folder.0.join("pipe.mcap");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("there is mkfifo");
+    assert!(made.success());
+    // Somebody holds the other end and takes nothing.
+    let held = fs::OpenOptions::new().read(true).write(true).open(&pipe).expect("it is there");
+    let words = "record g.toml --out pipe.mcap --speed 50 --all --set ecg.seconds=60 --set ecg.rate_hz=2000";
+    let mut child = start(&folder, &words.split_whitespace().collect::<Vec<_>>());
+    let written = || fs::metadata(folder.0.join("both.jsonl")).map_or(0, |file| file.len());
+    until(|| written() > 0);
+    let pid = rustix::process::Pid::from_child(&child);
+    // One drains, one stops, and one more leaves the disk alone.
+    until(|| {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        child.try_wait().expect("it is our child").is_some()
+    });
+    let (status, told) = end_of(&mut child);
+    assert!(told.contains("WITHOUT AN END: nobody waited until the rest was written"), "{told}");
+    assert_ne!(status.code(), Some(0), "{told}");
+    drop(held);
 }
 
 #[cfg(target_os = "linux")]

@@ -70,6 +70,7 @@ impl Live<'_> {
         }
         let screen = Arc::new(Screen::new(!asked.json && !asked.view && has_status_line()));
         panics::tell_on(&screen);
+        panics::give_up_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
         lines::show_on(&screen, &vitals);
         operators::lines::tell_session(tells_session);
@@ -110,11 +111,15 @@ impl Live<'_> {
         let running = match running {
             Ok(running) => running,
             Err(error) => {
-                recording.into_iter().for_each(Recording::abandon);
+                // Nothing is left of it.
+                drop(recording);
                 return Err(Failure::open(&error));
             }
         };
         let running = Arc::new(running);
+        if let Some(recording) = &mut recording {
+            recording.settle()?;
+        }
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
@@ -193,7 +198,7 @@ impl Live<'_> {
         let report = running.report();
         let recorded = recording.map(|recording| {
             let (path, outputs) = (recording.path().to_owned(), recording.outputs());
-            let recorded = recording.finish(ending);
+            let recorded = recording.finish(ending, || interrupts.wish() == Some(Wish::Stop));
             (Recording::told(&path, outputs, &recorded), recorded)
         });
         let compared = compared.map(|compared| compared());

@@ -19,14 +19,15 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use engine::{Onlooker, Output, Plan, Tap, TapLimits, counted, tap};
-use operators::files::mcap::{Disk, Writer};
+use operators::files::mcap::{Disk, Store, Writer};
+use tempfile::TempPath;
 
 use crate::{
     catalog::catalog,
@@ -60,6 +61,10 @@ const WAITING_S: f64 = 4.0;
 const WAITING_FRAMES: std::ops::RangeInclusive<usize> = 1_024..=65_536;
 /// At full speed a run waits so long for the disk, a frame.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// So much is written at once.
+const PIECE_BYTES: usize = 64 << 10;
+/// A disk that takes nothing for so long at the end is not waited for.
+const HANGS: Duration = Duration::from_secs(30);
 /// Outputs of all sessions together.
 const OUTPUTS_MAX: usize = 4_096;
 
@@ -72,15 +77,17 @@ type Limits = dyn Fn(&Output<'_>) -> Option<TapLimits> + Send + Sync;
 /// A recording that goes on.
 pub(crate) struct Recording {
     path: PathBuf,
-    /// Whether there was nothing before.
-    is_new: bool,
+    /// Where it is until the run has begun, if another file lies in its place; else whether that was new.
+    begun: Begun,
     /// How many outputs.
     outputs: usize,
     ended: Arc<Mutex<Option<String>>>,
     is_over: Arc<AtomicBool>,
     opened: Opened,
     limits: Arc<Limits>,
-    recorder: Option<Recorder>,
+    /// Changes with whatever the disk takes.
+    taken: Arc<AtomicU64>,
+    recorder: Option<Recorder<Counted>>,
     thread: Option<JoinHandle<Recorded>>,
 }
 
@@ -138,11 +145,18 @@ impl Recording {
                 format!("the recording would replace `{}`, which {said}", wanted.path.display());
             return Err(Failure::new(Exit::Usage, &message, "name another file"));
         }
-        let (file, is_new) = create(wanted)?;
+        let (file, begun) = create(wanted)?;
         let (schemas, channels) = topic::described(&topics, sessions > 1);
+        let taken = Arc::<AtomicU64>::default();
+        let disk = Counted { disk: Disk(file), taken: taken.clone() };
         let writer =
-            Writer::begin(Disk(file), &schemas, &channels, &about.metadata(plan, sessions, speed));
-        let writer = writer.map_err(|error| unwritable(&wanted.path, &error))?;
+            Writer::begin(disk, &schemas, &channels, &about.metadata(plan, sessions, speed));
+        let writer = writer.map_err(|error| {
+            if matches!(begun, Begun::New) {
+                let _ = std::fs::remove_file(&wanted.path);
+            }
+            unwritable(&wanted.path, &error)
+        })?;
         let each = (WAITING_BYTES / outputs.max(1)).clamp(WAITING_BYTES_MIN, WAITING_BYTES_MAX);
         let limits = move |output: &Output<'_>| {
             let frames = 2.0 * WAITING_S * output.format.frames_per_second();
@@ -155,12 +169,13 @@ impl Recording {
         };
         Ok(Self {
             path: wanted.path.clone(),
-            is_new,
+            begun,
             outputs,
             ended: Arc::default(),
             is_over: Arc::default(),
             opened: Opened::default(),
             limits: Arc::new(limits),
+            taken,
             recorder: Some(Recorder::new(writer, topics)),
             thread: None,
         })
@@ -209,37 +224,60 @@ impl Recording {
         Ok(())
     }
 
-    /// Writes the rest and the end.
-    pub(crate) fn finish(mut self, ending: Ending) -> Recorded {
+    /// The run has begun: what was in the place of the recording gives way.
+    pub(crate) fn settle(&mut self) -> Result<(), Failure> {
+        if let Begun::Beside(other) = std::mem::replace(&mut self.begun, Begun::There) {
+            let whole = std::fs::canonicalize(&self.path);
+            let whole = whole.map_err(|error| unwritable(&self.path, &error))?;
+            other.persist(whole).map_err(|failed| unwritable(&self.path, &failed.error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest and the end, unless somebody has had enough. A disk that takes nothing is not waited for.
+    pub(crate) fn finish(mut self, ending: Ending, is_enough: impl FnMut() -> bool) -> Recorded {
+        self.end(ending, is_enough)
+    }
+
+    fn end(&mut self, ending: Ending, mut is_enough: impl FnMut() -> bool) -> Recorded {
         *lock(&self.ended) = Some(ending.word().to_owned());
         self.is_over.store(true, Ordering::Release);
         let Some(thread) = self.thread.take() else { return Recorded::default() };
         thread.thread().unpark();
+        let (mut taken, mut since) = (0, Instant::now());
+        while !thread.is_finished() {
+            std::thread::park_timeout(recorder::LOOK);
+            let now = self.taken.load(Ordering::Relaxed);
+            if now != taken {
+                (taken, since) = (now, Instant::now());
+            }
+            let cut = if is_enough() {
+                "nobody waited until the rest was written".to_owned()
+            } else if since.elapsed() > HANGS {
+                format!("the disk took nothing for {} s", HANGS.as_secs())
+            } else {
+                continue;
+            };
+            let bytes = std::fs::metadata(&self.path).map_or(0, |facts| facts.len());
+            return Recorded { bytes, cut: Some(cut), ..Recorded::default() };
+        }
         thread.join().unwrap_or_else(|_| Recorded {
             cut: Some("the thread that wrote it died".to_owned()),
             ..Recorded::default()
         })
     }
 
-    /// Leaves nothing behind of a run that never began.
-    pub(crate) fn abandon(self) {
-        let (path, is_new) = (self.path.clone(), self.is_new);
-        self.finish(Ending::Failed);
-        if is_new {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
     /// What is said of it at the end.
     pub(crate) fn told(path: &Path, outputs: usize, recorded: &Recorded) -> String {
         let Recorded { frames, missed, bytes, cut } = recorded;
         let megabytes = *bytes as f64 / 1e6;
-        let mut text = format!(
-            "  record   {}: {} of {}, {megabytes:.1} MB",
-            path.display(),
-            counted(*frames, "frame"),
-            counted(outputs, "output")
-        );
+        // Of one that was given up nobody has counted them.
+        let frames = match (cut, frames) {
+            (Some(_), 0) => String::new(),
+            _ => format!("{} of ", counted(*frames, "frame")),
+        };
+        let (path, outputs) = (path.display(), counted(outputs, "output"));
+        let mut text = format!("  record   {path}: {frames}{outputs}, {megabytes:.1} MB");
         if *missed > 0 {
             text += &format!("; INCOMPLETE: {} missing", are(*missed));
         }
@@ -259,8 +297,47 @@ impl Recording {
 }
 
 impl Drop for Recording {
+    /// Where a run fails behind its start the recording has its end, too; of one that never began nothing is left.
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Release);
+        if self.thread.is_some() {
+            self.end(Ending::Failed, || false);
+        }
+        if matches!(self.begun, Begun::New) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// What was in the place of a recording when it began.
+enum Begun {
+    /// Nothing.
+    New,
+    /// A file, which stays until the run has begun; the recording is in this one, which goes if that never happens.
+    Beside(TempPath),
+    /// Nothing that must give way any more, or what is no file.
+    There,
+}
+
+/// A file that tells others how much it has taken.
+struct Counted {
+    disk: Disk,
+    /// It changes with everything that is taken.
+    taken: Arc<AtomicU64>,
+}
+
+impl Store for Counted {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Little by little, so that a slow disk is seen to be at work.
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.disk.append(piece)?;
+            self.taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.disk.truncate(len)
     }
 }
 
@@ -305,19 +382,40 @@ fn is_live(output: &Output<'_>) -> bool {
     output.is_source && catalog().find(output.kind).is_none_or(|kind| kind.live)
 }
 
-/// The file, and whether there was nothing before.
-fn create(wanted: &Wanted) -> Result<(File, bool), Failure> {
-    let is_new = std::fs::symlink_metadata(&wanted.path).is_err();
-    let mut options = OpenOptions::new();
-    options.write(true);
-    match wanted.force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
+/// The file, and what was in its place.
+fn create(wanted: &Wanted) -> Result<(File, Begun), Failure> {
+    let path = &wanted.path;
+    let failed = |error: io::Error| unwritable(path, &error);
     // What is no file, such as `/dev/null`, has nothing to lose.
-    let is_special = std::fs::metadata(&wanted.path).is_ok_and(|is| !is.is_file() && !is.is_dir());
-    let file = if is_special { File::create(&wanted.path) } else { options.open(&wanted.path) };
-    file.map(|file| (file, is_new)).map_err(|error| unwritable(&wanted.path, &error))
+    let is_special = std::fs::metadata(path).is_ok_and(|is| !is.is_file() && !is.is_dir());
+    if is_special {
+        return Ok((File::create(path).map_err(failed)?, Begun::There));
+    }
+    if wanted.force && path.is_file() {
+        // Of a link what it leads to; and may that be written?
+        let whole = std::fs::canonicalize(path).map_err(failed)?;
+        let file = OpenOptions::new().write(true).open(&whole).map_err(failed)?;
+        let folder = whole.parent().unwrap_or(Path::new("."));
+        let beside =
+            tempfile::Builder::new().prefix(".afferent-").suffix(".mcap").tempfile_in(folder);
+        let Ok(beside) = beside else {
+            // Where nothing may be put beside it, it is written over.
+            file.set_len(0).map_err(failed)?;
+            return Ok((file, Begun::There));
+        };
+        if let Ok(facts) = file.metadata() {
+            // Who might read it may go on to.
+            let _ = beside.as_file().set_permissions(facts.permissions());
+        }
+        let (file, beside) = beside.into_parts();
+        return Ok((file, Begun::Beside(beside)));
+    }
+    if wanted.force && path.is_symlink() {
+        // What it leads to is made, as by any other program.
+        return Ok((File::create(path).map_err(failed)?, Begun::There));
+    }
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    Ok((file.map_err(failed)?, Begun::New))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

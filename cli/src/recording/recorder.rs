@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const TELL: Duration = Duration::from_secs(5);
 
 /// Writes what taps show.
-pub(super) struct Recorder<S = operators::files::mcap::Disk> {
+pub(super) struct Recorder<S> {
     writer: Writer<S>,
     topics: Vec<Topic>,
     trouble: Option<Trouble>,

@@ -67,10 +67,12 @@ impl Topic {
     /// Takes the next of what came by, unless something waits already; gives when it happened.
     pub(super) fn peek(&mut self) -> Option<Timestamp> {
         while self.next.is_none() {
+            // Where another stands behind it, its stage never returned, and shows nothing more.
+            let is_replaced = self.taps.len() > 1;
             let tap = self.taps.front_mut()?;
             self.next = tap.try_next();
             if self.next.is_none() {
-                if !tap.has_ended() {
+                if !tap.has_ended() && !is_replaced {
                     return None;
                 }
                 // What was told of by nothing that came behind it.

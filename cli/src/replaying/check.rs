@@ -21,8 +21,9 @@ use crate::exit::{Exit, Failure};
 const LOOK: Duration = Duration::from_millis(5);
 /// A run waits so long for who compares, a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Frames of other outputs that are read before their turn.
+/// Frames of other outputs that are read before their turn, and their bytes.
 const AHEAD_FRAMES: usize = 200_000;
+const AHEAD_BYTES: usize = 256 << 20;
 
 type Opened = Arc<Mutex<Vec<(usize, Tap)>>>;
 
@@ -98,7 +99,7 @@ impl Check {
                 Lane::new(number, recorded.label.clone(), recorded.session, &recorded.format, now)
             })
             .collect();
-        let mut comparing = Comparing { player: Some(player), lanes, ahead: 0 };
+        let mut comparing = Comparing { player: Some(player), lanes, ahead: (0, 0) };
         let (opened, is_over) = (self.opened.clone(), self.is_over.clone());
         let work = move || {
             loop {
@@ -158,8 +159,8 @@ impl Compared {
 struct Comparing {
     player: Option<Player>,
     lanes: Vec<Lane>,
-    /// Frames that wait in lanes.
-    ahead: usize,
+    /// Frames that wait in lanes, and their bytes.
+    ahead: (usize, usize),
 }
 
 /// One output.
@@ -175,6 +176,8 @@ struct Lane {
     equal: u64,
     /// How it differs, if it does.
     differs: Option<String>,
+    /// Nothing more comes now.
+    is_over: bool,
 }
 
 impl Lane {
@@ -194,6 +197,7 @@ impl Lane {
             then: VecDeque::new(),
             equal: 0,
             differs,
+            is_over: false,
         }
     }
 
@@ -271,8 +275,10 @@ impl Comparing {
                 }
             }
             let taps = &mut self.lanes[number].taps;
-            if taps.len() > 1 && taps[0].has_ended() {
+            // Where another stands behind it, its stage never returned, and shows nothing more.
+            if taps.len() > 1 {
                 taps.pop_front();
+                any = true;
             }
         }
         any
@@ -280,14 +286,25 @@ impl Comparing {
 
     /// What an output gave then.
     fn then(&mut self, number: usize) -> Option<Frame> {
-        while self.lanes[number].then.is_empty() && self.ahead < AHEAD_FRAMES {
+        while self.lanes[number].then.is_empty() {
+            if self.ahead.0 >= AHEAD_FRAMES || self.ahead.1 >= AHEAD_BYTES {
+                let (label, frames) = (&self.lanes[number].label, counted(self.ahead.0, "frame"));
+                let text = format!(
+                    "`{label}`: {frames} of other outputs were written before its next, too many to be held"
+                );
+                self.lanes[number].differs.get_or_insert(text);
+                return None;
+            }
             match self.player.as_mut()?.read_next() {
                 Ok(Some((lane, Item::Frame(told)))) => {
                     if told.missed > 0 {
                         self.lanes[lane].say("frames are missing in the recording");
                     }
+                    if self.lanes[lane].is_over {
+                        continue;
+                    }
+                    self.ahead = (self.ahead.0 + 1, self.ahead.1 + told.frame.buffer().bytes_len());
                     self.lanes[lane].then.push_back(told.frame);
-                    self.ahead += 1;
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => self.player = None,
@@ -298,7 +315,9 @@ impl Comparing {
             }
         }
         let then = self.lanes[number].then.pop_front();
-        self.ahead -= usize::from(then.is_some());
+        if let Some(then) = &then {
+            self.ahead = (self.ahead.0 - 1, self.ahead.1 - then.buffer().bytes_len());
+        }
         then
     }
 
@@ -308,6 +327,14 @@ impl Comparing {
                 let at_s = then.header.time.secs_f64();
                 self.lanes[number].say(&format!("a frame at {at_s} s did not come"));
             }
+            // Nothing of it is asked for any more.
+            self.lanes[number].then.clear();
+            self.ahead = self
+                .lanes
+                .iter()
+                .flat_map(|lane| &lane.then)
+                .fold((0, 0), |sum, frame| (sum.0 + 1, sum.1 + frame.buffer().bytes_len()));
+            self.lanes[number].is_over = true;
         }
         Compared {
             equal: self.lanes.iter().map(|lane| lane.equal).sum(),

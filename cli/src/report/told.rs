@@ -6,8 +6,8 @@ use super::canvas::{LEFT, Page, Panel, range};
 
 const HIGH: f64 = 80.0;
 /// Fields of one output that are drawn, and of all.
-const EACH_MAX: usize = 4;
-const ALL_MAX: usize = 16;
+const EACH_MAX: usize = 8;
+const ALL_MAX: usize = 32;
 
 pub(super) fn draw(page: &mut Page, scope: &Scope, end_s: f64) {
     let hearts = scope.hearts();

@@ -33,7 +33,7 @@ pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport,
 pub use running::{Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;
 pub(crate) use supervisor::{Happened, Supervisor, What};
-pub use watchdog::Health;
+pub use watchdog::{Health, on_giving_up};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -28,6 +28,28 @@ const ABANDONED_MAX: usize = 4;
 /// The exit code of a process that cannot go on through no fault of its surroundings.
 const EXIT_INTERNAL: i32 = 70;
 
+/// Hears why a process cannot go on, before it ends.
+type Hears = Box<dyn Fn(&str) + Send + Sync>;
+
+static HEARS: Mutex<Option<Hears>> = Mutex::new(None);
+
+/// Tells why, where this process cannot go on: more bodies hang than it bears. It ends with 70 when that returns, so that a
+/// terminal can be given back and somebody told; on the watchdog's thread, and it must not wait.
+pub fn on_giving_up(hears: impl Fn(&str) + Send + Sync + 'static) {
+    *HEARS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hears));
+}
+
+fn give_up(node: &str) -> ! {
+    let count = ABANDONED_MAX + 1;
+    let why = format!(
+        "{count} threads hang in bodies that do not return, the last one in `{node}`: this process cannot go on"
+    );
+    if let Some(hears) = &*HEARS.lock().unwrap_or_else(PoisonError::into_inner) {
+        hears(&why);
+    }
+    std::process::exit(EXIT_INTERNAL)
+}
+
 /// How one data core is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Health {
@@ -99,12 +121,12 @@ impl Watchdog {
                 {
                     for (core, watch) in watches.iter_mut().enumerate() {
                         let health = look(&shared, core, watch, &*threads);
-                        if matches!(health, Health::Wedged { .. }) {
+                        if let Health::Wedged { node } = &health {
                             threads.abandon(core);
                             abandoned += 1;
                             *watch = None;
                             if abandoned > ABANDONED_MAX {
-                                std::process::exit(EXIT_INTERNAL);
+                                give_up(node);
                             }
                         }
                         told.lock().unwrap_or_else(PoisonError::into_inner)[core] = health;

@@ -136,6 +136,14 @@ impl Viewing {
     }
 }
 
+impl Drop for Viewing {
+    /// The topics of a session end with it.
+    fn drop(&mut self) {
+        let channels: Vec<u32> = self.topics.iter().map(|topic| topic.channel).collect();
+        self.server.withdraw(&channels);
+    }
+}
+
 impl Sink for Viewing {
     fn take(&mut self, line: usize, frame: &Frame) -> Result<(), Fault> {
         let channel = self.topics[line].channel;

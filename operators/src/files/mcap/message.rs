@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use engine::{
-    Buffer, EventFormat, EventReader, EventWriter, FieldKind, FieldValue, Format, Frame, Gap,
-    Header, ImageFormat, MaybeGap, Pixel, Timestamp,
+    Buffer, Dimension, Element, EventFormat, EventReader, EventWriter, FieldKind, FieldValue,
+    Format, Frame, Gap, Header, ImageFormat, MaybeGap, Pixel, TensorFormat, Timestamp,
 };
 
 use super::{
@@ -128,7 +128,8 @@ impl Codec {
         match &self.format {
             Format::Signal(signal) => bytes == 4 * signal.channels.len() * frame.len(),
             Format::Image(image) => bytes == image.height * step(image),
-            Format::Tensor(_) | Format::Event(_) => true,
+            Format::Tensor(tensor) => is_whole(tensor, bytes),
+            Format::Event(_) => true,
         }
     }
 
@@ -168,7 +169,10 @@ impl Codec {
         let buffer = match &self.format {
             Format::Signal(signal) => planes(&content, signal.channels.len(), count)?,
             Format::Event(format) => event(&content, format, duration_ns)?,
-            Format::Tensor(_) => raw(find(&content, CONTENT)?, count)?,
+            Format::Tensor(tensor) => {
+                let numbers = find(&content, CONTENT)?;
+                raw(numbers, count).filter(|_| is_whole(tensor, numbers.len()))?
+            }
             Format::Image(image) => {
                 let pixels = find(&content, picture::DATA)?;
                 raw(pixels, count).filter(|_| pixels.len() == image.height * step(image))?
@@ -224,6 +228,30 @@ fn put_picture(out: &mut Vec<u8>, format: &ImageFormat, frame: &Frame, log_ns: u
     wire::bytes(out, picture::ENCODING, encoding.as_bytes());
     wire::four(out, picture::STEP, step(format) as u32);
     wire::bytes(out, picture::DATA, frame.buffer().bytes());
+}
+
+/// Whether a tensor can have so many bytes.
+fn is_whole(tensor: &TensorFormat, bytes: usize) -> bool {
+    let number = match tensor.element {
+        Element::F32 => 4,
+        Element::I64 => 8,
+        Element::U8 => 1,
+    };
+    let fixed = tensor.shape.iter().map(|dimension| match dimension {
+        Dimension::Fixed(len) => *len,
+        Dimension::Open { .. } => 1,
+    });
+    let fixed = fixed.fold(number, usize::saturating_mul);
+    let open = tensor.shape.iter().filter_map(|dimension| match dimension {
+        Dimension::Open { max } => Some(*max),
+        Dimension::Fixed(_) => None,
+    });
+    let most = open.clone().fold(fixed, usize::saturating_mul);
+    if open.count() == 0 {
+        return bytes == fixed;
+    }
+    // Of a length of zero nothing remains.
+    bytes <= most && (bytes == 0 || fixed > 0 && bytes.is_multiple_of(fixed))
 }
 
 /// Bytes of a row.

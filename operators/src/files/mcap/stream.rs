@@ -95,6 +95,9 @@ impl Records {
         if op == op::FOOTER {
             let mut magic = [0; MAGIC.len()];
             self.file.read_exact(&mut magic)?;
+            if magic != *MAGIC {
+                return Err(Stop::Damaged("it does not end as MCAP does".to_owned()));
+            }
             return Ok(None);
         }
         Ok(Some(take(op, &self.body)))

@@ -1,13 +1,14 @@
 //! [`Server`]: the topics, and who looks at them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -21,7 +22,7 @@ use super::{
     viewer::{self, Viewer},
 };
 
-/// Viewers at the same time.
+/// Viewers at the same time, those that have not said yet what they want among them.
 const VIEWERS_MAX: usize = 16;
 /// Between two looks whether the server is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
@@ -40,8 +41,15 @@ impl Hall {
         address: SocketAddr,
         origins: Vec<String>,
     ) -> io::Result<Arc<Server>> {
+        let origins: BTreeSet<String> = origins.into_iter().filter(|it| !it.is_empty()).collect();
         let mut servers = lock(&self.servers);
         if let Some(server) = servers.get(&address).and_then(|(_, kept)| kept.upgrade()) {
+            if server.house.origins != origins {
+                let other = &servers[&address].0;
+                let why =
+                    format!("`{other}` listens there for other `origins`; give both the same");
+                return Err(io::Error::other(why));
+            }
             return Ok(server);
         }
         let server = Server::open(address, origins)?;
@@ -60,41 +68,53 @@ impl Hall {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     house: Arc<House>,
+    welcomes: Option<JoinHandle<()>>,
 }
 
 /// What the server and the threads of its viewers share.
 pub(super) struct House {
-    channels: Mutex<Vec<Value>>,
+    channels: Mutex<Channels>,
     viewers: Mutex<Vec<Arc<Viewer>>>,
+    /// Connections that somebody talks with.
+    guests: AtomicUsize,
     /// Pages of others that may look.
-    pub(super) origins: Vec<String>,
+    pub(super) origins: BTreeSet<String>,
     missed: AtomicU64,
     is_closed: AtomicBool,
 }
 
+/// The topics there are, by their numbers, which are given once.
+#[derive(Default)]
+struct Channels {
+    known: BTreeMap<u32, Value>,
+    given: u32,
+}
+
 impl Server {
     /// Listens for viewers.
-    pub(super) fn open(address: SocketAddr, origins: Vec<String>) -> io::Result<Arc<Self>> {
+    pub(super) fn open(address: SocketAddr, origins: BTreeSet<String>) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let house = Arc::new(House {
             channels: Mutex::default(),
             viewers: Mutex::default(),
+            guests: AtomicUsize::new(0),
             origins,
             missed: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
         });
         let inside = house.clone();
         let named = std::thread::Builder::new().name("afferent-foxglove".to_owned());
-        named.spawn(move || inside.welcome(&listener))?;
-        Ok(Arc::new(Self { address, house }))
+        let welcomes = Some(named.spawn(move || inside.welcome(&listener))?);
+        Ok(Arc::new(Self { address, house, welcomes }))
     }
 
     /// Tells everybody of a topic; gives its number.
     pub(super) fn advertise(&self, topic: &str, schema: &Schema) -> u32 {
         let mut channels = lock(&self.house.channels);
-        let id = channels.len() as u32;
+        let id = channels.given;
+        channels.given += 1;
         let channel = json!({
             "id": id,
             "topic": topic,
@@ -103,11 +123,19 @@ impl Server {
             "schemaEncoding": ENCODING,
             "schema": BASE64.encode(&schema.descriptors),
         });
-        channels.push(channel.clone());
+        channels.known.insert(id, channel.clone());
         // Under the lock: who comes now hears of it once.
         let text = json!({"op": "advertise", "channels": [channel]}).to_string();
         lock(&self.house.viewers).iter().for_each(|viewer| viewer.say(text.clone()));
         id
+    }
+
+    /// Tells everybody that these topics have gone.
+    pub(super) fn withdraw(&self, ids: &[u32]) {
+        let mut channels = lock(&self.house.channels);
+        channels.known.retain(|id, _| !ids.contains(id));
+        let text = json!({"op": "unadvertise", "channelIds": ids}).to_string();
+        lock(&self.house.viewers).iter().for_each(|viewer| viewer.forget(ids, text.clone()));
     }
 
     /// Whether somebody looks at a topic.
@@ -132,6 +160,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.house.is_closed.store(true, Ordering::Release);
+        // Whoever comes next may want the address.
+        if let Some(welcomes) = self.welcomes.take() {
+            welcomes.thread().unpark();
+            let _ = welcomes.join();
+        }
     }
 }
 
@@ -143,14 +176,19 @@ impl House {
                 std::thread::park_timeout(LOOK);
                 continue;
             };
-            if lock(&self.viewers).len() >= VIEWERS_MAX {
+            if self.guests.load(Ordering::Acquire) >= VIEWERS_MAX {
                 continue;
             }
-            let house = self.clone();
+            let guest = Guest::of(&self);
             let named = std::thread::Builder::new().name("afferent-viewer".to_owned());
             // Where there is no thread for it, it finds the connection closed.
-            let _ = named.spawn(move || viewer::serve(stream, &house));
+            let _ = named.spawn(move || viewer::serve(stream, &guest.0));
         }
+    }
+
+    /// Whether there is such a topic.
+    pub(super) fn has(&self, channel: u32) -> bool {
+        lock(&self.channels).known.contains_key(&channel)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -162,7 +200,10 @@ impl House {
         let channels = lock(&self.channels);
         let mut viewers = lock(&self.viewers);
         viewer.say(json!({"op": "serverInfo", "name": "afferent", "capabilities": []}).to_string());
-        viewer.say(json!({"op": "advertise", "channels": *channels}).to_string());
+        viewer.say(
+            json!({"op": "advertise", "channels": channels.known.values().collect::<Vec<_>>()})
+                .to_string(),
+        );
         viewers.push(viewer.clone());
     }
 
@@ -173,6 +214,22 @@ impl House {
 
     pub(super) fn count_missed(&self, messages: u64) {
         self.missed.fetch_add(messages, Ordering::Relaxed);
+    }
+}
+
+/// A connection that somebody talks with, counted as long as it is there.
+struct Guest(Arc<House>);
+
+impl Guest {
+    fn of(house: &Arc<House>) -> Self {
+        house.guests.fetch_add(1, Ordering::AcqRel);
+        Self(house.clone())
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.guests.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

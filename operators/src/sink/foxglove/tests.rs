@@ -1,4 +1,4 @@
-use std::net::TcpStream;
+use std::{collections::BTreeSet, net::TcpStream};
 
 use engine::{EventWriter, Field, Header, Rate, Unit, testing::Bench};
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ fn formats() -> [Format; 2] {
 }
 
 fn viewing(messages_hz: f64) -> Viewing {
-    let server = Server::open("127.0.0.1:0".parse().expect("an address"), vec![]).expect("free");
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
     let formats = formats();
     Viewing::of(["ecg", "beats"].into_iter().zip(&formats), server, messages_hz, 0)
 }
@@ -136,18 +137,107 @@ fn a_viewer_that_takes_nothing_loses_the_oldest_and_nobody_waits() {
         subscribe(&viewing, socket, &[(1, 0)]);
     }
     drop(other);
-    // A minute of what a viewer has room for, and of what sockets hold.
-    let long = Frame::signal(Timestamp::ZERO, 2, &vec![1.0; 100_000]);
-    for _ in 0..200 {
+    // More than a viewer has room for, and than sockets hold.
+    let moment = |n: i64| Timestamp::from_nanos(n * 100_000_000);
+    for n in 0..200 {
+        let long = Frame::signal(moment(n), 2, &vec![1.0; 100_000]);
         viewing.take(0, &long).expect("never fails");
     }
-    assert!(viewing.server.missed() > 0);
+    let missed = viewing.server.missed();
+    assert!(missed > 0);
     assert!(viewing.remark().expect("it is told").contains("viewers were too slow"));
+    // Once it takes something again, it sees what is newest.
+    heard(&mut slow);
+    let mut times = Vec::new();
+    while times.last() != Some(&viewing.world(moment(199))) {
+        let (_, time, _) = shown(&mut slow);
+        times.push(time);
+    }
+    assert!(times.is_sorted() && times.len() < 200, "{} of 200", times.len());
+    assert!(viewing.server.missed() >= missed);
+}
+
+#[test]
+fn a_topic_that_ends_is_withdrawn_behind_all_that_it_has_shown() {
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
+    let formats = formats();
+    let of = |session| {
+        let inputs = ["ecg", "beats"].into_iter().zip(&formats);
+        Viewing::of(inputs, server.clone(), 100.0, session)
+    };
+    let (mut first, second) = (of(0), of(1));
+    let mut socket = visit(&second);
+    heard(&mut socket);
+    assert_eq!(heard(&mut socket)["channels"].as_array().expect("a list").len(), 4);
+    subscribe(&second, &mut socket, &[(7, 0)]);
+    first.take(0, &frame(1)).expect("never fails");
+    drop(first);
+    assert_eq!(shown(&mut socket).0, 7);
+    let gone = json!({"op": "unadvertise", "channelIds": [0, 1]});
+    assert_eq!(heard(&mut socket), gone);
+    assert!(!server.is_watched(0));
+    // Who comes now does not hear of it, and what comes now has another number.
+    let mut later = visit(&second);
+    heard(&mut later);
+    let told = heard(&mut later);
+    let ids: Vec<_> =
+        told["channels"].as_array().expect("a list").iter().map(|it| &it["id"]).collect();
+    assert_eq!(ids, [2, 3]);
+    assert_eq!(server.advertise("/late", &Schema::of("ecg", &formats[0])), 4);
+}
+
+#[test]
+fn a_topic_is_shown_once_and_one_that_is_not_there_never() {
+    let mut viewing = viewing(100.0);
+    let mut socket = visit(&viewing);
+    [(); 2].map(|()| heard(&mut socket));
+    let many: Vec<(u32, u32)> = (0..5_000).map(|n| (n, if n < 10 { 0 } else { 77 })).collect();
+    let list: Vec<_> =
+        many.iter().map(|(id, channel)| json!({"id": id, "channelId": channel})).collect();
+    let text = json!({"op": "subscribe", "subscriptions": list}).to_string();
+    socket.send(Message::text(text)).expect("it listens");
+    subscribe(&viewing, &mut socket, &[(9_999, 1)]);
+    assert!(!viewing.server.is_watched(77));
+    viewing.take(0, &frame(0)).expect("never fails");
+    // One message, for the first of them.
+    assert_eq!(shown(&mut socket).0, 0);
+    let late = viewing.server.advertise("/late", &Schema::of("ecg", &formats()[0]));
+    assert_eq!(heard(&mut socket)["channels"][0]["id"], json!(late));
+}
+
+#[test]
+fn who_says_nothing_takes_a_place_and_an_address_is_free_again_at_once() {
+    let server =
+        Server::open("127.0.0.1:0".parse().expect("an address"), BTreeSet::new()).expect("free");
+    let address = server.address;
+    let silent: Vec<TcpStream> =
+        (0..16).map(|_| TcpStream::connect(address).expect("somebody listens")).collect();
+    let protocol = ("Sec-WebSocket-Protocol", "foxglove.websocket.v1");
+    // The seventeenth is let go without a word.
+    assert!(ask(address, &[protocol]).is_err());
+    drop(silent);
+    while ask(address, &[protocol]).is_err() {
+        std::thread::yield_now();
+    }
+    drop(server);
+    Server::open(address, BTreeSet::new()).expect("nobody listens any more");
+}
+
+#[test]
+fn two_nodes_at_one_address_let_the_same_pages_in() {
+    let hall = Hall::default();
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let pages = || vec!["https://viewer.example.org".to_owned()];
+    let first = hall.open("one", address, pages()).expect("free");
+    assert!(Arc::ptr_eq(&first, &hall.open("two", address, pages()).expect("the same")));
+    let error = hall.open("three", address, vec![]).err().expect("refused");
+    assert!(error.to_string().contains("`one` listens there"), "{error}");
 }
 
 #[test]
 fn pages_of_others_and_other_protocols_are_refused() {
-    let origins = vec!["https://viewer.example.org".to_owned()];
+    let origins = BTreeSet::from(["https://viewer.example.org".to_owned()]);
     let address = "127.0.0.1:0".parse().expect("an address");
     let server = Server::open(address, origins).expect("free");
     let protocol = ("Sec-WebSocket-Protocol", "other, foxglove.websocket.v1, foxglove.sdk.v1");

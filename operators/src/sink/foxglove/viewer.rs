@@ -1,7 +1,7 @@
 //! [`Viewer`]: somebody who looks, and the thread that talks with him.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io::ErrorKind,
     net::TcpStream,
     sync::{Arc, Mutex},
@@ -42,10 +42,26 @@ pub(super) struct Viewer(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     texts: VecDeque<String>,
-    messages: VecDeque<Vec<u8>>,
+    messages: VecDeque<Waits>,
     bytes: usize,
     /// Topics by the numbers of subscriptions.
     subscriptions: BTreeMap<u32, u32>,
+}
+
+/// What waits for its turn.
+enum Waits {
+    Data(Vec<u8>),
+    /// That topics have gone, behind all that they have shown.
+    Text(String),
+}
+
+impl Waits {
+    const fn bytes(&self) -> usize {
+        match self {
+            Self::Data(data) => data.len(),
+            Self::Text(text) => text.len(),
+        }
+    }
 }
 
 impl Viewer {
@@ -68,11 +84,13 @@ impl Viewer {
             data.extend_from_slice(&log_ns.to_le_bytes());
             data.extend_from_slice(message);
             *bytes += data.len();
-            messages.push_back(data);
+            messages.push_back(Waits::Data(data));
         }
         let mut lost = 0;
         while messages.len() > 1 && (*bytes > WAITING_BYTES || messages.len() > WAITING_MESSAGES) {
-            *bytes -= messages.pop_front().map_or(0, |oldest| oldest.len());
+            let oldest = messages.iter().position(|waits| matches!(waits, Waits::Data(_)));
+            let Some(oldest) = oldest.and_then(|at| messages.remove(at)) else { break };
+            *bytes -= oldest.bytes();
             lost += 1;
         }
         lost
@@ -84,26 +102,42 @@ impl Viewer {
             return Some(Message::text(text));
         }
         let message = messages.pop_front()?;
-        *bytes -= message.len();
-        Some(Message::binary(message))
+        *bytes -= message.bytes();
+        Some(match message {
+            Waits::Data(data) => Message::binary(data),
+            Waits::Text(text) => Message::text(text),
+        })
+    }
+
+    /// Topics have gone, of which this tells behind all that they have shown.
+    pub(super) fn forget(&self, channels: &[u32], text: String) {
+        let Waiting { messages, bytes, subscriptions, .. } = &mut *lock(&self.0);
+        subscriptions.retain(|_, watched| !channels.contains(watched));
+        *bytes += text.len();
+        messages.push_back(Waits::Text(text));
     }
 
     /// Does what the viewer asks.
-    fn hear(&self, text: &str) {
+    fn hear(&self, text: &str, is_there: impl Fn(u32) -> bool) {
         let Ok(said) = serde_json::from_str::<Value>(text) else { return };
         let number = |value: &Value| u32::try_from(value.as_u64()?).ok();
         let list = |key: &str| said[key].as_array().cloned().unwrap_or_default();
-        let subscriptions = &mut lock(&self.0).subscriptions;
         match said["op"].as_str() {
             Some("subscribe") => {
-                for wanted in list("subscriptions") {
-                    let wanted = number(&wanted["id"]).zip(number(&wanted["channelId"]));
-                    if let Some((id, channel)) = wanted.filter(|_| subscriptions.len() < 10_000) {
+                let wanted = list("subscriptions");
+                let wanted =
+                    wanted.iter().filter_map(|it| number(&it["id"]).zip(number(&it["channelId"])));
+                let wanted: Vec<_> = wanted.filter(|(_, channel)| is_there(*channel)).collect();
+                let subscriptions = &mut lock(&self.0).subscriptions;
+                for (id, channel) in wanted {
+                    // Once each: that is what the protocol asks, and bounds what is made for it.
+                    if !subscriptions.values().any(|known| *known == channel) {
                         subscriptions.insert(id, channel);
                     }
                 }
             }
             Some("unsubscribe") => {
+                let subscriptions = &mut lock(&self.0).subscriptions;
                 for id in list("subscriptionIds").iter().filter_map(number) {
                     subscriptions.remove(&id);
                 }
@@ -114,7 +148,8 @@ impl Viewer {
     }
 
     fn waiting(&self) -> u64 {
-        lock(&self.0).messages.len() as u64
+        let waits = &lock(&self.0).messages;
+        waits.iter().filter(|waits| matches!(waits, Waits::Data(_))).count() as u64
     }
 }
 
@@ -155,7 +190,7 @@ fn shake_hands(stream: TcpStream, house: &House) -> Option<WebSocket<TcpStream>>
 fn judged(
     request: &Request,
     mut response: Response,
-    origins: &[String],
+    origins: &BTreeSet<String>,
 ) -> Result<Response, ErrorResponse> {
     let refuse = |status: StatusCode, why: &str| {
         let mut refused = ErrorResponse::new(Some(why.to_owned()));
@@ -176,7 +211,7 @@ fn judged(
 }
 
 /// Whether a page may look: any page of a browser could ask this machine, and what is shown here is nobody's business.
-fn may_look(origin: &str, more: &[String]) -> bool {
+fn may_look(origin: &str, more: &BTreeSet<String>) -> bool {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(""),
@@ -187,7 +222,7 @@ fn may_look(origin: &str, more: &[String]) -> bool {
         origin.starts_with("file://") || matches!(name, "localhost" | "127.0.0.1" | "::1");
     let is_theirs = origin.starts_with("https://")
         && (name == "foxglove.dev" || name.ends_with(".foxglove.dev"));
-    is_local || is_theirs || more.iter().any(|known| known == origin)
+    is_local || is_theirs || more.contains(origin)
 }
 
 /// Ends well where the viewer has gone or the server is closed.
@@ -199,6 +234,8 @@ fn talk(socket: &mut WebSocket<TcpStream>, viewer: &Viewer, house: &House) -> Re
         let mut is_free = waits_not(socket.flush())?;
         while is_free {
             let Some(message) = viewer.next() else { break };
+            // Behind, perhaps for good, but it takes something.
+            took = Instant::now();
             is_free = waits_not(socket.write(message))? && waits_not(socket.flush())?;
         }
         if is_free {
@@ -210,7 +247,7 @@ fn talk(socket: &mut WebSocket<TcpStream>, viewer: &Viewer, house: &House) -> Re
             return Ok(());
         }
         match socket.read() {
-            Ok(Message::Text(text)) => viewer.hear(&text),
+            Ok(Message::Text(text)) => viewer.hear(&text, |channel| house.has(channel)),
             Ok(Message::Close(_)) => return Ok(()),
             Ok(_) => {}
             Err(error) => {
