@@ -46,6 +46,7 @@
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  ├── local     lets `top` and `tap` look in
+//!                  ├── web       the page that `--web` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
 //! ```
 //!
@@ -78,6 +79,7 @@ mod summary;
 mod tensors;
 mod terminal;
 mod view;
+mod web;
 mod whole;
 
 use std::{
