@@ -196,6 +196,9 @@ fn a_browser_shows_drops_and_sessions_and_stops_the_run_where_it_may() {
         knob.querySelector('input').value = '90'; knob.querySelector('button').click();";
     browser.run(set);
     browser.until("return document.querySelector('#details .said.good') !== null");
+    browser.until(
+        "return document.querySelector('#details .params').textContent.includes('was 70.0')",
+    );
     browser.picture("lossy-1280-light");
     browser.screen(1_280, 800, true);
     browser.until("return document.querySelector('#state').innerText === 'running'");

@@ -181,6 +181,7 @@ class Page {
 
   #set(said) {
     this.#keep(said);
+    if (said.session === this.session && said.node === this.details.node?.name) this.details.take(said.param, said.value);
   }
 
   #tick({ now, all, taps }) {

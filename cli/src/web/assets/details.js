@@ -42,7 +42,18 @@ export class Details {
       element("p", { class: "faint" }, node.summary), table, this.#params(node), ...node.outputs.map((port) => this.#output(port)));
   }
 
+  /** A parameter of the node was set, here or on another page. */
+  take(name, to) {
+    const { param, said, note } = this.knobs?.get(name) ?? {};
+    if (!param) return;
+    const field = said.querySelector("input, select");
+    if (!field) say(said, to);
+    else if (field !== document.activeElement) field.value = to.replace(/^"|"$/g, "");
+    say(note, origin(param, to));
+  }
+
   #params(node) {
+    this.knobs = new Map();
     if (!node.params.length) return "";
     const isKnob = (param) => param.is_live && this.page.mayControl;
     const params = [...node.params].sort((a, b) => Number(isKnob(b)) - Number(isKnob(a)));
@@ -51,10 +62,9 @@ export class Details {
       const set = (to) => this.page.set(node.name, param.name, to);
       const said = element("td", {}, isKnob(param) ? knob(param, now, set) : now);
       if (!param.is_written) said.className = "faint";
-      const isSet = now !== param.value;
-      const more = isSet ? `set here; ${param.value} in the graph` : param.is_written ? "" : "default";
-      return element("tr", { title: param.doc }, element("th", { scope: "row" }, param.name), said,
-        element("td", { class: "faint" }, more));
+      const note = element("td", { class: "faint" }, origin(param, now));
+      this.knobs.set(param.name, { param, said, note });
+      return element("tr", { title: param.doc }, element("th", { scope: "row" }, param.name), said, note);
     });
     return element("details", { open: node.params.length <= 8 || params.some(isKnob) }, element("summary", {}, "Parameters"), element("table", { class: "params" }, element("tbody", {}, ...rows)));
   }
@@ -126,6 +136,12 @@ export class Details {
     row("last fault", fault ? `${Math.round(now.at_s - fault.at_s)} s ago: ${fault.what}` : "").className = "bad";
     this.plots.forEach((plot) => plot.show(end, windowS));
   }
+}
+
+/** Where a value comes from. */
+function origin(param, now) {
+  if (now !== param.value) return `was ${param.value}`;
+  return param.is_written ? "" : "default";
 }
 
 function percent(share) {
