@@ -57,6 +57,7 @@ class Page {
 
   #hello(said) {
     $("gate").hidden = true;
+    document.body.classList.remove("over");
     $("main").hidden = $("tools").hidden = false;
     $("offline").hidden = true;
     this.process = said.process;
@@ -254,6 +255,7 @@ class Page {
   }
 
   #away(why) {
+    document.body.classList.add("over");
     state("connection lost", "bad");
     notice(`Nothing is heard of the run (${why}). The page keeps what it has, and tries again.`);
   }

@@ -41,7 +41,10 @@ export function layout(count, edges, size, isTall) {
     width: isTall ? most - least : length,
     height: isTall ? length : most - least,
     nodes: items.slice(0, count).map((_, number) => place(number)),
-    edges: chains.map((chain) => path(chain, place, items, size, isTall)),
+    edges: chains.map((chain) => ({
+      path: path(chain, place, items, size, isTall),
+      label: labelled(chain, place, size, isTall, edges),
+    })),
   };
 }
 
@@ -104,15 +107,26 @@ function spread(rows, before, behind, thick, gap) {
   return at;
 }
 
-/** Where a few letters of an edge stand: along the first layer that it passes, else beside its beginning. */
-function labelled(chain, place, begin, half, isTall) {
-  const next = place(chain[1]);
-  if (isTall) return chain.length > 2 ? { x: next.x + 5, y: next.y } : { x: begin.x + 5, y: begin.y + 13 };
-  if (chain.length > 2) return { x: next.x - half + 6, y: next.y - 6 };
-  return { x: begin.x + 6, y: begin.y + (next.y < begin.y - 4 ? 15 : -6) };
+/**
+ * Where a few letters of an edge stand, clear of others: along the first layer that it passes; else beside its beginning, or
+ * beside its end where several begin together.
+ */
+function labelled(chain, place, size, isTall, edges) {
+  const [first, next] = [place(chain[0]), place(chain[1])];
+  const [halfX, halfY] = [size.width / 2, size.height / 2];
+  const isAlone = edges.filter(({ from }) => from === chain[0]).length === 1;
+  const ends = edges.filter(({ to }) => to === chain[1]).length;
+  if (isTall) {
+    if (chain.length > 2) return { x: next.x + 5, y: next.y };
+    return isAlone || ends > 1 ? { x: first.x + 5, y: first.y + halfY + 13 } : { x: next.x + 6, y: next.y - halfY - 8 };
+  }
+  if (chain.length > 2) return { x: next.x - halfX + 6, y: next.y - 6 };
+  const rises = next.y < first.y - 4;
+  if (isAlone || ends > 1) return { x: first.x + halfX + 6, y: first.y + (rises ? 15 : -6) };
+  return { x: next.x - halfX - 10, y: next.y + (rises ? -6 : 15), "text-anchor": "end" };
 }
 
-/** The path of an edge, and where its label stands. */
+/** The path of an edge. */
 function path(chain, place, items, size, isTall) {
   const half = isTall ? size.height / 2 : size.width / 2;
   const first = place(chain[0]);
@@ -132,5 +146,5 @@ function path(chain, place, items, size, isTall) {
     if (!isNode) text += ` L${leave.x},${leave.y}`;
     from = leave;
   }
-  return { path: text, label: labelled(chain, place, begin, half, isTall) };
+  return text;
 }

@@ -2,7 +2,7 @@
 
 import { Plot, colour, digitsOf } from "./plot.js";
 import { Track, floats } from "./track.js";
-import { element, fixed, format, say, unitOf, value } from "./words.js";
+import { clock, element, fixed, format, say, unitOf, value } from "./words.js";
 
 const SECONDS_KEPT = 62;
 const POINTS_MAX = 65_536;
@@ -88,7 +88,8 @@ export class SignalPanel {
     const keys = shown.tracks.map(({ name }, n) => key(colour(n), name === label || /^\d+$/.test(name) ? `${shown.tracks.length > 1 ? name : "now"}` : name, this.values[n]));
     const beats = marks.map(({ label: of }, n) => key(colour(7 - n), of));
     this.note = element("span", { class: "warn" });
-    this.card = card(label, format(told), element("span", { class: "keys" }, ...keys, ...beats, this.note), close);
+    this.when = element("output", { class: "faint" });
+    this.card = card(label, format(told), element("span", { class: "keys" }, ...keys, this.when, ...beats, this.note), close);
     const units = new Set(shown.tracks.map(({ unit }) => unit));
     this.plot = new Plot(this.card, {
       unit: units.size === 1 ? [...units][0] : "", lanes: true, label: `Waveform of ${label}`,
@@ -106,6 +107,7 @@ export class SignalPanel {
       const of = time === null ? track.last : points[n]?.high;
       say(this.values[n], fixed(of, digitsOf(this.plot, n), unit));
     });
+    say(this.when, moment(time));
   }
 
   show(end, span) {
@@ -128,7 +130,8 @@ export class NumberPanel {
       ...shown.tracks.map(({ name, what, unit }) => element("option", { value: name }, unit ? `${words(what)}, ${unit}` : words(what))));
     this.value = element("output");
     this.note = element("span", { class: "warn" });
-    this.card = card(label, "", element("span", { class: "keys" }, this.pick, key(colour(1), "now", this.value), this.note), close);
+    this.when = element("output", { class: "faint" });
+    this.card = card(label, "", element("span", { class: "keys" }, this.pick, key(colour(1), "now", this.value), this.when, this.note), close);
     this.plot = new Plot(this.card, { height: 120, label: `A number that ${label} tells`, reach: 2,
       told: (time, points) => this.#tell(time, points) });
     this.card.dataset.output = label;
@@ -147,6 +150,7 @@ export class NumberPanel {
   #tell(time, points) {
     const { track, unit } = this.of;
     say(this.value, value(time === null ? track.last : points[0]?.high, unit));
+    say(this.when, moment(points[0]?.time ?? time));
   }
 
   show(end, span) {
@@ -205,6 +209,9 @@ function cell(of) {
   const text = typeof of === "string" ? of : JSON.stringify(of);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
+
+/** When what is read out was. */
+const moment = (time) => (time === null || time === undefined ? "" : `at ${clock(time, 0.01)}`);
 
 const words = (name) => name.replaceAll("_", " ");
 
