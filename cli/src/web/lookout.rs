@@ -93,7 +93,8 @@ impl<'a> Lookout<'a> {
             self.inside.taps.store(self.taps.len(), Ordering::Relaxed);
             self.taps.drain();
             if is_last || now >= self.next_tick {
-                self.next_tick = now + TICK;
+                // Ten a second on average, whenever this thread gets its turn.
+                self.next_tick = (self.next_tick + TICK).max(now);
                 if is_last {
                     (self.next_look, self.next_all) = (now, now);
                 }
@@ -165,14 +166,16 @@ impl<'a> Lookout<'a> {
     fn look(&mut self, running: &Running, now: Instant) -> Option<String> {
         let inside = self.inside;
         let is_draining = inside.is_draining.load(Ordering::Relaxed);
+        let began = Instant::now();
         let (report, health) = (running.report(), running.health());
         self.history.add(look::look(&report, &health, inside.links.as_ref(), is_draining));
-        self.next_look = now + TICK.max(now.elapsed() * REST);
+        // With every tick, unless that takes too much.
+        self.next_look = now + (began.elapsed() * REST).saturating_sub(TICK);
         let figures: Figures = self.history.figures(&self.shape)?;
         let said = Now { is_draining, figures: &figures };
         let mut text = format!("\"now\":{}", serde_json::to_string(&said).ok()?);
         if now >= self.next_all {
-            self.next_all = now + ALL;
+            self.next_all = (self.next_all + ALL).max(now);
             let counts = self.history.newest()?;
             let seen = Seen { shape: &self.shape, look: counts, figures: &figures };
             let open = running.sessions();
