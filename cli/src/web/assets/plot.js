@@ -171,7 +171,7 @@ export class Plot {
     context.fillStyle = text;
     const sharp = (at) => Math.round(at) + 0.5;
     const isEmpty = this.lines.every(({ track }) => !track.length);
-    const write = isEmpty ? () => "" : this.options.write ?? ((of) => value(of));
+    const write = this.options.write ?? ((of) => value(of));
     if (isEmpty) {
       context.textAlign = "center";
       context.textBaseline = "middle";
@@ -180,7 +180,7 @@ export class Plot {
     context.textAlign = "right";
     context.textBaseline = "middle";
     context.beginPath();
-    for (let n = 0; n < this.ranges.length; n += 1) {
+    for (let n = 0; n < this.ranges.length && !isEmpty; n += 1) {
       const lane = this.lane(n);
       const [low, high] = lane.range;
       const many = this.options.logarithmic ? powers(low, high) : steps(low, high, Math.max(5, lane.height / 24)).found;
