@@ -84,7 +84,7 @@ export class Details {
       box.append(output);
       const units = new Set(shown.tracks.map(({ unit }) => unit));
       const plot = new Plot(box, { lanes: true, label: `Waveform of ${label}`,
-        height: shown.tracks.length > 2 ? 34 * shown.tracks.length + 36 : 100, unit: units.size === 1 ? [...units][0] : "",
+        height: shown.tracks.length > 2 ? 44 * shown.tracks.length + 36 : 100, unit: units.size === 1 ? [...units][0] : "",
         told: (time, points) => {
           const at = (n, track) => (time === null ? track.last : points[n]?.high);
           const said = shown.tracks.slice(0, 4).map(({ unit, track }, n) => fixed(at(n, track), digitsOf(plot, n), unit));

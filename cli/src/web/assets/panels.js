@@ -10,7 +10,7 @@ const EVENTS_KEPT = 4096;
 const GAPS_KEPT = 32;
 const ROWS = 8;
 /** A channel among several has so much of a plot. */
-const LANE_PX = 46;
+const LANE_PX = 52;
 /** Numbers of events are seen over so many times the window: they come once a second, or less often. */
 const WIDER = 6;
 

@@ -148,7 +148,7 @@ export class Plot {
     const { box } = this;
     if (!this.hasLanes) return { y: box.y, height: box.height, range: this.ranges[0] };
     const height = box.height / this.lines.length;
-    return { y: box.y + n * height + 3, height: height - 6, range: this.ranges[n] };
+    return { y: box.y + n * height + 5, height: height - 10, range: this.ranges[n] };
   }
 
   x(time) {
