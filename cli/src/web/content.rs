@@ -28,7 +28,8 @@ enum Kept {
     Signal(wave::Wave),
     Events {
         json: AsJson,
-        lines: VecDeque<String>,
+        /// They are written once they are told: of many most never are.
+        frames: VecDeque<Frame>,
         skipped: u64,
     },
     /// A tensor or a picture: the newest.
@@ -41,7 +42,7 @@ impl Content {
             Format::Signal(signal) => Kept::Signal(wave::Wave::new(signal)),
             Format::Event(_) => Kept::Events {
                 json: AsJson::new(label, format),
-                lines: VecDeque::new(),
+                frames: VecDeque::new(),
                 skipped: 0,
             },
             Format::Tensor(_) | Format::Image(_) => Kept::Newest(None),
@@ -55,19 +56,12 @@ impl Content {
         self.missed += missed;
         match &mut self.kept {
             Kept::Signal(wave) => wave.take(&frame, missed),
-            Kept::Events { json, lines, skipped } => {
-                if lines.len() == EVENTS_MAX {
-                    lines.pop_front();
+            Kept::Events { frames, skipped, .. } => {
+                if frames.len() == EVENTS_MAX {
+                    frames.pop_front();
                     *skipped += 1;
                 }
-                let mut line = String::new();
-                json.line(&mut line, None, &frame);
-                line.truncate(line.trim_end().len());
-                if line.len() > EVENT_BYTES_MAX {
-                    let t_s = frame.header.time.nanos() as f64 / 1e9;
-                    line = json!({ "t_s": t_s, "bytes": line.len() }).to_string();
-                }
-                lines.push_back(line);
+                frames.push_back(frame);
             }
             Kept::Newest(newest) => *newest = Some(frame),
         }
@@ -79,10 +73,10 @@ impl Content {
             Kept::Signal(wave) => {
                 format!("\"signal\":{}", serde_json::to_string(&wave.told()?).ok()?)
             }
-            Kept::Events { lines, .. } if lines.is_empty() => return None,
-            Kept::Events { lines, skipped, .. } => {
+            Kept::Events { frames, .. } if frames.is_empty() => return None,
+            Kept::Events { json, frames, skipped } => {
                 // Each is an object already.
-                let lines: Vec<String> = lines.drain(..).collect();
+                let lines: Vec<String> = frames.drain(..).map(|frame| line(json, &frame)).collect();
                 let skipped = std::mem::take(skipped);
                 format!("\"events\":{{\"skipped\":{skipped},\"lines\":[{}]}}", lines.join(","))
             }
@@ -96,4 +90,16 @@ impl Content {
             "{{\"session\":{session},\"output\":{output},\"frames\":{frames},\"missed\":{missed},{what}}}"
         ))
     }
+}
+
+/// An event as JSON.
+fn line(json: &mut AsJson, frame: &Frame) -> String {
+    let mut line = String::new();
+    json.line(&mut line, None, frame);
+    line.truncate(line.trim_end().len());
+    if line.len() > EVENT_BYTES_MAX {
+        let t_s = frame.header.time.nanos() as f64 / 1e9;
+        line = json!({ "t_s": t_s, "bytes": line.len() }).to_string();
+    }
+    line
 }

@@ -55,7 +55,11 @@ pub(super) fn done(inside: &Inside, asked: Asked) -> Result<(), Refusal> {
 }
 
 fn wish(inside: &Inside, wish: Wish) {
-    *inside.wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(wish);
+    let mut wanted = inside.wish.lock().unwrap_or_else(PoisonError::into_inner);
+    // Who stops has said so, whoever asks for less behind that.
+    if *wanted != Some(Wish::Stop) {
+        *wanted = Some(wish);
+    }
 }
 
 fn in_each(

@@ -26,6 +26,8 @@ struct Offered {
     is_source: bool,
     is_taken: bool,
     format: TapFormat,
+    /// Channels that are not shown.
+    others: usize,
     /// Of the fields of events: what is measured, and the sign of its unit.
     measures: Vec<(&'static str, &'static str, &'static str)>,
 }
@@ -65,6 +67,10 @@ fn offered(output: &Output<'_>) -> Offered {
         is_source: output.is_source,
         is_taken: output.is_taken,
         format: shown(output.format),
+        others: output
+            .format
+            .as_signal()
+            .map_or(0, |signal| signal.channels.len().saturating_sub(super::wave::CHANNELS_MAX)),
         measures: known.collect(),
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Taps {
 struct Refused {
     why: String,
     at: Instant,
-    is_told: bool,
+    /// When it was told last: again every now and then, as others may have come to look.
+    told: Option<Instant>,
 }
 
 impl Taps {
@@ -54,8 +55,9 @@ impl Taps {
                     self.open.insert(want.clone(), opened);
                 }
                 Err(why) => {
-                    let is_told = tried.is_some_and(|refused| refused.why == why);
-                    self.refused.insert(want.clone(), Refused { why, at: now, is_told });
+                    let told = tried.filter(|refused| refused.why == why);
+                    let told = told.and_then(|refused| refused.told);
+                    self.refused.insert(want.clone(), Refused { why, at: now, told });
                 }
             }
         }
@@ -67,11 +69,11 @@ impl Taps {
         self.refused.clear();
     }
 
-    /// Takes what has come by.
+    /// Takes what has come by; of an output that brings more all the while, what had room to wait and no more.
     pub(super) fn drain(&mut self) {
         for (tap, content) in self.open.values_mut() {
             let mut missed = 0;
-            while let Some(tapped) = tap.try_next() {
+            for tapped in std::iter::from_fn(|| tap.try_next()).take(LIMITS.frames) {
                 missed += tapped.missed;
                 // What is told with a bound is told with the next frame.
                 if let Seen::Frame(frame) = tapped.what {
@@ -97,10 +99,13 @@ impl Taps {
             self.open.remove(&want);
             let why =
                 "nothing more comes: the session is over, or its stage was given up".to_owned();
-            self.refused.insert(want, Refused { why, at: now, is_told: false });
+            self.refused.insert(want, Refused { why, at: now, told: None });
         }
-        for (want, refused) in self.refused.iter_mut().filter(|(_, refused)| !refused.is_told) {
-            refused.is_told = true;
+        let is_due = |refused: &Refused| {
+            refused.told.is_none_or(|told| now.saturating_duration_since(told) >= AGAIN)
+        };
+        for (want, refused) in self.refused.iter_mut().filter(|(_, refused)| is_due(refused)) {
+            refused.told = Some(now);
             let Want { session, output } = want;
             let json = json!({ "session": session, "output": output, "refused": refused.why });
             told.push((want.clone(), json.to_string()));

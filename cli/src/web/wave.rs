@@ -14,6 +14,8 @@ const WHILES_HZ: f64 = 500.0;
 pub(super) const CHANNELS_MAX: usize = 8;
 /// Values of a channel that wait for the next tick; at full speed the newest are shown.
 const VALUES_MAX: usize = 8_192;
+/// Parts of it that wait: of a signal that is torn at every frame the newest.
+const PARTS_MAX: usize = 512;
 /// A frame goes on where the one before ended if it begins within so long of that, besides one sample and a half.
 const JITTER_NS: i64 = 100_000;
 
@@ -108,6 +110,11 @@ impl Wave {
 
     fn part(&mut self, start: Timestamp, follows: bool, gap: Option<&'static str>) {
         let channels = vec![Vec::new(); self.channels];
+        // What has begun and brought nothing gives way to what begins now.
+        let is_empty = |part: &Part| part.channels.first().is_none_or(Vec::is_empty);
+        let before = self.parts.pop_back_if(|part| is_empty(part));
+        let follows = follows && before.as_ref().is_none_or(|part| part.follows);
+        let gap = gap.or(before.and_then(|part| part.gap));
         self.parts.push_back(Part { start, follows, gap, channels });
     }
 
@@ -155,6 +162,10 @@ impl Wave {
     /// Lets the oldest go where too much waits.
     fn make_room(&mut self) {
         let each = if self.width == 1 { 1 } else { 2 };
+        while self.parts.len() > PARTS_MAX {
+            let gone = self.parts.pop_front();
+            self.waits -= gone.and_then(|part| Some(part.channels.first()?.len())).unwrap_or(0);
+        }
         while self.waits > VALUES_MAX {
             let is_last = self.parts.len() == 1;
             let Some(part) = self.parts.front_mut() else { return };
@@ -290,6 +301,21 @@ mod tests {
         parts(&mut wave);
         wave.take(&frame(0.003, &[1.0; 30]), 0);
         assert_eq!(parts(&mut wave), [(0.002, true, None, vec![0.0, 1.0, 1.0, 1.0])]);
+    }
+
+    #[test]
+    fn what_is_torn_at_every_frame_is_bounded() {
+        // Frames of less than a while each, and of one sample, none of which goes on.
+        for (rate_hz, len) in [(16_000.0, 16), (250.0, 1)] {
+            let mut wave = wave(rate_hz);
+            for n in 0..100_000 {
+                wave.take(&frame(f64::from(n), &vec![1.0; len]), 0);
+            }
+            assert!(wave.parts.len() <= PARTS_MAX, "{}", wave.parts.len());
+            let told = parts(&mut wave);
+            assert_eq!(told.last().map(|part| part.0), Some(99_999.0), "the newest");
+            assert!(told.iter().all(|part| !part.1), "none goes on");
+        }
     }
 
     #[test]

@@ -31,8 +31,11 @@ export function layout(count, edges, size, isTall) {
   const thick = (number) => (items[number].node === undefined ? (isTall ? size.passTall : size.pass) : (isTall ? size.width : size.height));
   const across = spread(rows, before, behind, thick, isTall ? size.gapTall : size.gap);
   const along = (at) => at * (isTall ? size.height + size.stepTall : size.width + size.step);
-  const least = Math.min(...items.map((_, n) => across[n] - thick(n) / 2));
-  const most = Math.max(...items.map((_, n) => across[n] + thick(n) / 2));
+  let [least, most] = [Infinity, -Infinity];
+  items.forEach((_, n) => {
+    least = Math.min(least, across[n] - thick(n) / 2);
+    most = Math.max(most, across[n] + thick(n) / 2);
+  });
   const place = (number) => (isTall
     ? { x: across[number] - least, y: along(items[number].layer) + size.height / 2 }
     : { x: along(items[number].layer) + size.width / 2, y: across[number] - least });

@@ -8,6 +8,8 @@ const SECONDS_KEPT = 62;
 const POINTS_MAX = 65_536;
 const EVENTS_KEPT = 4096;
 const GAPS_KEPT = 32;
+/** A part that begins so many steps behind the last point has something missing before it. */
+const HOLE_STEPS = 3;
 const ROWS = 8;
 /** A channel among several has so much of a plot. */
 const LANE_PX = 52;
@@ -51,14 +53,17 @@ export class Shown {
 
   #signal({ step_s, pairs, parts }) {
     for (const part of parts) {
-      if (part.gap) {
-        this.gaps.push({ time: part.t_s, text: part.gap });
+      // Ticks that were lost, or a connection that was: what follows there does not follow here.
+      const hole = part.follows && this.end > -Infinity && part.t_s - this.end > HOLE_STEPS * step_s;
+      const gap = part.gap ?? (hole ? "missed here" : null);
+      if (gap) {
+        this.gaps.push({ time: part.t_s, text: gap });
         if (this.gaps.length > GAPS_KEPT) this.gaps.shift();
       }
       part.channels.forEach((text, channel) => {
         const { track } = this.tracks[channel] ?? {};
         if (!track) return;
-        if (!part.follows) track.break(part.t_s);
+        if (hole || !part.follows) track.break(part.t_s);
         const values = floats(text);
         if (pairs) {
           for (let n = 0; n + 1 < values.length; n += 2) track.push(part.t_s + (n / 2) * step_s, values[n], values[n + 1]);
@@ -89,7 +94,8 @@ export class SignalPanel {
     const beats = marks.map(({ label: of }, n) => key(colour(7 - n), of));
     this.note = element("span", { class: "warn" });
     this.when = element("output", { class: "faint" });
-    this.card = card(label, format(told), element("span", { class: "keys" }, ...keys, this.when, ...beats, this.note), close);
+    const { others } = shown.offered;
+    this.card = card(label, `${format(told)}${others ? `; ${others} more are not shown` : ""}`, element("span", { class: "keys" }, ...keys, this.when, ...beats, this.note), close);
     const units = new Set(shown.tracks.map(({ unit }) => unit));
     this.plot = new Plot(this.card, {
       unit: units.size === 1 ? [...units][0] : "", lanes: true, label: `Waveform of ${label}`,
