@@ -36,6 +36,8 @@ endif
 	    "there is no pkg-config with ALSA's headers; apt-get install pkg-config libasound2-dev" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@command -v chromedriver >/dev/null || echo "test: SKIPPED the page of --web in a browser:" \
+	    "there is no Chromium with its driver; apt-get install chromium chromium-driver" >&2
 	@test -n "$(SPEECH)" || echo "test: SKIPPED speech to text:" \
 	    "the feature \`whisper\` needs cmake" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \

@@ -62,6 +62,17 @@ if [ "$(uname -s)" = Linux ] && ! pkg-config --exists alsa 2>/dev/null; then
     fi
 fi
 
+# The page of `--web` is tested in a browser. Without it those tests say that they skip.
+if ! { command -v chromedriver && { command -v chromium || command -v google-chrome; }; } >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } ||
+            echo "setup: Chromium cannot be installed; the page of --web will not be tested in it" >&2
+    else
+        echo "setup: for the page of --web: sudo apt-get install chromium chromium-driver" >&2
+    fi
+fi
+
 for component in rustfmt clippy; do
     cargo "${component#rust}" --version >/dev/null 2>&1 && continue
     if command -v rustup >/dev/null 2>&1; then

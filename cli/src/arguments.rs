@@ -245,6 +245,24 @@ pub(crate) struct LiveArguments {
     /// `$AFFERENT_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/afferent`, else `/tmp/afferent-UID`.
     #[arg(long)]
     pub(crate) no_attach: bool,
+
+    /// Serve a page at `http://ADDRESS/` that shows the run in a browser: graph, waveforms, latency, drops
+    ///
+    /// stderr says where, with a token that is made up and that the page asks for. `127.0.0.1:8080`, or `8080`
+    /// alone, stays on this machine; port 0 takes a free one. Other machines are let in with a token of yours
+    /// alone. Nothing is encrypted: from elsewhere, reach it through a tunnel, such as that of `ssh -L`.
+    #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(address))]
+    pub(crate) web: Option<String>,
+
+    /// The token that the page of `--web` asks for
+    ///
+    /// Who lists processes sees it here; AFFERENT_WEB_TOKEN in the environment says it unseen.
+    #[arg(long, value_name = "TOKEN", requires = "web")]
+    pub(crate) web_token: Option<String>,
+
+    /// Let the page of `--web` set live parameters, pause, finish and stop the run; else it only shows
+    #[arg(long, requires = "web")]
+    pub(crate) allow_control: bool,
 }
 
 /// Ten times as many as a host is meant to serve; a mistyped number takes no memory.
@@ -259,6 +277,7 @@ Examples:
   afferent run graphs/biofeedback.toml --set ecg.op=wfdb --set ecg.file=100.hea
   afferent run graphs/biofeedback.toml --set ecg.op=csv --set ecg.file=mine.csv --speed max
   afferent run graphs/biofeedback.toml --watch
+  afferent run graphs/biofeedback.toml --web 127.0.0.1:8080
   afferent run graphs/biofeedback.toml --sessions 1000 --metrics 127.0.0.1:9100 > lines.jsonl
   afferent run graphs/hybrid_biofeedback.toml --host edge
 

@@ -45,6 +45,8 @@
 //!                  ├── reloads   `--watch`, by which it follows its file
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
+//!                  ├── local     lets `top` and `tap` look in
+//!                  ├── web       the page that `--web` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
 //! ```
 //!
@@ -56,12 +58,12 @@ mod catalog;
 mod command;
 mod drawing;
 mod exit;
+mod figures;
 mod graph;
 mod graph_test;
 mod hosts;
 mod interrupt;
 mod lines;
-#[cfg(unix)]
 mod local;
 mod markup;
 mod metrics;
@@ -74,8 +76,10 @@ mod report;
 mod scope;
 mod status;
 mod summary;
+mod tensors;
 mod terminal;
 mod view;
+mod web;
 mod whole;
 
 use std::{

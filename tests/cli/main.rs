@@ -16,6 +16,7 @@
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
 //! | `namespaces` | two hosts with a network between them that is taken away and changed |
 //! | `offload`  | a call that either of two hosts answers                        |
+//! | `page`     | `--web`, in a headless Chromium led by `browser`               |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `pictures` | `--report`, `--view`                                          |
 //! | `record`  | `afferent record` and `replay`: to the bit, what is missing, what is refused |
@@ -34,6 +35,7 @@
 //! `cargo build` does for `cargo test`.
 
 mod bad;
+mod browser;
 mod calibrate;
 #[cfg(unix)]
 mod callers;
@@ -54,6 +56,7 @@ mod mutants;
 mod namespaces;
 #[cfg(unix)]
 mod offload;
+mod page;
 mod pairing;
 mod pictures;
 mod program;

@@ -25,6 +25,7 @@ use crate::{
     summary::{Ending, summary},
     terminal::{self, Ink},
     view::{self, Picture, Window},
+    web,
 };
 
 use super::looks::Looks;
@@ -64,6 +65,9 @@ impl Live<'_> {
             report::check(path, &plan)?;
         }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
+        let (token, may_control) = (asked.web_token.as_deref(), asked.allow_control);
+        let page = asked.web.as_deref().map(|address| web::open(address, token, may_control));
+        let page = page.transpose()?;
 
         if asked.view {
             view::check()?;
@@ -153,7 +157,7 @@ impl Live<'_> {
         let _server =
             listener.map(|listener| metrics::serve(listener, &plan, &running, links, &screen));
         let links = linked.as_ref().map(|linked| linked.links().clone());
-        let looks = Looks::start(self, &plan, &running, links, &screen);
+        let looks = Looks::start(self, page, &plan, &running, links, &screen)?;
 
         let mut watch = Watch {
             plan: &plan,
@@ -325,6 +329,9 @@ impl Watch<'_> {
             if let Some(wish) = interrupts.wish() {
                 self.fulfil(wish);
             }
+            if let Some(wish) = self.looks.wish() {
+                self.fulfil_once(wish);
+            }
             if self.window.as_ref().is_some_and(|(window, _)| window.wants_to_leave()) {
                 self.fulfil(if self.wish.is_some() { Wish::Stop } else { Wish::Drain });
             }
@@ -390,6 +397,14 @@ impl Watch<'_> {
         let lines = more(&mut self.crowd.lock().unwrap_or_else(PoisonError::into_inner));
         for line in lines {
             self.screen.say(&line);
+        }
+    }
+
+    /// As a page asks, on which several may press the same.
+    fn fulfil_once(&mut self, wish: Wish) {
+        if self.wish.is_none() || (wish == Wish::Stop && self.wish == Some(Wish::Drain)) {
+            self.screen.say("somebody asks for the end on the page of `--web`");
+            self.fulfil(wish);
         }
     }
 

@@ -68,6 +68,15 @@ pub(crate) fn record(asked: &RecordArguments) -> Result<Exit, Failure> {
             "sessions of this graph come and go, and a recording holds those of its beginning";
         return Err(Failure::new(Exit::Usage, message, "record a graph without such a source"));
     }
+    if asked.live.allow_control {
+        let message =
+            "`--allow-control` lets viewers turn knobs, of which the recording would know nothing";
+        return Err(Failure::new(
+            Exit::Usage,
+            message,
+            "record without it; `--web` shows the run all the same",
+        ));
+    }
     let about = About::new(&graph, &asked.graph.set, cores);
     let RecordArguments { out, edges, all, force, sessions, .. } = asked;
     let wanted = Wanted { path: out.clone(), edges: edges.clone(), all: *all, force: *force };

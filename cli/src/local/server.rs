@@ -23,7 +23,7 @@ use rustix::process::getuid;
 use tokio::{runtime, sync::Notify};
 
 use super::{
-    folder, frames, look,
+    About, folder, formats, frames, look,
     message::{ASKED_BYTES_MAX, Asked, End, Hello, PROTOCOL, Refused, SAID_BYTES_MAX, Said},
 };
 
@@ -38,17 +38,6 @@ const FAREWELL: Duration = Duration::from_millis(300);
 /// What may wait for somebody who taps and does not read.
 const TAP_LIMITS: TapLimits =
     TapLimits { frames: 8_192, bytes: 8 << 20, patience: Duration::ZERO, every_bound: false };
-
-/// What a client hears of the process first.
-#[derive(Clone, Debug)]
-pub(crate) struct About {
-    /// The graph file as it was named.
-    pub(crate) file: String,
-    /// The host of the graph that it is.
-    pub(crate) host: Option<String>,
-    pub(crate) cores: usize,
-    pub(crate) speed: Option<f64>,
-}
 
 /// Lets `top` and `tap` look in until it is dropped.
 pub(crate) struct Server {
@@ -353,7 +342,7 @@ fn tapped(
         sessions: if matches!(error, ControlError::UnknownSession(_)) { open } else { Vec::new() },
         ..Refused::plain(error.to_string())
     })?;
-    let format = frames::told(output.format);
+    let format = formats::told(output.format);
     let said = super::message::Tapped { label: output.label(), session, format };
     Ok((tap, said, running.clock()))
 }

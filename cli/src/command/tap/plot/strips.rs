@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use engine::{EventReader, FieldKind, FieldValue, Format, Grid, Rate};
 
-use crate::{command::tap::write::numbers, local::Came};
+use crate::{local::Came, tensors::numbers};
 
 /// Points that are kept of a strip: ten minutes at 250 Hz, 150 s at 1 kHz. Above that extremes stand for many.
 const POINTS_MAX: usize = 150_000;
