@@ -52,7 +52,7 @@ impl Exit {
 }
 
 fn is_about_a_file(code: Code) -> bool {
-    matches!(code, Code::BadFile | Code::FileAccess | Code::NoSuchFile)
+    matches!(code, Code::BadFile | Code::FileAccess | Code::NoSuchFile | Code::NoDevice)
 }
 
 /// Why a command could not do what was asked.

@@ -239,7 +239,8 @@ fn chosen<'a>(
             let message = format!("`{graph}` has no `[model.NAME]` with `segments`");
             Err(usage(
                 message,
-                "a model that can be left early is written `segments = [\"a.onnx\", \"b.onnx\"]`",
+                "a model that can be left early is written `segments = [\"a.onnx\", \"b.onnx\"]`, several of speech, from small to large, \
+                 `segments = [\"ggml-tiny.bin\", \"ggml-base.bin\"]`",
             ))
         }
         several => {
