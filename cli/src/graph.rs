@@ -139,12 +139,6 @@ impl Graph {
         let set: Vec<(&str, &str)> = of_models.collect();
         for section in &mut self.spec.models {
             let name = section.name.value.clone();
-            // A model that somebody asks for here and now is not one that may be missing.
-            let is_set =
-                |keys: &[&str]| set.iter().any(|(of, key)| *of == name && keys.contains(key));
-            if is_set(&["file", "segments"]) && !is_set(&["optional"]) {
-                section.params.retain(|(key, _)| key.value != "optional");
-            }
             for (_, key) in set.iter().filter(|(model, _)| *model == name) {
                 let is_set = |key: &str| set.contains(&(&*name, key));
                 // What was set as well is of the new one.

@@ -156,24 +156,3 @@ fn a_model_is_not_written_over_nor_a_file_by_another_of_its_names() {
     assert!(ended.stderr.contains("which `ecg` reads"), "{}", ended.stderr);
     assert_eq!(fs::read(folder.0.join("t.csv")).expect("it is there"), before);
 }
-
-#[test]
-fn a_model_that_is_asked_for_on_the_command_line_must_be_there() {
-    let graph = "[model.net]\nfile = \"net.onnx\"\noptional = true\n[node.sine]\nop = \"sine\"\nseconds = 1.0\n\
-                 [node.kind]\nop = \"infer\"\nfrom = \"sine\"\nmodel = \"net\"\nwindow_samples = 10\n\
-                 [node.out]\nop = \"null\"\nfrom = \"kind\"\n";
-    let folder = crate::program::Folder::with(&[("graph.toml", graph)]);
-    let run = |more: &[&str]| {
-        afferent(&folder, &[&["run", "graph.toml", "--speed", "max"], more].concat())
-    };
-    assert_eq!(run(&[]).code, Some(0));
-    let ended = run(&["--set", "model.net.file=typo.onnx"]);
-    assert_eq!(ended.code, Some(74), "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("typo.onnx") && ended.stderr.contains("--set"),
-        "{}",
-        ended.stderr
-    );
-    let both = ["--set", "model.net.file=typo.onnx", "--set", "model.net.optional=true"];
-    assert_eq!(run(&both).code, Some(0));
-}
