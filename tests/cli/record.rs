@@ -239,7 +239,7 @@ fn a_disk_that_hangs_is_not_waited_for_by_whoever_wants_to_go() {
     // One drains, one stops, and one more leaves the disk alone.
     until(|| {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::park_timeout(std::time::Duration::from_millis(50));
         child.try_wait().expect("it is our child").is_some()
     });
     let (status, told) = end_of(&mut child);
