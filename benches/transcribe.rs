@@ -428,7 +428,8 @@ fn throughput(bench: &Bench, data: &Path) {
             let began = Instant::now();
             let mut tokens = 0;
             for _ in 0..count {
-                tokens += state.decode(&task, &|| false).expect("it runs").expect("all of it").tokens;
+                tokens +=
+                    state.decode(&task, &|| false).expect("it runs").expect("all of it").tokens;
             }
             (began.elapsed().as_secs_f64() / count as f64, tokens as f64 / count as f64)
         };
@@ -442,7 +443,8 @@ fn throughput(bench: &Bench, data: &Path) {
         ]);
         let tell = |runs: &Runs<(f64, f64)>, labels: &[(&str, &str)]| {
             let rate = runs.of(|(s, _)| task.seconds() / s);
-            let (tokens, each) = (runs.of(|(_, tokens)| *tokens), runs.of(|(s, tokens)| 1e3 * s / tokens));
+            let (tokens, each) =
+                (runs.of(|(_, tokens)| *tokens), runs.of(|(s, tokens)| 1e3 * s / tokens));
             let told = [("audio_s_per_s", &rate), ("tokens", &tokens), ("ms_a_token", &each)];
             bench.report("throughput", labels, &told);
             (rate, tokens.median(), each)
@@ -450,11 +452,19 @@ fn throughput(bench: &Bench, data: &Path) {
         let ours = tell(&ours, &[("model", name)]);
         if python.is_some() {
             let theirs = tell(&theirs, &[("model", name), ("rival", "pywhispercpp")]);
-            bench.verdict_least(&format!("{name}, share of the rival's"), &ours.0.over(&theirs.0), 1.0);
+            bench.verdict_least(
+                &format!("{name}, share of the rival's"),
+                &ours.0.over(&theirs.0),
+                1.0,
+            );
             // A model of random weights says something else where a sum differs in its last digit.
             if ours.1 != theirs.1 {
                 let each = theirs.2.over(&ours.2);
-                bench.verdict_least(&format!("{name}, a token of the rival's, times ours"), &each, 1.0);
+                bench.verdict_least(
+                    &format!("{name}, a token of the rival's, times ours"),
+                    &each,
+                    1.0,
+                );
             }
         }
     }
