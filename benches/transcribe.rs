@@ -426,36 +426,53 @@ fn throughput(bench: &Bench, data: &Path) {
         let context = model::transcription::budget::positions(task.seconds(), 256, 1_500);
         let mut ours = || {
             let began = Instant::now();
+            let mut tokens = 0;
             for _ in 0..count {
-                assert!(state.decode(&task, &|| false).expect("it runs").is_some());
+                tokens +=
+                    state.decode(&task, &|| false).expect("it runs").expect("all of it").tokens;
             }
-            began.elapsed().as_secs_f64() / count as f64
+            (began.elapsed().as_secs_f64() / count as f64, tokens as f64 / count as f64)
         };
         let mut theirs = || match &python {
             Some(python) => rival(python, &path, &raw, context, count),
-            None => f64::NAN,
+            None => (f64::NAN, f64::NAN),
         };
         let [ours, theirs] = bench.interleaved([
-            (&format!("throughput, {name}") as &str, &mut ours as &mut dyn FnMut() -> f64),
+            (&format!("throughput, {name}") as &str, &mut ours as &mut dyn FnMut() -> (f64, f64)),
             (&format!("throughput, {name}, rival"), &mut theirs),
         ]);
-        let rate = |runs: Runs<f64>| runs.of(|s| task.seconds() / s);
-        let (ours, theirs) = (rate(ours), rate(theirs));
-        bench.report("throughput", &[("model", name)], &[("audio_s_per_s", &ours)]);
+        let tell = |runs: &Runs<(f64, f64)>, labels: &[(&str, &str)]| {
+            let rate = runs.of(|(s, _)| task.seconds() / s);
+            let (tokens, each) =
+                (runs.of(|(_, tokens)| *tokens), runs.of(|(s, tokens)| 1e3 * s / tokens));
+            let told = [("audio_s_per_s", &rate), ("tokens", &tokens), ("ms_a_token", &each)];
+            bench.report("throughput", labels, &told);
+            (rate, tokens.median(), each)
+        };
+        let ours = tell(&ours, &[("model", name)]);
         if python.is_some() {
-            bench.report(
-                "throughput",
-                &[("model", name), ("rival", "pywhispercpp")],
-                &[("audio_s_per_s", &theirs)],
+            let theirs = tell(&theirs, &[("model", name), ("rival", "pywhispercpp")]);
+            bench.verdict_least(
+                &format!("{name}, share of the rival's"),
+                &ours.0.over(&theirs.0),
+                1.0,
             );
-            bench.verdict_least(&format!("{name}, share of the rival's"), &ours.over(&theirs), 1.0);
+            // A model of random weights says something else where a sum differs in its last digit.
+            if ours.1 != theirs.1 {
+                let each = theirs.2.over(&ours.2);
+                bench.verdict_least(
+                    &format!("{name}, a token of the rival's, times ours"),
+                    &each,
+                    1.0,
+                );
+            }
         }
     }
     drop(fs::remove_file(raw));
 }
 
-/// Seconds of a transcription: the median of some.
-fn rival(python: &str, model: &Path, raw: &Path, context: usize, count: usize) -> f64 {
+/// Seconds of a transcription, the median of some, and the tokens that it said.
+fn rival(python: &str, model: &Path, raw: &Path, context: usize, count: usize) -> (f64, f64) {
     let script = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/transcribe.py"));
     let (context, count) = (context.to_string(), count.to_string());
     let said = Command::new(python)
@@ -465,9 +482,13 @@ fn rival(python: &str, model: &Path, raw: &Path, context: usize, count: usize) -
         .output()
         .expect("the rival's Python runs");
     let text = String::from_utf8_lossy(&said.stdout);
-    let mut took: Vec<f64> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
+    let told = |line: &str| {
+        let (took, tokens) = line.trim().split_once(' ')?;
+        Some((took.parse().ok()?, tokens.parse().ok()?))
+    };
+    let mut took: Vec<(f64, f64)> = text.lines().filter_map(told).collect();
     assert!(!took.is_empty(), "the rival says: {}", String::from_utf8_lossy(&said.stderr));
-    took.sort_by(f64::total_cmp);
+    took.sort_by(|a, b| a.0.total_cmp(&b.0));
     took[took.len() / 2]
 }
 

@@ -1,4 +1,4 @@
-"""whisper.cpp through pywhispercpp: seconds for each transcription, a line each.
+"""whisper.cpp through pywhispercpp: seconds for each transcription and the tokens that it said, a line each.
 
     python -m venv VENV && VENV/bin/pip install pywhispercpp numpy
     AFFERENT_PYWHISPERCPP=VENV/bin/python cargo bench --features whisper --bench transcribe
@@ -10,6 +10,7 @@ greedy, no temperature fall-back, no context, as the bench does.
 import sys
 import time
 
+import _pywhispercpp as whisper
 import numpy
 from pywhispercpp.model import Model
 
@@ -30,7 +31,10 @@ def main():
     for _ in range(count):
         began = time.perf_counter()
         model.transcribe(samples, **how)
-        print(f"{time.perf_counter() - began:.6f}", flush=True)
+        took = time.perf_counter() - began
+        segments = range(whisper.whisper_full_n_segments(model._ctx))
+        tokens = sum(whisper.whisper_full_n_tokens(model._ctx, segment) for segment in segments)
+        print(f"{took:.6f} {tokens}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 use std::{
     convert::Infallible,
+    future::pending,
     io,
     net::TcpListener,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{Builder, JoinHandle},
     time::Duration,
 };
@@ -41,12 +45,23 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How long a head, or a question, may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may last whose caller has shown no token.
+const STRANGER: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// A pause after the system had no socket to give.
 const NO_SOCKET: Duration = Duration::from_millis(20);
 /// What it takes is made up on the heap.
 const STACK_BYTES: usize = 512 << 10;
 
 type Closing = watch::Receiver<bool>;
+
+/// What is known of a caller.
+#[derive(Default)]
+struct Caller {
+    /// Hangs up on him.
+    hang_up: Arc<Notify>,
+    /// He has shown the token.
+    is_known: AtomicBool,
+}
 
 /// Begins to serve, until `closing` says that it is over.
 pub(super) fn start(
@@ -95,19 +110,27 @@ async fn connection(
 ) {
     // A caller that has hung up already is found out when it is read from.
     let _ = stream.set_nodelay(true);
-    let hang_up = Arc::new(Notify::new());
-    let hangs_up = hang_up.clone();
+    let caller = Arc::new(Caller::default());
+    let asked = caller.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (inside, hang_up) = (inside.clone(), hang_up.clone());
-        async move { Ok::<_, Infallible>(handle(&inside, request, hang_up).await) }
+        let (inside, caller) = (inside.clone(), asked.clone());
+        async move { Ok::<_, Infallible>(handle(&inside, request, &caller).await) }
     });
+    // Or whoever reads slowly enough would keep a place for ever.
+    let is_strange = async {
+        tokio::time::sleep(STRANGER).await;
+        if caller.is_known.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_BYTES_MAX);
     let served = pin!(http.serve_connection(TokioIo::new(stream), service));
     // How a connection ends concerns nobody but its caller.
     tokio::select! {
         _ = served => {}
-        () = hangs_up.notified() => {}
+        () = caller.hang_up.notified() => {}
+        () = is_strange => {}
         _ = closing.wait_for(|closing| *closing) => {}
     }
 }
@@ -115,9 +138,9 @@ async fn connection(
 async fn handle(
     inside: &Arc<Inside>,
     request: Request<Incoming>,
-    hang_up: Arc<Notify>,
+    caller: &Caller,
 ) -> Response<Body> {
-    let mut response = match answer(inside, request, hang_up).await {
+    let mut response = match answer(inside, request, caller).await {
         Ok(response) => response,
         Err(refusal) => refused(refusal),
     };
@@ -163,7 +186,7 @@ fn way(path: &str) -> Option<Way> {
 async fn answer(
     inside: &Arc<Inside>,
     request: Request<Incoming>,
-    hang_up: Arc<Notify>,
+    caller: &Caller,
 ) -> Result<Response<Body>, Refusal> {
     let (parts, body) = request.into_parts();
     if !inside.gate.is_meant(&parts.headers) {
@@ -182,8 +205,9 @@ async fn answer(
     if !inside.gate.opens(&parts.headers) {
         return Err(gate::closed());
     }
+    caller.is_known.store(true, Ordering::Relaxed);
     match way {
-        Way::Events if parts.method == Method::GET => events(inside, hang_up),
+        Way::Events if parts.method == Method::GET => events(inside, caller.hang_up.clone()),
         Way::Events => Err(method("GET")),
         _ if parts.method != Method::POST => Err(method("POST")),
         Way::Wants(number) => {

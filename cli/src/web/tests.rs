@@ -75,7 +75,7 @@ impl Ran {
 
     /// Status, head and body.
     fn ask(&self, request: &str, heads: &str, body: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let mut stream = self.connect();
         let length = body.len();
         let asked = format!(
             "{request} HTTP/1.1\r\n{heads}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
@@ -93,8 +93,15 @@ impl Ran {
         (status, said)
     }
 
+    /// A connection whose reader does not wait for ever.
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream
+    }
+
     fn viewer(&self) -> Viewer {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
+        let mut stream = self.connect();
         let asked = format!("GET /api/events HTTP/1.1\r\n{}\r\n", own());
         stream.write_all(asked.as_bytes()).expect("it is heard");
         let mut viewer = Viewer { said: BufReader::new(stream), hello: Value::Null };
@@ -198,6 +205,39 @@ fn the_page_is_open_and_what_it_asks_for_is_not() {
         }
         assert_eq!(ran.ask(&format!("GET /api/events?token={TOKEN}"), heads, "").0, 401);
     }
+}
+
+#[test]
+fn who_shows_no_token_keeps_no_place_however_often_he_asks() {
+    let ran = Ran::new(Some(1.0), false);
+    let mut known = ran.viewer();
+    let stranger = ran.connect();
+    let mut read = BufReader::new(stranger.try_clone().expect("a handle"));
+    let began = Instant::now();
+    loop {
+        assert!(began.elapsed() < PATIENCE, "he is still here");
+        // Sooner than a head is waited for, again and again.
+        let asked =
+            (&stranger).write_all(b"GET /assets/icon.svg HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let mut head = String::new();
+        if asked.is_err() || read.read_line(&mut head).unwrap_or(0) == 0 {
+            break;
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        let mut length = 0;
+        loop {
+            head.clear();
+            if read.read_line(&mut head).unwrap_or(0) < 3 {
+                break;
+            }
+            if let Some(said) = head.to_ascii_lowercase().strip_prefix("content-length: ") {
+                length = said.trim_end().parse().expect("a number");
+            }
+        }
+        let _ = read.read_exact(&mut vec![0; length]);
+    }
+    // Who has shown it came before him, and stays.
+    known.until("tick", |tick| tick["now"].is_object());
 }
 
 #[test]

@@ -136,6 +136,10 @@ class Page {
   }
 
   pin(label) {
+    if (!this.isPinned(label) && this.pinned.length >= OUTPUTS_MAX) {
+      notice(`${OUTPUTS_MAX} outputs at most are shown at once: close one first.`);
+      return;
+    }
     this.pinned = this.isPinned(label) ? this.pinned.filter((of) => of !== label) : [...this.pinned, label];
     this.#panels();
     this.#watch();

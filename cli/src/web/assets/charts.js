@@ -25,7 +25,7 @@ export class LatencyChart {
     this.sink = 0;
     this.sinks = [];
     this.kinds = ["p50", "p99", "max"];
-    this.outputs = this.kinds.map(() => element("output"));
+    this.outputs = this.kinds.map(() => element("output", { "aria-live": "off" }));
     const legend = element("p", { class: "keys" }, ...this.kinds.map((kind, n) => keyed(colour(n), kind, this.outputs[n])));
     hosts.over.append(legend);
     this.plot = new Plot(hosts.over, { logarithmic: true, height: 130, write: tick, label: "Latency over time",
@@ -171,7 +171,7 @@ export class DropsChart {
   }
 
   #add(why) {
-    const [track, output, paint] = [new Track(KEPT), element("output"), colour(this.reasons.size + 3)];
+    const [track, output, paint] = [new Track(KEPT), element("output", { "aria-live": "off" }), colour(this.reasons.size + 3)];
     this.reasons.set(why, { track, output });
     this.plot.lines.push({ track, colour: paint });
     this.legend.append(keyed(paint, why, output));

@@ -61,8 +61,8 @@ export function knob(param, value, set) {
   const number = param.min !== null || param.max !== null || /^-?[\d.]+(e-?\d+)?$/i.test(value);
   const words = param.choices.length ? param.choices : ["true", "false"].includes(value) ? ["true", "false"] : null;
   const field = words
-    ? element("select", { id: name }, ...words.map((word) => element("option", { value: word }, word)))
-    : element("input", { id: name, type: number ? "number" : "text", step: "any", min: param.min, max: param.max, size: 8 });
+    ? element("select", { id: name, "aria-label": param.name }, ...words.map((word) => element("option", { value: word }, word)))
+    : element("input", { id: name, "aria-label": param.name, type: number ? "number" : "text", step: "any", min: param.min, max: param.max, size: 8 });
   field.value = value.replace(/^"|"$/g, "");
   const button = element("button", { type: "submit" }, "Set");
   const form = element("form", { class: "knob", title: param.doc, onsubmit: async (event) => {

@@ -80,7 +80,7 @@ export class Details {
     const box = element("div", { class: "output", "data-tap": label },
       element("h3", { title: full }, label, " ", element("span", { class: "hint" }, format(shown.offered.format)), " ", pin));
     if (signal) {
-      const output = element("output", { class: "faint" });
+      const output = element("output", { class: "faint", "aria-live": "off" });
       box.append(output);
       const units = new Set(shown.tracks.map(({ unit }) => unit));
       const plot = new Plot(box, { lanes: true, label: `Waveform of ${label}`,

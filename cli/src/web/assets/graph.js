@@ -45,13 +45,14 @@ export class Graph {
     const ends = shape.edges.map((edge) => ({ from: index.get(edge.producer), to: index.get(edge.consumer) }));
     const known = ends.filter(({ from, to }) => from !== undefined && to !== undefined);
     const placed = layout(shape.nodes.length, known, SIZE, isTall);
+    const place = new Map(known.map((end, n) => [end, placed.edges[n]]));
     const [width, height] = [placed.width + 2 * MARGIN, placed.height + 2 * MARGIN];
     const scale = Math.min(1, Math.max(SCALE_MIN, this.width / width));
     const root = svg("svg", { viewBox: `${-MARGIN} ${-MARGIN} ${width} ${height}`, width: width * scale,
       height: height * scale, class: "graph", role: "group", "aria-label": "Nodes and edges of the graph" });
     root.append(svg("defs", {}, svg("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8,
       markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" }, svg("path", { d: "M0,0 L8,4 L0,8 z", class: "tip" }))));
-    this.edges = shape.edges.map((edge, n) => this.#edge(edge, placed.edges[known.indexOf(ends[n])]));
+    this.edges = shape.edges.map((edge, n) => this.#edge(edge, place.get(ends[n])));
     root.append(...this.edges.map(({ group }) => group));
     this.nodes = shape.nodes.map((node, n) => this.#node(node, placed.nodes[n]));
     root.append(...this.nodes.map(({ group }) => group));

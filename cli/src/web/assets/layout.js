@@ -39,6 +39,7 @@ export function layout(count, edges, size, isTall) {
   const place = (number) => (isTall
     ? { x: across[number] - least, y: along(items[number].layer) + size.height / 2 }
     : { x: along(items[number].layer) + size.width / 2, y: across[number] - least });
+  const [begun, ended] = [counted(edges, "from"), counted(edges, "to")];
   const length = along(depth - 1) + (isTall ? size.height : size.width);
   return {
     width: isTall ? most - least : length,
@@ -46,7 +47,7 @@ export function layout(count, edges, size, isTall) {
     nodes: items.slice(0, count).map((_, number) => place(number)),
     edges: chains.map((chain) => ({
       path: path(chain, place, items, size, isTall),
-      label: labelled(chain, place, size, isTall, edges),
+      label: labelled(chain, place, size, isTall, begun, ended),
     })),
   };
 }
@@ -54,30 +55,36 @@ export function layout(count, edges, size, isTall) {
 /** The layer of each node: behind those of all its producers; a source right before its first consumer. */
 function layers(count, edges) {
   const layer = new Array(count).fill(0);
-  // Producers come before consumers in the list of nodes, so that one pass in the order of consumers is enough.
-  for (const { from, to } of [...edges].sort((a, b) => a.to - b.to)) {
-    layer[to] = Math.max(layer[to], layer[from] + 1);
+  const inOrder = [...edges].sort((a, b) => a.to - b.to);
+  // Producers come before consumers in the list of nodes, but for those that came while it ran: as a rule the second pass
+  // changes nothing.
+  for (let pass = 0, changed = true; changed && pass < count; pass += 1) {
+    changed = false;
+    for (const { from, to } of inOrder) {
+      if (layer[to] > layer[from]) continue;
+      layer[to] = layer[from] + 1;
+      changed = true;
+    }
   }
   const isFed = new Set(edges.map(({ to }) => to));
-  for (let node = 0; node < count; node += 1) {
-    const consumers = edges.filter(({ from }) => from === node).map(({ to }) => layer[to]);
-    if (!isFed.has(node) && consumers.length) layer[node] = Math.min(...consumers) - 1;
-  }
+  const nearest = new Map();
+  for (const { from, to } of edges) nearest.set(from, Math.min(nearest.get(from) ?? Infinity, layer[to]));
+  for (const [node, consumer] of nearest) if (!isFed.has(node)) layer[node] = consumer - 1;
   return layer;
 }
 
 /** Puts each row in the order of the middles of what leads to it, forth and back a few times. */
 function ordered(rows, before, behind) {
   const place = [];
-  const number = () => rows.forEach((row) => row.forEach((item, n) => { place[item] = n; }));
-  number();
+  const number = (row) => row.forEach((item, n) => { place[item] = n; });
+  rows.forEach(number);
   const middle = (of, item) => (of.length ? of.reduce((sum, other) => sum + place[other], 0) / of.length : place[item]);
   for (let sweep = 0; sweep < 6; sweep += 1) {
     const near = sweep % 2 ? behind : before;
     for (const row of sweep % 2 ? [...rows].reverse() : rows) {
       const rank = new Map(row.map((item) => [item, middle(near[item], item)]));
       row.sort((a, b) => rank.get(a) - rank.get(b));
-      number();
+      number(row);
     }
   }
 }
@@ -110,15 +117,22 @@ function spread(rows, before, behind, thick, gap) {
   return at;
 }
 
+/** How many edges have each number at that end. */
+function counted(edges, end) {
+  const counts = new Map();
+  for (const edge of edges) counts.set(edge[end], (counts.get(edge[end]) ?? 0) + 1);
+  return counts;
+}
+
 /**
  * Where a few letters of an edge stand, clear of others: along the first layer that it passes; else beside its beginning, or
  * beside its end where several begin together.
  */
-function labelled(chain, place, size, isTall, edges) {
+function labelled(chain, place, size, isTall, begun, ended) {
   const [first, next] = [place(chain[0]), place(chain[1])];
   const [halfX, halfY] = [size.width / 2, size.height / 2];
-  const isAlone = edges.filter(({ from }) => from === chain[0]).length === 1;
-  const ends = edges.filter(({ to }) => to === chain[1]).length;
+  const isAlone = begun.get(chain[0]) === 1;
+  const ends = ended.get(chain[1]) ?? 0;
   if (isTall) {
     if (chain.length > 2) return { x: next.x + 5, y: next.y };
     return isAlone || ends > 1 ? { x: first.x + 5, y: first.y + halfY + 13 } : { x: next.x + 6, y: next.y - halfY - 8 };

@@ -89,11 +89,11 @@ export class SignalPanel {
   constructor(shown, marks, close) {
     this.shown = shown;
     const { label, format: told } = shown.offered;
-    this.values = shown.tracks.map(() => element("output"));
+    this.values = shown.tracks.map(() => element("output", { "aria-live": "off" }));
     const keys = shown.tracks.map(({ name }, n) => key(colour(n), name === label || /^\d+$/.test(name) ? `${shown.tracks.length > 1 ? name : "now"}` : name, this.values[n]));
     const beats = marks.map(({ label: of }, n) => key(colour(7 - n), of));
     this.note = element("span", { class: "warn" });
-    this.when = element("output", { class: "faint" });
+    this.when = element("output", { class: "faint", "aria-live": "off" });
     const { others } = shown.offered;
     this.card = card(label, `${format(told)}${others ? `; ${others} more are not shown` : ""}`, element("span", { class: "keys" }, ...keys, this.when, ...beats, this.note), close);
     const units = new Set(shown.tracks.map(({ unit }) => unit));
@@ -134,9 +134,9 @@ export class NumberPanel {
     const { label } = shown.offered;
     this.pick = element("select", { "aria-label": `Field of ${label}`, onchange: () => this.#choose(this.pick.value) },
       ...shown.tracks.map(({ name, what, unit }) => element("option", { value: name }, unit ? `${words(what)}, ${unit}` : words(what))));
-    this.value = element("output");
+    this.value = element("output", { "aria-live": "off" });
     this.note = element("span", { class: "warn" });
-    this.when = element("output", { class: "faint" });
+    this.when = element("output", { class: "faint", "aria-live": "off" });
     this.card = card(label, "", element("span", { class: "keys" }, this.pick, key(colour(1), "now", this.value), this.when, this.note), close);
     this.plot = new Plot(this.card, { height: 120, label: `A number that ${label} tells`, reach: 2,
       told: (time, points) => this.#tell(time, points) });
