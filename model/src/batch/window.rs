@@ -1,7 +1,8 @@
 //! [`Window`]: the policy models are served with.
 //!
 //! A free executor takes what waits, as many as the most urgent of them can bear: waiting for more pays only
-//! where a run costs nearly the same with one question more, and then only as long as nothing is late. Where more
+//! where a run costs nearly the same with one question more, and then only as long as nothing is late. It takes
+//! fewer where those cost less each, as where more do not fit into the processor's cache, if nobody is late for it. Where more
 //! waits than can be answered in time, a rule says what is left out, at once rather than answered too
 //! late; which rule, what came lately decides.
 
