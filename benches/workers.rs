@@ -7,6 +7,7 @@ mod support;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    collections::VecDeque,
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -25,7 +26,7 @@ use model::{
     batch::{Decision, Policy, Queue, Waiting, Window},
     host::{Door, Manner, Model, Row, Rowwise, Terms, Way, Workers},
 };
-use support::{Bench, Spread, process};
+use support::{Bench, Spread, hand_over::HandOver, process};
 
 /// Counts what is allocated.
 struct Counting;
@@ -53,6 +54,9 @@ static ALLOCATOR: Counting = Counting;
 /// Set in a process that is measured: what it is to do.
 const CHILD: &str = "AFFERENT_BENCH_WORKERS";
 const MIB: f64 = 1_048_576.0;
+/// The model of which answers are counted.
+const LAYERS: usize = 4;
+const SIZE: usize = 256;
 
 fn main() {
     if let Ok(task) = std::env::var(CHILD) {
@@ -81,35 +85,7 @@ fn main() {
             &four.over(&one),
             1.3,
         );
-        let span_ms = bench.scale(2_000, 100);
-        let [together, apart] = bench.interleaved([
-            ("two workers", &mut || {
-                rate_and_cost(&ask_child(&format!("answers {backend} 2 {span_ms}")))
-            }),
-            ("two processes", &mut || {
-                let task = format!("answers {backend} 1 {span_ms}");
-                let both = [start_child(&task), start_child(&task)];
-                let both = both.map(|child| rate_and_cost(&numbers_of(child)));
-                // The mean of what an answer costs, as each counts.
-                let rate = both[0].0 + both[1].0;
-                (rate, (both[0].0 * both[0].1 + both[1].0 * both[1].1) / rate)
-            }),
-        ]);
-        let costs = [together.of(|&(_, cost)| cost), apart.of(|&(_, cost)| cost)];
-        let (together, apart) = (together.of(|&(rate, _)| rate), apart.of(|&(rate, _)| rate));
-        bench.report(
-            "answers a second",
-            &[("backend", backend)],
-            &[("two_workers", &together), ("two_processes", &apart)],
-        );
-        let promise = format!("{backend}: two workers, times two processes");
-        bench.verdict_least(&promise, &together.over(&apart), 0.9);
-        // Says the same where others have much of the machine.
-        bench.report(
-            "processor time an answer",
-            &[("backend", backend)],
-            &[("two_workers_us", &costs[0]), ("two_processes_us", &costs[1])],
-        );
+        together_and_apart(&bench, backend);
     }
     let span_ms = bench.scale(5_000, 100);
     let [idle] = bench.interleaved([("eight models idle", &mut || {
@@ -118,6 +94,78 @@ fn main() {
     let idle = idle.of(|&wakes| wakes);
     bench.report("eight models idle", &[], &[("wake_ups_per_s", &idle)]);
     bench.verdict("eight models idle, wake-ups a second", &idle, 10.0);
+}
+
+/// Two workers against two processes of one worker each; beside them the same with the least that can lie between
+/// one who asks and a thread.
+fn together_and_apart(bench: &Bench, backend: &str) {
+    let span_ms = bench.scale(2_000, 100);
+    let one = |task: &str, threads: usize| {
+        Answers::of(&ask_child(&format!("{task} {backend} {threads} {span_ms}")))
+    };
+    let both = |task: &str| {
+        let task = format!("{task} {backend} 1 {span_ms}");
+        let both = [start_child(&task), start_child(&task)];
+        Answers::of_both(both.map(|child| Answers::of(&numbers_of(child))))
+    };
+    let runs = bench.interleaved([
+        ("two workers", &mut || one("answers", 2)),
+        ("two processes", &mut || both("answers")),
+        ("two bare threads", &mut || one("bare", 2)),
+        ("two bare processes", &mut || both("bare")),
+    ]);
+    let [together, apart, threads, processes] =
+        &runs.each_ref().map(|runs| runs.of(|answers| answers.rate));
+    let params = [("backend", backend)];
+    let rates = [("two_workers", together), ("two_processes", apart)];
+    bench.report("answers a second", &params, &rates);
+    let rates = [("two_threads", threads), ("two_processes", processes)];
+    bench.report("answers a second, bare", &params, &rates);
+    let promise = format!("{backend}: two workers, times two processes");
+    bench.verdict_least(&promise, &together.over(apart), 0.9);
+    for (what, times) in [
+        ("two bare threads, times two bare processes", threads.over(processes)),
+        ("two workers, times two bare threads", together.over(threads)),
+    ] {
+        bench.report(what, &params, &[("times", &times)]);
+    }
+    // Says the same where others have much of the machine.
+    let figures: [(&str, Figure); 2] = [
+        ("processor time an answer, us", |answers| answers.cost_us),
+        ("wake-ups an answer", |answers| answers.wakes),
+    ];
+    for (what, figure) in figures {
+        let of = runs.each_ref().map(|runs| runs.of(figure));
+        let names = ["two_workers", "two_processes", "bare_threads", "bare_processes"];
+        let figures: Vec<_> = names.into_iter().zip(&of).filter(|(_, of)| !of.is_empty()).collect();
+        bench.report(what, &params, &figures);
+    }
+}
+
+/// One figure of such.
+type Figure = fn(&Answers) -> f64;
+
+/// What a measured process did.
+struct Answers {
+    /// A second.
+    rate: f64,
+    /// Microseconds of processor time of each, whoever asks included.
+    cost_us: f64,
+    /// Times that a thread slept, of each.
+    wakes: f64,
+}
+
+impl Answers {
+    fn of(numbers: &[f64]) -> Self {
+        Self { rate: numbers[0], cost_us: numbers[1], wakes: numbers[2] }
+    }
+
+    /// Of two processes beside each other: the mean of what an answer costs, as each counts.
+    fn of_both([a, b]: [Self; 2]) -> Self {
+        let rate = a.rate + b.rate;
+        let mean = |of: fn(&Self) -> f64| (a.rate * of(&a) + b.rate * of(&b)) / rate;
+        Self { rate, cost_us: mean(|it| it.cost_us), wakes: mean(|it| it.wakes) }
+    }
 }
 
 /// What it costs to let a question wait and to decide about it, of a policy that knows its costs.
@@ -176,11 +224,6 @@ fn numbers_of(child: std::process::Child) -> Vec<f64> {
     text.split_whitespace().map(|number| number.parse().expect("a number")).collect()
 }
 
-/// Answers a second, and microseconds of processor time of each.
-fn rate_and_cost(numbers: &[f64]) -> (f64, f64) {
-    (numbers[0], numbers[1])
-}
-
 fn ask_child(task: &str) -> Vec<f64> {
     numbers_of(start_child(task))
 }
@@ -190,12 +233,15 @@ fn child(task: &str) {
     let words: Vec<&str> = task.split_whitespace().collect();
     let number = |at: usize| words[at].parse::<usize>().expect("a number");
     let (backend, threads) = (words[1], number(2));
+    if words[0] == "bare" {
+        return answers(threads, number(3), bare(backend, threads));
+    }
     let workers = Workers::with(Manner { threads, ..Manner::default() });
     match words[0] {
         "memory" => println!("{}", memory(backend, threads, &workers, number(3), number(4))),
         "answers" => {
-            let (rate, cost_us) = answers(backend, threads, &workers, number(3));
-            println!("{rate} {cost_us}");
+            let (_model, door) = door(backend, &workers, LAYERS, SIZE);
+            answers(threads, number(3), |question| ask(&door, question));
         }
         _ => println!("{}", idle(backend, &workers, number(3))),
     }
@@ -259,24 +305,35 @@ fn memory(backend: &str, threads: usize, workers: &Workers, layers: usize, size:
     process::rss_bytes("self") / MIB
 }
 
-/// Answers a second with two questions open for each worker, and microseconds of processor time of each, whoever
-/// asks included.
-fn answers(backend: &str, threads: usize, workers: &Workers, span_ms: usize) -> (f64, f64) {
-    const SIZE: usize = 256;
-    let (_model, door) = door(backend, workers, 4, SIZE);
+/// To ask threads with nothing but a queue in between.
+fn bare(backend: &str, threads: usize) -> impl Fn(&Buffer) -> Awaited {
+    let loaded = load(backend, onnx::layers(LAYERS, SIZE), &Options::default()).expect("it loads");
+    let hand_over = HandOver::new(&loaded, threads, 1);
+    move |question| {
+        let (reply, awaited) = reply(None);
+        hand_over.ask(question.clone(), reply);
+        awaited
+    }
+}
+
+/// Prints answers a second with two questions open for each worker, microseconds of processor time of each, whoever
+/// asks included, and how often a thread slept for it.
+fn answers(threads: usize, span_ms: usize, ask: impl Fn(&Buffer) -> Awaited) {
     let question = buffer(&(0..SIZE).map(|n| n as f32).collect::<Vec<_>>());
-    check(&ask(&door, &question), &question, 4);
+    check(&ask(&question), &question, LAYERS);
     process::let_run(Duration::from_millis(100));
-    let mut open: std::collections::VecDeque<Awaited> =
-        (0..2 * threads).map(|_| ask(&door, &question)).collect();
-    let (mut answered, began, busy_s) = (0_u64, Instant::now(), process::cpu_s("self"));
+    let mut open: VecDeque<Awaited> = (0..2 * threads).map(|_| ask(&question)).collect();
+    let (busy_s, wakes) = (process::cpu_s("self"), process::wake_ups("self"));
+    let (mut answered, began) = (0_u64, Instant::now());
     while began.elapsed() < Duration::from_millis(span_ms as u64) {
-        check(&open.pop_front().expect("some are open"), &question, 4);
-        open.push_back(ask(&door, &question));
+        check(&open.pop_front().expect("some are open"), &question, LAYERS);
+        open.push_back(ask(&question));
         answered += 1;
     }
-    let (took_s, busy_s) = (began.elapsed().as_secs_f64(), process::cpu_s("self") - busy_s);
-    (answered as f64 / took_s, 1e6 * busy_s / answered as f64)
+    let took_s = began.elapsed().as_secs_f64();
+    let (busy_s, wakes) = (process::cpu_s("self") - busy_s, process::wake_ups("self") - wakes);
+    let each = answered as f64;
+    println!("{} {} {}", each / took_s, 1e6 * busy_s / each, wakes / each);
 }
 
 /// Times that a thread of this process woke up, a second, with eight models loaded and nobody asking.

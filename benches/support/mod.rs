@@ -9,6 +9,7 @@
 
 pub(crate) mod batching;
 pub(crate) mod graph;
+pub(crate) mod hand_over;
 pub(crate) mod kinds;
 pub(crate) mod process;
 pub(crate) mod program;
@@ -209,6 +210,11 @@ impl Spread {
     /// A figure that was taken once.
     pub(crate) fn one(value: f64) -> Self {
         Self(vec![value])
+    }
+
+    /// Whether nothing ran.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The middle one.

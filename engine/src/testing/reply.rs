@@ -32,14 +32,26 @@ pub enum Outcome {
 
 #[derive(Default)]
 struct Bell {
-    rings: Mutex<u64>,
+    rings: Mutex<Rings>,
     rang: Condvar,
+}
+
+#[derive(Default)]
+struct Rings {
+    has_rung: bool,
+    /// Somebody waits. Else nobody is woken, which takes a call to the system.
+    is_awaited: bool,
 }
 
 impl Wake for Bell {
     fn wake(&self) {
-        *self.rings.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.rang.notify_all();
+        let mut rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.has_rung = true;
+        let is_awaited = rings.is_awaited;
+        drop(rings);
+        if is_awaited {
+            self.rang.notify_all();
+        }
     }
 }
 
@@ -53,8 +65,9 @@ pub fn reply(within: Option<Duration>) -> (Reply, Awaited) {
 impl Awaited {
     /// Waits for the answer, but no longer than `limit`.
     pub fn wait(&self, limit: Duration) -> Outcome {
-        let rings = self.bell.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.bell.rang.wait_timeout_while(rings, limit, |rings| *rings == 0);
+        let mut rings = self.bell.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        rings.is_awaited = true;
+        let waited = self.bell.rang.wait_timeout_while(rings, limit, |rings| !rings.has_rung);
         drop(waited);
         match self.letter.take() {
             Some(Ok(Answer { payloads, .. })) => {

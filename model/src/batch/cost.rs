@@ -4,6 +4,10 @@
 const REMEMBERED: usize = 10;
 /// How much of the mean the newest run is.
 const SHARE: f64 = 0.1;
+/// About what a run takes a worker besides.
+const AROUND_NS: i64 = 2_000;
+/// Larger runs whose questions cost so many times as much each are not worth their length.
+const DEARER: f64 = 1.03;
 
 /// What runs take, by the number of questions in them.
 ///
@@ -16,6 +20,8 @@ pub struct Costs {
     sizes: Vec<Option<Size>>,
     /// The curve itself, made anew when a size is learned.
     upper: Vec<i64>,
+    /// Of up to so many questions, from 1 on, how many together cost least each; made anew with the curve.
+    thrifty: Vec<usize>,
     /// Every size costs the same.
     is_flat: bool,
 }
@@ -23,6 +29,8 @@ pub struct Costs {
 #[derive(Clone, Copy, Debug)]
 struct Size {
     mean: f64,
+    /// The middle one of the last.
+    usual: i64,
     last: [i64; REMEMBERED],
     count: usize,
 }
@@ -30,7 +38,9 @@ struct Size {
 impl Costs {
     /// Nothing learned, for runs of up to `most` questions.
     pub fn new(most: usize) -> Self {
-        Self { sizes: vec![None; most.max(1)], upper: vec![0; most.max(1)], is_flat: false }
+        let most = most.max(1);
+        let thrifty = (1..=most).collect();
+        Self { sizes: vec![None; most], upper: vec![0; most], thrifty, is_flat: false }
     }
 
     /// The same, of runs that always have so many rows, whether questions are in them or not: all cost the same.
@@ -58,11 +68,21 @@ impl Costs {
     pub fn learn(&mut self, rows: usize, took: i64) {
         let rows = if self.is_flat { self.most() } else { rows };
         let Some(size) = self.sizes.get_mut(rows - 1) else { return };
-        let size = size.get_or_insert(Size { mean: took as f64, last: [0; REMEMBERED], count: 0 });
+        let size = size.get_or_insert(Size {
+            mean: took as f64,
+            usual: took,
+            last: [0; REMEMBERED],
+            count: 0,
+        });
         size.mean += SHARE * (took as f64 - size.mean);
         size.last[size.count % REMEMBERED] = took;
         size.count += 1;
+        let mut last = size.last;
+        let last = &mut last[..size.count.min(REMEMBERED)];
+        last.sort_unstable();
+        size.usual = last[last.len() / 2];
         self.draw();
+        self.compare();
     }
 
     /// How long a run of so many questions takes at most, as far as is known; 0 where nothing is.
@@ -74,11 +94,30 @@ impl Costs {
     /// that size were seen; else as [`Costs::upper`].
     pub fn usual(&self, rows: usize) -> i64 {
         let rows = if self.is_flat { self.most() } else { rows };
-        let Some(Some(size)) = self.sizes.get(rows - 1) else { return self.upper(rows) };
-        let mut last = size.last;
-        let last = &mut last[..size.count.min(REMEMBERED)];
-        last.sort_unstable();
-        last[last.len() / 2]
+        let known = self.sizes.get(rows - 1).copied().flatten();
+        known.map_or_else(|| self.upper(rows), |size| size.usual)
+    }
+
+    /// How many of so many questions are best run together, where nobody is late either way: fewer where those
+    /// cost less each, as where more do not fit into the processor's cache.
+    pub fn thrifty(&self, rows: usize) -> usize {
+        self.thrifty[rows.clamp(1, self.thrifty.len()) - 1]
+    }
+
+    /// Finds the sizes whose questions cost least each.
+    fn compare(&mut self) {
+        let (mut best, mut last) = (None, f64::INFINITY);
+        for (size, (rows, thrifty)) in self.sizes.iter().zip((1..).zip(&mut self.thrifty)) {
+            if let Some(size) = size {
+                last = (size.usual + AROUND_NS) as f64 / rows as f64;
+                if best.is_none_or(|(_, least)| last <= least) {
+                    best = Some((rows, last));
+                }
+            }
+            // Nothing is known of sizes in between; one that is known and smaller stands for them.
+            let fewer = best.filter(|(_, least)| least * DEARER < last);
+            *thrifty = fewer.map_or(rows, |(rows, _)| rows);
+        }
     }
 
     /// Draws the curve through the sizes that are known.
@@ -148,6 +187,27 @@ mod tests {
         [100, 90, 5_000, 110].into_iter().for_each(|took| costs.learn(1, took));
         assert_eq!((costs.usual(1), costs.upper(1)), (110, 5_000));
         assert_eq!(costs.usual(2), 10_000);
+    }
+
+    #[test]
+    fn questions_that_cost_more_together_are_run_apart() {
+        let mut costs = Costs::new(32);
+        assert_eq!(costs.thrifty(20), 20);
+        [(1, 100_000), (4, 300_000), (8, 590_000), (16, 1_300_000), (32, 2_700_000)]
+            .into_iter()
+            .for_each(|(rows, took)| costs.learn(rows, took));
+        assert_eq!([1, 2, 3, 4, 8].map(|rows| costs.thrifty(rows)), [1, 2, 3, 4, 8]);
+        assert_eq!([15, 16, 20, 32].map(|rows| costs.thrifty(rows)), [15, 8, 8, 8]);
+        // One run that took long for another reason changes nothing, many do.
+        (0..10).for_each(|_| costs.learn(8, 590_000));
+        costs.learn(8, 9_000_000);
+        assert_eq!(costs.thrifty(32), 8);
+        (0..10).for_each(|_| costs.learn(8, 700_000));
+        assert_eq!(costs.thrifty(32), 4);
+        // Where every run has all rows there is no other size.
+        let mut flat = Costs::flat(8);
+        flat.learn(3, 100);
+        assert_eq!(flat.thrifty(5), 5);
     }
 
     #[test]

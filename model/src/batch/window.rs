@@ -1,7 +1,8 @@
 //! [`Window`]: the policy models are served with.
 //!
 //! A free executor takes what waits, as many as the most urgent of them can bear: waiting for more pays only
-//! where a run costs nearly the same with one question more, and then only as long as nothing is late. Where more
+//! where a run costs nearly the same with one question more, and then only as long as nothing is late. It takes
+//! fewer where those cost less each, as where more do not fit into the processor's cache, if nobody is late for it. Where more
 //! waits than can be answered in time, a rule says what is left out, at once rather than answered too
 //! late; which rule, what came lately decides.
 
@@ -14,6 +15,8 @@ use super::{
 const JUDGED: usize = 1_024;
 /// After so long without a run, what one costs is found out anew, whatever it was.
 const PROBE_NS: i64 = 1_000_000_000;
+/// Of so many runs that are smaller than they might be one is larger, to see what that costs now.
+const TRIED: u32 = 64;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub struct Window {
     has_dropped: bool,
     /// When something was run last.
     ran_at: Option<i64>,
+    /// Runs that were smaller than they might have been, as they are counted.
+    smaller: u32,
 }
 
 impl Deadlines for Queue {
@@ -52,6 +57,7 @@ impl Window {
             came: Vec::with_capacity(JUDGED),
             has_dropped: false,
             ran_at: None,
+            smaller: 0,
         }
     }
 
@@ -66,6 +72,24 @@ impl Window {
     pub fn expected(&self, now: i64) -> i64 {
         let is_stale = self.ran_at.is_some_and(|ran_at| now - ran_at > PROBE_NS);
         if is_stale { self.costs.usual(1) } else { self.costs.upper(1) }
+    }
+
+    /// How many of the `most` that may run together do: fewer where those cost less each, unless the others might
+    /// be late for it.
+    fn at_once(&mut self, now: i64, most: usize, queue: &Queue) -> usize {
+        let thrifty = self.costs.thrifty(most);
+        let due = queue.at(0).map_or(i64::MAX, |first| first.deadline);
+        let is_early = || now.saturating_add(cost(&self.costs, most).saturating_mul(2)) <= due;
+        if thrifty == most || !is_early() {
+            return most;
+        }
+        // What larger runs cost may have been another's fault, or may not be so any more.
+        self.smaller = (self.smaller + 1) % (2 * TRIED);
+        match self.smaller {
+            0 => most,
+            TRIED => most.min(2 * thrifty),
+            _ => thrifty,
+        }
     }
 
     /// What it has learned.
@@ -107,13 +131,13 @@ impl Policy for Window {
         if most >= queue.len() || queue.len() > JUDGED {
             self.has_dropped |= late > 0;
             self.ran_at = Some(now);
-            return Decision::Run(most.max(1));
+            return Decision::Run(self.at_once(now, most.max(1), queue));
         }
         let (drop, run) = self.rule.apply(&self.costs, now, queue);
         queue.drop_first(drop);
         self.has_dropped |= late + drop > 0;
         self.ran_at = Some(now);
-        Decision::Run(run)
+        Decision::Run(self.at_once(now, run, queue))
     }
 
     fn ran(&mut self, rows: usize, took: i64, _: usize) {
@@ -159,6 +183,20 @@ mod tests {
         assert_eq!(queue.take_dropped().map(|w| w.id).collect::<Vec<_>>(), [0]);
         let question = Waiting { id: 9, arrived: 0, deadline: 90 };
         assert!(!window.admits(0, &question, &queue));
+    }
+
+    #[test]
+    fn questions_that_cost_more_together_go_in_smaller_runs_as_long_as_nobody_is_late() {
+        let mut window = taught(&[(1, 100_000), (8, 600_000), (16, 1_400_000), (32, 3_200_000)]);
+        let mut decide = |due: i64| window.decide(0, &mut queue(&[due; 20]));
+        assert_eq!(decide(i64::MAX), Decision::Run(8));
+        assert_eq!(decide(4_000_000), Decision::Run(8));
+        // Twenty at once are in time for sure.
+        assert_eq!(decide(2_000_000), Decision::Run(20));
+        // Now and then it looks whether larger ones are still dearer.
+        let runs: Vec<_> = (0..1_280).map(|_| decide(i64::MAX)).collect();
+        let count = |rows| runs.iter().filter(|&&run| run == Decision::Run(rows)).count();
+        assert_eq!([8, 16, 20].map(count), [1_260, 10, 10]);
     }
 
     #[test]

@@ -73,8 +73,8 @@ pub(super) struct Asked {
     pub(super) way: Arc<Way>,
     /// What was asked.
     pub(super) question: Buffer,
-    /// What the segment it waits for is fed: the question itself at first.
-    pub(super) samples: Buffer,
+    /// What the segment it waits for is fed, if that is not the question itself, as at first.
+    pub(super) samples: Option<Buffer>,
     pub(super) reply: Reply,
     pub(super) note: Note,
     pub(super) priority: Priority,
@@ -97,6 +97,11 @@ pub(super) const RANKS: usize = Priority::COUNT + 1;
 pub(super) const WATCHED: usize = Priority::COUNT;
 
 impl Asked {
+    /// What the segment it waits for is fed.
+    pub(super) fn fed(&self) -> &[f32] {
+        self.samples.as_ref().unwrap_or(&self.question).floats()
+    }
+
     /// It has its answer, and is followed to the end for the sample alone.
     pub(super) fn is_followed(&self) -> bool {
         self.watched.as_ref().is_some_and(Slot::has_left)
@@ -108,7 +113,7 @@ impl Asked {
     }
 
     /// Its answer is given: the same question, which goes on to be compared.
-    pub(super) fn followed(&self, slot: Slot, samples: Buffer) -> Self {
+    pub(super) fn followed(&self, slot: Slot, samples: Option<Buffer>) -> Self {
         Self {
             way: self.way.clone(),
             question: self.question.clone(),

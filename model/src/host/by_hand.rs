@@ -36,11 +36,10 @@ pub(super) fn way() -> Arc<Way> {
 
 /// A question that came at 0.
 pub(super) fn asked(way: &Arc<Way>, priority: Priority, deadline: i64, reply: Reply) -> Asked {
-    let samples = Buffer::with_bytes(4, 1);
     Asked {
         way: way.clone(),
-        question: samples.clone(),
-        samples,
+        question: Buffer::with_bytes(4, 1),
+        samples: None,
         reply,
         note: Note::default(),
         priority,

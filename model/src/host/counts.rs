@@ -37,7 +37,7 @@ impl Shed {
 
 /// What became of questions.
 pub(super) struct Counts {
-    pub(super) asked: Count,
+    pub(super) asked: Apart,
     pub(super) answered: Count,
     pub(super) failed: Count,
     pub(super) late: Count,
@@ -70,6 +70,19 @@ pub(super) struct SegmentCounts {
 /// A counter that many threads add to.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
+
+/// A counter in a cache line of its own: whoever asks adds to it, and workers to those beside it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Apart(Count);
+
+impl std::ops::Deref for Apart {
+    type Target = Count;
+
+    fn deref(&self) -> &Count {
+        &self.0
+    }
+}
 
 impl Count {
     pub(super) fn add(&self, number: u64) {
@@ -130,7 +143,7 @@ impl Counts {
             sizes: (0..batch_max).map(|_| Count::default()).collect(),
         };
         Self {
-            asked: Count::default(),
+            asked: Apart::default(),
             answered: Count::default(),
             failed: Count::default(),
             late: Count::default(),

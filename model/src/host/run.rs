@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Answer, Buffer, Fault};
+use engine::{Buffer, Fault};
 
 use super::{
     asked::Asked,
@@ -248,9 +248,8 @@ impl Runners {
         let questions = &*asked;
         self.took = None;
         let began = Instant::now();
-        let ran = self
-            .run(*seat, version, *segment, way, rows, |row| questions[row].samples.floats())
-            .map(drop);
+        let ran =
+            self.run(*seat, version, *segment, way, rows, |row| questions[row].fed()).map(drop);
         let took = self.took.take();
         let lasted = took.map_or(began.elapsed(), |took| Duration::from_nanos(took as u64));
         counts.segments[*segment].ran(rows, lasted);
@@ -290,8 +289,8 @@ impl Runners {
                     asked.watched = drift.takes();
                 }
                 let samples = || match feed {
-                    Feed::Question => asked.question.clone(),
-                    Feed::Output(output) => passed(row.output(output)),
+                    Feed::Question => None,
+                    Feed::Output(output) => Some(passed(row.output(output))),
                 };
                 let leaves = !asked.is_followed() && version.chain.leaves(*segment, row.output(0));
                 if !leaves {
@@ -315,29 +314,24 @@ impl Runners {
                 }
                 continue;
             }
-            let question = asked.question.clone();
-            let row = Row { question: question.floats(), note: asked.note, ..row };
+            let row = Row { question: asked.question.floats(), note: asked.note, ..row };
             let answer = catch_unwind(AssertUnwindSafe(|| asked.way.read(&row)));
             let unread = || Err(Fault::new("what the model gave cannot be read"));
             match answer.unwrap_or_else(|_| unread()) {
                 Ok(answer) => {
                     counts.answers.record(done.duration_since(asked.began).as_nanos() as i64);
-                    succeed(counts, *segment, asked, answer, &row);
+                    counts.answered.add(1);
+                    counts.segments[*segment].exits.add(1);
+                    asked.reply.answer(answer);
+                    // Behind the answer, which must not wait for it.
+                    if let Some(pair) = &asked.pair {
+                        pair.told(&row, asked.began);
+                    }
                 }
                 Err(fault) => fail(counts, asked, fault),
             }
         }
         Ok(())
-    }
-}
-
-fn succeed(counts: &Counts, segment: usize, asked: Asked, answer: Answer, row: &Row<'_>) {
-    counts.answered.add(1);
-    counts.segments[segment].exits.add(1);
-    asked.reply.answer(answer);
-    // Behind the answer, which must not wait for it.
-    if let Some(pair) = asked.pair {
-        pair.told(row, asked.began);
     }
 }
 

@@ -149,7 +149,7 @@ impl Seat {
     pub(super) fn take_over(&mut self, now: i64, mut asked: Asked) -> Result<(), Box<Asked>> {
         let fits = |lane: &Lane| lane.segment == 0 && lane.way.goes_with(&asked.way);
         let Some(lane) = self.lanes.iter().position(fits) else { return Err(Box::new(asked)) };
-        (asked.samples, asked.since) = (asked.question.clone(), now);
+        (asked.samples, asked.since) = (None, now);
         self.admit(now, lane, asked).map_err(|refused| Box::new(refused.0))
     }
 
@@ -347,7 +347,7 @@ impl Seat {
             return;
         }
         asked.watched = None;
-        asked.samples = asked.question.clone();
+        asked.samples = None;
         let first = |lane: &&mut Lane| lane.segment == 0 && lane.way.goes_with(&asked.way);
         if let Some(lane) = self.lanes.iter_mut().find(first) {
             lane.push(asked);
