@@ -59,6 +59,7 @@ mod command;
 mod drawing;
 mod exit;
 mod figures;
+mod given;
 mod graph;
 mod graph_test;
 mod hosts;
