@@ -52,3 +52,54 @@ fn a_host_may_be_told_of_a_model_that_is_another_ones() {
     let ended = check(&["--host", "edge"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
+
+#[test]
+fn a_file_is_emptied_by_a_run_that_begins_and_by_no_other() {
+    let graph = |last: &str| {
+        format!(
+            "[node.sine]\nop = \"sine\"\nrate_hz = 1000.0\nseconds = 1.0\n\
+             [node.table]\nop = \"csv\"\nfrom = \"sine\"\nfile = \"t.csv\"\n\
+             [node.sound]\nop = \"audio\"\nfrom = \"sine\"\nfile = \"t.wav\"\n\
+             [node.last]\nop = \"csv\"\nfrom = \"sine\"\nfile = {last:?}\n"
+        )
+    };
+    let folder = Folder::with(&[("t.csv", "old table"), ("t.wav", "old sound")]);
+    let read = |name: &str| fs::read(folder.0.join(name)).expect("it is there");
+    let run = |last: &str| {
+        fs::write(folder.0.join("graph.toml"), graph(last)).expect("room for a graph");
+        afferent(&folder, &["run", "graph.toml", "--speed", "max"])
+    };
+    // What keeps the last of its bodies from being built is found when the others have their files.
+    let other = fs::File::create(folder.0.join("busy.csv")).expect("room for a file");
+    #[cfg(unix)]
+    {
+        other.try_lock().expect("nobody has it");
+        let ended = run("busy.csv");
+        assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+        let told = "`busy.csv` cannot be written: another process is writing it";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert_eq!(
+            (&read("t.csv")[..], &read("t.wav")[..]),
+            (&b"old table"[..], &b"old sound"[..])
+        );
+    }
+    drop(other);
+    let ended = run("busy.csv");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(read("t.csv").starts_with(b"t_s,") && read("t.csv") == read("busy.csv"));
+    assert_eq!((&read("t.wav")[..4], read("t.wav").len()), (&b"RIFF"[..], 44 + 2 * 1_000));
+}
+
+#[test]
+fn a_transcript_of_a_run_in_which_nothing_is_said_holds_nothing() {
+    let graph = include_str!("../../graphs/transcribe.toml");
+    let folder = Folder::with(&[("transcribe.toml", graph), ("talk.srt", "of another talk")]);
+    let sets = ["out.op=subtitles", "out.file=talk.srt"];
+    let all: Vec<&str> = ["run", "transcribe.toml", "--speed", "max"]
+        .into_iter()
+        .chain(sets.iter().flat_map(|set| ["--set", set]))
+        .collect();
+    let ended = afferent(&folder, &all);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(folder.0.join("talk.srt")).expect("it is there"), "");
+}

@@ -56,7 +56,7 @@ pub static KIND: Kind = Kind {
         let rate_hz = rate_hz(node)?;
         let writer = SoundWriter::new(file, rate_hz, signal.channels.len(), steps);
         Ok(Body::sink(Wav {
-            writer: writer.map_err(unwritable)?,
+            writer,
             grid: Grid::new(signal.rate),
             rate_hz,
             end: None,
