@@ -31,6 +31,7 @@
 mod alone;
 mod asking;
 mod params;
+mod tally;
 
 use engine::{
     Body, BuildError, Channel, Code, Diagnostic, Diagnostics, Field, Format, Kind, Node, Outline,
@@ -186,22 +187,5 @@ fn payload(formats: &[&engine::EventFormat; 2], told: Told) -> (usize, i64, engi
                 .bool(5, turn.is_cut);
             (TURNS, turn.at_ns, event.finish())
         }
-    }
-}
-
-/// A sample as it is heard; says whether it was a number.
-fn heard(sample: f32) -> (f32, bool) {
-    match sample.is_finite() {
-        true => (sample.clamp(-1.0, 1.0), true),
-        false => (0.0, false),
-    }
-}
-
-/// What to tell of samples that were no numbers.
-fn remark(bad: u64) -> Option<String> {
-    match bad {
-        0 => None,
-        1 => Some("1 sample was no number and taken as silence".to_owned()),
-        bad => Some(format!("{bad} samples were no numbers and taken as silence")),
     }
 }

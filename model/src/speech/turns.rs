@@ -146,6 +146,11 @@ impl Turns {
         free_ns: None,
     };
 
+    /// Whether there was one.
+    pub const fn has_begun(&self) -> bool {
+        self.turn > 0 || matches!(self.state, Where::Speaking | Where::Stopping(_))
+    }
+
     /// Takes a chunk and tells what follows from it: two things at most.
     pub fn hear(&mut self, chunk: Chunk, rule: &TurnRule, mut tell: impl FnMut(TurnEvent)) {
         self.free_ns.get_or_insert(chunk.start_ns);
