@@ -103,3 +103,23 @@ fn a_transcript_of_a_run_in_which_nothing_is_said_holds_nothing() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(fs::read_to_string(folder.0.join("talk.srt")).expect("it is there"), "");
 }
+
+#[test]
+fn check_tells_how_long_a_pause_a_turn_ends_after() {
+    let graph = include_str!("../../graphs/commands.toml");
+    let folder = Folder::with(&[("commands.toml", graph)]);
+    let told = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let all: Vec<&str> = ["check", "commands.toml"].into_iter().chain(sets).collect();
+        // However wide the page is.
+        afferent(&folder, &all).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    // The graph's 300 ms, and a chunk of 16 until it is heard that they are over.
+    assert!(
+        told(&[]).contains("`speech.turns` usually 316 ms, at most 316 ms after"),
+        "{}",
+        told(&[])
+    );
+    let slow = told(&["speech.min_silence_ms=1000", "speech.long_silence_ms=2000"]);
+    assert!(slow.contains("`speech.turns` usually 1016 ms, at most 2016 ms after"), "{slow}");
+}

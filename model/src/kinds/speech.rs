@@ -87,7 +87,7 @@ pub static KIND: Kind = Kind {
                 detector::CHUNK
             }
         };
-        let mut outline = outline(node, &rules, chunk);
+        let mut outline = outline(node, &rules, chunk, asking::judges_turns(node)?);
         outline.warnings.extend(asking::warnings(node)?);
         Ok(outline)
     },
@@ -111,7 +111,7 @@ fn look_back_ns(rules: &Rules, rate: Rate, chunk: usize) -> i64 {
     rules.segments.look_back_ns(rate.span_ns(chunk as i64))
 }
 
-fn outline(node: &Node<'_>, rules: &Rules, chunk: usize) -> Outline {
+fn outline(node: &Node<'_>, rules: &Rules, chunk: usize, has_turn_model: bool) -> Outline {
     let rate = node.signal("in").rate;
     let chunks_hz = rate.hz() / chunk as f64;
     let out = vec![
@@ -138,7 +138,10 @@ fn outline(node: &Node<'_>, rules: &Rules, chunk: usize) -> Outline {
         Format::event(turns, 2.0 * chunks_hz),
         Format::Signal(probability.into()),
     ];
-    Outline::of(formats).looking_back(look_back_ns(rules, rate, chunk))
+    let pauses_ns = rules.turns.pauses_ns(has_turn_model).map(|ns| ns + rate.span_ns(chunk as i64));
+    Outline::of(formats)
+        .looking_back(look_back_ns(rules, rate, chunk))
+        .deciding_after(TURNS, pauses_ns)
 }
 
 /// Refuses sound of another rate.
