@@ -24,7 +24,7 @@ use crate::{
     catalog::catalog,
     exit::{Exit, Failure},
     given::{self, Given},
-    graph_test,
+    graph_test, narrow,
     terminal::Ink,
 };
 
@@ -219,7 +219,7 @@ impl Graph {
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
         let plan = self.plan_with(cores, Vec::new(), None)?;
-        self.warn(plan.warnings())?;
+        self.warn(&warnings(&plan))?;
         Ok(plan)
     }
 
@@ -235,7 +235,7 @@ impl Graph {
         self.replaced.clear();
         let plan = self.plan_with(cores, Vec::new(), None)?;
         if self.denies_warnings {
-            self.warn(plan.warnings())?;
+            self.warn(&warnings(&plan))?;
         }
         Ok(plan)
     }
@@ -248,7 +248,7 @@ impl Graph {
         others: Vec<Diagnostic>,
     ) -> Result<Arc<Plan>, Failure> {
         let plan = self.plan_with(self.cores(), others, None)?;
-        let (mut told, mut problems) = (plan.warnings().to_vec(), Vec::new());
+        let (mut told, mut problems) = (warnings(&plan), Vec::new());
         let add = |found: Vec<Diagnostic>, all: &mut Vec<Diagnostic>| {
             for one in found {
                 if !all.contains(&one) {
@@ -269,7 +269,7 @@ impl Graph {
                 }
             };
             // What is planned there as it is here was told here.
-            add(if differs { there.warnings().to_vec() } else { Vec::new() }, &mut told);
+            add(if differs { warnings(&there) } else { Vec::new() }, &mut told);
             match own.part(host, &there) {
                 Ok(part) => add(part.warnings, &mut told),
                 // What two hosts have to do with each other is told by the first of them.
@@ -294,7 +294,7 @@ impl Graph {
         let carrier = LinkCarrier::default();
         let plan = self.plan_with(cores, others, Some((host, &carrier)))?;
         let part = self.part(host, &plan).map_err(|all| Failure::graph(&all))?;
-        self.warn(&[plan.warnings(), &part.warnings].concat())?;
+        self.warn(&[warnings(&plan), part.warnings.clone()].concat())?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| {
             let spec = self.spec.find(node);
@@ -366,7 +366,7 @@ impl Graph {
         let plan = match plan {
             Ok(plan) if others.is_empty() => plan,
             Ok(plan) => {
-                let problems = [plan.warnings().to_vec(), others].concat();
+                let problems = [warnings(&plan), others].concat();
                 return Err(Failure::graph(&problems.into()));
             }
             Err(Diagnostics(mut problems)) => {
@@ -449,6 +449,11 @@ impl Graph {
             ..PlanOptions::new(Arc::new(Disk))
         }
     }
+}
+
+/// What is worth telling about a plan.
+fn warnings(plan: &Plan) -> Vec<Diagnostic> {
+    [plan.warnings(), &narrow::warnings(plan)].concat()
 }
 
 /// Of the file and of all that it includes, so that hosts see where one of them differs.

@@ -68,6 +68,7 @@ mod lines;
 mod local;
 mod markup;
 mod metrics;
+mod narrow;
 mod page;
 mod panics;
 mod recording;

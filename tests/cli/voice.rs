@@ -105,6 +105,56 @@ fn a_transcript_of_a_run_in_which_nothing_is_said_holds_nothing() {
 }
 
 #[test]
+fn sound_of_a_telephone_is_warned_of_where_silero_would_hear_it_better() {
+    let graph = include_str!("../../graphs/voice_activity.toml");
+    let folder = Folder::with(&[("voice.toml", graph)]);
+    // Two seconds of silence, as WAV: 16 bits, one channel.
+    for rate_hz in [8_000_u32, 16_000] {
+        let data = vec![0; 2 * 2 * rate_hz as usize];
+        let len = |bytes: usize| (bytes as u32).to_le_bytes();
+        let bytes = [
+            b"RIFF",
+            &len(36 + data.len())[..],
+            b"WAVEfmt ",
+            &len(16),
+            &[1, 0, 1, 0],
+            &rate_hz.to_le_bytes(),
+            &(2 * rate_hz).to_le_bytes(),
+            &[2, 0, 16, 0],
+            b"data",
+            &len(data.len()),
+            &data,
+        ];
+        fs::write(folder.0.join(format!("{rate_hz}.wav")), bytes.concat()).expect("room for sound");
+    }
+    for command in ["check", "run"] {
+        let told = |file: &str| {
+            let set = format!("audio.file={file}");
+            let speed = ["--speed", "max"].into_iter().filter(|_| command == "run");
+            let all: Vec<&str> =
+                [command, "voice.toml", "--set", &set].into_iter().chain(speed).collect();
+            let ended = afferent(&folder, &all);
+            assert_eq!(ended.code, Some(0), "{command} {file}: {}", ended.stderr);
+            ended.stderr
+        };
+        let narrow = told("8000.wav");
+        assert_eq!(narrow.matches("warning[narrow-sound]").count(), 1, "{narrow}");
+        assert!(narrow.contains("`audio` has 8000") && narrow.contains("silero"), "{narrow}");
+        assert!(!told("16000.wav").contains("narrow-sound"));
+        // Nobody speaks, which the end of a run says.
+        if command == "run" {
+            assert!(narrow.contains("`speech`: no speech in 2.0 s, all of it silent"), "{narrow}");
+        }
+    }
+    let refused = afferent(
+        &folder,
+        &["check", "voice.toml", "--set", "audio.file=8000.wav", "--deny-warnings"],
+    );
+    assert_eq!(refused.code, Some(78), "{}", refused.stderr);
+    assert!(afferent(&folder, &["explain", "narrow-sound"]).stdout.contains("samples a second"));
+}
+
+#[test]
 fn check_tells_how_long_a_pause_a_turn_ends_after() {
     let graph = include_str!("../../graphs/commands.toml");
     let folder = Folder::with(&[("commands.toml", graph)]);
