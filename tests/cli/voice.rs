@@ -173,3 +173,25 @@ fn check_tells_how_long_a_pause_a_turn_ends_after() {
     let slow = told(&["speech.min_silence_ms=1000", "speech.long_silence_ms=2000"]);
     assert!(slow.contains("`speech.turns` usually 1016 ms, at most 2016 ms after"), "{slow}");
 }
+
+#[test]
+fn sound_that_can_be_read_but_once_is_told_to_be_written_first() {
+    let graph = include_str!("../../graphs/voice_activity.toml");
+    let folder = Folder::with(&[("voice.toml", graph)]);
+    let refused = |file: &str| {
+        let set = format!("audio.file={file}");
+        let ended = afferent(&folder, &["check", "voice.toml", "--set", &set]);
+        assert_eq!(ended.code, Some(74), "{}", ended.stderr);
+        assert!(ended.stderr.contains("hint: write it to a file first"), "{}", ended.stderr);
+        ended.stderr
+    };
+    assert!(refused("-").contains("`-`: cannot open it: standard input is not read"));
+    #[cfg(unix)]
+    {
+        let pipe = folder.0.join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("there is mkfifo").success());
+        // Nobody writes it: whoever opened it would wait for ever.
+        assert!(refused("pipe").contains("`pipe`: cannot open it: it is a pipe or a device"));
+    }
+}
