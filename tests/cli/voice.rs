@@ -195,3 +195,14 @@ fn sound_that_can_be_read_but_once_is_told_to_be_written_first() {
         assert!(refused("pipe").contains("`pipe`: cannot open it: it is a pipe or a device"));
     }
 }
+
+#[test]
+fn a_cascade_names_all_its_models_that_are_not_there() {
+    let graph = include_str!("../../graphs/commands.toml");
+    let ended = afferent(&Folder::with(&[("commands.toml", graph)]), &["check", "commands.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for file in ["ggml-tiny.en.bin", "ggml-base.en.bin"] {
+        let told = format!("cannot read `{file}`: there is no such file");
+        assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    }
+}

@@ -83,6 +83,7 @@ pub static KIND: Kind = Kind {
             let model = model(node)?;
             let manner = manner(node, model)?;
             outline.warnings.extend(idle(node, model)?);
+            outline.warnings.extend(long_prompt(node)?);
             outline.warnings.extend(made_for_other(node, model, &manner.way)?);
             outline.warnings.extend(heard_otherwise(node, model)?);
         }
@@ -135,7 +136,8 @@ const TRANSLATE: Param<bool> = Param::with_default(
 const PROMPT: Param<&str> = Param::with_default(
     "prompt",
     "",
-    "Words to be expected, such as names and technical terms: the model takes them for what was said before.",
+    "Words to be expected, such as names and technical terms: the model takes them for what was said before, and reads the \
+     last 223 at most.",
 );
 const PARTIAL_S: Param<f64> = Param::optional(
     "partial_s",
@@ -339,6 +341,19 @@ fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnos
         idles(TRANSLATE.name(), "true".to_owned());
     }
     Ok(all)
+}
+
+/// That of the prompt's words the first are not read.
+fn long_prompt(node: &Node<'_>) -> Result<Option<Diagnostic>, Diagnostic> {
+    // A word is one token or more.
+    let (words, most) = (node.get(&PROMPT)?.split_whitespace().count(), budget::PROMPT_TOKENS_MAX);
+    if words <= most {
+        return Ok(None);
+    }
+    let message = format!("`prompt` has {words} words, and models read the last {most} at most");
+    let warning = Diagnostic::warning(Code::NoEffect, message).at(node.place(PROMPT.name()));
+    let hint = "name the words alone that are seldom or spelled unusually, the weightiest last";
+    Ok(Some(warning.hint(hint)))
 }
 
 /// What the models were calibrated for, where that is something else.
