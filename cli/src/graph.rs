@@ -23,7 +23,8 @@ use crate::{
     arguments::GraphArguments,
     catalog::catalog,
     exit::{Exit, Failure},
-    graph_test,
+    given::{self, Given},
+    graph_test, narrow,
     terminal::Ink,
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Graph {
     forgotten: Vec<Forgotten>,
     /// Models of which another file was `--set`, the key, and what they were made of before.
     replaced: Vec<(String, String, Vec<String>)>,
+    /// Keys of models that were `--set`.
+    given: Given,
     /// What hosts compare to see whether they run the same file.
     hash: [u8; 16],
     /// Nodes with a key that was `--set`, each with what was written.
@@ -89,7 +92,8 @@ impl Graph {
     /// Takes note of what was asked to be different.
     fn changed(&mut self, overrides: &[Override], asked: &GraphArguments) {
         self.denies_warnings = asked.deny_warnings;
-        self.replace_models(overrides);
+        self.given = Given::of(overrides);
+        self.replace_models();
         let nodes = overrides.iter().map(|change| change.path[0].value.clone());
         self.set = nodes.zip(asked.set.iter().cloned()).collect();
     }
@@ -121,6 +125,7 @@ impl Graph {
             bytes,
             forgotten,
             replaced: Vec::new(),
+            given: Given::default(),
             hash,
             set: Vec::new(),
             host: None,
@@ -131,22 +136,16 @@ impl Graph {
     }
 
     /// Of models that are `--set` to be another one, takes out what was written of the old one.
-    fn replace_models(&mut self, overrides: &[Override]) {
-        let of_models = overrides.iter().filter_map(|change| match &change.path[..] {
-            [model, name, key] if model.value == "model" => Some((&*name.value, &*key.value)),
-            _ => None,
-        });
-        let set: Vec<(&str, &str)> = of_models.collect();
+    fn replace_models(&mut self) {
         for section in &mut self.spec.models {
             let name = section.name.value.clone();
-            for (_, key) in set.iter().filter(|(model, _)| *model == name) {
-                let is_set = |key: &str| set.contains(&(&*name, key));
+            for key in self.given.of_model(&name) {
                 // What was set as well is of the new one.
                 let mut forgotten = section::forget(&mut section.clone(), key);
-                forgotten.retain(|key| !is_set(key));
+                forgotten.retain(|key| !self.given.of_model(&name).any(|set| set == key));
                 section.params.retain(|(key, _)| !forgotten.contains(&key.value));
                 if !forgotten.is_empty() {
-                    self.replaced.push((name.clone(), (*key).to_owned(), forgotten));
+                    self.replaced.push((name.clone(), key.to_owned(), forgotten));
                 }
             }
         }
@@ -159,6 +158,7 @@ impl Graph {
             bytes: Vec::new(),
             forgotten: Vec::new(),
             replaced: Vec::new(),
+            given: Given::default(),
             hash: hash(&[], &spec),
             spec,
             set: Vec::new(),
@@ -219,7 +219,7 @@ impl Graph {
     /// Plans it for so many data cores, and tells stderr what `--set` forgot and what to look at.
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
         let plan = self.plan_with(cores, Vec::new(), None)?;
-        self.warn(plan.warnings())?;
+        self.warn(&warnings(&plan))?;
         Ok(plan)
     }
 
@@ -235,7 +235,7 @@ impl Graph {
         self.replaced.clear();
         let plan = self.plan_with(cores, Vec::new(), None)?;
         if self.denies_warnings {
-            self.warn(plan.warnings())?;
+            self.warn(&warnings(&plan))?;
         }
         Ok(plan)
     }
@@ -248,7 +248,7 @@ impl Graph {
         others: Vec<Diagnostic>,
     ) -> Result<Arc<Plan>, Failure> {
         let plan = self.plan_with(self.cores(), others, None)?;
-        let (mut warnings, mut problems) = (plan.warnings().to_vec(), Vec::new());
+        let (mut told, mut problems) = (warnings(&plan), Vec::new());
         let add = |found: Vec<Diagnostic>, all: &mut Vec<Diagnostic>| {
             for one in found {
                 if !all.contains(&one) {
@@ -269,9 +269,9 @@ impl Graph {
                 }
             };
             // What is planned there as it is here was told here.
-            add(if differs { there.warnings().to_vec() } else { Vec::new() }, &mut warnings);
+            add(if differs { warnings(&there) } else { Vec::new() }, &mut told);
             match own.part(host, &there) {
-                Ok(part) => add(part.warnings, &mut warnings),
+                Ok(part) => add(part.warnings, &mut told),
                 // What two hosts have to do with each other is told by the first of them.
                 Err(Diagnostics(found)) if problems.is_empty() => add(found, &mut problems),
                 Err(_) => {}
@@ -280,7 +280,7 @@ impl Graph {
         if !problems.is_empty() {
             return Err(Failure::graph(&problems.into()));
         }
-        self.warn(&warnings)?;
+        self.warn(&told)?;
         Ok(plan)
     }
 
@@ -294,7 +294,7 @@ impl Graph {
         let carrier = LinkCarrier::default();
         let plan = self.plan_with(cores, others, Some((host, &carrier)))?;
         let part = self.part(host, &plan).map_err(|all| Failure::graph(&all))?;
-        self.warn(&[plan.warnings(), &part.warnings].concat())?;
+        self.warn(&[warnings(&plan), part.warnings.clone()].concat())?;
         let here: Vec<&str> = plan.node_names().collect();
         let is_elsewhere = |node: &str| {
             let spec = self.spec.find(node);
@@ -366,7 +366,7 @@ impl Graph {
         let plan = match plan {
             Ok(plan) if others.is_empty() => plan,
             Ok(plan) => {
-                let problems = [plan.warnings().to_vec(), others].concat();
+                let problems = [warnings(&plan), others].concat();
                 return Err(Failure::graph(&problems.into()));
             }
             Err(Diagnostics(mut problems)) => {
@@ -430,10 +430,14 @@ impl Graph {
                 let is_named = |name: &str| is_named(&self.spec, name);
                 spec.models.retain(|section| is_named(&section.name.value));
             }
-            section::services(&spec, Arc::new(Disk), self.file(), |news| {
+            let file = self.file();
+            let absent = self.given.require(&mut spec, self.host.as_deref(), file.as_deref());
+            let (services, mut problems) = section::services(&spec, Arc::new(Disk), file, |news| {
                 // Where stderr is closed there is nobody to tell.
                 let _ = writeln!(io::stderr(), "afferent: {news}");
-            })
+            });
+            given::explain(&absent, &mut problems);
+            (services, problems)
         })
     }
 
@@ -445,6 +449,11 @@ impl Graph {
             ..PlanOptions::new(Arc::new(Disk))
         }
     }
+}
+
+/// What is worth telling about a plan.
+fn warnings(plan: &Plan) -> Vec<Diagnostic> {
+    [plan.warnings(), &narrow::warnings(plan)].concat()
 }
 
 /// Of the file and of all that it includes, so that hosts see where one of them differs.

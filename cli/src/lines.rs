@@ -7,13 +7,18 @@ use std::{
 
 use operators::lines::{self, Line, Lines};
 
-use crate::status::{Screen, Vitals};
+use crate::{
+    status::{Screen, Vitals, said},
+    terminal::{ascii, speaks_unicode},
+};
 
 /// On a terminal with a status line, lines feed that instead of racing past.
-pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>) {
+/// What was said in words stands above it.
+pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>, tells_session: bool) {
     if screen.lives() || screen.is_held() {
         let stdout = (!stdout().is_terminal()).then(lines::out);
-        lines::set(Arc::new(Shown { screen: screen.clone(), vitals: vitals.clone(), stdout }));
+        let (screen, vitals) = (screen.clone(), vitals.clone());
+        lines::set(Arc::new(Shown { screen, vitals, tells_session, stdout }));
     }
 }
 
@@ -21,6 +26,8 @@ pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>) {
 struct Shown {
     screen: Arc<Screen>,
     vitals: Arc<Mutex<Vitals>>,
+    /// Whether there are several sessions.
+    tells_session: bool,
     /// Where they go besides, if that is not the terminal.
     stdout: Option<Arc<dyn Lines>>,
 }
@@ -36,12 +43,15 @@ impl Lines for Shown {
             }
             // JSON is for programs; whoever writes other lines wants them read, and nothing else
             // in between.
-            None if line.text.starts_with('{') => {
-                vitals.hide_one();
-                Ok(())
-            }
-            None if self.screen.is_held() => {
-                vitals.hide_one();
+            None if line.text.starts_with('{') || self.screen.is_held() => {
+                let said = said(line, self.tells_session).filter(|_| !self.screen.is_held());
+                match said {
+                    Some(said) => {
+                        drop(vitals);
+                        self.screen.say(&if speaks_unicode() { said } else { ascii(&said) });
+                    }
+                    None => vitals.hide_one(),
+                }
                 Ok(())
             }
             None => {
@@ -61,14 +71,15 @@ impl Lines for Shown {
 
 #[cfg(test)]
 mod tests {
-    use engine::{Format, Frame, Rate, Timestamp, Unit};
+    use engine::{EventWriter, Field, Format, Frame, Header, Rate, Timestamp, Unit};
 
     use super::*;
 
     #[test]
     fn json_feeds_the_status_line_and_other_lines_take_its_place() {
         let screen = Arc::new(Screen::new(true));
-        let shown = Shown { screen: screen.clone(), vitals: Arc::default(), stdout: None };
+        let (vitals, screen_too) = (Arc::default(), screen.clone());
+        let shown = Shown { screen: screen_too, vitals, tells_session: false, stdout: None };
         let format = Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1);
         let frame = Frame::signal(Timestamp::ZERO, 1, &[0.0]);
         let take = |text| {
@@ -82,5 +93,25 @@ mod tests {
 
         take("a line that people read\n");
         assert_eq!((screen.lives(), unseen()), (false, 1));
+    }
+    #[test]
+    fn what_was_said_is_shown_and_does_not_count_as_hidden() {
+        let (vitals, screen) = (Arc::default(), Arc::new(Screen::new(true)));
+        let shown = Shown { screen: screen.clone(), vitals, tells_session: false, stdout: None };
+        let format = Format::event(vec![Field::text("what", 8), Field::text("text", 99)], 1.0);
+        let take = |what: &str| {
+            let event = EventWriter::new(format.as_event().expect("an event"));
+            let event = event.text(0, what).text(1, "well").finish();
+            let frame = Frame::new(Header::at(Timestamp::ZERO), event);
+            let (node, session, text) = ("a", 0, "{}\n");
+            let line = Line { node, session, text, format: &format, frame: &frame };
+            shown.line(&line).expect("stdout is open");
+            shown.vitals.lock().expect("nobody panicked").unseen()
+        };
+        assert_eq!([take("partial"), take("final"), take("partial")], [1, 1, 2]);
+        assert!(screen.lives(), "the line goes on below");
+        // Where somebody else has the terminal, it is not shown.
+        screen.hold();
+        assert_eq!(take("final"), 3);
     }
 }

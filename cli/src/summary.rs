@@ -71,7 +71,7 @@ pub(crate) fn summary(
             Some(name) => ("cache", name),
             None => ("model", name.as_str()),
         };
-        page.row(what, &format!("`{name}`: {remark}"));
+        page.lines(what, &format!("`{name}`: {remark}"));
     }
     if vitals.unseen() > 0 {
         let lines = counted(vitals.unseen(), "line");
@@ -297,6 +297,13 @@ impl Page {
                 let Ink { warning, off, .. } = self.ink;
                 self.row("trouble", &format!("`{}` {warning}{told}{off}", node.name));
             }
+        }
+    }
+
+    /// A row of several lines.
+    fn lines(&mut self, name: &str, value: &str) {
+        for (number, line) in value.lines().enumerate() {
+            self.row(if number == 0 { name } else { "" }, line);
         }
     }
 

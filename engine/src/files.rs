@@ -1,6 +1,7 @@
 //! [`Files`]: the file system as planning and building see it.
 
 mod disk;
+mod fresh;
 
 use std::{
     io::{Read, Seek, Write},
@@ -29,10 +30,10 @@ pub trait Files: Send + Sync {
     /// As the system says.
     fn open(&self, path: &str) -> std::io::Result<Box<dyn ReadSeek>>;
 
-    /// Creates or truncates a file for writing.
+    /// Creates a file for writing, or writes it anew: what is in it may stay until the first byte is written.
     ///
     /// # Errors
-    /// As the system says.
+    /// As the system says; `ResourceBusy` where somebody else writes it.
     fn create(&self, path: &str) -> std::io::Result<Box<dyn std::io::Write + Send>>;
 
     /// As [`Files::create`], for formats whose headers tell what is known at the end alone.
@@ -81,6 +82,9 @@ pub(crate) fn unwritable(path: &str, error: &std::io::Error) -> Diagnostic {
             ("permission denied".to_owned(), "make it writable for this user, or write elsewhere")
         }
         std::io::ErrorKind::IsADirectory => ("it is a folder".to_owned(), "name a file in it"),
+        std::io::ErrorKind::ResourceBusy => {
+            (error.to_string(), "wait until that is done, or write to another file")
+        }
         _ => (error.to_string(), "write elsewhere"),
     };
     let message = format!("`{path}` cannot be written: {why}");

@@ -145,6 +145,10 @@ fn wrong_words_on_the_command_line_are_usage() {
         (&["run", "heart.toml", "--metrics", "here"], "write host and port"),
         (&["explain", "bandpas"], "did you mean `bandpass`?"),
         (&["explain", "cycel"], "did you mean `cycle`?"),
+        (&["explain", "vad"], "did you mean `speech`?"),
+        (&["explain", "stt"], "did you mean `transcribe`?"),
+        (&["explain", "Whisper"], "did you mean `transcribe`?"),
+        (&["explain", "ain"], "did you mean `agc`?"),
     ] {
         let ended = refused(&folder, arguments, 2);
         assert!(ended.stderr.contains(says), "{arguments:?}: {}", ended.stderr);

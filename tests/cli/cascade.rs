@@ -292,3 +292,29 @@ fn a_wrong_key_beside_a_file_that_may_be_missing_is_told_alone() {
     );
     assert!(!told.stderr.contains("gone.bin"), "{}", told.stderr);
 }
+
+#[test]
+fn the_end_of_a_run_tells_what_each_model_was_asked_kept_and_passed_on() {
+    // Nothing is as sure as that.
+    let graph = GRAPH
+        .replace("exits = \"voice.exits.toml\"", "thresholds = [1.0]")
+        .replace("language = \"en\"", "language = \"en\"\nspeculate = false\npartial_s = 0.0");
+    let Some(folder) = folder(&graph) else { return };
+    record(&folder, 1);
+    let said = fs::read_dir(folder.0.join("said")).expect("it is there");
+    let mut said = said.map(|entry| entry.expect("it is there").path());
+    let wav = said.find(|path| path.extension().is_some_and(|ending| ending == "wav"));
+    let set = format!("audio.file={}", wav.expect("one was recorded").display());
+    let ran = afferent(&folder, &["run", "g.toml", "--speed", "max", "--set", &set]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let turns = ran.stdout.lines().filter(|line| line.contains("\"what\":\"final\"")).count();
+    assert!(turns > 0, "{}{}", ran.stdout, ran.stderr);
+    for told in [
+        format!("  model    `voice`: micro asked {turns}, kept 0, passed on {turns}, "),
+        format!("\n           tiny asked {turns}, kept {turns}, passed on 0, "),
+    ] {
+        assert!(ran.stderr.contains(&told), "{told}: {}", ran.stderr);
+    }
+    // What these models have not learnt they do not say, and what was recorded for a telephone is told, too.
+    assert!(ran.stderr.contains("narrow-sound"), "{}", ran.stderr);
+}

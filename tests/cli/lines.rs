@@ -83,7 +83,8 @@ fn a_model_that_is_set_to_one_file_forgets_the_parts_it_was_made_of() {
         let sets = sets.iter().flat_map(|set| ["--set", set]);
         afferent(&folder, &["check", "commands.toml"].into_iter().chain(sets).collect::<Vec<_>>())
     };
-    let ended = check(&["model.voice.file=one.bin"]);
+    let may_be_absent = "model.voice.optional=true";
+    let ended = check(&["model.voice.file=one.bin", may_be_absent]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let note =
         "note: the model `voice` is now that of `file`; forgotten: `segments`, `thresholds`\n";
@@ -97,7 +98,7 @@ fn a_model_that_is_set_to_one_file_forgets_the_parts_it_was_made_of() {
     let ended = check(&["model.voice.file=one.bin", "model.voice.thresholds=[0.5]"]);
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("or leave `thresholds` out"), "{}", ended.stderr);
-    let ended = check(&["model.voice.segments=[\"one.bin\", \"two.bin\"]"]);
+    let ended = check(&["model.voice.segments=[\"one.bin\", \"two.bin\"]", may_be_absent]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(!ended.stderr.contains("forgotten"), "{}", ended.stderr);
 }

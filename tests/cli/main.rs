@@ -30,6 +30,7 @@
 //! | `watch`    | `afferent top` and `afferent tap`                             |
 //! | `templates` | `afferent new`, and `bench` and `draw` of a graph           |
 //! | `tries`    | `afferent try`: graphs in one line                            |
+//! | `voice`    | graphs of voice without a model, with a wrong path, with sound of a telephone |
 //!
 //! The binary lies beside the folder of the test programs: `make test` builds it first, and
 //! `cargo build` does for `cargo test`.
@@ -70,5 +71,6 @@ mod screens;
 mod serve;
 mod templates;
 mod tries;
+mod voice;
 #[cfg(unix)]
 mod watch;

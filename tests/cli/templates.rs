@@ -23,6 +23,9 @@ fn every_template_is_a_graph_that_passes_its_tests() {
     let folder = Folder::with(&[]);
     let names = templates(&folder);
     assert!(names.len() > 12, "{names:?}");
+    for voice in ["voice_activity", "transcribe", "commands", "meeting", "hybrid_voice"] {
+        assert!(names.iter().any(|name| name == voice), "{voice}: {names:?}");
+    }
     for name in &names {
         // All in one folder: models that several need are there once.
         let path = format!("my_{name}");

@@ -48,7 +48,13 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
         let params = params.chain(catalog.iter().flat_map(|kind| kind.params));
         let params: Vec<_> = params.map(|param| param.name()).collect();
         let keys = keys.chain(params);
-        let near = catalog.nearest(what).or_else(|| nearest(what, codes.chain(keys)));
+        let meant = |word: &str| SYNONYMS.iter().find(|(others, _)| others.contains(&word));
+        let other_words = || SYNONYMS.iter().flat_map(|(others, _)| others.iter().copied());
+        let near = meant(&what.to_lowercase())
+            .map(|(_, kind)| *kind)
+            .or_else(|| catalog.nearest(what))
+            .or_else(|| nearest(what, other_words()).and_then(meant).map(|(_, kind)| *kind))
+            .or_else(|| nearest(what, codes.chain(keys)));
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => "choose a kind that `afferent list` prints, the word in the brackets of a \
@@ -61,6 +67,19 @@ pub(crate) fn explain(asked: &ExplainArguments) -> Result<Exit, Failure> {
     print(&page.text)?;
     Ok(Exit::Done)
 }
+
+/// What others call what a kind does, in words that are no slip of its name.
+const SYNONYMS: &[(&[&str], &str)] = &[
+    (&["vad", "voice", "voice_activity", "silero", "turn", "turns", "endpointing"], "speech"),
+    (&["stt", "asr", "whisper", "dictation", "speech_to_text"], "transcribe"),
+    (&["srt", "vtt", "webvtt", "captions"], "subtitles"),
+    (&["gain", "volume", "loudness"], "agc"),
+    (&["mic", "capture", "listen"], "microphone"),
+    (&["play", "playback", "loudspeaker"], "speaker"),
+    (&["wav", "flac", "mp3", "ogg", "sound"], "audio"),
+    (&["mono"], "downmix"),
+    (&["rnnoise", "noise_suppression"], "denoise"),
+];
 
 /// What to ask for about `[model.NAME]`.
 const MODEL: &str = "model";

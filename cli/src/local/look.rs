@@ -180,7 +180,7 @@ fn service((name, remark): &(String, String)) -> ServiceLook {
         Some(name) => ("cache", name),
         None => ("model", name.as_str()),
     };
-    ServiceLook { what: what.to_owned(), name: name.to_owned(), remark: remark.clone() }
+    ServiceLook { what: what.to_owned(), name: name.to_owned(), remark: remark.replace('\n', "; ") }
 }
 
 fn told(links: &Links) -> (Vec<LinkLook>, u64, u64) {

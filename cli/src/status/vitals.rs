@@ -117,7 +117,7 @@ const WORD_MAX: usize = 20;
 const TEXT_MAX: usize = 240;
 
 /// The last letters of a text from outside.
-fn harmless(text: &str, most: usize) -> String {
+pub(super) fn harmless(text: &str, most: usize) -> String {
     let letters = text.chars().filter(|letter| !letter.is_control());
     let past = letters.clone().count().saturating_sub(most);
     letters.skip(past).collect::<String>().trim().to_owned()

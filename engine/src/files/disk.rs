@@ -9,7 +9,7 @@ use std::{
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;
 
-use super::{Files, ReadSeek, WriteSeek};
+use super::{Files, ReadSeek, WriteSeek, fresh::Fresh};
 
 /// The file system as it is, for [`PlanOptions`](crate::PlanOptions). Relative paths start from
 /// the current folder.
@@ -30,11 +30,11 @@ impl Files for Disk {
     }
 
     fn create(&self, path: &str) -> io::Result<Box<dyn Write + Send>> {
-        Ok(Box::new(BufWriter::new(File::create(path)?)))
+        Ok(Box::new(BufWriter::new(Fresh::create(path)?)))
     }
 
     fn create_seekable(&self, path: &str) -> io::Result<Box<dyn WriteSeek>> {
-        Ok(Box::new(BufWriter::new(File::create(path)?)))
+        Ok(Box::new(BufWriter::new(Fresh::create(path)?)))
     }
 
     fn check_create(&self, path: &str) -> io::Result<()> {

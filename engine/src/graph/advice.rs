@@ -114,6 +114,12 @@ const ADVICE: &[(Code, &str, &str)] = &[
         "Write the key. `afferent explain KIND` tells which a kind needs.",
     ),
     (
+        Code::NarrowSound,
+        "[node.audio]\nop   = \"audio\"\nfile = \"call.wav\"         # of a telephone: 8000 samples a second\n\n[node.speech]\nop   = \"speech\"          # without a `model`\nfrom = \"heard\"",
+        "Let Silero hear it: `model = \"silero\"` in the node, and `[model.silero]` with `file = \"silero_vad.onnx\"`. Or record at 16000 Hz or \
+         more.",
+    ),
+    (
         Code::NeverSettles,
         "[node.both]\nop          = \"align\"\nfrom        = [\"ecg\", \"slow\"]   # `slow` is 500 ms late\nmax_wait_ms = 100",
         "Wait at least as long as the input is late, or without limit.",

@@ -51,6 +51,7 @@ codes! {
     IncludeCycle "include-cycle" "Graph files include each other in a circle."
     MissingInput "missing-input" "A port that must be fed is not."
     MissingParameter "missing-parameter" "A key without a default is not written."
+    NarrowSound "narrow-sound" "Sound has fewer samples a second than who hears speech in it was made for, and lacks what they would tell."
     NeverSettles "never-settles" "A join gives up waiting before an input can come."
     NoAddress "no-address" "Two hosts share an edge, and neither says where it is reached."
     NoCarrier "no-carrier" "An edge leads to another host and nothing carries it."

@@ -19,6 +19,9 @@ pub struct Outline {
     pub look_back_ns: i64,
     /// How far it mostly is, where that says more than the farthest: for people, no promise.
     pub look_back_usual_ns: Option<i64>,
+    /// What comes from one output, by its number, so long after the moment that it is about, usually and at most, and is stamped
+    /// with that of its decision: a pause must last until it is one. For people, no promise.
+    pub decides_after_ns: Option<(usize, [i64; 2])>,
     /// How long after its first sample, and after each gap, what comes out still shows where it began: a
     /// filter to a hundredth of a step, a window until it is full. For people, no promise.
     pub settling_ns: i64,
@@ -91,6 +94,13 @@ impl Outline {
     #[must_use]
     pub fn settling(mut self, settling_ns: i64) -> Self {
         self.settling_ns = settling_ns;
+        self
+    }
+
+    /// The same, deciding on this output so long after the moment itself, usually and at most.
+    #[must_use]
+    pub fn deciding_after(mut self, output: usize, usual_and_most_ns: [i64; 2]) -> Self {
+        self.decides_after_ns = Some((output, usual_and_most_ns));
         self
     }
 

@@ -370,6 +370,7 @@ fn plan_node(
         delay_ns: outline.delay_ns,
         look_back_ns: outline.look_back_ns,
         look_back_usual_ns: outline.look_back_usual_ns,
+        decides_after_ns: outline.decides_after_ns,
         duration_ns: outline.duration_ns,
         settling: (0, 0),
         align: outline.align,

@@ -93,6 +93,8 @@ pub(crate) struct PlanNode {
     pub(crate) delay_ns: i64,
     pub(crate) look_back_ns: i64,
     pub(crate) look_back_usual_ns: Option<i64>,
+    /// See [`Outline::decides_after_ns`](crate::Outline::decides_after_ns).
+    pub(crate) decides_after_ns: Option<(usize, [i64; 2])>,
     pub(crate) duration_ns: Option<i64>,
     /// How long after the start what comes out shows that it has just begun, the nodes above included; and
     /// the node that most of it is due to.

@@ -177,8 +177,8 @@ impl Plan {
         if let Some(settling) = self.settling_line() {
             line("settling", settling);
         }
-        let deciders = self.nodes.iter().filter(|node| node.look_back_ns > 0);
-        let deciders = deciders.map(|node| {
+        let late = self.nodes.iter().filter(|node| node.look_back_ns > 0);
+        let late = late.map(|node| {
             let (name, kind) = (&node.name, node.kind.name);
             let usual = node.look_back_usual_ns;
             let usual = usual.map_or(String::new(), |ns| format!("usually {} ms, ", millis(ns)));
@@ -188,7 +188,13 @@ impl Plan {
                  (`afferent explain {kind}`)"
             )
         });
-        for decider in deciders.take(NAMES_MAX) {
+        let waiting = self.nodes.iter().filter_map(|node| {
+            let (output, [usual, most]) = node.decides_after_ns?;
+            let (name, port) = (&node.name, node.kind.outputs[output].name);
+            let [usual, most] = [usual, most].map(millis);
+            Some(format!("`{name}.{port}` usually {usual} ms, at most {most} ms after the moment itself, as its parameters wait"))
+        });
+        for decider in late.take(NAMES_MAX).chain(waiting.take(NAMES_MAX)) {
             line("decision", decider);
         }
         if let Some(deadline_ns) = self.deadline_ns {

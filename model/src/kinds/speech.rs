@@ -31,6 +31,7 @@
 mod alone;
 mod asking;
 mod params;
+mod tally;
 
 use engine::{
     Body, BuildError, Channel, Code, Diagnostic, Diagnostics, Field, Format, Kind, Node, Outline,
@@ -86,7 +87,7 @@ pub static KIND: Kind = Kind {
                 detector::CHUNK
             }
         };
-        let mut outline = outline(node, &rules, chunk);
+        let mut outline = outline(node, &rules, chunk, asking::judges_turns(node)?);
         outline.warnings.extend(asking::warnings(node)?);
         Ok(outline)
     },
@@ -110,7 +111,7 @@ fn look_back_ns(rules: &Rules, rate: Rate, chunk: usize) -> i64 {
     rules.segments.look_back_ns(rate.span_ns(chunk as i64))
 }
 
-fn outline(node: &Node<'_>, rules: &Rules, chunk: usize) -> Outline {
+fn outline(node: &Node<'_>, rules: &Rules, chunk: usize, has_turn_model: bool) -> Outline {
     let rate = node.signal("in").rate;
     let chunks_hz = rate.hz() / chunk as f64;
     let out = vec![
@@ -137,7 +138,10 @@ fn outline(node: &Node<'_>, rules: &Rules, chunk: usize) -> Outline {
         Format::event(turns, 2.0 * chunks_hz),
         Format::Signal(probability.into()),
     ];
-    Outline::of(formats).looking_back(look_back_ns(rules, rate, chunk))
+    let pauses_ns = rules.turns.pauses_ns(has_turn_model).map(|ns| ns + rate.span_ns(chunk as i64));
+    Outline::of(formats)
+        .looking_back(look_back_ns(rules, rate, chunk))
+        .deciding_after(TURNS, pauses_ns)
 }
 
 /// Refuses sound of another rate.
@@ -186,22 +190,5 @@ fn payload(formats: &[&engine::EventFormat; 2], told: Told) -> (usize, i64, engi
                 .bool(5, turn.is_cut);
             (TURNS, turn.at_ns, event.finish())
         }
-    }
-}
-
-/// A sample as it is heard; says whether it was a number.
-fn heard(sample: f32) -> (f32, bool) {
-    match sample.is_finite() {
-        true => (sample.clamp(-1.0, 1.0), true),
-        false => (0.0, false),
-    }
-}
-
-/// What to tell of samples that were no numbers.
-fn remark(bad: u64) -> Option<String> {
-    match bad {
-        0 => None,
-        1 => Some("1 sample was no number and taken as silence".to_owned()),
-        bad => Some(format!("{bad} samples were no numbers and taken as silence")),
     }
 }

@@ -83,6 +83,7 @@ pub static KIND: Kind = Kind {
             let model = model(node)?;
             let manner = manner(node, model)?;
             outline.warnings.extend(idle(node, model)?);
+            outline.warnings.extend(long_prompt(node)?);
             outline.warnings.extend(made_for_other(node, model, &manner.way)?);
             outline.warnings.extend(heard_otherwise(node, model)?);
         }
@@ -98,12 +99,18 @@ pub static KIND: Kind = Kind {
             return Err(Fault::new("its outputs are events").into());
         };
         let (out, words) = (out.clone(), words.clone());
-        let says: Says = Arc::new(move |news| answer(news, &out, &words));
+        let finals = Arc::new(Finals::default());
+        let counted = finals.clone();
+        let says: Says = Arc::new(move |news| {
+            counted.count(news);
+            answer(news, &out, &words)
+        });
         let SpeechModel { cascade, pool, cache } = model.clone();
         let asks = Asks { pool, cascade, cache, says };
         Ok(Body::call(Transcribe {
             listener: Listener::new(manner, asks),
             turns: Turns::of(node),
+            finals,
             open: BTreeMap::new(),
             // A body put in anew takes no question of the one before it for its own.
             numbers: BODIES.fetch_add(1, Ordering::Relaxed) << 32,
@@ -129,7 +136,8 @@ const TRANSLATE: Param<bool> = Param::with_default(
 const PROMPT: Param<&str> = Param::with_default(
     "prompt",
     "",
-    "Words to be expected, such as names and technical terms: the model takes them for what was said before.",
+    "Words to be expected, such as names and technical terms: the model takes them for what was said before, and reads the \
+     last 223 at most.",
 );
 const PARTIAL_S: Param<f64> = Param::optional(
     "partial_s",
@@ -335,6 +343,19 @@ fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnos
     Ok(all)
 }
 
+/// That of the prompt's words the first are not read.
+fn long_prompt(node: &Node<'_>) -> Result<Option<Diagnostic>, Diagnostic> {
+    // A word is one token or more.
+    let (words, most) = (node.get(&PROMPT)?.split_whitespace().count(), budget::PROMPT_TOKENS_MAX);
+    if words <= most {
+        return Ok(None);
+    }
+    let message = format!("`prompt` has {words} words, and models read the last {most} at most");
+    let warning = Diagnostic::warning(Code::NoEffect, message).at(node.place(PROMPT.name()));
+    let hint = "name the words alone that are seldom or spelled unusually, the weightiest last";
+    Ok(Some(warning.hint(hint)))
+}
+
 /// What the models were calibrated for, where that is something else.
 fn made_for_other(
     node: &Node<'_>,
@@ -416,10 +437,40 @@ impl Turns {
     }
 }
 
+/// Finals that were told, and those that had words.
+#[derive(Debug, Default)]
+struct Finals {
+    all: AtomicU64,
+    with_words: AtomicU64,
+}
+
+impl Finals {
+    fn count(&self, news: &[News]) {
+        for news in news.iter().filter(|news| news.is_final) {
+            self.all.fetch_add(1, Ordering::Relaxed);
+            let has_words = !news.told.text.trim().is_empty();
+            self.with_words.fetch_add(u64::from(has_words), Ordering::Relaxed);
+        }
+    }
+
+    /// That there was speech and no word, and why it may be so.
+    fn remark(&self) -> Option<String> {
+        let (all, with_words) =
+            (self.all.load(Ordering::Relaxed), self.with_words.load(Ordering::Relaxed));
+        (all > 0 && with_words == 0).then(|| {
+            let of = if all == 1 { "1 final".to_owned() } else { format!("any of {all} finals") };
+            format!(
+                "no word in {of}: is `language` what is spoken, and is it speech rather than music or noise? A larger model understands more"
+            )
+        })
+    }
+}
+
 /// Hears, asks and tells.
 struct Transcribe {
     listener: Listener,
     turns: Turns,
+    finals: Arc<Finals>,
     /// Questions that were not asked yet, by their number.
     open: BTreeMap<u64, Question>,
     numbers: u64,
@@ -492,7 +543,9 @@ impl Call for Transcribe {
     }
 
     fn remark(&self) -> Option<String> {
-        self.listener.remark()
+        let told: Vec<String> =
+            self.listener.remark().into_iter().chain(self.finals.remark()).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     fn in_flight(&self) -> usize {
@@ -515,5 +568,32 @@ impl Call for Deaf {
     fn ask(&mut self, _: &Frame, reply: Reply) -> Result<(), Fault> {
         reply.answer(Answer::nothing());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcription::transcript::Told;
+
+    #[test]
+    fn speech_without_a_word_is_told_and_one_word_is_enough() {
+        let finals = Finals::default();
+        let news = |is_final, text: &str| News {
+            is_final,
+            turn: 0,
+            start_s: 0.0,
+            end_s: 1.0,
+            told: Told { text: text.to_owned(), ..Told::default() },
+            is_early: false,
+            is_incomplete: false,
+        };
+        finals.count(&[news(false, "well")]);
+        assert_eq!(finals.remark(), None, "nobody has ended a turn");
+        finals.count(&[news(true, ""), news(true, " ")]);
+        let told = finals.remark().expect("no words");
+        assert!(told.starts_with("no word in any of 2 finals: is `language`"), "{told}");
+        finals.count(&[news(true, "well")]);
+        assert_eq!(finals.remark(), None);
     }
 }

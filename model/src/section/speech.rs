@@ -170,7 +170,9 @@ impl ModelServices {
             None => Ok(format!("speech {contents:x?} {gates:?}")),
             Some(first) if is_optional && wrong == 0 && !are_there => {
                 let remedy = first.hint.clone().unwrap_or_default();
-                Err(AbsentModel { why: first.message.clone(), remedy }.into())
+                // Of several files whoever brings one wants to know of the others.
+                let all: Vec<&str> = problems.iter().map(|problem| &*problem.message).collect();
+                Err(AbsentModel { why: all.join("; "), remedy }.into())
             }
             Some(_) => Err(Diagnostics(problems).into()),
         }
@@ -210,7 +212,8 @@ impl ModelServices {
 
     /// The threads of all models of speech.
     fn speech_pool(&self) -> Pool {
-        self.speech.get_or_init(Pool::of_machine).clone()
+        let tell = self.tell.clone();
+        self.speech.get_or_init(|| Pool::of_machine().telling(move |news| tell(news))).clone()
     }
 
     /// A file, which is loaded once.

@@ -87,6 +87,11 @@ impl Listener {
         self.until_ns = None;
     }
 
+    /// Whether there was any speech so far.
+    pub const fn has_heard(&self) -> bool {
+        self.segments.has_found() || self.turns.has_begun()
+    }
+
     /// See [`Turns::wants_verdict`].
     pub fn wants_verdict(&self) -> bool {
         self.turns.wants_verdict()

@@ -115,6 +115,11 @@ impl Segments {
         self.open.and_then(|open| open.pause_ns).unwrap_or(until_ns)
     }
 
+    /// Whether there was one.
+    pub const fn has_found(&self) -> bool {
+        self.number > 0
+    }
+
     fn close(&mut self, end_ns: i64, limit_ns: i64, rule: &SegmentRule) -> Option<Segment> {
         let open = self.open.take()?;
         if end_ns - open.start_ns <= rule.speech_ns {

@@ -58,6 +58,17 @@ pub struct TurnRule {
     pub turn_ns: i64,
 }
 
+impl TurnRule {
+    /// The pause that ends a turn, usually and at most. A model that `judges` says mostly that a turn is over where it is.
+    pub fn pauses_ns(&self, judges: bool) -> [i64; 2] {
+        let by_rule_ns = self.silence_ns.max(self.long_silence_ns).max(self.short_silence_ns);
+        match judges {
+            true => [self.sure_silence_ns, by_rule_ns.max(self.hard_stop_ns)],
+            false => [self.silence_ns, by_rule_ns],
+        }
+    }
+}
+
 /// What is told of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -145,6 +156,11 @@ impl Turns {
         mean: Mean { sum: 0.0, count: 0 },
         free_ns: None,
     };
+
+    /// Whether there was one.
+    pub const fn has_begun(&self) -> bool {
+        self.turn > 0 || matches!(self.state, Where::Speaking | Where::Stopping(_))
+    }
 
     /// Takes a chunk and tells what follows from it: two things at most.
     pub fn hear(&mut self, chunk: Chunk, rule: &TurnRule, mut tell: impl FnMut(TurnEvent)) {

@@ -8,6 +8,8 @@ const MARGIN: usize = 128;
 /// Fewer positions make an unmodified model repeat itself
 /// (<https://github.com/ggml-org/whisper.cpp/issues/1951>).
 pub const FLOOR: usize = 256;
+/// Most tokens of a prompt: half of what a model reads. Of a longer one the last count.
+pub const PROMPT_TOKENS_MAX: usize = 223;
 /// Positions come in blocks of that.
 const BLOCK: usize = 64;
 

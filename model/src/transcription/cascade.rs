@@ -11,6 +11,7 @@ use super::{
     hypothesis::Hypothesis,
     pace::Pace,
     pool::States,
+    steps::{Became, StepDone, Steps},
     transcript::LANGUAGE_SURE,
 };
 
@@ -21,6 +22,7 @@ pub struct Cascade {
     made_for: Option<(String, bool)>,
     otherwise: Option<String>,
     pace: Pace,
+    steps: Steps,
 }
 
 impl Cascade {
@@ -42,13 +44,15 @@ impl Cascade {
             return Err(Fault::data(format!("{gates} thresholds for {models} models")));
         }
         let (made_for, otherwise, pace) = (None, None, Pace::default());
-        Ok(Self { models, gates, made_for, otherwise, pace })
+        let steps = Steps::of(models.len());
+        Ok(Self { models, gates, made_for, otherwise, pace, steps })
     }
 
     /// One model alone.
     pub fn single(model: Arc<dyn Decoder>) -> Self {
         let (made_for, otherwise, pace) = (None, None, Pace::default());
-        Self { models: vec![model], gates: Vec::new(), made_for, otherwise, pace }
+        let (models, steps) = (vec![model], Steps::of(1));
+        Self { models, gates: Vec::new(), made_for, otherwise, pace, steps }
     }
 
     /// The same; its gates were made for this language, or "auto", and for translating or not.
@@ -85,6 +89,11 @@ impl Cascade {
         &self.pace
     }
 
+    /// What each of its models has done, from small to large.
+    pub fn done(&self) -> Vec<StepDone> {
+        self.steps.done()
+    }
+
     /// The names of its models, from small to large.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.models.iter().map(|model| model.name())
@@ -112,22 +121,29 @@ impl Cascade {
         let is_asked = |&number: &usize| is_partial || !self.is_shut(number);
         let asked: Vec<usize> = (0..self.models.len()).filter(is_asked).collect();
         let (mut task, mut found) = (task.clone(), None);
-        let mut last = None;
+        let largest = asked.last().copied();
         for number in asked {
             let Some(mut said) = self.ask(states, &task, number, stops)? else { return Ok(None) };
             // What a smaller one has found out is as likely as that one has said.
             said.language_p = said.language_p.or(found);
-            let gate = self.gates.get(number);
-            if is_partial || gate.is_none_or(|gate| gate.takes(said.sure())) {
+            // Nobody is left to be asked behind the largest.
+            let is_last = Some(number) == largest;
+            let is_kept = || self.gates.get(number).is_none_or(|gate| gate.takes(said.sure()));
+            let became = match is_partial {
+                true => Became::Partial,
+                false if is_last || is_kept() => Became::Kept,
+                false => Became::PassedOn,
+            };
+            self.steps.count(number, became, said.cost_s);
+            if became != Became::PassedOn {
                 return Ok(Some(said));
             }
             if let Some(language) = found_out(&task, &said) {
                 task.way.language = Some(language.into());
                 found = said.language_p;
             }
-            last = Some(said);
         }
-        Ok(last)
+        Ok(None)
     }
 
     fn is_shut(&self, number: usize) -> bool {
@@ -198,6 +214,10 @@ mod tests {
         assert_eq!(said(&cascade([0.6, 0.7]), false), "base");
         assert_eq!(said(&cascade([0.6, 0.9]), false), "small");
         assert_eq!(said(&cascade([0.6, 0.9]), true), "tiny", "a partial");
+        let counted = cascade([0.6, 0.9]);
+        said(&counted, false);
+        let counts = counted.done().into_iter().map(|it| (it.kept, it.passed_on));
+        assert_eq!(counts.collect::<Vec<_>>(), [(0, 1), (0, 1), (1, 0)]);
         assert!(Cascade::new(all.clone(), vec![0.5]).is_err());
         assert!(Cascade::new(Vec::new(), Vec::new()).is_err());
     }
@@ -220,6 +240,9 @@ mod tests {
         assert_eq!(said(false), "base");
         assert_eq!([0, 1, 2].map(|at| models[at].begun()), [0, 1, 0]);
         assert_eq!(said(true), "tiny");
+        let done = cascade.done();
+        let counts = [0, 1, 2].map(|at| (done[at].partials, done[at].kept, done[at].passed_on));
+        assert_eq!(counts, [(1, 0, 0), (0, 1, 0), (0, 0, 0)]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod queue;
 pub(crate) mod recorder;
 pub mod repeats;
 pub mod service;
+mod steps;
 pub mod transcript;
 
 pub(crate) use alignment::is_mark;
@@ -35,3 +36,4 @@ pub use hypothesis::{Hypothesis, Word};
 pub use pool::{Outcome, Pool, Ticket};
 pub use queue::Class;
 pub use service::SpeechModel;
+pub use steps::StepDone;

@@ -27,6 +27,10 @@ use super::{
     queue::{Class, Queue, Urgency},
 };
 
+/// Told once, when it begins.
+const NO_TIME: &str = "the machine has no time to hear again all speech while it grows: partials are left out, finals never; a smaller model \
+                       or a longer `partial_s` helps";
+
 /// What became of a piece.
 #[derive(Debug)]
 pub enum Outcome {
@@ -48,10 +52,14 @@ struct House {
     count: usize,
     /// Whoever submits waits for what becomes of it.
     is_awaited: bool,
+    /// Hears what a person should know, in whole sentences.
+    tell: Option<Tell>,
     /// For tests, where none can be started.
     #[cfg(test)]
     stack_bytes: Option<usize>,
 }
+
+type Tell = Box<dyn Fn(&str) + Send + Sync>;
 
 struct Shared {
     state: Mutex<State>,
@@ -163,6 +171,7 @@ impl Pool {
             threads: Mutex::default(),
             count,
             is_awaited: false,
+            tell: None,
             #[cfg(test)]
             stack_bytes: None,
         }))
@@ -178,6 +187,16 @@ impl Pool {
         let mut pool = Self::new(1);
         Arc::get_mut(&mut pool.0).expect("the only handle").is_awaited = true;
         pool
+    }
+
+    /// The same; `tell` hears at once when it has no time for all that it is asked.
+    ///
+    /// # Panics
+    /// If somebody has a handle already.
+    #[must_use]
+    pub fn telling(mut self, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Arc::get_mut(&mut self.0).expect("the only handle").tell = Some(Box::new(tell));
+        self
     }
 
     /// How many threads there are at most.
@@ -281,14 +300,18 @@ impl Pool {
         let mut state = shared.lock();
         state.numbers += 1;
         let number = state.numbers;
+        let mut is_first = false;
         if let Some(job) = state.queue.push(number, job.urgency.clone(), job) {
-            shared.figures.dropped.fetch_add(1, Ordering::Relaxed);
+            is_first = shared.figures.dropped.fetch_add(1, Ordering::Relaxed) == 0;
             state.shed.push(job);
         }
         state.make_room();
         // Those who are idle may have been woken for others.
         let starts = state.queue.len() > state.idle;
         drop(state);
+        if let Some(tell) = self.0.tell.as_ref().filter(|_| is_first) {
+            tell(NO_TIME);
+        }
         shared.work.notify_one();
         if starts {
             self.start();

@@ -6,7 +6,7 @@ use engine::{Figures, Series, Service};
 
 use crate::cache::Cache;
 
-use super::{cascade::Cascade, pool::Pool};
+use super::{cascade::Cascade, pool::Pool, steps::StepDone};
 
 /// A model of speech, or several from small to large.
 #[derive(Clone)]
@@ -41,6 +41,12 @@ impl Service for SpeechModel {
     fn remark(&self) -> Option<String> {
         let done = self.pool.done();
         let mut all = Vec::new();
+        // Of one alone there is nothing to wonder about.
+        let steps = self.cascade.done();
+        if steps.len() > 1 {
+            let names = self.cascade.names();
+            all.extend(steps.iter().zip(names).filter_map(|(step, name)| step.told(name)));
+        }
         if done.dropped > 0 {
             let asked = done.decodes + done.dropped;
             all.push(format!("{} of {asked} pieces of speech were not heard again while they grew: the machine had no time", done.dropped));
@@ -51,12 +57,12 @@ impl Service for SpeechModel {
                 done.failed
             ));
         }
-        (!all.is_empty()).then(|| all.join("; "))
+        (!all.is_empty()).then(|| all.join("\n"))
     }
 
-    fn figures(&self, name: &str, to: &mut dyn Figures) {
+    fn figures(&self, model: &str, to: &mut dyn Figures) {
         let done = self.pool.done();
-        let labels = &[("model", name)];
+        let labels = &[("model", model)];
         for (name, help, count) in [
             (
                 "afferent_speech_decodes_total",
@@ -90,5 +96,32 @@ impl Service for SpeechModel {
         let help = "Seconds of work on pieces of speech.";
         let series = Series { name: "afferent_speech_busy_seconds", help, labels };
         to.gauge(series, seconds(done.busy_ns));
+        for (number, step) in self.cascade.done().into_iter().enumerate() {
+            of_step(number + 1, model, step, to);
+        }
     }
+}
+
+/// What one model of a cascade has done; they are numbered as `segments` has them.
+fn of_step(number: usize, model: &str, step: StepDone, to: &mut dyn Figures) {
+    let at = number.to_string();
+    let labels = &[("model", model), ("segment", at.as_str())];
+    for (name, help, count) in [
+        ("afferent_speech_kept_total", "Finals that a model of a cascade has told.", step.kept),
+        (
+            "afferent_speech_passed_on_total",
+            "Pieces that a model of a cascade was not sure enough of, so that the next one was asked.",
+            step.passed_on,
+        ),
+        (
+            "afferent_speech_partials_total",
+            "Partials that a model of a cascade has understood.",
+            step.partials,
+        ),
+    ] {
+        to.counter(Series { name, help, labels }, count);
+    }
+    let help = "Seconds of work of a model of a cascade on pieces that it has understood.";
+    let series = Series { name: "afferent_speech_segment_busy_seconds", help, labels };
+    to.gauge(series, step.busy_s);
 }

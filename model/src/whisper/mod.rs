@@ -34,7 +34,7 @@ use whisper_rs::{
 
 use crate::transcription::{
     Decoder, Decoding, Hypothesis, RATE_HZ, Task, Word,
-    budget::{TOKENS_PER_S_MAX, positions, tokens_max},
+    budget::{PROMPT_TOKENS_MAX, TOKENS_PER_S_MAX, positions, tokens_max},
     hypothesis::geometric_mean,
     model_file::mel_filters,
     repeats::loop_from,
@@ -46,8 +46,6 @@ use times::{Clock, Loudness, Token};
 
 /// The shortest audio that whisper.cpp looks at, in samples; shorter pieces get silence behind them.
 const SAMPLES_MIN: usize = RATE_HZ as usize / 5;
-/// Most tokens of a prompt: half of what a model reads.
-const PROMPT_TOKENS_MAX: usize = 223;
 
 /// A loaded model.
 pub struct Whisper {

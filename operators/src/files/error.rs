@@ -24,6 +24,9 @@ pub struct FileError {
     pub io: Option<io::Error>,
 }
 
+/// What helps where a file is read more than once from its beginning.
+const WRITE_FIRST: &str = "write it to a file first, such as `cat > FILE`, and name that";
+
 impl FileError {
     pub(crate) fn new(file: &str, message: String, hint: &str) -> Self {
         Self {
@@ -38,6 +41,12 @@ impl FileError {
 
     pub(crate) fn unreadable(file: &str, doing: &str, error: io::Error) -> Self {
         let (message, hint) = match error.kind() {
+            io::ErrorKind::NotFound if file == "-" => {
+                (format!("cannot {doing}: standard input is not read"), WRITE_FIRST)
+            }
+            io::ErrorKind::NotSeekable => {
+                (format!("cannot {doing}: it is a pipe or a device"), WRITE_FIRST)
+            }
             io::ErrorKind::NotFound => {
                 (format!("cannot {doing}: there is no such file"), "check the name and the folder")
             }

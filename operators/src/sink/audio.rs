@@ -8,6 +8,8 @@
 //! file can be read at any time: its header is put right every second. Without a `from` the same word reads
 //! sound files: [`source::audio`](crate::source::audio).
 
+use std::path::Path;
+
 use engine::{
     Body, Code, Diagnostic, Fault, Frame, Grid, Kind, Node, Outline, Param, Placement, Port, Sink,
     Timestamp, Used, WriteSeek,
@@ -42,7 +44,8 @@ pub static KIND: Kind = Kind {
             return Err(problem.hint("pick some: `from = \"x[0, 1]\"`").into());
         }
         let path = of_session(node, node.path(&FILE)?);
-        Ok(Outline::default().using(FILE.name(), Used::Written(path)))
+        let misnamed = misnamed(node, &path);
+        Ok(Outline::default().using(FILE.name(), Used::Written(path)).warning(misnamed))
     },
     build: |node| {
         let signal = node.signal("in");
@@ -56,7 +59,7 @@ pub static KIND: Kind = Kind {
         let rate_hz = rate_hz(node)?;
         let writer = SoundWriter::new(file, rate_hz, signal.channels.len(), steps);
         Ok(Body::sink(Wav {
-            writer: writer.map_err(unwritable)?,
+            writer,
             grid: Grid::new(signal.rate),
             rate_hz,
             end: None,
@@ -75,6 +78,22 @@ const ENCODING: Param<&str> = Param::with_default(
     "Integers of 16 or 24 bits, or floats, which nothing clips.",
 )
 .one_of(&["pcm16", "pcm24", "float"]);
+
+/// Endings by which programs expect another encoding than what is written.
+const OTHERS: [&str; 9] = ["mp3", "flac", "ogg", "oga", "opus", "m4a", "aac", "mp4", "webm"];
+
+/// That a name promises what the file is not.
+fn misnamed(node: &Node<'_>, path: &str) -> Option<Diagnostic> {
+    let ending = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+    if !OTHERS.contains(&&*ending) {
+        return None;
+    }
+    let message = format!("`{path}` will hold WAV, and its name says {}", ending.to_uppercase());
+    let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(FILE.name()));
+    let wav = Path::new(path).with_extension("wav");
+    let hint = format!("call it `{}`, and encode it with a program of its own", wav.display());
+    Some(warning.of_node(node.name()).hint(hint))
+}
 
 /// The most seconds in a row that are made silent: longer than that, nobody wants to hear it.
 const SILENT_S_MAX: u64 = 3_600;
@@ -270,5 +289,15 @@ mod tests {
     fn a_rate_that_no_wav_file_has_is_refused() {
         let problem = Bench::build(&KIND, 204.8, KIND.example).err().expect("refused").to_string();
         assert!(problem.contains("cannot have 204.8 samples per second"), "{problem}");
+    }
+
+    #[test]
+    fn a_name_that_promises_another_encoding_is_warned_of() {
+        let warned = |file: &str| {
+            let params = format!("file = {file:?}");
+            bench(&MemoryFiles::new(), 1, &params).warnings()
+        };
+        assert_eq!(warned("a/talk.MP3"), ["`a/talk.MP3` will hold WAV, and its name says MP3"]);
+        assert!(warned("talk.wav").is_empty() && warned("talk").is_empty());
     }
 }

@@ -45,9 +45,9 @@ pub static KIND: Kind = Kind {
         let signal = node.signal("in");
         let names = signal.channels.iter().map(|channel| channel.name.as_str());
         let rows = match place::create(node)? {
-            Some(file) => Rows::File(CsvWriter::new(file, names).map_err(unwritable)?),
+            Some(file) => Rows::File(CsvWriter::new(file, names)),
             None => {
-                let csv = CsvWriter::new(Vec::new(), names).map_err(unwritable)?;
+                let csv = CsvWriter::new(Vec::new(), names);
                 Rows::Shared(csv, out(node)?)
             }
         };

@@ -10,11 +10,11 @@
 //! Samples have no unit: full scale is 1.0, so that they agree with whatever takes any unit. Zero of the time line is the first
 //! sample. With a `from` the same word writes a WAV file: [`sink::audio`](crate::sink::audio). What encoders put before and behind the sound is taken off where the file tells how much.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use engine::{
     Body, Channel, Diagnostic, Fault, Files, Flow, Format, Frame, Gap, Header, Io, Kind, Node,
-    Outline, Param, Port, Rate, SignalFormat, Source, Timestamp, Unit, Used,
+    Outline, Param, Port, Rate, ReadSeek, SignalFormat, Source, Timestamp, Unit, Used,
 };
 
 use super::{speech_like::of_db, synthetic::Synthetic};
@@ -127,8 +127,18 @@ pub(crate) fn names(channels: usize) -> Vec<String> {
 
 fn open(node: &Node<'_>) -> Result<SoundReader, Diagnostic> {
     let path = node.path(&FILE)?;
-    SoundReader::open(&path, || node.files().open(&path))
+    SoundReader::open(&path, || whole(&**node.files(), &path))
         .map_err(|error| crate::files::problem(node, FILE.name(), &error))
+}
+
+/// Opens a file; of a pipe, which would wait for its writer, and is gone once it was looked at, it says what it is.
+fn whole(files: &dyn Files, path: &str) -> io::Result<Box<dyn ReadSeek>> {
+    if files.identity(path).is_none() {
+        // Of what is no file, of that it knows folders.
+        files.check_create(path)?;
+        return Err(io::ErrorKind::NotSeekable.into());
+    }
+    files.open(path)
 }
 
 struct Audio {
@@ -161,7 +171,7 @@ impl Source for Audio {
     }
 
     fn reset(&mut self) -> Result<(), Fault> {
-        let reader = SoundReader::open(&self.path, || self.files.open(&self.path));
+        let reader = SoundReader::open(&self.path, || whole(&*self.files, &self.path));
         self.reader = reader.map_err(cannot_go_on)?;
         let facts = self.reader.facts();
         match (f64::from(facts.rate_hz), facts.channels) == (self.rate.hz(), self.channels) {

@@ -18,10 +18,10 @@ macro_rules! templates {
     };
 }
 
-/// Those that run by themselves: no recording and no model of yours is needed.
+/// Those that run by themselves: no recording of yours is needed, and a model only where one says what was said.
 pub(super) const TEMPLATES: &[Template] = templates! {
     "biofeedback" "breathing" "resonance" "hrv_coherence" "neurofeedback_alpha" "stress_index" "stress_model"
-    "drowsiness" "posture" "voice_activity" "barge_in" "together" "compare" "table" "serve"
+    "drowsiness" "posture" "voice_activity" "transcribe" "commands" "meeting" "hybrid_voice" "barge_in" "together" "compare" "table" "serve"
     "hybrid_biofeedback" "offload" "many_edges"
 };
 

@@ -136,7 +136,7 @@ impl<W: Write> Writer<W> {
                 let names = heads(signal);
                 match self.form {
                     Form::Csv => {
-                        CsvWriter::new(&mut self.to, names.iter().map(String::as_str)).map(drop)
+                        CsvWriter::new(&mut self.to, names.iter().map(String::as_str)).begin()
                     }
                     _ => {
                         let names = names.iter().map(|name| format!("  {name:>12}"));
@@ -161,7 +161,8 @@ impl<W: Write> Writer<W> {
         if self.form == Form::Csv {
             // Its head is written already; only rows are taken.
             let mut csv =
-                CsvWriter::new(Vec::new(), signal.channels.iter().map(|c| c.name.as_str()))?;
+                CsvWriter::new(Vec::new(), signal.channels.iter().map(|c| c.name.as_str()));
+            csv.begin()?;
             csv.get_mut().clear();
             csv.write(frame.samples(), len, len, |row| grid.time_of(row as i64).nanos())?;
             return self.to.write_all(csv.get_ref());

@@ -14,7 +14,7 @@ use crate::speech::{
     state::State,
 };
 
-use super::{OUT, PROBABILITY, TURNS, heard, look_back_ns, params::rules, payload, remark};
+use super::{OUT, PROBABILITY, TURNS, look_back_ns, params::rules, payload, tally::Tally};
 
 const VERSION: u8 = 1;
 
@@ -31,7 +31,7 @@ pub(super) struct Alone {
     /// The moment behind the last sample, and whether it is that of a saved state.
     end_ns: Option<i64>,
     is_loaded: bool,
-    bad: u64,
+    tally: Tally,
 }
 
 impl Alone {
@@ -49,7 +49,7 @@ impl Alone {
             filled: 0,
             end_ns: None,
             is_loaded: false,
-            bad: 0,
+            tally: Tally::default(),
         })
     }
 
@@ -130,9 +130,7 @@ impl Operator for Alone {
         }
         self.is_loaded = false;
         for (n, &sample) in frame.channel(0).iter().enumerate() {
-            let (sample, is_number) = heard(sample);
-            self.bad += u64::from(!is_number);
-            self.chunk[self.filled] = sample;
+            self.chunk[self.filled] = self.tally.hear(sample);
             self.filled += 1;
             if self.filled == CHUNK {
                 let behind = n as i64 + 1;
@@ -168,7 +166,7 @@ impl Operator for Alone {
     }
 
     fn remark(&self) -> Option<String> {
-        remark(self.bad)
+        self.tally.remark(self.rate, self.listener.has_heard())
     }
 
     fn reset(&mut self) {

@@ -36,6 +36,11 @@ pub(super) fn plan(node: &Node<'_>) -> Result<Option<usize>, Diagnostics> {
     Ok(Some(Slots::of(node, service)?.chunk))
 }
 
+/// Whether a model says when turns are over.
+pub(super) fn judges_turns(node: &Node<'_>) -> Result<bool, Diagnostics> {
+    Ok(service(node, &TURN_MODEL)?.is_some())
+}
+
 /// That a model is not there which need not be, if it is so.
 pub(super) fn warnings(node: &Node<'_>) -> Result<Vec<Diagnostic>, Diagnostics> {
     let mut warnings = Vec::new();

@@ -181,7 +181,9 @@ fn windows_are_kept_and_a_final_that_waits_with_one_that_gave_way_is_understood(
         }
         Ok(hypothesis("well", 0.5, 0.9))
     });
-    let (pool, cascade) = (Pool::new(1), single(&model));
+    let (says, news) = channel();
+    let pool = Pool::new(1).telling(move |text| says.send(text.to_owned()).unwrap());
+    let cascade = single(&model);
     let (tell, told) = channel();
     let ask = |number, class| {
         let tell = tell.clone();
@@ -203,7 +205,10 @@ fn windows_are_kept_and_a_final_that_waits_with_one_that_gave_way_is_understood(
     while pool.0.shared.lock().running.is_empty() {
         std::thread::yield_now();
     }
-    (2..7).for_each(|number| ask(number, Class::Window));
+    (2..6).for_each(|number| ask(number, Class::Window));
+    assert!(news.try_recv().is_err(), "four have room");
+    ask(6, Class::Window);
+    assert_eq!(news.try_iter().collect::<Vec<_>>(), [NO_TIME], "told at once");
     ask(2, Class::Final);
     gate.wait();
     let mut all: Vec<_> = (0..7).map(|_| told.recv_timeout(LIMIT).unwrap()).collect();

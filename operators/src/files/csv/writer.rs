@@ -13,21 +13,31 @@ use crate::files::Short;
 pub struct CsvWriter<W> {
     writer: W,
     channels: usize,
+    /// The block that is written, or before the first one the header row.
     text: Vec<u8>,
+    is_begun: bool,
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// Writes the header row.
-    pub fn new<'a>(writer: W, names: impl IntoIterator<Item = &'a str>) -> std::io::Result<Self> {
-        let mut csv = Self { writer, channels: 0, text: b"t_s".to_vec() };
+    /// A table of these channels. Its header row is written with the first rows, or when it is flushed.
+    pub fn new<'a>(writer: W, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut csv = Self { writer, channels: 0, text: b"t_s".to_vec(), is_begun: false };
         for name in names {
             csv.text.push(b',');
             put_name(name, &mut csv.text);
             csv.channels += 1;
         }
         csv.text.push(b'\n');
-        csv.writer.write_all(&csv.text)?;
-        Ok(csv)
+        csv
+    }
+
+    /// Writes the header row, unless it is written.
+    pub fn begin(&mut self) -> std::io::Result<()> {
+        if !self.is_begun {
+            self.writer.write_all(&self.text)?;
+            self.is_begun = true;
+        }
+        Ok(())
     }
 
     /// Writes `rows` rows; the samples of the `c`th channel stand at `samples[c * stride..]`, and
@@ -43,6 +53,7 @@ impl<W: Write> CsvWriter<W> {
         rows: usize,
         time_ns: impl Fn(usize) -> i64,
     ) -> std::io::Result<()> {
+        self.begin()?;
         self.text.clear();
         for row in 0..rows {
             put_seconds(time_ns(row), &mut self.text);
@@ -70,6 +81,7 @@ impl<W: Write> CsvWriter<W> {
 
     /// Hands on what the writer below still holds.
     pub fn flush(&mut self) -> std::io::Result<()> {
+        self.begin()?;
         self.writer.flush()
     }
 }
@@ -95,7 +107,7 @@ mod tests {
     #[test]
     fn rows_are_short_and_exact() {
         let mut out = Vec::new();
-        let mut csv = CsvWriter::new(&mut out, ["ecg", "a,\"b\""]).expect("a header");
+        let mut csv = CsvWriter::new(&mut out, ["ecg", "a,\"b\""]);
         let samples = [0.1, f32::NAN, -1.5e-7, 1.0, 2.0, 16_777_216.0];
         csv.write(&samples, 3, 3, |row| row as i64 * 500_000_000 - 500_000_000).expect("rows");
         csv.flush().expect("flushed");
@@ -114,7 +126,7 @@ mod tests {
         let samples: Vec<f32> = (0..2 * rows).map(any).collect();
         let time_ns = |row: usize| (row as f64 * 1e9 / 360.0).round() as i64;
         let mut text = Vec::new();
-        let mut csv = CsvWriter::new(&mut text, ["a", "b"]).expect("a header");
+        let mut csv = CsvWriter::new(&mut text, ["a", "b"]);
         csv.write(&samples, rows, rows, time_ns).expect("rows");
 
         let mut reader =

@@ -18,7 +18,10 @@ const BYTES_MAX: u64 = u32::MAX as u64 - 1_024;
 
 /// A WAV file being written. Its header is right after every [`SoundWriter::flush`], and when it is dropped.
 pub struct SoundWriter<W: Write + Seek> {
-    writer: WavWriter<W>,
+    /// Until something is written.
+    file: Option<W>,
+    writer: Option<WavWriter<W>>,
+    spec: WavSpec,
     steps: Steps,
     channels: usize,
     bytes: u64,
@@ -27,14 +30,11 @@ pub struct SoundWriter<W: Write + Seek> {
 }
 
 impl<W: Write + Seek> SoundWriter<W> {
-    /// Writes the header.
-    ///
-    /// # Errors
-    /// As the file says.
+    /// A file whose header is written with the first samples, or when it is flushed.
     ///
     /// # Panics
     /// If there are no channels, or more than 65 535.
-    pub fn new(file: W, rate_hz: u32, channels: usize, steps: Steps) -> io::Result<Self> {
+    pub fn new(file: W, rate_hz: u32, channels: usize, steps: Steps) -> Self {
         let (bits_per_sample, sample_format) = match steps {
             Steps::Bits(bits) => (bits, SampleFormat::Int),
             Steps::Floats => (32, SampleFormat::Float),
@@ -42,8 +42,8 @@ impl<W: Write + Seek> SoundWriter<W> {
         let count = u16::try_from(channels).expect("the caller looked at the format");
         let spec =
             WavSpec { channels: count, sample_rate: rate_hz, bits_per_sample, sample_format };
-        let writer = WavWriter::new(file, spec).map_err(as_io)?;
-        Ok(Self { writer, steps, channels, bytes: 0, clipped: 0, no_numbers: 0 })
+        let (file, writer) = (Some(file), None);
+        Self { file, writer, spec, steps, channels, bytes: 0, clipped: 0, no_numbers: 0 }
     }
 
     /// Writes `len` samples of each channel, plane after plane. Those beyond full scale are clipped, those
@@ -53,6 +53,7 @@ impl<W: Write + Seek> SoundWriter<W> {
     /// As the file says; `FileTooLarge` beyond 4 GiB.
     pub fn write(&mut self, planes: &[f32], len: usize) -> io::Result<()> {
         self.grow(len)?;
+        self.begin()?;
         for n in 0..len {
             for channel in 0..self.channels {
                 self.put(planes[channel * len + n])?;
@@ -67,7 +68,20 @@ impl<W: Write + Seek> SoundWriter<W> {
     /// As [`SoundWriter::write`].
     pub fn silence(&mut self, len: usize) -> io::Result<()> {
         self.grow(len)?;
+        self.begin()?;
         (0..len * self.channels).try_for_each(|_| self.put(0.0))
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if let Some(file) = self.file.take() {
+            self.writer = Some(WavWriter::new(file, self.spec).map_err(as_io)?);
+        }
+        Ok(())
+    }
+
+    /// It was begun, unless that has failed.
+    fn begun(&mut self) -> io::Result<&mut WavWriter<W>> {
+        self.writer.as_mut().ok_or_else(|| io::Error::other("its beginning could not be written"))
     }
 
     /// Writes out what is buffered, and a header that is right about it.
@@ -75,7 +89,8 @@ impl<W: Write + Seek> SoundWriter<W> {
     /// # Errors
     /// As the file says.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush().map_err(as_io)
+        self.begin()?;
+        self.begun()?.flush().map_err(as_io)
     }
 
     /// Samples that were beyond full scale.
@@ -110,14 +125,14 @@ impl<W: Write + Seek> SoundWriter<W> {
             0.0
         };
         match self.steps {
-            Steps::Floats => self.writer.write_sample(sample),
+            Steps::Floats => self.begun()?.write_sample(sample),
             Steps::Bits(bits) => {
                 self.clipped += u64::from(sample.abs() > 1.0);
                 let full = (f32::from(bits) - 1.0).exp2();
                 // Exact but for the rounding: a power of two. The last step below full scale is the
                 // highest there is.
                 let step = (sample * full).round_ties_even().clamp(-full, full - 1.0);
-                self.writer.write_sample(step as i32)
+                self.begun()?.write_sample(step as i32)
             }
         }
         .map_err(as_io)

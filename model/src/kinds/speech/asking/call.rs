@@ -18,9 +18,9 @@ use crate::{
     kinds::speech::{
         OUT, PROBABILITY, TURNS,
         alone::formats,
-        heard, look_back_ns,
+        look_back_ns,
         params::{MODEL, TURN_MODEL, rules},
-        remark,
+        tally::Tally,
     },
     speech::state::{State, wrong},
 };
@@ -51,7 +51,7 @@ pub(super) struct SpeechCall {
     /// The moment behind the last sample, and whether it is that of a saved state.
     end_ns: Option<i64>,
     is_loaded: bool,
-    bad: u64,
+    tally: Tally,
 }
 
 impl SpeechCall {
@@ -106,7 +106,7 @@ impl SpeechCall {
             marks: 0,
             end_ns: None,
             is_loaded: false,
-            bad: 0,
+            tally: Tally::default(),
         })
     }
 
@@ -179,9 +179,7 @@ impl Call for SpeechCall {
         }
         self.is_loaded = false;
         for (n, &sample) in frame.channel(0).iter().enumerate() {
-            let (sample, is_number) = heard(sample);
-            self.bad += u64::from(!is_number);
-            self.chunk[self.filled] = sample;
+            self.chunk[self.filled] = self.tally.hear(sample);
             self.filled += 1;
             if self.filled == self.chunk.len() {
                 self.send(io.time_of(n as i64 + 1), io);
@@ -271,7 +269,8 @@ impl Call for SpeechCall {
     }
 
     fn remark(&self) -> Option<String> {
-        remark(self.bad)
+        let has_heard = lock(&self.mind).listener.has_heard();
+        self.tally.remark(self.rate, has_heard)
     }
 
     fn save(&self, into: &mut Vec<u8>) {
