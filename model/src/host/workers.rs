@@ -162,8 +162,8 @@ impl Workers {
         let Question { way, samples, note, priority, pair } = question;
         let asked = Asked {
             way: way.clone(),
-            question: samples,
-            samples: None,
+            question: samples.clone(),
+            samples,
             reply,
             note,
             priority,
