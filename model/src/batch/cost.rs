@@ -6,6 +6,8 @@ const REMEMBERED: usize = 10;
 const SHARE: f64 = 0.1;
 /// About what a run takes a worker besides.
 const AROUND_NS: i64 = 2_000;
+/// Runs of a size after which it is known whether its questions cost more.
+const SURE: usize = 5;
 /// Larger runs whose questions cost so many times as much each are not worth their length.
 const DEARER: f64 = 1.03;
 
@@ -109,9 +111,11 @@ impl Costs {
         let (mut best, mut last) = (None, f64::INFINITY);
         for (size, (rows, thrifty)) in self.sizes.iter().zip((1..).zip(&mut self.thrifty)) {
             if let Some(size) = size {
-                last = (size.usual + AROUND_NS) as f64 / rows as f64;
-                if best.is_none_or(|(_, least)| last <= least) {
-                    best = Some((rows, last));
+                let each = (size.usual + AROUND_NS) as f64 / rows as f64;
+                // What took long once or twice is not dear for that.
+                last = if size.count < SURE { 0.0 } else { each };
+                if best.is_none_or(|(_, least)| each <= least) {
+                    best = Some((rows, each));
                 }
             }
             // Nothing is known of sizes in between; one that is known and smaller stands for them.
@@ -193,9 +197,13 @@ mod tests {
     fn questions_that_cost_more_together_are_run_apart() {
         let mut costs = Costs::new(32);
         assert_eq!(costs.thrifty(20), 20);
+        costs.learn(1, 100_000);
+        costs.learn(32, 9_000_000);
+        assert_eq!(costs.thrifty(32), 32, "once is not enough");
+        let mut costs = Costs::new(32);
         [(1, 100_000), (4, 300_000), (8, 590_000), (16, 1_300_000), (32, 2_700_000)]
             .into_iter()
-            .for_each(|(rows, took)| costs.learn(rows, took));
+            .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
         assert_eq!([1, 2, 3, 4, 8].map(|rows| costs.thrifty(rows)), [1, 2, 3, 4, 8]);
         assert_eq!([15, 16, 20, 32].map(|rows| costs.thrifty(rows)), [15, 8, 8, 8]);
         // One run that took long for another reason changes nothing, many do.

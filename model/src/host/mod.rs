@@ -24,6 +24,7 @@ mod family;
 mod figures;
 mod lane;
 mod model;
+mod rest;
 mod rows;
 mod run;
 mod seat;

@@ -29,6 +29,10 @@ pub(super) struct State {
     pub(super) idle: usize,
     /// Workers that were woken and have not come yet.
     pub(super) woken: usize,
+    /// Workers that look out for questions and that nobody has called, and those that were called and have not come
+    /// yet.
+    pub(super) looking: usize,
+    pub(super) told: usize,
     pub(super) started: usize,
     /// Threads that are there and not given up.
     pub(super) alive: usize,
@@ -58,6 +62,8 @@ impl State {
             next: 0,
             idle: 0,
             woken: 0,
+            looking: 0,
+            told: 0,
             started: 0,
             alive: 0,
             lost: Vec::new(),

@@ -21,6 +21,7 @@ use super::{
     drift::Drift,
     family::Family,
     model::Model,
+    rest::Rest,
     run::{Job, Runners},
     seat::{Refusal, Seat},
     short::{self, Made},
@@ -69,7 +70,9 @@ struct Handle(Arc<Shared>);
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    work: Condvar,
+    pub(super) work: Condvar,
+    /// Grows when workers that look out are called.
+    pub(super) calls: AtomicUsize,
     ended: Condvar,
     left: Condvar,
     manner: Manner,
@@ -89,6 +92,7 @@ impl Workers {
         Self(Arc::new(Handle(Arc::new(Shared {
             state: Mutex::new(State::new(manner.threads)),
             work: Condvar::new(),
+            calls: AtomicUsize::new(0),
             ended: Condvar::new(),
             left: Condvar::new(),
             manner,
@@ -290,6 +294,13 @@ impl Shared {
 
     /// Wakes or starts so many workers, as far as there are any.
     pub(super) fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>, count: usize) {
+        let told = count.min(state.looking);
+        state.looking -= told;
+        state.told += told;
+        if told > 0 {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+        }
+        let count = count - told;
         let wakes = count.min(state.idle);
         let starts = (count - wakes).min(self.manner.threads.saturating_sub(state.started));
         state.idle -= wakes;
@@ -308,6 +319,9 @@ impl Shared {
     pub(super) fn wake_all<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let asleep = std::mem::take(&mut state.idle);
         state.woken += asleep;
+        let looking = std::mem::take(&mut state.looking);
+        state.told += looking;
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.work.notify_all();
         state
     }
@@ -394,6 +408,7 @@ fn fresh_number() -> usize {
 fn work(shared: &Arc<Shared>, worker: usize) {
     let mut runners = Runners::default();
     let mut warmth = Warmth::default();
+    let mut rest = Rest::default();
     let (mut asked, mut late) = (Vec::new(), Vec::new());
     let mut state = shared.lock();
     loop {
@@ -417,13 +432,14 @@ fn work(shared: &Arc<Shared>, worker: usize) {
                     None => return,
                 },
                 None => match short::make(shared, state, worker) {
-                    Made::Nothing(state) => sleep(shared, state, until),
+                    Made::Nothing(state) => rest.rest(shared, state, until),
                     Made::Something => shared.lock(),
                     Made::Never => return,
                 },
             };
             continue;
         }
+        rest.ends(asked.iter().map(|asked| asked.since).min().unwrap_or(i64::MAX));
         // What waits beside it is for another worker.
         let more = usize::from(state.has_work());
         shared.call(state, more);
@@ -507,26 +523,4 @@ fn give_up(late: &mut Vec<Asked>) {
     for asked in late.drain(..) {
         asked.reply.give_up("too much else waited for the model");
     }
-}
-
-/// Waits until there may be something to do.
-fn sleep<'a>(
-    shared: &'a Shared,
-    mut state: MutexGuard<'a, State>,
-    until: Option<i64>,
-) -> MutexGuard<'a, State> {
-    state.idle += 1;
-    let mut state = match until {
-        Some(until) => {
-            let limit = Duration::from_nanos((until - shared.now()).max(0) as u64);
-            shared.work.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
-        }
-        None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-    };
-    // Woken by nobody, it is its own.
-    let state_counts = &mut *state;
-    let counted =
-        if state_counts.woken > 0 { &mut state_counts.woken } else { &mut state_counts.idle };
-    *counted -= 1;
-    state
 }
