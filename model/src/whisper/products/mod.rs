@@ -10,7 +10,8 @@
 //! | AVX-512 | as they are, in blocks that stay in registers ([`vectors`]) |
 //! | AVX2 with FMA | the same |
 //!
-//! With AMX a decode takes a quarter of the time that whisper.cpp's own products take it (`--bench transcribe --case products`).
+//! With AVX-512 a decode takes as long as with whisper.cpp's own products (`--bench transcribe --case products`), but can be
+//! stopped; with AMX in a quarter of the time of these built with -O2, and of -O3 that is not measured yet.
 //!
 //! whisper.cpp rounds what weights are multiplied with to 16 bits, an error of up to 2⁻¹² of each; with AMX it is 2⁻¹⁶,
 //! with the others none. All sum in f32, in an order that depends on nothing but the sizes.
