@@ -1,5 +1,5 @@
-//! Files of models that somebody names with `--set`: who types a path means a file that is there. A graph whose model is
-//! `optional` runs without its own default, but not for a slip of the keyboard.
+//! Files of models that somebody names with `--set`: who types a path means a model that is there and is one. A graph whose
+//! model is `optional` runs without its own default, but not for a slip of the keyboard or half a download.
 
 use std::{io::ErrorKind, path::Path};
 
@@ -39,8 +39,8 @@ impl Given {
         self.0.iter().filter(move |(model, _)| model == name).map(|(_, key)| &**key)
     }
 
-    /// Takes `optional` from models that were set to files that are not there, unless that was set as well, or only another
-    /// host asks them.
+    /// Takes `optional` from models that were set to other files, unless that was set as well, or only another host asks
+    /// them. Gives the files that are not there.
     pub(crate) fn require(
         &self,
         spec: &mut GraphSpec,
@@ -55,13 +55,13 @@ impl Given {
             if is_set(OPTIONAL) || !is_asked_on(nodes, &name, host) {
                 continue;
             }
-            let keys = PATHS.into_iter().filter(|key| is_set(key));
-            let absent: Vec<String> =
-                keys.flat_map(|key| absent(section, key, graph_file)).collect();
-            if !absent.is_empty() {
-                section.params.retain(|(key, _)| key.value != OPTIONAL);
+            let keys: Vec<&str> = PATHS.into_iter().filter(|key| is_set(key)).collect();
+            if keys.is_empty() {
+                continue;
             }
-            all.extend(absent.into_iter().map(|path| Absent { model: name.clone(), path }));
+            section.params.retain(|(key, _)| key.value != OPTIONAL);
+            let absent = keys.into_iter().flat_map(|key| absent(section, key, graph_file));
+            all.extend(absent.map(|path| Absent { model: name.clone(), path }));
         }
         all
     }

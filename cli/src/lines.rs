@@ -94,6 +94,7 @@ mod tests {
         take("a line that people read\n");
         assert_eq!((screen.lives(), unseen()), (false, 1));
     }
+
     #[test]
     fn what_was_said_is_shown_and_does_not_count_as_hidden() {
         let (vitals, screen) = (Arc::default(), Arc::new(Screen::new(true)));

@@ -28,6 +28,11 @@ fn a_model_that_is_named_on_the_command_line_must_be_there_before_anything_is_wr
         assert_eq!(ended.stderr.matches("there is no such file").count(), 1, "{}", ended.stderr);
         assert_eq!(kept(), before, "{command}");
     }
+    // What is there and no model is no better.
+    let ended = run("run", &["model.voice.file=tine.bin"]);
+    assert!(matches!(ended.code, Some(74 | 78)), "{}", ended.stderr);
+    assert!(ended.stderr.contains("error[") && ended.stderr.contains("tine.bin"));
+    assert_eq!(kept(), before);
     let two = "model.voice.segments=[\"one.bin\", \"two.bin\"]";
     let ended = run("check", &[two]);
     assert_eq!(ended.code, Some(74), "{}", ended.stderr);
@@ -37,6 +42,29 @@ fn a_model_that_is_named_on_the_command_line_must_be_there_before_anything_is_wr
     for more in [&[][..], &["model.voice.file=tiny.bin", "model.voice.optional=true"]] {
         let ended = run("check", more);
         assert_eq!(ended.code, Some(0), "{more:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_holds_for_voices_holds_for_nets() {
+    let graph = "[model.net]\nfile = \"net.onnx\"\noptional = true\n[node.sine]\nop = \"sine\"\nseconds = 1.0\n\
+                 [node.kind]\nop = \"infer\"\nfrom = \"sine\"\nmodel = \"net\"\nwindow_s = 0.1\nfields = [\"a\"]\n\
+                 [node.out]\nop = \"null\"\nfrom = \"kind\"\n";
+    let folder = Folder::with(&[("graph.toml", graph), ("half.onnx", "half of one")]);
+    let run = |sets: &[&str]| {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let all: Vec<&str> =
+            ["run", "graph.toml", "--speed", "max"].into_iter().chain(sets).collect();
+        afferent(&folder, &all)
+    };
+    assert_eq!(run(&[]).code, Some(0));
+    for file in ["typo.onnx", "half.onnx"] {
+        let set = format!("model.net.file={file}");
+        let ended = run(&[&set]);
+        assert!(matches!(ended.code, Some(74 | 78)), "{file}: {}", ended.stderr);
+        assert!(ended.stderr.contains(file) && ended.stderr.contains("--set"), "{}", ended.stderr);
+        let ended = run(&[&set, "model.net.optional=true"]);
+        assert_eq!(ended.code, Some(0), "{file}: {}", ended.stderr);
     }
 }
 

@@ -130,7 +130,8 @@ mod turn {
 mod turn {
     use std::{fs::File, io, sync::Arc};
 
-    pub(super) struct Turn;
+    /// There is none.
+    pub(super) enum Turn {}
 
     impl Turn {
         pub(super) fn of(_: &Arc<File>) -> io::Result<Option<Self>> {

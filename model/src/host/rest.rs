@@ -20,6 +20,34 @@ const LOOK_NS: i64 = 20_000;
 const PAYS: u8 = 4;
 const PAYS_MOST: u8 = 8;
 
+/// How many rest in one way.
+#[derive(Default)]
+pub(super) struct Resting {
+    /// Whom nobody has called.
+    here: usize,
+    /// Who was called and has not come yet.
+    called: usize,
+}
+
+impl Resting {
+    fn begin(&mut self) {
+        self.here += 1;
+    }
+
+    /// Calls so many at most, and says how many.
+    pub(super) fn call(&mut self, most: usize) -> usize {
+        let count = most.min(self.here);
+        self.here -= count;
+        self.called += count;
+        count
+    }
+
+    /// One comes back: one of those who were called, or by itself.
+    fn end(&mut self) {
+        *(if self.called > 0 { &mut self.called } else { &mut self.here }) -= 1;
+    }
+}
+
 /// How a worker rests.
 #[derive(Default)]
 pub(super) struct Rest {
@@ -51,7 +79,7 @@ impl Rest {
         if self.pays >= PAYS && until.is_none() && now < since + LOOK_NS {
             return look_out(shared, state, since + LOOK_NS);
         }
-        state.idle += 1;
+        state.asleep.begin();
         let mut state = match until {
             Some(until) => {
                 let limit = Duration::from_nanos((until - now).max(0) as u64);
@@ -59,9 +87,7 @@ impl Rest {
             }
             None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
         };
-        // Woken by nobody, it is its own.
-        let State { idle, woken, .. } = &mut *state;
-        *(if *woken > 0 { woken } else { idle }) -= 1;
+        state.asleep.end();
         state
     }
 }
@@ -72,7 +98,7 @@ fn look_out<'a>(
     mut state: MutexGuard<'a, State>,
     until: i64,
 ) -> MutexGuard<'a, State> {
-    state.looking += 1;
+    state.looking.begin();
     let calls = shared.calls.load(Ordering::Relaxed);
     drop(state);
     // What is called for is found under the lock.
@@ -80,8 +106,42 @@ fn look_out<'a>(
         thread::yield_now();
     }
     let mut state = shared.lock();
-    // Called by nobody, it is its own.
-    let State { looking, told, .. } = &mut *state;
-    *(if *told > 0 { told } else { looking }) -= 1;
+    state.looking.end();
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_looks_out_where_questions_come_soon_and_sleeps_where_they_do_not() {
+        let mut rest = Rest::default();
+        let mut come = |after: i64| {
+            rest.since = Some(1_000);
+            rest.ends(1_000 + after);
+            rest.pays >= PAYS
+        };
+        // A few in a row, and then one late one changes nothing.
+        assert_eq!([0, 1_000, LOOK_NS, 5].map(&mut come), [false, false, false, true]);
+        assert_eq!([1, 1, 1, 1, 1].map(&mut come), [true; 5]);
+        assert_eq!([LOOK_NS + 1; 5].map(&mut come), [true, true, true, true, false]);
+        // One that never rested has learned nothing.
+        rest.ends(0);
+        assert_eq!(rest.pays, PAYS - 1);
+    }
+
+    #[test]
+    fn of_those_that_rest_only_who_is_there_is_called_and_everybody_gets_up_once() {
+        let mut resting = Resting::default();
+        (0..3).for_each(|_| resting.begin());
+        assert_eq!(resting.call(2), 2);
+        assert_eq!(resting.call(2), 1, "two have been called already");
+        // Who got up by himself comes as one who was called; that one finds nobody has called him.
+        (0..3).for_each(|_| resting.end());
+        assert_eq!((resting.here, resting.called, resting.call(1)), (0, 0, 0));
+        resting.begin();
+        resting.end();
+        assert_eq!(resting.call(1), 0, "it has got up by itself");
+    }
 }

@@ -8,6 +8,7 @@ use super::{
     door::Place,
     family::Family,
     lane::Next,
+    rest::Resting,
     run::{Job, Served},
     seat::{NEVER, Refusal, Seat},
     short,
@@ -25,14 +26,9 @@ pub(super) struct State {
     pub(super) threads: usize,
     /// Where to look first: models take turns.
     next: usize,
-    /// Workers that sleep and that nobody has woken.
-    pub(super) idle: usize,
-    /// Workers that were woken and have not come yet.
-    pub(super) woken: usize,
-    /// Workers that look out for questions and that nobody has called, and those that were called and have not come
-    /// yet.
-    pub(super) looking: usize,
-    pub(super) told: usize,
+    /// Workers that sleep, and those that look out for questions.
+    pub(super) asleep: Resting,
+    pub(super) looking: Resting,
     pub(super) started: usize,
     /// Threads that are there and not given up.
     pub(super) alive: usize,
@@ -60,10 +56,8 @@ impl State {
             families: Vec::new(),
             threads,
             next: 0,
-            idle: 0,
-            woken: 0,
-            looking: 0,
-            told: 0,
+            asleep: Resting::default(),
+            looking: Resting::default(),
             started: 0,
             alive: 0,
             lost: Vec::new(),

@@ -294,17 +294,13 @@ impl Shared {
 
     /// Wakes or starts so many workers, as far as there are any.
     pub(super) fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>, count: usize) {
-        let told = count.min(state.looking);
-        state.looking -= told;
-        state.told += told;
+        let told = state.looking.call(count);
         if told > 0 {
             self.calls.fetch_add(1, Ordering::Relaxed);
         }
-        let count = count - told;
-        let wakes = count.min(state.idle);
-        let starts = (count - wakes).min(self.manner.threads.saturating_sub(state.started));
-        state.idle -= wakes;
-        state.woken += wakes;
+        let wakes = state.asleep.call(count - told);
+        let left = self.manner.threads.saturating_sub(state.started);
+        let starts = (count - told - wakes).min(left);
         state.started += starts;
         let is_first = starts > 0 && !std::mem::replace(&mut state.is_watched, true);
         drop(state);
@@ -315,12 +311,10 @@ impl Shared {
         (0..starts).for_each(|_| start(self));
     }
 
-    /// Wakes all who sleep.
+    /// Wakes all who rest.
     pub(super) fn wake_all<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let asleep = std::mem::take(&mut state.idle);
-        state.woken += asleep;
-        let looking = std::mem::take(&mut state.looking);
-        state.told += looking;
+        state.asleep.call(usize::MAX);
+        state.looking.call(usize::MAX);
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.work.notify_all();
         state

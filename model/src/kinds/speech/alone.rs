@@ -129,6 +129,7 @@ impl Operator for Alone {
             self.miss(start_ns, io);
         }
         self.is_loaded = false;
+        self.tally.take(frame.channel(0).len());
         for (n, &sample) in frame.channel(0).iter().enumerate() {
             self.chunk[self.filled] = self.tally.hear(sample);
             self.filled += 1;
@@ -171,6 +172,7 @@ impl Operator for Alone {
 
     fn reset(&mut self) {
         self.ear.reset();
+        self.tally.forget(self.listener.has_heard());
         self.listener = Listener::NEW;
         (self.filled, self.end_ns, self.is_loaded) = (0, None, false);
         self.chunk.fill(0.0);

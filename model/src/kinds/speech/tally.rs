@@ -10,6 +10,8 @@ pub(super) struct Tally {
     bad: u64,
     /// The loudest.
     peak: f32,
+    /// There was speech before what was heard last was forgotten.
+    spoken: bool,
 }
 
 /// Whoever hears less has not listened yet.
@@ -18,9 +20,18 @@ const HEARD_MIN_S: f64 = 1.0;
 const QUIET: f32 = 0.02;
 
 impl Tally {
+    /// So many samples are to be heard.
+    pub(super) fn take(&mut self, samples: usize) {
+        self.all += samples as u64;
+    }
+
+    /// All is forgotten but that; `any` is whether there was speech.
+    pub(super) fn forget(&mut self, any: bool) {
+        self.spoken |= any;
+    }
+
     /// A sample as it is heard.
     pub(super) fn hear(&mut self, sample: f32) -> f32 {
-        self.all += 1;
         if !sample.is_finite() {
             self.bad += 1;
             return 0.0;
@@ -30,7 +41,7 @@ impl Tally {
         sample
     }
 
-    /// What there is to say in the end; `any` is whether speech was heard.
+    /// What there is to say in the end; `any` is whether there was speech since something was forgotten.
     pub(super) fn remark(&self, rate: Rate, any: bool) -> Option<String> {
         let bad = match self.bad {
             0 => None,
@@ -38,7 +49,7 @@ impl Tally {
             bad => Some(format!("{bad} samples were no numbers and taken as silence")),
         };
         let for_s = self.all as f64 / rate.hz();
-        let nothing = (!any && for_s >= HEARD_MIN_S).then(|| self.nothing(for_s));
+        let nothing = (!any && !self.spoken && for_s >= HEARD_MIN_S).then(|| self.nothing(for_s));
         let told: Vec<String> = nothing.into_iter().chain(bad).collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
@@ -68,11 +79,20 @@ mod tests {
     use super::*;
 
     fn told(level: f32, samples: usize, any: bool) -> Option<String> {
+        heard(level, samples).remark(rate(), any)
+    }
+
+    fn heard(level: f32, samples: usize) -> Tally {
         let mut tally = Tally::default();
+        tally.take(samples);
         for _ in 0..samples {
             tally.hear(level);
         }
-        tally.remark(Rate::new(16_000.0).expect("a rate"), any)
+        tally
+    }
+
+    fn rate() -> Rate {
+        Rate::new(16_000.0).expect("a rate")
     }
 
     #[test]
@@ -86,11 +106,19 @@ mod tests {
     }
 
     #[test]
+    fn who_has_spoken_before_something_was_forgotten_has_spoken() {
+        let mut tally = heard(0.5, 32_000);
+        tally.forget(false);
+        assert!(tally.remark(rate(), false).is_some());
+        tally.forget(true);
+        assert_eq!(tally.remark(rate(), false), None);
+    }
+
+    #[test]
     fn what_is_no_number_is_silence_and_counted() {
         let mut tally = Tally::default();
         assert_eq!([f32::NAN, 7.0, -0.5].map(|sample| tally.hear(sample)), [0.0, 1.0, -0.5]);
-        let rate = Rate::new(16_000.0).expect("a rate");
-        let told = tally.remark(rate, false);
+        let told = tally.remark(rate(), false);
         assert_eq!(told.as_deref(), Some("1 sample was no number and taken as silence"));
     }
 }

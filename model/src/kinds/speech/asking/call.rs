@@ -178,6 +178,7 @@ impl Call for SpeechCall {
             self.miss();
         }
         self.is_loaded = false;
+        self.tally.take(frame.channel(0).len());
         for (n, &sample) in frame.channel(0).iter().enumerate() {
             self.chunk[self.filled] = self.tally.hear(sample);
             self.filled += 1;
