@@ -215,6 +215,14 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) report: Option<PathBuf>,
 
+    /// Follow some frames through the graph, and say where the time goes and what limits the run
+    ///
+    /// Written as a picture when it is over: a flame graph of what cores, stages and nodes computed, and for
+    /// each sink what its latency was spent on, waiting, computing and moving. stderr has it in words. SVG, which
+    /// every browser shows. About one frame in a millisecond is followed, which costs less than a hundredth.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) profile: Option<PathBuf>,
+
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///
     /// Whoever reaches the address can read them: they name nodes and count frames, and hold no

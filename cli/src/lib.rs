@@ -40,6 +40,7 @@
 //!                  ├── scope     what a session has shown, for
 //!                  ├── view        `--view`, a whole screen, and
 //!                  ├── report      `--report`, a picture of a run
+//!                  ├── profile   `--profile`, where the time goes
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
@@ -63,6 +64,7 @@ mod local;
 mod metrics;
 mod page;
 mod panics;
+mod profile;
 mod report;
 mod scope;
 mod status;

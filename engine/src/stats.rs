@@ -117,7 +117,7 @@ pub struct NodeCounts {
     pub restarts: Counter,
     /// Frames the body died on.
     pub poison: Counter,
-    /// Calls that were timed, about one turn in 256.
+    /// Calls that were timed: about one turn in 256, and while somebody follows frames, those of them.
     pub timed: Counter,
     /// Nanoseconds those took together.
     pub timed_ns: Counter,
@@ -129,6 +129,14 @@ pub struct NodeCounts {
     pub gaps: Counter,
     /// For sinks: everything older has been taken out, and is where the sink brings it.
     pub(crate) reached: Reached,
+}
+
+impl NodeCounts {
+    /// Counts a call that was timed.
+    pub(crate) fn timed_for(&self, began: Timestamp, ended: Timestamp) {
+        self.timed.add(1);
+        self.timed_ns.add(ended.since(began).max(0) as u64);
+    }
 }
 
 /// A moment that only rises; the beginning of the line at first. One writer.

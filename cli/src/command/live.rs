@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Failure},
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
-    lines, metrics, panics,
+    lines, metrics, panics, profile,
     report::{self, Sheet},
     scope::{self, Collector},
     status::{self, Meter, Screen, View, Vitals, clock},
@@ -52,6 +52,9 @@ impl Live<'_> {
         if let Some(path) = &asked.report {
             report::check(path)?;
         }
+        if let Some(path) = &asked.profile {
+            report::check(path)?;
+        }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
 
         let mut window = asked.view.then(Window::open).transpose()?;
@@ -80,6 +83,9 @@ impl Live<'_> {
         };
         let running = running.map_err(|error| Failure::open(&error))?;
         let running = Arc::new(running);
+        if asked.profile.is_some() {
+            running.follow(Some(Running::FOLLOW_EVERY));
+        }
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
@@ -140,11 +146,17 @@ impl Live<'_> {
             screen.say(&line);
         }
         let report = running.report();
+        let workload = running.workload();
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
         let ink = Ink::of_stderr();
         let told = |ink| summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink);
         screen.say(&told(ink));
+        let profiled = workload.zip(asked.profile.as_ref()).map(|(load, path)| {
+            screen.say(profile::text(&load).trim_end());
+            profile::write(path, plan.name(), &load)
+                .inspect(|()| screen.say(&format!("  profile  {}", path.display())))
+        });
         let drawn = collector.zip(asked.report.as_ref()).map(|(mut collector, path)| {
             let (scope, summary) = (&*collector.finish(), &told(Ink::OFF));
             let sheet = Sheet { plan: &plan, scope, report: &report, summary };
@@ -159,6 +171,7 @@ impl Live<'_> {
             }
             None => {
                 drawn.transpose()?;
+                profiled.transpose()?;
                 match ending {
                     // What was inside is lost, and a script should know.
                     Ending::Stopped => Ok(Exit::Fault),

@@ -9,7 +9,7 @@
 //! the summary
 //! ```
 
-mod canvas;
+pub(crate) mod canvas;
 mod heart;
 mod latency;
 mod signals;
@@ -55,7 +55,7 @@ pub(crate) fn write(path: &Path, sheet: &Sheet<'_>) -> Result<(), Failure> {
     std::fs::write(path, svg(sheet)).map_err(|error| unwritable(path, &error))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     let message = format!("the report `{}` cannot be written: {error}", path.display());
     Failure::new(Exit::Io, &message, "name a file in a folder that is there, such as `run.svg`")
 }

@@ -17,9 +17,11 @@ use crate::{
     fault::Fault,
     frame::Frame,
     graph::{Spanned, Value},
+    journey::{Attribution, Collector},
     plan::{Home, Plan},
     session::{EdgeTotals, Ground, OpenError, Session, build_body, latencies},
     stage::{Pace, SlotBody},
+    stats::Histogram,
     supervise::{Record, Verdict},
     tap::Onlooker,
     tasks::TaskTurn,
@@ -52,6 +54,7 @@ pub struct ManualRun {
     knobs: Arc<Knobs>,
     notes: Arc<Notes>,
     records: BTreeMap<usize, Record>,
+    collector: Option<Collector>,
     restarts: Vec<(Timestamp, usize, usize)>,
     /// Faults in the order they happened: node and what.
     pub faults: Vec<(String, String)>,
@@ -124,6 +127,7 @@ impl ManualRun {
             knobs: Knobs::new(plan),
             notes,
             records: BTreeMap::new(),
+            collector: None,
             restarts: Vec::new(),
             faults: Vec::new(),
             remarks: Vec::new(),
@@ -213,6 +217,7 @@ impl ManualRun {
                 self.restarts.push((at, stage, slot));
             }
         }
+        self.collect();
         // A sink may have made room, or a turn may have filled a ring, after it was looked at.
         busy |= self.cores.iter().any(|core| core.shared.ready.any());
         (busy, next)
@@ -360,10 +365,37 @@ impl ManualRun {
         self.session.counts.nodes[self.number(node)].late.value()
     }
 
+    /// Latency at a sink.
+    ///
+    /// # Panics
+    /// If there is no such sink.
+    pub fn latency(&self, sink: &str) -> Arc<Histogram> {
+        let latency = self.session.counts.latency[self.number(sink)].clone();
+        latency.unwrap_or_else(|| panic!("`{sink}` is no sink"))
+    }
+
     /// The last frame a body died on, with its node.
     pub fn last_poison(&self) -> Option<(String, Frame)> {
         let last = self.session.cells.iter().find_map(|cell| cell.poison.last());
         last.map(|(node, frame)| (self.plan.nodes[node].name.clone(), frame))
+    }
+
+    /// Follows a frame of each source every so often from now on, as
+    /// [`Running::follow`](super::Running::follow).
+    pub fn follow(&mut self, every: Duration) {
+        let steps = &self.session.counts.steps;
+        steps.follow(Some(i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)));
+        self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
+    }
+
+    /// Where the time of the frames that were followed has gone.
+    pub fn attribution(&mut self) -> Attribution {
+        self.collect();
+        self.collector.as_ref().map(Collector::attribution).unwrap_or_default()
+    }
+
+    fn collect(&mut self) {
+        self.collector.iter_mut().for_each(Collector::collect);
     }
 
     fn number(&self, node: &str) -> usize {

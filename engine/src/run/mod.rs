@@ -10,6 +10,7 @@ mod actors;
 mod control;
 mod door;
 mod error;
+mod following;
 mod leaving;
 mod manual;
 mod opened;
@@ -26,6 +27,8 @@ mod watchdog;
 
 pub use door::Opener;
 pub use error::ControlError;
+#[cfg(all(test, not(loom)))]
+pub(crate) use following::role;
 pub use manual::ManualRun;
 pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
 pub use running::{Outcome, RunOptions, Running, Snapshot};

@@ -85,6 +85,12 @@ impl Sessions {
         }
     }
 
+    /// Shows the counts of some open sessions; says how many are open.
+    pub(crate) fn look_at(&self, most: usize, mut look: impl FnMut(&Counts)) -> usize {
+        self.open.values().take(most).for_each(|(_, counts)| look(counts));
+        self.open.len()
+    }
+
     /// Sessions that are open.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         self.open.keys().copied().collect()

@@ -18,6 +18,8 @@ use crate::{
     fault::FaultClass,
     frame::Frame,
     graph::{Spanned, Value},
+    journey::Attribution,
+    limit::Load,
     plan::Plan,
     session::OpenError,
     tap::{Onlooker, Tap, TapLimits, tap},
@@ -28,6 +30,7 @@ use super::{
     ControlError, Happened, Health, Report, Shared, Supervisor, What,
     control::{self, Question},
     door::{Doors, Opener},
+    following::Following,
     report,
     runtimes::{io_runtimes, runtime},
     supervisor::Args,
@@ -77,6 +80,7 @@ pub struct Running {
     threads: Arc<Threads>,
     watchdog: Option<Watchdog>,
     doors: Mutex<Doors>,
+    following: Mutex<Option<Following>>,
 }
 
 impl Plan {
@@ -125,6 +129,7 @@ impl Running {
             io,
             threads,
             doors: Mutex::default(),
+            following: Mutex::default(),
         };
         if plan.has_door() {
             let doors = Doors::open(plan, &this.supervisor)?;
@@ -271,6 +276,38 @@ impl Running {
         report::report(&self.shared)
     }
 
+    /// Follows frames from now on, to tell where their time goes: one of each source every so often, or of as
+    /// few that all sessions together follow no more. With `None` nobody is followed any more; what is known
+    /// stays.
+    ///
+    /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
+    /// and a note at every node: at full speed, with [`Running::FOLLOW_EVERY`], less than a hundredth. While
+    /// nobody is followed, nothing.
+    pub fn follow(&self, every: Option<Duration>) {
+        let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
+        self.shared.latency.steps.follow(every_ns);
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        if every.is_some() && following.is_none() {
+            *following = Some(Following::start(&self.shared, &self.threads, self.report()));
+        }
+    }
+
+    /// How often it is enough to follow a frame of each source.
+    pub const FOLLOW_EVERY: Duration = Duration::from_nanos(crate::steps::EVERY_NS as u64);
+
+    /// Where the time of the frames that were followed has gone.
+    pub fn attribution(&self) -> Attribution {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.as_ref().map(Following::attribution).unwrap_or_default()
+    }
+
+    /// What the run was seen doing since [`Running::follow`] was called first: what limits it can be asked.
+    pub fn workload(&self) -> Option<Load> {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = self.report();
+        following.as_ref().map(|following| following.load(&self.shared, &self.threads, &report))
+    }
+
     /// The numbers of the sessions that are open.
     pub fn sessions(&self) -> Vec<u32> {
         self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner).numbers()
@@ -317,6 +354,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
         self.watchdog = None;
+        drop(self.following.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.threads.stop();
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.

@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     frame::{Frame, Gap, Header, MaybeGap},
     io::{Io, Sent},
+    steps::{Passed, StepKind, is_followed},
     time::{Grid, Timestamp},
 };
 
@@ -109,7 +110,14 @@ impl Stage {
                     done?;
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        here.timed(began, self.clock.now());
+                        let ended = self.clock.now();
+                        here.timed(began, ended);
+                        if let Some(stepping) = &self.stepping {
+                            let (cause, node) = (&here.ports.cause, here.node);
+                            let (kind, in_seq) = (StepKind::Body, cause.seq);
+                            let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                            stepping.passed(here, &passed, &self.out);
+                        }
                     }
                     match here.sole_local() {
                         Some((next, next_line)) if self.out.len() == 1 => {
@@ -146,6 +154,14 @@ impl Stage {
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
                         here.timed(began, self.clock.now());
+                        if let Some(stepping) = &self.stepping {
+                            // Up to where its latency counts.
+                            let ended = self.looked.max(began);
+                            let (kind, node, cause) = (StepKind::Sink, here.node, &frame.header);
+                            let in_seq = cause.seq;
+                            let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                            stepping.passed(here, &passed, &[]);
+                        }
                     }
                     self.current = None;
                     return Ok(());
@@ -198,10 +214,17 @@ impl Stage {
             self.spare.trade(frame.buffer_mut());
             // A block has one input.
             here.first_line.taken.add(1);
-            here.stamp(0, &mut frame.header);
             if let Some(began) = began {
-                here.timed(began, self.clock.now());
+                let ended = self.clock.now();
+                here.timed(began, ended);
+                if let Some(stepping) = &self.stepping {
+                    let (kind, node, cause) = (StepKind::Body, here.node, &frame.header);
+                    let in_seq = cause.seq;
+                    let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                    stepping.passed_block(here, &passed);
+                }
             }
+            here.stamp(0, &mut frame.header);
             let Some(next) = here.sole_local() else { break };
             here.sole_counts.sent.add(1);
             (slot, line) = next;
@@ -262,10 +285,14 @@ impl Stage {
                 grid.enter(frame.header.time, frame.buffer().count());
             }
             let frame = self.current.take().expect("a chain carries a frame");
+            let header = self.following.then_some(frame.header);
             if let Some(late) = aligner.enter(line, frame, grid.as_ref()) {
                 here.line_counts[line].lose(Gap::Late, &late.header);
             }
             self.settled = false;
+            if let Some(header) = header {
+                self.held(slot, line, &header);
+            }
             return false;
         }
         if let Some(grid) = &mut here.ports.lines[line].grid {
@@ -339,9 +366,15 @@ impl Stage {
         let SlotBody::Operator(operator) = &mut here.body else {
             unreachable!("only operators are told of gaps and timers")
         };
+        let began =
+            (self.following && is_followed(here.ports.cause.entered)).then(|| self.clock.now());
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
         let done = call(operator.as_mut(), &mut io);
         self.mark.check();
+        if let Some(began) = began {
+            self.passed_unasked(slot, began);
+        }
+        let here = &mut self.slots[slot];
         if let Err(fault) = done {
             gap.into_iter().for_each(|reason| here.gap(reason));
             return Err(fault);

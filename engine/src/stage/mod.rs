@@ -23,6 +23,7 @@ mod remarks;
 mod settle;
 mod slot;
 mod source;
+mod stepping;
 mod straight;
 mod tapped;
 mod trouble;
@@ -38,6 +39,7 @@ use crate::{
     io::Sent,
     ring::Receiver,
     stats::StageCounts,
+    steps::Steps,
     ticks::Stopwatch,
     time::{Clock, Timestamp},
 };
@@ -123,12 +125,20 @@ pub(crate) struct Stage {
     settled: bool,
     /// What may still be done in this turn: frames taken in, joined, or timers fired.
     left: usize,
+    /// The most of it.
+    pub(crate) per_turn: usize,
     /// Some frame waits for room in a ring.
     is_blocked: bool,
     /// Some join gives up waiting after a while, so the input that is behind goes first.
     any_patience: bool,
     turns: u32,
+    /// What is at work is timed body by body: one turn in many, or a frame that is followed.
     timing: bool,
+    /// Somebody follows frames, as of this turn.
+    following: bool,
+    steps: Arc<Steps>,
+    stepping: Option<Box<stepping::Stepping>>,
+    session: u32,
     trouble: Option<Trouble>,
     pub(crate) counts: Arc<StageCounts>,
     /// When the input taken last came through the door: the clock of what timers cause.

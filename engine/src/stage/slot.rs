@@ -263,8 +263,7 @@ impl Slot {
     }
 
     pub(crate) fn timed(&self, began: Timestamp, ended: Timestamp) {
-        self.counts.timed.add(1);
-        self.counts.timed_ns.add(ended.since(began).max(0) as u64);
+        self.counts.timed_for(began, ended);
     }
 
     /// The least of what the inputs promise, and of what waits here to be joined or answered: it will

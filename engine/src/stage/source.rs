@@ -232,9 +232,13 @@ impl Stage {
         let (mut empty, mut skipped) = (0, 0);
         while empty < EMPTY_CALLS_MAX {
             let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+            let began = self.timing.then(|| self.clock.now());
             let flow = body.next(&mut io);
             self.mark.check();
             let flow = flow?;
+            if let Some(began) = began {
+                here.counts.timed_for(began, self.clock.now());
+            }
             let state = &mut self.sources[source];
             std::mem::swap(&mut state.held, &mut self.out);
             if flow == Flow::End {
@@ -276,6 +280,7 @@ impl Stage {
             None => self.looked,
             Some(_) => self.clock.now(),
         };
+        let entered = if self.following { self.choose(source, entered) } else { entered };
         self.entered = entered;
         self.mark.step();
         // Told first: a successor must not deliver again what a body below never comes back from.

@@ -69,6 +69,9 @@ impl Stage {
             }
             // As in `release`.
             self.entered = if is_paced { self.clock.now() } else { self.looked };
+            if self.following {
+                self.entered = self.choose(0, self.entered);
+            }
             self.mark.step();
             self.mark.released[0].store(due.nanos(), Ordering::Relaxed);
             let state = &mut self.sources[0];
@@ -107,9 +110,13 @@ impl Stage {
         let here = &mut self.slots[slot];
         let SlotBody::Source(body) = &mut here.body else { return Ok(false) };
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+        let began = self.timing.then(|| self.clock.now());
         let flow = body.next(&mut io);
         self.mark.check();
         let flow = flow?;
+        if let Some(began) = began {
+            here.timed(began, self.clock.now());
+        }
         let state = &mut self.sources[0];
         std::mem::swap(&mut state.held, &mut self.out);
         state.finished = flow == Flow::End;

@@ -1,0 +1,115 @@
+//! Joins steps to ways.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use crate::{
+    plan::Plan,
+    steps::{Step, StepKind, Steps},
+    time::Timestamp,
+};
+
+use super::{Attribution, Journey, Leg, Parts, SinkTime, Wait, way::Ways};
+
+/// Frames whose steps are kept, for what they may still cause.
+const ORIGINS_MAX: usize = 4_096;
+/// Steps that are kept of one frame.
+const STEPS_MAX: usize = 4_096;
+/// Ways that are kept of each sink.
+const RECENT_MAX: usize = 512;
+
+/// A followed frame: its session, and its stamp at the door.
+type Origin = (u32, Timestamp);
+
+/// Joins steps to ways.
+pub(crate) struct Collector {
+    plan: Arc<Plan>,
+    steps: Arc<Steps>,
+    ways: Ways,
+    origins: HashMap<Origin, Vec<Step>>,
+    /// The oldest first.
+    order: VecDeque<Origin>,
+    sinks: Vec<SinkTime>,
+    broken: u64,
+    /// Nanoseconds that frames have waited at joins, by the input that was late.
+    late: BTreeMap<(usize, usize), f64>,
+}
+
+impl Collector {
+    pub(crate) fn new(plan: &Arc<Plan>, steps: &Arc<Steps>) -> Self {
+        let sink = |name: &String| SinkTime {
+            name: name.clone(),
+            nodes: vec![Parts::default(); plan.nodes.len()],
+            ..SinkTime::default()
+        };
+        Self {
+            ways: Ways::new(plan),
+            origins: HashMap::new(),
+            order: VecDeque::new(),
+            sinks: plan.nodes.iter().map(|node| sink(&node.name)).collect(),
+            broken: 0,
+            late: BTreeMap::new(),
+            plan: plan.clone(),
+            steps: steps.clone(),
+        }
+    }
+
+    /// Takes what has been noted since the last time.
+    pub(crate) fn collect(&mut self) {
+        while let Some(step) = self.steps.take() {
+            self.enter(step);
+        }
+    }
+
+    fn enter(&mut self, step: Step) {
+        let origin = (step.session, step.entered);
+        let steps = self.origins.entry(origin).or_insert_with(|| {
+            self.order.push_back(origin);
+            Vec::new()
+        });
+        if step.kind == StepKind::Sink {
+            match self.ways.back_from(&step, steps) {
+                Some(legs) => self.arrived(&step, legs),
+                None => self.broken += 1,
+            }
+        } else if steps.len() < STEPS_MAX {
+            steps.push(step);
+        }
+        if self.order.len() > ORIGINS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.origins.remove(&oldest);
+        }
+    }
+
+    fn arrived(&mut self, step: &Step, legs: Vec<Leg>) {
+        let sink = &mut self.sinks[step.node as usize];
+        let latency_ns = step.ended.since(step.entered);
+        sink.journeys += 1;
+        sink.latency_ns += latency_ns;
+        for leg in &legs {
+            sink.nodes[leg.node].add(&leg.parts);
+            if let Some(late) = leg.late {
+                *self.late.entry((leg.node, late)).or_insert(0.0) +=
+                    leg.parts.waiting[Wait::Join as usize];
+            }
+        }
+        if sink.recent.len() == RECENT_MAX {
+            sink.recent.pop_front();
+        }
+        sink.recent.push_back(Journey { latency_ns, legs });
+    }
+
+    /// What is known so far.
+    pub(crate) fn attribution(&self) -> Attribution {
+        Attribution {
+            nodes: self.plan.nodes.iter().map(|node| node.name.clone()).collect(),
+            sinks: self.sinks.iter().filter(|sink| sink.journeys > 0).cloned().collect(),
+            lost: self.steps.lost(),
+            broken: self.broken,
+            late: self.late.iter().map(|(&(node, line), &ns)| (node, line, ns)).collect(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What to change.
+
+use super::{Cause, Limit, Load, find::span};
+
+impl Load {
+    /// What to change, with the key and its value.
+    pub(super) fn change(&self, limit: &Limit) -> String {
+        let Some(node) = limit.node else { return String::new() };
+        let name = &self.nodes[node].name;
+        match limit.cause {
+            Cause::Nothing => String::new(),
+            Cause::Compute => self.compute(node),
+            Cause::Core => self.spread(node),
+            Cause::Ring => self.wider(limit.edge),
+            Cause::Sink => {
+                let per_s = 1e9 / self.nodes[node].mean_ns.max(1.0);
+                format!(
+                    "`[node.{name}]` takes {} per frame, so at most {per_s:.0} a second: write less, or \
+                     where the newest is enough `on_full = \"latest\"`",
+                    span(self.nodes[node].mean_ns)
+                )
+            }
+            Cause::Join => self.sooner(node),
+            Cause::Answer => match &self.nodes[node].model {
+                Some(model) => format!(
+                    "`[model.{model}]` `workers = 2` or more where processors are left, a faster variant, or \
+                     `within_ms` of `{name}` with a `fallback`"
+                ),
+                None => format!(
+                    "`within_ms` of `{name}` says how long to wait, `fallback` what stands in"
+                ),
+            },
+            Cause::Source => format!(
+                "nothing behind `{name}` is slower than what it makes: read a faster format, or larger frames with `frame_ms`"
+            ),
+        }
+    }
+
+    fn compute(&self, node: usize) -> String {
+        let name = &self.nodes[node].name;
+        let mean = span(self.nodes[node].mean_ns);
+        let core = self.nodes[node].core.unwrap_or(0);
+        let alone =
+            self.on_core(core).filter(|&other| self.nodes[other].busy_ns() > 0.0).count() < 2;
+        match self.idle_core(core) {
+            Some(idle) if !alone && self.nodes[node].core.is_some() => {
+                format!("`core = {idle}` in `[node.{name}]` gives it that core for itself")
+            }
+            _ if self.cores.len() < 2 && !alone => format!(
+                "`--cores 2` and `core = 1` in `[node.{name}]` give it a core for itself; else less work per frame ({mean} now)"
+            ),
+            _ => format!(
+                "less work per frame in `[node.{name}]` ({mean} now): a lower rate before it, or a cheaper kind"
+            ),
+        }
+    }
+
+    /// The stage on a core that has no time left whose leaving makes both as even as can be.
+    fn spread(&self, node: usize) -> String {
+        let from = self.nodes[node].core.unwrap_or(0);
+        let Some(to) = self.idle_core(from) else { return self.compute(node) };
+        let mut stages: Vec<(usize, f64, usize)> = Vec::new();
+        for node in self.on_core(from) {
+            let stage = self.nodes[node].stage.expect("it runs on a core");
+            match stages.iter_mut().find(|(known, ..)| *known == stage) {
+                Some((_, share, _)) => *share += self.share(node),
+                None => stages.push((stage, self.share(node), node)),
+            }
+        }
+        let gap = self.cores[from] - self.cores[to];
+        let even = |share: f64| (gap - 2.0 * share).abs();
+        let best = stages.iter().min_by(|a, b| even(a.1).total_cmp(&even(b.1)));
+        let (stage, _, first) = *best.expect("there are several");
+        let all: Vec<&str> = self
+            .on_core(from)
+            .filter(|&node| self.nodes[node].stage == Some(stage))
+            .map(|node| self.nodes[node].name.as_str())
+            .collect();
+        match &all[..] {
+            [only] => format!("`core = {to}` in `[node.{only}]`"),
+            _ => format!(
+                "`core = {to}` in `[node.{}]` and the others of its stage: {}",
+                self.nodes[first].name,
+                all.join(", ")
+            ),
+        }
+    }
+
+    fn wider(&self, edge: Option<usize>) -> String {
+        let Some((edge, ring)) =
+            edge.and_then(|edge| Some((&self.edges[edge], self.edges[edge].ring?)))
+        else {
+            return String::new();
+        };
+        let frames = (2 * ring.capacity as u64).max(ring.most * 3 / 2);
+        let name = &self.nodes[edge.to].name;
+        match ring.frames_per_s {
+            rate if rate > 0.0 => {
+                format!(
+                    "`capacity_ms = {:.0}` in `[node.{name}]` holds {frames} frames",
+                    (frames as f64 * 1e3 / rate).ceil()
+                )
+            }
+            _ => format!(
+                "a larger `capacity_ms` in `[node.{name}]`: for {frames} frames, it holds {}",
+                ring.capacity
+            ),
+        }
+    }
+
+    fn sooner(&self, join: usize) -> String {
+        let name = &self.nodes[join].name;
+        let late = self.time.late.iter().filter(|(node, ..)| *node == join);
+        let late = late.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(_, line, _)| *line);
+        let mut inputs = self.edges.iter().filter(|edge| edge.to == join);
+        let from = late.and_then(|line| inputs.nth(line)).map(|edge| edge.from);
+        match from {
+            Some(from) => format!(
+                "`{}` comes last: shorter frames with `frame_ms` at its source, or `max_wait_ms` in `[node.{name}]`",
+                self.nodes[from].name
+            ),
+            None => format!("`max_wait_ms` in `[node.{name}]` limits how long it waits"),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Runs a graph on simulated cores: each has its own time, and whoever is furthest behind goes next.
+
+use std::sync::Arc;
+
+use crate::{
+    Catalog, Clock, GraphSpec, ManualClock, Plan, PlanOptions, SourceText, Timestamp,
+    cell::{Cell, Event},
+    core::{Core, CoreShared, CoreTurn, Observer},
+    journey::Collector,
+    limit::{EdgeLoad, Load, NodeLoad, RingLoad, SinkLoad},
+    plan::Home,
+    run::role,
+    session::{EdgeTotals, Ground, Session, latencies},
+    stage::Pace,
+    tasks::TaskTurn,
+    testing::MemoryFiles,
+};
+
+use super::{
+    kinds::{CATALOG, RATE_HZ, World},
+    planted::Planted,
+};
+
+struct Deaf;
+
+impl Observer for Deaf {
+    fn happened(&self, _: &Arc<Cell>, _: Event) {}
+}
+
+/// How long it runs, in simulated time, and between two looks at rings.
+const LASTS: Timestamp = Timestamp::from_nanos(3_000_000_000);
+const LOOK_NS: i64 = 20_000_000;
+/// More than any of the graphs needs.
+const STEPS_MAX: u32 = 3_000_000;
+
+fn planned(planted: &Planted) -> Arc<Plan> {
+    let text = &planted.text;
+    let spec = GraphSpec::parse(&SourceText::new("planted.toml", text.clone()))
+        .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let files = Arc::new(MemoryFiles::new());
+    let options = PlanOptions { cores: planted.cores, ..PlanOptions::new(files) };
+    let plan = spec.plan(&Catalog::new(&[CATALOG]), &options);
+    Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}\n{text}")))
+}
+
+/// Somebody whose time is its own.
+#[derive(Clone, Copy)]
+struct Worker {
+    /// It is at work until then.
+    free: Timestamp,
+    /// It has something to do at this moment, if it is known.
+    due: Option<Timestamp>,
+    busy_ns: i64,
+}
+
+const RESTS: Worker = Worker { free: Timestamp::ZERO, due: Some(Timestamp::ZERO), busy_ns: 0 };
+
+struct Simulation {
+    plan: Arc<Plan>,
+    clock: ManualClock,
+    cores: Vec<Core>,
+    session: Session,
+    at_core: Vec<Worker>,
+    at_sink: Vec<Worker>,
+    model_free: Timestamp,
+    rings: Vec<(u64, u64, u64)>,
+}
+
+/// What the graph was seen doing.
+pub(super) fn run(planted: &Planted) -> Load {
+    let plan = planned(planted);
+    let clock = ManualClock::new();
+    plan.common::<World>().hold(&clock);
+    let shared: Vec<_> = (0..planted.cores).map(|_| CoreShared::new()).collect();
+    let latency = latencies(&plan);
+    let ground = Ground {
+        plan: &plan,
+        cores: &shared,
+        clock: &Clock::Manual(clock.clone()),
+        pace: Pace { start: Timestamp::ZERO, speed: planted.speed },
+        latency: &latency,
+        onlooker: None,
+    };
+    let mut session = Session::build(&ground, 0).expect("bodies can be built");
+    for cell in &session.cells {
+        // A turn is a frame: what a core has sent is there for others when they would see it.
+        cell.with_stage(|stage| stage.per_turn = 1);
+        cell.door.core.place(cell.door.number, Some(cell.clone()));
+    }
+    session.sinks.iter_mut().for_each(|sink| sink.per_turn = 1);
+    latency.steps.follow(Some(1_000_000));
+    let mut collector = Collector::new(&plan, &latency.steps);
+    let mut this = Simulation {
+        clock,
+        cores: shared.iter().map(|core| Core::new(core.clone(), 0, Arc::new(Deaf))).collect(),
+        at_core: vec![RESTS; planted.cores],
+        at_sink: vec![Worker { due: None, ..RESTS }; session.sinks.len()],
+        model_free: Timestamp::ZERO,
+        rings: vec![(0, 0, 0); plan.edges.len()],
+        session,
+        plan,
+    };
+    let (mut look, mut steps) = (Timestamp::ZERO, 0_u32);
+    while let Some(now) = this.step() {
+        steps += 1;
+        assert!(steps < STEPS_MAX, "it goes in circles at {now:?}\n{}", planted.text);
+        while look < now {
+            this.look_at_rings();
+            collector.collect();
+            look = look.plus_nanos(LOOK_NS);
+        }
+        if now > LASTS {
+            break;
+        }
+    }
+    collector.collect();
+    let load = this.load(planted, &collector);
+    for core in &this.cores {
+        core.shared.clear();
+    }
+    load
+}
+
+impl Simulation {
+    /// Lets whoever is next do something; says when that was.
+    fn step(&mut self) -> Option<Timestamp> {
+        let world = self.plan.common::<World>();
+        let next_at = |worker: &Worker| worker.due.map(|due| due.max(worker.free));
+        let cores = self.at_core.iter().enumerate().filter_map(|(n, w)| Some((next_at(w)?, 0, n)));
+        let sinks = self.at_sink.iter().enumerate().filter_map(|(n, w)| Some((next_at(w)?, 1, n)));
+        let model = world.answers_at(self.model_free).map(|at| (at, 2, 0));
+        let (at, what, number) = cores.chain(sinks).chain(model).min()?;
+        self.clock.go_to(at);
+        match what {
+            0 => {
+                let turn = self.cores[number].turn(at);
+                let ended = self.clock.now();
+                let due = match turn {
+                    CoreTurn::More => Some(ended),
+                    CoreTurn::Until(due) => Some(due),
+                    CoreTurn::Idle => None,
+                };
+                let busy_ns = self.at_core[number].busy_ns + ended.since(at);
+                self.at_core[number] = Worker { free: ended, due, busy_ns };
+            }
+            1 => {
+                let turn = self.session.sinks[number].turn();
+                let ended = self.clock.now();
+                let due = matches!(turn, TaskTurn::More).then_some(ended);
+                let busy_ns = self.at_sink[number].busy_ns + ended.since(at);
+                self.at_sink[number] = Worker { free: ended, due, busy_ns };
+            }
+            _ => {
+                world.answer();
+                self.model_free = at;
+            }
+        }
+        let ended = self.clock.now();
+        for (core, worker) in self.cores.iter().zip(&mut self.at_core) {
+            if core.shared.has_work() && worker.due.is_none_or(|due| due > ended) {
+                worker.due = Some(ended);
+            }
+        }
+        // A sink looks again when somebody else has done something.
+        for (sink, worker) in self.session.sinks.iter().zip(&mut self.at_sink) {
+            let edges = &self.plan.nodes[sink.node].in_edges;
+            let waits = (0..edges.len()).any(|line| sink.inside(line) > 0);
+            if what != 1 && worker.due.is_none() && waits {
+                worker.due = Some(ended);
+            }
+        }
+        Some(at)
+    }
+
+    fn look_at_rings(&mut self) {
+        for (edge, planned) in self.plan.edges.iter().enumerate() {
+            let Some(ring) = planned.ring else { continue };
+            let inside = self.session.counts.edges[edge].in_flight();
+            let (looks, full, most) = &mut self.rings[edge];
+            *looks += 1;
+            *full += u64::from(inside >= ring.capacity as u64);
+            *most = inside.max(*most);
+        }
+    }
+
+    fn load(&self, planted: &Planted, collector: &Collector) -> Load {
+        let (plan, counts) = (&self.plan, &self.session.counts);
+        let ended = self.at_core.iter().map(|core| core.free).max().unwrap_or(LASTS).max(LASTS);
+        let lasted_ns = ended.nanos();
+        let edges: Vec<EdgeLoad> = plan
+            .edges
+            .iter()
+            .enumerate()
+            .map(|(number, edge)| {
+                let mut frames = EdgeTotals::default();
+                frames.add(&counts.edges[number]);
+                let (looks, full, most) = self.rings[number];
+                let ring = edge.ring.map(|ring| RingLoad {
+                    capacity: ring.capacity,
+                    on_full: ring.on_full,
+                    full: full as f64 / looks.max(1) as f64,
+                    most,
+                    frames_per_s: edge.format.frames_per_second(),
+                });
+                EdgeLoad { from: edge.from.0, to: edge.to.0, frames, ring }
+            })
+            .collect();
+        let node = |node: usize| {
+            let (planned, node_counts) = (&plan.nodes[node], &counts.nodes[node]);
+            let is_source = planned.kind.is_source();
+            let calls = match is_source {
+                true => planned.out_edges[0].first().map_or(0, |&edge| edges[edge].frames.sent),
+                false => planned.in_edges.iter().map(|&edge| edges[edge].frames.taken).sum(),
+            };
+            // The next frame is not there before all of it has happened.
+            let samples = node_counts.samples.value();
+            let content_s = (samples + samples / calls.max(1)) as f64 / RATE_HZ;
+            let timed = node_counts.timed.value().max(1);
+            NodeLoad {
+                name: planned.name.clone(),
+                role: role(plan, node),
+                stage: match planned.home {
+                    Home::Stage(stage) => Some(stage),
+                    Home::Io => None,
+                },
+                core: match planned.home {
+                    Home::Stage(stage) => Some(plan.stages[stage].core.unwrap_or(0) as usize),
+                    Home::Io => None,
+                },
+                model: None,
+                joins: planned.align.is_some() && planned.in_edges.len() > 1,
+                calls,
+                mean_ns: node_counts.timed_ns.value() as f64 / timed as f64,
+                pace: (is_source && planted.speed.is_some())
+                    .then(|| content_s * 1e9 / lasted_ns as f64),
+            }
+        };
+        let latency = |node: usize| counts.latency[node].as_ref();
+        let sinks = (0..plan.nodes.len()).filter_map(|node| {
+            let p99_ns = latency(node)?.quantile(0.99)?;
+            Some(SinkLoad { node, p99_ns, deadline_ns: plan.deadline_ns })
+        });
+        let busy = |worker: &Worker| worker.busy_ns as f64 / lasted_ns as f64;
+        Load {
+            lasted_ns,
+            is_fast: planted.speed.is_none(),
+            sessions: 1,
+            nodes: (0..plan.nodes.len()).map(node).collect(),
+            cores: self.at_core.iter().map(busy).collect(),
+            sinks: sinks.collect(),
+            time: collector.attribution(),
+            edges,
+        }
+    }
+}
