@@ -223,6 +223,13 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) profile: Option<PathBuf>,
 
+    /// Tell calls of nodes on data cores that take longer than this, with the time of the frame
+    ///
+    /// Without a number: longer than the graph's `deadline_ms`. Of those of a node that follow each other within a
+    /// second the first is told, and at the end how many there were. Every call is timed then.
+    #[arg(long, value_name = "MS", num_args = 0..=1, value_parser = milliseconds)]
+    pub(crate) slow_ms: Option<Option<f64>>,
+
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///
     /// Whoever reaches the address can read them: they name nodes and count frames, and hold no
@@ -295,6 +302,13 @@ pub(crate) struct ExplainArguments {
 /// Seconds of content per second of clock; `None` is as fast as it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub(crate) Option<f64>);
+
+fn milliseconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ms) if (1e-3..=1e6).contains(&ms) => Ok(ms),
+        _ => Err("write milliseconds, from 0.001 to 1000000".to_owned()),
+    }
+}
 
 /// A port alone means this machine alone.
 fn address(text: &str) -> Result<String, String> {

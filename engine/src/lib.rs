@@ -92,6 +92,7 @@ pub use run::{
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};
 pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts, StageCounts, StageState};
+pub use steps::SlowCall;
 pub use tap::{Onlooker, Output, Seen, Tap, TapEnd, TapLimits, Tapped, tap};
 pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};
 pub use words::counted;

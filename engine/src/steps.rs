@@ -83,7 +83,30 @@ pub(crate) struct Steps {
     sessions: AtomicU32,
     queue: OnceLock<ArrayQueue<Step>>,
     lost: AtomicU64,
+    /// Calls of bodies that take longer are told; 0 if nobody wants to know.
+    slow_ns: AtomicI64,
+    slow: OnceLock<ArrayQueue<SlowCall>>,
 }
+
+/// A body that took long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowCall {
+    /// The session.
+    pub session: u32,
+    /// Number of the node among those of the plan, producers before consumers.
+    pub node: usize,
+    /// When the content of the frame happened.
+    pub time: Timestamp,
+    /// How long the call took, in nanoseconds.
+    pub took_ns: i64,
+    /// When the turn began, on the run's clock.
+    pub at: Timestamp,
+    /// Turns of this node before that were slow as well and are not told one by one.
+    pub more: u64,
+}
+
+/// Slow calls that may wait to be told.
+const SLOW: usize = 256;
 
 impl Steps {
     /// Follows a frame of each source every so many nanoseconds, or nobody any more.
@@ -119,6 +142,29 @@ impl Steps {
     /// Steps that found no room.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Tells calls that take longer from now on, or none any more.
+    pub(crate) fn tell_slow(&self, limit_ns: Option<i64>) {
+        if limit_ns.is_some() {
+            self.slow.get_or_init(|| ArrayQueue::new(SLOW));
+        }
+        self.slow_ns.store(limit_ns.unwrap_or(0).max(0), Ordering::Release);
+    }
+
+    /// What is slow; 0 if nobody wants to know.
+    #[inline]
+    pub(crate) fn slow_ns(&self) -> i64 {
+        self.slow_ns.load(Ordering::Acquire)
+    }
+
+    /// Tells a slow call; the oldest goes if nobody listens.
+    pub(crate) fn put_slow(&self, call: SlowCall) {
+        self.slow.get().map(|queue| queue.force_push(call));
+    }
+
+    pub(crate) fn take_slow(&self) -> Option<SlowCall> {
+        self.slow.get()?.pop()
     }
 
     fn every_ns(&self) -> i64 {

@@ -50,6 +50,23 @@ fn a_report_draws_every_beat_that_the_lines_tell() {
 }
 
 #[test]
+fn a_profile_draws_every_node_and_says_where_the_time_went() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let run = ["run", "heart.toml", "--speed", "max", "--json", "--profile", "where.svg"];
+    let Ended { code, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(0), "{stderr}");
+    for told in ["profile  where.svg", "  time     `out`", "waiting", "computing", "  limit    "] {
+        assert!(stderr.contains(told), "{told}: {stderr}");
+    }
+
+    let svg = fs::read_to_string(folder.0.join("where.svg")).expect("it was written");
+    let (_, texts) = read(&svg);
+    for told in ["where the time goes", "Latency, from the door", "ecg: ", "beats: ", "core 0: "] {
+        assert!(texts.iter().any(|text| text.contains(told)), "{told}: {texts:?}");
+    }
+}
+
+#[test]
 fn a_graph_without_a_heart_is_drawn_too() {
     let graph = "[graph]\nname = \"a <b> & c\"\n[node.wave]\nop = \"sine\"\nseconds = 30.0\nchannels = 2\n\
                  [node.out]\nop = \"null\"\nfrom = \"wave\"\n";

@@ -24,7 +24,7 @@ use crate::{
     view::{Picture, Window},
 };
 
-use super::looks::Looks;
+use super::{looks::Looks, slow::SlowLog};
 
 /// What is to run, and how.
 pub(super) struct Live<'a> {
@@ -86,6 +86,7 @@ impl Live<'_> {
         if asked.profile.is_some() {
             running.follow(Some(Running::FOLLOW_EVERY));
         }
+        let slow = SlowLog::new(asked.slow_ms, &plan, &running)?;
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
@@ -123,9 +124,13 @@ impl Live<'_> {
             speed,
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
+            slow,
         };
         let outcome = watch.until_it_ends(&vitals, &mut interrupts);
-        let wish = watch.wish;
+        let (wish, mut slow) = (watch.wish, watch.slow);
+        for line in slow.news(running.slow_calls()) {
+            screen.say(&line);
+        }
         drop(window);
         screen.release();
         if !served.is_empty() {
@@ -152,6 +157,7 @@ impl Live<'_> {
         let ink = Ink::of_stderr();
         let told = |ink| summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink);
         screen.say(&told(ink));
+        slow.summary().iter().for_each(|line| screen.say(line));
         let profiled = workload.zip(asked.profile.as_ref()).map(|(load, path)| {
             screen.say(profile::text(&load).trim_end());
             profile::write(path, plan.name(), &load)
@@ -203,6 +209,7 @@ struct Watch<'a> {
     waits: bool,
     /// What was asked last.
     wish: Option<Wish>,
+    slow: SlowLog,
 }
 
 /// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
@@ -247,6 +254,9 @@ impl Watch<'_> {
                 self.wish = Some(Wish::Drain);
                 self.looks.drains();
                 self.running.drain();
+            }
+            for line in self.slow.news(self.running.slow_calls()) {
+                self.screen.say(&line);
             }
             let health = self.running.health();
             let now_wedged = count_wedged(&health);

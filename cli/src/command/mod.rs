@@ -25,6 +25,7 @@ mod peers;
 mod run;
 mod schema;
 mod serve;
+mod slow;
 mod spool;
 #[cfg(unix)]
 mod tap;

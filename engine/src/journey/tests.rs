@@ -165,6 +165,24 @@ fn on_the_clock_of_the_machine_the_parts_are_the_latency_too() {
 }
 
 #[test]
+fn a_slow_call_is_told_once_with_its_node_and_frame() {
+    let plan = planned(
+        "[node.a]\nop = \"ticks\"\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 900.0\n\
+         [node.c]\nop = \"works\"\nfrom = \"b\"\ncost_us = 1200.0\n[node.x]\nop = \"ends\"\nfrom = \"c\"\n",
+    );
+    let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
+    plan.common::<Hand>().hold(run.clock());
+    run.tell_slow(Duration::from_millis(1));
+    assert!(run.run_until(Timestamp::from_secs_f64(100.0)), "it ends");
+
+    let told = run.slow_calls();
+    // A hundred in a second: one, and no word of `b`.
+    let nodes: Vec<&str> = told.iter().map(|call| plan.nodes[call.node].name.as_str()).collect();
+    assert_eq!(nodes, ["c"]);
+    assert_eq!((told[0].took_ns, told[0].time, told[0].more), (1_200_000, Timestamp::ZERO, 0));
+}
+
+#[test]
 fn who_follows_nobody_notes_nothing() {
     let plan = planned("[node.a]\nop = \"ticks\"\n[node.x]\nop = \"ends\"\nfrom = \"a\"\n");
     let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");

@@ -2,6 +2,11 @@
 
 use super::{Cause, Limit, Load, find::span};
 
+/// Who has so much of a core's work gains nothing by being moved.
+const ALONE: f64 = 0.8;
+/// A ring that was too small is to hold so much more than what has come at once.
+const SPARE: f64 = 1.5;
+
 impl Load {
     /// What to change, with the key and its value.
     pub(super) fn change(&self, limit: &Limit) -> String {
@@ -40,11 +45,12 @@ impl Load {
         let name = &self.nodes[node].name;
         let mean = span(self.nodes[node].mean_ns);
         let core = self.nodes[node].core.unwrap_or(0);
-        let alone =
-            self.on_core(core).filter(|&other| self.nodes[other].busy_ns() > 0.0).count() < 2;
+        let busy: f64 = self.on_core(core).map(|other| self.nodes[other].busy_ns()).sum();
+        // It has the core for itself as good as now.
+        let alone = self.nodes[node].busy_ns() > ALONE * busy;
         match self.idle_core(core) {
             Some(idle) if !alone && self.nodes[node].core.is_some() => {
-                format!("`core = {idle}` in `[node.{name}]` gives it that core for itself")
+                format!("`core = {idle}` in `[node.{name}]` moves it to a core that has time left")
             }
             _ if self.cores.len() < 2 && !alone => format!(
                 "`--cores 2` and `core = 1` in `[node.{name}]` give it a core for itself; else less work per frame ({mean} now)"
@@ -92,7 +98,9 @@ impl Load {
         else {
             return String::new();
         };
-        let frames = (2 * ring.capacity as u64).max(ring.most * 3 / 2);
+        // What was dropped would have been in it.
+        let came = ring.capacity as f64 / (1.0 - edge.dropped_full()).max(0.1);
+        let frames = (SPARE * came.max(ring.most as f64)).ceil() as u64;
         let name = &self.nodes[edge.to].name;
         match ring.frames_per_s {
             rate if rate > 0.0 => {

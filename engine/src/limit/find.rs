@@ -318,7 +318,7 @@ impl Load {
 
 impl EdgeLoad {
     /// The share of frames that found no room.
-    fn dropped_full(&self) -> f64 {
+    pub(super) fn dropped_full(&self) -> f64 {
         let dropped = self.frames.dropped[crate::Gap::Full.index()] as f64;
         let keeps_newest = |ring: RingLoad| ring.on_full == crate::graph::OnFull::Latest;
         // Where only the newest counts, others are meant to be dropped.

@@ -22,6 +22,7 @@ use crate::{
     session::{EdgeTotals, Ground, OpenError, Session, build_body, latencies},
     stage::{Pace, SlotBody},
     stats::Histogram,
+    steps::SlowCall,
     supervise::{Record, Verdict},
     tap::Onlooker,
     tasks::TaskTurn,
@@ -386,6 +387,17 @@ impl ManualRun {
         let steps = &self.session.counts.steps;
         steps.follow(Some(i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)));
         self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
+    }
+
+    /// Keeps calls of bodies that take longer than this, as [`Running::tell_slow`](super::Running::tell_slow).
+    pub fn tell_slow(&mut self, limit: Duration) {
+        let limit_ns = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
+        self.session.counts.steps.tell_slow(Some(limit_ns));
+    }
+
+    /// Calls that took long and have not been told yet.
+    pub fn slow_calls(&mut self) -> Vec<SlowCall> {
+        std::iter::from_fn(|| self.session.counts.steps.take_slow()).collect()
     }
 
     /// Where the time of the frames that were followed has gone.

@@ -22,6 +22,7 @@ use crate::{
     limit::Load,
     plan::Plan,
     session::OpenError,
+    steps::SlowCall,
     tap::{Onlooker, Tap, TapLimits, tap},
     time::{Clock, Timestamp},
 };
@@ -294,6 +295,19 @@ impl Running {
 
     /// How often it is enough to follow a frame of each source.
     pub const FOLLOW_EVERY: Duration = Duration::from_nanos(crate::steps::EVERY_NS as u64);
+
+    /// Keeps calls of bodies on data cores that take longer than this, from now on, to be asked for by
+    /// [`Running::slow_calls`]; with `None` none any more. Every call is timed then: two looks at the clock.
+    pub fn tell_slow(&self, limit: Option<Duration>) {
+        let limit_ns = limit.map(|limit| i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX));
+        self.shared.latency.steps.tell_slow(limit_ns);
+    }
+
+    /// Calls that took long and have not been told yet: of those of a node that follow each other within a
+    /// second the first, and of all the newest 256.
+    pub fn slow_calls(&self) -> Vec<SlowCall> {
+        std::iter::from_fn(|| self.shared.latency.steps.take_slow()).collect()
+    }
 
     /// Where the time of the frames that were followed has gone.
     pub fn attribution(&self) -> Attribution {

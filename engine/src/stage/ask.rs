@@ -507,8 +507,8 @@ impl Stage {
         self.question(slot, counts.then_some(line))?;
         if let Some(began) = began {
             let ended = self.clock.now();
-            let here = &self.slots[slot];
-            here.timed(began, ended);
+            let here = &mut self.slots[slot];
+            here.timed(began, ended, cause.time);
             if let Some(stepping) = &self.stepping {
                 let (kind, node, in_seq) = (StepKind::Asked, here.node, cause.seq);
                 let passed = Passed { kind, node, line, cause: &cause, in_seq, began, ended };

@@ -183,6 +183,7 @@ impl Stage {
             timing: false,
             following: false,
             steps: wiring.counts.steps.clone(),
+            slow_ns: 0,
             stepping: None,
             session: wiring.session,
             trouble: None,

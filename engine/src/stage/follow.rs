@@ -111,7 +111,7 @@ impl Stage {
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
                         let ended = self.clock.now();
-                        here.timed(began, ended);
+                        here.timed(began, ended, here.ports.cause.time);
                         if let Some(stepping) = &self.stepping {
                             let (cause, node) = (&here.ports.cause, here.node);
                             let (kind, in_seq) = (StepKind::Body, cause.seq);
@@ -153,7 +153,7 @@ impl Stage {
                     }
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        here.timed(began, self.clock.now());
+                        here.timed(began, self.clock.now(), frame.header.time);
                         if let Some(stepping) = &self.stepping {
                             // Up to where its latency counts.
                             let ended = self.looked.max(began);
@@ -216,7 +216,7 @@ impl Stage {
             here.first_line.taken.add(1);
             if let Some(began) = began {
                 let ended = self.clock.now();
-                here.timed(began, ended);
+                here.timed(began, ended, frame.header.time);
                 if let Some(stepping) = &self.stepping {
                     let (kind, node, cause) = (StepKind::Body, here.node, &frame.header);
                     let in_seq = cause.seq;

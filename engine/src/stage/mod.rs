@@ -137,6 +137,8 @@ pub(crate) struct Stage {
     /// Somebody follows frames, as of this turn.
     following: bool,
     steps: Arc<Steps>,
+    /// Calls that take longer are told; 0 if nobody wants to know.
+    slow_ns: i64,
     stepping: Option<Box<stepping::Stepping>>,
     session: u32,
     trouble: Option<Trouble>,

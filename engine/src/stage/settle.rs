@@ -152,7 +152,7 @@ impl Stage {
         if let Some(began) = began {
             let kind = if ended.is_some() { StepKind::Sink } else { StepKind::Body };
             let ended = ended.unwrap_or_else(|| self.clock.now());
-            here.timed(began, ended);
+            here.timed(began, ended, joined.map_or(Timestamp::MIN, |cause| cause.time));
             if let (Some(stepping), Some(cause)) = (&self.stepping, &joined) {
                 let (in_seq, node) = (cause.seq, here.node);
                 let passed = Passed { kind, node, line, cause, in_seq, began, ended };

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use crate::{
     frame::Header,
     io::Sent,
-    steps::{Chooser, NO_FRAME, Passed, Step, StepKind, Steps, is_followed},
+    steps::{Chooser, NO_FRAME, Passed, SlowCall, Step, StepKind, Steps, is_followed},
     time::Timestamp,
 };
 
 use super::{Slot, Stage};
+
+/// Slow calls of a node that follow each other within this are told once.
+const BURST_NS: i64 = 1_000_000_000;
 
 /// What is kept while somebody follows frames.
 pub(super) struct Stepping {
@@ -157,6 +160,25 @@ impl Stage {
         let kind = StepKind::Body;
         let passed = Passed { kind, node, line, cause, in_seq: NO_FRAME, began, ended };
         stepping.passed(here, &passed, &self.out);
+    }
+
+    /// At the end of a turn: tells calls that took long, one of those that follow each other.
+    #[cold]
+    pub(super) fn tell_slow(&mut self, now: Timestamp) {
+        for slot in &mut self.slots {
+            let took_ns = std::mem::take(&mut slot.longest_ns);
+            if took_ns <= self.slow_ns {
+                continue;
+            }
+            if now < slot.slow_until {
+                slot.slow_more += 1;
+            } else {
+                let (session, node, time) = (self.session, slot.node, slot.longest_time);
+                let more = std::mem::take(&mut slot.slow_more);
+                self.steps.put_slow(SlowCall { session, node, time, took_ns, at: now, more });
+            }
+            slot.slow_until = now.plus_nanos(BURST_NS);
+        }
     }
 
     /// Notes that a frame has come to a join.

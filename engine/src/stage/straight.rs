@@ -115,7 +115,7 @@ impl Stage {
         self.mark.check();
         let flow = flow?;
         if let Some(began) = began {
-            here.timed(began, self.clock.now());
+            here.counts.timed_for(began, self.clock.now());
         }
         let state = &mut self.sources[0];
         std::mem::swap(&mut state.held, &mut self.out);

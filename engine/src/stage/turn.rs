@@ -28,6 +28,7 @@ impl Stage {
             return Turn::Trouble;
         }
         self.turns = self.turns.wrapping_add(1);
+        self.slow_ns = self.steps.slow_ns();
         self.timing = self.is_timed_turn();
         self.following = self.steps.is_on();
         if self.following {
@@ -48,7 +49,7 @@ impl Stage {
     /// Whether everything in this turn is timed.
     #[inline]
     pub(super) const fn is_timed_turn(&self) -> bool {
-        self.turns % TURNS_PER_TIMED == 1
+        self.turns % TURNS_PER_TIMED == 1 || self.slow_ns > 0
     }
 
     /// Ends a turn, also one that a body died in: neighbours learn of what has gone through, and of
@@ -70,6 +71,9 @@ impl Stage {
         }
         if !self.taps.is_empty() {
             self.look_after_taps();
+        }
+        if self.slow_ns > 0 {
+            self.tell_slow(now);
         }
         for inlet in &mut self.inlets {
             inlet.ring.release();
