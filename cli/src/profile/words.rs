@@ -11,7 +11,7 @@ const NODES_MAX: usize = 3;
 pub(crate) fn text(load: &Load) -> String {
     let mut text = String::new();
     for sink in &load.time.sinks {
-        text += &format!("  time     {}\n", of_sink(load, sink));
+        text += &format!("  time     {}\n", of_sink(&load.time.nodes, sink));
     }
     if load.time.sinks.is_empty() {
         text += "  time     no frame that was followed has come to a sink\n";
@@ -31,7 +31,7 @@ pub(crate) fn text(load: &Load) -> String {
 }
 
 /// What limits, and what to change.
-pub(super) fn limit(load: &Load) -> Vec<String> {
+pub(crate) fn limit(load: &Load) -> Vec<String> {
     let limit = load.limit();
     let mut lines = match limit.node {
         Some(node) => {
@@ -46,7 +46,7 @@ pub(super) fn limit(load: &Load) -> Vec<String> {
 }
 
 /// ``mean 61 µs at `out`: 8 % waiting (ring 8 %), 80 % computing, 12 % moving; most at `beats` 40 %, …``
-fn of_sink(load: &Load, sink: &SinkTime) -> String {
+pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
     let mut whole = Parts::default();
     let nodes = sink.mean();
     for (_, parts) in &nodes {
@@ -65,7 +65,7 @@ fn of_sink(load: &Load, sink: &SinkTime) -> String {
     let most: Vec<String> = most
         .iter()
         .take(NODES_MAX)
-        .map(|(node, parts)| format!("`{}` {}", load.nodes[*node].name, percent(parts.all())))
+        .map(|(node, parts)| format!("`{}` {}", names[*node], percent(parts.all())))
         .collect();
     format!(
         "`{}` {} on the mean of {}: {} waiting{waits}, {} computing, {} moving; most at {}",

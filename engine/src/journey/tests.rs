@@ -164,6 +164,38 @@ fn on_the_clock_of_the_machine_the_parts_are_the_latency_too() {
     assert_ne!(load.limit().cause, Cause::Nothing, "as fast as it goes something limits");
 }
 
+/// What limits a graph on the clock of the machine.
+fn limited(nodes: &str) -> (Cause, String) {
+    let plan = planned(nodes);
+    let options = RunOptions { speed: None, cores: 2, sessions: 1 };
+    let running = plan.start(&options).expect("bodies can be built");
+    running.follow(Some(Duration::from_micros(100)));
+    assert_eq!(running.wait().fault, None);
+    let load = running.workload().expect("somebody follows");
+    let limit = load.limit();
+    (limit.cause, limit.node.map(|node| load.nodes[node].name.clone()).unwrap_or_default())
+}
+
+#[test]
+fn on_the_clock_of_the_machine_the_heaviest_body_limits() {
+    let told = limited(
+        "[node.a]\nop = \"ticks\"\nframes = 4000\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 0.1\n\
+         [node.c]\nop = \"works\"\nfrom = \"b\"\ncore = 1\ncost_us = 10.0\n\
+         [node.x]\nop = \"ends\"\nfrom = \"c\"\n",
+    );
+    assert_eq!(told, (Cause::Compute, "c".to_owned()));
+    let told = limited(
+        "[node.a]\nop = \"ticks\"\nframes = 4000\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 10.0\n\
+         [node.x]\nop = \"ends\"\nfrom = \"b\"\n",
+    );
+    assert_eq!(told, (Cause::Compute, "b".to_owned()));
+    let told = limited(
+        "[node.a]\nop = \"ticks\"\nframes = 4000\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 0.1\n\
+         [node.x]\nop = \"waits\"\nfrom = \"b\"\ncost_us = 20.0\n",
+    );
+    assert_eq!(told, (Cause::Sink, "x".to_owned()));
+}
+
 #[test]
 fn a_slow_call_is_told_once_with_its_node_and_frame() {
     let plan = planned(

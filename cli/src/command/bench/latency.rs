@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::{Histogram, Plan, RunOptions};
+use engine::{Attribution, Histogram, Plan, RunOptions, Running};
 
 use crate::exit::Failure;
 
@@ -14,6 +14,8 @@ pub(super) struct Paced {
     pub(super) pace: f64,
     pub(super) seconds: f64,
     pub(super) sinks: Vec<Lateness>,
+    /// What that time was spent on, of frames that were followed.
+    pub(super) time: Attribution,
 }
 
 /// One sink.
@@ -37,6 +39,7 @@ pub(super) fn paced(
     let options = RunOptions { speed: Some(pace), cores: settings.cores, sessions: 1 };
     let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
     let mut ended = running.wait_for(Duration::from_secs_f64(settings.warm_up));
+    running.follow(Some(Running::FOLLOW_EVERY));
     let before = running.report();
     let begun: Vec<Vec<u64>> = before.sinks.iter().map(|sink| counts(&sink.latency)).collect();
     if ended.is_none() {
@@ -56,11 +59,11 @@ pub(super) fn paced(
             deadline_ns: sink.deadline_ns,
         }
     });
-    let sinks = sinks.collect();
+    let (sinks, time) = (sinks.collect(), running.attribution());
     running.stop();
     running.wait();
     let seconds = (after.lasted_ns - before.lasted_ns) as f64 / 1e9;
-    Ok(Paced { pace, seconds, sinks })
+    Ok(Paced { pace, seconds, sinks, time })
 }
 
 /// Steps of a thirty-second of an octave, as fine as the histogram's, up to an hour.
