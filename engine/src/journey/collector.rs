@@ -33,6 +33,8 @@ pub(crate) struct Collector {
     order: VecDeque<Origin>,
     sinks: Vec<SinkTime>,
     broken: u64,
+    /// What came in before may look as if it were followed.
+    since: Timestamp,
     /// Nanoseconds that frames have waited at joins, by the input that was late.
     late: BTreeMap<(usize, usize), f64>,
 }
@@ -50,10 +52,16 @@ impl Collector {
             order: VecDeque::new(),
             sinks: plan.nodes.iter().map(|node| sink(&node.name)).collect(),
             broken: 0,
+            since: Timestamp::MIN,
             late: BTreeMap::new(),
             plan: plan.clone(),
             steps: steps.clone(),
         }
+    }
+
+    /// Frames are followed that come in from this moment on.
+    pub(crate) const fn begin(&mut self, since: Timestamp) {
+        self.since = since;
     }
 
     /// Takes what has been noted since the last time.
@@ -64,6 +72,9 @@ impl Collector {
     }
 
     fn enter(&mut self, step: Step) {
+        if step.entered < self.since {
+            return;
+        }
         let origin = (step.session, step.entered);
         let steps = self.origins.entry(origin).or_insert_with(|| {
             self.order.push_back(origin);

@@ -64,7 +64,8 @@ impl Ways {
                     Some(from)
                 }
                 Origin::Door => {
-                    self.between(at.entered, at, steps, &mut leg);
+                    let released = self.since_the_door(at, steps, &mut leg);
+                    self.between(released, at, steps, &mut leg);
                     None
                 }
             };
@@ -112,17 +113,24 @@ impl Ways {
         last(&is_from).map(|step| Origin::Kept(step, Wait::Join))
     }
 
+    /// Attributes what lies between the stamp and the moment at which its source let it go: as fast as it goes,
+    /// frames of a turn share their stamp and wait for each other.
+    fn since_the_door(&self, at: &Step, steps: &[Step], leg: &mut Leg) -> Timestamp {
+        if self.came_by_ring(at) {
+            return at.entered;
+        }
+        let came = held(at, steps).unwrap_or(at);
+        let released = came.taken.clamp(at.entered, came.began.max(at.entered));
+        leg.parts.waiting[Wait::Turn as usize] += released.since(at.entered) as f64;
+        released
+    }
+
     /// Attributes what lies between the moment something was sent and the one at which a body took it.
     fn between(&self, since: Timestamp, at: &Step, steps: &[Step], leg: &mut Leg) {
         let parts = &mut leg.parts;
         let mut until = at.began;
         let mut came = at;
-        let held = |step: &&Step| {
-            step.kind == StepKind::Held
-                && (step.node, step.line, step.in_seq) == (at.node, at.line, at.in_seq)
-                && step.ended <= at.began
-        };
-        if let Some(held) = steps.iter().rev().find(held) {
+        if let Some(held) = held(at, steps) {
             let from = held.began.max(since);
             parts.waiting[Wait::Join as usize] += until.since(from).max(0) as f64;
             (until, came) = (from.min(until), held);
@@ -163,6 +171,13 @@ impl Ways {
         let within = |step: &Step| step.ended.min(until).since(step.began.max(from)).max(0);
         steps.iter().filter(beside).map(within).sum()
     }
+}
+
+/// The step at which a frame came to the join that it has waited at.
+fn held<'a>(at: &Step, steps: &'a [Step]) -> Option<&'a Step> {
+    let place = |step: &Step| (step.node, step.line, step.in_seq);
+    let is_held = |step: &&Step| step.kind == StepKind::Held && place(step) == place(at);
+    steps.iter().rev().filter(is_held).find(|step| step.ended <= at.began)
 }
 
 /// Whether a body was called.

@@ -73,7 +73,7 @@ impl Load {
                 None => stages.push((stage, self.share(node), node)),
             }
         }
-        let gap = self.cores[from] - self.cores[to];
+        let gap = self.busy(from) - self.busy(to);
         let even = |share: f64| (gap - 2.0 * share).abs();
         let best = stages.iter().min_by(|a, b| even(a.1).total_cmp(&even(b.1)));
         let (stage, _, first) = *best.expect("there are several");

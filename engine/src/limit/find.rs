@@ -118,7 +118,7 @@ impl Load {
     fn without_rings(&self) -> Limit {
         let behind = self.nodes.iter().any(|node| node.pace.is_some_and(|pace| pace < PACE));
         let core = self.busiest_core();
-        let is_busy = self.cores.get(core).is_some_and(|&busy| busy >= BUSY);
+        let is_busy = self.busy(core) >= BUSY;
         if self.is_fast || is_busy {
             return self.of_core(core);
         }
@@ -181,7 +181,7 @@ impl Load {
             most if most >= MOST || !idle || stages.len() < 2 => Cause::Compute,
             _ => Cause::Core,
         };
-        let at_work = percent(self.cores.get(core).copied().unwrap_or(1.0));
+        let at_work = percent(self.busy(core));
         let name = &self.nodes[top].name;
         let why = match cause {
             Cause::Core => format!(
@@ -295,19 +295,19 @@ impl Load {
     /// How busy the core of a node is.
     fn busiest(&self, node: usize) -> f64 {
         let core = self.nodes[node].core.unwrap_or_else(|| self.busiest_core());
-        self.cores.get(core).copied().unwrap_or(0.0)
+        self.busy(core)
     }
 
     fn busiest_core(&self) -> usize {
-        let cores = self.cores.iter().enumerate();
-        cores.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(core, _)| core)
+        let cores = 0..self.cores.len();
+        cores.max_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b))).unwrap_or(0)
     }
 
     /// A core that has time left.
     pub(super) fn idle_core(&self, than: usize) -> Option<usize> {
-        let others = self.cores.iter().enumerate().filter(|(core, _)| *core != than);
-        let least = others.min_by(|a, b| a.1.total_cmp(b.1))?;
-        (*least.1 < IDLE).then_some(least.0)
+        let others = (0..self.cores.len()).filter(|core| *core != than);
+        let least = others.min_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b)))?;
+        (self.busy(least) < IDLE).then_some(least)
     }
 
     fn label(&self, edge: usize) -> String {

@@ -120,6 +120,14 @@ impl Load {
         self.nodes[node].busy_ns() / (self.lasted_ns.max(1) as f64)
     }
 
+    /// The share of the time that a core was at work, or would have been had the machine let it: what bodies took
+    /// on the clock counts even where others had the processor meanwhile.
+    pub(super) fn busy(&self, core: usize) -> f64 {
+        let own = self.on_core(core).filter(|&node| self.nodes[node].core == Some(core));
+        let bodies: f64 = own.map(|node| self.share(node)).sum();
+        self.cores.get(core).copied().unwrap_or(0.0).max(bodies.min(1.0))
+    }
+
     /// Nodes that a core serves.
     pub(super) fn on_core(&self, core: usize) -> impl Iterator<Item = usize> {
         let here = move |node: &NodeLoad| node.is_on_core() && node.core.is_none_or(|c| c == core);

@@ -22,6 +22,8 @@ use super::{Report, Shared, threads::Threads};
 
 /// Between two looks: the queue of steps has room for far more than come meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+/// After so long, stages have seen that somebody follows.
+const SETTLED_NS: i64 = 2_000_000;
 /// Sessions whose rings are looked at.
 const SESSIONS_MAX: usize = 16;
 
@@ -73,6 +75,12 @@ impl Following {
             })
             .expect("the system has a thread to spare");
         Self { known, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Frames are followed from now on, once every stage has begun a turn.
+    pub(super) fn begin(&self, now: Timestamp) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.collector.begin(now.plus_nanos(SETTLED_NS));
     }
 
     pub(super) fn attribution(&self) -> Attribution {
@@ -157,7 +165,10 @@ impl Known {
                     }
                     Home::Io => None,
                 },
-                model: planned.params.written("model").map(|model| model.value.to_string()),
+                model: planned
+                    .params
+                    .written("model")
+                    .map(|model| model.value.to_string().trim_matches('"').to_owned()),
                 joins: planned.align.is_some() && planned.in_edges.len() > 1,
                 calls,
                 mean_ns: now.mean_ns.unwrap_or(0.0),

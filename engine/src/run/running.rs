@@ -291,6 +291,9 @@ impl Running {
         if every.is_some() && following.is_none() {
             *following = Some(Following::start(&self.shared, &self.threads, self.report()));
         }
+        if let (Some(_), Some(following)) = (every, &*following) {
+            following.begin(self.shared.clock.now());
+        }
     }
 
     /// How often it is enough to follow a frame of each source.

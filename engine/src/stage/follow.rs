@@ -10,11 +10,14 @@ use crate::{
     fault::Fault,
     frame::{Frame, Gap, Header, MaybeGap},
     io::{Io, Sent},
-    steps::{Passed, StepKind, is_followed},
+    steps::is_followed,
     time::{Grid, Timestamp},
 };
 
-use super::{SlotBody, Stage, Step, Work, slot};
+use super::{
+    SlotBody, Stage, Step, Work, slot,
+    stepping::{timed_block, timed_operator, timed_sink},
+};
 
 /// As fast as it goes, the clock is read for so many frames at a time: reading it takes as long as a
 /// frame's way through two or three nodes.
@@ -110,14 +113,8 @@ impl Stage {
                     done?;
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        let ended = self.clock.now();
-                        here.timed(began, ended, here.ports.cause.time);
-                        if let Some(stepping) = &self.stepping {
-                            let (cause, node) = (&here.ports.cause, here.node);
-                            let (kind, in_seq) = (StepKind::Body, cause.seq);
-                            let passed = Passed { kind, node, line, cause, in_seq, began, ended };
-                            stepping.passed(here, &passed, &self.out);
-                        }
+                        let stepping = self.stepping.as_deref();
+                        timed_operator(stepping, &self.clock, here, line, began, &self.out);
                     }
                     match here.sole_local() {
                         Some((next, next_line)) if self.out.len() == 1 => {
@@ -153,15 +150,10 @@ impl Stage {
                     }
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        here.timed(began, self.clock.now(), frame.header.time);
-                        if let Some(stepping) = &self.stepping {
-                            // Up to where its latency counts.
-                            let ended = self.looked.max(began);
-                            let (kind, node, cause) = (StepKind::Sink, here.node, &frame.header);
-                            let in_seq = cause.seq;
-                            let passed = Passed { kind, node, line, cause, in_seq, began, ended };
-                            stepping.passed(here, &passed, &[]);
-                        }
+                        // Up to where its latency counts.
+                        let ended = self.looked.max(began);
+                        let stepping = self.stepping.as_deref();
+                        timed_sink(stepping, here, line, &frame.header, (began, ended));
                     }
                     self.current = None;
                     return Ok(());
@@ -215,14 +207,8 @@ impl Stage {
             // A block has one input.
             here.first_line.taken.add(1);
             if let Some(began) = began {
-                let ended = self.clock.now();
-                here.timed(began, ended, frame.header.time);
-                if let Some(stepping) = &self.stepping {
-                    let (kind, node, cause) = (StepKind::Body, here.node, &frame.header);
-                    let in_seq = cause.seq;
-                    let passed = Passed { kind, node, line, cause, in_seq, began, ended };
-                    stepping.passed_block(here, &passed);
-                }
+                let stepping = self.stepping.as_deref();
+                timed_block(stepping, &self.clock, here, line, &frame.header, began);
             }
             here.stamp(0, &mut frame.header);
             let Some(next) = here.sole_local() else { break };

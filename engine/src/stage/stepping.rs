@@ -6,7 +6,7 @@ use crate::{
     frame::Header,
     io::Sent,
     steps::{Chooser, NO_FRAME, Passed, SlowCall, Step, StepKind, Steps, is_followed},
-    time::Timestamp,
+    time::{Clock, Timestamp},
 };
 
 use super::{Slot, Stage};
@@ -68,6 +68,65 @@ impl Stepping {
     }
 }
 
+/// Counts and notes a call of an operator; `out` is what it has sent. Like those below it stands apart, so that
+/// frames that are not timed do not pay for its registers.
+#[cold]
+#[inline(never)]
+pub(super) fn timed_operator(
+    stepping: Option<&Stepping>,
+    clock: &Clock,
+    here: &mut Slot,
+    line: usize,
+    began: Timestamp,
+    out: &[Sent],
+) {
+    let (ended, cause) = (clock.now(), here.ports.cause);
+    here.timed(began, ended, cause.time);
+    if let Some(stepping) = stepping {
+        let (kind, node, in_seq) = (StepKind::Body, here.node, cause.seq);
+        let passed = Passed { kind, node, line, cause: &cause, in_seq, began, ended };
+        stepping.passed(here, &passed, out);
+    }
+}
+
+/// Counts and notes a call of a block, before what it has written is numbered.
+#[cold]
+#[inline(never)]
+pub(super) fn timed_block(
+    stepping: Option<&Stepping>,
+    clock: &Clock,
+    here: &mut Slot,
+    line: usize,
+    cause: &Header,
+    began: Timestamp,
+) {
+    let ended = clock.now();
+    here.timed(began, ended, cause.time);
+    if let Some(stepping) = stepping {
+        let (kind, node, in_seq) = (StepKind::Body, here.node, cause.seq);
+        let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+        stepping.passed_block(here, &passed);
+    }
+}
+
+/// Counts and notes a call of a sink, up to where its latency counts.
+#[cold]
+#[inline(never)]
+pub(super) fn timed_sink(
+    stepping: Option<&Stepping>,
+    here: &mut Slot,
+    line: usize,
+    cause: &Header,
+    (began, ended): (Timestamp, Timestamp),
+) {
+    here.timed(began, ended, cause.time);
+    if let Some(stepping) = stepping {
+        let (kind, node, in_seq) = (StepKind::Sink, here.node, cause.seq);
+        let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+        stepping.passed(here, &passed, &[]);
+    }
+}
+
 impl Stage {
     /// At the beginning of a turn in which somebody follows frames.
     #[cold]
@@ -103,7 +162,10 @@ impl Stage {
     pub(super) fn choose(&mut self, source: usize, entered: Timestamp) -> Timestamp {
         let Some(stepping) = &mut self.stepping else { return entered };
         let entered = stepping.choosers[source].stamp(entered, &stepping.steps);
-        stepping.taken = entered;
+        if is_followed(entered) {
+            // As fast as it goes, the stamp is that of the turn; it has waited since.
+            stepping.taken = self.clock.now();
+        }
         self.look_at(entered);
         entered
     }
