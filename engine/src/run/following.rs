@@ -40,6 +40,8 @@ struct Known {
     /// Processor time that each core had had at the beginning.
     cpu_ns: Vec<Option<u64>>,
     began: Timestamp,
+    /// The last look at which a session was open: what comes after the end of a run is not part of it.
+    open_at: Option<Timestamp>,
     /// Frames by edge at the beginning, and calls that were timed.
     before: Report,
 }
@@ -59,6 +61,7 @@ impl Following {
             rings: vec![Ring::default(); plan.edges.len()],
             cpu_ns: (0..shared.cores.len()).map(|core| threads.cpu_ns(core)).collect(),
             began: shared.clock.now(),
+            open_at: None,
             before,
         };
         let known = Arc::new(Mutex::new(known));
@@ -121,12 +124,16 @@ impl Known {
                 }
             })
         };
+        if open > 0 {
+            self.open_at = Some(shared.clock.now());
+        }
         shared.latency.steps.share(open as u32);
     }
 
     fn load(&self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
         let plan = &shared.plan;
-        let lasted_ns = shared.clock.now().since(self.began);
+        let ended = self.open_at.filter(|_| report.sessions.1 == 0);
+        let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
         let cores = self.cpu_ns.iter().enumerate().map(|(core, before)| {
             let spent = threads.cpu_ns(core).zip(*before).map(|(now, before)| now - before);
             spent.map_or(0.0, |spent| spent as f64 / lasted_ns.max(1) as f64)
