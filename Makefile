@@ -1,5 +1,5 @@
-# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · fuzz
-.PHONY: setup test lint bench doc loom fuzz
+# setup: what the full test needs beyond Rust and a C compiler · test: everything · lint · bench · regress · fuzz
+.PHONY: setup test lint bench regress doc loom fuzz
 
 CARGO ?= cargo
 DATA := $(or $(AFFERENT_DATA),../shared/data)
@@ -21,9 +21,9 @@ test: setup lint doc
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-cli
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked $(WITH)
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked --no-fail-fast $(WITH)
 else
-	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked $(WITH) --lib --bins --tests
+	ORT_DYLIB_PATH="$(ORT)" $(CARGO) test --workspace --locked $(WITH) --no-fail-fast --lib --bins --tests
 endif
 	$(CARGO) test --workspace --locked $(WITH) --doc
 	$(MAKE) loom
@@ -36,6 +36,8 @@ endif
 	    "there is no pkg-config with ALSA's headers; apt-get install pkg-config libasound2-dev" >&2
 	@command -v redis-server >/dev/null || echo "test: SKIPPED the tests on Redis:" \
 	    "there is no redis-server" >&2
+	@command -v chromedriver >/dev/null || echo "test: SKIPPED the page of --web in a browser:" \
+	    "there is no Chromium with its driver; apt-get install chromium chromium-driver" >&2
 	@test -n "$(SPEECH)" || echo "test: SKIPPED speech to text:" \
 	    "the feature \`whisper\` needs cmake" >&2
 	@test -n "$$AFFERENT_WHISPER_MODEL" || echo "test: SKIPPED words of recordings:" \
@@ -85,3 +87,13 @@ fuzz:
 # The tables of benches/README.md.
 bench:
 	$(CARGO) bench --locked $(WITH) -p afferent-suite
+
+# Whether the working tree is slower than a commit: `make regress BASE=HEAD~1`. PAIRS=n limits the pairs of runs of a case,
+# CASES="join start" chooses cases, PROFILE=test builds sooner than what ships, JSON=file keeps everything, SEED=n runs
+# in the same order again. benches/README.md says what is promised.
+regress:
+	@test -n "$(BASE)" || { echo "regress: BASE is missing" >&2; \
+	    echo "  hint: name the commit to compare with: make regress BASE=HEAD~1" >&2; exit 2; }
+	@$(CARGO) run --quiet --profile test --locked -p afferent-regress -- --base "$(BASE)" --cases "$(CASES)" \
+	    $(if $(PAIRS),--pairs "$(PAIRS)") $(if $(PROFILE),--profile "$(PROFILE)") \
+	    $(if $(JSON),--json "$(JSON)") $(if $(SEED),--seed "$(SEED)")

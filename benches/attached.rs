@@ -3,8 +3,9 @@
 //! 100 000 frames a second of 64 samples through eight operators on one core, in a process of its own: one stream
 //! whose sink is off the data cores, as what writes to a disk is; 2 000 sessions, one of which is tapped; and one stream
 //! that never leaves its core, where a frame takes a tenth of a microsecond and any handle on it is seen. Each is
-//! run with a socket that nobody opens; and with `top` at its default interval, a `tap` in the middle that writes every
-//! frame as JSON, and `--metrics` scraped once a second; the first without a socket, too. Throughput and
+//! run with a socket and a page that nobody opens; and with `top` at its default interval, a `tap` in the middle that writes every
+//! frame as JSON, the page with figures and two signals for one viewer, and `--metrics` scraped once a second; the first without
+//! a socket and a page, too. Throughput and
 //! latency are those of the seconds between two looks, from the counters that anybody can read; a quantile is
 //! interpolated inside its step of 3 %. This program is what it measures: it calls itself as `afferent`.
 
@@ -12,30 +13,28 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
 };
 
-use serde_json::Value;
 use support::{
     Bench, Runs,
     graph::{Chain, uncut},
     kinds::KINDS,
     process,
+    program::{AS_PROGRAM, Counts, Helper, counted, program, quantile},
 };
 
 const FRAMES_PER_S: f64 = 100_000.0;
 const SAMPLES: f64 = 64.0;
 const OPERATORS: usize = 8;
-/// Says that this process is to be `afferent`.
-const AS_PROGRAM: &str = "AFFERENT_BENCH_AS_PROGRAM";
 
 fn main() -> ExitCode {
     if std::env::var_os(AS_PROGRAM).is_some() {
@@ -85,7 +84,7 @@ impl Case {
 }
 
 fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none: bool) {
-    let variants = ["no socket", "nobody looks", "top, tap and metrics"];
+    let variants = ["no socket", "nobody looks", "top, tap, page and metrics"];
     let names = variants.map(|variant| format!("{}, {variant}", case.name));
     let sessions = case.sessions.to_string();
     let run = |more: &[&str]| run(folder, span, &[&["--sessions", &sessions], more].concat());
@@ -137,7 +136,7 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
     }
 }
 
-/// Stands for `top`, `tap` and `--metrics`.
+/// Stands for `top`, `tap`, the page and `--metrics`.
 const LOOKED_AT: &str = "--looked-at";
 
 #[derive(Clone, Copy)]
@@ -150,48 +149,26 @@ struct Ran {
     tapped_per_s: f64,
 }
 
-/// A process that ends with what it is for.
-struct Helper(Child);
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn program(folder: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("a bench is a program"));
-    command.args(words).current_dir(folder);
-    command.env(AS_PROGRAM, "1").env("XDG_RUNTIME_DIR", folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
 /// What the counters say after some time, and some more; without a socket those of `--metrics`.
 fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
     let is_looked_at = more.contains(&LOOKED_AT);
     let has_socket = !more.contains(&"--no-attach");
     let mut words = vec!["run", "chain.toml", "--cores", "1", "--metrics", "127.0.0.1:0"];
     words.extend(more.iter().filter(|word| **word != LOOKED_AT));
+    if has_socket {
+        words.extend(["--web", "127.0.0.1:0", "--web-token", TOKEN]);
+    }
     let mut child = program(folder, &words);
     let child = child.stderr(Stdio::piped()).spawn().expect("the program can be run");
     let mut child = Helper(child);
     let id = child.0.id().to_string();
     let mut said = BufReader::new(child.0.stderr.take().expect("piped"));
-    let mut line = String::new();
-    let address = loop {
-        line.clear();
-        assert!(said.read_line(&mut line).expect("text") > 0, "it says where its metrics are");
-        let address = line.trim().strip_prefix("metrics at http://");
-        if let Some(address) = address.and_then(|at| at.strip_suffix("/metrics")) {
-            break address.to_owned();
-        }
-    };
+    let address = told(&mut said, "metrics at http://", "/metrics");
+    let page = has_socket.then(|| told(&mut said, "the page is at http://", "/"));
     process::let_run(Duration::from_millis(200));
     let tapped = folder.join("tapped.jsonl");
     let mut helpers = Vec::new();
-    let mut scraper = None;
+    let (mut scraper, mut viewer) = (None, None);
     if is_looked_at {
         let top = program(folder, &["top", &id, "--json", "--every", "1"]).spawn();
         helpers.push(Helper(top.expect("the program can be run")));
@@ -201,6 +178,7 @@ fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
             .spawn();
         helpers.push(Helper(tap.expect("the program can be run")));
         scraper = Some(Scraper::start(&address));
+        viewer = page.as_deref().map(Viewer::start);
     }
     process::let_run(span / 4);
     let before = look(folder, &id, &address, has_socket);
@@ -215,6 +193,9 @@ fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
     }
     let tapped_per_s = helpers.pop().map_or(f64::NAN, |tap| tapped_per_s(tap, &tapped));
     drop(scraper);
+    if let Some(viewer) = viewer {
+        assert!(viewer.ticks() > 0, "the page shows something");
+    }
     let frames = after.frames - before.frames;
     assert!(frames > 0.0, "frames arrive");
     Ran {
@@ -240,30 +221,21 @@ fn tapped_per_s(mut tap: Helper, told: &PathBuf) -> f64 {
     frames / seconds
 }
 
-/// What is counted.
-struct Counts {
-    at_s: f64,
-    frames: f64,
-    /// Ends of steps in nanoseconds, and how many fell into each.
-    steps: Vec<(f64, f64)>,
+/// The address between these, once it is said.
+fn told(said: &mut impl BufRead, before: &str, behind: &str) -> String {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("text") > 0, "it says: {before}");
+        let address = line.trim().strip_prefix(before);
+        if let Some(address) = address.and_then(|at| at.strip_suffix(behind)) {
+            return address.to_owned();
+        }
+    }
 }
 
 fn look(folder: &Path, id: &str, address: &str, has_socket: bool) -> Counts {
-    if !has_socket {
-        return from_metrics(&scrape(address));
-    }
-    let told = program(folder, &["top", id, "--json"]).stdout(Stdio::piped()).output();
-    let told = told.expect("the program can be run");
-    let told: Value = serde_json::from_slice(&told.stdout).expect("an object");
-    let counts = &told["counts"];
-    let number = |value: &Value| value.as_f64().expect("a number");
-    let sink = &counts["sinks"][0];
-    let steps = sink["latency"]["steps"].as_array().expect("steps").iter();
-    Counts {
-        at_s: number(&counts["at_s"]),
-        frames: number(&sink["frames"]),
-        steps: steps.map(|step| (number(&step[0]), number(&step[1]))).collect(),
-    }
+    if has_socket { counted(folder, id) } else { from_metrics(&scrape(address)) }
 }
 
 /// Where there is no socket: without the steps, which are coarser there.
@@ -278,27 +250,6 @@ fn from_metrics(page: &str) -> Counts {
         frames: value("afferent_sink_latency_seconds_count"),
         steps: Vec::new(),
     }
-}
-
-/// The latency that `share` of what was counted between two looks does not exceed, in nanoseconds.
-fn quantile(before: &[(f64, f64)], after: &[(f64, f64)], share: f64) -> f64 {
-    let known =
-        |end: f64| before.iter().find(|(at, _)| *at == end).map_or(0.0, |(_, count)| *count);
-    let steps: Vec<(f64, f64)> =
-        after.iter().map(|(end, count)| (*end, count - known(*end))).collect();
-    let rank = share * steps.iter().map(|(_, count)| count).sum::<f64>();
-    let (mut seen, mut start) = (0.0, 0.0_f64);
-    for (end, count) in steps {
-        // A step is as wide as 1/32 of the factor of two it lies in.
-        let width = 2.0_f64.powf((end * (1.0 - 1e-9)).log2().floor()) / 32.0;
-        if seen + count >= rank && count > 0.0 {
-            let start = start.max(end - width);
-            return start + (end - start) * (rank - seen) / count;
-        }
-        seen += count;
-        start = end;
-    }
-    f64::NAN
 }
 
 /// Asks for the metrics once a second.
@@ -329,6 +280,68 @@ impl Drop for Scraper {
             thread.join().expect("no panic");
         }
     }
+}
+
+/// What the page asks for.
+const TOKEN: &str = "0123456789abcdef";
+
+/// Somebody who has the page open: figures, and two signals from the middle of the chain.
+struct Viewer {
+    stream: TcpStream,
+    ticks: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Viewer {
+    fn start(address: &str) -> Self {
+        let stream = asked(address, "GET /api/events", "");
+        let mut said = BufReader::new(stream.try_clone().expect("a handle"));
+        let hello = loop {
+            let mut line = String::new();
+            assert!(said.read_line(&mut line).expect("text") > 0, "it says hello");
+            if let Some(hello) = line.strip_prefix("data: ") {
+                break serde_json::from_str::<serde_json::Value>(hello).expect("JSON");
+            }
+        };
+        let outputs = ["n3", "n5"].map(|output| format!("{{\"session\":0,\"output\":{output:?}}}"));
+        let body = format!("{{\"outputs\":[{}]}}", outputs.join(","));
+        let mut answer = [0; 12];
+        let mut asks = asked(address, &format!("POST /api/viewers/{}", hello["viewer"]), &body);
+        asks.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        let ticks = Arc::<AtomicU64>::default();
+        let counts = ticks.clone();
+        let thread = std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                counts.fetch_add(u64::from(line == "event: tick"), Ordering::Relaxed);
+            }
+        });
+        Self { stream, ticks, thread: Some(thread) }
+    }
+
+    fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        // It may be over already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("no panic");
+        }
+    }
+}
+
+/// A connection on which something was asked of the page.
+fn asked(address: &str, request: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = body.len();
+    let heads = format!("Host: {address}\r\nAuthorization: Bearer {TOKEN}\r\n");
+    let text = format!("{request} HTTP/1.1\r\n{heads}Content-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).expect("it is heard");
+    stream
 }
 
 fn scrape(address: &str) -> String {

@@ -41,6 +41,16 @@ if ! command -v redis-server >/dev/null 2>&1; then
     fi
 fi
 
+# `make regress` counts instructions with callgrind. Without it it times alone, and says so.
+if ! command -v valgrind >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq valgrind; } ||
+            echo "setup: valgrind cannot be installed; \`make regress\` will count no instructions" >&2
+    else
+        echo "setup: for \`make regress\`: sudo apt-get install valgrind" >&2
+    fi
+fi
+
 # The feature `microphone` needs the headers of ALSA. Without them it is neither built nor tested, which is said.
 if [ "$(uname -s)" = Linux ] && ! pkg-config --exists alsa 2>/dev/null; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
@@ -49,6 +59,17 @@ if [ "$(uname -s)" = Linux ] && ! pkg-config --exists alsa 2>/dev/null; then
             echo "setup: ALSA's headers cannot be installed; the feature microphone will be skipped" >&2
     else
         echo "setup: for the feature microphone: sudo apt-get install pkg-config libasound2-dev" >&2
+    fi
+fi
+
+# The page of `--web` is tested in a browser. Without it those tests say that they skip.
+if ! { command -v chromedriver && { command -v chromium || command -v google-chrome; }; } >/dev/null 2>&1; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get update -qq &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; } ||
+            echo "setup: Chromium cannot be installed; the page of --web will not be tested in it" >&2
+    else
+        echo "setup: for the page of --web: sudo apt-get install chromium chromium-driver" >&2
     fi
 fi
 

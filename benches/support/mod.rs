@@ -11,6 +11,7 @@ pub(crate) mod batching;
 pub(crate) mod graph;
 pub(crate) mod kinds;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod throughput;
 pub(crate) mod variants;
 

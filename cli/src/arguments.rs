@@ -5,18 +5,19 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Args, Parser, Subcommand, builder::ValueParser};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, builder::ValueParser};
 
 use crate::command::{
     BenchArguments, CalibrateArguments, CompletionsArguments, DevicesArguments, DoctorArguments,
     DrawArguments, FmtArguments, ManArguments, ModelArguments, NewArguments, PairArguments,
-    PeersArguments, SchemaArguments, SpoolArguments, TapArguments, TopArguments, TryArguments,
+    PeersArguments, RecordArguments, ReplayArguments, SchemaArguments, SpoolArguments,
+    TapArguments, TopArguments, TryArguments,
 };
 
 /// Real-time streaming dataflow: one graph file from sensor to feedback
 #[derive(Debug, Parser)]
 #[command(name = "afferent", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+#[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) mode: Mode,
@@ -27,6 +28,7 @@ Examples:
   afferent run graphs/biofeedback.toml                 heart rate and HRV from a built-in ECG
   afferent run graphs/biofeedback.toml --json | jq .   the same, as JSON lines
   afferent check graphs/biofeedback.toml               what would run, or all that is wrong
+  afferent record graphs/biofeedback.toml --out a.mcap a run and a recording; `afferent replay a.mcap`
   afferent new heart                                   a graph to start from
   afferent try 'ecg ! bandpass low_hz=5 high_hz=15 ! qrs ! print'   a graph in one line
   afferent bench graphs/biofeedback.toml               how fast it is, and where the time goes
@@ -44,6 +46,10 @@ pub(crate) enum Mode {
     Run(RunArguments),
     /// Run one host's part of a graph for all hosts that call it
     Serve(ServeArguments),
+    /// Run a graph and record what passes, in MCAP
+    Record(RecordArguments),
+    /// Run a graph on what was recorded, to the bit
+    Replay(ReplayArguments),
     /// Tell everything that is wrong with a graph, or what would run
     Check(CheckArguments),
     /// Run the `[[test]]` blocks of graph files, on manual time
@@ -79,7 +85,7 @@ pub(crate) enum Mode {
     /// Measure a model, or make a smaller one of it
     #[command(arg_required_else_help = true)]
     Model(ModelArguments),
-    /// Find when questions may leave a model in segments early, and what that promises
+    /// Find when questions may leave a model in segments early, or which of several models of speech answers
     #[command(arg_required_else_help = true)]
     Calibrate(CalibrateArguments),
     /// Make this host and another one know each other, by a code that is read out once
@@ -92,7 +98,7 @@ pub(crate) enum Mode {
 }
 
 /// A graph file, and what is changed in it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct GraphArguments {
     /// The graph file
     #[arg(value_name = "GRAPH")]
@@ -129,6 +135,16 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
     pub(crate) sessions: u32,
+
+    /// Follow the graph file: what changes in it, or in what it includes, changes in the running graph
+    ///
+    /// Between two frames, and nothing is lost: nodes that did not change go on untouched, live
+    /// parameters are told, other nodes get a new body that takes up what the old one knew, if it can;
+    /// sinks and branches come and go. A file that is wrong, or changes what cannot change while it runs
+    /// (formats, sources that come or go, models), changes nothing, and stderr says why. A new body that
+    /// fails within a second is taken out again. What was `--set` stays.
+    #[arg(long, conflicts_with = "host")]
+    pub(crate) watch: bool,
 
     #[command(flatten)]
     pub(crate) live: LiveArguments,
@@ -241,9 +257,27 @@ pub(crate) struct LiveArguments {
     /// Do not let `afferent top` and `afferent tap` look in
     ///
     /// Otherwise there is a socket for them that this user alone can open, in
-    /// `$XDG_RUNTIME_DIR/afferent`, else in `/tmp/afferent-UID`.
+    /// `$AFFERENT_RUNTIME_DIR`, else `$XDG_RUNTIME_DIR/afferent`, else `/tmp/afferent-UID`.
     #[arg(long)]
     pub(crate) no_attach: bool,
+
+    /// Serve a page at `http://ADDRESS/` that shows the run in a browser: graph, waveforms, latency, drops
+    ///
+    /// stderr says where, with a token that is made up and that the page asks for. `127.0.0.1:8080`, or `8080`
+    /// alone, stays on this machine; port 0 takes a free one. Other machines are let in with a token of yours
+    /// alone. Nothing is encrypted: from elsewhere, reach it through a tunnel, such as that of `ssh -L`.
+    #[arg(long, value_name = "ADDRESS", value_parser = ValueParser::new(address))]
+    pub(crate) web: Option<String>,
+
+    /// The token that the page of `--web` asks for
+    ///
+    /// Who lists processes sees it here; AFFERENT_WEB_TOKEN in the environment says it unseen.
+    #[arg(long, value_name = "TOKEN", requires = "web")]
+    pub(crate) web_token: Option<String>,
+
+    /// Let the page of `--web` set live parameters, pause, finish and stop the run; else it only shows
+    #[arg(long, requires = "web")]
+    pub(crate) allow_control: bool,
 }
 
 /// Ten times as many as a host is meant to serve; a mistyped number takes no memory.
@@ -257,6 +291,8 @@ Examples:
   afferent run graphs/biofeedback.toml
   afferent run graphs/biofeedback.toml --set ecg.op=wfdb --set ecg.file=100.hea
   afferent run graphs/biofeedback.toml --set ecg.op=csv --set ecg.file=mine.csv --speed max
+  afferent run graphs/biofeedback.toml --watch
+  afferent run graphs/biofeedback.toml --web 127.0.0.1:8080
   afferent run graphs/biofeedback.toml --sessions 1000 --metrics 127.0.0.1:9100 > lines.jsonl
   afferent run graphs/hybrid_biofeedback.toml --host edge
 
@@ -352,11 +388,47 @@ fn speed(text: &str) -> Result<Speed, String> {
     }
 }
 
+/// All that can be asked, with examples and notes that are wrapped where this terminal ends. They are written in lines
+/// of the source; those of a paragraph are one, but for what is indented.
+pub(crate) fn command() -> Command {
+    fn flowing(command: Command) -> Command {
+        let long = command.get_after_long_help().map(|text| flow(&text.to_string()));
+        let command = match long {
+            Some(text) => command.after_long_help(text),
+            None => command,
+        };
+        command.mut_subcommands(flowing)
+    }
+    flowing(Arguments::command())
+}
+
+/// Joins the lines of every paragraph.
+fn flow(text: &str) -> String {
+    let mut flowing = String::with_capacity(text.len());
+    for line in text.lines() {
+        let goes_on = !(line.is_empty() || line.starts_with(' ') || flowing.is_empty());
+        let before = flowing.rsplit('\n').next().unwrap_or_default();
+        let is_text = !(before.is_empty() || before.starts_with(' ') || before.ends_with(':'));
+        match goes_on && is_text {
+            true => flowing.push(' '),
+            false if flowing.is_empty() => {}
+            false => flowing.push('\n'),
+        }
+        flowing.push_str(line);
+    }
+    flowing
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+
+    #[test]
+    fn paragraphs_flow_and_what_is_set_out_stays() {
+        let text = "Examples:\n  afferent a   one\n               more\n\nA line\nand another\n\nKeys:\nmore";
+        let flowing = "Examples:\n  afferent a   one\n               more\n\nA line and another\n\nKeys:\nmore";
+        assert_eq!(flow(text), flowing);
+    }
 
     #[test]
     fn the_definitions_fit_together() {

@@ -52,7 +52,7 @@ impl Exit {
 }
 
 fn is_about_a_file(code: Code) -> bool {
-    matches!(code, Code::BadFile | Code::FileAccess | Code::NoSuchFile)
+    matches!(code, Code::BadFile | Code::FileAccess | Code::NoSuchFile | Code::NoDevice)
 }
 
 /// Why a command could not do what was asked.
@@ -103,6 +103,11 @@ impl Failure {
                 Self::new(exit, &format!("node `{node}`: {fault}"), "")
             }
         }
+    }
+
+    /// What stderr would say.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Prints the text to stderr and gives the code to end with.

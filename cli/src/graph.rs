@@ -10,8 +10,8 @@ use std::{
 };
 
 use engine::{
-    Catalog, Code, Diagnostic, Diagnostics, Disk, Forgotten, GraphSpec, Level, Loaded, NodeSpec,
-    Override, Plan, PlanOptions, Services, Value, nearest,
+    Catalog, Code, Diagnostic, Diagnostics, Disk, Files, Forgotten, GraphSpec, Kind, Level, Loaded,
+    NodeSpec, Override, Plan, PlanOptions, Services, Value, nearest,
 };
 use link::{
     carrier::{self, LinkCarrier},
@@ -53,6 +53,8 @@ pub(crate) struct Graph {
     host: Option<String>,
     /// Warnings count as errors.
     denies_warnings: bool,
+    /// Kinds that it alone knows.
+    kinds: Vec<&'static Kind>,
     /// The models and caches it describes, opened when it is planned first, and what is wrong with them.
     models: OnceCell<(Services, Diagnostics)>,
 }
@@ -68,11 +70,28 @@ impl Graph {
         let overrides = overrides(&asked.set)?;
         let mut this = Self::read_with(&asked.file, host, &overrides)?;
         this.host = host.map(str::to_owned);
-        this.denies_warnings = asked.deny_warnings;
-        this.replace_models(&overrides);
-        let nodes = overrides.iter().map(|change| change.path[0].value.clone());
-        this.set = nodes.zip(asked.set.iter().cloned()).collect();
+        this.changed(&overrides, asked);
         Ok(this)
+    }
+
+    /// As [`Graph::load`], where the file that is asked for and those that it includes are not read but given.
+    pub(crate) fn load_from(asked: &GraphArguments, files: &dyn Files) -> Result<Self, Failure> {
+        let overrides = overrides(&asked.set)?;
+        let name = asked.file.to_string_lossy().into_owned();
+        let mut bytes = Vec::new();
+        let read = files.open(&name).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(|error| unreadable(&asked.file, &name, &error))?;
+        let mut this = Self::of_bytes(name, bytes, files, None, &overrides)?;
+        this.changed(&overrides, asked);
+        Ok(this)
+    }
+
+    /// Takes note of what was asked to be different.
+    fn changed(&mut self, overrides: &[Override], asked: &GraphArguments) {
+        self.denies_warnings = asked.deny_warnings;
+        self.replace_models(overrides);
+        let nodes = overrides.iter().map(|change| change.path[0].value.clone());
+        self.set = nodes.zip(asked.set.iter().cloned()).collect();
     }
 
     /// Reads a graph file.
@@ -83,7 +102,17 @@ impl Graph {
     fn read_with(path: &Path, host: Option<&str>, overrides: &[Override]) -> Result<Self, Failure> {
         let name = path.to_string_lossy().into_owned();
         let bytes = read(path, &name)?;
-        let loaded = GraphSpec::load(&name, &bytes, &Disk, host, overrides);
+        Self::of_bytes(name, bytes, &Disk, host, overrides)
+    }
+
+    fn of_bytes(
+        name: String,
+        bytes: Vec<u8>,
+        files: &dyn Files,
+        host: Option<&str>,
+        overrides: &[Override],
+    ) -> Result<Self, Failure> {
+        let loaded = GraphSpec::load(&name, &bytes, files, host, overrides);
         let Loaded { spec, forgotten } = loaded.map_err(|all| Failure::graph(&all))?;
         let hash = hash(&bytes, &spec);
         Ok(Self {
@@ -96,6 +125,7 @@ impl Graph {
             set: Vec::new(),
             host: None,
             denies_warnings: false,
+            kinds: Vec::new(),
             models: OnceCell::new(),
         })
     }
@@ -134,8 +164,35 @@ impl Graph {
             set: Vec::new(),
             host: None,
             denies_warnings: false,
+            kinds: Vec::new(),
             models: OnceCell::new(),
         }
+    }
+
+    /// The file and those that it includes, with their texts.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let included = self.spec.included().iter();
+        let included = included.map(|file| (file.name().to_owned(), file.text().to_owned()));
+        std::iter::once((self.name.clone(), text)).chain(included).collect()
+    }
+
+    /// What hosts compare to see whether they run the same graph, as letters.
+    pub(crate) fn hash_text(&self) -> String {
+        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Lets it alone know a kind more.
+    pub(crate) fn add_kind(&mut self, kind: &'static Kind) {
+        self.kinds.push(kind);
+    }
+
+    fn catalog(&self) -> Catalog {
+        let mut catalog = catalog();
+        self.kinds.iter().for_each(|kind| {
+            catalog.add(kind);
+        });
+        catalog
     }
 
     /// Its file, if it has one.
@@ -163,6 +220,23 @@ impl Graph {
     pub(crate) fn plan(&self, cores: usize) -> Result<Arc<Plan>, Failure> {
         let plan = self.plan_with(cores, Vec::new(), None)?;
         self.warn(plan.warnings())?;
+        Ok(plan)
+    }
+
+    /// Plans it to take the place of a plan that runs, with the models of that.
+    pub(crate) fn plan_after(mut self, running: &Plan, cores: usize) -> Result<Arc<Plan>, Failure> {
+        let problems = running.sections_against(&self.spec);
+        if problems.has_errors() {
+            return Err(Failure::graph(&problems));
+        }
+        // They were opened when it started, and what `--set` forgot was told.
+        self.models = OnceCell::from((running.services().clone(), Diagnostics::default()));
+        self.forgotten.clear();
+        self.replaced.clear();
+        let plan = self.plan_with(cores, Vec::new(), None)?;
+        if self.denies_warnings {
+            self.warn(plan.warnings())?;
+        }
         Ok(plan)
     }
 
@@ -243,7 +317,7 @@ impl Graph {
         let mut options = self.options(self.cores());
         options.host = Some(host.to_owned());
         options.carrier = Some(Arc::new(LinkCarrier::default()));
-        let planned = self.spec.plan(&catalog(), &options);
+        let planned = self.spec.plan(&self.catalog(), &options);
         let mut problems = self.models().1.0.clone();
         problems.extend(planned.as_ref().err().map_or(Vec::new(), |all| all.0.clone()));
         if problems.is_empty() { planned } else { Err(problems.into()) }
@@ -288,7 +362,7 @@ impl Graph {
             options.host = Some(host.to_owned());
             options.carrier = Some(Arc::new(carrier.clone()));
         }
-        let plan = self.spec.plan(&catalog(), &options);
+        let plan = self.spec.plan(&self.catalog(), &options);
         let plan = match plan {
             Ok(plan) if others.is_empty() => plan,
             Ok(plan) => {
@@ -340,7 +414,7 @@ impl Graph {
 
     /// Whether sessions come and go at the door of a node.
     pub(crate) fn has_door(&self) -> bool {
-        let catalog = catalog();
+        let catalog = self.catalog();
         let has_door = |node: &engine::NodeSpec| {
             let kind = catalog.find(&node.op.value);
             node.from.is_empty() && kind.is_some_and(|kind| kind.door.is_some())

@@ -41,8 +41,13 @@
 //!                  ├── view        `--view`, a whole screen, and
 //!                  ├── report      `--report`, a picture of a run
 //!                  ├── profile   `--profile`, where the time goes
+//!                  ├── recording  what `record` does beside a run
+//!                  ├── replaying  a recording in the place of sources
+//!                  ├── reloads   `--watch`, by which it follows its file
 //!                  ├── hosts     links to other hosts
 //!                  ├── metrics   what `--metrics` serves
+//!                  ├── local     lets `top` and `tap` look in
+//!                  ├── web       the page that `--web` serves
 //!                  └── graph_test  what `[[test]]` blocks ask for
 //! ```
 //!
@@ -54,23 +59,30 @@ mod catalog;
 mod command;
 mod drawing;
 mod exit;
+mod figures;
 mod graph;
 mod graph_test;
 mod hosts;
 mod interrupt;
 mod lines;
-#[cfg(unix)]
 mod local;
+mod markup;
 mod metrics;
 mod page;
 mod panics;
 mod profile;
+mod recording;
+mod reloads;
+mod replaying;
 mod report;
 mod scope;
 mod status;
 mod summary;
+mod tensors;
 mod terminal;
 mod view;
+mod web;
+mod whole;
 
 use std::{
     io::{Write, stderr},
@@ -78,7 +90,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::FromArgMatches;
 use engine::Kind;
 
 pub use crate::allocations::Counting;
@@ -99,7 +111,8 @@ struct Readme;
 /// If an own kind is called like another one: a graph file could not tell them apart.
 pub fn main(own: &[&'static Kind]) -> ExitCode {
     catalog::add(own);
-    let Arguments { mode } = Arguments::parse();
+    let asked = Arguments::from_arg_matches(&arguments::command().get_matches());
+    let Arguments { mode } = asked.unwrap_or_else(|error| error.exit());
     let ended = catch_unwind(|| match &mode {
         Mode::Bench(asked) => command::bench(asked),
         Mode::Calibrate(asked) => command::calibrate(asked),
@@ -116,6 +129,8 @@ pub fn main(own: &[&'static Kind]) -> ExitCode {
         Mode::New(asked) => command::new(asked),
         Mode::Pair(asked) => command::pair(asked),
         Mode::Peers(asked) => command::peers(asked),
+        Mode::Record(asked) => command::record(asked),
+        Mode::Replay(asked) => command::replay(asked),
         Mode::Run(asked) => command::run(asked),
         Mode::Schema(asked) => command::schema(asked),
         Mode::Serve(asked) => command::serve(asked),

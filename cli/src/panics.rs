@@ -7,10 +7,14 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use crate::status::Screen;
 
+/// A process that cannot go on waits so long for whoever is told, and looks so often.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
 /// Panics told in full; a body that dies on every frame would fill the screen.
 const TOLD: u32 = 5;
 
@@ -33,6 +37,26 @@ pub(crate) fn tell_on(screen: &Arc<Screen>) {
             _ => {}
         }
     }));
+}
+
+/// A process that cannot go on gives the terminal back and says why.
+pub(crate) fn give_up_on(screen: &Arc<Screen>) {
+    let screen = screen.clone();
+    engine::on_giving_up(move |why| {
+        let (screen, why) = (screen.clone(), why.to_owned());
+        // What hangs may hold the screen, or be the terminal itself.
+        let told = thread::spawn(move || {
+            if screen.is_held() {
+                crate::view::leave();
+            }
+            screen.clear();
+            eprintln!("error: {why}");
+        });
+        let since = Instant::now();
+        while !told.is_finished() && since.elapsed() < PATIENCE {
+            thread::park_timeout(LOOK);
+        }
+    });
 }
 
 fn line(panic: &PanicHookInfo<'_>) -> String {

@@ -142,6 +142,13 @@ impl Aligner {
         None
     }
 
+    /// Takes over what waits in another for the same inputs.
+    pub(crate) fn succeed(&mut self, other: Self) {
+        self.queues = other.queues;
+        self.used = other.used;
+        (self.released, self.entered, self.late) = (other.released, other.entered, other.late);
+    }
+
     /// Whether [`Aligner::release`] would give something.
     pub(crate) fn has_more(&self, bounds: &[Timestamp]) -> bool {
         self.oldest_to_come().is_some() && self.wanted(bounds).is_none()

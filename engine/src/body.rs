@@ -99,7 +99,8 @@ pub enum Flow {
 /// Times are on the session's line, from zero; the runtime paces, stamps
 /// `entered`, and stops. It never asks while what was sent has no room.
 pub trait Source: Send {
-    /// Sends the next frames, in order of time on each port, and says whether more will follow.
+    /// Sends the next frames, in order of time on each port, and says whether more will follow. A promise
+    /// ([`Io::promise`]) holds behind what is sent with it; one without a frame is due at its moment.
     ///
     /// # Errors
     /// A [`Fault`] where the content cannot be had. Whatever `on_fault` says, what was sent before

@@ -21,7 +21,7 @@ use crate::{
     param::Params,
     plan::Plan,
     ring::Wake,
-    stage::{Abandoned, Mark, NewEnd, Poison, SlotBody, Stage, Turn},
+    stage::{Abandoned, Exchanged, Mark, NewEnd, Poison, SlotBody, Stage, Turn, Wiring},
     tap::TapEnd,
     time::Timestamp,
 };
@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Let the node that failed pass on what it gets.
     Bypass { slot: usize },
     /// Show somebody what passes at an output.
-    Tap { node: usize, port: usize, end: TapEnd },
+    Tap { node: usize, port: usize, end: Box<TapEnd> },
     /// Let the node that failed take what comes and say no more: its session ends.
     Close { slot: usize },
 }
@@ -90,7 +90,8 @@ pub(crate) struct Emptied {
 pub(crate) struct Cell {
     /// Nothing once it has left its core.
     inner: Mutex<Option<Inner>>,
-    pub(crate) plan: Arc<Plan>,
+    /// Another one once it has been loaded anew.
+    plan: Mutex<Arc<Plan>>,
     pub(crate) session: u32,
     pub(crate) stage: usize,
     pub(crate) door: Arc<Door>,
@@ -136,9 +137,37 @@ impl Cell {
             tunings: BTreeMap::new(),
             done: false,
         };
-        let inner = Mutex::new(Some(inner));
+        let (inner, plan) = (Mutex::new(Some(inner)), Mutex::new(plan));
         let saved_at = AtomicU32::new(0);
         Self { inner, plan, session, stage: number, door, mark, poison, saves, saved_at }
+    }
+
+    /// The plan it runs.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs another plan from now on, of the same nodes, edges and stages.
+    pub(crate) fn adopt(&self, plan: &Arc<Plan>) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
+    }
+
+    /// Keeps the cell between two turns until what comes back is dropped; nothing while a turn is
+    /// going on, or once the cell has left its core or was given up.
+    pub(crate) fn hold(&self) -> Option<Held<'_>> {
+        let mut inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(inner)) => inner.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        if self.is_abandoned() || inner.is_none() {
+            return None;
+        }
+        // What was asked before is of what was there before.
+        if let Some(inner) = &mut *inner {
+            inner.obey_all(self);
+        }
+        Some(Held { cell: self, inner })
     }
 
     /// One turn. `tell` hears what somebody must act on.
@@ -205,7 +234,8 @@ impl Cell {
 
     /// Changes live parameters of a node while no turn is running.
     pub(crate) fn set(&self, node: usize, params: &Arc<Params>) -> Result<(), Fault> {
-        self.within(|inner| inner.set(&self.plan, self.session, node, params))
+        let plan = self.plan();
+        self.within(|inner| inner.set(&plan, self.session, node, params))
     }
 
     fn within<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -249,6 +279,67 @@ impl Cell {
     }
 }
 
+/// A cell between two turns, while none can begin.
+pub(crate) struct Held<'a> {
+    cell: &'a Cell,
+    inner: std::sync::MutexGuard<'a, Option<Inner>>,
+}
+
+impl Held<'_> {
+    pub(crate) fn stage(&mut self) -> &mut Stage {
+        &mut self.inner.as_mut().expect("looked at when it was taken hold of").stage
+    }
+
+    /// Tells a body of its parameters.
+    pub(crate) fn tune(
+        &mut self,
+        plan: &Plan,
+        node: usize,
+        params: &Arc<Params>,
+    ) -> Result<(), Fault> {
+        let (cell, inner) = (self.cell, self.inner.as_mut().expect("as above"));
+        let told = AssertUnwindSafe(|| inner.set(plan, cell.session, node, params));
+        catch_unwind(told).unwrap_or_else(|payload| {
+            let now = inner.stage.clock.now();
+            let fault = Fault::panic(payload.as_ref());
+            inner.died(payload.as_ref(), now);
+            Err(fault)
+        })
+    }
+
+    /// Puts another body in the place of one; see [`Stage::exchange`].
+    pub(crate) fn exchange(
+        &mut self,
+        wiring: Wiring<'_>,
+        slot: usize,
+        body: SlotBody,
+        alike: bool,
+    ) -> Exchanged {
+        let exchanged = self.stage().exchange(wiring, slot, body, alike);
+        self.forget(slot, exchanged.state.clone());
+        exchanged
+    }
+
+    /// Puts a body back; see [`Stage::put_back`].
+    pub(crate) fn put_back(&mut self, wiring: Wiring<'_>, slot: usize, before: Exchanged) {
+        self.stage().put_back(wiring, slot, before);
+        self.forget(slot, None);
+    }
+
+    /// What was kept for the successor of a body is another one's.
+    fn forget(&mut self, slot: usize, state: Option<Vec<u8>>) {
+        self.cell.saves()[slot] = state.unwrap_or_default();
+        self.inner.as_mut().expect("as above").tunings.remove(&slot);
+    }
+}
+
+impl Drop for Held<'_> {
+    /// Whatever has changed, there may be something to do.
+    fn drop(&mut self) {
+        self.cell.door.wake();
+    }
+}
+
 impl Drop for Cell {
     fn drop(&mut self) {
         let abandoned = self.is_abandoned();
@@ -268,6 +359,19 @@ impl Inner {
         }
     }
 
+    /// Does what was asked, as at the beginning of a turn.
+    fn obey_all(&mut self, cell: &Cell) {
+        let obeyed = catch_unwind(AssertUnwindSafe(|| {
+            while let Ok(command) = self.commands.pop() {
+                self.obey(command, cell);
+            }
+        }));
+        if let Err(payload) = obeyed {
+            let now = self.stage.clock.now();
+            self.died(payload.as_ref(), now);
+        }
+    }
+
     /// What a panic in a body means for the turn.
     fn died(&mut self, payload: &(dyn Any + Send), now: Timestamp) -> Turn {
         if payload.is::<Abandoned>() {
@@ -281,7 +385,7 @@ impl Inner {
     fn obey(&mut self, command: Command, cell: &Cell) {
         match command {
             Command::Set { node, params, reply } => {
-                reply(self.set(&cell.plan, cell.session, node, &params));
+                reply(self.set(&cell.plan(), cell.session, node, &params));
             }
             Command::Pause(paused) => {
                 let clock = self.stage.clock.clone();
@@ -301,6 +405,12 @@ impl Inner {
                 let done = slot.map(|slot| self.stage.load(slot, &state));
                 reply(done.unwrap_or_else(|| Err(Fault::new("the node is not in this stage"))));
             }
+            // What takes the place of a body that is there again by other means is not wanted.
+            Command::Put { slot, .. }
+            | Command::HoldLast { slot }
+            | Command::Bypass { slot }
+            | Command::Close { slot }
+                if !self.stage.is_in_trouble(slot) => {}
             Command::Put { slot, mut body } => {
                 std::mem::swap(&mut self.stage.slots[slot].body, &mut body);
                 let mut saves = cell.saves();
@@ -312,7 +422,8 @@ impl Inner {
                     }
                 }
                 if let Some(params) = self.tunings.remove(&slot) {
-                    let node = cell.plan.view(self.stage.slots[slot].node, &params, cell.session);
+                    let plan = cell.plan();
+                    let node = plan.view(self.stage.slots[slot].node, &params, cell.session);
                     // One that refuses what its kind allows stays as it was built.
                     let _ = self.stage.retune(slot, &node);
                 }
@@ -322,7 +433,7 @@ impl Inner {
             Command::Rewire { edge, end } => self.stage.rewire(edge, end),
             Command::HoldLast { slot } => self.stage.hold_last(slot),
             Command::Bypass { slot } => self.stage.put(slot, SlotBody::Bypass),
-            Command::Tap { node, port, end } => self.stage.tap(node, port, end),
+            Command::Tap { node, port, end } => self.stage.tap(node, port, *end),
             Command::Close { slot } => self.stage.put(slot, SlotBody::Closed),
         }
     }

@@ -1,8 +1,12 @@
 //! [`Format`]: what the frames of an edge contain, agreed before anything starts.
 
+mod describe;
+
 use std::{fmt, sync::Arc};
 
 use crate::time::Rate;
+
+pub use describe::{describe, differences, parse_format};
 
 /// What flows along an edge; constant while a graph runs. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]

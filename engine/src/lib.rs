@@ -62,7 +62,7 @@ pub use figures::{Figures, Series};
 pub use files::{Disk, Files, ReadSeek, WriteSeek, path_from};
 pub use format::{
     Channel, Dimension, Element, EventFormat, Field, FieldKind, Format, ImageFormat, Pixel,
-    SignalFormat, TensorFormat, Unit,
+    SignalFormat, TensorFormat, Unit, describe, differences, parse_format,
 };
 pub use frame::{Frame, Gap, Header, MaybeGap};
 pub use graph::{
@@ -87,7 +87,8 @@ pub use plan::{
 };
 pub use run::{
     ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
-    Report, RunOptions, Running, SinkReport, Snapshot, StageReport,
+    ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running, SinkReport,
+    Snapshot, StageReport, on_giving_up,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

@@ -15,7 +15,7 @@ use crate::{
     format::Format,
     frame::{Frame, Gap, Header, MaybeGap},
     losses::Losses,
-    ring::Sender,
+    ring::{Receiver, Sender},
     stats::{EdgeCounts, NodeCounts},
     steps::{Chooser, Steps},
     tap::TapEnd,
@@ -72,6 +72,24 @@ impl LivePorts {
         *sender = ring;
         counts.dropped(Gap::Wedged, counts.in_flight());
         sender.publish(port.bound);
+    }
+
+    /// From now on a port leads into this ring as well, whose other end learns where it begins.
+    pub(crate) fn attach(
+        &self,
+        port: usize,
+        (mut sender, counts): (Sender, Arc<EdgeCounts>),
+        receiver: &mut Receiver,
+    ) {
+        let here = &mut self.lock()[port];
+        receiver.begin_at(here.seq);
+        sender.publish(here.bound);
+        here.edges.push((sender, counts));
+    }
+
+    /// A port does not lead into a ring any more: whoever takes from it is told the end.
+    pub(crate) fn detach(&self, port: usize, counts: &Arc<EdgeCounts>) {
+        self.lock()[port].edges.retain(|(_, known)| !Arc::ptr_eq(known, counts));
     }
 
     /// Shows what passes at a port from now on.
@@ -444,7 +462,7 @@ mod tests {
     use crate::{
         Rate, Unit,
         graph::OnFull,
-        ring::{Nobody, Receiver, ring},
+        ring::{Nobody, ring},
     };
 
     fn at_ms(ms: i64) -> Timestamp {

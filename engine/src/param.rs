@@ -388,6 +388,23 @@ impl Params {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The names of all that is written.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// These over `after`, but for what is written there otherwise than `before`.
+    #[must_use]
+    pub(crate) fn over(&self, before: &Self, after: &Self) -> Self {
+        let mut params = after.clone();
+        for (name, value) in &self.values {
+            if before.written(name) == after.written(name) {
+                params.set(name, value.clone());
+            }
+        }
+        params
+    }
+
     /// The value of a required parameter or one with a default.
     ///
     /// # Errors

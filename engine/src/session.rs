@@ -17,7 +17,7 @@ use crate::{
     param::Params,
     plan::{Home, Plan, PlanNode, at_home},
     ring::{Wake, ring},
-    stage::{Ends, Pace, Stage, Wiring},
+    stage::{Ends, Pace, SlotBody, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
     steps::Steps,
     tap::Onlooker,
@@ -55,7 +55,28 @@ pub(crate) fn latencies(plan: &Plan) -> Latencies {
     }
 }
 
+impl Latencies {
+    /// The same for a plan with more behind what was there.
+    pub(crate) fn grown(&self, plan: &Plan) -> Self {
+        let mut all = latencies(plan);
+        all.sinks.iter_mut().zip(&self.sinks).for_each(|(new, old)| new.clone_from(old));
+        all.stages.iter_mut().zip(&self.stages).for_each(|(new, old)| new.clone_from(old));
+        all.steps.clone_from(&self.steps);
+        all
+    }
+}
+
 impl Counts {
+    /// The same for a plan with more behind what was there.
+    pub(crate) fn grown(&self, plan: &Plan, latency: &Latencies) -> Self {
+        let mut all = Self::new(plan, latency);
+        (all.losses, all.flushes) = (self.losses.clone(), self.flushes.clone());
+        all.edges.iter_mut().zip(&self.edges).for_each(|(new, old)| new.clone_from(old));
+        all.nodes.iter_mut().zip(&self.nodes).for_each(|(new, old)| new.clone_from(old));
+        all.stages.iter_mut().zip(&self.stages).for_each(|(new, old)| new.clone_from(old));
+        all
+    }
+
     pub(crate) fn new(plan: &Plan, latency: &Latencies) -> Self {
         let stage = |latency| Arc::new(StageCounts::new(latency));
         let losses = Arc::<Losses>::default();
@@ -200,7 +221,7 @@ impl Session {
     pub(crate) fn wire(
         ground: &Ground<'_>,
         number: u32,
-        bodies: Vec<Body>,
+        mut bodies: Vec<Option<Body>>,
     ) -> Result<Self, OpenError> {
         let plan = ground.plan;
         let counts = Arc::new(Counts::new(plan, ground.latency));
@@ -225,11 +246,10 @@ impl Session {
             counts: counts.clone(),
             wakes: wakes.clone(),
         };
-        let mut bodies: Vec<Option<Body>> = bodies.into_iter().map(Some).collect();
         for (stage, door) in doors.iter().enumerate() {
             let members = &plan.stages[stage].nodes;
-            let own = members.iter().map(|&node| bodies[node].take().expect("one stage a node"));
-            let own = own.collect();
+            let own = members.iter().map(|&node| bodies[node].take());
+            let own = own.map(|body| body.map_or(SlotBody::Closed, SlotBody::of)).collect();
             let wake: Arc<dyn Wake> = door.clone();
             counts.flushes.wake(Part::Stage(stage), plan.roots_above_stage(stage), wake.clone());
             let built = Stage::wire(wiring, stage, &mut ends, own, &wake);
@@ -263,10 +283,14 @@ impl Session {
     }
 }
 
-/// Builds the bodies of a session, which may take its time.
-pub(crate) fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Body>, OpenError> {
+/// Builds the bodies of a session, which may take its time; nothing for what was taken out.
+pub(crate) fn build_bodies(plan: &Plan, session: u32) -> Result<Vec<Option<Body>>, OpenError> {
     let build = |(node, planned): (usize, &PlanNode)| {
+        if planned.gone {
+            return Ok(None);
+        }
         build_body(plan, node, &planned.params, session)
+            .map(Some)
             .map_err(|error| OpenError::Build { node: planned.name.clone(), error })
     };
     plan.nodes.iter().enumerate().map(build).collect()
@@ -324,7 +348,8 @@ fn rings(plan: &Plan, counts: &Counts, doors: &[Arc<Door>], wakes: &[Arc<TaskWak
     };
     let mut ends = Ends { senders: Vec::new(), receivers: Vec::new() };
     for (number, edge) in plan.edges.iter().enumerate() {
-        let made = edge.ring.map(|planned| {
+        let is_there = !plan.nodes[edge.from.0].gone && !plan.nodes[edge.to.0].gone;
+        let made = edge.ring.filter(|_| is_there).map(|planned| {
             let (producer, consumer) = (wake_of(edge.from.0), wake_of(edge.to.0));
             ring(planned.capacity, planned.on_full, &counts.edges[number], producer, consumer)
         });

@@ -37,11 +37,14 @@ pub struct TapLimits {
     /// moment keeps what is looked at whole. In a graph with a source that cannot be made to wait nobody is waited
     /// for, whatever is said here.
     pub patience: Duration,
+    /// Whether bounds are told between the frames of a turn too, not at its end alone: for whoever wants to bring
+    /// the same stream once more. Each takes the place of a frame.
+    pub every_bound: bool,
 }
 
 impl Default for TapLimits {
     fn default() -> Self {
-        Self { frames: 4_096, bytes: 32 << 20, patience: Duration::ZERO }
+        Self { frames: 4_096, bytes: 32 << 20, patience: Duration::ZERO, every_bound: false }
     }
 }
 
@@ -93,9 +96,9 @@ impl Output<'_> {
     }
 }
 
-/// Asked about every output of every session before its first frame, by its number: where it gives an end, what
-/// passes there goes into it. Called anew for what takes the place of a stage that never returned.
-pub type Onlooker = Arc<dyn Fn(u32, &Output<'_>) -> Option<TapEnd> + Send + Sync>;
+/// Asked about every output of every session before its first frame, by its number: what passes there goes into
+/// each end that it gives. Called anew for what takes the place of a stage that never returned.
+pub type Onlooker = Arc<dyn Fn(u32, &Output<'_>) -> Vec<TapEnd> + Send + Sync>;
 
 /// A tap with both its ends.
 pub fn tap(limits: TapLimits) -> (TapEnd, Tap) {
@@ -108,6 +111,7 @@ pub fn tap(limits: TapLimits) -> (TapEnd, Tap) {
         counts: counts.clone(),
         bytes_max: limits.bytes as u64,
         patience: limits.patience,
+        every_bound: limits.every_bound,
         put_bytes: 0,
         missed: 0,
         told: Timestamp::MIN,
@@ -159,6 +163,7 @@ pub struct TapEnd {
     counts: Arc<Counts>,
     bytes_max: u64,
     patience: Duration,
+    every_bound: bool,
     put_bytes: u64,
     /// Missed since the last that found room.
     missed: u64,
@@ -174,7 +179,12 @@ impl TapEnd {
 
     /// Shows a frame. One that finds no room is missed.
     pub(crate) fn frame(&mut self, frame: &Frame) {
-        if !self.try_frame(frame) && !self.wait_to_put(frame) {
+        self.frame_while(frame, || {});
+    }
+
+    /// Shows a frame, and says again and again that it waits, where it does.
+    pub(crate) fn frame_while(&mut self, frame: &Frame, waits: impl FnMut()) {
+        if !self.try_frame(frame) && !self.wait_to_put(frame, waits) {
             self.missed += 1;
             let missed = self.counts.missed.load(Ordering::Relaxed) + 1;
             self.counts.missed.store(missed, Ordering::Relaxed);
@@ -210,15 +220,23 @@ impl TapEnd {
 
     #[cold]
     #[expect(clippy::disallowed_methods, reason = "at full speed alone, and nobody tells of room")]
-    fn wait_to_put(&mut self, frame: &Frame) -> bool {
+    fn wait_to_put(&mut self, frame: &Frame, mut waits: impl FnMut()) -> bool {
         let began = Instant::now();
         while began.elapsed() < self.patience && !self.is_left() {
             std::thread::sleep(LOOK);
+            waits();
             if self.try_frame(frame) {
                 return true;
             }
         }
         false
+    }
+
+    /// How far the output is before the next frame, for those who want to know between two of them.
+    pub(crate) fn reached(&mut self, bound: Timestamp) {
+        if self.every_bound {
+            self.bound(bound);
+        }
     }
 
     /// Shows how far the output is, if that is further than before.

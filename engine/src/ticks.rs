@@ -23,6 +23,8 @@ const APART_MAX: u64 = 1 << 10;
 const MEASURED_OVER: Duration = Duration::from_millis(10);
 /// And over this at most.
 const MEASURED_WITHIN: Duration = Duration::from_secs(1);
+/// A busy machine may come in between for a while.
+const FAILED_MAX: u32 = 64;
 /// Ticks are turned into nanoseconds by a product and a shift.
 const SHIFT: u32 = 32;
 
@@ -70,37 +72,57 @@ impl Stopwatch {
     }
 }
 
-/// The rate of the counter, once it is known. Where it cannot be had, the clock is asked from then
-/// on, and nothing else is tried again.
+/// The rate of the counter, once it is known. Where it cannot be had, however often it is tried, the clock is asked
+/// from then on.
 fn ns_per_tick() -> Option<u64> {
     static RATE: OnceLock<Option<u64>> = OnceLock::new();
-    static BEGAN: Mutex<Option<(Instant, u64)>> = Mutex::new(None);
+    static MEASURING: Mutex<Measuring> = Mutex::new(Measuring { began: None, failed: 0 });
     if let Some(known) = RATE.get() {
         return *known;
     }
-    // Another thread is at it.
-    let mut began = BEGAN.try_lock().ok()?;
-    if let Some((then, at)) = *began
-        && then.elapsed() <= MEASURED_WITHIN
-    {
-        if then.elapsed() < MEASURED_OVER {
-            return None;
+    // Else another thread is at it.
+    let found = MEASURING.try_lock().ok()?.look()?;
+    *RATE.get_or_init(|| found)
+}
+
+/// On the way to the rate of the counter.
+struct Measuring {
+    began: Option<(Instant, u64)>,
+    failed: u32,
+}
+
+impl Measuring {
+    /// The rate, nothing if it cannot be had, or neither as yet.
+    fn look(&mut self) -> Option<Option<u64>> {
+        if !is_steady() || self.failed == FAILED_MAX {
+            return Some(None);
         }
-        return *RATE.get_or_init(|| {
-            let (now, ticks) = read_both()?;
-            let ns = now.duration_since(then).as_nanos();
-            let rate = (ns << SHIFT).checked_div(u128::from(ticks.wrapping_sub(at)))?;
-            // A counter of 62 MHz to 16 GHz: anything else is none.
-            let likely = 1 << (SHIFT - 4)..1 << (SHIFT + 4);
-            u64::try_from(rate).ok().filter(|rate| likely.contains(rate))
-        });
+        match self.began {
+            // So long ago that the machine may have slept in between.
+            Some((then, _)) if then.elapsed() > MEASURED_WITHIN => self.began = None,
+            Some((then, _)) if then.elapsed() < MEASURED_OVER => return None,
+            Some(began) => {
+                self.began = None;
+                if let Some(rate) = rate_since(began) {
+                    return Some(Some(rate));
+                }
+                self.failed += 1;
+            }
+            None => {}
+        }
+        self.began = read_both();
+        self.failed += u32::from(self.began.is_none());
+        None
     }
-    // The first time, or so long ago that the machine may have slept in between.
-    *began = is_steady().then(read_both).flatten();
-    if began.is_none() {
-        return *RATE.get_or_init(|| None);
-    }
-    None
+}
+
+fn rate_since((then, at): (Instant, u64)) -> Option<u64> {
+    let (now, ticks) = read_both()?;
+    let ns = now.duration_since(then).as_nanos();
+    let rate = (ns << SHIFT).checked_div(u128::from(ticks.wrapping_sub(at)))?;
+    // A counter of 62 MHz to 16 GHz: anything else is none.
+    let likely = 1 << (SHIFT - 4)..1 << (SHIFT + 4);
+    u64::try_from(rate).ok().filter(|rate| likely.contains(rate))
 }
 
 /// The clock and the counter at one moment, unless something came in between each time.
@@ -150,9 +172,10 @@ mod tests {
     fn it_says_what_the_clock_says() {
         let clock = Clock::system();
         let mut watch = Stopwatch::default();
-        let until = clock.now() + Duration::from_millis(60);
+        let (briefly, at_last) = (Duration::from_millis(60), Duration::from_secs(10));
+        let (briefly, at_last) = (clock.now() + briefly, clock.now() + at_last);
         let (mut last, mut counted) = (Timestamp::MIN, 0);
-        while last < until {
+        while last < briefly || (counted == 0 && is_steady() && last < at_last) {
             let before = clock.now();
             let told = watch.now(&clock);
             let after = clock.now();

@@ -64,6 +64,9 @@ impl Sidecar {
         let document: DocumentMut =
             text.parse().map_err(|error| format!("it is no TOML: {}", first_line(&error)))?;
         let table = document.as_table();
+        if table.get("kind").and_then(Item::as_str) == Some(crate::transcription::exits::KIND) {
+            return Err("it is of models of speech".to_owned());
+        }
         known(table, &KEYS)?;
         let signal = match table.get("signal") {
             None => Signal::default(),
@@ -149,21 +152,21 @@ impl Sidecar {
     }
 }
 
-fn known(table: &Table, keys: &[&str]) -> Result<(), String> {
+pub(crate) fn known(table: &Table, keys: &[&str]) -> Result<(), String> {
     let stranger = table.iter().map(|(key, _)| key).find(|key| !keys.contains(key));
     stranger.map_or(Ok(()), |key| {
         Err(format!("it has no `{key}`; its keys are `{}`", keys.join("`, `")))
     })
 }
 
-fn number_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
+pub(crate) fn number_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
     let Some(item) = table.get(key) else { return Ok(None) };
     let number = item.as_float().or_else(|| item.as_integer().map(|whole| whole as f64));
     number.map(Some).ok_or_else(|| format!("`{key}` is a number"))
 }
 
 /// Of what is promised: neither nothing nor all.
-fn share_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
+pub(crate) fn share_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
     match number_of(table, key)? {
         Some(share) if !(share > 0.0 && share < 1.0) => {
             Err(format!("`{key}` is above 0 and below 1"))
@@ -172,7 +175,7 @@ fn share_of(table: &Table, key: &str) -> Result<Option<f64>, String> {
     }
 }
 
-fn first_line(error: &toml_edit::TomlError) -> String {
+pub(crate) fn first_line(error: &toml_edit::TomlError) -> String {
     error.message().lines().next().unwrap_or_default().to_owned()
 }
 

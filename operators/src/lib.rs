@@ -147,6 +147,7 @@ pub static CATALOG: &[&Kind] = &[
     &sink::jsonl::KIND,
     &sink::subtitles::KIND,
     &sink::print::KIND,
+    &sink::foxglove::KIND,
     &sink::collect::KIND,
     &sink::null::KIND,
 ];

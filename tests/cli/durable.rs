@@ -345,9 +345,10 @@ fn an_outage_loses_nothing_repeats_nothing_and_is_made_up_for_fast() {
         (with, without.join().expect("it passed"))
     });
     println!("the edge's own sink: p99 {with_us} us with the outage, {without_us} us without");
-    // A few microseconds of a machine that other tests share: what would hold it up is the link's
-    // round trip, a thousand times as much.
-    assert!(with_us < without_us + 5_000.0, "{with_us} us, {without_us} us without an outage");
+    // A few microseconds of a machine that other tests share, which delays both by as much as it likes: what would hold
+    // it up is the link's round trip, a thousand times as much.
+    let at_most = 2.0 * without_us + 5_000.0;
+    assert!(with_us < at_most, "{with_us} us, {without_us} us without an outage");
 }
 
 /// What an edge is asked, told in the cloud.

@@ -259,3 +259,46 @@ fn a_test_may_give_what_a_part_lacks() {
     assert!(ended.stderr.contains("write `--set param.low_hz=…`"), "{}", ended.stderr);
     assert!(ended.stderr.ends_with("1 problem; nothing was started\n"), "{}", ended.stderr);
 }
+
+#[test]
+fn what_a_test_looks_at_may_hang_on_what_it_sets() {
+    let part = r#"
+[param.which]
+default = "low"
+[output.out]
+from = "$which"
+[node.low]
+op = "sine"
+rate_hz = 100
+seconds = 1
+amplitude = 0.0
+offset = 1.0
+[node.high]
+op = "sine"
+rate_hz = 100
+seconds = 1
+amplitude = 0.0
+offset = 5.0
+"#;
+    let whole = r#"
+[include.left]
+file = "part.toml"
+[node.out]
+op = "null"
+from = "left"
+[[test]]
+name = "as it is"
+[[test.expect]]
+from = "left.out"
+is = 1.0
+[[test]]
+name = "set"
+set = { "left.which" = "high" }
+[[test.expect]]
+from = "left.out"
+is = 5.0
+"#;
+    let folder = Folder::with(&[("part.toml", part), ("whole.toml", whole)]);
+    let ended = afferent(&folder, &["test", "whole.toml"]);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+}

@@ -4,6 +4,7 @@
 //! |------------|---------------------------------------------------------------|
 //! | `bad`      | wrong input: place, cause, remedy, code, and within a second  |
 //! | `calibrate` | `afferent calibrate`: promises hold, runs keep to them, reasons why not |
+//! | `cascade`  | the same for models of speech |
 //! | `callers`  | who is turned away by a host that is called, and what a link counts |
 //! | `drift`    | a promise that no more holds is told while a graph runs      |
 //! | `durable`  | two hosts that are killed, or cut off for a while, with what they keep on disk |
@@ -15,10 +16,13 @@
 //! | `mutants`  | graph files damaged at random: no panic, no hang, a place each    |
 //! | `namespaces` | two hosts with a network between them that is taken away and changed |
 //! | `offload`  | a call that either of two hosts answers                        |
+//! | `page`     | `--web`, in a headless Chromium led by `browser`               |
 //! | `pairing`  | `afferent pair`, `afferent peers`                             |
 //! | `pictures` | `--report`, `--view`                                          |
+//! | `record`  | `afferent record` and `replay`: to the bit, what is missing, what is refused |
 //! | `recordings` | files that are cut short, damaged, or hold what is no number |
 //! | `readme`   | what the documentation tells people to type                   |
+//! | `reloads`  | `run --watch`: a graph that follows its file                   |
 //! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
@@ -31,10 +35,13 @@
 //! `cargo build` does for `cargo test`.
 
 mod bad;
+mod browser;
 mod calibrate;
 #[cfg(unix)]
 mod callers;
 mod cards;
+#[cfg(feature = "whisper")]
+mod cascade;
 mod drift;
 #[cfg(unix)]
 mod durable;
@@ -49,11 +56,14 @@ mod mutants;
 mod namespaces;
 #[cfg(unix)]
 mod offload;
+mod page;
 mod pairing;
 mod pictures;
 mod program;
 mod readme;
+mod record;
 mod recordings;
+mod reloads;
 mod schema;
 mod scrape;
 mod screens;

@@ -104,3 +104,48 @@ fn a_whole_screen_wants_a_terminal() {
     let both = afferent(&folder, &["run", "heart.toml", "--view", "--json"]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
 }
+
+#[test]
+fn a_report_takes_the_place_of_nothing_that_the_graph_is_or_has() {
+    let graph = format!("{HEART}file = \"beats.jsonl\"\n");
+    let folder = Folder::with(&[("heart.toml", &graph)]);
+    for (report, word) in [
+        ("heart.toml", "is this graph"),
+        ("./beats.jsonl", "`out` writes"),
+        ("run.png", "call it `run.svg`"),
+    ] {
+        let run = ["run", "heart.toml", "--speed", "max", "--report", report];
+        let Ended { code, stderr, .. } = afferent(&folder, &run);
+        assert_eq!(code, Some(2), "{report}: {stderr}");
+        assert!(stderr.contains(word), "{stderr}");
+        assert!(!folder.0.join("beats.jsonl").exists(), "nothing ran");
+    }
+    let there = fs::read_to_string(folder.0.join("heart.toml")).expect("it is there");
+    assert_eq!(there, graph);
+}
+
+#[test]
+fn two_hearts_are_told_apart() {
+    let two = HEART.replace("[node.out]", "[node.out_1]")
+        + &HEART[HEART.find("[node.ecg]").expect("it is there")..]
+            .replace("[node.ecg]", "[node.other]\nseed = 7")
+            .replace("\"ecg\"\nlow", "\"other\"\nlow")
+            .replace("[node.clean]", "[node.other_clean]")
+            .replace("\"clean\"", "\"other_clean\"")
+            .replace("[node.beats]", "[node.other_beats]")
+            .replace("\"beats\"", "\"other_beats\"");
+    let folder = Folder::with(&[("two.toml", &two)]);
+    let run =
+        ["run", "two.toml", "--speed", "max", "--set", "other.seconds=10", "--report", "two.svg"];
+    let Ended { code, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(0), "{stderr}");
+    let (_, texts) = read(&fs::read_to_string(folder.0.join("two.svg")).expect("it was written"));
+    for heart in ["beats", "other_beats"] {
+        let has = |start: &str| texts.iter().any(|text| text.starts_with(start));
+        assert!(has(&format!("{heart}: ")) && has(&format!("Tachogram of `{heart}`")), "{texts:?}");
+    }
+    assert!(
+        texts.iter().any(|text| text.contains("two.toml · other.seconds=10 · afferent ")),
+        "{texts:?}"
+    );
+}

@@ -134,3 +134,25 @@ fn a_further_session_overwrites_nothing_that_the_graph_has() {
     let [first, second] = tables.map(|table| table.expect("it was written"));
     assert!(first == second && first.len() > 1_000);
 }
+
+#[test]
+fn a_model_is_not_written_over_nor_a_file_by_another_of_its_names() {
+    let folder = table(&rows(4, |n| n.to_string()));
+    let graph = fs::read_to_string(folder.0.join("graph.toml")).expect("it is there");
+    let with_model = format!("{graph}\n[model.net]\nfile = \"net.onnx\"\n");
+    fs::write(folder.0.join("graph.toml"), with_model).expect("room for a graph");
+    fs::write(folder.0.join("net.onnx"), "precious").expect("room for a model");
+    let ended = afferent(&folder, &["run", "graph.toml", "--set", "out.file=net.onnx"]);
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    let told = "`out` writes `net.onnx`, which `[model.net]` reads";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert_eq!(fs::read(folder.0.join("net.onnx")).expect("it is there"), b"precious");
+
+    fs::write(folder.0.join("graph.toml"), graph).expect("room for a graph");
+    let before = fs::read(folder.0.join("t.csv")).expect("it is there");
+    fs::hard_link(folder.0.join("t.csv"), folder.0.join("also.csv")).expect("room for a name");
+    let ended = afferent(&folder, &["run", "graph.toml", "--set", "out.file=also.csv"]);
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("which `ecg` reads"), "{}", ended.stderr);
+    assert_eq!(fs::read(folder.0.join("t.csv")).expect("it is there"), before);
+}

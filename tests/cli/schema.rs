@@ -168,11 +168,34 @@ fn what_check_refuses_by_its_keys_and_ranges_the_schema_refuses_too() {
 
 #[test]
 fn what_is_written_in_other_ways_is_taken() {
-    let right: [Change; 7] = [
+    let right: [Change; 11] = [
         ("a whole number", |graph| graph["node"]["clean"]["low_hz"] = json!(5), ""),
         (
             "a parameter of the file",
             |graph| graph["node"]["clean"]["low_hz"] = json!("$low_hz"),
+            "",
+        ),
+        (
+            "parameters of the file in a list",
+            |graph| {
+                let fir = json!({ "op": "fir", "from": "clean", "coefficients": ["$a", 0.5] });
+                graph["node"]["fir"] = fir;
+            },
+            "",
+        ),
+        (
+            "a kind that is a parameter",
+            |graph| graph["node"]["any"] = json!({ "op": "$kind", "from": "clean", "low_hz": 1 }),
+            "",
+        ),
+        (
+            "a node that is left out, unfinished",
+            |graph| graph["node"]["off"] = json!({ "op": "bandpass", "enabled": false }),
+            "",
+        ),
+        (
+            "a node that is told to be there",
+            |graph| graph["node"]["clean"]["enabled"] = json!(true),
             "",
         ),
         (

@@ -84,7 +84,8 @@ fn a_line_is_saved_as_a_graph_that_says_the_same() {
                 ! jsonl on_full=latest  heart.truth ! jsonl file=\"a b.jsonl\"  sine ! align  heart. ! align.";
 
     let ended = afferent(&folder, &["try", "--save", "heart.toml", line]);
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    let note = "note: nothing takes what `align` delivers, so it is printed\n";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), note), "{}", ended.stdout);
     assert_eq!(ended.stdout, "wrote heart.toml; run it: afferent run heart.toml\n");
     let text = fs::read_to_string(folder.0.join("heart.toml")).expect("it was written");
     assert!(
@@ -104,4 +105,21 @@ fn a_line_is_saved_as_a_graph_that_says_the_same() {
     afferent(&folder, &["try", "--save", "plain.toml", LINE]);
     let ended = afferent(&folder, &["run", "plain.toml", "--speed", "max"]);
     assert_eq!(ended.stdout, tried(&folder, &[LINE]).stdout);
+}
+
+#[test]
+fn what_is_saved_elsewhere_reads_and_prints_what_the_line_does() {
+    let folder = Folder::with(&[("beats.csv", "t_s,mv\n0,1\n0.01,2\n0.02,3\n0.03,2\n")]);
+    fs::create_dir(folder.0.join("sub")).expect("there is room");
+    let line = "csv file=beats.csv rate_hz=100";
+
+    let ended = afferent(&folder, &["try", "--save", "sub/saved.toml", line]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let text = fs::read_to_string(folder.0.join("sub/saved.toml")).expect("it was written");
+    assert!(text.contains("file    = \"../beats.csv\""), "{text}");
+
+    let saved = afferent(&folder, &["run", "sub/saved.toml", "--speed", "max"]);
+    assert_eq!(saved.code, Some(0), "{}", saved.stderr);
+    assert_eq!(saved.stdout, tried(&folder, &[line]).stdout);
+    assert!(!saved.stdout.is_empty());
 }

@@ -23,10 +23,9 @@ impl Watched {
     fn start(more: &[&str]) -> Self {
         // Longer than any test takes.
         let folder = Folder::with(&[("heart.toml", &HEART.replace("20.0", "3600.0"))]);
-        fs::create_dir(folder.0.join("runtime")).expect("there is room");
         let runtime = folder.0.join("runtime");
         let arguments: Vec<&str> = ["run", "heart.toml"].iter().chain(more).copied().collect();
-        let variables = [("XDG_RUNTIME_DIR", runtime.as_os_str())];
+        let variables = [("AFFERENT_RUNTIME_DIR", runtime.as_os_str())];
         let mut child = start_with(&folder, &arguments, &variables);
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
         // A line on stdout says that it runs, and its socket is there before.
@@ -36,7 +35,7 @@ impl Watched {
 
     fn ask(&self, arguments: &[&str]) -> Ended {
         let runtime = self.folder.0.join("runtime");
-        let variables: [(&str, &OsStr); 1] = [("XDG_RUNTIME_DIR", runtime.as_os_str())];
+        let variables: [(&str, &OsStr); 1] = [("AFFERENT_RUNTIME_DIR", runtime.as_os_str())];
         afferent_with(&self.folder, arguments, &variables)
     }
 
@@ -49,7 +48,7 @@ impl Watched {
     /// A command that goes on.
     fn start_asking(&self, arguments: &[&str]) -> Child {
         let runtime = self.folder.0.join("runtime");
-        start_with(&self.folder, arguments, &[("XDG_RUNTIME_DIR", runtime.as_os_str())])
+        start_with(&self.folder, arguments, &[("AFFERENT_RUNTIME_DIR", runtime.as_os_str())])
     }
 }
 
@@ -100,7 +99,7 @@ fn top_tells_programs_and_people_what_happens() {
 #[test]
 fn the_socket_is_for_this_user_alone_and_goes_with_the_run() {
     let mut watched = Watched::start(&[]);
-    let folder = watched.folder.0.join("runtime/afferent");
+    let folder = watched.folder.0.join("runtime");
     let socket = folder.join(format!("{}.sock", watched.child.id()));
     let mode = |path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&socket)), (0o700, 0o600));
@@ -131,7 +130,7 @@ fn a_process_that_dies_is_told_as_gone_and_what_it_left_is_swept() {
     let mut looks = watched.start_asking(&["top", "--json", "--every", "0.1"]);
     let mut said = BufReader::new(looks.stdout.take().expect("a pipe"));
     said.read_line(&mut String::new()).expect("a look");
-    let socket = watched.folder.0.join(format!("runtime/afferent/{}.sock", watched.child.id()));
+    let socket = watched.folder.0.join(format!("runtime/{}.sock", watched.child.id()));
     watched.child.kill().expect("it runs");
     watched.child.wait().expect("it has ended");
     let (status, stderr) = end_of(&mut looks);
@@ -222,17 +221,16 @@ fn a_reader_that_goes_away_ends_a_tap_and_nothing_else() {
 #[test]
 fn a_run_may_have_no_socket_and_says_once_where_it_can_have_none() {
     let alone = Watched::start(&["--no-attach"]);
-    assert!(!alone.folder.0.join("runtime/afferent").exists());
+    assert!(!alone.folder.0.join("runtime").exists());
     assert_eq!(alone.ask(&["top", "--once"]).code, Some(2));
 
     let folder = Folder::with(&[("heart.toml", HEART)]);
     let runtime = folder.0.join("runtime");
-    fs::create_dir(&runtime).expect("there is room");
-    fs::write(runtime.join("afferent"), "no folder").expect("there is room");
+    fs::write(&runtime, "no folder").expect("there is room");
     let ended = afferent_with(
         &folder,
         &["run", "heart.toml", "--speed", "max"],
-        &[("XDG_RUNTIME_DIR", runtime.as_os_str())],
+        &[("AFFERENT_RUNTIME_DIR", runtime.as_os_str())],
     );
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(
@@ -249,7 +247,7 @@ fn several_graphs_are_told_apart() {
     let other = Command::new(binary())
         .args(["run", "heart.toml", "--sessions", "3"])
         .current_dir(&watched.folder.0)
-        .env("XDG_RUNTIME_DIR", watched.folder.0.join("runtime"))
+        .env("AFFERENT_RUNTIME_DIR", watched.folder.0.join("runtime"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -32,7 +32,7 @@ fn spec(text: &str) -> GraphSpec {
 }
 
 fn try_plan(text: &str, options: &PlanOptions) -> Result<Arc<Plan>, Diagnostics> {
-    let doubles = [&MOCK_CALL, &waiting::DEVICE];
+    let doubles = [&MOCK_CALL, &waiting::DEVICE, &taps::QUIET];
     let catalog = Catalog::new(&[operators::CATALOG, kinds::KINDS, &doubles, failing::KINDS]);
     spec(text).plan(&catalog, options).map(Arc::new)
 }

@@ -7,11 +7,99 @@ use std::{
 
 use afferent_suite::kinds::{tallied, tally};
 use engine::{
-    ControlError, Frame, Gap, ManualRun, Onlooker, Output, RunOptions, Seen, Services, Tap,
-    TapLimits, Timestamp, tap,
+    Body, ControlError, Fault, Flow, Format, Frame, Gap, Io, Kind, ManualRun, Onlooker, Outline,
+    Output, Port, Rate, RunOptions, Seen, Services, Source, Tap, TapLimits, Timestamp, Unit, tap,
 };
 
 use crate::{LIMIT, edge, finish, plan_with, start, until};
+
+/// A source that is silent for a while, and says so.
+pub(crate) static QUIET: Kind = Kind {
+    name: "quiet",
+    outputs: &[Port::signal("out")],
+    plan: |_| {
+        let rate = Rate::new(1_000.0).expect("a rate");
+        Ok(Outline::of([Format::signal(1, Unit::UNKNOWN, rate, 10)]))
+    },
+    build: |_| Ok(Body::source(Quiet(0))),
+    ..Kind::BASE
+};
+
+struct Quiet(u32);
+
+impl Source for Quiet {
+    fn next(&mut self, io: &mut Io<'_>) -> Result<Flow, Fault> {
+        let frame = |ms| Frame::signal(at_ms(ms), 1, &[ms as f32; 10]);
+        self.0 += 1;
+        match self.0 {
+            1 => {
+                io.send(0, frame(0));
+                io.promise(0, at_ms(10));
+            }
+            2 => io.promise(0, at_ms(50)),
+            3 => io.promise(0, at_ms(60)),
+            4 => {
+                io.send(0, frame(60));
+                io.promise(0, at_ms(65));
+            }
+            _ => return Ok(Flow::End),
+        }
+        Ok(Flow::More)
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.0 = 0;
+        Ok(())
+    }
+
+    /// What it promises is all that is known.
+    fn may_be_early_ns(&self) -> i64 {
+        i64::MAX
+    }
+}
+
+const fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_nanos(ms * 1_000_000)
+}
+
+#[test]
+fn what_a_silent_source_promises_is_told_when_it_is_due_and_before_the_frame_behind_it() {
+    let text = "[graph]\nname = \"taps\"\n[node.quiet]\nop = \"quiet\"\n\
+                [node.quiet_tally]\nop = \"tally\"\nfrom = \"quiet\"\n";
+    let told = |speed: Option<f64>, until: &[Timestamp]| {
+        let plan = plan_with(text, Services::default());
+        let looks = Arc::new(Mutex::new(None));
+        let taken = looks.clone();
+        let onlooker: Onlooker = Arc::new(move |_, _| {
+            let (end, look) = tap(TapLimits { every_bound: true, ..TapLimits::default() });
+            *taken.lock().expect("whole") = Some(look);
+            vec![end]
+        });
+        let mut run = ManualRun::watched(&plan, 1, speed, &onlooker).expect("can be built");
+        let mut look = looks.lock().expect("whole").take().expect("was asked about");
+        let told = until.iter().map(|&until| {
+            run.run_until(until);
+            let all = std::iter::from_fn(|| look.try_next()).map(|tapped| match tapped.what {
+                Seen::Frame(frame) => format!("frame {:?}", frame.header.time),
+                Seen::Bound(bound) => format!("{bound:?}"),
+            });
+            all.collect::<Vec<_>>().join(", ")
+        });
+        let told: Vec<String> = told.collect();
+        tally("quiet_tally");
+        told
+    };
+
+    let parts = [at_ms(30), at_ms(55), at_ms(63), Timestamp::MAX];
+    let told_at_pace = told(Some(1.0), &parts);
+    let at_pace = ["frame 0 ns, 10000000 ns", "50000000 ns", "60000000 ns"];
+    assert_eq!(told_at_pace[..3], at_pace);
+    assert!(told_at_pace[3].starts_with("frame 60000000 ns, "), "{told_at_pace:?}");
+    assert!(told_at_pace[3].ends_with("MAX"), "{told_at_pace:?}");
+    // At full speed all of it is one turn, and yet the bound comes before the frame.
+    let at_once = told(None, &[Timestamp::MAX]).remove(0);
+    assert!(at_once.contains("60000000 ns, frame 60000000 ns, "), "{at_once}");
+}
 
 /// Two ways from one source, one of them straight, with a body that dies once; and a join of both.
 fn graph(name: &str) -> String {
@@ -61,9 +149,12 @@ fn onlooker(wanted: impl Fn(&Output<'_>) -> bool + Send + Sync + 'static) -> (On
     let looks = Looks::default();
     let taken = looks.clone();
     let onlooker: Onlooker = Arc::new(move |_, output| {
-        let (end, look) = wanted(output).then(|| tap(TapLimits::default()))?;
+        if !wanted(output) {
+            return Vec::new();
+        }
+        let (end, look) = tap(TapLimits::default());
         taken.lock().unwrap_or_else(PoisonError::into_inner).push((output.label(), look));
-        Some(end)
+        vec![end]
     });
     (onlooker, looks)
 }
@@ -223,7 +314,7 @@ fn a_device_waits_for_nobody_who_looks_on_nor_does_what_stands_behind_it() {
     let onlooker: Onlooker = Arc::new(move |_, _| {
         let (end, look) = tap(TapLimits { frames: 1, patience: hour, ..TapLimits::default() });
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(look);
-        Some(end)
+        vec![end]
     });
     let options = RunOptions { speed: None, ..RunOptions::default() };
     let running = plan.start_watched(&options, onlooker).expect("bodies can be built");

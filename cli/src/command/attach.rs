@@ -105,7 +105,13 @@ fn ended(end: &crate::local::message::End) -> String {
 }
 
 pub(super) fn failure(trouble: &Trouble) -> Failure {
-    Failure::new(Exit::Io, &words(trouble), hint(trouble))
+    // One that has ended by itself is as if nobody had been there.
+    match trouble {
+        Trouble::Ended(_) => {
+            Failure::new(Exit::Usage, &format!("the run has ended: {}", words(trouble)), "")
+        }
+        _ => Failure::new(Exit::Io, &words(trouble), hint(trouble)),
+    }
 }
 
 const fn hint(trouble: &Trouble) -> &'static str {

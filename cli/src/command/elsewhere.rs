@@ -25,6 +25,6 @@ fn absent(command: &str) -> Failure {
     Failure::new(
         Exit::Usage,
         &message,
-        "`afferent run GRAPH --metrics 9100` serves figures here, too",
+        "`afferent run GRAPH --web 8080` shows it in a browser here, too",
     )
 }

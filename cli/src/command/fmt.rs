@@ -1,8 +1,7 @@
 //! `afferent fmt`: graph files laid out as graphs are.
 
 use std::{
-    fs,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use engine::{FILE_BYTES_MAX, SourceText, tidied};
 use crate::{
     exit::{Exit, Failure, print, tell},
     graph::{graphs_in, read},
+    whole,
 };
 
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ fn one(path: &Path, check: bool) -> Result<Exit, Failure> {
         print(&format!("would change {name}, from line {line}\n"))?;
         return Ok(Exit::Fault);
     }
-    replace(path, &after).map_err(|error| {
+    whole::put(path, after.as_bytes()).map_err(|error| {
         let message = format!("cannot write `{name}`: {error}");
         Failure::new(Exit::Io, &message, "make the file and its folder writable for this user")
     })?;
@@ -126,23 +126,4 @@ fn text_of(name: &str, bytes: Vec<u8>) -> Result<std::sync::Arc<SourceText>, Fai
 fn first_difference(before: &str, after: &str) -> usize {
     let same = before.lines().zip(after.lines()).take_while(|(before, after)| before == after);
     same.count() + 1
-}
-
-/// Puts a text in the place of a file, whole or not at all; a link stays one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let path = fs::canonicalize(path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let permissions = fs::metadata(&path)?.permissions();
-    let written = fs::File::create_new(&beside)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.set_permissions(permissions)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, &path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
 }

@@ -4,24 +4,28 @@ use std::{
     io::{IsTerminal, stderr},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use engine::{Health, Outcome, Plan, RunOptions, Running};
+use engine::{Health, Onlooker, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
-    arguments::LiveArguments,
+    arguments::{GraphArguments, LiveArguments},
     exit::{Exit, Failure},
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
     lines, metrics, panics, profile,
+    recording::{About, Recording, Wanted},
+    reloads::Reloads,
+    replaying::Check,
     report::{self, Sheet},
     scope::{self, Collector},
-    status::{self, Meter, Screen, View, Vitals, clock},
+    status::{self, Meter, Screen, View, Vitals, clock, date_and_time},
     summary::{Ending, summary},
     terminal::{self, Ink},
-    view::{Picture, Window},
+    view::{self, Picture, Window},
+    web,
 };
 
 use super::{looks::Looks, slow::SlowLog};
@@ -35,8 +39,16 @@ pub(super) struct Live<'a> {
     pub(super) tells_session: bool,
     /// The graph file as it was named.
     pub(super) file: &'a Path,
+    /// What was changed in it, or the line that it is.
+    pub(super) set: &'a [String],
     /// The host of the graph whose part it is, if it is one's.
     pub(super) host: Option<&'a str>,
+    /// What is recorded of it, if something is.
+    pub(super) record: Option<(&'a Wanted, &'a About)>,
+    /// What it is compared with, if it is.
+    pub(super) watch: Option<&'a Check>,
+    /// The graph file and what is different, if the run follows it.
+    pub(super) follows: Option<&'a GraphArguments>,
 }
 
 impl Live<'_> {
@@ -50,50 +62,91 @@ impl Live<'_> {
         let plan = self.plan.clone();
         let speed = asked.speed.0;
         if let Some(path) = &asked.report {
-            report::check(path)?;
+            report::check(path, &plan)?;
         }
         if let Some(path) = &asked.profile {
-            report::check(path)?;
+            report::check(path, &plan)?;
         }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
+        let (token, may_control) = (asked.web_token.as_deref(), asked.allow_control);
+        let page = asked.web.as_deref().map(|address| web::open(address, token, may_control));
+        let page = page.transpose()?;
 
-        let mut window = asked.view.then(Window::open).transpose()?;
-        let screen = Arc::new(match window {
-            Some(_) => Screen::held(),
-            None => Screen::new(!asked.json && has_status_line()),
-        });
+        if asked.view {
+            view::check()?;
+        }
+        let screen = Arc::new(Screen::new(!asked.json && !asked.view && has_status_line()));
         panics::tell_on(&screen);
+        panics::give_up_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
         lines::show_on(&screen, &vitals);
         operators::lines::tell_session(tells_session);
         operators::lines::want_json(asked.json);
         let options = RunOptions { speed, cores, sessions };
-        let is_drawn = asked.view || asked.report.is_some();
-        let (onlooker, mut collector) = match is_drawn.then_some(()) {
-            Some(()) => Some(scope::onlooker(speed.is_some())).unzip(),
-            None => (None, None),
+        let mut onlookers = Vec::new();
+        // At full speed the run waits for those who look on from its first frames on.
+        let mut collector = None;
+        if asked.view || asked.report.is_some() {
+            let (onlooker, mut collects) = scope::onlooker(speed.is_some());
+            collects
+                .start(&plan)
+                .map_err(|error| Failure::new(Exit::Io, &format!("cannot look on: {error}"), ""))?;
+            onlookers.push(onlooker);
+            collector = Some(collects);
+        }
+        let begin = |(wanted, about): (&Wanted, &About)| {
+            Recording::begin(wanted, &plan, sessions, speed, about)
         };
-        let running = match onlooker {
-            Some(onlooker) => {
-                // At full speed the run waits for it from its first frames on.
-                collector.iter_mut().for_each(|collector| collector.start(&plan));
-                plan.start_watched(&options, onlooker)
+        let mut recording = self.record.map(begin).transpose()?;
+        if let Some(recording) = &mut recording {
+            onlookers.push(recording.onlooker());
+        }
+        let compared = self.watch.map(|check| {
+            onlookers.push(check.onlooker());
+            check.start(&plan)
+        });
+        let compared = compared.transpose()?;
+        let running = match &onlookers[..] {
+            [] => plan.start(&options),
+            _ => {
+                if let Some(recording) = &mut recording {
+                    recording.start(&screen)?;
+                }
+                plan.start_watched(&options, all_of(onlookers))
             }
-            None => plan.start(&options),
         };
-        let running = running.map_err(|error| Failure::open(&error))?;
+        let running = match running {
+            Ok(running) => running,
+            Err(error) => {
+                // Nothing is left of it.
+                drop(recording);
+                return Err(Failure::open(&error));
+            }
+        };
         let running = Arc::new(running);
         if asked.profile.is_some() {
             running.follow(Some(Running::FOLLOW_EVERY));
         }
         let slow = SlowLog::new(asked.slow_ms, &plan, &running)?;
+        if let Some(recording) = &mut recording {
+            recording.settle()?;
+        }
         // Not before: until there is something to drain, Ctrl-C ends the process as it always does.
         let mut interrupts = Interrupts::listen().map_err(|error| {
             Failure::new(Exit::Io, &format!("cannot listen for signals: {error}"), "")
         })?;
+        // Nor is the terminal ours before that: a signal would leave it as it is drawn on.
+        let _said_at_last = Released(&screen);
+        let mut window = asked.view.then(Window::open).transpose()?;
+        if window.is_some() {
+            screen.hold();
+        }
         let served = model::serve::served(&plan);
         for at in &served {
             screen.say(&format!("`{}` answers at {}", at.node, at.url));
+        }
+        for (node, address) in operators::sink::foxglove::addresses(&plan) {
+            screen.say(&format!("`{node}` shows what passes at {address}"));
         }
         let crowd = Arc::new(Mutex::new(Crowd::default()));
         let (said, heard) = (screen.clone(), crowd.clone());
@@ -111,7 +164,7 @@ impl Live<'_> {
         let _server =
             listener.map(|listener| metrics::serve(listener, &plan, &running, links, &screen));
         let links = linked.as_ref().map(|linked| linked.links().clone());
-        let looks = Looks::start(self, &plan, &running, links, &screen);
+        let looks = Looks::start(self, page, &plan, &running, links, &screen)?;
 
         let mut watch = Watch {
             plan: &plan,
@@ -126,9 +179,16 @@ impl Live<'_> {
             wish: None,
             slow,
         };
+        let reloads = self
+            .follows
+            .map(|asked| Reloads::start(asked, cores, &running, &screen))
+            .transpose()?;
         let outcome = watch.until_it_ends(&vitals, &mut interrupts);
+        drop(reloads);
+        // It may be another one by now.
+        let plan = running.plan();
         let (wish, mut slow) = (watch.wish, watch.slow);
-        for line in slow.news(running.slow_calls()) {
+        for line in slow.news(&running) {
             screen.say(&line);
         }
         drop(window);
@@ -152,6 +212,12 @@ impl Live<'_> {
         }
         let report = running.report();
         let workload = running.workload();
+        let recorded = recording.map(|recording| {
+            let (path, outputs) = (recording.path().to_owned(), recording.outputs());
+            let recorded = recording.finish(ending, || interrupts.wish() == Some(Wish::Stop));
+            (Recording::told(&path, outputs, &recorded), recorded)
+        });
+        let compared = compared.map(|compared| compared());
         screen.clear();
         let vitals = vitals.lock().unwrap_or_else(PoisonError::into_inner);
         let ink = Ink::of_stderr();
@@ -165,11 +231,18 @@ impl Live<'_> {
         });
         let drawn = collector.zip(asked.report.as_ref()).map(|(mut collector, path)| {
             let (scope, summary) = (&*collector.finish(), &told(Ink::OFF));
-            let sheet = Sheet { plan: &plan, scope, report: &report, summary };
+            let about = &self.about();
+            let sheet = Sheet { plan: &plan, about, scope, report: &report, summary };
             report::write(path, &sheet)
                 .inspect(|()| screen.say(&format!("  report   {}", path.display())))
         });
         drop(vitals);
+        if let Some((told, _)) = &recorded {
+            screen.say(told);
+        }
+        if let Some(compared) = &compared {
+            screen.say(&compared.told());
+        }
         looks.end(ending, &report, &outcome);
         match outcome.fault {
             Some((node, fault, class)) => {
@@ -181,11 +254,46 @@ impl Live<'_> {
                 match ending {
                     // What was inside is lost, and a script should know.
                     Ending::Stopped => Ok(Exit::Fault),
+                    _ if compared.is_some_and(|compared| !compared.differing.is_empty()) => {
+                        Ok(Exit::Fault)
+                    }
+                    _ if recorded.is_some_and(|(_, recorded)| !recorded.is_complete()) => {
+                        Ok(Exit::Io)
+                    }
                     _ => parted.unwrap_or(Ok(Exit::Done)),
                 }
             }
         }
     }
+}
+
+impl Live<'_> {
+    /// What was run, for whoever finds a picture of it.
+    #[expect(clippy::disallowed_methods, reason = "a date on the wall, for people")]
+    fn about(&self) -> String {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let when = date_and_time(now.as_secs().cast_signed());
+        let host = self.host.map_or(String::new(), |host| format!(" as `{host}`"));
+        let set: String = self.set.iter().map(|set| format!(" · {set}")).collect();
+        let version = env!("CARGO_PKG_VERSION");
+        format!("{}{host}{set} · afferent {version} · {when} UTC", self.file.display())
+    }
+}
+
+/// Says what was kept once there is room for it, whatever comes between.
+struct Released<'a>(&'a Screen);
+
+impl Drop for Released<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// Everybody who looks on, as one.
+fn all_of(onlookers: Vec<Onlooker>) -> Onlooker {
+    Arc::new(move |session, output| {
+        onlookers.iter().flat_map(|onlooker| onlooker(session, output)).collect()
+    })
 }
 
 /// A line that is redrawn needs a terminal that can go back, which nobody else writes to.
@@ -241,6 +349,9 @@ impl Watch<'_> {
             if let Some(wish) = interrupts.wish() {
                 self.fulfil(wish);
             }
+            if let Some(wish) = self.looks.wish() {
+                self.fulfil_once(wish);
+            }
             if self.window.as_ref().is_some_and(|(window, _)| window.wants_to_leave()) {
                 self.fulfil(if self.wish.is_some() { Wish::Stop } else { Wish::Drain });
             }
@@ -255,7 +366,7 @@ impl Watch<'_> {
                 self.looks.drains();
                 self.running.drain();
             }
-            for line in self.slow.news(self.running.slow_calls()) {
+            for line in self.slow.news(self.running) {
                 self.screen.say(&line);
             }
             let health = self.running.health();
@@ -312,6 +423,14 @@ impl Watch<'_> {
         }
     }
 
+    /// As a page asks, on which several may press the same.
+    fn fulfil_once(&mut self, wish: Wish) {
+        if self.wish.is_none() || (wish == Wish::Stop && self.wish == Some(Wish::Drain)) {
+            self.screen.say("somebody asks for the end on the page of `--web`");
+            self.fulfil(wish);
+        }
+    }
+
     fn fulfil(&mut self, wish: Wish) {
         self.wish = Some(wish);
         match wish {
@@ -324,6 +443,10 @@ impl Watch<'_> {
                 self.running.drain();
             }
             Wish::Stop => {
+                if self.window.take().is_some() {
+                    // Whoever asks a third time gets the terminal back, too.
+                    view::leave();
+                }
                 self.screen.say("stopping");
                 self.running.stop();
             }

@@ -22,9 +22,15 @@ pub(crate) fn run(asked: &RunArguments) -> Result<Exit, Failure> {
     let graph = Graph::load_on(&asked.graph, asked.host.as_deref())?;
     let sessions = asked.sessions;
     let cores = cores(asked.live.cores, sessions, &graph);
-    let (file, host) = (&*asked.graph.file, asked.host.as_deref());
-    let live =
-        |plan, tells_session| Live { plan, asked: &asked.live, cores, tells_session, file, host };
+    let (graph_asked, host) = (&asked.graph, asked.host.as_deref());
+    let (file, set) = (&*graph_asked.file, &*graph_asked.set);
+    let follows = asked.watch;
+    let live = |plan, tells_session| {
+        let asked = &asked.live;
+        let (record, watch) = (None, None);
+        let follows = follows.then_some(graph_asked);
+        Live { plan, asked, cores, tells_session, file, set, host, record, watch, follows }
+    };
     let Some(host) = &asked.host else {
         return live(graph.plan(cores)?, sessions > 1).run(sessions, |_, _| Ok(None));
     };

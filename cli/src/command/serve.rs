@@ -24,8 +24,19 @@ pub(crate) fn serve(asked: &ServeArguments) -> Result<Exit, Failure> {
     let file = asked.graph.file.display();
     check_role(&part, &file.to_string())?;
     let listen = listen(asked, &part)?;
-    let (file, host) = (&*asked.graph.file, Some(&*asked.host));
-    let live = Live { plan, asked: &asked.live, cores, tells_session: true, file, host };
+    let (file, set, host) = (&*asked.graph.file, &*asked.graph.set, Some(&*asked.host));
+    let live = Live {
+        plan,
+        asked: &asked.live,
+        cores,
+        tells_session: true,
+        file,
+        set,
+        host,
+        record: None,
+        watch: None,
+        follows: None,
+    };
     live.run(0, |running, tell| {
         let sessions_max = asked.sessions_max as usize;
         Linked::serve(part, running, &carrier, (listen, sessions_max), tell).map(Some)

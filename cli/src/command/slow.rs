@@ -46,7 +46,16 @@ impl SlowLog {
     }
 
     /// What has come since, as lines.
-    pub(super) fn news(&mut self, calls: Vec<SlowCall>) -> Vec<String> {
+    pub(super) fn news(&mut self, running: &Running) -> Vec<String> {
+        let calls = running.slow_calls();
+        if calls.iter().any(|call| call.node >= self.names.len()) {
+            // Nodes may have come while it ran.
+            self.names = running.plan().node_names().map(str::to_owned).collect();
+        }
+        self.told_of(calls)
+    }
+
+    fn told_of(&mut self, calls: Vec<SlowCall>) -> Vec<String> {
         let mut lines = Vec::new();
         for call in calls {
             let (turns, longest_ns) = self.counts.entry(call.node).or_default();

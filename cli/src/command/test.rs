@@ -81,7 +81,7 @@ impl Sums {
         Ok(())
     }
 
-    fn one(&mut self, test: &TestSpec, prepared: Option<Prepared<'_>>) -> Result<(), Failure> {
+    fn one(&mut self, test: &TestSpec, prepared: Option<Prepared>) -> Result<(), Failure> {
         let ink = Ink::of_stdout();
         let Some(prepared) = prepared else {
             self.not_run += 1;

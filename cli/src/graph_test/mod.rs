@@ -38,8 +38,8 @@ impl Unmet {
 }
 
 /// A test of which all is there that it asks for.
-pub(crate) struct Prepared<'a> {
-    test: &'a TestSpec,
+pub(crate) struct Prepared {
+    test: TestSpec,
     plan: Arc<Plan>,
     cores: usize,
     collectors: Vec<&'static Collected>,
@@ -47,10 +47,10 @@ pub(crate) struct Prepared<'a> {
 
 /// Makes every test of a graph ready, in the order of the file: ready, or not because of one of
 /// the problems. Each problem is told once, whatever number of tests have it.
-pub(crate) fn prepare(graph: &Graph) -> (Vec<Option<Prepared<'_>>>, Vec<Diagnostic>) {
+pub(crate) fn prepare(graph: &Graph) -> (Vec<Option<Prepared>>, Vec<Diagnostic>) {
     let (mut prepared, mut problems) = (Vec::new(), Vec::new());
-    for test in &graph.spec.tests {
-        match prepare_one(graph, test) {
+    for number in 0..graph.spec.tests.len() {
+        match prepare_one(graph, number) {
             Ok(ready) => prepared.push(Some(ready)),
             Err(found) => {
                 add(found.0, &mut problems);
@@ -70,13 +70,16 @@ pub(crate) fn add(found: Vec<Diagnostic>, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-fn prepare_one<'a>(graph: &Graph, test: &'a TestSpec) -> Result<Prepared<'a>, Diagnostics> {
-    // What is set may be a parameter of the file, or of what it includes.
-    let spec = match test.set.is_empty() {
+fn prepare_one(graph: &Graph, number: usize) -> Result<Prepared, Diagnostics> {
+    let set = &graph.spec.tests[number].set;
+    // What is set may be a parameter of the file, or of what it includes: then what is looked at may come from
+    // another node, too.
+    let mut spec = match set.is_empty() {
         true => graph.spec.clone(),
-        false => graph.spec_with(&test.set)?,
+        false => graph.spec_with(set)?,
     };
-    let rewritten = rewrite::rewrite(spec, test)?;
+    let test = spec.tests.swap_remove(number);
+    let rewritten = rewrite::rewrite(spec, &test)?;
     let plan = Arc::new(graph.plan_instead(&rewritten.spec, &rewritten.catalog)?);
     Ok(Prepared { test, plan, cores: graph.cores(), collectors: rewritten.collectors })
 }
@@ -88,7 +91,7 @@ const NO_END_S: f64 = 3_600.0;
 /// Event time that no test without `seconds` outlasts, whatever its sources say: a day.
 const LONGEST_S: f64 = 86_400.0;
 
-impl Prepared<'_> {
+impl Prepared {
     /// Runs it; says what was not as expected.
     pub(crate) fn run(&self) -> Vec<Unmet> {
         let mut run = match ManualRun::new(&self.plan, self.cores, Some(1.0)) {

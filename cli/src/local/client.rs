@@ -10,7 +10,7 @@ use std::{
 use engine::{Format, Frame};
 
 use super::{
-    folder, frames,
+    folder, formats, frames,
     message::{Asked, End, Hello, Look, PROTOCOL, Refused, SAID_BYTES_MAX, Said, Shape, TapFrame},
 };
 
@@ -141,7 +141,7 @@ impl Client {
         let asked = Asked::Tap { output: output.to_owned(), session };
         match self.ask(&asked)? {
             Said::Tapped(tapped) => {
-                let Some(format) = frames::understood(&tapped.format) else {
+                let Some(format) = formats::understood(&tapped.format) else {
                     return Err(Trouble::Foreign(self.hello.version));
                 };
                 let (label, session) = (tapped.label, tapped.session);

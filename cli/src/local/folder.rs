@@ -14,8 +14,11 @@ use std::{
 use rustix::process::{Pid, getuid, test_kill_process};
 
 /// The folders in which a graph may have its socket, the preferred one first: one that was started by the
-/// system knows nothing of a person's session.
+/// system knows nothing of a person's session. Where somebody names one, there is no other.
 pub(super) fn folders() -> Vec<PathBuf> {
+    if let Some(named) = env::var_os("AFFERENT_RUNTIME_DIR").filter(|named| !named.is_empty()) {
+        return vec![PathBuf::from(named)];
+    }
     let session = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let session = session.filter(|path| path.is_absolute() && path.is_dir());
     let mut folders: Vec<_> = session.map(|path| path.join("afferent")).into_iter().collect();
@@ -47,7 +50,7 @@ pub(super) fn checked(folder: &Path) -> Result<(), String> {
     }
     if known.uid() != getuid().as_raw() {
         return Err(format!(
-            "`{shown}` belongs to another user; set XDG_RUNTIME_DIR to a folder of yours"
+            "`{shown}` belongs to another user; set AFFERENT_RUNTIME_DIR to a folder of yours"
         ));
     }
     if known.mode() & 0o077 != 0 {
@@ -85,7 +88,8 @@ pub(super) fn is_alive(pid: u32) -> bool {
     known.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-fn is_refused(path: &Path) -> bool {
+/// Whether nobody listens there.
+pub(super) fn is_refused(path: &Path) -> bool {
     let refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
     UnixStream::connect(path).is_err_and(refused)
 }

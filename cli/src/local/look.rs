@@ -12,7 +12,7 @@ use super::message::{
 const LINKS_MAX: usize = 64;
 
 /// What does not change while a plan runs.
-pub(super) fn shape(plan: &Plan, report: &Report, cores: usize, speed: Option<f64>) -> Shape {
+pub(crate) fn shape(plan: &Plan, report: &Report, cores: usize, speed: Option<f64>) -> Shape {
     let edges = plan.edge_parts().map(|edge| EdgeShape {
         from: edge.from.clone(),
         producer: edge.producer.to_owned(),
@@ -43,7 +43,17 @@ fn node(plan: &Plan, part: &NodePart<'_>, rate_hz: Option<f64>) -> NodeShape {
         let written = part.params.written(param.name());
         let value =
             written.map(|value| value.value.to_string()).or_else(|| param.default_text())?;
-        Some(ParamShape { name: param.name().to_owned(), value, is_written: written.is_some() })
+        let (min, max) = param.range();
+        Some(ParamShape {
+            name: param.name().to_owned(),
+            value,
+            is_written: written.is_some(),
+            is_live: param.is_live(),
+            doc: param.doc().to_owned(),
+            min: min.is_finite().then_some(min),
+            max: max.is_finite().then_some(max),
+            choices: param.choices().iter().map(|&word| word.to_owned()).collect(),
+        })
     };
     NodeShape {
         name: part.name.to_owned(),
@@ -63,7 +73,7 @@ fn node(plan: &Plan, part: &NodePart<'_>, rate_hz: Option<f64>) -> NodeShape {
 }
 
 /// The outputs of a node, or of all.
-pub(super) fn outputs(plan: &Plan, of: Option<&str>) -> Vec<PortShape> {
+pub(crate) fn outputs(plan: &Plan, of: Option<&str>) -> Vec<PortShape> {
     let wanted = plan.outputs().filter(|output| of.is_none_or(|node| output.node == node));
     let port = |output: engine::Output<'_>| PortShape {
         name: output.port.to_owned(),
@@ -82,7 +92,7 @@ fn short(format: &Format) -> String {
 }
 
 /// What has been counted so far.
-pub(super) fn look(
+pub(crate) fn look(
     report: &Report,
     health: &[Health],
     links: Option<&Links>,

@@ -124,6 +124,15 @@ pub(crate) struct ParamShape {
     pub(crate) value: String,
     /// Whether it stands there, or is what is taken otherwise.
     pub(crate) is_written: bool,
+    /// Whether it may change while the graph runs.
+    pub(crate) is_live: bool,
+    /// What it means.
+    pub(crate) doc: String,
+    /// Smallest and largest number; none where there is no limit.
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    /// The words it is restricted to; empty where any will do.
+    pub(crate) choices: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -10,14 +10,33 @@
 //! his own, and what he does not read is held up there and nowhere else. The socket is this user's alone:
 //! mode 0600 in a folder of mode 0700 that is checked to be ours, and the system says who calls.
 
+#[cfg(unix)]
 mod client;
+#[cfg(unix)]
 mod folder;
+pub(crate) mod formats;
+#[cfg(unix)]
 mod frames;
-mod look;
+pub(crate) mod look;
+#[cfg_attr(not(unix), allow(dead_code, reason = "a part is for the page of `--web`, too"))]
 pub(crate) mod message;
+#[cfg(unix)]
 mod server;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
+#[cfg(unix)]
 pub(crate) use client::{Came, Client, Found, Frames, Trouble, find};
-pub(crate) use server::{About, Server};
+#[cfg(unix)]
+pub(crate) use server::Server;
+
+/// What whoever looks in hears of the process first.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    /// The graph file as it was named.
+    pub(crate) file: String,
+    /// The host of the graph that it is.
+    pub(crate) host: Option<String>,
+    pub(crate) cores: usize,
+    pub(crate) speed: Option<f64>,
+}

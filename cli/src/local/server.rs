@@ -23,7 +23,7 @@ use rustix::process::getuid;
 use tokio::{runtime, sync::Notify};
 
 use super::{
-    folder, frames, look,
+    About, folder, formats, frames, look,
     message::{ASKED_BYTES_MAX, Asked, End, Hello, PROTOCOL, Refused, SAID_BYTES_MAX, Said},
 };
 
@@ -36,18 +36,8 @@ const LOOK_APART: Duration = Duration::from_millis(10);
 /// So long the end of a run waits for those who are still being told of it.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// What may wait for somebody who taps and does not read.
-const TAP_LIMITS: TapLimits = TapLimits { frames: 8_192, bytes: 8 << 20, patience: Duration::ZERO };
-
-/// What a client hears of the process first.
-#[derive(Clone, Debug)]
-pub(crate) struct About {
-    /// The graph file as it was named.
-    pub(crate) file: String,
-    /// The host of the graph that it is.
-    pub(crate) host: Option<String>,
-    pub(crate) cores: usize,
-    pub(crate) speed: Option<f64>,
-}
+const TAP_LIMITS: TapLimits =
+    TapLimits { frames: 8_192, bytes: 8 << 20, patience: Duration::ZERO, every_bound: false };
 
 /// Lets `top` and `tap` look in until it is dropped.
 pub(crate) struct Server {
@@ -102,8 +92,10 @@ impl Server {
         links: Option<Links>,
     ) -> Result<Self, String> {
         let says = |error: io::Error| format!("`{}`: {error}", path.display());
-        // Left behind by a process that had our number before.
-        let _ = fs::remove_file(&path);
+        // Left behind by a process that had our number before. One that lives has it in a container beside ours.
+        if folder::is_refused(&path) {
+            let _ = fs::remove_file(&path);
+        }
         let listener = UnixListener::bind(&path).map_err(says)?;
         // Nobody could enter the folder meanwhile.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(says)?;
@@ -299,7 +291,7 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
         match asked {
             Asked::Shape {} => {
                 let report = running.report();
-                let shape = look::shape(&inside.plan, &report, about.cores, about.speed);
+                let shape = look::shape(&running.plan(), &report, about.cores, about.speed);
                 client.say(&Said::Shape(shape))?;
             }
             Asked::Look {} => {
@@ -312,9 +304,10 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                 looked = Some(Instant::now());
                 client.say(&Said::Look(look))?;
             }
-            Asked::Tap { output, session } => match tapped(inside, &running, &output, session) {
+            Asked::Tap { output, session } => match tapped(&running, &output, session) {
                 Ok((tap, said, clock)) => {
-                    let format = inside.plan.output(&said.label).map(|output| output.format);
+                    let plan = running.plan();
+                    let format = plan.output(&said.label).map(|output| output.format);
                     drop(running);
                     let _line = client.line.lock().unwrap_or_else(PoisonError::into_inner);
                     client.write(&Said::Tapped(said))?;
@@ -329,14 +322,14 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
 
 /// A tap where it is wanted, and what is said of it.
 fn tapped(
-    inside: &Inside,
     running: &Running,
     label: &str,
     session: Option<u32>,
 ) -> Result<(engine::Tap, super::message::Tapped, engine::Clock), Refused> {
-    let Some(output) = inside.plan.output(label) else {
+    let plan = running.plan();
+    let Some(output) = plan.output(label) else {
         return Err(Refused {
-            outputs: look::outputs(&inside.plan, None),
+            outputs: look::outputs(&plan, None),
             ..Refused::plain(format!("the graph has no output `{label}`"))
         });
     };
@@ -349,7 +342,7 @@ fn tapped(
         sessions: if matches!(error, ControlError::UnknownSession(_)) { open } else { Vec::new() },
         ..Refused::plain(error.to_string())
     })?;
-    let format = frames::told(output.format);
+    let format = formats::told(output.format);
     let said = super::message::Tapped { label: output.label(), session, format };
     Ok((tap, said, running.clock()))
 }

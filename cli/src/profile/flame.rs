@@ -3,7 +3,8 @@
 use engine::Load;
 
 use crate::{
-    report::canvas::{LEFT, Page, RIGHT, escaped},
+    markup::escaped,
+    report::canvas::{LEFT, Page, RIGHT},
     status::span,
 };
 

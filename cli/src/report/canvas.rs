@@ -2,6 +2,8 @@
 
 use std::fmt::{Arguments, Write};
 
+use crate::markup::escaped;
+
 /// Width of a page, in its own units.
 pub(crate) const WIDE: f64 = 1_000.0;
 /// Where panels begin and end by default.
@@ -204,23 +206,6 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {
     })
 }
 
-/// Text as SVG has it; what XML does not allow is left out.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\n' | '\t' => safe.push(letter),
-            letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {}
-            letter => safe.push(letter),
-        }
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,11 +236,6 @@ mod tests {
         assert_eq!(clock(75.0, 0), "1:15");
         assert_eq!(clock(3.25, 2), "0:03.25");
         assert_eq!(clock(3_675.0, 0), "1:01:15");
-    }
-
-    #[test]
-    fn nothing_from_outside_is_markup() {
-        assert_eq!(escaped("<a>&\"b\"\u{1b}[0m"), "&lt;a&gt;&amp;&quot;b&quot;[0m");
     }
 
     #[test]

@@ -60,12 +60,14 @@ pub(super) fn figures(beats: &Events) -> Vec<String> {
 }
 
 /// Tachogram and Poincaré plot, side by side.
-pub(super) fn draw(page: &mut Page, beats: &Events, end_s: f64) {
+/// Draws both; where there are `several`, with whose they are.
+pub(super) fn draw(page: &mut Page, beats: &Events, several: bool, end_s: f64) {
     let Some(rr) = beats.number("rr_ms") else { return };
     let square = RIGHT - HIGH;
     let y = range(rr.values().map(|(_, rr_ms)| rr_ms));
     let cut = if rr.is_cut() { ", the newest of them" } else { "" };
-    let head = format!("Tachogram: intervals between beats (ms){cut}");
+    let of = if several { format!(" of `{}`", beats.label) } else { String::new() };
+    let head = format!("Tachogram{of}: intervals between beats (ms){cut}");
     let top = page.y;
     let mut tachogram = Panel::below(page, &head, HIGH, [0.0, end_s], y);
     tachogram.right = square - BETWEEN;

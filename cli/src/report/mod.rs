@@ -15,13 +15,14 @@ mod latency;
 mod signals;
 mod told;
 
-use std::{fs::OpenOptions, path::Path};
+use std::path::Path;
 
 use engine::{Plan, Report};
 
 use crate::{
     exit::{Exit, Failure},
     scope::Scope,
+    whole,
 };
 
 use canvas::{LEFT, Page};
@@ -29,30 +30,31 @@ use canvas::{LEFT, Page};
 /// What a report is about.
 pub(crate) struct Sheet<'a> {
     pub(crate) plan: &'a Plan,
+    /// Which file, what was changed in it, by which program, when.
+    pub(crate) about: &'a str,
     pub(crate) scope: &'a Scope,
     pub(crate) report: &'a Report,
     /// As it is told at the end of a run.
     pub(crate) summary: &'a str,
 }
 
-/// Says before anything runs whether a report can be written there.
-pub(crate) fn check(path: &Path) -> Result<(), Failure> {
-    let is_new = !path.exists();
-    match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
-        Ok(_) => {
-            if is_new {
-                // What is there already is replaced at the end, when there is something to replace it with.
-                let _ = std::fs::remove_file(path);
-            }
-            Ok(())
-        }
-        Err(error) => Err(unwritable(path, &error)),
+/// Says before anything runs whether a report can be written there, and nothing that the graph is or has is.
+pub(crate) fn check(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    if let Some(said) = path.to_str().and_then(|path| plan.file_taken(path)) {
+        let message = format!("the report would replace `{}`, which {said}", path.display());
+        return Err(Failure::new(Exit::Usage, &message, "name another file, such as `run.svg`"));
     }
+    if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("svg")) {
+        let message = format!("the report `{}` would be a picture in SVG", path.display());
+        let hint = format!("call it `{}`", path.with_extension("svg").display());
+        return Err(Failure::new(Exit::Usage, &message, &hint));
+    }
+    whole::check(path).map_err(|error| unwritable(path, &error))
 }
 
 /// Writes a report.
 pub(crate) fn write(path: &Path, sheet: &Sheet<'_>) -> Result<(), Failure> {
-    std::fs::write(path, svg(sheet)).map_err(|error| unwritable(path, &error))
+    whole::put(path, svg(sheet).as_bytes()).map_err(|error| unwritable(path, &error))
 }
 
 pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
@@ -61,19 +63,24 @@ pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn svg(sheet: &Sheet<'_>) -> String {
-    let Sheet { plan, scope, report, summary } = sheet;
+    let Sheet { plan, about, scope, report, summary } = sheet;
     let mut page = Page::new();
     page.text("title", LEFT, 40.0, plan.name());
-    page.text("faint", LEFT, 62.0, &figures(scope));
-    page.y = 84.0;
-    let beats = scope.beats();
+    page.text("faint", LEFT, 62.0, about);
+    page.y = 62.0;
+    for line in figures(scope) {
+        page.y += 18.0;
+        page.text("faint", LEFT, page.y, &line);
+    }
+    page.y += 22.0;
+    let hearts = scope.hearts();
     let end_s = scope.end_s();
     for (number, signal) in scope.signals.iter().enumerate() {
-        let marks = beats.filter(|beats| beats.made_of.contains(&number));
+        let marks = hearts.iter().copied().find(|beats| beats.made_of.contains(&number));
         signals::draw(&mut page, signal, marks, end_s);
     }
-    if let Some(beats) = beats {
-        heart::draw(&mut page, beats, end_s);
+    for beats in &hearts {
+        heart::draw(&mut page, beats, hearts.len() > 1, end_s);
     }
     told::draw(&mut page, scope, end_s);
     latency::draw(&mut page, report);
@@ -87,17 +94,24 @@ fn svg(sheet: &Sheet<'_>) -> String {
     page.finish(&format!("{}: report of a run", plan.name()))
 }
 
-/// What there is to see, in a line.
-fn figures(scope: &Scope) -> String {
-    let mut told = Vec::new();
-    if let Some(beats) = scope.beats() {
-        told.extend(heart::figures(beats));
+/// What there is to see: a line for each heart, and one for what is not drawn.
+fn figures(scope: &Scope) -> Vec<String> {
+    let hearts = scope.hearts();
+    let mut lines: Vec<String> = Vec::new();
+    for beats in &hearts {
+        let figures = heart::figures(beats).join(" · ");
+        lines.push(match hearts.len() {
+            1 => figures,
+            _ => format!("{}: {figures}", beats.label),
+        });
     }
+    let mut told = Vec::new();
     for signal in scope.signals.iter().filter(|signal| signal.others > 0) {
         told.push(format!("{} more channels of `{}` are not drawn", signal.others, signal.label));
     }
     if scope.missed > 0 {
         told.push(format!("{} frames came too fast to be drawn", scope.missed));
     }
-    told.join(" · ")
+    lines.extend((!told.is_empty()).then(|| told.join(" · ")));
+    lines
 }

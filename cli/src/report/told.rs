@@ -6,18 +6,23 @@ use super::canvas::{LEFT, Page, Panel, range};
 
 const HIGH: f64 = 80.0;
 /// Fields of one output that are drawn, and of all.
-const EACH_MAX: usize = 4;
-const ALL_MAX: usize = 16;
+const EACH_MAX: usize = 8;
+const ALL_MAX: usize = 32;
 
 pub(super) fn draw(page: &mut Page, scope: &Scope, end_s: f64) {
-    let is_beats = |events: &Events| scope.beats().is_some_and(|beats| beats.label == events.label);
+    let hearts = scope.hearts();
+    let is_beats = |events: &Events| hearts.iter().any(|beats| beats.label == events.label);
     let mut room = ALL_MAX;
+    // What one node passes on of another is drawn once.
+    let mut drawn: Vec<&Series> = hearts.iter().flat_map(|beats| &beats.numbers).collect();
     for events in scope.events.iter().filter(|events| !is_beats(events)) {
-        let worth = events.numbers.iter().filter(|series| is_worth(series));
+        let is_new = |series: &&Series| !drawn.iter().any(|known| series.says_the_same(known));
+        let worth = events.numbers.iter().filter(|series| is_worth(series)).filter(is_new);
         let mut kept: Vec<_> = worth.collect();
         kept.sort_by_key(|series| series.rank());
         kept.truncate(EACH_MAX.min(room));
         room -= kept.len();
+        drawn.extend(&kept);
         for series in kept {
             let y = range(series.values().map(|(_, value)| value));
             let cut = if series.is_cut() { ", the newest" } else { "" };

@@ -1,6 +1,7 @@
 //! Taps of the first session, and the thread that looks at them.
 
 use std::{
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -30,9 +31,12 @@ pub(crate) fn onlooker(is_paced: bool) -> (Onlooker, Collector) {
     let patience = if is_paced { Duration::ZERO } else { PATIENCE };
     let limits = TapLimits { frames: WAITING, patience, ..TapLimits::default() };
     let onlooker: Onlooker = Arc::new(move |session, output| {
-        let (end, look) = (session == 0 && is_kept(output)).then(|| tap(limits))?;
-        lock(&opened).push((output.label(), look));
-        Some(end)
+        let tapped = (session == 0 && is_kept(output)).then(|| tap(limits));
+        let end = tapped.map(|(end, look)| {
+            lock(&opened).push((output.label(), look));
+            end
+        });
+        end.into_iter().collect()
     });
     (onlooker, Collector { taps, scope: Arc::default(), ended: Arc::default(), thread: None })
 }
@@ -46,8 +50,8 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Begins to look.
-    pub(crate) fn start(&mut self, plan: &Plan) {
+    /// Begins to look; at full speed a run would wait for nobody for ever if that failed unheard.
+    pub(crate) fn start(&mut self, plan: &Plan) -> io::Result<()> {
         *lock(&self.scope) = Scope::of(plan);
         let (taps, scope, ended) = (self.taps.clone(), self.scope.clone(), self.ended.clone());
         let look = move || {
@@ -65,7 +69,8 @@ impl Collector {
             }
         };
         let named = std::thread::Builder::new().name("afferent-scope".to_owned());
-        self.thread = named.spawn(look).ok();
+        self.thread = Some(named.spawn(look)?);
+        Ok(())
     }
 
     /// What there is by now.

@@ -78,11 +78,6 @@ impl Words {
         self.newest.push_front((time_s, word.to_owned()));
     }
 
-    /// The newest.
-    pub(crate) fn newest(&self) -> Option<&str> {
-        self.newest.front().map(|(_, word)| word.as_str())
-    }
-
     /// The newest at that time: some are told ahead of it.
     pub(crate) fn before(&self, time_s: f64) -> Option<&str> {
         let found = self.newest.iter().find(|(told_s, _)| *told_s <= time_s);
@@ -163,6 +158,25 @@ impl Scope {
         let ends = signals.map(|trace| trace.last.end_s());
         let told = numbers.filter_map(|series| Some(series.points().next_back()?.0));
         ends.chain(told).fold(1.0, f64::max)
+    }
+
+    /// How far what comes in is; where no signal does, how far events are.
+    pub(crate) fn now_s(&self) -> f64 {
+        let signals = self.signals.iter().filter(|signal| !signal.is_pacer);
+        let ends = signals.flat_map(|signal| &signal.traces).map(|trace| trace.last.end_s());
+        ends.reduce(f64::max).unwrap_or_else(|| self.end_s())
+    }
+
+    /// Beats of every heart: of those that are made of the same signals, what was found first.
+    pub(crate) fn hearts(&self) -> Vec<&Events> {
+        let has_beats = |events: &&Events| events.number("rr_ms").is_some_and(|rr| rr.len() > 1);
+        let mut hearts: Vec<&Events> = Vec::new();
+        for events in self.events.iter().filter(has_beats).filter(|events| !events.is_source) {
+            if !hearts.iter().any(|known| known.made_of == events.made_of) {
+                hearts.push(events);
+            }
+        }
+        if hearts.is_empty() { self.beats().into_iter().collect() } else { hearts }
     }
 
     /// Events that are beats of a heart.

@@ -88,6 +88,12 @@ impl Series {
         self.points().filter_map(|(time_s, value)| Some((time_s, value?)))
     }
 
+    /// Whether another has the same name and the same values, whenever they were told.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let values = |series: &Self| series.values().map(|(_, value)| value).collect::<Vec<_>>();
+        self.name == other.name && values(self) == values(other)
+    }
+
     /// Values that are kept.
     pub(crate) fn len(&self) -> usize {
         self.values().count()

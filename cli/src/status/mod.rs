@@ -14,5 +14,5 @@ mod vitals;
 pub(crate) use line::{View, end_of, line};
 pub(crate) use meter::{Meter, content_s, links, trouble};
 pub(crate) use screen::Screen;
-pub(crate) use units::{clock, grouped, per_second, span, times};
+pub(crate) use units::{clock, date_and_time, grouped, per_second, span, times};
 pub(crate) use vitals::Vitals;

@@ -34,11 +34,9 @@ impl Screen {
         Self::on(Box::new(io::stderr()), lives)
     }
 
-    /// A screen without a status line that keeps what is said until it is released.
-    pub(crate) fn held() -> Self {
-        let this = Self::new(false);
-        this.shown().held = Some(Vec::new());
-        this
+    /// Keeps what is said until it is released.
+    pub(crate) fn hold(&self) {
+        self.shown().held.get_or_insert_default();
     }
 
     /// Whether what is said is kept for later.

@@ -54,6 +54,28 @@ pub(crate) fn grouped(value: f64) -> String {
     text
 }
 
+/// A moment on the wall, in UTC, by the seconds since 1970 began: `2026-11-23 05:41:07`.
+pub(crate) fn date_and_time(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let [year, month, day] = date(days);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// Year, month and day of a number of days since 1970 (Hinnant, "chrono-compatible low-level date
+/// algorithms", <https://howardhinnant.github.io/date_algorithms.html>).
+fn date(days: i64) -> [i64; 3] {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    [year + era * 400 + i64::from(month <= 2), month, day]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

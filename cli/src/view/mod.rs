@@ -36,15 +36,19 @@ pub(crate) use picture::Picture;
 /// A terminal that is ours until this is dropped.
 pub(crate) struct Window(Terminal<CrosstermBackend<Stdout>>);
 
+/// Whether there is a terminal to take: both stdin and stdout must be it.
+pub(crate) fn check() -> Result<(), Failure> {
+    if stdin().is_terminal() && stdout().is_terminal() && !terminal::is_dumb() {
+        return Ok(());
+    }
+    let message = "`--view` needs a terminal to draw on and keys to listen to";
+    let hint = "leave it out: into a pipe go lines, and `--report FILE.svg` draws what there was";
+    Err(Failure::new(Exit::Usage, message, hint))
+}
+
 impl Window {
-    /// Takes the terminal, which both stdin and stdout must be.
+    /// Takes the terminal.
     pub(crate) fn open() -> Result<Self, Failure> {
-        if !(stdin().is_terminal() && stdout().is_terminal()) || terminal::is_dumb() {
-            let message = "`--view` needs a terminal to draw on and keys to listen to";
-            let hint =
-                "leave it out: into a pipe go lines, and `--report FILE.svg` draws what there was";
-            return Err(Failure::new(Exit::Usage, message, hint));
-        }
         let refused = |error: std::io::Error| {
             Failure::new(Exit::Io, &format!("the terminal cannot be drawn on: {error}"), "")
         };
@@ -52,7 +56,8 @@ impl Window {
         let mut out = stdout();
         let entered = execute!(out, EnterAlternateScreen, cursor::Hide);
         let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(out)));
-        terminal.map(Self).map_err(|error| {
+        let cleared = terminal.and_then(|mut terminal| terminal.clear().map(|()| terminal));
+        cleared.map(Self).map_err(|error| {
             leave();
             refused(error)
         })

@@ -62,6 +62,7 @@ impl Picture {
     /// Of what a scope has by now.
     pub(crate) fn of(name: &str, scope: &Scope, status: View, note: Option<String>) -> Self {
         let beats = scope.beats();
+        let now_s = scope.now_s();
         let is_pacer = |signal: &&Signal| signal.is_pacer;
         let shown = scope.signals.iter().enumerate().filter(|(_, signal)| !is_pacer(signal));
         let signals = shown.flat_map(|(number, signal)| {
@@ -74,7 +75,7 @@ impl Picture {
             rate: beats.and_then(rate),
             signals: signals.take(SIGNALS_MAX).collect(),
             pacer,
-            told: scope.events.iter().flat_map(told).collect(),
+            told: scope.events.iter().flat_map(|events| told(events, now_s)).collect(),
             quality: scope.events.iter().find_map(quality),
             status,
             note,
@@ -147,11 +148,12 @@ fn quality(events: &Events) -> Option<f64> {
     Some(quality.clamp(0.0, 1.0))
 }
 
-fn told(events: &Events) -> Vec<Told> {
+/// The newest that an output says of this moment or before: some tell what is to come.
+fn told(events: &Events, now_s: f64) -> Vec<Told> {
     let mut ranked: Vec<_> = events.numbers.iter().collect();
     ranked.sort_by_key(|series| series.rank());
     let numbers = ranked.into_iter().filter_map(|series| {
-        let (_, value) = series.values().next_back()?;
+        let (_, value) = series.values().rev().find(|(at_s, _)| *at_s <= now_s)?;
         let (what, unit) = unit_of(series.name());
         let digits = match value.abs() {
             value if value == 0.0 || value >= 100.0 => 0,
@@ -162,7 +164,7 @@ fn told(events: &Events) -> Vec<Told> {
         Some(Told { output: events.label.clone(), what, value })
     });
     let words = events.words.iter().filter_map(|words| {
-        let value = words.newest()?.chars().filter(|letter| !letter.is_control()).collect();
+        let value = words.before(now_s)?.chars().filter(|letter| !letter.is_control()).collect();
         Some(Told { output: events.label.clone(), what: words.field.to_owned(), value })
     });
     numbers.chain(words).collect()

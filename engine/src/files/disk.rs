@@ -6,6 +6,9 @@ use std::{
     path::Path,
 };
 
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
+
 use super::{Files, ReadSeek, WriteSeek};
 
 /// The file system as it is, for [`PlanOptions`](crate::PlanOptions). Relative paths start from
@@ -53,6 +56,11 @@ impl Files for Disk {
     fn identity(&self, path: &str) -> Option<String> {
         let whole = match std::fs::metadata(path) {
             Ok(found) if !found.is_file() => return None,
+            // Of several names of one file none is the file.
+            #[cfg(unix)]
+            Ok(found) if found.nlink() > 1 => {
+                return Some(format!("file {} of device {}", found.ino(), found.dev()));
+            }
             Ok(_) => std::fs::canonicalize(path),
             Err(_) => std::fs::canonicalize(folder_of(path))
                 .map(|folder| folder.join(Path::new(path).file_name().unwrap_or_default())),

@@ -156,6 +156,11 @@ const ADVICE: &[(Code, &str, &str)] = &[
     ),
     (Code::NotText, "a graph file saved as UTF-16", "Save it as UTF-8."),
     (
+        Code::NotWhileRunning,
+        "rate_hz = 500.0           # it was 250.0 when `--watch` began",
+        "Take it back, or end the run and start it again.",
+    ),
+    (
         Code::NothingLeaves,
         "[node.ecg]\nop = \"ecg\"              # and no node with `op = \"jsonl\"` or another sink",
         "Add a sink, or nothing will be seen.",

@@ -61,6 +61,7 @@ codes! {
     NoSuchFile "no-such-file" "A file, or the folder it is to be in, is not there."
     NobodyAnswers "nobody-answers" "A source asks, and no sink answers what it asks."
     NotText "not-text" "The file is not UTF-8 text."
+    NotWhileRunning "not-while-running" "What has changed cannot take effect while the graph runs."
     NothingLeaves "nothing-leaves" "The graph has no sink."
     OpenToAll "open-to-all" "Other machines may ask a graph, and need no token."
     OutOfRange "out-of-range" "A number lies outside what its key allows."

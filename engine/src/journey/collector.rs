@@ -64,6 +64,18 @@ impl Collector {
         self.since = since;
     }
 
+    /// Goes by another plan from now on, in which everything has the number that it had.
+    pub(crate) fn adopt(&mut self, plan: &Arc<Plan>) {
+        let known = self.sinks.len();
+        let names = plan.nodes.iter().skip(known).map(|node| node.name.clone());
+        self.sinks.extend(names.map(|name| SinkTime { name, ..SinkTime::default() }));
+        for sink in &mut self.sinks {
+            sink.nodes.resize(plan.nodes.len(), Parts::default());
+        }
+        self.ways = Ways::new(plan);
+        self.plan = plan.clone();
+    }
+
     /// Takes what has been noted since the last time.
     pub(crate) fn collect(&mut self) {
         while let Some(step) = self.steps.take() {

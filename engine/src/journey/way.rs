@@ -30,12 +30,15 @@ enum Origin {
 impl Ways {
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
         let mut above = vec![vec![false; plan.nodes.len()]; plan.nodes.len()];
-        for (node, planned) in plan.nodes.iter().enumerate() {
-            for &edge in &planned.in_edges {
-                let from = plan.edges[edge].from.0;
+        // Producers stand before consumers, but for what has come to a plan that runs.
+        let mut more_to_come = true;
+        while std::mem::take(&mut more_to_come) {
+            for edge in &plan.edges {
+                let (from, node) = (edge.from.0, edge.to.0);
                 let beyond = above[from].clone();
-                above[node][from] = true;
+                more_to_come |= !std::mem::replace(&mut above[node][from], true);
                 for (known, more) in above[node].iter_mut().zip(beyond) {
+                    more_to_come |= more && !*known;
                     *known |= more;
                 }
             }

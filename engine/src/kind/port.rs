@@ -62,6 +62,8 @@ pub struct Port {
     /// `qrs`, `quality.quality`, `imu[acc_x]`. Where one edge enters, any of them, the first for
     /// examples; where many may, all of them together. Empty where any will do.
     pub fed_by: &'static [&'static str],
+    /// Kinds that do the same with what this port does not take.
+    pub others_by: &'static [&'static str],
 }
 
 /// What a port carries.
@@ -83,7 +85,15 @@ pub enum Shape {
 
 impl Port {
     const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape, variadic: false, optional: false, one_channel: false, fed_by: &[] }
+        Self {
+            name,
+            shape,
+            variadic: false,
+            optional: false,
+            one_channel: false,
+            fed_by: &[],
+            others_by: &[],
+        }
     }
 
     /// A port for signals.
@@ -129,6 +139,13 @@ impl Port {
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// Says what kinds do the same with what the port does not take.
+    #[must_use]
+    pub const fn others_by(mut self, others_by: &'static [&'static str]) -> Self {
+        self.others_by = others_by;
         self
     }
 

@@ -45,12 +45,31 @@ impl Load {
         };
         let others = narrow().any(|(_, edge)| !is_victim(edge));
         let narrow = narrow().filter(|(_, edge)| !(others && is_victim(edge)));
-        // Nodes are in the order of their stream; of a node's inputs the fuller.
+        let depths = self.depths();
+        // The one furthest down; of a node's inputs the fuller.
         let key = |edge: &EdgeLoad| {
             let full = edge.ring.map_or(0.0, |ring| ring.full).max(edge.dropped_full());
-            (edge.to, (full * 1e6) as u64)
+            (depths[edge.to], edge.to, (full * 1e6) as u64)
         };
         narrow.max_by_key(|(_, edge)| key(edge)).map(|(number, _)| number)
+    }
+
+    /// How many edges lie between each node and the furthest source above it.
+    fn depths(&self) -> Vec<usize> {
+        let mut depths = vec![0; self.nodes.len()];
+        let mut deeper = true;
+        for _ in 0..depths.len() {
+            if !std::mem::take(&mut deeper) {
+                break;
+            }
+            for edge in &self.edges {
+                if depths[edge.to] <= depths[edge.from] {
+                    depths[edge.to] = depths[edge.from] + 1;
+                    deeper = true;
+                }
+            }
+        }
+        depths
     }
 
     /// Who keeps a ring full.

@@ -95,17 +95,23 @@ impl Draft<'_> {
                 let fits =
                     (0..kind.outputs.len()).find(|&n| wanted.shape.takes(&outline.outputs[n]));
                 // What a made-up body tells of itself is no use to who brings a sensor.
-                let problem = match (between(wanted, &format), fits) {
-                    (Some(kinds), _) => {
-                        let what = "put a node between whose events it is for";
-                        problem.hint(format!("{what}, such as {kinds}"))
-                    }
-                    (None, Some(port)) => problem.hint(format!(
+                let fits = fits.map(|port| {
+                    format!(
                         "`{}` delivers {}",
                         output_label(&producer.spec.name.value, kind, port),
                         shape_of(&outline.outputs[port]),
-                    )),
-                    (None, None) => problem,
+                    )
+                });
+                let problem = match (between(wanted, &format), fits, instead(wanted, &format)) {
+                    (Some(kinds), ..) => {
+                        let what = "put a node between whose events it is for";
+                        problem.hint(format!("{what}, such as {kinds}"))
+                    }
+                    (None, Some(fits), Some(instead)) => {
+                        problem.hint(format!("{fits}; or {instead}"))
+                    }
+                    (None, Some(hint), None) | (None, None, Some(hint)) => problem.hint(hint),
+                    (None, None, None) => problem,
                 };
                 self.problems.push(problem.of_node(name));
                 continue;
@@ -209,6 +215,16 @@ fn between(wanted: &Port, format: &Format) -> Option<String> {
     }
     let kinds: Vec<_> = wanted.fed_by.iter().map(|kind| format!("`{kind}`")).collect();
     (!kinds.is_empty()).then(|| kinds.join(" or "))
+}
+
+/// What kinds do the same with what a port does not take.
+fn instead(wanted: &Port, format: &Format) -> Option<String> {
+    let kinds: Vec<_> = wanted.others_by.iter().map(|kind| format!("\"{kind}\"")).collect();
+    let what = match format {
+        Format::Signal(_) => "signals",
+        other => shape_of(other),
+    };
+    (!kinds.is_empty()).then(|| format!("{what} go into a node with op = {}", kinds.join(" or ")))
 }
 
 /// Joins by moments need samples, and `exact` ones need them at the same moments.

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    files::unwritable,
-    graph::{Code, Diagnostic, OnFault, OnFull, Place},
+    files::{path_from, unwritable},
+    graph::{Code, Diagnostic, OnFault, OnFull, Place, Spanned, Value},
     kind::{Placement, Used},
 };
 
@@ -59,6 +59,18 @@ impl Draft<'_> {
         }
         for id in self.spec.included().iter().filter_map(|file| files.identity(file.name())) {
             taken.entry(id).or_insert_with(|| ("this graph".to_owned(), false, &None));
+        }
+        // What sections name is read, whatever it is.
+        for section in &self.spec.models {
+            let mut texts = Vec::new();
+            section.params.iter().for_each(|(_, value)| texts_in(value, &mut texts));
+            for (text, place) in texts {
+                let path = path_from(text, place, options.graph_file.as_deref());
+                let who = || (format!("`[model.{}]`", section.name.value), false, place);
+                if let Some(id) = files.identity(&path) {
+                    taken.entry(id).or_insert_with(who);
+                }
+            }
         }
         for (name, used, place) in self.uses() {
             let (path, is_written) = match used {
@@ -225,4 +237,13 @@ impl Draft<'_> {
 
 const fn verb(is_written: bool) -> &'static str {
     if is_written { "writes" } else { "reads" }
+}
+/// All texts that stand in a value, and where.
+fn texts_in<'a>(value: &'a Spanned<Value>, to: &mut Vec<(&'a str, &'a Option<Place>)>) {
+    match &value.value {
+        Value::Text(text) => to.push((text, &value.place)),
+        Value::List(items) => items.iter().for_each(|item| texts_in(item, to)),
+        Value::Table(entries) => entries.iter().for_each(|(_, value)| texts_in(value, to)),
+        _ => {}
+    }
 }

@@ -385,5 +385,7 @@ fn plan_node(
         source: 0,
         roots: Roots::NONE,
         stage_name: options.stage.as_ref().map(|stage| stage.value.clone()),
+        gone: false,
+        is_apart: false,
     }
 }

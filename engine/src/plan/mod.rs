@@ -6,6 +6,7 @@
 
 mod agree;
 mod budget;
+mod change;
 mod check;
 mod connect;
 mod cut;
@@ -45,6 +46,7 @@ use crate::{
     words,
 };
 
+pub(crate) use change::{Becomes, Change};
 pub use draft::PlanOptions;
 pub use draw::{Arrow, BoxOf, Picture, PictureBox, PictureEdge, PictureNode};
 pub(crate) use moves::at_home;
@@ -114,6 +116,10 @@ pub(crate) struct PlanNode {
     pub(crate) source: u32,
     /// The stage it asks for, by the name that nodes share.
     pub(crate) stage_name: Option<String>,
+    /// It was taken out while the graph ran; its number and what it has counted stay.
+    pub(crate) gone: bool,
+    /// It was put in while the graph ran, in a stage apart from what it might be fused with.
+    pub(crate) is_apart: bool,
 }
 
 /// Where a node runs.
@@ -193,6 +199,11 @@ impl Plan {
         edges.map(|&edge| self.nodes[self.edges[edge].from.0].name.as_str())
     }
 
+    /// What the first session does with a file, or that it is this graph: "`sound` reads", "is this graph".
+    pub fn file_taken(&self, path: &str) -> Option<&str> {
+        self.taken.get(&self.files.identity(path)?).map(String::as_str)
+    }
+
     /// Whether every source can be made to wait for what stands behind it.
     pub(crate) fn can_wait(&self) -> bool {
         !self.nodes.iter().any(|node| node.kind.live)
@@ -203,7 +214,7 @@ impl Plan {
         (0..self.nodes.len()).flat_map(|node| self.outputs_of_node(node))
     }
 
-    /// The output that `from` would call so: `node`, or `node.port`.
+    /// The output that `from` would call so: `node`, `node.port`, or the output of an include.
     pub fn output(&self, label: &str) -> Option<Output<'_>> {
         let (node, port) = self.output_at(label)?;
         self.outputs_of_node(node).nth(port)
@@ -224,6 +235,10 @@ impl Plan {
 
     /// Number of the node, and of its port.
     pub(crate) fn output_at(&self, label: &str) -> Option<(usize, usize)> {
+        self.node_output(label).or_else(|| self.node_output(&self.spec.leads_to(label)?))
+    }
+
+    fn node_output(&self, label: &str) -> Option<(usize, usize)> {
         let (name, port) = label.split_once('.').map_or((label, None), |(n, p)| (n, Some(p)));
         let at = self.nodes.iter().position(|node| node.name == name)?;
         let number = self.outputs_of_node(at).position(|output| match port {
@@ -301,6 +316,18 @@ impl Plan {
             Some(problem) => Err(problem.message),
             None => Ok(()),
         }
+    }
+
+    /// Whether an edge leads to or from what was put in while the graph ran.
+    pub(crate) fn is_apart(&self, edge: &PlanEdge) -> bool {
+        self.nodes[edge.from.0].is_apart || self.nodes[edge.to.0].is_apart
+    }
+
+    /// The stage and the slot of a node, where it runs on a data core.
+    pub(crate) fn place_of(&self, node: usize) -> Option<(usize, usize)> {
+        let Home::Stage(stage) = self.nodes[node].home else { return None };
+        let slot = self.stages[stage].nodes.iter().position(|&member| member == node)?;
+        Some((stage, slot))
     }
 
     /// `node` or, where its kind has several outputs, `node.port`.

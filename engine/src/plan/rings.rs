@@ -16,6 +16,12 @@ const IMAGES_MIN: usize = 4;
 /// Most frames. Whoever wants more than this wants a file.
 pub(super) const FRAMES_MAX: usize = 65_536;
 
+/// The ring of an edge that says nothing, and that nobody has looked at whole.
+pub(super) fn usual(format: &Format) -> RingPlan {
+    let frames = (CAPACITY_MS * format.frames_per_second() / 1e3).ceil().max(0.0) as usize;
+    RingPlan { capacity: frames.clamp(FRAMES_MIN, FRAMES_MAX), on_full: OnFull::Block }
+}
+
 impl Draft<'_> {
     /// A ring for every edge between stages or to the I/O runtime.
     pub(super) fn rings(&mut self, homes: &[Home]) -> Vec<Option<RingPlan>> {

@@ -324,6 +324,11 @@ impl Receiver {
         wanted < Timestamp::MAX && self.bound() >= wanted
     }
 
+    /// Says which number the first frame carries, where it is not the first of its stream.
+    pub(crate) fn begin_at(&mut self, seq: u64) {
+        self.next_seq = seq;
+    }
+
     /// Says that this ring takes the place of another whose other end was given up.
     pub(crate) fn follow(&mut self, gap: Gap) {
         self.follows = Some(gap);

@@ -142,7 +142,8 @@ impl Message<Set> for Supervisor {
         }
         asked.spawn(async move {
             // One after the other: each begins with what the one before has left.
-            let _turn = knobs.turns[at].lock().await;
+            let turn = knobs.turn_in(at);
+            let _turn = turn.lock().await;
             let mut params = knobs.of(&plan, node);
             params.set(&param, value);
             // The kind's own checks, such as a frequency against the rate, count here too.
@@ -194,10 +195,12 @@ impl Message<TapAt> for Supervisor {
         let TapAt { session, node, port, end } = at;
         let home = self.plan().nodes[node].home;
         let done = self.session(session).map(|open| match home {
-            Home::Stage(stage) => open.command(stage, Command::Tap { node, port, end }),
+            Home::Stage(stage) => {
+                open.command(stage, Command::Tap { node, port, end: Box::new(end) });
+            }
             Home::Io => {
-                if let Some((_, ports, _)) = open.lives.iter().find(|(live, ..)| *live == node) {
-                    ports.tap(port, end);
+                if let Some(live) = open.lives.iter().find(|live| live.node == node) {
+                    live.ports.tap(port, end);
                 }
             }
         });

@@ -35,6 +35,8 @@ pub(super) struct Following {
 }
 
 struct Known {
+    /// The one that runs, as of the last look.
+    plan: Arc<Plan>,
     collector: Collector,
     rings: Vec<Ring>,
     /// Processor time that each core had had at the beginning.
@@ -55,10 +57,11 @@ struct Ring {
 
 impl Following {
     pub(super) fn start(shared: &Arc<Shared>, threads: &Threads, before: Report) -> Self {
-        let plan = &shared.plan;
+        let plan = shared.plan();
         let known = Known {
-            collector: Collector::new(plan, &shared.latency.steps),
+            collector: Collector::new(&plan, &shared.latency().steps),
             rings: vec![Ring::default(); plan.edges.len()],
+            plan,
             cpu_ns: (0..shared.cores.len()).map(|core| threads.cpu_ns(core)).collect(),
             began: shared.clock.now(),
             open_at: None,
@@ -94,6 +97,7 @@ impl Following {
 
     pub(super) fn load(&self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keep_up(shared);
         known.collector.collect();
         known.load(shared, threads, report)
     }
@@ -109,14 +113,27 @@ impl Drop for Following {
 }
 
 impl Known {
+    /// Another plan may run by now: it has what was there under the numbers that it had, and more behind it.
+    fn keep_up(&mut self, shared: &Shared) {
+        let plan = shared.plan();
+        if !Arc::ptr_eq(&plan, &self.plan) {
+            self.collector.adopt(&plan);
+            self.rings.resize(plan.edges.len(), Ring::default());
+            self.plan = plan;
+        }
+    }
+
     fn look(&mut self, shared: &Shared) {
+        self.keep_up(shared);
         self.collector.collect();
         let open = {
             let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.look_at(SESSIONS_MAX, |counts| {
-                for (edge, planned) in shared.plan.edges.iter().enumerate() {
+                for (edge, planned) in self.plan.edges.iter().enumerate() {
                     let Some(ring) = planned.ring else { continue };
-                    let inside = counts.edges[edge].in_flight();
+                    // One that has not been told of the plan yet has less.
+                    let Some(counts) = counts.edges.get(edge) else { continue };
+                    let inside = counts.in_flight();
                     let known = &mut self.rings[edge];
                     known.looks += 1;
                     known.full += u64::from(inside >= ring.capacity as u64);
@@ -127,11 +144,11 @@ impl Known {
         if open > 0 {
             self.open_at = Some(shared.clock.now());
         }
-        shared.latency.steps.share(open as u32);
+        shared.latency().steps.share(open as u32);
     }
 
     fn load(&self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
-        let plan = &shared.plan;
+        let plan = &self.plan;
         let ended = self.open_at.filter(|_| report.sessions.1 == 0);
         let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
         let cores = self.cpu_ns.iter().enumerate().map(|(core, before)| {
@@ -140,23 +157,26 @@ impl Known {
         });
         let cores: Vec<f64> = cores.collect();
         let edges: Vec<EdgeLoad> =
-            (0..plan.edges.len()).map(|edge| self.edge(plan, report, edge)).collect();
+            (0..report.edges.len()).map(|edge| self.edge(plan, report, edge)).collect();
         let spread = report.sessions.0 > 1;
-        let nodes = (0..plan.nodes.len()).map(|node| {
+        // What has come between is not in the report yet.
+        let nodes = (0..report.nodes.len()).map(|node| {
             let planned = &plan.nodes[node];
-            let (now, then) = (&report.nodes[node], &self.before.nodes[node]);
-            let calls = match (now.entered, then.entered) {
-                (Some(now), Some(then)) => now.frames - then.frames,
-                _ => planned.in_edges.iter().map(|&edge| edges[edge].frames.taken).sum(),
+            let now = &report.nodes[node];
+            // What has come since has nothing before it.
+            let then = self.before.nodes.get(node).and_then(|node| node.entered);
+            let frames_before = then.map_or(0, |then| then.frames);
+            let calls = match now.entered {
+                Some(now) => now.frames.saturating_sub(frames_before),
+                None => planned.in_edges.iter().filter_map(|&edge| Some(edges.get(edge)?.frames.taken)).sum(),
             };
-            let pace =
-                now.entered.zip(then.entered).zip(shared.speed).and_then(|((now, then), speed)| {
-                    // The next frame is not there before all of it has happened.
-                    let frame_ns = now.content_ns? / (now.frames.max(1) as i64);
-                    let content_ns = now.content_ns? - then.content_ns.unwrap_or(0) + frame_ns;
-                    let is_paced = !planned.kind.live && report.sessions.0 == 1;
-                    is_paced.then(|| content_ns as f64 / (lasted_ns as f64 * speed))
-                });
+            let pace = now.entered.zip(then).zip(shared.speed).and_then(|((now, then), speed)| {
+                // The next frame is not there before all of it has happened.
+                let frame_ns = now.content_ns? / (now.frames.max(1) as i64);
+                let content_ns = now.content_ns? - then.content_ns.unwrap_or(0) + frame_ns;
+                let is_paced = !planned.kind.live && report.sessions.0 == 1;
+                is_paced.then(|| content_ns as f64 / (lasted_ns as f64 * speed))
+            });
             NodeLoad {
                 name: planned.name.clone(),
                 role: role(plan, node),
@@ -201,7 +221,8 @@ impl Known {
 
     fn edge(&self, plan: &Plan, report: &Report, edge: usize) -> EdgeLoad {
         let planned = &plan.edges[edge];
-        let (now, then) = (&report.edges[edge].frames, &self.before.edges[edge].frames);
+        let now = &report.edges[edge].frames;
+        let then = self.before.edges.get(edge).map(|edge| edge.frames).unwrap_or_default();
         let mut frames = EdgeTotals { in_flight: now.in_flight, ..EdgeTotals::default() };
         frames.sent = now.sent - then.sent;
         frames.taken = now.taken - then.taken;

@@ -5,6 +5,8 @@
 //! world, cannot be driven this way. Answers to calls come from other threads: time stands still
 //! until they are there.
 
+mod reloads;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -29,7 +31,7 @@ use crate::{
     time::{Clock, ManualClock, Timestamp},
 };
 
-use super::opened::Knobs;
+use super::{RolledBack, opened::Knobs};
 
 /// How often to look whether an answer has come to another core than the first.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -53,10 +55,13 @@ pub struct ManualRun {
     cores: Vec<Core>,
     session: Session,
     knobs: Arc<Knobs>,
+    pace: Pace,
     notes: Arc<Notes>,
     records: BTreeMap<usize, Record>,
     collector: Option<Collector>,
     restarts: Vec<(Timestamp, usize, usize)>,
+    trial: Option<reloads::Trial>,
+    rolled_back: Option<RolledBack>,
     /// Faults in the order they happened: node and what.
     pub faults: Vec<(String, String)>,
     /// What bodies had to say at their end: node and what.
@@ -125,11 +130,14 @@ impl ManualRun {
             stages_left: session.cells.len(),
             sinks_left: vec![true; session.sinks.len()],
             session,
-            knobs: Knobs::new(plan),
+            pace: Pace { start: Timestamp::ZERO, speed },
+            knobs: Knobs::new(),
             notes,
             records: BTreeMap::new(),
             collector: None,
             restarts: Vec::new(),
+            trial: None,
+            rolled_back: None,
             faults: Vec::new(),
             remarks: Vec::new(),
         })
@@ -448,6 +456,10 @@ impl ManualRun {
         let node = self.plan.stages[stage].nodes[slot];
         let planned = &self.plan.nodes[node];
         self.faults.push((planned.name.clone(), fault.to_string()));
+        if self.fails_on_trial(now, node, fault) {
+            return;
+        }
+        let planned = &self.plan.nodes[node];
         if planned.kind.is_source() {
             self.drain();
             return;

@@ -16,6 +16,7 @@ mod manual;
 mod opened;
 mod parts;
 mod patience;
+mod reload;
 mod replace;
 mod report;
 mod running;
@@ -30,11 +31,12 @@ pub use error::ControlError;
 #[cfg(all(test, not(loom)))]
 pub(crate) use following::role;
 pub use manual::ManualRun;
+pub use reload::{ReloadError, ReloadReport, Renewed, RolledBack};
 pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
 pub use running::{Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;
 pub(crate) use supervisor::{Happened, Supervisor, What};
-pub use watchdog::Health;
+pub use watchdog::{Health, on_giving_up};
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -14,10 +14,10 @@ use crate::{
     cell::{Cell, Command},
     live::LivePorts,
     param::Params,
-    plan::Plan,
+    plan::{Becomes, Change, Plan},
     session::{CommandLine, Counts},
     supervise::{Record, Verdict},
-    tasks::TaskWake,
+    tasks::{Successor, TaskWake},
     time::Timestamp,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct OpenSession {
     pub(super) stages: Vec<ActorRef<StageActor>>,
     pub(super) sinks: Vec<(usize, ActorRef<SinkActor>)>,
     pub(super) tasks: Vec<ActorRef<FutureActor>>,
-    pub(super) lives: Vec<(usize, Arc<LivePorts>, Arc<Notify>)>,
+    pub(super) lives: Vec<OpenLive>,
     pub(super) wakes: Vec<Arc<TaskWake>>,
     pub(super) epoch: u32,
     pub(super) counts: Arc<Counts>,
@@ -42,6 +42,16 @@ pub(super) struct OpenSession {
     pub(super) course: Course,
     /// What who opened it wants dropped when it is over.
     pub(super) guest: Option<Box<dyn Any + Send>>,
+}
+
+/// A live source, as control sees it.
+pub(super) struct OpenLive {
+    pub(super) node: usize,
+    pub(super) ports: Arc<LivePorts>,
+    /// Ends it.
+    pub(super) stop: Arc<Notify>,
+    /// Gives it another body.
+    pub(super) successor: Arc<Successor>,
 }
 
 impl OpenSession {
@@ -58,8 +68,8 @@ impl OpenSession {
             self.command(stage, Command::Drain);
         }
         // A live source has no end of its own.
-        for (_, _, stop) in &self.lives {
-            stop.notify_one();
+        for live in &self.lives {
+            live.stop.notify_one();
         }
     }
 
@@ -141,18 +151,45 @@ pub(super) struct Knobs {
     /// Those of the nodes that were ever turned.
     turned: Mutex<BTreeMap<usize, Params>>,
     /// One change after the other in every stage, however long it takes to answer.
-    pub(super) turns: Box<[Turn<()>]>,
+    turns: Mutex<BTreeMap<usize, Arc<Turn<()>>>>,
 }
 
 impl Knobs {
-    pub(super) fn new(plan: &Plan) -> Arc<Self> {
-        let turns = plan.stages.iter().map(|_| Turn::new(())).collect();
-        Arc::new(Self { turned: Mutex::default(), turns })
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { turned: Mutex::default(), turns: Mutex::default() })
+    }
+
+    /// Who holds this is the only one who turns knobs in a stage.
+    pub(super) fn turn_in(&self, stage: usize) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.entry(stage).or_default().clone()
     }
 
     pub(super) fn of(&self, plan: &Plan, node: usize) -> Params {
-        let turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
-        turned.get(&node).unwrap_or(&plan.nodes[node].params).clone()
+        self.turned(node).unwrap_or_else(|| plan.nodes[node].params.clone())
+    }
+
+    /// Those of a node that was ever turned.
+    pub(super) fn turned(&self, node: usize) -> Option<Params> {
+        self.turned.lock().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
+    }
+
+    /// The graph says something else: that counts, and what was turned beside it stays.
+    pub(super) fn adopt(&self, now: &Plan, change: &Change) {
+        let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, becomes) in change.nodes.iter().enumerate() {
+            match becomes {
+                Becomes::Rebuilt { is_alike: false } | Becomes::Added | Becomes::Removed => {
+                    drop(turned.remove(&node));
+                }
+                _ => {
+                    if let Some(params) = turned.get_mut(&node) {
+                        let (before, after) = (&now.nodes[node], &change.plan.nodes[node]);
+                        *params = params.over(&before.params, &after.params);
+                    }
+                }
+            }
+        }
     }
 
     pub(super) fn turn(&self, node: usize, params: Params) {

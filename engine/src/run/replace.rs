@@ -3,7 +3,6 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    body::Body,
     cell::{Cell, Command, Door},
     fault::Fault,
     flush::Part,
@@ -11,7 +10,7 @@ use crate::{
     plan::{Home, Plan},
     ring::{Sender, Wake, ring},
     session::{CommandLine, build_body},
-    stage::{Ends, NewEnd, Pace, Stage, Wiring},
+    stage::{Ends, NewEnd, Pace, SlotBody, Stage, Wiring},
 };
 
 use super::{
@@ -62,8 +61,8 @@ impl Rewire {
                 }))
             }
             Self::Live { node, port, at, edge, ring } => {
-                let (_, ports, _) = open.lives.iter().find(|(number, ..)| *number == node)?;
-                ports.rewire(port, at, ring, &open.counts.edges[edge]);
+                let live = open.lives.iter().find(|live| live.node == node)?;
+                live.ports.rewire(port, at, ring, &open.counts.edges[edge]);
                 None
             }
         }
@@ -76,10 +75,14 @@ pub(super) fn bodies(
     stage: usize,
     params: Vec<crate::Params>,
     session: u32,
-) -> Result<Vec<Body>, (usize, Fault)> {
+) -> Result<Vec<SlotBody>, (usize, Fault)> {
     let nodes = plan.stages[stage].nodes.iter().zip(params);
     let build = |(&node, params): (&usize, _)| {
+        if plan.nodes[node].gone {
+            return Ok(SlotBody::Closed);
+        }
         build_body(plan, node, &params, session)
+            .map(SlotBody::of)
             .map_err(|error| (node, Fault::new("cannot be built again").because(error)))
     };
     nodes.map(build).collect()
@@ -91,9 +94,9 @@ pub(super) fn build(
     open: &mut OpenSession,
     session: u32,
     stage: usize,
-    bodies: Vec<Body>,
+    bodies: Vec<SlotBody>,
 ) -> Result<Replacement, Fault> {
-    let plan = &shared.plan;
+    let plan = &shared.plan();
     let old = &open.cells[stage];
     let core = old.door.core.clone();
     let number = core.number().ok_or(Fault::new("the core holds as many stages as it can"))?;
@@ -148,6 +151,9 @@ fn new_rings(
     for (edge, planned) in plan.edges.iter().enumerate() {
         let Some(ring_plan) = planned.ring else { continue };
         let (from, to) = (planned.from.0, planned.to.0);
+        if plan.nodes[from].gone || plan.nodes[to].gone {
+            continue;
+        }
         let (from_here, to_here) = (plan.nodes[from].home == here, plan.nodes[to].home == here);
         if !from_here && !to_here {
             continue;

@@ -76,6 +76,17 @@ impl Sessions {
         self.open.insert(number, (cells.to_vec(), counts.clone()));
     }
 
+    /// The plan has grown.
+    pub(crate) fn grow(&mut self, plan: &Plan) {
+        self.closed_edges.resize(plan.edges.len(), EdgeTotals::default());
+        self.closed_nodes.resize(plan.nodes.len(), NodeTotals::default());
+    }
+
+    /// A session has grown.
+    pub(crate) fn regrow(&mut self, number: u32, cells: &[Arc<Cell>], counts: &Arc<Counts>) {
+        self.open.insert(number, (cells.to_vec(), counts.clone()));
+    }
+
     /// Keeps what bodies had to say, each thing once and not without end.
     pub(crate) fn remark(&mut self, remarks: Vec<(usize, String)>) {
         for remark in remarks {
@@ -273,7 +284,7 @@ impl Report {
 }
 
 pub(super) fn report(shared: &Shared) -> Report {
-    let plan = &shared.plan;
+    let plan = &shared.plan();
     let (edges, nodes, states, count, remarks, last_faults) = {
         let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut edges, mut nodes) = (sessions.closed_edges.clone(), sessions.closed_nodes.clone());
@@ -315,7 +326,7 @@ fn stages(
             nodes: stage.nodes.iter().map(|&node| plan.nodes[node].name.clone()).collect(),
             restarts: stage.nodes.iter().map(|&node| nodes[node].restarts).sum(),
             states: states[number],
-            latency: shared.latency.stages[number].clone(),
+            latency: shared.latency().stages[number].clone(),
         }
     };
     plan.stages.iter().enumerate().map(report).collect()
@@ -352,7 +363,7 @@ fn assemble(
         edges: plan.edges.iter().zip(edges).map(edge_report).collect(),
         sinks: sinks
             .map(|(number, node)| {
-                let latency = shared.latency.sinks[number].clone().expect("a sink has one");
+                let latency = shared.latency().sinks[number].clone().expect("a sink has one");
                 let quantile = |share: f64| latency.quantile(share);
                 SinkReport {
                     name: node.name.clone(),

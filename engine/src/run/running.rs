@@ -28,13 +28,14 @@ use crate::{
 };
 
 use super::{
-    ControlError, Happened, Health, Report, Shared, Supervisor, What,
+    ControlError, Happened, Health, ReloadError, ReloadReport, Report, RolledBack, Shared,
+    Supervisor, What,
     control::{self, Question},
     door::{Doors, Opener},
     following::Following,
     report,
     runtimes::{io_runtimes, runtime},
-    supervisor::Args,
+    supervisor::{Args, Reload},
     threads::Threads,
     watchdog::Watchdog,
 };
@@ -197,15 +198,49 @@ impl Running {
         self.ask(control::Set { session, node, param, value: Spanned::new(value.into(), None) })
     }
 
+    /// Puts another plan of the same graph in the place of the one that runs, in all sessions, between two
+    /// frames, and gives what has become of its nodes. Those that are as they were are not touched; where
+    /// only live parameters differ, bodies are told; others get a new body, which takes up what the old
+    /// one knew if it is of the same kind and agrees. Nothing is lost on any edge. Sinks, and branches of
+    /// what computes, may come and go: what is added runs in stages of its own, what is removed gets what
+    /// was on its way, ends, and keeps its place and counts in [reports](Running::report). What was
+    /// [`set`](Running::set) stays, unless the plan says something else than the one before.
+    ///
+    /// For a second a new body is on trial: if it fails, all that stood there before is put
+    /// back, knowing what it knew then, and [`Running::rolled_back`] says why. Of sinks and sources that wait
+    /// the policy decides instead, as ever.
+    ///
+    /// # Errors
+    /// Why nothing has changed: what differs cannot take effect while the graph runs, or a body cannot be
+    /// built.
+    pub fn reload(&self, plan: &Arc<Plan>) -> Result<ReloadReport, ReloadError> {
+        match self.supervisor.ask(Reload(plan.clone())).blocking_send() {
+            Ok(report) => Ok(report),
+            Err(SendError::HandlerError(error)) => Err(error),
+            Err(_) => Err(ReloadError::Ended),
+        }
+    }
+
+    /// Why the plan that was put in last was taken out again, if it was; told once.
+    pub fn rolled_back(&self) -> Option<RolledBack> {
+        self.shared.rolled_back()
+    }
+
+    /// The plan that runs.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.shared.plan()
+    }
+
     /// Shows what passes at an output of a session, `node` or `node.port`, from now on. The graph waits
     /// for nobody who looks on; see [`Tap`].
     ///
     /// # Errors
     /// If there is no such session or output.
     pub fn tap(&self, session: u32, output: &str, limits: TapLimits) -> Result<Tap, ControlError> {
-        let place = self.shared.plan.output_at(output);
+        let plan = self.shared.plan();
+        let place = plan.output_at(output);
         let (node, port) = place.ok_or_else(|| ControlError::UnknownNode(output.to_owned()))?;
-        let can_wait = self.shared.plan.can_wait();
+        let can_wait = plan.can_wait();
         let patience = if can_wait { limits.patience } else { Duration::ZERO };
         let (end, tap) = tap(TapLimits { patience, ..limits });
         self.ask(control::TapAt { session, node, port, end })?;
@@ -286,7 +321,7 @@ impl Running {
     /// nobody is followed, nothing.
     pub fn follow(&self, every: Option<Duration>) {
         let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
-        self.shared.latency.steps.follow(every_ns);
+        self.shared.latency().steps.follow(every_ns);
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         if every.is_some() && following.is_none() {
             *following = Some(Following::start(&self.shared, &self.threads, self.report()));
@@ -303,13 +338,14 @@ impl Running {
     /// [`Running::slow_calls`]; with `None` none any more. Every call is timed then: two looks at the clock.
     pub fn tell_slow(&self, limit: Option<Duration>) {
         let limit_ns = limit.map(|limit| i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX));
-        self.shared.latency.steps.tell_slow(limit_ns);
+        self.shared.latency().steps.tell_slow(limit_ns);
     }
 
     /// Calls that took long and have not been told yet: of those of a node that follow each other within a
     /// second the first, and of all the newest 256.
     pub fn slow_calls(&self) -> Vec<SlowCall> {
-        std::iter::from_fn(|| self.shared.latency.steps.take_slow()).collect()
+        let latency = self.shared.latency();
+        std::iter::from_fn(|| latency.steps.take_slow()).collect()
     }
 
     /// Where the time of the frames that were followed has gone.
@@ -335,7 +371,7 @@ impl Running {
         let sessions = self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions
             .last_poison(session)
-            .map(|(node, frame)| (self.shared.plan.nodes[node].name.clone(), frame))
+            .map(|(node, frame)| (self.shared.plan().nodes[node].name.clone(), frame))
     }
 
     /// How the data cores are: working, slow, wedged or starved.
@@ -376,7 +412,10 @@ impl Drop for Running {
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.
         let until = Instant::now() + TASKS;
-        for runtime in self.control.take().into_iter().chain(self.io.drain(..)) {
+        let late = std::mem::take(
+            &mut *self.shared.runtimes.lock().unwrap_or_else(PoisonError::into_inner),
+        );
+        for runtime in self.control.take().into_iter().chain(self.io.drain(..)).chain(late) {
             runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()));
         }
         // What the supervisor did not come to, and what a thread that was abandoned holds on to.

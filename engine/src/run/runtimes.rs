@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::plan::{Home, Plan};
 
 /// Sinks of a graph that get a thread each; more of them share.
-const SINK_RUNTIMES_MAX: usize = 16;
+pub(super) const SINK_RUNTIMES_MAX: usize = 16;
 /// Bodies that may be built, or dropped, at the same time.
 const BUILDS_MAX: usize = 8;
 

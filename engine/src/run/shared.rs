@@ -16,19 +16,22 @@ use crate::{
     time::Clock,
 };
 
-use super::{Happened, Outcome, leaving::Leaving, report::Sessions};
+use super::{Happened, Outcome, RolledBack, leaving::Leaving, report::Sessions};
 
 /// What the run's parts share.
 pub(crate) struct Shared {
-    pub(crate) plan: Arc<Plan>,
+    plan: Mutex<Arc<Plan>>,
     pub(crate) clock: Clock,
     pub(crate) cores: Vec<Arc<CoreShared>>,
-    pub(crate) latency: Latencies,
+    latency: Mutex<Arc<Latencies>>,
+    /// Of sinks that came while it ran.
+    pub(super) runtimes: Mutex<Vec<tokio::runtime::Runtime>>,
     pub(crate) speed: Option<f64>,
     pub(crate) events: mpsc::UnboundedSender<Happened>,
     pub(crate) sessions: Mutex<Sessions>,
     pub(crate) leaving: Arc<Leaving>,
     pub(crate) onlooker: Option<Onlooker>,
+    rolled_back: Mutex<Option<RolledBack>>,
     outcome: Mutex<Option<Outcome>>,
     ended: Condvar,
 }
@@ -43,19 +46,51 @@ impl Shared {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Happened>) {
         let (events, happened) = mpsc::unbounded_channel();
         let shared = Self {
-            plan: plan.clone(),
+            plan: Mutex::new(plan.clone()),
             clock,
             cores,
-            latency: latencies(plan),
+            latency: Mutex::new(Arc::new(latencies(plan))),
+            runtimes: Mutex::default(),
             speed,
             events,
             sessions: Mutex::new(Sessions::new(plan)),
             leaving: Arc::default(),
             onlooker,
+            rolled_back: Mutex::new(None),
             outcome: Mutex::new(None),
             ended: Condvar::new(),
         };
         (Arc::new(shared), happened)
+    }
+
+    /// The plan that runs.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Latencies by the numbers of the plan.
+    pub(crate) fn latency(&self) -> Arc<Latencies> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The plan has grown. Told before it is [adopted](Shared::adopt): who looks at it finds all there.
+    pub(super) fn grow(&self, latency: Latencies) {
+        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(latency);
+    }
+
+    /// Another plan runs from now on, whose nodes, edges and stages have the numbers they had.
+    pub(super) fn adopt(&self, plan: &Arc<Plan>) {
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan.clone();
+    }
+
+    /// Keeps why a plan was taken out again, until somebody asks.
+    pub(super) fn roll_back(&self, why: RolledBack) {
+        *self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Why the last plan was taken out again; told once.
+    pub(super) fn rolled_back(&self) -> Option<RolledBack> {
+        self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn pace(&self) -> Pace {

@@ -1,8 +1,10 @@
 //! The supervisor: opens and closes sessions, decides about faults. It waits for nobody: what takes
 //! its time (building bodies, answers of stages) is done elsewhere and comes back as an event.
 
+mod arrivals;
 mod faults;
 mod happened;
+mod reloads;
 mod sessions;
 mod successors;
 
@@ -21,14 +23,18 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{fault::FaultClass, plan::Plan, time::Timestamp};
 
-use super::{Outcome, Shared, opened::OpenSession};
+use super::{ControlError, Outcome, Shared, opened::OpenSession};
 
 use happened::Asked;
 pub(crate) use happened::{Happened, What};
+use reloads::Reloads;
+pub(crate) use reloads::{Reload, Reloading};
 
 /// See the module.
 pub(crate) struct Supervisor {
     pub(super) shared: Arc<Shared>,
+    /// What runs.
+    plan: Arc<Plan>,
     happened: mpsc::UnboundedReceiver<Happened>,
     io: Option<Handle>,
     sinks: BTreeMap<usize, Handle>,
@@ -44,6 +50,7 @@ pub(crate) struct Supervisor {
     /// The sessions a run begins with are open; before, an empty house means nothing.
     opened: bool,
     fault: Option<(String, String, FaultClass)>,
+    reloads: Reloads,
 }
 
 /// What the supervisor starts from.
@@ -63,6 +70,7 @@ impl Actor for Supervisor {
     async fn on_start(args: Args, _: ActorRef<Self>) -> Result<Self, Infallible> {
         let Args { shared, happened, io, sinks } = args;
         Ok(Self {
+            plan: shared.plan(),
             shared,
             happened,
             io,
@@ -75,6 +83,7 @@ impl Actor for Supervisor {
             comes_and_goes: false,
             opened: false,
             fault: None,
+            reloads: Reloads::default(),
         })
     }
 
@@ -99,7 +108,7 @@ impl Actor for Supervisor {
 
 impl Supervisor {
     pub(super) fn plan(&self) -> &Arc<Plan> {
-        &self.shared.plan
+        &self.plan
     }
 
     fn now(&self) -> Timestamp {
@@ -129,6 +138,9 @@ impl Supervisor {
                 }
                 self.end_if_empty(true);
             }
+            What::Renewed(reloading, failed) => self.renewed(*reloading, failed),
+            What::ReloadDue(reloading) => self.reload_due(*reloading),
+            What::TrialOver { version } => self.trial_over(version),
             _ => {}
         }
     }
@@ -188,7 +200,19 @@ impl Supervisor {
                     self.end_if_empty(false);
                 }
             }
-            What::Opened | What::DoorsOpen | What::NoMore | What::DrainAll | What::HaltAll => {}
+            What::Remarked { remarks } => {
+                let sessions = &self.shared.sessions;
+                sessions.lock().unwrap_or_else(PoisonError::into_inner).remark(remarks);
+            }
+            What::Unfinished { node, fault } => self.blame(node, &fault),
+            What::Opened
+            | What::DoorsOpen
+            | What::NoMore
+            | What::DrainAll
+            | What::HaltAll
+            | What::Renewed(..)
+            | What::ReloadDue(_)
+            | What::TrialOver { .. } => {}
         }
     }
 
@@ -202,6 +226,11 @@ impl Supervisor {
         if let Some(open) = self.sessions.get_mut(&session) {
             open.drain();
         }
+    }
+
+    /// Whether no session is open and none will come.
+    fn has_ended(&self) -> bool {
+        self.sessions.is_empty() && self.opened && !self.expects && self.building == 0
     }
 
     fn part_ended(&mut self, session: u32) {

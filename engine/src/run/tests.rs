@@ -16,7 +16,7 @@ use crate::{
     Block, Body, Catalog, Clock, Flow, Format, GraphSpec, Io, Kind, ManualClock, OpenError,
     Outline, Plan, PlanOptions, Port, Rate, SourceText, Timestamp, Unit,
     core::{CELLS_MAX, Core, CoreShared, NO_CELL, Observer},
-    session::{Ground, Session},
+    session::{Ground, Latencies, Session},
     stage::{NOBODY, Turn},
     testing::MemoryFiles,
 };
@@ -135,7 +135,8 @@ impl Bench {
         let cores = vec![CoreShared::new()];
         let (shared, happened) =
             Shared::new(&plan, Clock::Manual(clock.clone()), cores, None, None);
-        let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
+        let session = Session::build(&ground(&shared, &shared.plan(), &shared.latency()), 0)
+            .expect("bodies can be built");
         for cell in &session.cells {
             cell.door.core.place(cell.door.number, Some(cell.clone()));
         }
@@ -167,13 +168,13 @@ impl Bench {
     }
 }
 
-fn ground(shared: &Shared) -> Ground<'_> {
+fn ground<'a>(shared: &'a Shared, plan: &'a Arc<Plan>, latency: &'a Latencies) -> Ground<'a> {
     Ground {
-        plan: &shared.plan,
+        plan,
         cores: &shared.cores,
         clock: &shared.clock,
         pace: shared.pace(),
-        latency: &shared.latency,
+        latency,
         onlooker: None,
     }
 }
@@ -268,7 +269,10 @@ fn a_session_that_finds_no_room_leaves_the_numbers_it_had_taken() {
         assert_eq!(core.number(), Some(number));
     }
     // Two stages, and room for one.
-    assert!(matches!(Session::build(&ground(&shared), 0), Err(OpenError::Full)));
+    assert!(matches!(
+        Session::build(&ground(&shared, &shared.plan(), &shared.latency()), 0),
+        Err(OpenError::Full)
+    ));
 
     let mut looped = Core::new(core.clone(), 0, Arc::new(Deaf));
     looped.turn(Timestamp::ZERO);
@@ -281,7 +285,8 @@ fn a_cell_that_is_emptied_before_its_end_tells_none() {
     for ends in [false, true] {
         let clock = Clock::Manual(ManualClock::new());
         let (shared, _happened) = Shared::new(&plan(), clock, vec![CoreShared::new()], None, None);
-        let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
+        let session = Session::build(&ground(&shared, &shared.plan(), &shared.latency()), 0)
+            .expect("bodies can be built");
         let [beats, copies] = &session.cells[..] else { panic!("two stages") };
         if ends {
             assert_eq!(beats.turn(Timestamp::ZERO, drop), Turn::Done);
@@ -298,7 +303,8 @@ fn a_body_that_hangs_while_it_is_dropped_is_left_behind_at_the_end() {
     let plan = planned("[node.lingers]\nop = \"lingers\"\nfrom = \"beats\"\n");
     let clock = Clock::Manual(ManualClock::new());
     let (shared, _happened) = Shared::new(&plan, clock, vec![CoreShared::new()], None, None);
-    let session = Session::build(&ground(&shared), 0).expect("bodies can be built");
+    let session = Session::build(&ground(&shared, &shared.plan(), &shared.latency()), 0)
+        .expect("bodies can be built");
     let leaving = Leaving::default();
     leaving.add(session.cells);
 

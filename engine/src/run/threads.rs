@@ -44,7 +44,7 @@ impl Threads {
 
     fn spawn(&self, core: usize, generation: u64) -> JoinHandle<()> {
         let shared = self.shared.cores[core].clone();
-        let (plan, clock) = (self.shared.plan.clone(), self.shared.clock.clone());
+        let (plan, clock) = (self.shared.plan(), self.shared.clock.clone());
         let events = self.shared.events.clone();
         let cores = self.shared.cores.len();
         std::thread::Builder::new()

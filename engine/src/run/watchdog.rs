@@ -28,6 +28,28 @@ const ABANDONED_MAX: usize = 4;
 /// The exit code of a process that cannot go on through no fault of its surroundings.
 const EXIT_INTERNAL: i32 = 70;
 
+/// Hears why a process cannot go on, before it ends.
+type Hears = Box<dyn Fn(&str) + Send + Sync>;
+
+static HEARS: Mutex<Option<Hears>> = Mutex::new(None);
+
+/// Tells why, where this process cannot go on: more bodies hang than it bears. It ends with 70 when that returns, so that a
+/// terminal can be given back and somebody told; on the watchdog's thread, and it must not wait.
+pub fn on_giving_up(hears: impl Fn(&str) + Send + Sync + 'static) {
+    *HEARS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(hears));
+}
+
+fn give_up(node: &str) -> ! {
+    let count = ABANDONED_MAX + 1;
+    let why = format!(
+        "{count} threads hang in bodies that do not return, the last one in `{node}`: this process cannot go on"
+    );
+    if let Some(hears) = &*HEARS.lock().unwrap_or_else(PoisonError::into_inner) {
+        hears(&why);
+    }
+    std::process::exit(EXIT_INTERNAL)
+}
+
 /// How one data core is.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Health {
@@ -99,12 +121,12 @@ impl Watchdog {
                 {
                     for (core, watch) in watches.iter_mut().enumerate() {
                         let health = look(&shared, core, watch, &*threads);
-                        if matches!(health, Health::Wedged { .. }) {
+                        if let Health::Wedged { node } = &health {
                             threads.abandon(core);
                             abandoned += 1;
                             *watch = None;
                             if abandoned > ABANDONED_MAX {
-                                std::process::exit(EXIT_INTERNAL);
+                                give_up(node);
                             }
                         }
                         told.lock().unwrap_or_else(PoisonError::into_inner)[core] = health;
@@ -150,9 +172,10 @@ pub(super) fn look(
     let stood_ns = now.since(standing.since);
     let mark = cell.mark.slot.load(Ordering::Relaxed);
     let slot = (mark != NOBODY).then_some(mark as usize);
-    let node = slot.and_then(|slot| cell.plan.stages[cell.stage].nodes.get(slot).copied());
-    let name = node.map_or_else(String::new, |node| cell.plan.nodes[node].name.clone());
-    let limit_ns = node.map_or(1_000_000_000, |node| cell.plan.nodes[node].wedge_ns);
+    let plan = cell.plan();
+    let node = slot.and_then(|slot| plan.stages[cell.stage].nodes.get(slot).copied());
+    let name = node.map_or_else(String::new, |node| plan.nodes[node].name.clone());
+    let limit_ns = node.map_or(1_000_000_000, |node| plan.nodes[node].wedge_ns);
     let cpu_ns = processor.cpu_ns(core).zip(standing.cpu_ns).map(|(now, then)| (now - then) as i64);
     // Blocked in a system call also uses no processor; only a thread that is ready to run starves.
     // One that got less than half of what it wanted is no witness against its body, unless even

@@ -112,6 +112,11 @@ impl Asking {
         }
     }
 
+    /// So often a question may be asked again that is asked from now on.
+    pub(super) const fn set_retries(&mut self, retries: u32) {
+        self.retries = retries;
+    }
+
     /// The slot of the call.
     pub(super) const fn slot(&self) -> usize {
         self.slot

@@ -61,7 +61,7 @@ impl Stage {
         wiring: Wiring<'_>,
         stage: usize,
         ends: &mut Ends,
-        bodies: Vec<Body>,
+        bodies: Vec<SlotBody>,
         wake: &Arc<dyn Wake>,
     ) -> Self {
         let plan = wiring.plan;
@@ -72,7 +72,7 @@ impl Stage {
         for (at, (&node, body)) in members.iter().zip(bodies).enumerate() {
             let planned = &plan.nodes[node];
             for (line, &edge) in planned.in_edges.iter().enumerate() {
-                if plan.edges[edge].ring.is_some() {
+                if plan.edges[edge].ring.is_some() && !planned.gone {
                     let ring = ends.receivers[edge].take().expect("one end per edge");
                     inlets.push((ring, at, line));
                 }
@@ -80,7 +80,7 @@ impl Stage {
             let mut routes = Vec::with_capacity(planned.outputs.len());
             for (port, edges) in planned.out_edges.iter().enumerate() {
                 let mut port_routes = Vec::with_capacity(edges.len());
-                for &edge in edges {
+                for &edge in edges.iter().filter(|_| !planned.gone) {
                     let counts = wiring.counts.edges[edge].clone();
                     let (next, line) = plan.edges[edge].to;
                     port_routes.push(if plan.edges[edge].ring.is_some() {
@@ -102,13 +102,19 @@ impl Stage {
                 routes.push(port_routes.into_boxed_slice());
             }
             match body {
-                Body::Source(_) => sources.push((at, node)),
-                Body::Call(_) => {
+                SlotBody::Source(_) => sources.push((at, node)),
+                SlotBody::Call(_) => {
                     asking.push(Asking::new(at, planned, wake.clone()));
                 }
                 _ => {}
             }
             slots.push(slot(wiring, node, body, routes.into_boxed_slice()));
+        }
+        // Nothing will ever come to those that were taken out before.
+        let mut any_gone = false;
+        for slot in slots.iter_mut().filter(|slot| plan.nodes[slot.node].gone) {
+            slot.line_bounds.fill(Timestamp::MAX);
+            any_gone = true;
         }
         let roots = members.iter().map(|&node| plan.nodes[node].roots);
         let roots = roots.fold(Roots::NONE, Roots::and);
@@ -123,8 +129,7 @@ impl Stage {
         }
         let sinks = (0..slots.len()).filter(|&slot| slots[slot].latency.is_some()).collect();
         let any_watched = slots.iter().any(|slot| slot.watched);
-        let gives_up = |slot: &Slot| slot.aligner.as_ref().is_some_and(Aligner::gives_up);
-        let any_patience = slots.iter().any(gives_up);
+        let any_patience = slots.iter().any(Slot::gives_up);
         let inlets = inlets
             .into_iter()
             .map(|(ring, slot, line)| {
@@ -139,21 +144,8 @@ impl Stage {
             .collect();
         let is_device = |node: &PlanNode| node.home == Home::Io && node.kind.is_source();
         let beside_device = !sources.is_empty() && plan.nodes.iter().any(is_device);
-        let sources: Vec<_> = sources
-            .into_iter()
-            .map(|(at, node)| {
-                let feeds = feeds(&slots, &slots[at].routes, None);
-                let early_ns = match &slots[at].body {
-                    // Whoever wires sessions must not die of one body.
-                    SlotBody::Source(body) => {
-                        catch_unwind(AssertUnwindSafe(|| body.may_be_early_ns())).unwrap_or(0)
-                    }
-                    _ => 0,
-                };
-                let outputs = &plan.nodes[node].outputs;
-                SourceState::new(at, outputs, wiring.measured(node), early_ns, feeds)
-            })
-            .collect();
+        let sources: Vec<_> =
+            sources.into_iter().map(|(at, _)| source(wiring, &slots, at)).collect();
         let mut this = Self {
             slots: slots.into(),
             mark: Mark::new(sources.len()),
@@ -173,8 +165,8 @@ impl Stage {
             current_line: 0,
             spare: Sole::empty(),
             any_watched,
-            ending: false,
-            settled: true,
+            ending: any_gone,
+            settled: !any_gone,
             left: 0,
             per_turn: FRAMES_PER_TURN,
             is_blocked: false,
@@ -236,13 +228,34 @@ pub(crate) fn build_body(plan: &Plan, node: usize, session: u32) -> Result<Body,
     (planned.kind.build)(&plan.view(node, &planned.params, session))
 }
 
-fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>) -> Slot {
+/// What is kept for the source in a slot that has made nothing yet.
+pub(super) fn source(wiring: Wiring<'_>, slots: &[Slot], at: usize) -> SourceState {
+    let here = &slots[at];
+    let feeds = feeds(slots, &here.routes, None);
+    let early_ns = match &here.body {
+        // Whoever wires sessions must not die of one body.
+        SlotBody::Source(body) => {
+            catch_unwind(AssertUnwindSafe(|| body.may_be_early_ns())).unwrap_or(0)
+        }
+        _ => 0,
+    };
+    let outputs = &wiring.plan.nodes[here.node].outputs;
+    SourceState::new(at, outputs, wiring.measured(here.node), early_ns, feeds)
+}
+
+/// A slot with nothing behind it.
+pub(super) fn slot(
+    wiring: Wiring<'_>,
+    node: usize,
+    body: SlotBody,
+    routes: Box<[Box<[Route]>]>,
+) -> Slot {
     let plan = wiring.plan;
     let planned = &plan.nodes[node];
     debug_assert!(matches!(planned.home, Home::Stage(_)));
     let in_edges = || planned.in_edges.iter().map(|&edge| &plan.edges[edge]);
     // Blocks and sinks never ask when a sample happened.
-    let asks_when = matches!(body, Body::Operator(_) | Body::Call(_));
+    let asks_when = matches!(body, SlotBody::Operator(_) | SlotBody::Call(_));
     let counts_samples = asks_when || planned.align.is_some();
     let port_of = |n: usize| {
         let name = planned.inputs[n].port;
@@ -267,7 +280,7 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
         planned.align.map(|spec| Aligner::new(spec, lines.iter().map(channels_of).collect()));
     let picks: Box<[_]> = in_edges().map(|edge| edge.pick.clone()).collect();
     let flushes = planned.kind.flushes_on.is_some();
-    let has_timers = planned.kind.timers && !flushes && matches!(body, Body::Operator(_));
+    let has_timers = planned.kind.timers && !flushes && matches!(body, SlotBody::Operator(_));
     let source = Header { source: planned.source, ..Header::at(Timestamp::ZERO) };
     let is_joined = aligner.is_some();
     let is_plain = !has_timers
@@ -299,7 +312,7 @@ fn slot(wiring: Wiring<'_>, node: usize, body: Body, routes: Box<[Box<[Route]>]>
             cause: source,
             flush: if flushes { MayFlush::May } else { MayFlush::Never },
         },
-        body: SlotBody::of(body),
+        body,
         routes,
     })
 }

@@ -13,8 +13,10 @@
 //! outlet has a backlog.
 
 mod ask;
+mod attach;
 mod audit;
 mod build;
+mod exchange;
 mod follow;
 mod mark;
 mod outlet;
@@ -45,6 +47,7 @@ use crate::{
 };
 
 pub(crate) use build::{Ends, Wiring, build_body};
+pub(crate) use exchange::Exchanged;
 pub(crate) use mark::{Abandoned, Mark, NOBODY};
 pub(crate) use outlet::{NewEnd, Outlet, Route};
 pub(crate) use slot::{Slot, SlotBody, pick};

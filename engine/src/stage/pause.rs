@@ -36,6 +36,7 @@ impl Stage {
     pub(super) fn miss(&mut self, source: usize) -> Turn {
         self.mark.step();
         let state = &mut self.sources[source];
+        state.is_silent = false;
         self.mark.released[source].store(state.due.nanos(), Ordering::Relaxed);
         let here = &mut self.slots[state.slot];
         here.gap(Gap::Paused);

@@ -54,7 +54,7 @@ pub(crate) struct Slot {
     pub(crate) is_plain: bool,
     pub(crate) watched: bool,
     /// Some port's next frame follows missing content.
-    any_gap: bool,
+    pub(super) any_gap: bool,
     pub(crate) has_timers: bool,
     pub(crate) flushed: bool,
     /// Somebody looks on.
@@ -77,7 +77,7 @@ pub(crate) struct Slot {
     pub(crate) routes: Box<[Box<[Route]>]>,
     pub(crate) out_bounds: SmallVec<[Timestamp; 2]>,
     /// Why the next frame of a port follows missing content.
-    gaps: Box<[Option<Gap>]>,
+    pub(super) gaps: Box<[Option<Gap>]>,
     pub(crate) look_back_ns: i64,
     /// Of a call: what is said to the oldest open question will be about this moment.
     pub(crate) held: Timestamp,
@@ -201,6 +201,11 @@ impl Slot {
             slow_until: Timestamp::MIN,
             slow_more: 0,
         }
+    }
+
+    /// Whether it joins, and stops waiting for inputs that are far behind.
+    pub(super) fn gives_up(&self) -> bool {
+        self.aligner.as_ref().is_some_and(Aligner::gives_up)
     }
 
     /// Whether somebody looks on at an output. What is shown must pass where it is shown.

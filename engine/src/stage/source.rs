@@ -3,13 +3,13 @@
 use crate::{
     body::Flow,
     format::Format,
-    io::{Io, Sent},
+    io::{Io, Outlet, Sent},
     prefetch,
     stats::EdgeCounts,
     time::{Grid, Timestamp},
 };
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::{SlotBody, Stage, Step, Turn, slot};
 
@@ -48,6 +48,10 @@ pub(crate) struct SourceState {
     /// The last event made so far.
     last_event: Timestamp,
     pub(super) finished: bool,
+    /// It has sent nothing but promised that nothing older will come, which is due like a frame.
+    pub(super) is_silent: bool,
+    /// What it has promised so far, per port.
+    promised: SmallVec<[Timestamp; 1]>,
     /// The port whose samples are counted.
     measured: Option<usize>,
     /// How many of what is held.
@@ -76,6 +80,8 @@ impl SourceState {
             grids: grids.collect(),
             last_event: Timestamp::MIN,
             finished: false,
+            is_silent: false,
+            promised: smallvec![Timestamp::MIN; outputs.len()],
             measured,
             samples: 0,
             early_ns,
@@ -86,7 +92,12 @@ impl SourceState {
 
     /// Whether nothing is left to release.
     pub(crate) fn has_ended(&self) -> bool {
-        self.finished && self.held.is_empty()
+        self.finished && !self.holds_something()
+    }
+
+    /// Whether something it has made waits for its moment.
+    pub(super) fn holds_something(&self) -> bool {
+        !self.held.is_empty() || self.is_silent
     }
 
     /// Goes on where a predecessor was: what lies before is made and thrown away.
@@ -94,9 +105,20 @@ impl SourceState {
         self.skip_until = released;
     }
 
+    /// The same behind what another has released in its place: what it holds of that is thrown away.
+    pub(super) fn going_on_behind(mut self, released: Timestamp) -> Self {
+        self.skip_until(released);
+        if self.due <= released {
+            self.held.clear();
+            self.samples = 0;
+        }
+        self
+    }
+
     /// Makes it end where it is; what it holds was never due and never existed.
     pub(super) fn end(&mut self, slots: &mut [super::Slot]) {
         self.finished = true;
+        self.is_silent = false;
         self.held.clear();
         slots[self.slot].out_bounds.fill(Timestamp::MAX);
         slots[self.slot].flushed = true;
@@ -120,6 +142,20 @@ impl SourceState {
             self.due = end.max(self.due);
             if self.measured == Some(sent.port) {
                 self.samples += sent.frame.len() as u64;
+            }
+        }
+    }
+
+    /// Takes note of what the source has promised without sending anything: a promise is due at its moment, the
+    /// end of a port at once.
+    pub(super) fn enter_promises(&mut self, outlets: &[Outlet]) {
+        for (outlet, promised) in outlets.iter().zip(&mut self.promised) {
+            if outlet.promise > *promised {
+                *promised = outlet.promise;
+                self.is_silent = true;
+                if outlet.promise < Timestamp::MAX {
+                    self.due = outlet.promise.max(self.due);
+                }
             }
         }
     }
@@ -213,7 +249,7 @@ impl Stage {
     fn refill(&mut self, source: usize) -> Step<bool> {
         let state = &mut self.sources[source];
         let slot = state.slot;
-        if !state.held.is_empty() {
+        if state.holds_something() {
             return Ok(true);
         }
         if state.finished {
@@ -246,6 +282,14 @@ impl Stage {
             }
             if state.held.is_empty() {
                 empty += 1;
+                if !state.finished {
+                    state.enter_promises(&here.ports.outlets);
+                }
+                // What a predecessor was past is told with what comes next.
+                if state.is_silent && state.due > state.skip_until {
+                    return Ok(true);
+                }
+                state.is_silent = false;
             } else {
                 state.enter_held();
                 if state.due > state.skip_until {
@@ -287,6 +331,7 @@ impl Stage {
         self.mark.released[source].store(self.sources[source].due.nanos(), Ordering::Relaxed);
         let here = &mut self.slots[slot];
         let state = &mut self.sources[source];
+        state.is_silent = false;
         here.counts.samples.add(std::mem::take(&mut state.samples));
         let held = &mut state.held;
         match here.sole_local() {

@@ -18,7 +18,8 @@ impl SourceState {
     /// Whether frames can go the straight way: nothing has to be skipped, and no join be asked.
     fn is_straight(&self) -> bool {
         let caught_up = self.skip_until == Timestamp::MIN || self.due > self.skip_until;
-        !self.finished && self.feeds.is_empty() && caught_up && self.held.len() <= 1
+        let is_plain = !self.finished && !self.is_silent && self.held.len() <= 1;
+        is_plain && self.feeds.is_empty() && caught_up
     }
 }
 
@@ -36,7 +37,7 @@ impl Stage {
             return Ok(None);
         }
         let turn = self.go_straight(slot, now)?;
-        if self.sources[0].held.is_empty() {
+        if !self.sources[0].holds_something() {
             self.raise_sole(slot);
         }
         Ok(turn)
@@ -121,6 +122,9 @@ impl Stage {
         std::mem::swap(&mut state.held, &mut self.out);
         state.finished = flow == Flow::End;
         state.enter_held();
+        if state.held.is_empty() && !state.finished {
+            state.enter_promises(&self.slots[slot].ports.outlets);
+        }
         Ok(state.held.len() == 1 && !state.finished)
     }
 

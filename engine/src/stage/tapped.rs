@@ -20,7 +20,7 @@ impl Stage {
         for slot in 0..self.slots.len() {
             let node = self.slots[slot].node;
             for (port, output) in wiring.plan.outputs_of_node(node).enumerate() {
-                if let Some(end) = onlooker(wiring.session, &output) {
+                for end in onlooker(wiring.session, &output) {
                     let can_wait = wiring.plan.can_wait();
                     self.tap(node, port, if can_wait { end } else { end.impatient() });
                 }
@@ -38,8 +38,11 @@ impl Stage {
     /// Shows a frame on its way out of a slot.
     #[cold]
     pub(super) fn show(&mut self, slot: usize, port: usize, frame: &Frame) {
+        let reached = self.slots[slot].out_bounds[port];
         for tap in self.taps.iter_mut().filter(|tap| tap.slot == slot && tap.port == port) {
-            tap.end.frame(frame);
+            tap.end.reached(reached);
+            // Whoever waits is not taken for one that never returns.
+            tap.end.frame_while(frame, || self.mark.step());
         }
     }
 

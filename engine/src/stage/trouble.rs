@@ -76,6 +76,11 @@ impl Stage {
         self.trouble.as_mut()
     }
 
+    /// Whether the body in this slot has failed and waits for a successor.
+    pub(crate) fn is_in_trouble(&self, slot: usize) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.slot == slot)
+    }
+
     /// Puts a body into a slot. Whatever it sends next follows a gap.
     pub(crate) fn put(&mut self, slot: usize, body: SlotBody) {
         let here = &mut self.slots[slot];
@@ -163,7 +168,7 @@ impl Stage {
 }
 
 impl Slot {
-    fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         match &mut self.body {
             SlotBody::Operator(operator) => operator.reset(),
             SlotBody::Block(block) => block.reset(),

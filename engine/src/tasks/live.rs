@@ -1,7 +1,7 @@
 //! Sources that wait: one future each, with a watch on their silence.
 
 use std::{
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -28,8 +28,8 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
     let measured = wiring.measured(node);
     let onlooker_at = |number: usize| {
         let output = wiring.plan.outputs_of_node(node).nth(number);
-        let end = wiring.onlooker.zip(output).and_then(|(look, at)| look(wiring.session, &at));
-        end.map(TapEnd::impatient).into_iter().collect()
+        let ends = wiring.onlooker.zip(output).map(|(look, at)| look(wiring.session, &at));
+        ends.into_iter().flatten().map(TapEnd::impatient).collect()
     };
     let port = |(number, (edges, format)): (usize, (&Vec<usize>, &crate::Format))| LivePort {
         format: format.clone(),
@@ -68,6 +68,25 @@ fn progress(wiring: Wiring<'_>, node: usize) -> Progress {
     Progress(sinks.map(|sink| wiring.counts.nodes[sink].clone()).collect())
 }
 
+/// A body, and the plan that it was built by.
+type Brought = (Box<dyn LiveSource>, Arc<Plan>);
+
+/// Another body for a live source, on its way there.
+#[derive(Default)]
+pub(crate) struct Successor {
+    body: Mutex<Option<Brought>>,
+    is_here: Notify,
+}
+
+impl Successor {
+    /// The source goes on with this body, as this plan has it.
+    pub(crate) fn bring(&self, body: Box<dyn LiveSource>, plan: &Arc<Plan>) {
+        let body = Some((body, plan.clone()));
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
+        self.is_here.notify_one();
+    }
+}
+
 /// A source that waits, with the rings that lead from it.
 pub(crate) struct LiveTask {
     pub(crate) node: usize,
@@ -75,6 +94,7 @@ pub(crate) struct LiveTask {
     pub(crate) ports: Arc<LivePorts>,
     /// Ends the source as if its device had.
     pub(crate) stop: Arc<Notify>,
+    pub(crate) successor: Arc<Successor>,
     plan: Arc<Plan>,
     session: u32,
     body: Option<Box<dyn LiveSource>>,
@@ -115,6 +135,7 @@ impl LiveTask {
             paused,
             ports,
             stop: Arc::default(),
+            successor: Arc::default(),
             plan: wiring.plan.clone(),
             session: wiring.session,
             body: Some(body),
@@ -160,8 +181,19 @@ impl LiveTask {
         loop {
             let body = self.body.as_mut().expect("one was put in");
             let io = &mut self.io;
-            let Err(fault) = CatchUnwind::new(async { body.run(io).await }).await else {
-                return Ok(());
+            let successor = self.successor.clone();
+            let outcome = tokio::select! {
+                biased;
+                () = successor.is_here.notified() => None,
+                outcome = CatchUnwind::new(async { body.run(io).await }) => Some(outcome),
+            };
+            let fault = match outcome {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(fault)) => fault,
+                None => {
+                    self.succeed();
+                    continue;
+                }
             };
             // It lets go of its device before the next one asks for it.
             bury(self.body.take());
@@ -169,6 +201,18 @@ impl LiveTask {
             self.counts.restarts.add(1);
             self.io.gap(Gap::Restart);
         }
+    }
+
+    /// Goes on with the body that was brought.
+    fn succeed(&mut self) {
+        let brought = self.successor.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((body, plan)) = brought else { return };
+        // It lets go of its device before the next one asks for it.
+        bury(self.body.take());
+        let planned = &plan.nodes[self.node];
+        self.record = Record::new(planned.on_fault, planned.retries);
+        (self.body, self.plan) = (Some(body), plan);
+        self.io.gap(Gap::Restart);
     }
 
     /// A new body after the pause its policy sets. One that cannot be built is one more fault: the

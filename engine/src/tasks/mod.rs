@@ -25,7 +25,7 @@ use crate::{
     stage::{Ends, build_body},
 };
 
-pub(crate) use live::LiveTask;
+pub(crate) use live::{LiveTask, Successor};
 pub(crate) use sink::{SinkTask, TaskTurn};
 
 /// Wakes a task of the I/O runtime.

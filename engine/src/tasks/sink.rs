@@ -20,7 +20,7 @@ use crate::{
     time::{Clock, Grid, Timestamp},
 };
 
-use super::{TaskWake, caught, take_receivers};
+use super::{TaskWake, bury, caught, take_receivers};
 
 use faults::lost_to;
 use stepping::Stepping;
@@ -166,6 +166,31 @@ impl SinkTask {
         let held = self.aligner.as_ref().map_or(0, |aligner| aligner.waiting(line));
         let kept = self.kept.iter().filter(|(kept_line, _)| *kept_line == line).count();
         self.edges[line].lost(admitted, (held + kept) as u64);
+    }
+
+    /// Goes on with another body, as `plan` has it; what the other has taken is finished. Gives what that has
+    /// to say.
+    ///
+    /// # Errors
+    /// If it cannot be finished. The new one is put in all the same.
+    pub(crate) fn succeed(
+        &mut self,
+        sink: Box<dyn Sink>,
+        plan: &Arc<Plan>,
+    ) -> Result<Vec<(usize, String)>, Fault> {
+        if matches!(self.state, State::Failed(_) | State::Over(_)) {
+            return Ok(Vec::new());
+        }
+        let finished = self.sink.as_mut().map_or(Ok(()), |old| caught(|| old.finish()));
+        let remarks = self.remarks();
+        bury(self.sink.take());
+        let planned = &plan.nodes[self.node];
+        self.record = Record::new(planned.on_fault, planned.retries);
+        self.tells_bounds = sink.wants_bounds().is_some();
+        self.bound_step_ns = sink.wants_bounds().or(planned.tells_reached.then_some(REACHED_NS));
+        (self.sink, self.plan) = (Some(sink), plan.clone());
+        (self.state, self.is_held) = (State::Takes, false);
+        finished.map(|()| remarks)
     }
 
     /// Frames of a line that are in its ring, kept, or waiting to be joined, counted one by one.

@@ -157,7 +157,7 @@ impl Inside {
         let place = match (plan.nodes[node].home, body) {
             (Home::Stage(stage), body) => {
                 let wake: Arc<dyn Wake> = Arc::new(Nobody);
-                let stage = Stage::wire(wiring, stage, &mut ends, vec![body], &wake);
+                let stage = Stage::wire(wiring, stage, &mut ends, vec![SlotBody::of(body)], &wake);
                 Place::Stage(Box::new(stage))
             }
             (Home::Io, Body::Sink(sink)) => Place::Sink(sink),

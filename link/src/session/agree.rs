@@ -1,6 +1,6 @@
 //! How two sides find out that they can work together.
 
-use engine::Timestamp;
+use engine::{Timestamp, describe, differences};
 
 use super::{
     config::{Delivery, TimeLine},
@@ -10,8 +10,7 @@ use super::{
 };
 use crate::printable::printable;
 use crate::wire::{
-    ByeReason, FrameWriter, Hello, HelloEdge, Message, NEWEST, OLDEST, WireError, describe,
-    differences, put_preamble,
+    ByeReason, FrameWriter, Hello, HelloEdge, Message, NEWEST, OLDEST, WireError, put_preamble,
 };
 
 /// Differences that are told one by one.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::{Format, Frame, Gap};
+use engine::{Format, Frame, Gap, parse_format};
 
 use super::{
     BACKUP, CONSUMED,
@@ -16,7 +16,7 @@ use super::{
     recover::{self, Damage, Folder},
     segment::{Found, Scan, SegmentHead, place_of},
 };
-use crate::{session::TimeLine, wire::parse_format};
+use crate::session::TimeLine;
 
 /// What is in a folder.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Frame, Gap};
+use engine::{Frame, Gap, describe};
 
 use super::{
     fs::{File, Fs, Held, Open, is_full, write_all_at},
@@ -16,7 +16,7 @@ use super::{
     segment::{self, SegmentHead},
     settings::{Moment, Settings, Subject, WhenFull},
 };
-use crate::wire::{FRAMES, FrameWriter, Message, describe};
+use crate::wire::{FRAMES, FrameWriter, Message};
 
 /// Places that a process may give out before it has to say so on disk.
 pub(crate) const RESERVE: u64 = 1 << 20;

@@ -11,7 +11,7 @@ use super::{
     runs::Runs,
     settings::{Moment, Settings, Subject},
 };
-use crate::wire::{FRAMES, FrameWriter, describe};
+use crate::wire::{FRAMES, FrameWriter};
 
 /// What was found in a folder.
 #[derive(Clone, Debug, Default)]
@@ -112,8 +112,8 @@ impl Log {
                 let (theirs, ours) = (head.edge.clone(), self.subject.edge.clone());
                 return Err(SpoolError::new(&self.dir, Cause::Edge { theirs, ours }));
             }
-            let ours = describe(&self.subject.format);
-            let differing = crate::wire::differences(&ours, &head.format, ["here", "there"]);
+            let ours = engine::describe(&self.subject.format);
+            let differing = engine::differences(&ours, &head.format, ["here", "there"]);
             if !differing.is_empty() {
                 return Err(SpoolError::new(&self.dir, Cause::Format(differing)));
             }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `length` of the head counts all of it; texts have their length in two bytes before them; `format` is a
-//! number of properties (u16) and as many names and values, see [`describe`](crate::wire::describe).
+//! number of properties (u16) and as many names and values, see [`describe`](engine::describe).
 //! Sums are XXH3 with 64 bits and no seed: of the head, of a record's body, and of the 24 bytes of its own
 //! head (the lower 32 bits). `line` is 1 where times are on the host's clock, and 2 more where the head was
 //! lost and is that of a neighbour. `place` is that of the frame, or the first that a gap is about. Two clocks

@@ -50,7 +50,7 @@ pub struct HelloEdge {
     /// Which counting `next` belongs to: it outlives a process where there is a spool. 0 for who takes
     /// frames in and has never heard of any; `None` in a hello that does not say.
     pub count: Option<u64>,
-    /// The format as properties with values, see [`describe`](super::describe).
+    /// The format as properties with values, see [`describe`](engine::describe).
     pub format: Vec<(String, String)>,
 }
 

@@ -10,7 +10,6 @@
 
 pub(crate) mod bytes;
 mod content;
-mod describe;
 mod error;
 mod frame;
 mod hello;
@@ -24,7 +23,6 @@ mod tests;
 
 pub use content::CONTENT_MAX;
 pub(crate) use content::{check as check_content, most as content_most};
-pub use describe::{describe, differences, parse_format};
 pub use error::WireError;
 pub(crate) use frame::gap_in;
 pub use frame::{FRAME_HEAD, FrameWriter, longest, read_frame};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use engine::{
     Dimension, Element, EventWriter, Field, FieldKind, Format, Frame, Gap, Header, ImageFormat,
-    Pixel, Rate, TensorFormat, Timestamp, Unit,
+    Pixel, Rate, TensorFormat, Timestamp, Unit, describe,
 };
 use link::wire::{
     Assembler, ByeReason, CONTROL_MAX, Datagram, FrameWriter, Hello, HelloEdge, Message, NEWEST,
-    OLDEST, describe, longest, put_preamble, read_frame, read_preamble,
+    OLDEST, longest, put_preamble, read_frame, read_preamble,
 };
 
 use crate::{fuzz, shape};

@@ -15,17 +15,27 @@
 //! the same kind as those given, whatever the models are like; where the data drifts it holds no
 //! more. [`Evidence`] says when that is so, from questions that are answered both early and at the end.
 //!
+//! [`calibrate_cascade`] does the same for whole models from small to large, such as those of speech, whose answers are no
+//! classes: what counts is whether one is worse than the largest model's, and whose samples come in groups.
+//!
 //! Sources: Guo et al. 2017, *On Calibration of Modern Neural Networks* (temperature, expected calibration error);
 //! Angelopoulos, Bates et al. 2021, *Learn then Test*, arXiv 2110.01052 (fixed-sequence tests, Hoeffding–Bentkus
 //! p-value); Angelopoulos, Bates et al. 2022, *Conformal Risk Control*, arXiv 2208.02814; Jazbec et al. 2024, *Fast yet
-//! Safe: Early-Exiting with Risk Control*, arXiv 2405.20915 (both, for exits).
+//! Safe: Early-Exiting with Risk Control*, arXiv 2405.20915 (both, for exits); Platt 1999, *Probabilistic outputs for support vector machines* ([`Logistic`]);
+//! Waudby-Smith and Ramdas 2024, *Estimating means of bounded random variables by betting* (groups).
 
+mod betting;
 mod bound;
+mod cascade;
+#[cfg(test)]
+mod cascade_laws;
 mod chain;
 mod choose;
 mod evidence;
+mod heard;
 #[cfg(test)]
 mod laws;
+mod logistic;
 mod path;
 mod share;
 mod signal;
@@ -33,9 +43,12 @@ mod split;
 mod temperature;
 
 pub use bound::{binomial_tail, clopper_pearson, hoeffding_bentkus};
+pub use cascade::{Cascaded, Expected, Hopeless, calibrate_cascade, cascade_groups_needed};
 pub use chain::{Chain, Loss, Unfit};
 pub use choose::{Calibrated, CurvePoint, Options, Promise, calibrate, certify};
 pub use evidence::{Evidence, Since};
+pub use heard::{Answer, Gate, Goes, Heard, Sure};
+pub use logistic::Logistic;
 pub use path::{Table, path};
 pub use share::Share;
 pub use signal::Signal;

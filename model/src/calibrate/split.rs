@@ -31,21 +31,26 @@ impl Random {
     }
 
     /// Below `count`; the bias of less than `count / 2^64` does not matter here.
-    fn below(&mut self, count: usize) -> usize {
+    pub(super) fn below(&mut self, count: usize) -> usize {
         (self.next() % count as u64) as usize
     }
 }
 
 /// The numbers below `rows` in two parts, the first with this share of them, drawn without favour.
 pub(super) fn split(rows: usize, share: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut all = shuffled(rows, seed);
+    let rest = all.split_off((share * rows as f64).round() as usize);
+    (all, rest)
+}
+
+/// The numbers below `rows` in an order without favour (Fisher and Yates).
+pub(super) fn shuffled(rows: usize, seed: u64) -> Vec<usize> {
     let mut random = Random(seed);
     let mut all: Vec<usize> = (0..rows).collect();
-    // Fisher and Yates.
     for last in (1..rows).rev() {
         all.swap(last, random.below(last + 1));
     }
-    let rest = all.split_off((share * rows as f64).round() as usize);
-    (all, rest)
+    all
 }
 
 #[cfg(test)]

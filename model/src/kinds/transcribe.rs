@@ -81,8 +81,10 @@ pub static KIND: Kind = Kind {
             outline.warnings.push(warning.hint(absent.hint()));
         } else {
             let model = model(node)?;
-            manner(node, model)?;
+            let manner = manner(node, model)?;
             outline.warnings.extend(idle(node, model)?);
+            outline.warnings.extend(made_for_other(node, model, &manner.way)?);
+            outline.warnings.extend(heard_otherwise(node, model)?);
         }
         Ok(outline)
     },
@@ -331,6 +333,40 @@ fn idle(node: &Node<'_>, model: &SpeechModel) -> Result<Vec<Diagnostic>, Diagnos
         idles(TRANSLATE.name(), "true".to_owned());
     }
     Ok(all)
+}
+
+/// What the models were calibrated for, where that is something else.
+fn made_for_other(
+    node: &Node<'_>,
+    model: &SpeechModel,
+    way: &Way,
+) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some((language, translates)) = model.cascade.is_made_for_other(way) else {
+        return Ok(None);
+    };
+    let told = |language: &str, translates: bool| {
+        let also = if translates { " and `translate`" } else { "" };
+        format!("`language` = {language:?}{also}")
+    };
+    let name = node.get(&MODEL)?;
+    let message = format!(
+        "the `exits` of the model `{name}` were made for {}, and `{}` asks for {}: what they promise may not hold",
+        told(language, translates),
+        node.name(),
+        told(way.language.as_deref().unwrap_or("auto"), way.translates)
+    );
+    let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(LANGUAGE.name()));
+    let hint = "run `afferent calibrate` again with recordings of what is spoken";
+    Ok(Some(warning.hint(hint)))
+}
+
+/// How the models are heard otherwise than they were calibrated for.
+fn heard_otherwise(node: &Node<'_>, model: &SpeechModel) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some(why) = model.cascade.is_heard_otherwise() else { return Ok(None) };
+    let name = node.get(&MODEL)?;
+    let message = format!("what the `exits` of the model `{name}` promise may not hold: {why}");
+    let warning = Diagnostic::warning(Code::BadFile, message).at(node.place(MODEL.name()));
+    Ok(Some(warning.hint("run `afferent calibrate` again, which hears as the graph does")))
 }
 
 /// Where the fields of a turn's events are.

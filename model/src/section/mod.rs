@@ -7,9 +7,10 @@ mod parts;
 mod reload;
 mod segmented;
 mod speech;
+mod spoken;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock},
 };
 
@@ -35,6 +36,7 @@ use parts::{EXITS, FILE, ON_DRIFT, Paths, SEGMENTS, THRESHOLDS, WATCH};
 
 pub use parts::weights_of;
 pub use segmented::{Segmented, segmented};
+pub use spoken::{Spoken, spoken};
 
 /// What a section is, for the manual.
 pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask it by its NAME: `infer`, \
@@ -46,8 +48,8 @@ pub const DOC: &str = "A model of the graph, in a section of its own; nodes ask 
     sessions another model, `shadow` compares one. With `cache` what was asked before is not \
     asked again. With `reload` a new version takes over \
     while the graph runs, once it has proved itself. A `file` of Whisper in ggml format is a model of speech, \
-    which `transcribe` asks; of several in `segments`, from small to large, the next one hears what one is less sure \
-    of than its number in `thresholds`, 0 to 1. `afferent check` says what does not fit.";
+    which `transcribe` asks; of several in `segments`, from small to large, the next one hears what one is not sure enough \
+    of: by `exits`, which `afferent calibrate` makes from recordings, or by its number in `thresholds`, 0 to 1. `afferent check` says what does not fit.";
 /// A section, for the manual.
 pub const EXAMPLE: &str = "[model.beats]\nfile = \"beats.onnx\"\n\n[node.kind]\nop = \"classify\"\n\
     from = \"pieces\"\nmodel = \"beats\"\nlabels = [\"normal\", \"premature\", \"artefact\"]";
@@ -131,7 +133,7 @@ pub struct ModelServices {
     /// Models of speech that were loaded to see whether they can be, by path and content.
     speech_loaded: Mutex<BTreeMap<(String, u64), Arc<dyn Decoder>>>,
     /// Names of models that nodes ask to understand speech.
-    speech_asked: BTreeSet<String>,
+    speech_asked: speech::Hearings,
     tell: Tell,
 }
 
@@ -176,7 +178,7 @@ impl ModelServices {
             speech: OnceLock::new(),
             speech_needs: Mutex::default(),
             speech_loaded: Mutex::default(),
-            speech_asked: BTreeSet::new(),
+            speech_asked: speech::Hearings::new(),
             tell,
         }
     }
@@ -296,7 +298,7 @@ impl ServiceKind for ModelServices {
             if let Err(Unread::Absent(absent)) = found {
                 return Ok(Arc::new(absent));
             }
-            let model = self.load_speech(&speech)?;
+            let model = self.load_speech(&section.name.value, &speech)?;
             return Ok(match self.cache(section, &params).map_err(refused)? {
                 Some(cache) => Arc::new(model.cached(cache)),
                 None => Arc::new(model),

@@ -21,12 +21,12 @@ pub(super) const SEGMENTS: Param<&[&str]> = Param::optional(
 );
 pub(super) const EXITS: Param<&str> = Param::optional(
     "exits",
-    "When questions leave early: a file that `afferent calibrate` writes.",
+    "When questions leave early, or which of several models of speech answers: a file that `afferent calibrate` writes.",
 );
 pub(super) const THRESHOLDS: Param<&[f64]> = Param::optional(
     "thresholds",
     "Instead of `exits`: the score, 0 to 1, from which on questions leave, for each segment but the \
-     last; without both none leaves.",
+     last; without both none leaves. Of models of speech it is their own word, which nobody has calibrated.",
 )
 .within(0.0, 1.0);
 pub(super) const WATCH: Param<f64> = Param::optional(
@@ -51,7 +51,7 @@ const WATCH_SHARE: f64 = 0.02;
 /// Longest file that is read.
 const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Longest file of exits.
-const EXITS_BYTES_MAX: u64 = 1 << 20;
+pub(super) const EXITS_BYTES_MAX: u64 = 1 << 20;
 
 /// Where the files of a section are.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! Models of speech: sections whose file is one of Whisper, told by how it begins.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::Read,
     sync::{Arc, PoisonError},
 };
@@ -9,9 +9,12 @@ use std::{
 use engine::{Code, Diagnostic, Diagnostics, Fault, GraphSpec, Params, SectionSpec, Value};
 
 use crate::{
+    calibrate::Gate,
     kinds::{absent::AbsentModel, transcribe},
+    tools::Listening,
     transcription::{
         Cascade, Decoder, Pool, SpeechModel,
+        exits::SpeechExits,
         model_file::{ModelFile, memory_free},
     },
 };
@@ -19,12 +22,12 @@ use crate::{
 use super::{
     CACHE, ModelServices, OPTIONAL,
     load::{CHECK_PATH, Unread, cannot_read},
-    parts::{FILE, Paths, SEGMENTS, THRESHOLDS},
+    parts::{EXITS, EXITS_BYTES_MAX, FILE, Paths, SEGMENTS, THRESHOLDS},
 };
 
 /// What counts for a model of speech.
-const PARAMS: [&str; 5] =
-    [FILE.name(), SEGMENTS.name(), THRESHOLDS.name(), CACHE.name(), OPTIONAL.name()];
+const PARAMS: [&str; 6] =
+    [FILE.name(), SEGMENTS.name(), EXITS.name(), THRESHOLDS.name(), CACHE.name(), OPTIONAL.name()];
 
 /// What to do where a file is none.
 const REMEDY: &str = "name a Whisper model in ggml format, such as ggml-tiny.bin, and load it anew if it is not whole";
@@ -35,8 +38,11 @@ const REMEDY_UNASKED: &str = "what other nodes than `transcribe` ask is an ONNX 
 
 /// The files of a model of speech, from small to large.
 pub(super) struct Speech {
-    paths: Vec<String>,
-    thresholds: Vec<f64>,
+    pub(super) paths: Vec<String>,
+    /// Where it stands when each but the last answers.
+    pub(super) exits: Option<String>,
+    /// The same by hand.
+    thresholds: Option<Vec<f64>>,
     /// Whether a node asks it to understand speech.
     is_asked: bool,
 }
@@ -51,16 +57,20 @@ impl Speech {
 impl ModelServices {
     /// The files, if the first of them is a model of speech, or is asked to be one.
     pub(super) fn speech(&self, section: &SectionSpec, params: &Params) -> Option<Speech> {
-        let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
-        let paths = Paths::of(section, params, self.graph_file.as_deref()).ok()?.segments;
+        let speech = self.speech_anyway(section, params)?;
         let mut head = Vec::new();
-        let first = self.files.open(paths.first()?);
+        let first = self.files.open(speech.paths.first()?);
         let is_read = first.and_then(|file| file.take(4).read_to_end(&mut head)).is_ok();
-        // Without thresholds only the last one answers.
-        let thresholds = thresholds.unwrap_or_else(|| vec![1.0; paths.len() - 1]);
-        let is_asked = self.speech_asked.contains(&section.name.value);
-        let speech = Speech { paths, thresholds, is_asked };
-        (is_read && ModelFile::is_one(&head) || is_asked).then_some(speech)
+        (is_read && ModelFile::is_one(&head) || speech.is_asked).then_some(speech)
+    }
+
+    /// The files, whatever they are.
+    pub(super) fn speech_anyway(&self, section: &SectionSpec, params: &Params) -> Option<Speech> {
+        let thresholds = params.read_optional(&THRESHOLDS).ok()?.map(|all| all.to_vec());
+        let Paths { segments: paths, exits, .. } =
+            Paths::of(section, params, self.graph_file.as_deref()).ok()?;
+        let is_asked = self.speech_asked.contains_key(&section.name.value);
+        Some(Speech { paths, exits, thresholds, is_asked })
     }
 
     /// What identifies it.
@@ -79,7 +89,7 @@ impl ModelServices {
             problems.push(named(problem.hint(format!("leave it out; what counts is {all}"))));
         }
         // What is written wrong is so with a model, too.
-        let is_wrong = !problems.is_empty();
+        let wrong = problems.len();
         let is_optional = params.read(&OPTIONAL)?;
         let written = if speech.paths.len() > 1 { SEGMENTS.name() } else { FILE.name() };
         let place = section.param(written).and_then(|file| file.place.clone());
@@ -140,17 +150,62 @@ impl ModelServices {
                 }
             }
         }
-        match problems.first() {
-            None => {
-                let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
-                Ok(format!("speech {contents:x?} {:?}", speech.thresholds))
+        let contents: Vec<u64> = files.iter().map(|file| file.content).collect();
+        let mut gates = Vec::new();
+        // Beside models that are there, exits that are not theirs are a mistake, not a lack.
+        let are_there = problems.len() == wrong;
+        if are_there {
+            match self.gates(speech, &contents) {
+                Ok((found, _)) => gates = found,
+                Err((code, message)) => {
+                    problems.push(named(self.bad_exits(section, code, message)))
+                }
             }
-            Some(first) if is_optional && !is_wrong => {
+        }
+        if is_optional && wrong > 0 {
+            // Whether a file is there, that may be missing, is another matter.
+            problems.truncate(wrong);
+        }
+        match problems.first() {
+            None => Ok(format!("speech {contents:x?} {gates:?}")),
+            Some(first) if is_optional && wrong == 0 && !are_there => {
                 let remedy = first.hint.clone().unwrap_or_default();
                 Err(AbsentModel { why: first.message.clone(), remedy }.into())
             }
             Some(_) => Err(Diagnostics(problems).into()),
         }
+    }
+
+    /// When each model but the last answers, and what file says so, if one does.
+    fn gates(
+        &self,
+        speech: &Speech,
+        contents: &[u64],
+    ) -> Result<(Vec<Gate>, Option<SpeechExits>), (Code, String)> {
+        let Some(path) = &speech.exits else {
+            let by_hand = speech.thresholds.iter().flatten();
+            let gates = by_hand.map(|&threshold| Gate::by_hand(threshold)).collect();
+            // Without thresholds only the last one answers.
+            let none = || vec![Gate::SHUT; speech.paths.len() - 1];
+            return Ok((if speech.thresholds.is_some() { gates } else { none() }, None));
+        };
+        let mut text = String::new();
+        let read = self.files.open(path);
+        let read = read.and_then(|file| file.take(EXITS_BYTES_MAX).read_to_string(&mut text));
+        read.map_err(|error| (Code::of_io(&error), cannot_read(path, &error)))?;
+        let bad = |why: String| (Code::BadFile, format!("`{path}` cannot be used: {why}"));
+        let exits = SpeechExits::parse(&text).map_err(bad)?;
+        exits.fits(contents).map_err(bad)?;
+        Ok((exits.gates.clone(), Some(exits)))
+    }
+
+    fn bad_exits(&self, section: &SectionSpec, code: Code, message: String) -> Diagnostic {
+        let place = section.param(EXITS.name()).and_then(|exits| exits.place.clone());
+        let graph = self.graph_file.as_deref().unwrap_or("GRAPH");
+        let hint = format!(
+            "`afferent calibrate {graph} --data FOLDER`, of recordings, writes it anew; or {CHECK_PATH}"
+        );
+        Diagnostic::error(code, message).at(&place).hint(hint)
     }
 
     /// The threads of all models of speech.
@@ -171,23 +226,47 @@ impl ModelServices {
     }
 
     /// Loads it.
-    pub(super) fn load_speech(&self, speech: &Speech) -> Result<SpeechModel, Fault> {
+    pub(super) fn load_speech(&self, name: &str, speech: &Speech) -> Result<SpeechModel, Fault> {
+        let models = self.load_models(speech)?;
+        let contents: Vec<u64> = models.iter().map(|model| model.content()).collect();
+        let (gates, exits) = self.gates(speech, &contents).map_err(|(_, why)| Fault::data(why))?;
+        let cascade = Cascade::gated(models, gates)?;
+        let cascade = match exits {
+            Some(exits) => {
+                let otherwise = match self.speech_asked.get(name) {
+                    Some(Ok(now)) => exits.heard_otherwise(now),
+                    Some(Err(why)) => Some(why.clone()),
+                    None => None,
+                };
+                cascade.made_for(&exits.language, exits.translates).hears_otherwise(otherwise)
+            }
+            None => cascade,
+        };
+        Ok(SpeechModel::new(cascade, self.speech_pool()))
+    }
+
+    /// Its models, from small to large.
+    pub(super) fn load_models(&self, speech: &Speech) -> Result<Vec<Arc<dyn Decoder>>, Fault> {
         let load = |path: &String| {
             let file = self.files.open(path).map_err(|error| Fault::io("cannot open it", error))?;
             let content = ModelFile::read(file).map_err(Fault::data)?.content;
             self.loaded(path, content)
         };
-        let models = speech.paths.iter().map(load).collect::<Result<Vec<_>, Fault>>()?;
-        let cascade = Cascade::new(models, speech.thresholds.clone())?;
-        Ok(SpeechModel::new(cascade, self.speech_pool()))
+        speech.paths.iter().map(load).collect()
     }
 }
 
-/// The models that the nodes of a graph ask to understand speech.
-pub(super) fn asked(spec: &GraphSpec) -> BTreeSet<String> {
+/// How models are heard: what of that is written, or why nothing can be promised of it.
+pub(super) type Hearings = BTreeMap<String, Result<[Vec<String>; 2], String>>;
+
+/// The models that the nodes of a graph ask to understand speech, and how.
+pub(super) fn asked(spec: &GraphSpec) -> Hearings {
     let asking = spec.nodes.iter().filter(|node| node.op.value == transcribe::KIND.name);
     let named = asking.filter_map(|node| match &node.param("model")?.value {
-        Value::Text(name) => Some(name.clone()),
+        Value::Text(name) => {
+            let how = Listening::of(spec, name, None);
+            Some((name.clone(), how.map(|how| how.written()).map_err(|trouble| trouble.message)))
+        }
         _ => None,
     });
     named.collect()

@@ -11,18 +11,18 @@ use subtle::ConstantTimeEq;
 
 /// A bearer token, which is never shown.
 #[derive(Clone)]
-pub(super) struct Token(String);
+pub struct Token(String);
 
 impl Token {
     /// None if it could not stand in a header.
-    pub(super) fn of(text: &str) -> Option<Self> {
+    pub fn of(text: &str) -> Option<Self> {
         let is_token = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic());
         is_token.then(|| Self(text.to_owned()))
     }
 
     /// Whether an `Authorization` header bears it. Takes as long for a wrong token as for the right one
     /// of the same length.
-    pub(super) fn opens(&self, header: Option<&[u8]>) -> bool {
+    pub fn opens(&self, header: Option<&[u8]>) -> bool {
         let Some((scheme, token)) = header.and_then(|header| header.split_at_checked(7)) else {
             return false;
         };

@@ -27,6 +27,7 @@ use std::time::Duration;
 use engine::Plan;
 
 pub use house::Served;
+pub use limits::Token;
 
 /// Where a plan that runs is served: a URL for each node that takes questions.
 pub fn served(plan: &Plan) -> Vec<Served> {

@@ -21,6 +21,8 @@ pub struct Trouble {
 pub enum Blame {
     /// Who typed the command: what was asked cannot be.
     Asked,
+    /// Whoever wrote the graph.
+    Graph,
     /// A file: a model or data that cannot be read, or a place that cannot be written.
     File,
     /// Another program that is needed is missing or failed.
@@ -38,6 +40,10 @@ impl Trouble {
 
     pub(super) fn asked(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Blame::Asked, message, hint)
+    }
+
+    pub(super) fn graph(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Blame::Graph, message, hint)
     }
 
     pub(super) fn file(message: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -77,6 +77,6 @@ fn plain(text: &str) -> String {
 }
 
 /// Vowel signs of Indic scripts and their like, which are letters to whoever reads them.
-const fn is_mark(c: char) -> bool {
+pub(crate) const fn is_mark(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036f}' | '\u{0591}'..='\u{05c7}' | '\u{064b}'..='\u{065f}' | '\u{0900}'..='\u{109f}' | '\u{1780}'..='\u{17d3}')
 }

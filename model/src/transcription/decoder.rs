@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::Fault;
 
-use super::{budget, hypothesis::Hypothesis};
+use super::{budget, hypothesis::Hypothesis, transcript::Transcript};
 
 /// Samples a second that models of speech take.
 pub const RATE_HZ: u32 = 16_000;
@@ -47,6 +47,19 @@ impl Task {
     }
 }
 
+/// What a final goes on from.
+#[derive(Clone, Debug, Default)]
+pub struct SoFar {
+    /// The number of the turn.
+    pub turn: i64,
+    /// When it, or this part of it, begins, in seconds.
+    pub start_s: f64,
+    /// When the audio begins that is to be understood.
+    pub offset_s: f64,
+    /// What was told of it.
+    pub transcript: Transcript,
+}
+
 /// A model of speech, shared by all workers.
 pub trait Decoder: Send + Sync {
     /// What it is called.
@@ -59,6 +72,14 @@ pub trait Decoder: Send + Sync {
     fn is_multilingual(&self) -> bool {
         true
     }
+
+    /// Whether it wants to know [what finals go on from](Self::goes_on).
+    fn compares(&self) -> bool {
+        false
+    }
+
+    /// The final that is asked next goes on from this: for those who compare what might have been told.
+    fn goes_on(&self, _: SoFar) {}
 
     /// What a worker needs to decode with it. Called on the worker's thread.
     ///

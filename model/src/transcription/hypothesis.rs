@@ -5,6 +5,8 @@ use std::time::Duration;
 use engine::{Answer, Buffer, Dimension, Element, Fault, Format, TensorFormat};
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Sure;
+
 /// A word and when it was said, in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Word {
@@ -60,6 +62,15 @@ impl Hypothesis {
     /// Whether the model has said all that it had to say.
     pub const fn is_whole(&self) -> bool {
         !self.looped && !self.capped
+    }
+
+    /// How sure the model is, as those before it are judged.
+    pub fn sure(&self) -> Sure {
+        match (self.is_whole(), self.words.is_empty()) {
+            (false, _) => Sure::Never,
+            (true, true) => Sure::Silent,
+            (true, false) => Sure::Of(self.confidence),
+        }
     }
 
     /// As an answer that caches keep.

@@ -30,7 +30,7 @@ use smallvec::SmallVec;
 use super::{
     budget::step_s,
     cascade::Cascade,
-    decoder::{RATE_HZ, Task, Way},
+    decoder::{RATE_HZ, SoFar, Task, Way},
     hypothesis::Hypothesis,
     pace::{Frames, Pauses},
     pool::{Outcome, Pool, Ticket},
@@ -248,8 +248,11 @@ fn seconds(samples: i64) -> f64 {
 }
 
 impl Turn {
-    fn new(number: i64, start_s: f64, from_s: f64) -> Arc<Self> {
+    fn new(number: i64, start_s: f64, from_s: f64, keeps: bool) -> Arc<Self> {
         let mut shared = Shared::default();
+        if keeps {
+            shared.transcript.keep();
+        }
         shared.transcript.skip_to(from_s);
         let number = Arc::new(number.into());
         Arc::new(Self { number, start_s, shared: Mutex::new(shared) })
@@ -455,7 +458,7 @@ impl Listener {
             Event::Start(at_s) => {
                 let unfinished = self.finish(seconds(self.to()));
                 let from_s = at_s.max(seconds(self.from));
-                self.turn = Some(Turn::new(turn, at_s, from_s));
+                self.turn = Some(Turn::new(turn, at_s, from_s, self.desk.asks.cascade.compares()));
                 self.next = samples(from_s) + samples(self.desk.manner.step_s.unwrap_or(0.0));
                 unfinished
             }
@@ -682,6 +685,11 @@ impl Desk {
             return reply.answer((self.asks.says)(&news));
         }
         let task = self.task(&shared, audio, offset_s, true);
+        if self.asks.cascade.compares() {
+            let (number, start_s) = (turn.number.load(Ordering::Relaxed), turn.start_s);
+            let transcript = shared.transcript.clone();
+            self.asks.cascade.goes_on(&SoFar { turn: number, start_s, offset_s, transcript });
+        }
         drop(shared);
         let says = self.asks.says.clone();
         let waits = Waits::with(reply);

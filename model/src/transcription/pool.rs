@@ -46,6 +46,8 @@ struct House {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     count: usize,
+    /// Whoever submits waits for what becomes of it.
+    is_awaited: bool,
     /// For tests, where none can be started.
     #[cfg(test)]
     stack_bytes: Option<usize>,
@@ -54,6 +56,8 @@ struct House {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// A piece is done.
+    ends: Condvar,
     figures: Counters,
     /// What is asked through a cache and not answered yet. Held while no other lock is taken.
     lanes: Mutex<HashMap<Key, Weak<Lane>>>,
@@ -149,6 +153,7 @@ impl Pool {
         let shared = Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
+            ends: Condvar::new(),
             figures: Counters::default(),
             lanes: Mutex::default(),
             failed_last: Mutex::default(),
@@ -157,6 +162,7 @@ impl Pool {
             shared: Arc::new(shared),
             threads: Mutex::default(),
             count,
+            is_awaited: false,
             #[cfg(test)]
             stack_bytes: None,
         }))
@@ -165,6 +171,13 @@ impl Pool {
     /// As many threads as the machine has processors.
     pub fn of_machine() -> Self {
         Self::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// One thread, for which whoever submits a piece waits: as on a machine that has time for everything, however fast audio comes.
+    pub fn awaited() -> Self {
+        let mut pool = Self::new(1);
+        Arc::get_mut(&mut pool.0).expect("the only handle").is_awaited = true;
+        pool
     }
 
     /// How many threads there are at most.
@@ -279,6 +292,10 @@ impl Pool {
         shared.work.notify_one();
         if starts {
             self.start();
+        }
+        if self.0.is_awaited {
+            let is_open = |state: &mut State| !state.ended && state.queue.has(number);
+            drop(shared.ends.wait_while(shared.lock(), is_open));
         }
     }
 
@@ -486,6 +503,9 @@ fn work(shared: &Arc<Shared>) {
         // Who waits for these has gone.
         let gone = state.queue.prune(|job| job.reply.is_wanted());
         let shed = std::mem::take(&mut state.shed);
+        if !gone.is_empty() {
+            shared.ends.notify_all();
+        }
         let next = if state.ended { None } else { state.queue.take() };
         let Some((number, job)) = next else {
             if !gone.is_empty() || !shed.is_empty() {
@@ -512,6 +532,7 @@ fn work(shared: &Arc<Shared>) {
         state = shared.lock();
         state.running.retain(|(it, _)| *it != number);
         state.queue.finished(number);
+        shared.ends.notify_all();
     }
 }
 

@@ -135,6 +135,12 @@ impl<T> Queue<T> {
         go.into_iter().map(|piece| piece.what).collect()
     }
 
+    /// Whether that piece waits or is at work.
+    pub fn has(&self, number: u64) -> bool {
+        self.waiting.iter().any(|piece| piece.number == number)
+            || self.running.iter().any(|(running, ..)| *running == number)
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.waiting.len()

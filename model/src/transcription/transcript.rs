@@ -40,6 +40,8 @@ pub struct Transcript {
     /// As the last hypothesis said.
     confidence: f64,
     model: String,
+    /// The text that was taken off, where it is kept.
+    gone: Option<String>,
 }
 
 /// What is told.
@@ -77,6 +79,7 @@ impl Transcript {
         Self {
             language: before.language.clone(),
             language_is_sure: before.language_is_sure,
+            gone: before.gone.as_ref().map(|_| String::new()),
             ..Self::default()
         }
     }
@@ -182,6 +185,16 @@ impl Transcript {
         (count > 0).then(|| self.take_off(count))
     }
 
+    /// What is taken off is kept from now on.
+    pub fn keep(&mut self) {
+        self.gone.get_or_insert_default();
+    }
+
+    /// What was taken off, where that is kept.
+    pub fn gone(&self) -> &str {
+        self.gone.as_deref().unwrap_or("")
+    }
+
     /// What there is to tell of the turn.
     pub fn so_far(&self) -> Told {
         self.told(Vec::new())
@@ -193,6 +206,9 @@ impl Transcript {
         self.before = last_part(&self.before).to_owned();
         self.before_s = gone.last().map_or(self.before_s, |word| word.end_s);
         let text = text_of(&gone);
+        if let Some(all) = &mut self.gone {
+            all.extend([&*text, " "]);
+        }
         Told { text: text.clone(), stable: text, span_s: span(&gone), ..self.told(Vec::new()) }
     }
 

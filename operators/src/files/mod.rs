@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod error;
+pub mod mcap;
 mod names;
 mod node;
 mod number;

@@ -184,8 +184,8 @@ mod tests {
 
     #[test]
     fn who_stands_or_trembles_does_not_step() {
-        assert_eq!(steps(100.0, |_| 1.0), []);
-        assert_eq!(steps(100.0, |t| 1.0 + 0.03 * (TAU * 1.9 * t).cos()), []);
+        assert_eq!(steps(100.0, |_| 1.0), [0.0; 0]);
+        assert_eq!(steps(100.0, |t| 1.0 + 0.03 * (TAU * 1.9 * t).cos()), [0.0; 0]);
         // The beginning of a tremor is a bump.
         let tremor = steps(100.0, |t| 1.0 + 0.2 * (TAU * 12.0 * t).cos());
         assert!(tremor.len() <= 1 && tremor.iter().all(|at| *at < 1.0), "{tremor:?}");

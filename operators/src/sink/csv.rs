@@ -37,7 +37,7 @@ pub static KIND: Kind = Kind {
           room for one session and nothing else; with it, sessions beyond the first write to out.session1.csv, out.session2.csv, … where `file` is out.csv. \
           Runs on the I/O runtime. Cost: about 100 ns a number.",
     example: "file = \"out.csv\"",
-    inputs: &[Port::signal("in")],
+    inputs: &[Port::signal("in").others_by(&["jsonl", "print"])],
     params: &[&FILE],
     placement: Placement::Waits,
     plan: |node| Ok(place::outline(node, Used::Alone)?.warning(outrun::by_text(node))),

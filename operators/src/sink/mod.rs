@@ -3,6 +3,7 @@
 pub mod audio;
 pub mod collect;
 pub mod csv;
+pub mod foxglove;
 pub mod jsonl;
 pub mod null;
 mod outrun;

@@ -25,6 +25,7 @@ pub(super) fn ready(graph: &Graph, cores: usize) -> Result<Made, Failure> {
     let mut played = Vec::new();
     for node in &mut spec.nodes {
         let is_enabled = node.options.enabled.as_ref().is_none_or(|enabled| enabled.value);
+        refuse_what_asks(&node.name.value, catalog.find(&node.op.value).filter(|_| is_enabled))?;
         let kind = catalog.find(&node.op.value).filter(|_| node.from.is_empty() && is_enabled);
         let Some(kind) = kind else { continue };
         refuse_what_waits(&node.name.value, kind)?;
@@ -40,6 +41,14 @@ pub(super) fn ready(graph: &Graph, cores: usize) -> Result<Made, Failure> {
     let planned = graph.plan_for(&spec, &catalog, cores);
     let plan = planned.map_err(|problems: Diagnostics| Failure::graph(&problems))?;
     Ok(Made { plan: Arc::new(plan), remarks })
+}
+
+/// Nobody else's machine is asked for the sake of a figure.
+fn refuse_what_asks(name: &str, kind: Option<&Kind>) -> Result<(), Failure> {
+    let Some(kind) = kind.filter(|kind| kind.param("url").is_some()) else { return Ok(()) };
+    let message = format!("`{name}` ({}) asks another machine, as often as it can", kind.name);
+    let hint = format!("leave it out: `--set {name}.enabled=false`");
+    Err(Failure::new(Exit::Graph, &message, &hint))
 }
 
 /// What keeps its own time is as fast as the world is.

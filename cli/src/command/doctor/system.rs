@@ -40,19 +40,37 @@ fn processors(ground: &Ground) -> Finding {
     }
 }
 
-/// A part of the processors that a control group leaves us.
+/// A part of the processors that a control group leaves us: ours, or one around it.
 fn quota(ground: &Ground) -> Option<Finding> {
-    let text = ground.text("/sys/fs/cgroup/cpu.max")?;
-    let (most, period) = text.split_once(' ')?;
-    let share = most.parse::<f64>().ok()? / period.parse::<f64>().ok()?;
-    let count = std::thread::available_parallelism().map_or(1, usize::from) as f64;
-    (share < count).then(|| {
-        let told = format!("a control group leaves us {share:.1} processors of {count}");
+    let own = ground.text("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let groups = Path::new(own.trim_start_matches('/')).ancestors();
+    let shares = groups.filter_map(|group| {
+        let text = ground.text(&format!("/sys/fs/cgroup/{}/cpu.max", group.display()))?;
+        let (most, period) = text.split_once(' ')?;
+        Some(most.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
+    });
+    let share = shares.reduce(f64::min)?;
+    // What the standard library counts has the quota in it.
+    let allowed = allowed_processors(ground)?;
+    (share < f64::from(allowed)).then(|| {
+        let told = format!("a control group leaves us {share:.1} processors of {allowed}");
         Finding::good("processor", "quota", told).but(
             Verdict::Note,
             "once it is used up everything stands still for some milliseconds: raise `cpu.max`, or choose `--cores` below it",
         )
     })
+}
+
+/// Processors that we may run on: `0-3,8`.
+fn allowed_processors(ground: &Ground) -> Option<u32> {
+    let text = ground.text("/proc/self/status")?;
+    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let count = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)? + 1)
+    };
+    list.trim().split(',').map(count).sum()
 }
 
 fn governor(ground: &Ground) -> Option<Finding> {
@@ -128,7 +146,7 @@ fn sockets(ground: &Ground) -> Vec<Finding> {
     [one("rmem_max", "receive"), one("wmem_max", "send")].into_iter().flatten().collect()
 }
 
-/// Where graphs write, and where keys are.
+/// Where graphs that name no folder write.
 fn disks() -> Vec<Finding> {
     let here = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     free_bytes(&here)
@@ -211,8 +229,20 @@ mod tests {
 
     #[test]
     fn a_part_of_a_processor_is_told() {
-        let found = |text| found(&[("sys/fs/cgroup/cpu.max", text)]);
-        assert!(found("50000 100000").contains(&("quota", Verdict::Note)));
-        assert!(found("max 100000").iter().all(|(name, _)| *name != "quota"));
+        let found = |own, most| {
+            let group = format!("sys/fs/cgroup{own}/cpu.max");
+            found(&[
+                (&group, most),
+                ("proc/self/cgroup", "0::/system.slice/heart.service\n"),
+                ("proc/self/status", "Name:\tafferent\nCpus_allowed_list:\t0-3,8\n"),
+            ])
+        };
+        for group in ["", "/system.slice", "/system.slice/heart.service"] {
+            assert!(found(group, "400000 100000").contains(&("quota", Verdict::Note)), "{group}");
+        }
+        for (group, most) in [("", "500000 100000"), ("", "max 100000"), ("/other", "10000 100000")]
+        {
+            assert!(found(group, most).iter().all(|(name, _)| *name != "quota"), "{group} {most}");
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use engine::{Arrow, BoxOf, Picture, PictureNode};
 
+use crate::markup::escaped;
+
 use super::layout::{LABEL_PX, Layout, NAME_PX, Rect, layout};
 
 pub(super) fn drawn(name: &str, picture: &Picture) -> String {
@@ -18,7 +20,7 @@ fn svg(name: &str, picture: &Picture, layout: &Layout, text: &mut String) -> std
     writeln!(
         text,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\">"
+         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif\">"
     )?;
     writeln!(text, "<title>{}</title>", escaped(name))?;
     writeln!(
@@ -136,19 +138,4 @@ fn path(points: &[(f64, f64)]) -> String {
         path += &step;
     }
     path
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -52,6 +52,7 @@ pub(super) fn failure(trouble: Trouble) -> Failure {
     let exit = match blame {
         Blame::Asked => Exit::Usage,
         Blame::File => Exit::Io,
+        Blame::Graph => Exit::Graph,
         _ => Exit::Fault,
     };
     Failure::new(exit, &message, &hint)

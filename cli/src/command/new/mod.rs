@@ -57,6 +57,11 @@ pub(crate) fn new(asked: &NewArguments) -> Result<Exit, Failure> {
     };
     let template = TEMPLATES.iter().find(|template| template.name == asked.template);
     let template = template.expect("clap takes no other");
+    if name.file_name().is_none() || name.to_string_lossy().ends_with(['/', '\\']) {
+        let message = format!("`{}` is a folder, and the graph needs a name", name.display());
+        let hint = format!("write such as `{}`", name.join("heart").display());
+        return Err(Failure::new(Exit::Usage, &message, &hint));
+    }
     let path = if name.extension().is_some_and(|ending| ending == "toml") {
         name.clone()
     } else {

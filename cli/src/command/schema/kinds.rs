@@ -27,6 +27,13 @@ pub(super) fn define(catalog: &Catalog, defs: &mut Map<String, Value>) -> Kinds 
     let mut kinds: Vec<&Kind> = catalog.iter().collect();
     kinds.sort_by_key(|kind| kind.name);
     let mut all = Kinds::default();
+    let given = json!({ "$ref": "#/$defs/given" });
+    all.variants.push(json!({
+        "title": "a kind that is a parameter of the file",
+        "type": "object",
+        "properties": { "op": given },
+        "required": ["op"],
+    }));
     for kind in kinds {
         let name = format!("kind.{}", kind.name);
         all.add(&name, kind, defs);
@@ -60,8 +67,12 @@ impl Kinds {
         let mut required: Vec<&str> = Vec::new();
         required.extend(kind.inputs.iter().any(|port| !port.optional).then_some("from"));
         required.extend(kind.params.iter().filter(|it| it.is_required()).map(|it| it.name()));
+        // One that is left out may be unfinished.
+        let is_off =
+            json!({ "properties": { "enabled": { "const": false } }, "required": ["enabled"] });
         let rule = json!({
-            "properties": known, "required": required, "additionalProperties": false,
+            "properties": known, "additionalProperties": false,
+            "if": is_off, "else": { "required": required },
         });
         self.rules.push(json!({ "if": is_it, "then": rule }));
     }
@@ -162,7 +173,11 @@ pub(super) fn taken(param: &dyn AnyParam) -> Option<Value> {
         "text" if !param.choices().is_empty() => json!({ "enum": param.choices() }),
         "text" => json!({ "type": "string" }),
         "a text or a whole number" => json!({ "type": ["string", "integer"] }),
-        "a list of numbers" => json!({ "type": "array", "items": number("number") }),
+        "a list of numbers" => {
+            let each = json!([number("number"), { "$ref": "#/$defs/given" }]);
+            json!({ "type": "array", "items": { "anyOf": each } })
+        }
+        // What stands for a parameter of the file is one, too.
         "a list of texts" => json!({ "type": "array", "items": { "type": "string" } }),
         "a number from 0 to 1, or \"auto\"" => {
             json!({ "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "const": "auto" }] })

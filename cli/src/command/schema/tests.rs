@@ -35,7 +35,10 @@ fn a_kind_is_told_with_its_range_its_default_and_its_unit() {
     let rules = schema["$defs"]["node"]["allOf"].as_array().expect("rules");
     let is_of = |rule: &&Value| rule["if"]["properties"]["op"]["const"] == "bandpass";
     let rule = rules.iter().find(is_of).expect("one for each kind");
-    let required = rule["then"]["required"].as_array().expect("keys");
+    // What must be there, must be there unless the node is left out.
+    let (off, otherwise) = (&rule["then"]["if"], &rule["then"]["else"]);
+    assert_eq!(off["properties"]["enabled"]["const"], false, "{rule}");
+    let required = otherwise["required"].as_array().expect("keys");
     assert!(["from", "low_hz"].iter().all(|key| required.iter().any(|must| must == key)), "{rule}");
     assert!(schema["$defs"]["kind.csv.fed"].is_object() && schema["$defs"]["kind.csv"].is_object());
 }

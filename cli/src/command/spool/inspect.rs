@@ -9,7 +9,10 @@ use link::{
 use operators::sink::jsonl::{quote, seconds};
 
 use super::{arguments::InspectArguments, bytes, failure, many};
-use crate::exit::{Exit, Failure, print};
+use crate::{
+    exit::{Exit, Failure, print},
+    status::date_and_time,
+};
 
 pub(super) fn inspect(asked: &InspectArguments) -> Result<Exit, Failure> {
     let mut is_whole = true;
@@ -190,24 +193,6 @@ pub(super) fn when(nanos: i64, line: TimeLine) -> String {
         seconds(&mut text, nanos);
         return text + " s";
     }
-    let (days, rest) = (nanos.div_euclid(86_400_000_000_000), nanos.rem_euclid(86_400_000_000_000));
-    let [year, month, day] = date(days);
-    let s = rest / 1_000_000_000;
-    let (hour, minute, second) = (s / 3_600, s / 60 % 60, s % 60);
-    let ms = rest / 1_000_000 % 1_000;
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{ms:03} UTC")
-}
-
-/// Year, month and day of a number of days since 1970 (Hinnant, "chrono-compatible low-level date
-/// algorithms", <https://howardhinnant.github.io/date_algorithms.html>).
-fn date(days: i64) -> [i64; 3] {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let of_era = z.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    [year + era * 400 + i64::from(month <= 2), month, day]
+    let ms = nanos.div_euclid(1_000_000).rem_euclid(1_000);
+    format!("{}.{ms:03} UTC", date_and_time(nanos.div_euclid(1_000_000_000)))
 }

@@ -13,7 +13,7 @@ pub(super) fn heads(signal: &SignalFormat) -> Vec<String> {
     signal.channels.iter().map(head).collect()
 }
 
-/// Appends a number with at most seven digits that count, as samples have; of one that is none, nothing.
+/// Appends a number with the fewest digits that lead back to it, as a sample where it is one; of one that is none, nothing.
 pub(super) fn number(text: &mut String, value: f64) {
     if !value.is_finite() {
         return;

@@ -6,7 +6,10 @@ use engine::{Element, EventReader, FieldValue, Format, Frame, Grid, SignalFormat
 use operators::{files::csv::CsvWriter, sink::jsonl::AsJson};
 use serde_json::json;
 
-use crate::local::Came;
+use crate::{
+    local::Came,
+    tensors::{about, extent, numbers},
+};
 
 use super::table::{cell, heads, number};
 
@@ -183,31 +186,12 @@ fn is_nested(tensor: &TensorFormat) -> bool {
     tensor.element == Element::F32 && !tensor.shape.is_empty() && tensor.shape.iter().all(is_fixed)
 }
 
-/// The numbers of a tensor or a picture.
-fn numbers(format: &Format, frame: &Frame) -> Vec<f64> {
-    let bytes = frame.buffer().bytes();
-    match format {
-        Format::Tensor(tensor) if tensor.element == Element::F32 => bytes
-            .chunks_exact(4)
-            .map(|raw| f64::from(f32::from_le_bytes(raw.try_into().expect("four bytes"))))
-            .collect(),
-        Format::Tensor(tensor) if tensor.element == Element::I64 => bytes
-            .chunks_exact(8)
-            .map(|raw| i64::from_le_bytes(raw.try_into().expect("eight bytes")) as f64)
-            .collect(),
-        _ => bytes.iter().map(|byte| f64::from(*byte)).collect(),
-    }
-}
-
 /// What a tensor or a picture is about; all of it as JSON.
 fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form: Form) {
     let numbers = numbers(format, frame);
-    let known = || numbers.iter().copied().filter(|number| number.is_finite());
-    let count = known().count().max(1) as f64;
-    let (min, max) = (known().reduce(f64::min), known().reduce(f64::max));
-    let mean = min.map(|_| known().sum::<f64>() / count);
     let t_s = frame.header.time.nanos() as f64 / 1e9;
     if form == Form::Csv {
+        let (min, mean, max) = extent(&numbers);
         number(text, t_s);
         text.push_str(&format!(",{}", numbers.len()));
         for value in [min, mean, max] {
@@ -215,10 +199,7 @@ fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form:
             number(text, value.unwrap_or(f64::NAN));
         }
     } else {
-        let mut line = json!({
-            "node": label, "t_s": t_s, "shape": shape(format, numbers.len()),
-            "min": min, "mean": mean, "max": max,
-        });
+        let mut line = about(label, format, frame);
         if form == Form::Json {
             let values: Vec<Option<f64>> =
                 numbers.iter().map(|number| number.is_finite().then_some(*number)).collect();
@@ -227,30 +208,4 @@ fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form:
         text.push_str(&line.to_string());
     }
     text.push('\n');
-}
-
-/// Lengths of dimensions; one that is open is what is left.
-fn shape(format: &Format, numbers: usize) -> Vec<usize> {
-    match format {
-        Format::Image(image) => {
-            let colours = numbers / (image.width * image.height).max(1);
-            vec![image.height, image.width, colours]
-        }
-        Format::Tensor(tensor) => {
-            let fixed = |dimension: &engine::Dimension| match *dimension {
-                engine::Dimension::Fixed(len) => Some(len),
-                engine::Dimension::Open { .. } => None,
-            };
-            let known: usize = tensor.shape.iter().filter_map(fixed).product();
-            let open = tensor.shape.iter().filter(|dimension| fixed(dimension).is_none()).count();
-            match open {
-                0 | 1 => {
-                    let left = numbers / known.max(1);
-                    tensor.shape.iter().map(|dimension| fixed(dimension).unwrap_or(left)).collect()
-                }
-                _ => vec![numbers],
-            }
-        }
-        _ => vec![numbers],
-    }
 }

@@ -8,7 +8,6 @@
 mod arguments;
 mod choose;
 mod detail;
-mod figures;
 mod help;
 mod live;
 mod once;
@@ -28,7 +27,7 @@ use std::{
 use super::attach;
 use crate::{
     exit::{Exit, Failure},
-    terminal,
+    figures, terminal,
 };
 
 pub(crate) use arguments::TopArguments;

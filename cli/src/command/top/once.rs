@@ -28,7 +28,12 @@ pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
     let mut history = History::default();
     history.add(heard(client.look())?);
     pause(EVERY);
-    history.add(heard(client.look())?);
+    match client.look() {
+        Ok(look) => history.add(look),
+        // What it was like is as good.
+        Err(Trouble::Ended(_)) => {}
+        Err(trouble) => return Err(attach::failure(&trouble)),
+    }
     let (Some(look), Some(figures)) = (history.newest(), history.figures(&shape)) else {
         return Ok(Exit::Done);
     };

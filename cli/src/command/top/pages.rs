@@ -4,30 +4,16 @@ mod beside;
 mod edges;
 mod latency;
 mod nodes;
-mod numbers;
-mod troubles;
 
-use crate::local::message::{Look, Shape};
-
-use super::{figures::Figures, table::Table};
+use super::table::Table;
 
 use beside::{links, remarks, services};
 use edges::{is_noteworthy, sorted_edges};
 use latency::{cores, sinks, stages};
 use nodes::{nodes, sorted_nodes, sources};
-use numbers::hz;
 
+pub(super) use crate::figures::{Seen, hz, percent, rate, troubles};
 pub(super) use edges::edges;
-pub(super) use numbers::{percent, rate};
-pub(super) use troubles::troubles;
-
-/// What there is to see of a graph.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
-    pub(super) shape: &'a Shape,
-    pub(super) look: &'a Look,
-    pub(super) figures: &'a Figures,
-}
 
 /// A page of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

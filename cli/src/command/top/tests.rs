@@ -75,6 +75,7 @@ fn shape() -> Shape {
         name: name.to_owned(),
         value: value.to_owned(),
         is_written,
+        ..ParamShape::default()
     };
     clean.params = vec![param("low_hz", "5.0", true), param("order", "2", false)];
     let stage = StageShape {

@@ -53,17 +53,27 @@ model is named by its file: `classify model=beats.onnx`. Quotes keep the shell a
 /// Reads the line, and runs or writes the graph that it is.
 pub(crate) fn try_line(asked: &TryArguments) -> Result<Exit, Failure> {
     let text = SourceText::new("try", asked.line.join(" "));
-    let (mut spec, said) = read::graph(&text).map_err(|all| Failure::usage(&all))?;
-    tell(&said);
-    if let Some(path) = &asked.save {
-        return save::save(&spec, path);
-    }
+    let mut spec = read::graph(&text).map_err(|all| Failure::usage(&all))?;
     ended_by_sinks(&mut spec);
+    if let Some(path) = &asked.save {
+        return save::save(spec, path);
+    }
     let graph = Graph::of_spec(spec);
     let cores = cores(asked.live.cores, 1, &graph);
     let plan = graph.plan(cores)?;
     let file = Path::new("try");
-    let live = Live { plan, asked: &asked.live, cores, tells_session: false, file, host: None };
+    let live = Live {
+        plan,
+        asked: &asked.live,
+        cores,
+        tells_session: false,
+        file,
+        set: &asked.line,
+        host: None,
+        record: None,
+        watch: None,
+        follows: None,
+    };
     live.run(1, |_, _| Ok(None))
 }
 

@@ -12,8 +12,8 @@ use engine::{
 
 use crate::catalog::catalog;
 
-/// A graph from a line, and what is to be said about it.
-pub(super) fn graph(text: &Arc<SourceText>) -> Result<(GraphSpec, String), Diagnostics> {
+/// A graph from a line.
+pub(super) fn graph(text: &Arc<SourceText>) -> Result<GraphSpec, Diagnostics> {
     let mut line = Line {
         text,
         spec: GraphSpec::new("try"),
@@ -33,7 +33,7 @@ pub(super) fn graph(text: &Arc<SourceText>) -> Result<(GraphSpec, String), Diagn
     if let Some(seconds) = seconds {
         limit(&mut spec, &seconds)?;
     }
-    Ok((spec, String::new()))
+    Ok(spec)
 }
 
 /// A word of the line: no blank stands in it but in quotes and brackets.
@@ -247,6 +247,11 @@ impl<'t> Line<'t> {
         let key_place = self.place(&(word.span.start..word.span.start + key.len()));
         if key == "name" {
             match value.value.as_text().filter(|name| is_name(name)) {
+                // What is set there is the graph's.
+                Some("graph") => {
+                    let message = "no node can be called `graph`".to_owned();
+                    self.refuse(&word.span, message, "give it another name");
+                }
                 Some(name) => {
                     let taken = self.spec.find(name).is_some();
                     if taken {
@@ -272,8 +277,9 @@ impl<'t> Line<'t> {
             _ => value,
         };
         // The name may still change, and is put in when all are known.
-        let of = Spanned::new(node.to_string(), key_place.clone());
-        let path = vec![of, Spanned::new(key.to_owned(), key_place)];
+        let of = node.to_string();
+        let words = std::iter::once(of.as_str()).chain(key.split('.'));
+        let path = words.map(|word| Spanned::new(word.to_owned(), key_place.clone())).collect();
         self.changes.push(Override { path, value });
     }
 

@@ -1,9 +1,10 @@
 //! A graph from a line as a file.
 
 use std::{
+    env,
     fs::File,
     io::{ErrorKind, Write},
-    path::Path,
+    path::{Component, Path, PathBuf},
 };
 
 use engine::{GraphSpec, InputSpec, SectionSpec, SourceText, Spanned, Value, tidied};
@@ -14,8 +15,13 @@ use crate::{
 };
 
 /// Writes the graph to a file that must not be there.
-pub(super) fn save(spec: &GraphSpec, path: &Path) -> Result<Exit, Failure> {
-    let text = written(spec, path);
+pub(super) fn save(mut spec: GraphSpec, path: &Path) -> Result<Exit, Failure> {
+    if let Some(back) = way_back(path) {
+        let of_nodes = spec.nodes.iter_mut().flat_map(|node| &mut node.params);
+        let of_models = spec.models.iter_mut().flat_map(|section| &mut section.params);
+        of_nodes.chain(of_models).for_each(|(key, value)| lead(&back, &key.value, value));
+    }
+    let text = written(&spec, path);
     let shown = path.display();
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
@@ -29,6 +35,28 @@ pub(super) fn save(spec: &GraphSpec, path: &Path) -> Result<Exit, Failure> {
     })?;
     print(&format!("wrote {shown}; run it: afferent run {shown}\n"))?;
     Ok(Exit::Done)
+}
+
+/// From the folder of the graph file, where its paths will start, to the current one, where those of the line do.
+fn way_back(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""))?;
+    // One that is not there is told when the file is made.
+    let (folder, here) = (folder.canonicalize().ok()?, env::current_dir().ok()?);
+    let here = here.canonicalize().ok()?;
+    let shared = folder.components().zip(here.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
+    let back: PathBuf = up.chain(here.components().skip(shared)).collect();
+    (back != Path::new("")).then_some(back)
+}
+
+/// Leads a file's name from another folder. Every parameter of kinds and models that names one is called so.
+fn lead(back: &Path, key: &str, value: &mut Spanned<Value>) {
+    if let Value::Text(file) = &mut value.value
+        && key.ends_with("file")
+        && !file.contains("://")
+    {
+        *file = back.join(&*file).to_string_lossy().into_owned();
+    }
 }
 
 fn written(spec: &GraphSpec, path: &Path) -> String {

@@ -1,6 +1,5 @@
 //! Reading what is included, and putting it all into one spec.
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -41,8 +40,6 @@ pub(super) struct Expansion<'a> {
     whole: GraphSpec,
     /// Identity and name of the files that are being read, the outermost first.
     chain: Vec<(Option<String>, String)>,
-    /// Files whose own problems have been told.
-    told: HashSet<String>,
     count: usize,
     bytes: usize,
     /// Whether a limit was met; the rest is then left unread.
@@ -68,7 +65,6 @@ impl<'a> Expansion<'a> {
             layers: layers.len(),
             whole: GraphSpec::new(""),
             chain: vec![(identity, name)],
-            told: HashSet::new(),
             count: 0,
             bytes: 0,
             is_full: false,
@@ -149,13 +145,11 @@ impl<'a> Expansion<'a> {
             self.whole.lost.push(name.value);
             return;
         };
-        let path = spec.name.place.as_ref().map_or(String::new(), |at| at.file.name().to_owned());
-        if self.told.insert(path.clone()) {
-            let mut problems = spec.problems.clone();
-            spec.add_own_problems(&mut problems);
-            self.whole.problems.extend(problems);
-        }
-        self.chain.push((identity, path));
+        // Told for every inclusion, as they may depend on what is given; what is the same is told once in the end.
+        let mut problems = spec.problems.clone();
+        spec.add_own_problems(&mut problems);
+        self.whole.problems.extend(problems);
+        self.chain.push((identity, path_from(&call.file.value, &call.file.place, self.graph_file)));
         self.put(&name, &call, spec);
         self.chain.pop();
     }

@@ -1,5 +1,6 @@
 //! Where a SOURCE of a whole graph leads: through inputs and outputs of includes to a node.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use crate::graph::code::Code;
@@ -13,13 +14,17 @@ use crate::graph::suggest::nearest;
 /// Inputs and outputs on one way; more of them go in a circle.
 const STEPS_MAX: usize = 64;
 
+/// Looks that all edges take together. Where each of many inputs is fed by many outputs, a page of text is more edges
+/// than any memory holds.
+const LOOKS_MAX: usize = 400_000;
+
 impl GraphSpec {
     /// Leads every input, the outputs of the graph and what tests look at to nodes.
     pub(super) fn resolve_all(&mut self) {
         let mut problems = Vec::new();
         let mut nodes = std::mem::take(&mut self.nodes);
         let names: HashSet<String> = nodes.iter().map(|node| node.name.value.clone()).collect();
-        let ways = Ways { spec: self, names: &names };
+        let ways = Ways { spec: self, names: &names, looks: Cell::new(0) };
         for node in &mut nodes {
             let mut from = Vec::with_capacity(node.from.len());
             for mut input in std::mem::take(&mut node.from) {
@@ -68,6 +73,14 @@ impl GraphSpec {
         outlets.filter_map(|outlet| Some(outlet.from.as_ref()?.value.node())).collect()
     }
 
+    /// What an output of an include is called as one of a node: `left.beats` is `left/detector.beats`.
+    pub(crate) fn leads_to(&self, label: &str) -> Option<String> {
+        let names = self.nodes.iter().map(|node| node.name.value.clone()).collect();
+        let ways = Ways { spec: self, names: &names, looks: Cell::new(0) };
+        let source: SourceRef = label.parse().ok()?;
+        Some(ways.one(&Spanned::from(source)).ok()?.value.to_string())
+    }
+
     /// Whether a name leads into an include that could not be read.
     pub(crate) fn is_lost(&self, name: &str) -> bool {
         let leads = |lost: &String| {
@@ -81,6 +94,7 @@ impl GraphSpec {
 struct Ways<'a> {
     spec: &'a GraphSpec,
     names: &'a HashSet<String>,
+    looks: Cell<usize>,
 }
 
 impl Ways<'_> {
@@ -107,6 +121,12 @@ impl Ways<'_> {
     fn all(&self, input: &InputSpec, steps: usize) -> Result<Vec<InputSpec>, Diagnostic> {
         let source = &input.source.value;
         let name = source.node();
+        self.looks.set(self.looks.get() + 1);
+        if self.looks.get() > LOOKS_MAX {
+            let message = "the inputs of includes multiply to too many edges".to_owned();
+            let problem = Diagnostic::error(Code::TooLarge, message).at(&source.path.place);
+            return Err(problem.hint("feed fewer outputs into one input of an include"));
+        }
         if self.names.contains(&name) {
             return Ok(vec![input.clone()]);
         }

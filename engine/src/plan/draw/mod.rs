@@ -140,7 +140,9 @@ impl Plan {
 
     fn arrow(&self, edge: &PlanEdge, by: Arrow) -> PictureEdge {
         let label = self.source_label(edge);
-        let short = label.rsplit_once('/').map_or(label.as_str(), |(_, last)| last);
+        // Names of channels may have points and slashes of their own.
+        let path = label.split(['.', '[']).next().unwrap_or_default();
+        let short = &label[path.rfind('/').map_or(0, |at| at + 1)..];
         // What is more than the node's name tells two edges of one node apart.
         let output = short.contains(['.', '[']).then(|| short.to_owned());
         let format = edge.format.to_string();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub(super) fn catalog() -> Catalog {
     Catalog::new(&[&[
         &ADD, &ASK, &COPY, &DETECT, &EAT, &FILE, &HEAVY, &JOIN, &LATE, &LOW, &MERGE, &MIC, &SINE,
-        &TICK,
+        &TABLE, &TICK,
     ]])
 }
 
@@ -178,6 +178,13 @@ static MERGE: Kind = Kind {
     name: "merge",
     inputs: &[Port::any("in").variadic(), Port::event("marks").optional().fed_by(&["detect"])],
     outputs: &[Port::like("out", "in")],
+    ..Kind::BASE
+};
+
+/// A sink for signals alone.
+static TABLE: Kind = Kind {
+    name: "table",
+    inputs: &[Port::signal("in").others_by(&["eat", "print"])],
     ..Kind::BASE
 };
 

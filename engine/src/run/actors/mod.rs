@@ -6,5 +6,5 @@ mod sink;
 mod stage;
 
 pub(crate) use future::{FutureActor, FutureArgs, PauseSource};
-pub(crate) use sink::{RewireSink, SinkActor};
+pub(crate) use sink::{RewireSink, SinkActor, SucceedSink};
 pub(crate) use stage::{LoadNode, Order, SaveStage, SetParams, StageActor, ask_stage};

@@ -11,6 +11,8 @@ use kameo::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
+    body::Sink,
+    plan::Plan,
     ring::Receiver,
     run::{Happened, What},
     tasks::{SinkTask, TaskTurn, TaskWake},
@@ -98,6 +100,25 @@ impl Pause {
             Self::UntilWoken => wake.0.notified().await,
             Self::For(pause) => tokio::time::sleep(pause).await,
         }
+    }
+}
+
+/// Go on with another body.
+pub(crate) struct SucceedSink {
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) plan: Arc<Plan>,
+}
+
+impl Message<SucceedSink> for SinkActor {
+    type Reply = ();
+
+    async fn handle(&mut self, new: SucceedSink, _: &mut Context<Self, Self::Reply>) {
+        let what = match self.task.succeed(new.sink, &new.plan) {
+            Ok(remarks) if remarks.is_empty() => return,
+            Ok(remarks) => What::Remarked { remarks },
+            Err(fault) => What::Unfinished { node: self.task.node, fault },
+        };
+        let _ = self.events.send(Happened { session: Some(self.session), what });
     }
 }
 

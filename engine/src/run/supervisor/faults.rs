@@ -17,6 +17,9 @@ impl Supervisor {
     pub(super) fn trouble(&mut self, session: u32, stage: usize, slot: usize, fault: Fault) {
         let node = self.plan().stages[stage].nodes[slot];
         self.note_fault(node, &fault);
+        if !is_closed(&fault) && self.fails_on_trial(node, &fault) {
+            return;
+        }
         if self.plan().nodes[node].kind.is_source() {
             // Built anew it would tell its story from the beginning. What it has delivered is
             // finished; the run ends with its fault.

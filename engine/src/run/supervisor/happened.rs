@@ -6,8 +6,10 @@ use kameo::reply::ReplySender;
 
 use crate::{
     body::Body, fault::Fault, kind::BuildError, run::ControlError, session::OpenError,
-    time::Timestamp,
+    stage::SlotBody, time::Timestamp,
 };
+
+use super::Reloading;
 
 /// Something that happened in a session, or (without one) is wanted of all.
 pub(crate) struct Happened {
@@ -40,13 +42,23 @@ pub(crate) enum What {
     /// The pause before a stage that was given up is built again is over.
     ReplaceDue { stage: usize, version: u32 },
     /// Bodies for a stage that was given up, or the node that has none.
-    Replaced { stage: usize, version: u32, bodies: Result<Vec<Body>, (usize, Fault)> },
+    Replaced { stage: usize, version: u32, bodies: Result<Vec<SlotBody>, (usize, Fault)> },
     /// The neighbours of a new cell know it.
     Settled { stage: usize, version: u32 },
     /// What was inside when a fault ended the session should be through.
     Overdue,
     /// The bodies of a new session, or why it has none.
     Built(NewSession),
+    /// What a sink had to say that another has taken the place of, by node.
+    Remarked { remarks: Vec<(usize, String)> },
+    /// A sink that another has taken the place of could not be finished.
+    Unfinished { node: usize, fault: Fault },
+    /// The bodies of another plan are built, or one cannot be.
+    Renewed(Box<Reloading>, Option<OpenError>),
+    /// It may be possible by now to put another plan in.
+    ReloadDue(Box<Reloading>),
+    /// The plan that was put in has proved itself.
+    TrialOver { version: u32 },
     /// The sessions a run begins with are open.
     Opened,
     /// Sessions come and go from now on; none is there yet.
@@ -61,7 +73,7 @@ pub(crate) enum What {
 
 /// A session that was asked for.
 pub(crate) struct NewSession {
-    pub(super) bodies: Result<Vec<Body>, OpenError>,
+    pub(super) bodies: Result<Vec<Option<Body>>, OpenError>,
     /// Zero of its time line, if that is not when it begins.
     pub(super) zero: Option<Timestamp>,
     /// Dropped when it is over.

@@ -18,7 +18,7 @@ use super::{
         actors::{FutureActor, FutureArgs, SinkActor},
         control::Open,
         leaving,
-        opened::{Course, Knobs, OpenSession, stage_actor},
+        opened::{Course, Knobs, OpenLive, OpenSession, stage_actor},
     },
     Supervisor, What,
     happened::NewSession,
@@ -38,6 +38,7 @@ impl Supervisor {
             }
             return;
         }
+        let Some((open, reply)) = self.hold_open(open, reply) else { return };
         let (session, asked) = (self.next, self.asked);
         self.next += 1;
         self.building += 1;
@@ -78,15 +79,15 @@ impl Supervisor {
         &mut self,
         number: u32,
         zero: Option<Timestamp>,
-        bodies: Vec<Body>,
+        bodies: Vec<Option<Body>>,
     ) -> Result<(), OpenError> {
-        let now = self.shared.pace();
+        let (now, latency) = (self.shared.pace(), self.shared.latency());
         let ground = Ground {
-            plan: &self.shared.plan,
+            plan: &self.plan,
             cores: &self.shared.cores,
             clock: &self.shared.clock,
             pace: Pace { start: zero.unwrap_or(now.start), ..now },
-            latency: &self.shared.latency,
+            latency: &latency,
             onlooker: self.shared.onlooker.as_ref(),
         };
         let (session, course) =
@@ -105,7 +106,7 @@ impl Supervisor {
             sinks: Vec::new(),
             tasks: Vec::new(),
             lives: Vec::new(),
-            knobs: Knobs::new(self.plan()),
+            knobs: Knobs::new(),
             records: BTreeMap::new(),
             versions: vec![0; cells.len()],
             guest: None,
@@ -129,7 +130,12 @@ impl Supervisor {
         let _io = self.io.as_ref().map(Handle::enter);
         let spawn = |args| FutureActor::spawn_with_mailbox(args, mailbox::unbounded());
         for live in lives {
-            open.lives.push((live.node, live.ports.clone(), live.stop.clone()));
+            open.lives.push(OpenLive {
+                node: live.node,
+                ports: live.ports.clone(),
+                stop: live.stop.clone(),
+                successor: live.successor.clone(),
+            });
             let (node, paused) = (live.node, Some(live.paused.clone()));
             let future = Box::pin(async move {
                 match live.run().await {

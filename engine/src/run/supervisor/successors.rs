@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use crate::{body::Body, fault::Fault, supervise::Verdict};
+use crate::{fault::Fault, stage::SlotBody, supervise::Verdict};
 
 use super::{super::replace, Happened, Supervisor, What};
 
@@ -12,7 +12,7 @@ impl Supervisor {
     pub(super) fn wedged(&mut self, session: u32, stage: usize, node: Option<usize>) {
         let Some(open) = self.sessions.get_mut(&session) else { return };
         open.versions[stage] += 1;
-        let node = node.unwrap_or(self.shared.plan.stages[stage].nodes[0]);
+        let node = node.unwrap_or(self.plan.stages[stage].nodes[0]);
         self.succeed(session, stage, node, &Fault::new("a turn never ended"));
     }
 
@@ -43,7 +43,7 @@ impl Supervisor {
         &mut self,
         session: u32,
         stage: usize,
-        bodies: Result<Vec<Body>, (usize, Fault)>,
+        bodies: Result<Vec<SlotBody>, (usize, Fault)>,
     ) {
         let bodies = match bodies {
             Ok(bodies) => bodies,
@@ -54,7 +54,7 @@ impl Supervisor {
         let new = match replace::build(&shared, open, session, stage, bodies) {
             Ok(new) => new,
             Err(fault) => {
-                return self.give_up(session, shared.plan.stages[stage].nodes[0], &fault);
+                return self.give_up(session, shared.plan().stages[stage].nodes[0], &fault);
             }
         };
         let replace::Replacement { cell, commands, rewires } = new;

@@ -1,11 +1,11 @@
 //! What is written is read.
 
-use engine::{Format, Frame, Gap, Unit};
+use engine::{Format, Frame, Gap, Unit, describe, differences, parse_format};
 
 use super::samples;
 use crate::wire::{
-    Assembler, CONTROL_MAX, Datagram, FLUSHES, FrameWriter, Message, NEWEST, WireError, describe,
-    differences, longest, put_preamble, read_frame,
+    Assembler, CONTROL_MAX, Datagram, FLUSHES, FrameWriter, Message, NEWEST, WireError, longest,
+    put_preamble, read_frame,
 };
 
 fn written(format: &Format, frame: &Frame, version: u8) -> Vec<u8> {
@@ -137,12 +137,12 @@ fn two_hosts_are_told_what_differs_between_their_formats() {
 fn a_description_is_a_format_again() {
     for (format, _) in samples::all() {
         let words = describe(&format);
-        let parsed = crate::wire::parse_format(&words).expect("it was one");
+        let parsed = parse_format(&words).expect("it was one");
         assert_eq!(describe(&parsed), words);
         for n in 0..words.len() {
             let mut fewer = words.clone();
             fewer.remove(n);
-            assert!(crate::wire::parse_format(&fewer).is_none(), "{words:?} without {n}");
+            assert!(parse_format(&fewer).is_none(), "{words:?} without {n}");
         }
     }
 }

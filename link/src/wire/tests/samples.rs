@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use engine::{
     Dimension, Element, EventWriter, Field, FieldKind, Format, Frame, Gap, Header, ImageFormat,
-    Pixel, Rate, TensorFormat, Timestamp, Unit,
+    Pixel, Rate, TensorFormat, Timestamp, Unit, describe,
 };
 
-use crate::wire::{ByeReason, Hello, HelloEdge, Message, describe};
+use crate::wire::{ByeReason, Hello, HelloEdge, Message};
 
 fn rate(hz: f64) -> Rate {
     Rate::new(hz).expect("possible")

@@ -522,7 +522,7 @@ fn what_nobody_waits_for_any_more_is_stopped() {
 
 #[test]
 fn a_partial_that_comes_back_when_it_was_given_up_changes_nothing() {
-    let turn = Turn::new(1, 0.0, 0.0);
+    let turn = Turn::new(1, 0.0, 0.0, false);
     let said = |text: &str| Outcome::Said(hypothesis(text, 0.5, 0.9));
     let number = {
         let mut shared = turn.lock();
@@ -952,7 +952,7 @@ fn windows_of_which_more_is_heard_than_is_heard_again_are_asked_as_finals() {
 #[test]
 fn a_last_window_that_gives_way_tells_what_was_heard_of_it_before() {
     for is_known in [true, false] {
-        let row = Turn::new(0, 0.0, 0.0);
+        let row = Turn::new(0, 0.0, 0.0, false);
         let hear = |outcome, is_last| row.hear_window(outcome, (0.0, 3.0, is_last, true)).unwrap();
         if is_known {
             let _ = hear(Outcome::Said(hypothesis("as far as that", 0.5, 0.9)), false);
@@ -968,7 +968,7 @@ fn a_last_window_that_gives_way_tells_what_was_heard_of_it_before() {
 
 /// What windows with partials, if they have any, say about so long a piece that it is cut off, of which nothing is agreed.
 fn cut_off(said: Hypothesis, has_partials: bool, is_last: bool) -> (Arc<Turn>, Vec<News>) {
-    let row = Turn::new(0, 0.0, 0.0);
+    let row = Turn::new(0, 0.0, 0.0, false);
     let how = (0.0, 28.5, is_last, has_partials);
     let news = row.hear_window(Outcome::Said(said), how).unwrap();
     (row, news.into_iter().filter(|news| news.is_final).collect())

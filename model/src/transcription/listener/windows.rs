@@ -80,7 +80,7 @@ impl Listener {
 
     fn row(&mut self) -> Arc<Turn> {
         let from_s = seconds(self.from);
-        self.turn.get_or_insert_with(|| Turn::new(0, from_s, from_s)).clone()
+        self.turn.get_or_insert_with(|| Turn::new(0, from_s, from_s, false)).clone()
     }
 
     pub(super) fn hear_windows(&mut self) -> SmallVec<[Question; 2]> {

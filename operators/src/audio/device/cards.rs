@@ -265,9 +265,14 @@ pub(super) fn absent(way: Way, name: &str, devices: &[Device]) -> Trouble {
         Way::Out => "loudspeaker",
     };
     if devices.is_empty() {
+        let named = match name {
+            DEFAULT => String::new(),
+            name => format!(", nor one called `{name}`"),
+        };
         return Trouble {
-            what: format!("this machine has no {what}"),
-            remedy: "plug one in, and see `afferent devices`; \"null\" and \"loopback\" are there always"
+            what: format!("this machine has no {what}{named}"),
+            remedy: "plug one in, and see `afferent devices`; on Linux the user must be in the group `audio`; \"null\" and \"loopback\" are \
+                     there always"
                 .to_owned(),
         };
     }

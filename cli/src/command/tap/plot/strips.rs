@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use engine::{Element, EventReader, FieldKind, FieldValue, Format, Grid, Rate};
+use engine::{EventReader, FieldKind, FieldValue, Format, Grid, Rate};
 
-use crate::local::Came;
+use crate::{local::Came, tensors::numbers};
 
-/// Points that are kept of a strip: ten minutes at 250 Hz. At higher rates extremes stand for many.
+/// Points that are kept of a strip: ten minutes at 250 Hz, 150 s at 1 kHz. Above that extremes stand for many.
 const POINTS_MAX: usize = 150_000;
 /// Points a second that a strip keeps of a fast signal: more than a window of five seconds has columns for.
 const POINTS_PER_S: f64 = 1_000.0;
@@ -149,13 +149,8 @@ impl Strips {
                 push(&mut self.events, Marked { t_s, words });
                 self.latest = Some((t_s, at));
             }
-            Format::Tensor(tensor) if tensor.element == Element::F32 => {
-                let values = frame.samples().iter().map(|value| f64::from(*value));
-                self.summary(t_s, values.collect(), at);
-            }
             Format::Tensor(_) | Format::Image(_) => {
-                let values = frame.buffer().bytes().iter().map(|byte| f64::from(*byte));
-                self.summary(t_s, values.collect(), at);
+                self.summary(t_s, numbers(&self.format, frame), at);
             }
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(line: &str) -> Result<GraphSpec, Diagnostics> {
-    graph(&SourceText::new("try", line)).map(|(spec, _)| spec)
+    graph(&SourceText::new("try", line))
 }
 
 /// `name:op ← inputs {parameters}` of every node.
@@ -172,4 +172,19 @@ fn no_line_makes_it_panic() {
             let _ = problems.render(false);
         }
     }
+}
+
+#[test]
+fn a_key_within_a_table_is_one_of_the_table() {
+    let spec =
+        read("ecg ! threshold limits.low=1 limits.high=2").unwrap_or_else(|all| panic!("{all}"));
+    let limits = spec.nodes[1].param("limits").expect("it is set");
+    let engine::Value::Table(entries) = &limits.value else { panic!("{limits:?}") };
+    assert_eq!(entries.len(), 2, "{entries:?}");
+}
+
+#[test]
+fn no_node_takes_the_name_of_the_graph() {
+    let problems = read("seconds=1 sine name=graph ! print").expect_err("it is the graph's");
+    assert_eq!(problems.0.len(), 1, "{problems}");
 }

@@ -438,3 +438,30 @@ cutoff_hz = \"$cutoff_hz\"
     }
     assert!((20..2_900).contains(&planned), "{planned} of 3000 were sound");
 }
+
+#[test]
+fn outputs_are_found_as_they_are_written_and_by_their_nodes() {
+    let graph = ">>> g.toml
+[node.ecg]
+op = \"sine\"
+rate_hz = 100.0
+[include.left]
+file = \"parts/low.toml\"
+from = \"ecg\"
+[node.out]
+op = \"eat\"
+from = \"left.raw\"
+[node.other]
+op = \"eat\"
+from = \"left\"
+";
+    let plan = plan(&format!("{graph}{LOW}")).unwrap_or_else(|problems| panic!("{problems}"));
+    let found = |label| plan.output(label).map(|output| output.node.to_owned());
+    for label in ["left", "left.out", "left/low"] {
+        assert_eq!(found(label).as_deref(), Some("left/low"), "{label}");
+    }
+    assert_eq!(found("left.raw").as_deref(), Some("ecg"), "what feeds it");
+    for none in ["left.rwa", "right", "left/raw", "not a name"] {
+        assert_eq!(found(none), None, "{none}");
+    }
+}

@@ -1,4 +1,7 @@
-//! [`Figures`]: what two looks at the same counters say, for people and for programs.
+//! [`Figures`]: what two looks at the same counters say, for people and for programs: `top` and the page of `--web`.
+
+mod numbers;
+mod troubles;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,38 +9,51 @@ use serde::Serialize;
 
 use crate::local::message::{LatencyLook, Look, Shape};
 
+pub(crate) use numbers::{hz, percent, rate};
+pub(crate) use troubles::troubles;
+
+/// What there is to see of a graph.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) shape: &'a Shape,
+    pub(crate) look: &'a Look,
+    pub(crate) figures: &'a Figures,
+}
+
 /// What lately means: long enough for frames that come once a second, short enough to see a change.
-pub(super) const WINDOW_S: f64 = 5.0;
+pub(crate) const WINDOW_S: f64 = 5.0;
 /// Looks that are kept, for pictures of how it was.
 const KEPT: usize = 120;
 /// A source that brings so much less or more than it promises is told.
 const OFF_RATE: f64 = 0.05;
+/// One that has failed lately is told, though it goes on.
+const FAULTY_S: f64 = 10.0;
 /// And one that brings nothing for so long is silent.
 const SILENT_S: f64 = 2.0;
 
 /// Looks at one process, the newest last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History(VecDeque<Look>);
+pub(crate) struct History(VecDeque<Look>);
 
 impl History {
-    pub(super) fn add(&mut self, look: Look) {
+    pub(crate) fn add(&mut self, look: Look) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
         self.0.push_back(look);
     }
 
-    pub(super) fn newest(&self) -> Option<&Look> {
+    pub(crate) fn newest(&self) -> Option<&Look> {
         self.0.back()
     }
 
     /// The figures as of the newest look.
-    pub(super) fn figures(&self, shape: &Shape) -> Option<Figures> {
+    pub(crate) fn figures(&self, shape: &Shape) -> Option<Figures> {
         self.as_of(self.0.len().checked_sub(1)?, shape)
     }
 
     /// The figures as of every look, oldest first.
-    pub(super) fn all<'a>(&'a self, shape: &'a Shape) -> impl Iterator<Item = Figures> + 'a {
+    pub(crate) fn all<'a>(&'a self, shape: &'a Shape) -> impl Iterator<Item = Figures> + 'a {
         (1..self.0.len()).filter_map(move |at| self.between(at - 1, at, shape))
     }
 
@@ -58,98 +74,98 @@ impl History {
 
 /// What happens per second, and how it is.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Figures {
+pub(crate) struct Figures {
     /// Seconds since the start of the run.
-    pub(super) at_s: f64,
+    pub(crate) at_s: f64,
     /// Seconds that rates and latencies of late look back.
-    pub(super) span_s: f64,
-    pub(super) sessions_open: u64,
-    pub(super) sessions_opened: u64,
+    pub(crate) span_s: f64,
+    pub(crate) sessions_open: u64,
+    pub(crate) sessions_opened: u64,
     /// Seconds of content per second, where a signal comes in.
-    pub(super) pace: Option<f64>,
+    pub(crate) pace: Option<f64>,
     /// Seconds of content done, each session by itself.
-    pub(super) content_s: Option<f64>,
-    pub(super) frames_in_per_s: f64,
-    pub(super) dropped: u64,
-    pub(super) dropped_per_s: f64,
-    pub(super) sources: Vec<SourceFigures>,
-    pub(super) nodes: Vec<NodeFigures>,
-    pub(super) edges: Vec<EdgeFigures>,
-    pub(super) sinks: Vec<SinkFigures>,
-    pub(super) stages: Vec<StageFigures>,
+    pub(crate) content_s: Option<f64>,
+    pub(crate) frames_in_per_s: f64,
+    pub(crate) dropped: u64,
+    pub(crate) dropped_per_s: f64,
+    pub(crate) sources: Vec<SourceFigures>,
+    pub(crate) nodes: Vec<NodeFigures>,
+    pub(crate) edges: Vec<EdgeFigures>,
+    pub(crate) sinks: Vec<SinkFigures>,
+    pub(crate) stages: Vec<StageFigures>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct SourceFigures {
+pub(crate) struct SourceFigures {
     /// Number among the nodes.
     #[serde(skip)]
-    pub(super) at: usize,
-    pub(super) node: String,
-    pub(super) nominal_hz: Option<f64>,
+    pub(crate) at: usize,
+    pub(crate) node: String,
+    pub(crate) nominal_hz: Option<f64>,
     /// Samples per second and session.
-    pub(super) measured_hz: Option<f64>,
-    pub(super) frames_per_s: f64,
-    pub(super) gaps: u64,
-    pub(super) late: u64,
+    pub(crate) measured_hz: Option<f64>,
+    pub(crate) frames_per_s: f64,
+    pub(crate) gaps: u64,
+    pub(crate) late: u64,
     /// `well`, `silent`, `slow`, `fast`, `gaps`, `late`, `faulty`, `ended`, `waits`.
-    pub(super) health: &'static str,
+    pub(crate) health: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct NodeFigures {
-    pub(super) node: String,
-    pub(super) calls_per_s: f64,
-    pub(super) mean_us: Option<f64>,
+pub(crate) struct NodeFigures {
+    pub(crate) node: String,
+    pub(crate) calls_per_s: f64,
+    pub(crate) mean_us: Option<f64>,
     /// Share of one core, as estimated from the two before.
-    pub(super) core_share: Option<f64>,
-    pub(super) restarts: u64,
-    pub(super) poison: u64,
-    pub(super) late: u64,
+    pub(crate) core_share: Option<f64>,
+    pub(crate) restarts: u64,
+    pub(crate) poison: u64,
+    pub(crate) late: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct EdgeFigures {
-    pub(super) from: String,
-    pub(super) to: String,
-    pub(super) frames_per_s: f64,
-    pub(super) depth: u64,
+pub(crate) struct EdgeFigures {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) frames_per_s: f64,
+    pub(crate) depth: u64,
     /// Over all open sessions; none where both nodes are fused.
-    pub(super) capacity: Option<u64>,
-    pub(super) dropped: u64,
-    pub(super) dropped_per_s: f64,
+    pub(crate) capacity: Option<u64>,
+    pub(crate) dropped: u64,
+    pub(crate) dropped_per_s: f64,
     /// Reasons for which frames were dropped, and how many.
-    pub(super) reasons: Vec<(String, u64)>,
+    pub(crate) reasons: Vec<(String, u64)>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct SinkFigures {
+pub(crate) struct SinkFigures {
     #[serde(skip)]
-    pub(super) at: usize,
-    pub(super) node: String,
-    pub(super) frames: u64,
-    pub(super) frames_per_s: f64,
-    pub(super) deadline_ms: Option<f64>,
+    pub(crate) at: usize,
+    pub(crate) node: String,
+    pub(crate) frames: u64,
+    pub(crate) frames_per_s: f64,
+    pub(crate) deadline_ms: Option<f64>,
     /// Over the last seconds.
-    pub(super) lately: Option<Latency>,
-    pub(super) since_start: Option<Latency>,
+    pub(crate) lately: Option<Latency>,
+    pub(crate) since_start: Option<Latency>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Latency {
-    pub(super) p50_ns: i64,
-    pub(super) p99_ns: i64,
-    pub(super) max_ns: i64,
+pub(crate) struct Latency {
+    pub(crate) p50_ns: i64,
+    pub(crate) p99_ns: i64,
+    pub(crate) max_ns: i64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct StageFigures {
-    pub(super) stage: String,
-    pub(super) nodes: Vec<String>,
+pub(crate) struct StageFigures {
+    pub(crate) stage: String,
+    pub(crate) nodes: Vec<String>,
     /// States in which it is in some session, and in how many.
-    pub(super) states: Vec<(String, u64)>,
-    pub(super) restarts: u64,
-    pub(super) lately: Option<Latency>,
-    pub(super) since_start: Option<Latency>,
+    pub(crate) states: Vec<(String, u64)>,
+    pub(crate) restarts: u64,
+    pub(crate) lately: Option<Latency>,
+    pub(crate) since_start: Option<Latency>,
 }
 
 impl Figures {
@@ -278,7 +294,7 @@ impl Frame<'_> {
         let late_before = self.then.nodes.get(n).map_or(0, |node| node.late);
         let health = if self.has_ended(n) {
             "ended"
-        } else if now.fault.is_some() {
+        } else if now.fault.as_ref().is_some_and(|fault| self.now.at_s - fault.at_s < FAULTY_S) {
             "faulty"
         } else if self.now.sessions_open == 0 {
             "waits"

@@ -1,7 +1,7 @@
 //! Numbers as they stand in tables.
 
 /// A rate with about three digits that count.
-pub(in super::super) fn rate(value: f64) -> String {
+pub(crate) fn rate(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.2} M", value / 1e6),
         value if value >= 1e4 => format!("{:.1} k", value / 1e3),
@@ -11,7 +11,7 @@ pub(in super::super) fn rate(value: f64) -> String {
     }
 }
 
-pub(super) fn hz(value: f64) -> String {
+pub(crate) fn hz(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{:.2} MHz", value / 1e6),
         value if value >= 1e4 => format!("{:.1} kHz", value / 1e3),
@@ -20,7 +20,7 @@ pub(super) fn hz(value: f64) -> String {
 }
 
 /// A share of something as `0.4 %`.
-pub(in super::super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     match 100.0 * share {
         percent if percent >= 9.95 => format!("{percent:.0} %"),
         percent if percent >= 0.095 || percent == 0.0 => format!("{percent:.1} %"),

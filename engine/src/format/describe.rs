@@ -1,9 +1,11 @@
-//! Formats in words, so that two hosts can say what differs.
+//! Formats in words: so that two hosts can say what differs, and a file can say what is in it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::{
-    Channel, Dimension, Element, Field, FieldKind, Format, ImageFormat, Pixel, Rate, SignalFormat,
+use crate::time::Rate;
+
+use super::{
+    Channel, Dimension, Element, Field, FieldKind, Format, ImageFormat, Pixel, SignalFormat,
     TensorFormat, Unit,
 };
 
@@ -82,8 +84,17 @@ pub fn differences(
         .collect()
 }
 
+/// What a frame of a description may have, in bytes or values: numbers that are read are multiplied.
+const PARSED_MAX: usize = 1 << 30;
+
+/// The product of numbers that are read, unless nobody has such frames.
+fn bounded(numbers: impl IntoIterator<Item = usize>) -> Option<usize> {
+    let product = numbers.into_iter().try_fold(1_usize, usize::checked_mul)?;
+    (product <= PARSED_MAX).then_some(product)
+}
+
 /// The format of a description, for tools that have no graph; `None` where it is of no format that is
-/// known here. Names of an event's fields live until the process ends, so this is not for what another
+/// known here, or of one whose frames nobody could hold. Names of an event's fields live until the process ends, so this is not for what another
 /// host sends.
 pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
     let all: BTreeMap<&str, &str> =
@@ -101,6 +112,7 @@ pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
             };
             let channels = (0..list("channels")?).map(channel).collect::<Option<Vec<_>>>()?;
             let (rate, frame_len) = (rate()?, number("frame_len")?);
+            bounded([channels.len().max(1), frame_len, size_of::<f32>()])?;
             Some(Format::Signal(Arc::new(SignalFormat { channels, rate, frame_len })))
         }
         "image" => {
@@ -110,6 +122,7 @@ pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
                 _ => return None,
             };
             let (width, height, rate) = (number("width")?, number("height")?, rate()?);
+            bounded([width, height, 4])?;
             Some(Format::Image(Arc::new(ImageFormat { width, height, pixel, rate })))
         }
         "tensor" => {
@@ -127,6 +140,10 @@ pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
                 }
             };
             let shape = (0..list("dimensions")?).map(dimension).collect::<Option<Vec<_>>>()?;
+            let most = |dimension: &Dimension| match *dimension {
+                Dimension::Open { max: size } | Dimension::Fixed(size) => size,
+            };
+            bounded(shape.iter().map(most).chain([size_of::<i64>()]))?;
             Some(Format::Tensor(Arc::new(TensorFormat { element, shape })))
         }
         "event" => {
@@ -136,6 +153,13 @@ pub fn parse_format(description: &[(String, String)]) -> Option<Format> {
                 Some(Field { name: Box::leak(name.into_boxed_str()), kind })
             };
             let fields = (0..list("fields")?).map(field).collect::<Option<Vec<_>>>()?;
+            // As many fields of the largest size.
+            let largest = fields.iter().map(|field| match field.kind {
+                FieldKind::Text { max } | FieldKind::Bytes { max } => max,
+                FieldKind::Floats { max } => max.saturating_mul(size_of::<f32>()),
+                _ => size_of::<f64>(),
+            });
+            bounded([largest.max().unwrap_or(0), fields.len()])?;
             Some(Format::event(fields, 1.0))
         }
         _ => None,
@@ -154,5 +178,43 @@ fn parse_kind(kind: &str) -> Option<FieldKind> {
         _ => (text(kind).map(|max| FieldKind::Text { max }))
             .or_else(|| max(" bytes").map(|max| FieldKind::Bytes { max }))
             .or_else(|| max(" floats").map(|max| FieldKind::Floats { max })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_that_nobody_could_hold_are_none() {
+        let read = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
+            parse_format(&pairs.collect::<Vec<_>>())
+        };
+        let image = |width| {
+            let size = [("width", width), ("height", "480"), ("rate_hz", "30")];
+            read(&[&[("kind", "image"), ("pixel", "rgb8")], &size[..]].concat())
+        };
+        assert!(image("640").is_some());
+        let event = |kind: String| {
+            let field = [("fields", "1"), ("field 0", "a"), ("type of field 0", &*kind)];
+            read(&[&[("kind", "event")], &field[..]].concat())
+        };
+        assert!(event("text of at most 80 bytes".to_owned()).is_some());
+        let tensor = |size| {
+            read(&[
+                ("kind", "tensor"),
+                ("element", "u8"),
+                ("dimensions", "1"),
+                ("dimension 0", size),
+            ])
+        };
+        assert!(tensor("at most 100").is_some());
+        for large in ["3000000000", "18446744073709551615"] {
+            assert!(image(large).is_none() && tensor(large).is_none(), "{large}");
+            for kind in ["text of at most {} bytes", "at most {} floats"] {
+                assert!(event(kind.replace("{}", large)).is_none(), "{kind} {large}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::status::{clock, per_second, span};
 use super::{Seen, hz};
 
 /// What is most wrong, in a sentence each; nothing where all is well.
-pub(in super::super) fn troubles(seen: Seen<'_>) -> Vec<String> {
+pub(crate) fn troubles(seen: Seen<'_>) -> Vec<String> {
     let mut said = Vec::new();
     for (core, health) in seen.look.cores.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
         said.push(format!("core {core}: {health}"));
