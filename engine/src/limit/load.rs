@@ -94,7 +94,7 @@ pub struct Load {
     pub nodes: Vec<NodeLoad>,
     /// Edges, in the order of the plan.
     pub edges: Vec<EdgeLoad>,
-    /// The share of the time that each core was at work.
+    /// The share of the time in which each core was at work, or would have been had others not had the processor.
     pub cores: Vec<f64>,
     /// Sinks that got something.
     pub sinks: Vec<SinkLoad>,

@@ -39,8 +39,8 @@ struct Known {
     plan: Arc<Plan>,
     collector: Collector,
     rings: Vec<Ring>,
-    /// Processor time that each core had had at the beginning.
-    cpu_ns: Vec<Option<u64>>,
+    /// Time in which each core had been at work, or wanted to be, at the beginning.
+    wanted_ns: Vec<Option<u64>>,
     began: Timestamp,
     /// The last look at which a session was open: what comes after the end of a run is not part of it.
     open_at: Option<Timestamp>,
@@ -62,7 +62,7 @@ impl Following {
             collector: Collector::new(&plan, &shared.latency().steps),
             rings: vec![Ring::default(); plan.edges.len()],
             plan,
-            cpu_ns: (0..shared.cores.len()).map(|core| threads.cpu_ns(core)).collect(),
+            wanted_ns: (0..shared.cores.len()).map(|core| threads.wanted_ns(core)).collect(),
             began: shared.clock.now(),
             open_at: None,
             before,
@@ -151,9 +151,11 @@ impl Known {
         let plan = &self.plan;
         let ended = self.open_at.filter(|_| report.sessions.1 == 0);
         let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
-        let cores = self.cpu_ns.iter().enumerate().map(|(core, before)| {
-            let spent = threads.cpu_ns(core).zip(*before).map(|(now, before)| now - before);
-            spent.map_or(0.0, |spent| spent as f64 / lasted_ns.max(1) as f64)
+        let cores = self.wanted_ns.iter().enumerate().map(|(core, before)| {
+            let spent = threads.wanted_ns(core).zip(*before);
+            // A fresh thread may have taken the place of one that hangs.
+            let spent = spent.map(|(now, before)| now.saturating_sub(before));
+            spent.map_or(0.0, |spent| (spent as f64 / lasted_ns.max(1) as f64).min(1.0))
         });
         let cores: Vec<f64> = cores.collect();
         let edges: Vec<EdgeLoad> =
