@@ -22,6 +22,8 @@ use crate::{frame::Header, time::Timestamp};
 const STEPS: usize = 1 << 14;
 /// Between two followed frames of a source, where there is but one session.
 pub(crate) const EVERY_NS: i64 = 1_000_000;
+/// There is at least so much followed, however little room there is.
+const EVERY_MOST_NS: i64 = 1_000_000_000;
 /// More frames are not skipped at a time, so that a source which becomes slow is still followed.
 const SKIPPED_MAX: u64 = 1 << 16;
 
@@ -75,14 +77,21 @@ pub(crate) const fn is_followed(entered: Timestamp) -> bool {
     entered.nanos() & 1 == 1
 }
 
+/// What many write, on a cache line of its own: the switch beside it is read in every turn.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
 /// The switch, and the queue behind it: one for all sessions of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
     on: AtomicBool,
     every_ns: AtomicI64,
+    /// It has just begun, and every frame is followed as long as there is room.
+    early: AtomicBool,
     sessions: AtomicU32,
     queue: OnceLock<ArrayQueue<Step>>,
-    lost: AtomicU64,
+    lost: Apart<AtomicU64>,
     /// Calls of bodies that take longer are told; 0 if nobody wants to know.
     slow_ns: AtomicI64,
     slow: OnceLock<ArrayQueue<SlowCall>>,
@@ -101,7 +110,7 @@ pub struct SlowCall {
     pub took_ns: i64,
     /// When the turn began, on the run's clock.
     pub at: Timestamp,
-    /// Turns of this node before that were slow as well and are not told one by one.
+    /// Turns of this node that were slow as well since it was told of last: this call was the longest of all.
     pub more: u64,
 }
 
@@ -114,6 +123,7 @@ impl Steps {
         if let Some(every_ns) = every_ns {
             self.queue.get_or_init(|| ArrayQueue::new(STEPS));
             self.every_ns.store(every_ns, Ordering::Relaxed);
+            self.early.store(true, Ordering::Relaxed);
         }
         // Pairs with the Acquire in `is_on`: who sees it on finds the queue.
         self.on.store(every_ns.is_some(), Ordering::Release);
@@ -129,9 +139,24 @@ impl Steps {
         self.sessions.store(sessions, Ordering::Relaxed);
     }
 
+    /// It has begun a while ago.
+    pub(crate) fn thin_out(&self) {
+        self.early.store(false, Ordering::Relaxed);
+    }
+
+    /// There was no room for some: from now on half as many.
+    pub(crate) fn follow_less(&self) {
+        let every_ns = self.every_ns.load(Ordering::Relaxed);
+        self.every_ns.store((every_ns.max(1) * 2).min(EVERY_MOST_NS), Ordering::Relaxed);
+    }
+
     pub(crate) fn put(&self, step: Step) {
-        if self.queue.get().is_none_or(|queue| queue.push(step).is_err()) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let Some(queue) = self.queue.get() else { return };
+        if self.early.load(Ordering::Relaxed) && queue.len() > STEPS / 2 {
+            self.thin_out();
+        }
+        if queue.push(step).is_err() {
+            self.lost.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -141,7 +166,7 @@ impl Steps {
 
     /// Steps that found no room.
     pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.lost.0.load(Ordering::Relaxed)
     }
 
     /// Tells calls that take longer from now on, or none any more.
@@ -168,6 +193,9 @@ impl Steps {
     }
 
     fn every_ns(&self) -> i64 {
+        if self.early.load(Ordering::Relaxed) {
+            return 0;
+        }
         let sessions = i64::from(self.sessions.load(Ordering::Relaxed).max(1));
         self.every_ns.load(Ordering::Relaxed).saturating_mul(sessions)
     }
@@ -256,6 +284,7 @@ mod tests {
     fn one_frame_in_a_thousand_is_chosen_at_a_megahertz() {
         let steps = Steps::default();
         steps.follow(Some(EVERY_NS));
+        steps.thin_out();
         let mut chooser = Chooser::new(7);
         let at = |n: i64| Timestamp::from_nanos(n * 1_000);
 
@@ -271,6 +300,7 @@ mod tests {
     fn all_frames_are_chosen_where_they_are_few_and_fewer_where_sessions_are_many() {
         let steps = Steps::default();
         steps.follow(Some(EVERY_NS));
+        steps.thin_out();
         let at = |n: i64| Timestamp::from_nanos(n * 20_000_000);
         let count = |chooser: &mut Chooser, steps: &Steps| {
             (0..10_000).filter(|&n| is_followed(chooser.stamp(at(n), steps))).count()

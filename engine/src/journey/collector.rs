@@ -11,12 +11,18 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{Attribution, Journey, Leg, Parts, SinkTime, Wait, way::Ways};
+use super::{
+    Attribution, Journey, Leg, Parts, SinkTime, Wait,
+    way::{Trace, Ways},
+};
 
 /// Frames whose steps are kept, for what they may still cause.
 const ORIGINS_MAX: usize = 4_096;
-/// Steps that are kept of one frame.
+/// Steps that are kept of one frame, and of all together.
 const STEPS_MAX: usize = 4_096;
+const STEPS_IN_ALL: usize = 1 << 17;
+/// Steps that are taken at a time, should they come as fast.
+const AT_A_TIME: usize = 1 << 15;
 /// Ways that are kept of each sink.
 const RECENT_MAX: usize = 512;
 
@@ -28,7 +34,9 @@ pub(crate) struct Collector {
     plan: Arc<Plan>,
     steps: Arc<Steps>,
     ways: Ways,
-    origins: HashMap<Origin, Vec<Step>>,
+    origins: HashMap<Origin, Trace>,
+    /// Steps of all of them.
+    kept: usize,
     /// The oldest first.
     order: VecDeque<Origin>,
     sinks: Vec<SinkTime>,
@@ -41,22 +49,20 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn new(plan: &Arc<Plan>, steps: &Arc<Steps>) -> Self {
-        let sink = |name: &String| SinkTime {
-            name: name.clone(),
-            nodes: vec![Parts::default(); plan.nodes.len()],
-            ..SinkTime::default()
-        };
-        Self {
+        let mut this = Self {
             ways: Ways::new(plan),
             origins: HashMap::new(),
+            kept: 0,
             order: VecDeque::new(),
-            sinks: plan.nodes.iter().map(|node| sink(&node.name)).collect(),
+            sinks: Vec::new(),
             broken: 0,
             since: Timestamp::MIN,
             late: BTreeMap::new(),
             plan: plan.clone(),
             steps: steps.clone(),
-        }
+        };
+        this.adopt(plan);
+        this
     }
 
     /// Frames are followed that come in from this moment on.
@@ -66,9 +72,9 @@ impl Collector {
 
     /// Goes by another plan from now on, in which everything has the number that it had.
     pub(crate) fn adopt(&mut self, plan: &Arc<Plan>) {
-        let known = self.sinks.len();
-        let names = plan.nodes.iter().skip(known).map(|node| node.name.clone());
-        self.sinks.extend(names.map(|name| SinkTime { name, ..SinkTime::default() }));
+        let more = plan.nodes.iter().enumerate().skip(self.sinks.len());
+        let more = more.map(|(node, planned)| (node, planned.name.clone()));
+        self.sinks.extend(more.map(|(node, name)| SinkTime { node, name, ..SinkTime::default() }));
         for sink in &mut self.sinks {
             sink.nodes.resize(plan.nodes.len(), Parts::default());
         }
@@ -78,7 +84,8 @@ impl Collector {
 
     /// Takes what has been noted since the last time.
     pub(crate) fn collect(&mut self) {
-        while let Some(step) = self.steps.take() {
+        for _ in 0..AT_A_TIME {
+            let Some(step) = self.steps.take() else { return };
             self.enter(step);
         }
     }
@@ -87,23 +94,29 @@ impl Collector {
         if step.entered < self.since {
             return;
         }
+        if !self.ways.knows(&step) {
+            // What has just been put in is at work before this has heard of it.
+            self.broken += u64::from(step.kind == StepKind::Sink);
+            return;
+        }
         let origin = (step.session, step.entered);
-        let steps = self.origins.entry(origin).or_insert_with(|| {
+        let trace = self.origins.entry(origin).or_insert_with(|| {
             self.order.push_back(origin);
-            Vec::new()
+            Trace::default()
         });
         if step.kind == StepKind::Sink {
-            match self.ways.back_from(&step, steps) {
+            match self.ways.back_from(&step, trace) {
                 Some(legs) => self.arrived(&step, legs),
                 None => self.broken += 1,
             }
-        } else if steps.len() < STEPS_MAX {
-            steps.push(step);
+        } else if trace.len() < STEPS_MAX {
+            self.ways.put(trace, step);
+            self.kept += 1;
         }
-        if self.order.len() > ORIGINS_MAX
+        while (self.order.len() > ORIGINS_MAX || self.kept > STEPS_IN_ALL)
             && let Some(oldest) = self.order.pop_front()
         {
-            self.origins.remove(&oldest);
+            self.kept -= self.origins.remove(&oldest).map_or(0, |trace| trace.len());
         }
     }
 

@@ -105,6 +105,8 @@ pub struct Journey {
 /// Where the time of the frames that one sink got has gone.
 #[derive(Clone, Debug, Default)]
 pub struct SinkTime {
+    /// Its number in [`Attribution::nodes`].
+    pub node: usize,
     /// The sink.
     pub name: String,
     /// Frames whose way is known.

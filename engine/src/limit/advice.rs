@@ -35,6 +35,7 @@ impl Load {
                     "`within_ms` of `{name}` says how long to wait, `fallback` what stands in"
                 ),
             },
+            Cause::Moving => self.nearer(node),
             Cause::Source => format!(
                 "nothing behind `{name}` is slower than what it makes: read a faster format, or larger frames with `frame_ms`"
             ),
@@ -113,6 +114,20 @@ impl Load {
                 "a larger `capacity_ms` in `[node.{name}]`: for {frames} frames, it holds {}",
                 ring.capacity
             ),
+        }
+    }
+
+    /// A ring and another core between two nodes cost a way that nodes of one stage do not have.
+    fn nearer(&self, node: usize) -> String {
+        let edge = self.edges.iter().find(|edge| edge.to == node && edge.ring.is_some());
+        let from = edge.map(|edge| &self.nodes[edge.from]);
+        let name = &self.nodes[node].name;
+        match from.and_then(|from| Some((from, from.core?, self.nodes[node].core?))) {
+            Some((from, one, other)) if one != other => format!(
+                "`core = {one}` in `[node.{name}]` keeps it on the core of `{}`: no other has to be woken up",
+                from.name
+            ),
+            _ => "fewer frames: larger ones with `frame_ms` at the source; or a machine with less else to do".to_owned(),
         }
     }
 

@@ -1,11 +1,19 @@
 //! Who it is.
 
-use crate::journey::{Parts, Wait};
+use crate::{
+    graph::OnFull,
+    journey::{Parts, Wait},
+};
 
-use super::{Cause, EdgeLoad, Limit, Load, RingLoad, Role};
+use super::{Cause, EdgeLoad, Limit, Load, NodeLoad, Role};
 
 /// A ring that is full at so many looks holds its producer up, or loses frames.
 const FULL: f64 = 0.2;
+/// A ring that is empty at so many looks is none that its consumer does not keep up with: what comes is too much at
+/// once only. A core that has something to do does it, so a ring that is hardly ever empty has a slow consumer.
+const EMPTY: f64 = 0.2;
+/// Of the rings that are narrow those count that are so by this share of the narrowest.
+const AS_NARROW: f64 = 0.5;
 /// One frame in so many may be dropped by chance.
 const DROPPED: f64 = 1e-3;
 /// A core that is at work for so long has no time left.
@@ -31,11 +39,7 @@ impl Load {
 
     /// Of the rings that are full or drop, the one furthest down.
     fn narrowest(&self) -> Option<usize> {
-        let is_narrow = |edge: &EdgeLoad| {
-            let full = edge.ring.is_some_and(|ring| ring.full >= FULL);
-            full || edge.dropped_full() > DROPPED
-        };
-        let narrow = || self.edges.iter().enumerate().filter(|(_, edge)| is_narrow(edge));
+        let narrow = || self.edges.iter().enumerate().filter(|(_, edge)| edge.is_narrow());
         // What merges several inputs beside the cores, and has time, is full of what waits for another input.
         let is_victim = |edge: &EdgeLoad| {
             let to = edge.to;
@@ -44,14 +48,15 @@ impl Load {
                 && self.share(to) < BUSY
         };
         let others = narrow().any(|(_, edge)| !is_victim(edge));
-        let narrow = narrow().filter(|(_, edge)| !(others && is_victim(edge)));
+        let narrow = || narrow().filter(|(_, edge)| !(others && is_victim(edge)));
+        let narrowest = narrow().map(|(_, edge)| edge.narrow()).fold(0.0, f64::max);
         let depths = self.depths();
         // The one furthest down; of a node's inputs the fuller.
-        let key = |edge: &EdgeLoad| {
-            let full = edge.ring.map_or(0.0, |ring| ring.full).max(edge.dropped_full());
-            (depths[edge.to], edge.to, (full * 1e6) as u64)
-        };
-        narrow.max_by_key(|(_, edge)| key(edge)).map(|(number, _)| number)
+        let key = |edge: &EdgeLoad| (depths[edge.to], edge.to, (edge.narrow() * 1e6) as u64);
+        narrow()
+            .filter(|(_, edge)| edge.narrow() >= AS_NARROW * narrowest)
+            .max_by_key(|(_, edge)| key(edge))
+            .map(|(number, _)| number)
     }
 
     /// How many edges lie between each node and the furthest source above it.
@@ -84,18 +89,16 @@ impl Load {
             change: String::new(),
         };
         let label = self.label(edge);
+        let is_small = self.is_small(edge);
         if consumer.role == Role::WaitingSink {
             let share = percent(self.share(to));
-            let why = match self.share(to) / self.sessions.max(1) as f64 {
-                busy if busy > 0.6 => {
+            let is_busy = self.share(to) / self.sessions.max(1) as f64 > 0.6;
+            let why = match is_busy {
+                true => {
                     format!("{label} is full: `{}` is at work {share} of the time", consumer.name)
                 }
-                busy if busy < 0.2
-                    && self.edges[edge].ring.is_some_and(|ring| ring.full < FULL) =>
-                {
-                    return self.too_small(edge);
-                }
-                _ => format!("{label} is full: `{}` has no room for more", consumer.name),
+                false if is_small => return self.too_small(edge),
+                false => format!("{label} is full: `{}` has no room for more", consumer.name),
             };
             return limit(Cause::Sink, to, why);
         }
@@ -110,10 +113,21 @@ impl Load {
                     format!("{label} is full: `{}` waits for another input", self.nodes[join].name);
                 return limit(Cause::Join, join, why);
             }
+        }
+        if is_small {
             return self.too_small(edge);
         }
         let core = consumer.core.unwrap_or_else(|| self.busiest_core());
         Limit { edge: Some(edge), ..self.of_core(core) }
+    }
+
+    /// Whether a ring that is narrow is so because of what comes at once. Whoever is as fast as it goes fills any
+    /// ring that makes it wait.
+    fn is_small(&self, edge: usize) -> bool {
+        self.edges[edge].ring.is_some_and(|ring| {
+            let waits = ring.on_full == OnFull::Block;
+            ring.empty >= EMPTY && !(self.is_fast && waits)
+        })
     }
 
     fn too_small(&self, edge: usize) -> Limit {
@@ -227,7 +241,7 @@ impl Load {
         if sink.deadline_ns.is_some() && !is_late {
             return None;
         }
-        let time = self.time.sink(&self.nodes[sink.node].name)?;
+        let time = self.time.sinks.iter().find(|time| time.node == sink.node)?;
         let slow = time.between(0.9, 1.0);
         let whole: f64 = slow.iter().map(|(_, parts)| parts.all()).sum();
         let (node, part, ns) = slow
@@ -258,10 +272,12 @@ impl Load {
             }
             _ if !is_late => None,
             Part::Computing => found(Cause::Compute, node, &format!("is computing in `{name}`")),
+            Part::Moving => self.moving(node, &late, share),
             _ if self.nodes[node].role == Role::WaitingSink => {
                 found(Cause::Sink, node, &format!("is waiting before `{name}`"))
             }
-            _ => {
+            Part::Waiting(_) if self.busiest(node) < BUSY => self.moving(node, &late, share),
+            Part::Waiting(_) => {
                 let core = self.nodes[node].core.unwrap_or_else(|| self.busiest_core());
                 let of_core = self.of_core(core);
                 let node = of_core.node.unwrap_or(node);
@@ -273,6 +289,22 @@ impl Load {
                 )
             }
         }
+    }
+
+    /// Frames are late on their way to a node whose core has time: nobody's work is in their way.
+    fn moving(&self, node: usize, late: &str, share: f64) -> Option<Limit> {
+        let NodeLoad { name, core, .. } = &self.nodes[node];
+        let at_work = core.map_or(String::new(), |core| {
+            format!(", though core {core} is at work {} of the time only", percent(self.busy(core)))
+        });
+        let why = format!("{late}; {} of that is on the way to `{name}`{at_work}", percent(share));
+        Some(Limit {
+            cause: Cause::Moving,
+            node: Some(node),
+            edge: None,
+            why,
+            change: String::new(),
+        })
     }
 
     /// The call or join at which followed frames wait most, if that is much of their latency.
@@ -336,16 +368,22 @@ impl Load {
 }
 
 impl EdgeLoad {
+    /// Whether it holds its producer up, or loses frames. Where only the newest counts, others are meant to be lost.
+    fn is_narrow(&self) -> bool {
+        let is_ring = self.ring.is_some_and(|ring| ring.on_full != OnFull::Latest);
+        is_ring
+            && (self.ring.is_some_and(|ring| ring.full >= FULL) || self.dropped_full() > DROPPED)
+    }
+
+    /// By how much: the share of the time in which it is full, or of frames that are lost.
+    fn narrow(&self) -> f64 {
+        self.ring.map_or(0.0, |ring| ring.full).max(self.dropped_full())
+    }
+
     /// The share of frames that found no room.
     pub(super) fn dropped_full(&self) -> f64 {
         let dropped = self.frames.dropped[crate::Gap::Full.index()] as f64;
-        let keeps_newest = |ring: RingLoad| ring.on_full == crate::graph::OnFull::Latest;
-        // Where only the newest counts, others are meant to be dropped.
-        if self.ring.is_some_and(keeps_newest) {
-            0.0
-        } else {
-            dropped / (self.frames.sent as f64).max(1.0)
-        }
+        dropped / (self.frames.sent as f64).max(1.0)
     }
 }
 

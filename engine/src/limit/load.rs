@@ -51,7 +51,9 @@ pub struct RingLoad {
     pub on_full: OnFull,
     /// The share of looks at which it was full.
     pub full: f64,
-    /// The most frames that were in it, or behind it, at a look.
+    /// The share of looks at which it was empty.
+    pub empty: f64,
+    /// The most frames that were in it, or waited for room in it, at a look.
     pub most: u64,
     /// Frames per second by its format; 0 where that is not known.
     pub frames_per_s: f64,

@@ -11,6 +11,9 @@
 mod advice;
 mod find;
 mod load;
+mod looks;
+
+pub(crate) use looks::{Looks, Seen};
 
 pub use load::{EdgeLoad, Load, NodeLoad, RingLoad, Role, SinkLoad};
 
@@ -33,11 +36,13 @@ pub enum Cause {
     Answer,
     /// As fast as it goes, and the source itself takes most of the time.
     Source,
+    /// Frames are late on their way, though cores have time: they are handed over, or a core is woken up.
+    Moving,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Nothing,
         Self::Compute,
         Self::Core,
@@ -46,6 +51,7 @@ impl Cause {
         Self::Join,
         Self::Answer,
         Self::Source,
+        Self::Moving,
     ];
 
     /// The word used in tables.
@@ -59,6 +65,7 @@ impl Cause {
             Self::Join => "join",
             Self::Answer => "answer",
             Self::Source => "source",
+            Self::Moving => "moving",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Follows frames of a run: a thread that joins their steps, and looks at rings meanwhile.
+//! Follows frames of a run: a thread that joins their steps, and looks at rings and sources meanwhile.
 
 use std::{
     sync::{
@@ -11,17 +11,22 @@ use std::{
 
 use crate::{
     journey::{Attribution, Collector},
-    kind::Placement,
-    limit::{EdgeLoad, Load, NodeLoad, RingLoad, Role, SinkLoad},
-    plan::{Home, Plan},
+    limit::{Load, Looks, Seen, SinkLoad},
+    plan::{Plan, PlanNode},
     session::EdgeTotals,
     time::Timestamp,
 };
 
 use super::{Report, Shared, threads::Threads};
 
-/// Between two looks: the queue of steps has room for far more than come meanwhile.
+/// Between two looks, at the most: the queue of steps has room for far more than come meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
+/// And in the first moments.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+/// A look comes after this share of the time that was looked on so far.
+const SHARE: u32 = 16;
+/// For so long every frame is followed, if there is room: what a sink gets now and then is seen in short runs, too.
+const EARLY_NS: i64 = 200_000_000;
 /// After so long, stages have seen that somebody follows.
 const SETTLED_NS: i64 = 2_000_000;
 /// Sessions whose rings are looked at.
@@ -30,42 +35,47 @@ const SESSIONS_MAX: usize = 16;
 /// The thread, and what it knows.
 pub(super) struct Following {
     known: Arc<Mutex<Known>>,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 struct Known {
     /// The one that runs, as of the last look.
     plan: Arc<Plan>,
     collector: Collector,
-    rings: Vec<Ring>,
+    looks: Looks,
     /// Time in which each core had been at work, or wanted to be, at the beginning.
     wanted_ns: Vec<Option<u64>>,
     began: Timestamp,
     /// The last look at which a session was open: what comes after the end of a run is not part of it.
     open_at: Option<Timestamp>,
+    /// Steps that had found no room at the last look.
+    lost: u64,
     /// Frames by edge at the beginning, and calls that were timed.
     before: Report,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Ring {
-    looks: u64,
-    full: u64,
-    most: u64,
+    /// What was seen up to the moment at which nobody was followed any more.
+    told: Option<Load>,
 }
 
 impl Following {
     pub(super) fn start(shared: &Arc<Shared>, threads: &Threads, before: Report) -> Self {
         let plan = shared.plan();
+        let steps = shared.latency().steps.clone();
+        let now = shared.clock.now();
+        let mut collector = Collector::new(&plan, &steps);
+        // Where no session has been opened, nothing is on its way that may look as if it were followed.
+        if before.sessions.0 > 0 {
+            collector.begin(now.plus_nanos(SETTLED_NS));
+        }
         let known = Known {
-            collector: Collector::new(&plan, &shared.latency().steps),
-            rings: vec![Ring::default(); plan.edges.len()],
+            collector,
+            looks: Looks::default(),
             plan,
             wanted_ns: (0..shared.cores.len()).map(|core| threads.wanted_ns(core)).collect(),
-            began: shared.clock.now(),
+            began: now,
             open_at: None,
+            lost: steps.lost(),
             before,
+            told: None,
         };
         let known = Arc::new(Mutex::new(known));
         let (stop, stopped) = channel();
@@ -74,41 +84,59 @@ impl Following {
             .name("afferent-follow".to_owned())
             .stack_size(256 << 10)
             .spawn(move || {
-                while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let mut pause = FIRST_LOOK;
+                while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                     let mut known = of_thread.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.look(&shared);
+                    let lasted_ns = known.look(&shared);
+                    pause =
+                        (Duration::from_nanos(lasted_ns as u64) / SHARE).clamp(FIRST_LOOK, LOOK);
                 }
             })
             .expect("the system has a thread to spare");
-        Self { known, stop: Some(stop), thread: Some(thread) }
+        Self { known, thread: Some((stop, thread)) }
     }
 
-    /// Frames are followed from now on, once every stage has begun a turn.
-    pub(super) fn begin(&self, now: Timestamp) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.collector.begin(now.plus_nanos(SETTLED_NS));
+    /// Whether frames are followed.
+    pub(super) const fn is_on(&self) -> bool {
+        self.thread.is_some()
     }
 
-    pub(super) fn attribution(&self) -> Attribution {
+    /// Nobody is followed any more; what is known stays.
+    pub(super) fn end(&mut self, shared: &Shared, threads: &Threads, report: &Report) {
+        self.stop();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.told.is_none() {
+            let load = known.load(shared, threads, report);
+            known.told = Some(load);
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some((stop, thread)) = self.thread.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+
+    pub(super) fn attribution(&self, shared: &Shared) -> Attribution {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keep_up(shared);
         known.collector.collect();
         known.collector.attribution()
     }
 
     pub(super) fn load(&self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.keep_up(shared);
-        known.collector.collect();
-        known.load(shared, threads, report)
+        match &known.told {
+            Some(told) => told.clone(),
+            None => known.load(shared, threads, report),
+        }
     }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
@@ -118,36 +146,39 @@ impl Known {
         let plan = shared.plan();
         if !Arc::ptr_eq(&plan, &self.plan) {
             self.collector.adopt(&plan);
-            self.rings.resize(plan.edges.len(), Ring::default());
             self.plan = plan;
         }
     }
 
-    fn look(&mut self, shared: &Shared) {
+    /// Says for how long has been looked on.
+    fn look(&mut self, shared: &Shared) -> i64 {
         self.keep_up(shared);
         self.collector.collect();
+        let (now, steps) = (shared.clock.now(), &shared.latency().steps);
+        self.looks.begin(&self.plan, now);
         let open = {
             let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.look_at(SESSIONS_MAX, |counts| {
-                for (edge, planned) in self.plan.edges.iter().enumerate() {
-                    let Some(ring) = planned.ring else { continue };
-                    // One that has not been told of the plan yet has less.
-                    let Some(counts) = counts.edges.get(edge) else { continue };
-                    let inside = counts.in_flight();
-                    let known = &mut self.rings[edge];
-                    known.looks += 1;
-                    known.full += u64::from(inside >= ring.capacity as u64);
-                    known.most = known.most.max(inside);
-                }
+            sessions.look_at(SESSIONS_MAX, |session, counts| {
+                self.looks.look(&self.plan, session, counts);
             })
         };
         if open > 0 {
-            self.open_at = Some(shared.clock.now());
+            self.open_at = Some(now);
         }
-        shared.latency().steps.share(open as u32);
+        steps.share(open as u32);
+        let lasted_ns = now.since(self.began);
+        if lasted_ns > EARLY_NS {
+            steps.thin_out();
+        }
+        if std::mem::replace(&mut self.lost, steps.lost()) < self.lost {
+            steps.follow_less();
+        }
+        lasted_ns
     }
 
-    fn load(&self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
+    fn load(&mut self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
+        self.keep_up(shared);
+        self.collector.collect();
         let plan = &self.plan;
         let ended = self.open_at.filter(|_| report.sessions.1 == 0);
         let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
@@ -157,103 +188,48 @@ impl Known {
             let spent = spent.map(|(now, before)| now.saturating_sub(before));
             spent.map_or(0.0, |spent| (spent as f64 / lasted_ns.max(1) as f64).min(1.0))
         });
-        let cores: Vec<f64> = cores.collect();
-        let edges: Vec<EdgeLoad> =
-            (0..report.edges.len()).map(|edge| self.edge(plan, report, edge)).collect();
-        let spread = report.sessions.0 > 1;
-        // What has come between is not in the report yet.
-        let nodes = (0..report.nodes.len()).map(|node| {
-            let planned = &plan.nodes[node];
-            let now = &report.nodes[node];
+        let calls = |node: usize| {
+            let now = report.nodes.get(node).filter(|_| !plan.nodes[node].gone);
             // What has come since has nothing before it.
-            let then = self.before.nodes.get(node).and_then(|node| node.entered);
-            let frames_before = then.map_or(0, |then| then.frames);
-            let calls = match now.entered {
-                Some(now) => now.frames.saturating_sub(frames_before),
-                None => planned.in_edges.iter().filter_map(|&edge| Some(edges.get(edge)?.frames.taken)).sum(),
-            };
-            let pace = now.entered.zip(then).zip(shared.speed).and_then(|((now, then), speed)| {
-                // The next frame is not there before all of it has happened.
-                let frame_ns = now.content_ns? / (now.frames.max(1) as i64);
-                let content_ns = now.content_ns? - then.content_ns.unwrap_or(0) + frame_ns;
-                let is_paced = !planned.kind.live && report.sessions.0 == 1;
-                is_paced.then(|| content_ns as f64 / (lasted_ns as f64 * speed))
-            });
-            NodeLoad {
-                name: planned.name.clone(),
-                role: role(plan, node),
-                stage: match planned.home {
-                    Home::Stage(stage) => Some(stage),
-                    Home::Io => None,
-                },
-                core: match planned.home {
-                    Home::Stage(stage) => {
-                        let pinned =
-                            plan.stages[stage].core.map(|core| core as usize % cores.len().max(1));
-                        pinned.or((!spread).then_some(0))
-                    }
-                    Home::Io => None,
-                },
-                model: planned
-                    .params
-                    .written("model")
-                    .map(|model| model.value.to_string().trim_matches('"').to_owned()),
-                joins: planned.align.is_some() && planned.in_edges.len() > 1,
-                calls,
-                mean_ns: now.mean_ns.unwrap_or(0.0),
-                pace,
-            }
-        });
-        let number = |name: &str| plan.nodes.iter().position(|node| node.name == name);
-        let sinks = report.sinks.iter().filter_map(|sink| {
-            let (_, p99_ns, _) = sink.latency_ns?;
-            Some(SinkLoad { node: number(&sink.name)?, p99_ns, deadline_ns: sink.deadline_ns })
-        });
-        Load {
+            let before = self.before.nodes.get(node).map_or(0, |node| node.calls);
+            let calls = now.map_or(0, |now| now.calls.saturating_sub(before));
+            (calls, now.and_then(|now| now.mean_ns).unwrap_or(0.0))
+        };
+        self.looks.load(Seen {
+            plan,
             lasted_ns,
-            is_fast: shared.speed.is_none(),
+            speed: shared.speed,
             sessions: report.sessions.0,
-            nodes: nodes.collect(),
-            cores: cores.clone(),
-            sinks: sinks.collect(),
+            cores: cores.collect(),
+            calls: (0..plan.nodes.len()).map(calls).collect(),
+            edges: (0..plan.edges.len()).map(|edge| self.frames(report, edge)).collect(),
+            sinks: sinks(plan, shared),
             time: self.collector.attribution(),
-            edges,
-        }
+        })
     }
 
-    fn edge(&self, plan: &Plan, report: &Report, edge: usize) -> EdgeLoad {
-        let planned = &plan.edges[edge];
-        let now = &report.edges[edge].frames;
-        let then = self.before.edges.get(edge).map(|edge| edge.frames).unwrap_or_default();
+    /// What has passed on an edge since the beginning.
+    fn frames(&self, report: &Report, edge: usize) -> EdgeTotals {
+        let of = |report: &Report| report.edges.get(edge).map(|edge| edge.frames);
+        let (now, then) = (of(report).unwrap_or_default(), of(&self.before).unwrap_or_default());
         let mut frames = EdgeTotals { in_flight: now.in_flight, ..EdgeTotals::default() };
         frames.sent = now.sent - then.sent;
         frames.taken = now.taken - then.taken;
-        for (dropped, (now, then)) in
-            frames.dropped.iter_mut().zip(now.dropped.iter().zip(then.dropped))
-        {
+        let dropped = now.dropped.iter().zip(then.dropped);
+        for (dropped, (now, then)) in frames.dropped.iter_mut().zip(dropped) {
             *dropped = now - then;
         }
-        let looks = &self.rings[edge];
-        let ring = planned.ring.map(|ring| RingLoad {
-            capacity: ring.capacity,
-            on_full: ring.on_full,
-            full: looks.full as f64 / looks.looks.max(1) as f64,
-            most: looks.most,
-            frames_per_s: planned.format.frames_per_second(),
-        });
-        EdgeLoad { from: planned.from.0, to: planned.to.0, frames, ring }
+        frames
     }
 }
 
-/// What a node is, by its kind.
-pub(crate) fn role(plan: &Plan, node: usize) -> Role {
-    let planned = &plan.nodes[node];
-    match (planned.kind.is_sink(), planned.home) {
-        (true, Home::Io) => Role::WaitingSink,
-        (true, Home::Stage(_)) => Role::Sink,
-        _ if planned.kind.live => Role::Live,
-        _ if planned.in_edges.is_empty() => Role::Source,
-        _ if planned.kind.placement == Placement::Asks => Role::Call,
-        _ => Role::Operator,
-    }
+/// Latency at each sink that got something, by its number: names may be used again.
+fn sinks(plan: &Plan, shared: &Shared) -> Vec<SinkLoad> {
+    let latency = shared.latency();
+    let load = |(node, planned): (usize, &PlanNode)| {
+        let p99_ns = latency.sinks.get(node)?.as_ref()?.quantile(0.99)?;
+        let deadline_ns = planned.deadline_ns.or(plan.deadline_ns);
+        (!planned.gone).then_some(SinkLoad { node, p99_ns, deadline_ns })
+    };
+    plan.nodes.iter().enumerate().filter_map(load).collect()
 }

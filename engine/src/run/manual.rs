@@ -394,6 +394,7 @@ impl ManualRun {
     pub fn follow(&mut self, every: Duration) {
         let steps = &self.session.counts.steps;
         steps.follow(Some(i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)));
+        steps.thin_out();
         self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
     }
 

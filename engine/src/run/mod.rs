@@ -28,10 +28,10 @@ mod watchdog;
 
 pub use door::Opener;
 pub use error::ControlError;
-#[cfg(all(test, not(loom)))]
-pub(crate) use following::role;
 pub use manual::ManualRun;
 pub use reload::{ReloadError, ReloadReport, Renewed, RolledBack};
+#[cfg(all(test, not(loom)))]
+pub(crate) use report::NodeTotals;
 pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
 pub use running::{Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;

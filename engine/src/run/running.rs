@@ -313,21 +313,22 @@ impl Running {
     }
 
     /// Follows frames from now on, to tell where their time goes: one of each source every so often, or of as
-    /// few that all sessions together follow no more. With `None` nobody is followed any more; what is known
-    /// stays.
+    /// few that all sessions together follow no more; in the first moments, as many as there is room for. With
+    /// `None` nobody is followed any more; what is known stays until it is begun again.
     ///
     /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
     /// and a note at every node: at full speed, with [`Running::FOLLOW_EVERY`], less than a hundredth. While
     /// nobody is followed, nothing.
     pub fn follow(&self, every: Option<Duration>) {
         let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
-        self.shared.latency().steps.follow(every_ns);
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        if every.is_some() && following.is_none() {
+        let is_on = following.as_ref().is_some_and(Following::is_on);
+        if every.is_some() && !is_on {
             *following = Some(Following::start(&self.shared, &self.threads, self.report()));
         }
-        if let (Some(_), Some(following)) = (every, &*following) {
-            following.begin(self.shared.clock.now());
+        self.shared.latency().steps.follow(every_ns);
+        if let (None, Some(following)) = (every, &mut *following) {
+            following.end(&self.shared, &self.threads, &self.report());
         }
     }
 
@@ -342,7 +343,7 @@ impl Running {
     }
 
     /// Calls that took long and have not been told yet: of those of a node that follow each other within a
-    /// second the first, and of all the newest 256.
+    /// second the longest, and of all the newest 256.
     pub fn slow_calls(&self) -> Vec<SlowCall> {
         let latency = self.shared.latency();
         std::iter::from_fn(|| latency.steps.take_slow()).collect()
@@ -351,10 +352,11 @@ impl Running {
     /// Where the time of the frames that were followed has gone.
     pub fn attribution(&self) -> Attribution {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
-        following.as_ref().map(Following::attribution).unwrap_or_default()
+        let attribution = |following: &Following| following.attribution(&self.shared);
+        following.as_ref().map(attribution).unwrap_or_default()
     }
 
-    /// What the run was seen doing since [`Running::follow`] was called first: what limits it can be asked.
+    /// What the run was seen doing since [`Running::follow`] was called, up to now or to the call that ended it: what limits it can be asked.
     pub fn workload(&self) -> Option<Load> {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         let report = self.report();

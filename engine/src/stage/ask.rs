@@ -197,9 +197,12 @@ impl Stage {
         let number = self.asking_of(slot);
         let asking = &mut self.asking[number];
         let mut left = self.out.len();
+        let cause_seq = self.slots[slot].ports.cause.seq;
         for Sent { mut frame, .. } in self.out.drain(..) {
             left -= 1;
             frame.header.gap = asking.gap.take().into();
+            // The frame it was made of, for whoever follows that.
+            frame.header.seq = cause_seq;
             asking.open.push_back(Question {
                 frame,
                 line: line.filter(|_| left == 0),

@@ -352,13 +352,13 @@ impl Stage {
         let SlotBody::Operator(operator) = &mut here.body else {
             unreachable!("only operators are told of gaps and timers")
         };
-        let began =
-            (self.following && is_followed(here.ports.cause.entered)).then(|| self.clock.now());
+        let is_timed = self.timing || (self.following && is_followed(here.ports.cause.entered));
+        let began = is_timed.then(|| self.clock.now());
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
         let done = call(operator.as_mut(), &mut io);
         self.mark.check();
         if let Some(began) = began {
-            self.passed_unasked(slot, began);
+            self.timed_beside(slot, began);
         }
         let here = &mut self.slots[slot];
         if let Err(fault) = done {

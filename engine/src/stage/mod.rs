@@ -24,6 +24,7 @@ mod pause;
 mod remarks;
 mod settle;
 mod slot;
+mod slow;
 mod source;
 mod stepping;
 mod straight;

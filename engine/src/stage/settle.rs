@@ -261,11 +261,15 @@ impl Stage {
             let done = operator.process(&mut io);
             self.mark.check();
             done?;
-            if let (Some(began), Some(stepping)) = (began, &self.stepping) {
-                let (ended, cause, node) = (self.clock.now(), &here.ports.cause, here.node);
-                let (kind, in_seq) = (StepKind::Body, cause.seq);
-                let passed = Passed { kind, node, line, cause, in_seq, began, ended };
-                stepping.passed(here, &passed, &self.out);
+            if let Some(began) = began {
+                let (ended, cause, node) = (self.clock.now(), here.ports.cause, here.node);
+                // The frame is counted with its rest.
+                here.timed_beside(began, ended, cause.time);
+                if let Some(stepping) = &self.stepping {
+                    let (kind, in_seq, cause) = (StepKind::Body, cause.seq, &cause);
+                    let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                    stepping.passed(here, &passed, &self.out);
+                }
             }
         }
         let rest = self.current.take().expect("put there before the call");
@@ -285,7 +289,8 @@ impl Stage {
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         here.ports.cause.entered = self.entered;
-        let began = (self.following && is_followed(self.entered)).then(|| self.clock.now());
+        let is_timed = self.timing || (self.following && is_followed(self.entered));
+        let began = is_timed.then(|| self.clock.now());
         if here.aligner.as_mut().is_some_and(Aligner::take_late) {
             here.gap(Gap::Late);
         }
@@ -301,7 +306,7 @@ impl Stage {
                 self.mark.check();
                 done?;
                 if let Some(began) = began {
-                    self.passed_unasked(slot, began);
+                    self.timed_beside(slot, began);
                 }
                 self.send_out(slot);
                 self.run_work()
@@ -309,6 +314,9 @@ impl Stage {
             SlotBody::Sink(sink) => {
                 let done = sink.finish();
                 self.mark.check();
+                if let Some(began) = began {
+                    here.timed_beside(began, self.clock.now(), here.ports.cause.time);
+                }
                 done
             }
             SlotBody::Call(call) => {
@@ -316,6 +324,9 @@ impl Stage {
                 let done = call.flush(&mut io);
                 self.mark.check();
                 done?;
+                if let Some(began) = began {
+                    here.timed_beside(began, self.clock.now(), here.ports.cause.time);
+                }
                 self.question(slot, None)
             }
             _ => Ok(()),

@@ -16,7 +16,7 @@ use crate::{
     time::{Grid, Timestamp},
 };
 
-use super::Route;
+use super::{Route, slow::Slow};
 
 /// What stands in a slot.
 pub(crate) enum SlotBody {
@@ -97,12 +97,7 @@ pub(crate) struct Slot {
     pub(super) line_roots: Box<[Roots]>,
     /// Roots whose flush the body has not heard of: what it knows is void.
     pub(super) to_forget: Roots,
-    /// The longest call that was timed since the last was told of, and the time of its frame.
-    pub(super) longest_ns: i64,
-    pub(super) longest_time: Timestamp,
-    /// Until then, a slow call is one of those told of before; and how many were.
-    pub(super) slow_until: Timestamp,
-    pub(super) slow_more: u64,
+    pub(super) slow: Slow,
 }
 
 /// What a slot is made of; the rest begins empty.
@@ -196,10 +191,7 @@ impl Slot {
             roots: parts.roots,
             line_roots: parts.line_roots,
             to_forget: Roots::NONE,
-            longest_ns: 0,
-            longest_time: Timestamp::MIN,
-            slow_until: Timestamp::MIN,
-            slow_more: 0,
+            slow: Slow::default(),
         }
     }
 
@@ -279,11 +271,12 @@ impl Slot {
 
     /// Counts a call about a frame of this time that was timed.
     pub(crate) fn timed(&mut self, began: Timestamp, ended: Timestamp, time: Timestamp) {
-        self.counts.timed_for(began, ended);
-        let took_ns = ended.since(began);
-        if took_ns > self.longest_ns {
-            (self.longest_ns, self.longest_time) = (took_ns, time);
-        }
+        self.slow.timed(&self.counts, (began, ended), time, 1);
+    }
+
+    /// The same of a timer, a gap or an end: about no frame.
+    pub(super) fn timed_beside(&mut self, began: Timestamp, ended: Timestamp, time: Timestamp) {
+        self.slow.timed(&self.counts, (began, ended), time, 0);
     }
 
     /// The least of what the inputs promise, and of what waits here to be joined or answered: it will

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use crate::{
     frame::Header,
     io::Sent,
-    steps::{Chooser, NO_FRAME, Passed, SlowCall, Step, StepKind, Steps, is_followed},
+    steps::{Chooser, NO_FRAME, Passed, Step, StepKind, Steps, is_followed},
     time::{Clock, Timestamp},
 };
 
 use super::{Slot, Stage};
-
-/// Slow calls of a node that follow each other within this are told once.
-const BURST_NS: i64 = 1_000_000_000;
 
 /// What is kept while somebody follows frames.
 pub(super) struct Stepping {
@@ -211,36 +208,21 @@ impl Stage {
         }
     }
 
-    /// Notes a call about no frame: a timer, an end, a gap.
+    /// Counts and notes a call about no frame: a timer, an end, a gap.
     #[cold]
-    pub(super) fn passed_unasked(&mut self, slot: usize, began: Timestamp) {
+    pub(super) fn timed_beside(&mut self, slot: usize, began: Timestamp) {
         let ended = self.clock.now();
-        self.look_at(self.slots[slot].ports.cause.entered);
-        let (Some(stepping), here) = (&self.stepping, &self.slots[slot]) else { return };
-        let cause = &here.ports.cause;
-        let (line, node) = (here.ports.line, here.node);
-        let kind = StepKind::Body;
-        let passed = Passed { kind, node, line, cause, in_seq: NO_FRAME, began, ended };
-        stepping.passed(here, &passed, &self.out);
-    }
-
-    /// At the end of a turn: tells calls that took long, one of those that follow each other.
-    #[cold]
-    pub(super) fn tell_slow(&mut self, now: Timestamp) {
-        for slot in &mut self.slots {
-            let took_ns = std::mem::take(&mut slot.longest_ns);
-            if took_ns <= self.slow_ns {
-                continue;
-            }
-            if now < slot.slow_until {
-                slot.slow_more += 1;
-            } else {
-                let (session, node, time) = (self.session, slot.node, slot.longest_time);
-                let more = std::mem::take(&mut slot.slow_more);
-                self.steps.put_slow(SlowCall { session, node, time, took_ns, at: now, more });
-            }
-            slot.slow_until = now.plus_nanos(BURST_NS);
+        let here = &mut self.slots[slot];
+        let cause = here.ports.cause;
+        here.timed_beside(began, ended, cause.time);
+        if !(self.following && is_followed(cause.entered)) {
+            return;
         }
+        self.look_at(cause.entered);
+        let (Some(stepping), here) = (&self.stepping, &self.slots[slot]) else { return };
+        let (line, node, kind) = (here.ports.line, here.node, StepKind::Body);
+        let passed = Passed { kind, node, line, cause: &cause, in_seq: NO_FRAME, began, ended };
+        stepping.passed(here, &passed, &self.out);
     }
 
     /// Notes that a frame has come to a join.

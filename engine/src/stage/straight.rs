@@ -115,11 +115,11 @@ impl Stage {
         let flow = body.next(&mut io);
         self.mark.check();
         let flow = flow?;
-        if let Some(began) = began {
-            here.counts.timed_for(began, self.clock.now());
-        }
         let state = &mut self.sources[0];
         std::mem::swap(&mut state.held, &mut self.out);
+        if let Some(began) = began {
+            state.timed(&mut here.slow, &here.counts, began, self.clock.now());
+        }
         state.finished = flow == Flow::End;
         state.enter_held();
         if state.held.is_empty() && !state.finished {

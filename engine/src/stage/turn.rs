@@ -74,6 +74,9 @@ impl Stage {
         }
         if self.slow_ns > 0 {
             self.tell_slow(now);
+            if turn == Turn::Done {
+                self.tell_slow_rest(now);
+            }
         }
         for inlet in &mut self.inlets {
             inlet.ring.release();
@@ -205,6 +208,7 @@ impl Stage {
             let time = header.time;
             self.entered = header.entered;
             if self.following {
+                self.inlets[inlet].ring.count();
                 self.look_at_taken(self.entered);
             }
             self.mark.step();

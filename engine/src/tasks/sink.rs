@@ -301,7 +301,10 @@ impl SinkTask {
                 && let Some(frame) = self.rings[line].pop()
             {
                 *left -= 1;
-                self.stepping.taken(&frame.header, &self.clock);
+                if self.stepping.is_on() {
+                    self.rings[line].count();
+                    self.stepping.taken(&frame.header, &self.clock);
+                }
                 match self.not_void(line, frame)? {
                     Some(frame) => self.let_in(line, frame)?,
                     None => self.take_kept(left)?,

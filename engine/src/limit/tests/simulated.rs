@@ -7,17 +7,18 @@ use crate::{
     cell::{Cell, Event},
     core::{Core, CoreShared, CoreTurn, Observer},
     journey::Collector,
-    limit::{EdgeLoad, Load, NodeLoad, RingLoad, SinkLoad},
-    plan::Home,
-    run::role,
+    limit::{Load, Looks, Seen, SinkLoad},
+    plan::PlanNode,
+    run::NodeTotals,
     session::{EdgeTotals, Ground, Session, latencies},
     stage::Pace,
+    stats::NodeCounts,
     tasks::TaskTurn,
     testing::MemoryFiles,
 };
 
 use super::{
-    kinds::{CATALOG, RATE_HZ, World},
+    kinds::{CATALOG, World},
     planted::Planted,
 };
 
@@ -63,7 +64,7 @@ struct Simulation {
     at_core: Vec<Worker>,
     at_sink: Vec<Worker>,
     model_free: Timestamp,
-    rings: Vec<(u64, u64, u64)>,
+    looks: Looks,
 }
 
 /// What the graph was seen doing.
@@ -89,6 +90,7 @@ pub(super) fn run(planted: &Planted) -> Load {
     }
     session.sinks.iter_mut().for_each(|sink| sink.per_turn = 1);
     latency.steps.follow(Some(1_000_000));
+    latency.steps.thin_out();
     let mut collector = Collector::new(&plan, &latency.steps);
     let mut this = Simulation {
         clock,
@@ -96,7 +98,7 @@ pub(super) fn run(planted: &Planted) -> Load {
         at_core: vec![RESTS; planted.cores],
         at_sink: vec![Worker { due: None, ..RESTS }; session.sinks.len()],
         model_free: Timestamp::ZERO,
-        rings: vec![(0, 0, 0); plan.edges.len()],
+        looks: Looks::default(),
         session,
         plan,
     };
@@ -105,7 +107,8 @@ pub(super) fn run(planted: &Planted) -> Load {
         steps += 1;
         assert!(steps < STEPS_MAX, "it goes in circles at {now:?}\n{}", planted.text);
         while look < now {
-            this.look_at_rings();
+            this.looks.begin(&this.plan, look);
+            this.looks.look(&this.plan, 0, &this.session.counts);
             collector.collect();
             look = look.plus_nanos(LOOK_NS);
         }
@@ -172,84 +175,36 @@ impl Simulation {
         Some(at)
     }
 
-    fn look_at_rings(&mut self) {
-        for (edge, planned) in self.plan.edges.iter().enumerate() {
-            let Some(ring) = planned.ring else { continue };
-            let inside = self.session.counts.edges[edge].in_flight();
-            let (looks, full, most) = &mut self.rings[edge];
-            *looks += 1;
-            *full += u64::from(inside >= ring.capacity as u64);
-            *most = inside.max(*most);
-        }
-    }
-
     fn load(&self, planted: &Planted, collector: &Collector) -> Load {
         let (plan, counts) = (&self.plan, &self.session.counts);
         let ended = self.at_core.iter().map(|core| core.free).max().unwrap_or(LASTS).max(LASTS);
         let lasted_ns = ended.nanos();
-        let edges: Vec<EdgeLoad> = plan
-            .edges
-            .iter()
-            .enumerate()
-            .map(|(number, edge)| {
-                let mut frames = EdgeTotals::default();
-                frames.add(&counts.edges[number]);
-                let (looks, full, most) = self.rings[number];
-                let ring = edge.ring.map(|ring| RingLoad {
-                    capacity: ring.capacity,
-                    on_full: ring.on_full,
-                    full: full as f64 / looks.max(1) as f64,
-                    most,
-                    frames_per_s: edge.format.frames_per_second(),
-                });
-                EdgeLoad { from: edge.from.0, to: edge.to.0, frames, ring }
-            })
-            .collect();
-        let node = |node: usize| {
-            let (planned, node_counts) = (&plan.nodes[node], &counts.nodes[node]);
-            let is_source = planned.kind.is_source();
-            let calls = match is_source {
-                true => planned.out_edges[0].first().map_or(0, |&edge| edges[edge].frames.sent),
-                false => planned.in_edges.iter().map(|&edge| edges[edge].frames.taken).sum(),
-            };
-            // The next frame is not there before all of it has happened.
-            let samples = node_counts.samples.value();
-            let content_s = (samples + samples / calls.max(1)) as f64 / RATE_HZ;
-            let timed = node_counts.timed.value().max(1);
-            NodeLoad {
-                name: planned.name.clone(),
-                role: role(plan, node),
-                stage: match planned.home {
-                    Home::Stage(stage) => Some(stage),
-                    Home::Io => None,
-                },
-                core: match planned.home {
-                    Home::Stage(stage) => Some(plan.stages[stage].core.unwrap_or(0) as usize),
-                    Home::Io => None,
-                },
-                model: None,
-                joins: planned.align.is_some() && planned.in_edges.len() > 1,
-                calls,
-                mean_ns: node_counts.timed_ns.value() as f64 / timed as f64,
-                pace: (is_source && planted.speed.is_some())
-                    .then(|| content_s * 1e9 / lasted_ns as f64),
-            }
+        let edges = counts.edges.iter().map(|counts| {
+            let mut frames = EdgeTotals::default();
+            frames.add(counts);
+            frames
+        });
+        let edges: Vec<EdgeTotals> = edges.collect();
+        let calls = |(planned, counts): (&PlanNode, &Arc<NodeCounts>)| {
+            let mut totals = NodeTotals::default();
+            totals.add(counts);
+            (totals.calls(planned, &edges), totals.mean_ns().unwrap_or(0.0))
         };
-        let latency = |node: usize| counts.latency[node].as_ref();
         let sinks = (0..plan.nodes.len()).filter_map(|node| {
-            let p99_ns = latency(node)?.quantile(0.99)?;
+            let p99_ns = counts.latency[node].as_ref()?.quantile(0.99)?;
             Some(SinkLoad { node, p99_ns, deadline_ns: plan.deadline_ns })
         });
         let busy = |worker: &Worker| worker.busy_ns as f64 / lasted_ns as f64;
-        Load {
+        self.looks.load(Seen {
+            plan,
             lasted_ns,
-            is_fast: planted.speed.is_none(),
+            speed: planted.speed,
             sessions: 1,
-            nodes: (0..plan.nodes.len()).map(node).collect(),
             cores: self.at_core.iter().map(busy).collect(),
+            calls: plan.nodes.iter().zip(&counts.nodes).map(calls).collect(),
             sinks: sinks.collect(),
             time: collector.attribution(),
-            edges,
-        }
+            edges: edges.clone(),
+        })
     }
 }

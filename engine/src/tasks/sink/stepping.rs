@@ -56,6 +56,11 @@ impl Stepping {
         }
     }
 
+    /// Whether somebody follows frames, as of this turn.
+    pub(super) const fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// When the body begins with a frame, if that is worth a note.
     pub(super) fn begins(&self, header: &Header, clock: &Clock) -> Option<Timestamp> {
         (self.on && is_followed(header.entered)).then(|| clock.now())
@@ -77,7 +82,7 @@ impl Stepping {
     ) {
         let passed = Passed { kind, node: self.node, line, cause, in_seq: cause.seq, began, ended };
         if kind == StepKind::Sink {
-            self.counts.timed_for(began, ended);
+            self.counts.timed_for(began, ended, 1);
         }
         let step = passed.step(self.session, cause.entered);
         self.steps.put(Step { taken: self.taken, woke: self.woke, ..step });
