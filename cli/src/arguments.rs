@@ -241,10 +241,10 @@ pub(crate) struct LiveArguments {
 
     /// Tell calls of nodes on data cores that take longer than this, with the time of the frame
     ///
-    /// Without a number: longer than the graph's `deadline_ms`. Of those of a node that follow each other within a
-    /// second the first is told, and at the end how many there were. Every call is timed then.
-    #[arg(long, value_name = "MS", num_args = 0..=1, value_parser = milliseconds)]
-    pub(crate) slow_ms: Option<Option<f64>>,
+    /// Of a node at most once a second, the longest since it was told of last and in how many turns there were
+    /// some; at the end all of it. Every call is timed then.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub(crate) slow_ms: Option<f64>,
 
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///

@@ -86,9 +86,9 @@ pub use plan::{
     PlanOptions,
 };
 pub use run::{
-    ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
-    ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running, SinkReport,
-    Snapshot, StageReport, on_giving_up,
+    ControlError, EdgeReport, Entered, Health, LastFault, Looking, ManualRun, NodeReport, Opener,
+    Outcome, ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running,
+    SinkReport, Snapshot, StageReport, on_giving_up,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use engine::{Health, Onlooker, Outcome, Plan, RunOptions, Running};
+use engine::{Health, Looking, Onlooker, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
@@ -62,10 +62,10 @@ impl Live<'_> {
         let plan = self.plan.clone();
         let speed = asked.speed.0;
         if let Some(path) = &asked.report {
-            report::check(path, &plan)?;
+            report::check("report", path, &plan)?;
         }
         if let Some(path) = &asked.profile {
-            report::check(path, &plan)?;
+            profile::check(path, asked.report.as_deref(), &plan)?;
         }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
         let (token, may_control) = (asked.web_token.as_deref(), asked.allow_control);
@@ -106,16 +106,15 @@ impl Live<'_> {
             check.start(&plan)
         });
         let compared = compared.transpose()?;
-        let running = match &onlookers[..] {
-            [] => plan.start(&options),
-            _ => {
-                if let Some(recording) = &mut recording {
-                    recording.start(&screen)?;
-                }
-                plan.start_watched(&options, all_of(onlookers))
-            }
+        if let Some(recording) = &mut recording {
+            recording.start(&screen)?;
+        }
+        let looking = Looking {
+            onlooker: (!onlookers.is_empty()).then(|| all_of(onlookers)),
+            follow: asked.profile.is_some().then_some(Running::FOLLOW_EVERY),
+            tell_slow: asked.slow_ms.map(|ms| Duration::from_secs_f64(ms / 1e3)),
         };
-        let running = match running {
+        let running = match plan.start_looking(&options, looking) {
             Ok(running) => running,
             Err(error) => {
                 // Nothing is left of it.
@@ -124,10 +123,7 @@ impl Live<'_> {
             }
         };
         let running = Arc::new(running);
-        if asked.profile.is_some() {
-            running.follow(Some(Running::FOLLOW_EVERY));
-        }
-        let slow = SlowLog::new(asked.slow_ms, &plan, &running)?;
+        let slow = SlowLog::new(asked.slow_ms, &plan);
         if let Some(recording) = &mut recording {
             recording.settle()?;
         }

@@ -1,13 +1,10 @@
 //! `--slow-ms`: calls that take long, told while a graph runs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use engine::{Plan, Running, SlowCall};
 
-use crate::{
-    exit::{Exit, Failure},
-    status::span,
-};
+use crate::status::span;
 
 /// Lines that are told; the rest is counted.
 const TOLD_MAX: usize = 50;
@@ -22,27 +19,11 @@ pub(super) struct SlowLog {
 }
 
 impl SlowLog {
-    /// Begins to listen, if that was asked for.
-    pub(super) fn new(
-        asked: Option<Option<f64>>,
-        plan: &Plan,
-        running: &Running,
-    ) -> Result<Self, Failure> {
-        let limit_ns = match asked {
-            None => None,
-            Some(Some(ms)) => Some((ms * 1e6) as i64),
-            Some(None) => Some(plan.deadline_ns().ok_or_else(|| {
-                let hint = "say how many milliseconds are slow: `--slow-ms 5`";
-                Failure::new(
-                    Exit::Usage,
-                    "`--slow-ms` alone takes the graph's `deadline_ms`, and it has none",
-                    hint,
-                )
-            })?),
-        };
-        running.tell_slow(limit_ns.map(|ns| Duration::from_nanos(ns as u64)));
+    /// Listens, if that was asked for.
+    pub(super) fn new(asked_ms: Option<f64>, plan: &Plan) -> Self {
         let names = plan.node_names().map(str::to_owned).collect();
-        Ok(Self { limit_ns, names, told: 0, counts: BTreeMap::new() })
+        let limit_ns = asked_ms.map(|ms| (ms * 1e6) as i64);
+        Self { limit_ns, names, told: 0, counts: BTreeMap::new() }
     }
 
     /// What has come since, as lines.
@@ -75,7 +56,8 @@ impl SlowLog {
                 line += &format!(", session {}", call.session);
             }
             if call.more > 0 {
-                line += &format!("; so did {} before", engine::counted(call.more, "turn"));
+                let turns = engine::counted(call.more + 1, "turn");
+                line += &format!(", the longest in {turns} since the last time");
             }
             if self.told == TOLD_MAX {
                 line += "; from here on they are counted";
@@ -97,9 +79,59 @@ impl SlowLog {
             .iter()
             .map(|(node, (turns, longest_ns))| {
                 let turns = engine::counted(*turns, "turn");
-                format!("`{}` in {turns} at least, up to {}", self.names[**node], span(*longest_ns))
+                format!("`{}` in {turns}, up to {}", self.names[**node], span(*longest_ns))
             })
             .collect();
         Some(format!("  slow     longer than {}: {}", span(limit_ns), nodes.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Timestamp;
+
+    use super::{SlowLog, TOLD_MAX};
+
+    fn log(limit_ns: Option<i64>) -> SlowLog {
+        let names = ["a", "b"].map(str::to_owned).to_vec();
+        SlowLog { limit_ns, names, told: 0, counts: std::collections::BTreeMap::new() }
+    }
+
+    fn call(node: usize, took_ms: i64, more: u64) -> engine::SlowCall {
+        let (time, took_ns) = (Timestamp::from_secs_f64(1.25), took_ms * 1_000_000);
+        engine::SlowCall { session: 0, node, time, took_ns, at: Timestamp::ZERO, more }
+    }
+
+    #[test]
+    fn each_is_a_line_and_the_end_counts_the_turns_of_every_node() {
+        let mut log = log(Some(5_000_000));
+        let lines = log.told_of(vec![call(0, 7, 0), call(1, 6, 0), call(0, 9, 40)]);
+
+        assert_eq!(lines[0], "slow: `a` took 7.0 ms with the frame at 1.250 s");
+        assert!(lines[2].contains("9.0 ms") && lines[2].contains("41 turns"), "{}", lines[2]);
+        let told = log.summary().expect("it listens");
+        assert!(
+            told.contains("`a` in 42 turns, up to 9.0 ms; `b` in 1 turn, up to 6.0 ms"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn lines_have_an_end_but_counting_has_none() {
+        let mut log = log(Some(5_000_000));
+        let lines = log.told_of(vec![call(1, 8, 0); 3 * TOLD_MAX]);
+
+        assert_eq!(lines.len(), TOLD_MAX);
+        assert!(lines[TOLD_MAX - 1].ends_with("from here on they are counted"));
+        assert!(log.summary().expect("it listens").contains("`b` in 150 turns"));
+    }
+
+    #[test]
+    fn who_does_not_ask_is_told_nothing() {
+        assert_eq!(log(None).summary(), None);
+        assert_eq!(
+            log(Some(5_000_000)).summary().as_deref(),
+            Some("  slow     no call longer than 5.0 ms")
+        );
     }
 }

@@ -12,13 +12,13 @@ mod words;
 
 use std::path::Path;
 
-use engine::Load;
+use engine::{Load, Plan};
 
 use crate::{
-    exit::Failure,
+    exit::{Exit, Failure},
     report::{
+        self,
         canvas::{LEFT, Page},
-        unwritable,
     },
 };
 
@@ -26,7 +26,17 @@ pub(crate) use words::{limit, of_sink, text};
 
 /// Writes the picture.
 pub(crate) fn write(path: &Path, graph: &str, load: &Load) -> Result<(), Failure> {
-    std::fs::write(path, svg(graph, load)).map_err(|error| unwritable(path, &error))
+    report::put("profile", path, &svg(graph, load))
+}
+
+/// Whether the picture can be put there, beside the report if there is one.
+pub(crate) fn check(path: &Path, report: Option<&Path>, plan: &Plan) -> Result<(), Failure> {
+    let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    if report.is_some_and(|report| place(report) == place(path)) {
+        let message = format!("the report and the profile would both be `{}`", path.display());
+        return Err(Failure::new(Exit::Usage, &message, "name another file for one of them"));
+    }
+    report::check("profile", path, plan)
 }
 
 fn svg(graph: &str, load: &Load) -> String {

@@ -16,12 +16,13 @@ pub(crate) fn text(load: &Load) -> String {
     if load.time.sinks.is_empty() {
         text += "  time     no frame that was followed has come to a sink\n";
     }
-    let missing = load.time.lost + load.time.broken;
-    if missing > 0 {
-        text += &format!(
-            "           {} of which some step is not known\n",
-            engine::counted(missing, "frame")
-        );
+    let (lost, broken) = (load.time.lost, load.time.broken);
+    if broken > 0 {
+        let frames = engine::counted(broken, "frame");
+        text += &format!("           {frames} left out: some step is not known\n");
+    }
+    if lost > 0 {
+        text += &format!("           no room for {}\n", engine::counted(lost, "step"));
     }
     for (number, line) in limit(load).into_iter().enumerate() {
         let head = if number == 0 { "limit" } else { "" };

@@ -33,7 +33,7 @@ pub use reload::{ReloadError, ReloadReport, Renewed, RolledBack};
 #[cfg(all(test, not(loom)))]
 pub(crate) use report::NodeTotals;
 pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
-pub use running::{Outcome, RunOptions, Running, Snapshot};
+pub use running::{Looking, Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;
 pub(crate) use supervisor::{Happened, Supervisor, What};
 pub use watchdog::{Health, on_giving_up};

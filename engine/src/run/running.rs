@@ -63,6 +63,17 @@ impl Default for RunOptions {
     }
 }
 
+/// What is looked at from the first frame of a run on.
+#[derive(Default)]
+pub struct Looking {
+    /// Is asked about every output before its first frame.
+    pub onlooker: Option<Onlooker>,
+    /// As [`Running::follow`].
+    pub follow: Option<Duration>,
+    /// As [`Running::tell_slow`].
+    pub tell_slow: Option<Duration>,
+}
+
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -91,7 +102,7 @@ impl Plan {
     /// # Errors
     /// If a body cannot be built, a file or device not opened; nothing runs then.
     pub fn start(self: &Arc<Self>, options: &RunOptions) -> Result<Running, OpenError> {
-        Running::start(self, options, None)
+        self.start_looking(options, Looking::default())
     }
 
     /// As [`Plan::start`], and `onlooker` is asked about every output before its first frame.
@@ -103,16 +114,25 @@ impl Plan {
         options: &RunOptions,
         onlooker: Onlooker,
     ) -> Result<Running, OpenError> {
-        Running::start(self, options, Some(onlooker))
+        self.start_looking(options, Looking { onlooker: Some(onlooker), ..Looking::default() })
+    }
+
+    /// As [`Plan::start`], and what is asked for is looked at from the first frame on.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn start_looking(
+        self: &Arc<Self>,
+        options: &RunOptions,
+        looking: Looking,
+    ) -> Result<Running, OpenError> {
+        Running::start(self, options, looking)
     }
 }
 
 impl Running {
-    fn start(
-        plan: &Arc<Plan>,
-        options: &RunOptions,
-        onlooker: Option<Onlooker>,
-    ) -> Result<Self, OpenError> {
+    fn start(plan: &Arc<Plan>, options: &RunOptions, looking: Looking) -> Result<Self, OpenError> {
+        let Looking { onlooker, follow, tell_slow } = looking;
         let cores: Vec<_> = (0..options.cores.max(1)).map(|_| CoreShared::new()).collect();
         let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed, onlooker);
         let control = runtime("afferent-control");
@@ -133,6 +153,12 @@ impl Running {
             doors: Mutex::default(),
             following: Mutex::default(),
         };
+        if follow.is_some() {
+            this.follow(follow);
+        }
+        if tell_slow.is_some() {
+            this.tell_slow(tell_slow);
+        }
         if plan.has_door() {
             let doors = Doors::open(plan, &this.supervisor)?;
             *this.doors.lock().unwrap_or_else(PoisonError::into_inner) = doors;

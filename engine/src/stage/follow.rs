@@ -137,7 +137,9 @@ impl Stage {
                     done?;
                     if let Some(latency) = &mut here.latency {
                         let entered = frame.header.entered;
-                        if !latency.can_wait(entered, self.together) {
+                        // What is timed is told apart.
+                        let together = if self.timing { 1 } else { self.together };
+                        if !latency.can_wait(entered, together) {
                             let now = self.watch.now(&self.clock);
                             let frames = latency.arrived(now) + 1;
                             latency.record(now.since(entered));
@@ -164,7 +166,10 @@ impl Stage {
                     let here = &mut self.slots[slot];
                     here.line_counts[line].taken.add(1);
                     let mut frame = self.current.take().expect("a chain carries a frame");
-                    here.stamp(0, &mut frame.header);
+                    if self.following {
+                        self.passed_by(slot, line, &frame.header);
+                    }
+                    self.slots[slot].stamp(0, &mut frame.header);
                     self.route(slot, 0, frame);
                     return Ok(());
                 }
@@ -172,7 +177,7 @@ impl Stage {
                     self.gap_without_question(slot);
                     self.slots[slot].line_counts[line].taken.add(1);
                     let cause = self.current.take().expect("a chain carries a frame").header;
-                    self.say_again(slot, cause);
+                    self.say_again(slot, line, cause);
                     return Ok(());
                 }
                 SlotBody::Closed => {
@@ -226,13 +231,16 @@ impl Stage {
     }
 
     /// Sends what a node said last once more, for a node that failed too often.
-    pub(super) fn say_again(&mut self, slot: usize, cause: Header) {
+    pub(super) fn say_again(&mut self, slot: usize, line: usize, cause: Header) {
         let SlotBody::HoldLast(last) = &self.slots[slot].body else { return };
         for (port, held) in last.iter().enumerate() {
             if let Some(held) = held {
                 let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
                 self.out.push(Sent { port, frame });
             }
+        }
+        if self.following {
+            self.said_again(slot, line, &cause);
         }
         self.send_out(slot);
     }

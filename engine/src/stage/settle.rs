@@ -134,7 +134,7 @@ impl Stage {
             SlotBody::Call(_) => return self.process_questions(slot, line, false),
             SlotBody::HoldLast(_) => {
                 let cause = frame.header;
-                self.say_again(slot, cause);
+                self.say_again(slot, line, cause);
             }
             SlotBody::Closed => {
                 here.line_counts[line].lose(Gap::Closed, &frame.header);

@@ -208,6 +208,25 @@ impl Stage {
         }
     }
 
+    /// Notes that a frame passes a node that has no body any more, before it is numbered: that takes no time.
+    #[cold]
+    pub(super) fn passed_by(&self, slot: usize, line: usize, cause: &Header) {
+        let (Some(stepping), here) = (&self.stepping, &self.slots[slot]) else { return };
+        stepping.passed_block(here, &self.at_once(slot, line, cause));
+    }
+
+    /// Notes that what a node said last is said once more.
+    #[cold]
+    pub(super) fn said_again(&self, slot: usize, line: usize, cause: &Header) {
+        let (Some(stepping), here) = (&self.stepping, &self.slots[slot]) else { return };
+        stepping.passed(here, &self.at_once(slot, line, cause), &self.out);
+    }
+
+    fn at_once<'a>(&self, slot: usize, line: usize, cause: &'a Header) -> Passed<'a> {
+        let (kind, node, now) = (StepKind::Body, self.slots[slot].node, self.clock.now());
+        Passed { kind, node, line, cause, in_seq: cause.seq, began: now, ended: now }
+    }
+
     /// Counts and notes a call about no frame: a timer, an end, a gap.
     #[cold]
     pub(super) fn timed_beside(&mut self, slot: usize, began: Timestamp) {

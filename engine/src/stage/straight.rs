@@ -45,7 +45,7 @@ impl Stage {
 
     #[inline]
     fn go_straight(&mut self, slot: usize, now: Timestamp) -> Step<Option<Turn>> {
-        let is_paced = self.pace.speed.is_some();
+        let (is_paced, is_following) = (self.pace.speed.is_some(), self.following);
         loop {
             if self.sources[0].held.is_empty() {
                 // Before the next frame is counted: what has been released reaches so far.
@@ -70,7 +70,7 @@ impl Stage {
             }
             // As in `release`.
             self.entered = if is_paced { self.clock.now() } else { self.looked };
-            if self.following {
+            if is_following {
                 self.entered = self.choose(0, self.entered);
             }
             self.mark.step();

@@ -195,6 +195,7 @@ impl Stage {
         let bound = self.inlets[inlet].ring.bound();
         let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
         self.inlets[inlet].is_empty = false;
+        let is_following = self.following;
         for _ in 0..most {
             if self.left == 0 || self.is_stuck(inlet) || self.is_held_up(inlet) {
                 return Ok(());
@@ -207,7 +208,7 @@ impl Stage {
             let header = &self.current.as_ref().expect("just put there").header;
             let time = header.time;
             self.entered = header.entered;
-            if self.following {
+            if is_following {
                 self.inlets[inlet].ring.count();
                 self.look_at_taken(self.entered);
             }

@@ -27,6 +27,9 @@ pub(super) struct Lateness {
     pub(super) deadline_ns: Option<i64>,
 }
 
+/// For so long frames are followed.
+const FOLLOWED_S: f64 = 2.0;
+
 const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
 /// Runs at `pace`, and looks at every sink from the end of the warm-up on.
@@ -39,7 +42,6 @@ pub(super) fn paced(
     let options = RunOptions { speed: Some(pace), cores: settings.cores, sessions: 1 };
     let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
     let mut ended = running.wait_for(Duration::from_secs_f64(settings.warm_up));
-    running.follow(Some(Running::FOLLOW_EVERY));
     let before = running.report();
     let begun: Vec<Vec<u64>> = before.sinks.iter().map(|sink| counts(&sink.latency)).collect();
     if ended.is_none() {
@@ -59,7 +61,16 @@ pub(super) fn paced(
             deadline_ns: sink.deadline_ns,
         }
     });
-    let (sinks, time) = (sinks.collect(), running.attribution());
+    let sinks = sinks.collect();
+    // After what is measured: who follows frames takes part of the time.
+    running.follow(Some(Running::FOLLOW_EVERY));
+    if ended.is_none() {
+        ended = running.wait_for(Duration::from_secs_f64(seconds.min(FOLLOWED_S)));
+    }
+    if let Some(outcome) = &ended {
+        fault(outcome)?;
+    }
+    let time = running.attribution();
     running.stop();
     running.wait();
     let seconds = (after.lasted_ns - before.lasted_ns) as f64 / 1e9;
