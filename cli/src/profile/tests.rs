@@ -9,6 +9,8 @@ fn node(name: &str, stage: Option<usize>, calls: u64, mean_ns: f64) -> NodeLoad 
         stage,
         core: stage.map(|_| 0),
         model: None,
+        is_written: true,
+        keys: Vec::new(),
         joins: false,
         calls,
         mean_ns,

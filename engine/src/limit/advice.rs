@@ -1,6 +1,6 @@
 //! What to change.
 
-use super::{Cause, Limit, Load, find::span};
+use super::{Cause, Limit, Load, NodeLoad, find::span};
 
 /// Who has so much of a core's work gains nothing by being moved.
 const ALONE: f64 = 0.8;
@@ -11,34 +11,63 @@ impl Load {
     /// What to change, with the key and its value.
     pub(super) fn change(&self, limit: &Limit) -> String {
         let Some(node) = limit.node else { return String::new() };
-        let name = &self.nodes[node].name;
+        let NodeLoad { name, is_written, .. } = &self.nodes[node];
         match limit.cause {
             Cause::Nothing => String::new(),
+            _ if !is_written => format!(
+                "`{name}` is the end of a link, which the graph file does not have: less over it, or the nodes at both \
+                 of its ends on one host"
+            ),
             Cause::Compute => self.compute(node),
             Cause::Core => self.spread(node),
             Cause::Ring => self.wider(limit.edge),
-            Cause::Sink => {
-                let per_s = 1e9 / self.nodes[node].mean_ns.max(1.0);
-                format!(
-                    "`[node.{name}]` takes {} per frame, so at most {per_s:.0} a second: write less, or \
-                     where the newest is enough `on_full = \"latest\"`",
-                    span(self.nodes[node].mean_ns)
-                )
-            }
+            Cause::Sink => self.less(node),
             Cause::Join => self.sooner(node),
-            Cause::Answer => match &self.nodes[node].model {
-                Some(model) => format!(
-                    "`[model.{model}]` `workers = 2` or more where processors are left, a faster variant, or \
-                     `within_ms` of `{name}` with a `fallback`"
-                ),
-                None => format!(
-                    "`within_ms` of `{name}` says how long to wait, `fallback` what stands in"
-                ),
-            },
+            Cause::Answer => self.answers(node),
             Cause::Moving => self.nearer(node),
             Cause::Source => format!(
                 "nothing behind `{name}` is slower than what it makes: read a faster format, or larger frames with `frame_ms`"
             ),
+        }
+    }
+
+    fn less(&self, sink: usize) -> String {
+        let NodeLoad { name, mean_ns, .. } = &self.nodes[sink];
+        let takes = match *mean_ns {
+            ns if ns >= 1.0 => format!(
+                "`[node.{name}]` takes {} per frame, so at most {:.0} a second",
+                span(ns),
+                1e9 / ns
+            ),
+            _ => format!("what `[node.{name}]` writes to takes no more"),
+        };
+        format!("{takes}: write less, or where the newest is enough `on_full = \"latest\"`")
+    }
+
+    fn answers(&self, call: usize) -> String {
+        let NodeLoad { name, model, keys, .. } = &self.nodes[call];
+        let has = |key: &str| keys.iter().any(|(known, _)| *known == key);
+        let mut levers = Vec::new();
+        if let Some((_, open)) = keys.iter().find(|(known, _)| *known == "in_flight") {
+            let open = open.as_ref().and_then(|open| open.parse::<u64>().ok()).unwrap_or(1);
+            levers.push(format!(
+                "`in_flight = {}` in `[node.{name}]` has more questions open at once, where whoever answers can take them",
+                (2 * open).min(1_024)
+            ));
+        }
+        if let Some(model) = model {
+            levers.push(format!("a faster `[model.{model}]`"));
+        }
+        match (has("within_ms"), has("fallback")) {
+            (true, true) => levers.push(format!(
+                "`within_ms` of `{name}` says how long to wait, `fallback` what stands in"
+            )),
+            (true, false) => levers.push(format!("`within_ms` of `{name}` says how long to wait")),
+            _ => {}
+        }
+        match levers.is_empty() {
+            true => format!("fewer questions at `{name}`, or faster answers"),
+            false => levers.join("; or "),
         }
     }
 
@@ -47,10 +76,15 @@ impl Load {
         let mean = span(self.nodes[node].mean_ns);
         let core = self.nodes[node].core.unwrap_or(0);
         let busy: f64 = self.on_core(core).map(|other| self.nodes[other].busy_ns()).sum();
+        if self.nodes[node].core.is_none() {
+            return format!(
+                "less work per frame in `[node.{name}]` ({mean} now), fewer sessions, or more `--cores`"
+            );
+        }
         // It has the core for itself as good as now.
         let alone = self.nodes[node].busy_ns() > ALONE * busy;
         match self.idle_core(core) {
-            Some(idle) if !alone && self.nodes[node].core.is_some() => {
+            Some(idle) if !alone => {
                 format!("`core = {idle}` in `[node.{name}]` moves it to a core that has time left")
             }
             _ if self.cores.len() < 2 && !alone => format!(
@@ -65,7 +99,10 @@ impl Load {
     /// The stage on a core that has no time left whose leaving makes both as even as can be.
     fn spread(&self, node: usize) -> String {
         let from = self.nodes[node].core.unwrap_or(0);
-        let Some(to) = self.idle_core(from) else { return self.compute(node) };
+        let is_spread = self.nodes[node].core.is_none();
+        let Some(to) = self.idle_core(from).filter(|_| !is_spread) else {
+            return self.compute(node);
+        };
         let mut stages: Vec<(usize, f64, usize)> = Vec::new();
         for node in self.on_core(from) {
             let stage = self.nodes[node].stage.expect("it runs on a core");
@@ -102,16 +139,18 @@ impl Load {
         // What was dropped would have been in it.
         let came = ring.capacity as f64 / (1.0 - edge.dropped_full()).max(0.1);
         let frames = (SPARE * came.max(ring.most as f64)).ceil() as u64;
-        let name = &self.nodes[edge.to].name;
+        let [from, name] = [edge.from, edge.to].map(|node| &self.nodes[node].name);
+        let place = match edge.is_written {
+            true => format!("where `[node.{name}]` takes from `{from}`"),
+            false => format!("in `[node.{name}]`"),
+        };
         match ring.frames_per_s {
             rate if rate > 0.0 => {
-                format!(
-                    "`capacity_ms = {:.0}` in `[node.{name}]` holds {frames} frames",
-                    (frames as f64 * 1e3 / rate).ceil()
-                )
+                let ms = (frames as f64 * 1e3 / rate).ceil();
+                format!("`capacity_ms = {ms:.0}` {place} holds {frames} frames")
             }
             _ => format!(
-                "a larger `capacity_ms` in `[node.{name}]`: for {frames} frames, it holds {}",
+                "a larger `capacity_ms` {place}: for {frames} frames, it holds {}",
                 ring.capacity
             ),
         }

@@ -32,6 +32,10 @@ pub struct NodeLoad {
     pub core: Option<usize>,
     /// The model it asks.
     pub model: Option<String>,
+    /// Whether it stands in the graph file: the ends of links do not.
+    pub is_written: bool,
+    /// Keys of its kind that are about answers, as they are now, where they have a default or are written.
+    pub keys: Vec<(&'static str, Option<String>)>,
     /// Whether it waits for several inputs.
     pub joins: bool,
     /// Frames that its body was called with, or made.
@@ -68,6 +72,8 @@ pub struct EdgeLoad {
     pub to: usize,
     /// The frames.
     pub frames: EdgeTotals,
+    /// Whether the input itself says how much its ring holds, whatever the node says.
+    pub is_written: bool,
     /// Its ring; none where it is fused.
     pub ring: Option<RingLoad>,
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    graph::OnFull,
+    graph::{InputSpec, OnFull},
     journey::Attribution,
     kind::Placement,
-    plan::{Home, Plan},
+    plan::{Home, Plan, PlanNode},
     ring::tell_every,
     session::{Counts, EdgeTotals},
     stats::StageState,
@@ -131,7 +131,10 @@ impl Looks {
                 most: looks.most,
                 frames_per_s: planned.format.frames_per_second(),
             });
-            EdgeLoad { from: planned.from.0, to: planned.to.0, frames, ring }
+            let is_written = is_written(plan, number);
+            let gone = plan.nodes[planned.from.0].gone || plan.nodes[planned.to.0].gone;
+            let ring = ring.filter(|_| !gone);
+            EdgeLoad { from: planned.from.0, to: planned.to.0, frames, is_written, ring }
         };
         let nodes = calls.iter().enumerate().map(|(number, &(calls, mean_ns))| {
             let planned = &plan.nodes[number];
@@ -152,6 +155,8 @@ impl Looks {
                 stage,
                 core,
                 model: model.map(|model| model.value.to_string().trim_matches('"').to_owned()),
+                is_written: planned.op_place.is_some(),
+                keys: keys(planned),
                 joins: planned.align.is_some() && planned.in_edges.len() > 1,
                 calls,
                 mean_ns,
@@ -181,6 +186,30 @@ impl Looks {
         let frame_ns = if frames_per_s > 0.0 { 1e9 / frames_per_s } else { 0.0 };
         (clock_ns > 0).then(|| (content_ns as f64 + frame_ns) / (clock_ns as f64 * speed))
     }
+}
+
+/// Whether an input says how much its ring holds.
+fn is_written(plan: &Plan, edge: usize) -> bool {
+    let [from, to] = [plan.edges[edge].from.0, plan.edges[edge].to.0].map(|n| &plan.nodes[n].name);
+    let spec = plan.spec.nodes.iter().find(|spec| spec.name.value == *to);
+    let leads_here = |input: &InputSpec| {
+        let source = input.source.value.to_string();
+        source == *from || source.strip_prefix(&**from).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let inputs = spec.map_or(&[][..], |spec| &spec.from);
+    let says = |input: &InputSpec| input.capacity_ms.is_some();
+    inputs.iter().any(|input| says(input) && (inputs.len() == 1 || leads_here(input)))
+}
+
+/// Keys of a node that change how it waits for answers.
+fn keys(planned: &PlanNode) -> Vec<(&'static str, Option<String>)> {
+    let about = |name: &&str| ["in_flight", "within_ms", "fallback"].contains(name);
+    let value = |name: &'static str| {
+        let written = planned.params.written(name).map(|value| value.value.to_string());
+        let param = planned.kind.param(name);
+        (name, written.or_else(|| param.and_then(|param| param.default_text())))
+    };
+    planned.kind.params.iter().map(|param| param.name()).filter(about).map(value).collect()
 }
 
 /// What a node is, by its kind.
