@@ -68,3 +68,29 @@ fn the_words_say_where_the_time_went_and_what_to_change() {
     assert!(told.contains("limit    compute `a<b`"), "{told}");
     assert!(told.contains("change: `--cores 2`"), "{told}");
 }
+
+#[test]
+fn what_was_measured_to_be_more_than_there_is_stays_on_the_page() {
+    let mut load = load();
+    load.nodes[0].calls *= 40;
+    let picture = svg("graph", &load);
+
+    assert!(picture.contains("clean: 400 % of a core"), "{picture}");
+    for rect in picture.split("<rect ").skip(1) {
+        let number = |key: &str| {
+            let from = rect.split_once(&format!("{key}=\"")).map(|(_, rest)| rest);
+            from.and_then(|rest| rest.split('"').next()?.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        assert!(number(" x") + number("width") <= 1_000.5, "{rect}");
+    }
+}
+
+#[test]
+fn nodes_that_take_next_to_nothing_are_one_box() {
+    let mut load = load();
+    load.nodes.extend((0..40).map(|n| node(&format!("tiny{n}"), Some(0), 10, 10.0)));
+    let picture = svg("graph", &load);
+
+    assert!(picture.contains("tiny0, tiny1") && picture.contains("and 32 more"), "{picture}");
+    assert!(!picture.contains(">tiny30"), "{picture}");
+}

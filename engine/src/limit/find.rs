@@ -1,11 +1,8 @@
 //! Who it is.
 
-use crate::{
-    graph::OnFull,
-    journey::{Parts, Wait},
-};
+use crate::{graph::OnFull, journey::Wait};
 
-use super::{Cause, EdgeLoad, Limit, Load, NodeLoad, Role};
+use super::{Cause, EdgeLoad, Limit, Load, Role};
 
 /// A ring that is full at so many looks holds its producer up, or loses frames.
 const FULL: f64 = 0.2;
@@ -17,16 +14,13 @@ const AS_NARROW: f64 = 0.5;
 /// One frame in so many may be dropped by chance.
 const DROPPED: f64 = 1e-3;
 /// A core that is at work for so long has no time left.
-const BUSY: f64 = 0.85;
+pub(super) const BUSY: f64 = 0.85;
 /// One body that has so much of the work of its core is what the core is short of.
 const MOST: f64 = 0.5;
 /// A core with so much time left could do something for another.
 const IDLE: f64 = 0.6;
 /// A source that falls behind by more does not keep its pace.
 const PACE: f64 = 0.97;
-/// What takes so much of a latency is what makes it long.
-const LONG: f64 = 0.4;
-
 impl Load {
     /// What limits the run.
     pub fn limit(&self) -> Limit {
@@ -191,7 +185,7 @@ impl Load {
     }
 
     /// What a core that has no time left is busy with.
-    fn of_core(&self, core: usize) -> Limit {
+    pub(super) fn of_core(&self, core: usize) -> Limit {
         let busy: f64 = self.on_core(core).map(|node| self.nodes[node].busy_ns()).sum();
         let share = |node: usize| self.nodes[node].busy_ns() / busy.max(1.0);
         let top = self.on_core(core).max_by(|&a, &b| share(a).total_cmp(&share(b)));
@@ -227,84 +221,6 @@ impl Load {
             ),
         };
         Limit { cause, node: Some(top), edge: None, why, change: String::new() }
-    }
-
-    /// What makes the slowest frames late, at the sink that misses its deadline by most; without a deadline,
-    /// what most of the latency is spent on, where that is somebody else's doing.
-    fn latest(&self) -> Option<Limit> {
-        let excess = |sink: &&super::SinkLoad| match sink.deadline_ns {
-            Some(deadline_ns) => sink.p99_ns as f64 / deadline_ns.max(1) as f64,
-            None => sink.p99_ns as f64 / 1e15,
-        };
-        let sink = self.sinks.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)))?;
-        let is_late = sink.deadline_ns.is_some_and(|deadline_ns| sink.p99_ns > deadline_ns);
-        if sink.deadline_ns.is_some() && !is_late {
-            return None;
-        }
-        let time = self.time.sinks.iter().find(|time| time.node == sink.node)?;
-        let slow = time.between(0.9, 1.0);
-        let whole: f64 = slow.iter().map(|(_, parts)| parts.all()).sum();
-        let (node, part, ns) = slow
-            .iter()
-            .flat_map(|(node, parts)| each(*node, parts))
-            .max_by(|a, b| a.2.total_cmp(&b.2))?;
-        let share = ns / whole.max(1.0);
-        let name = &self.nodes[node].name;
-        let mut late = format!(
-            "1 in 100 frames is later than {} at `{}`",
-            span(sink.p99_ns as f64),
-            self.nodes[sink.node].name
-        );
-        if let Some(deadline_ns) = sink.deadline_ns {
-            late += &format!(", where {} is allowed", span(deadline_ns as f64));
-        }
-        let found = |cause, node, why: &str| {
-            let why = format!("{late}; {} of that {why}", percent(share));
-            Some(Limit { cause, node: Some(node), edge: None, why, change: String::new() })
-        };
-        match part {
-            _ if share < LONG && !is_late => None,
-            Part::Waiting(Wait::Answer) => {
-                found(Cause::Answer, node, &format!("is waiting for answers at `{name}`"))
-            }
-            Part::Waiting(Wait::Join) if self.nodes[node].joins => {
-                found(Cause::Join, node, &format!("is waiting at `{name}` for another input"))
-            }
-            _ if !is_late => None,
-            Part::Computing => found(Cause::Compute, node, &format!("is computing in `{name}`")),
-            Part::Moving => self.moving(node, &late, share),
-            _ if self.nodes[node].role == Role::WaitingSink => {
-                found(Cause::Sink, node, &format!("is waiting before `{name}`"))
-            }
-            Part::Waiting(_) if self.busiest(node) < BUSY => self.moving(node, &late, share),
-            Part::Waiting(_) => {
-                let core = self.nodes[node].core.unwrap_or_else(|| self.busiest_core());
-                let of_core = self.of_core(core);
-                let node = of_core.node.unwrap_or(node);
-                let busy = &self.nodes[node].name;
-                found(
-                    of_core.cause,
-                    node,
-                    &format!("is waiting before `{name}`, while its core is busy with `{busy}`"),
-                )
-            }
-        }
-    }
-
-    /// Frames are late on their way to a node whose core has time: nobody's work is in their way.
-    fn moving(&self, node: usize, late: &str, share: f64) -> Option<Limit> {
-        let NodeLoad { name, core, .. } = &self.nodes[node];
-        let at_work = core.map_or(String::new(), |core| {
-            format!(", though core {core} is at work {} of the time only", percent(self.busy(core)))
-        });
-        let why = format!("{late}; {} of that is on the way to `{name}`{at_work}", percent(share));
-        Some(Limit {
-            cause: Cause::Moving,
-            node: Some(node),
-            edge: None,
-            why,
-            change: String::new(),
-        })
     }
 
     /// The call or join at which followed frames wait most, if that is much of their latency.
@@ -344,12 +260,12 @@ impl Load {
     }
 
     /// How busy the core of a node is.
-    fn busiest(&self, node: usize) -> f64 {
+    pub(super) fn busiest(&self, node: usize) -> f64 {
         let core = self.nodes[node].core.unwrap_or_else(|| self.busiest_core());
         self.busy(core)
     }
 
-    fn busiest_core(&self) -> usize {
+    pub(super) fn busiest_core(&self) -> usize {
         let cores = 0..self.cores.len();
         cores.max_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b))).unwrap_or(0)
     }
@@ -387,22 +303,7 @@ impl EdgeLoad {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Part {
-    Waiting(Wait),
-    Computing,
-    Moving,
-}
-
-fn each(node: usize, parts: &Parts) -> Vec<(usize, Part, f64)> {
-    let waits = Wait::ALL.iter().zip(parts.waiting);
-    let mut each: Vec<_> = waits.map(|(&wait, ns)| (node, Part::Waiting(wait), ns)).collect();
-    each.push((node, Part::Computing, parts.computing));
-    each.push((node, Part::Moving, parts.moving));
-    each
-}
-
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
 }
 

@@ -10,6 +10,7 @@
 
 mod advice;
 mod find;
+mod late;
 mod load;
 mod looks;
 

@@ -46,7 +46,9 @@ struct Known {
     /// Time in which each core had been at work, or wanted to be, at the beginning.
     wanted_ns: Vec<Option<u64>>,
     began: Timestamp,
-    /// The last look at which a session was open: what comes after the end of a run is not part of it.
+    /// The first look at which a session was open.
+    opened_at: Option<Timestamp>,
+    /// The last one: what comes after the end of a run is not part of it.
     open_at: Option<Timestamp>,
     /// Steps that had found no room at the last look.
     lost: u64,
@@ -72,6 +74,7 @@ impl Following {
             plan,
             wanted_ns: (0..shared.cores.len()).map(|core| threads.wanted_ns(core)).collect(),
             began: now,
+            opened_at: None,
             open_at: None,
             lost: steps.lost(),
             before,
@@ -163,17 +166,17 @@ impl Known {
             })
         };
         if open > 0 {
+            self.opened_at.get_or_insert(now);
             self.open_at = Some(now);
         }
         steps.share(open as u32);
-        let lasted_ns = now.since(self.began);
-        if lasted_ns > EARLY_NS {
+        if self.opened_at.is_some_and(|opened_at| now.since(opened_at) > EARLY_NS) {
             steps.thin_out();
         }
         if std::mem::replace(&mut self.lost, steps.lost()) < self.lost {
             steps.follow_less();
         }
-        lasted_ns
+        now.since(self.began)
     }
 
     fn load(&mut self, shared: &Shared, threads: &Threads, report: &Report) -> Load {

@@ -398,6 +398,12 @@ impl ManualRun {
         self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
     }
 
+    /// What is noted of frames.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn steps(&self) -> &crate::steps::Steps {
+        &self.session.counts.steps
+    }
+
     /// Keeps calls of bodies that take longer than this, as [`Running::tell_slow`](super::Running::tell_slow).
     pub fn tell_slow(&mut self, limit: Duration) {
         let limit_ns = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);

@@ -10,8 +10,9 @@ use crate::{
     Outline, Param, Placement, Policy, Port, Rate, Reply, Sink, Source, Timestamp, Unit,
 };
 
-pub(super) const CATALOG: &[&Kind] =
-    &[&TICKS, &WORKS, &BLOCKS, &HOLDS, &MERGES, &HALVES, &KEEPS, &ASKS, &ENDS, &WAITS];
+pub(super) const CATALOG: &[&Kind] = &[
+    &TICKS, &WORKS, &BLOCKS, &HOLDS, &MERGES, &HALVES, &KEEPS, &ASKS, &ENDS, &WAITS, &SOME, &DIES,
+];
 
 /// The clock in whose hand bodies are.
 #[derive(Default)]
@@ -136,6 +137,41 @@ impl Operator for Halves {
         let (whole, half) = (io.frame().len(), io.frame().len() / 2);
         io.send_buffer(0, io.time_of(0), io.signal(0, half));
         io.send_buffer(0, io.time_of(half as i64), io.signal(0, whole - half));
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
+}
+
+static SOME: Kind = Kind { name: "some", build: |_| Ok(Body::operator(Some50(0))), ..WORKS };
+
+/// Passes on one frame in fifty.
+struct Some50(u64);
+
+impl Operator for Some50 {
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.0 += 1;
+        if self.0 % 50 == 0 {
+            io.send(0, io.take());
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {}
+}
+
+static DIES: Kind = Kind { name: "dies", build: |_| Ok(Body::operator(Dies(0))), ..WORKS };
+
+/// Passes on three frames and dies on the next.
+struct Dies(u64);
+
+impl Operator for Dies {
+    fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
+        self.0 += 1;
+        if self.0 > 3 {
+            return Err(Fault::new("it dies"));
+        }
+        io.send(0, io.take());
         Ok(())
     }
 

@@ -56,6 +56,7 @@ impl World {
 
 static COST_US: Param<f64> = Param::with_default("cost_us", 5.0, "what a frame costs");
 static ANSWER_US: Param<f64> = Param::with_default("answer_us", 100.0, "what an answer takes");
+static IN_FLIGHT: Param<i64> = Param::with_default("in_flight", 4, "questions open at once");
 static LEN: Param<i64> = Param::with_default("len", 10, "samples of a frame");
 static AT_ONCE: Param<i64> = Param::with_default("at_once", 1, "frames that come together");
 
@@ -144,16 +145,16 @@ impl Operator for Works {
 
 static ASKS: Kind = Kind {
     name: "asks",
-    params: &[&COST_US, &ANSWER_US],
+    params: &[&COST_US, &ANSWER_US, &IN_FLIGHT],
     placement: Placement::Asks,
     build: |node| {
         let answer_ns = (node.get(&ANSWER_US)? * 1e3) as i64;
-        Ok(Body::call(Asks(cost(node)?, answer_ns)))
+        Ok(Body::call(Asks(cost(node)?, answer_ns, node.get(&IN_FLIGHT)? as usize)))
     },
     ..WORKS
 };
 
-struct Asks(Cost, i64);
+struct Asks(Cost, i64, usize);
 
 impl Call for Asks {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
@@ -172,7 +173,7 @@ impl Call for Asks {
     }
 
     fn in_flight(&self) -> usize {
-        4
+        self.2
     }
 }
 

@@ -34,9 +34,36 @@ const LOOK_NS: i64 = 20_000_000;
 /// More than any of the graphs needs.
 const STEPS_MAX: u32 = 3_000_000;
 
-fn planned(planted: &Planted) -> Arc<Plan> {
-    let text = &planted.text;
-    let spec = GraphSpec::parse(&SourceText::new("planted.toml", text.clone()))
+pub(super) fn planned(planted: &Planted) -> Arc<Plan> {
+    plan_of(planted, &planted.text)
+}
+
+/// Every key that is advised can be written where it is said to be, and a graph with it be planned. Where an input
+/// says what its ring holds, its number is replaced.
+pub(super) fn try_change(planted: &Planted, change: &str) {
+    let pieces: Vec<&str> = change.split('`').collect();
+    for (at, key) in pieces.iter().enumerate().filter(|(at, _)| at % 2 == 1) {
+        let Some((name, _)) = key.split_once(" = ") else { continue };
+        let head =
+            pieces.iter().skip(at + 1).chain(&pieces[..at]).find(|p| p.starts_with("[node."));
+        let head = head.unwrap_or_else(|| panic!("no node for `{key}`: {change}"));
+        assert!(planted.text.contains(*head), "{head} is not there: {change}");
+        let (before, node) = planted.text.split_once(*head).expect("just seen");
+        let (node, after) = node.find("[node.").map_or((node, ""), |end| node.split_at(end));
+        let written = format!("{name} = ");
+        let node = match node.split_once(&written) {
+            None => format!("\n{key}{node}"),
+            Some((first, rest)) => {
+                let end = rest.find([',', ' ', '\n']).unwrap_or(rest.len());
+                format!("{first}{key}{}", &rest[end..])
+            }
+        };
+        plan_of(planted, &format!("{before}{head}{node}{after}"));
+    }
+}
+
+fn plan_of(planted: &Planted, text: &str) -> Arc<Plan> {
+    let spec = GraphSpec::parse(&SourceText::new("planted.toml", text.to_owned()))
         .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
     let files = Arc::new(MemoryFiles::new());
     let options = PlanOptions { cores: planted.cores, ..PlanOptions::new(files) };
