@@ -306,7 +306,9 @@ impl Stage {
                 self.mark.check();
                 done?;
                 if let Some(began) = began {
-                    self.timed_beside(slot, began);
+                    let ended = self.clock.now();
+                    here.slow.once((began, ended), here.ports.cause.time);
+                    self.passed_unasked(slot, began, ended);
                 }
                 self.send_out(slot);
                 self.run_work()
@@ -315,7 +317,7 @@ impl Stage {
                 let done = sink.finish();
                 self.mark.check();
                 if let Some(began) = began {
-                    here.timed_beside(began, self.clock.now(), here.ports.cause.time);
+                    here.slow.once((began, self.clock.now()), here.ports.cause.time);
                 }
                 done
             }
@@ -325,7 +327,7 @@ impl Stage {
                 self.mark.check();
                 done?;
                 if let Some(began) = began {
-                    here.timed_beside(began, self.clock.now(), here.ports.cause.time);
+                    here.slow.once((began, self.clock.now()), here.ports.cause.time);
                 }
                 self.question(slot, None)
             }

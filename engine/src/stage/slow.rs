@@ -38,6 +38,11 @@ impl Slow {
         frames: u64,
     ) {
         counts.timed_for(began, ended, frames);
+        self.once((began, ended), time);
+    }
+
+    /// The same for a call that comes once: it is long or not, but says nothing of others.
+    pub(super) fn once(&mut self, (began, ended): (Timestamp, Timestamp), time: Timestamp) {
         let took_ns = ended.since(began);
         if took_ns > self.longest.0 {
             self.longest = (took_ns, time);

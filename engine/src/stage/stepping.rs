@@ -227,13 +227,19 @@ impl Stage {
         Passed { kind, node, line, cause, in_seq: cause.seq, began: now, ended: now }
     }
 
-    /// Counts and notes a call about no frame: a timer, an end, a gap.
+    /// Counts and notes a call about no frame: a timer, a gap.
     #[cold]
     pub(super) fn timed_beside(&mut self, slot: usize, began: Timestamp) {
         let ended = self.clock.now();
         let here = &mut self.slots[slot];
-        let cause = here.ports.cause;
-        here.timed_beside(began, ended, cause.time);
+        here.timed_beside(began, ended, here.ports.cause.time);
+        self.passed_unasked(slot, began, ended);
+    }
+
+    /// Notes a call about no frame, if it is on the way of one that is followed.
+    #[cold]
+    pub(super) fn passed_unasked(&mut self, slot: usize, began: Timestamp, ended: Timestamp) {
+        let cause = self.slots[slot].ports.cause;
         if !(self.following && is_followed(cause.entered)) {
             return;
         }
