@@ -176,7 +176,9 @@ fn limited(nodes: &str) -> (Cause, String, String) {
     let load = running.workload().expect("somebody follows");
     let limit = load.limit();
     let name = limit.node.map(|node| load.nodes[node].name.clone()).unwrap_or_default();
-    (limit.cause, name, format!("{}: {:#?}", limit.why, load.edges))
+    let cores = format!("{:?}, of that {:?} waiting", load.cores, load.waited);
+    let nodes: Vec<_> = load.nodes.iter().map(|n| (&n.name, n.calls, n.mean_ns)).collect();
+    (limit.cause, name, format!("{}: {cores}; {nodes:?}; {:?}", limit.why, load.edges))
 }
 
 #[test]

@@ -15,6 +15,8 @@ const AS_NARROW: f64 = 0.5;
 const DROPPED: f64 = 1e-3;
 /// A core that is at work for so long has no time left.
 pub(super) const BUSY: f64 = 0.85;
+/// A core that waits for a processor for so long shares it with others.
+const WAITED: f64 = 0.2;
 /// One body that has so much of the work of its core is what the core is short of.
 const MOST: f64 = 0.5;
 /// A core with so much time left could do something for another.
@@ -111,8 +113,20 @@ impl Load {
         if is_small {
             return self.too_small(edge);
         }
-        let core = consumer.core.unwrap_or_else(|| self.busiest_core());
+        let core = self.to_blame(consumer.core.unwrap_or_else(|| self.busiest_core()));
         Limit { edge: Some(edge), ..self.of_core(core) }
+    }
+
+    /// The core that keeps another from its work: itself, unless that waits for a processor. Then cores share
+    /// processors, and whoever has them most holds the others up. Not whose bodies take most: those are timed by the
+    /// clock, on which a body that is interrupted is a slow one.
+    fn to_blame(&self, core: usize) -> usize {
+        if self.waited.get(core).is_none_or(|waited| *waited < WAITED) {
+            return core;
+        }
+        let had = |core: &usize| self.cores[*core] - self.waited[*core];
+        let others = 0..self.cores.len().min(self.waited.len());
+        others.max_by(|a, b| had(a).total_cmp(&had(b))).unwrap_or(core)
     }
 
     /// Whether a ring that is narrow is so because of what comes at once. Whoever is as fast as it goes fills any
@@ -147,7 +161,7 @@ impl Load {
         let core = self.busiest_core();
         let is_busy = self.busy(core) >= BUSY;
         if self.is_fast || is_busy {
-            return self.of_core(core);
+            return self.of_core(self.to_blame(core));
         }
         if let Some(latest) = self.latest() {
             return latest;

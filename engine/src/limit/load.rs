@@ -104,6 +104,8 @@ pub struct Load {
     pub edges: Vec<EdgeLoad>,
     /// The share of the time in which each core was at work, or would have been had others not had the processor.
     pub cores: Vec<f64>,
+    /// The part of that in which others had it.
+    pub waited: Vec<f64>,
     /// Sinks that got something.
     pub sinks: Vec<SinkLoad>,
     /// Where the time of followed frames went.
@@ -131,9 +133,13 @@ impl Load {
     /// The share of the time that a core was at work, or would have been had the machine let it: what bodies took
     /// on the clock counts even where others had the processor meanwhile.
     pub(super) fn busy(&self, core: usize) -> f64 {
+        self.cores.get(core).copied().unwrap_or(0.0).max(self.bodies(core).min(1.0))
+    }
+
+    /// The share of the time that bodies on a core took.
+    pub(super) fn bodies(&self, core: usize) -> f64 {
         let own = self.on_core(core).filter(|&node| self.nodes[node].core == Some(core));
-        let bodies: f64 = own.map(|node| self.share(node)).sum();
-        self.cores.get(core).copied().unwrap_or(0.0).max(bodies.min(1.0))
+        own.map(|node| self.share(node)).sum()
     }
 
     /// Nodes that a core serves.

@@ -55,7 +55,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) speed: Option<f64>,
     /// Sessions that were open.
     pub(crate) sessions: u64,
+    /// As in [`Load`].
     pub(crate) cores: Vec<f64>,
+    pub(crate) waited: Vec<f64>,
     /// Calls of each node, and their mean.
     pub(crate) calls: Vec<(u64, f64)>,
     pub(crate) edges: Vec<EdgeTotals>,
@@ -118,7 +120,8 @@ impl Looks {
 
     /// Everything together.
     pub(crate) fn load(&self, seen: Seen<'_>) -> Load {
-        let Seen { plan, lasted_ns, speed, sessions, cores, calls, edges, sinks, time } = seen;
+        let Seen { plan, lasted_ns, speed, sessions, cores, waited, calls, edges, sinks, time } =
+            seen;
         let edge = |(number, frames): (usize, EdgeTotals)| {
             let planned = &plan.edges[number];
             let looks = self.rings.get(number).copied().unwrap_or_default();
@@ -169,6 +172,7 @@ impl Looks {
             sessions,
             nodes: nodes.collect(),
             cores: cores.clone(),
+            waited,
             sinks,
             time,
             edges: edges.into_iter().enumerate().map(edge).collect(),

@@ -43,8 +43,8 @@ struct Known {
     plan: Arc<Plan>,
     collector: Collector,
     looks: Looks,
-    /// Time in which each core had been at work, or wanted to be, at the beginning.
-    wanted_ns: Vec<Option<u64>>,
+    /// Time in which each core had been at work, and in which it had waited for a processor, at the beginning.
+    wanted_ns: Vec<Option<[u64; 2]>>,
     began: Timestamp,
     /// The first look at which a session was open.
     opened_at: Option<Timestamp>,
@@ -185,12 +185,14 @@ impl Known {
         let plan = &self.plan;
         let ended = self.open_at.filter(|_| report.sessions.1 == 0);
         let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
+        let share = |ns: u64| (ns as f64 / lasted_ns.max(1) as f64).min(1.0);
         let cores = self.wanted_ns.iter().enumerate().map(|(core, before)| {
-            let spent = threads.wanted_ns(core).zip(*before);
+            let Some((now, before)) = threads.wanted_ns(core).zip(*before) else { return [0.0; 2] };
             // A fresh thread may have taken the place of one that hangs.
-            let spent = spent.map(|(now, before)| now.saturating_sub(before));
-            spent.map_or(0.0, |spent| (spent as f64 / lasted_ns.max(1) as f64).min(1.0))
+            let [spent, waited] = [0, 1].map(|n| now[n].saturating_sub(before[n]));
+            [share(spent + waited), share(waited)]
         });
+        let cores: Vec<[f64; 2]> = cores.collect();
         let calls = |node: usize| {
             let now = report.nodes.get(node).filter(|_| !plan.nodes[node].gone);
             // What has come since has nothing before it.
@@ -203,7 +205,8 @@ impl Known {
             lasted_ns,
             speed: shared.speed,
             sessions: report.sessions.0,
-            cores: cores.collect(),
+            cores: cores.iter().map(|[wanted, _]| *wanted).collect(),
+            waited: cores.iter().map(|[_, waited]| *waited).collect(),
             calls: (0..plan.nodes.len()).map(calls).collect(),
             edges: (0..plan.edges.len()).map(|edge| self.frames(report, edge)).collect(),
             sinks: sinks(plan, shared),

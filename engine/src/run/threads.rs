@@ -67,13 +67,12 @@ impl Threads {
         text.split_whitespace().next()?.parse().ok()
     }
 
-    /// Time in which the thread of a core was at work or would have been, had the processor been free: where the
-    /// system tells. What others had of it meanwhile was not the core's to rest in.
-    pub(crate) fn wanted_ns(&self, core: usize) -> Option<u64> {
+    /// Time in which the thread of a core had a processor, and in which it would have been at work had not others had
+    /// it: where the system tells.
+    pub(crate) fn wanted_ns(&self, core: usize) -> Option<[u64; 2]> {
         let text = std::fs::read_to_string(self.task_file(core, "schedstat")?).ok()?;
         let mut fields = text.split_whitespace().map(str::parse::<u64>);
-        // Time on a processor, and time in the queue for one.
-        Some(fields.next()?.ok()? + fields.next()?.ok()?)
+        Some([fields.next()?.ok()?, fields.next()?.ok()?])
     }
 
     /// Whether the thread of a core wants to run, as far as the system tells.

@@ -63,6 +63,19 @@ fn a_ring_that_is_never_empty_has_a_slow_consumer_however_busy_that_seems() {
 }
 
 #[test]
+fn where_cores_share_a_processor_who_has_it_counts_not_the_ring_that_is_full() {
+    let mut load = load(0.6, 0.9, ring(0.9, 0.0));
+    // `x` does next to nothing, on the core of `a` and `b`, which waits while `c` is at work.
+    load.nodes[3].core = Some(0);
+    load.edges[2].ring = Some(ring(0.9, 0.0));
+    load.cores = vec![0.9, 0.9];
+    load.waited = vec![0.8, 0.3];
+    assert_eq!(found(&load), (Cause::Compute, Some("c")));
+    load.waited = vec![0.0, 0.0];
+    assert_ne!(found(&load).1, Some("c"), "a core that has a processor is to blame itself");
+}
+
+#[test]
 fn a_ring_that_is_full_and_empty_is_too_small_where_something_has_a_pace() {
     let paced = Load { is_fast: false, ..load(0.5, 0.5, ring(0.4, 0.5)) };
     assert_eq!(found(&paced), (Cause::Ring, Some("c")));

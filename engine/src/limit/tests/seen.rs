@@ -35,7 +35,7 @@ fn calls_of_a_source_are_what_it_was_asked_for() {
         "[node.a]\nop = \"makes\"\nat_once = 4\n[node.x]\nop = \"writes\"\nfrom = \"a\"\ncost_us = 1.0\n",
     ));
     let (calls, frames) = (load.nodes[0].calls, load.edges[0].frames.sent);
-    assert!(frames > 1_000 && calls.abs_diff(frames / 4) <= 2, "{calls} calls, {frames} frames");
+    assert!(frames > 500 && calls.abs_diff(frames / 4) <= 2, "{calls} calls, {frames} frames");
 }
 
 /// The pace of a source that makes a fifth of its samples, where from some look on something else happens.
@@ -60,6 +60,7 @@ fn pace(then: impl Fn(&Counts)) -> Option<f64> {
         speed: Some(1.0),
         sessions: 1,
         cores: vec![0.1],
+        waited: Vec::new(),
         calls: vec![(1_000, 10.0); plan.nodes.len()],
         edges: vec![crate::session::EdgeTotals::default(); plan.edges.len()],
         sinks: Vec::new(),

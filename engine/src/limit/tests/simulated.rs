@@ -130,18 +130,20 @@ pub(super) fn run(planted: &Planted) -> Load {
         plan,
     };
     let (mut look, mut steps) = (Timestamp::ZERO, 0_u32);
-    while let Some(now) = this.step() {
+    while let Some(next) = this.next() {
         steps += 1;
-        assert!(steps < STEPS_MAX, "it goes in circles at {now:?}\n{}", planted.text);
-        while look < now {
+        assert!(steps < STEPS_MAX, "it goes in circles at {:?}\n{}", next.0, planted.text);
+        // As it has been up to then.
+        while look < next.0.min(LASTS) {
             this.looks.begin(&this.plan, look);
             this.looks.look(&this.plan, 0, &this.session.counts);
             collector.collect();
             look = look.plus_nanos(LOOK_NS);
         }
-        if now > LASTS {
+        if next.0 > LASTS {
             break;
         }
+        this.step(next);
     }
     collector.collect();
     let load = this.load(planted, &collector);
@@ -152,14 +154,19 @@ pub(super) fn run(planted: &Planted) -> Load {
 }
 
 impl Simulation {
-    /// Lets whoever is next do something; says when that was.
-    fn step(&mut self) -> Option<Timestamp> {
+    /// Who does something next, and when.
+    fn next(&self) -> Option<(Timestamp, usize, usize)> {
         let world = self.plan.common::<World>();
         let next_at = |worker: &Worker| worker.due.map(|due| due.max(worker.free));
         let cores = self.at_core.iter().enumerate().filter_map(|(n, w)| Some((next_at(w)?, 0, n)));
         let sinks = self.at_sink.iter().enumerate().filter_map(|(n, w)| Some((next_at(w)?, 1, n)));
         let model = world.answers_at(self.model_free).map(|at| (at, 2, 0));
-        let (at, what, number) = cores.chain(sinks).chain(model).min()?;
+        cores.chain(sinks).chain(model).min()
+    }
+
+    /// Lets somebody do something.
+    fn step(&mut self, (at, what, number): (Timestamp, usize, usize)) {
+        let world = self.plan.common::<World>();
         self.clock.go_to(at);
         match what {
             0 => {
@@ -199,7 +206,6 @@ impl Simulation {
                 worker.due = Some(ended);
             }
         }
-        Some(at)
     }
 
     fn load(&self, planted: &Planted, collector: &Collector) -> Load {
@@ -228,6 +234,7 @@ impl Simulation {
             speed: planted.speed,
             sessions: 1,
             cores: self.at_core.iter().map(busy).collect(),
+            waited: Vec::new(),
             calls: plan.nodes.iter().zip(&counts.nodes).map(calls).collect(),
             sinks: sinks.collect(),
             time: collector.attribution(),
