@@ -228,9 +228,9 @@ fn who_follows_nobody_any_more_notes_nothing() {
         let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
         plan.common::<Hand>().hold(run.clock());
         // There is a queue, and whoever noted something would find room in it.
-        run.steps().follow(Some(0));
-        run.steps().follow(follows.then_some(0));
+        run.counts().steps.follow(Some(0));
+        run.counts().steps.follow(follows.then_some(0));
         assert!(run.run_until(Timestamp::from_secs_f64(100.0)));
-        assert_eq!(run.steps().take().is_some(), follows);
+        assert_eq!(run.counts().steps.take().is_some(), follows);
     }
 }

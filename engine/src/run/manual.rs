@@ -398,10 +398,10 @@ impl ManualRun {
         self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
     }
 
-    /// What is noted of frames.
+    /// What is counted.
     #[cfg(all(test, not(loom)))]
-    pub(crate) fn steps(&self) -> &crate::steps::Steps {
-        &self.session.counts.steps
+    pub(crate) fn counts(&self) -> &crate::session::Counts {
+        &self.session.counts
     }
 
     /// Keeps calls of bodies that take longer than this, as [`Running::tell_slow`](super::Running::tell_slow).

@@ -24,8 +24,9 @@ impl Hand {
     }
 
     fn pass(&self, cost: Duration) {
-        let clock = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*clock {
+        // Not held while it works: others would wait for it.
+        let clock = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match clock {
             Some(clock) => clock.advance(cost),
             // On the clock of the machine: some work instead.
             None => {
