@@ -79,9 +79,8 @@ pub(super) fn limited(plan: &Arc<Plan>, settings: &Settings) -> Result<Vec<Strin
     let options = RunOptions { speed: None, cores: settings.cores, sessions: 1 };
     let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
     running.follow(Some(Running::FOLLOW_EVERY));
-    match running.wait_for(Duration::from_secs_f64(settings.seconds)) {
-        Some(outcome) => fault(&outcome)?,
-        None => {}
+    if let Some(outcome) = running.wait_for(Duration::from_secs_f64(settings.seconds)) {
+        fault(&outcome)?;
     }
     let load = running.workload();
     running.stop();

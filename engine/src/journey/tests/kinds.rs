@@ -152,7 +152,7 @@ struct Some50(u64);
 impl Operator for Some50 {
     fn process(&mut self, io: &mut Io<'_>) -> Result<(), Fault> {
         self.0 += 1;
-        if self.0 % 50 == 0 {
+        if self.0.is_multiple_of(50) {
             io.send(0, io.take());
         }
         Ok(())
