@@ -231,6 +231,21 @@ pub(crate) struct LiveArguments {
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) report: Option<PathBuf>,
 
+    /// Follow some frames through the graph, and say where the time goes and what limits the run
+    ///
+    /// Written as a picture when it is over: a flame graph of what cores, stages and nodes computed, and for
+    /// each sink what its latency was spent on, waiting, computing and moving. stderr has it in words. SVG, which
+    /// every browser shows. About one frame in a millisecond is followed, which costs less than a hundredth.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) profile: Option<PathBuf>,
+
+    /// Tell calls of nodes on data cores that take longer than this, with the time of the frame
+    ///
+    /// Of a node at most once a second, the longest since it was told of last and in how many turns there were
+    /// some; at the end all of it. Every call is timed then.
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub(crate) slow_ms: Option<f64>,
+
     /// Serve figures for Prometheus at `http://ADDRESS/metrics`
     ///
     /// Whoever reaches the address can read them: they name nodes and count frames, and hold no
@@ -323,6 +338,13 @@ pub(crate) struct ExplainArguments {
 /// Seconds of content per second of clock; `None` is as fast as it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Speed(pub(crate) Option<f64>);
+
+fn milliseconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(ms) if (1e-3..=1e6).contains(&ms) => Ok(ms),
+        _ => Err("write milliseconds, from 0.001 to 1000000".to_owned()),
+    }
+}
 
 /// A port alone means this machine alone.
 fn address(text: &str) -> Result<String, String> {

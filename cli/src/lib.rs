@@ -40,6 +40,7 @@
 //!                  ├── scope     what a session has shown, for
 //!                  ├── view        `--view`, a whole screen, and
 //!                  ├── report      `--report`, a picture of a run
+//!                  ├── profile   `--profile`, where the time goes
 //!                  ├── recording  what `record` does beside a run
 //!                  ├── replaying  a recording in the place of sources
 //!                  ├── reloads   `--watch`, by which it follows its file
@@ -71,6 +72,7 @@ mod metrics;
 mod narrow;
 mod page;
 mod panics;
+mod profile;
 mod recording;
 mod reloads;
 mod replaying;

@@ -188,6 +188,9 @@ impl Cell {
             while let Ok(command) = inner.commands.pop() {
                 inner.obey(command, self);
             }
+            if inner.stage.is_following() {
+                inner.stage.woken_at(self.door.core.woke());
+            }
             inner.stage.turn(now)
         }))
         .unwrap_or_else(|payload| inner.died(payload.as_ref(), now));

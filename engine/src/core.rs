@@ -15,7 +15,7 @@ use crate::{
     cell::{Cell, Event},
     ring::{Parker, Ready},
     stage::Turn,
-    sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     time::Timestamp,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct CoreShared {
     /// The cell whose turn it is.
     pub(crate) at_cell: AtomicUsize,
     pub(crate) stopped: AtomicBool,
+    /// The clock at the first turn since there was nothing to do.
+    woke: AtomicI64,
     /// The system's number of the thread, 0 where unknown.
     pub(crate) thread_id: AtomicU64,
 }
@@ -74,8 +76,14 @@ impl CoreShared {
             beat: AtomicU64::new(0),
             at_cell: AtomicUsize::new(NO_CELL),
             stopped: AtomicBool::new(false),
+            woke: AtomicI64::new(0),
             thread_id: AtomicU64::new(0),
         })
+    }
+
+    /// Since when the core has been at work.
+    pub(crate) fn woke(&self) -> Timestamp {
+        Timestamp::from_nanos(self.woke.load(Ordering::Relaxed))
     }
 
     /// A number for a new cell; `None` if the core is full.
@@ -173,6 +181,8 @@ pub(crate) struct Core {
     timers: BinaryHeap<Reverse<(Timestamp, usize)>>,
     observer: Arc<dyn Observer>,
     again: Vec<usize>,
+    /// After the last turn there was nothing to do.
+    rested: bool,
     /// A cell was given up under this thread: another one runs the loop now.
     pub(crate) superseded: bool,
 }
@@ -203,6 +213,7 @@ impl Core {
             timers: BinaryHeap::with_capacity(64),
             observer,
             again: Vec::with_capacity(64),
+            rested: true,
             superseded: false,
         }
     }
@@ -225,7 +236,10 @@ impl Core {
                 self.shared.ready.add(number);
             }
         }
-        let Self { shared, generation, cells, due, timers, observer, again, superseded } = self;
+        if std::mem::take(&mut self.rested) {
+            self.shared.woke.store(now.nanos(), Ordering::Relaxed);
+        }
+        let Self { shared, generation, cells, due, timers, observer, again, superseded, .. } = self;
         let drained = shared.ready.drain(|number| {
             // Between any two cells: what is ready from here on is for the fresh loop.
             if shared.is_superseded(*generation) {
@@ -270,6 +284,7 @@ impl Core {
         if self.shared.has_work() {
             return CoreTurn::More;
         }
+        self.rested = true;
         self.timers.peek().map_or(CoreTurn::Idle, |Reverse((due, _))| CoreTurn::Until(*due))
     }
 

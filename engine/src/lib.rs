@@ -26,7 +26,9 @@ mod format;
 mod frame;
 mod graph;
 mod io;
+mod journey;
 mod kind;
+mod limit;
 mod live;
 mod losses;
 mod param;
@@ -38,6 +40,7 @@ mod service;
 mod session;
 mod stage;
 mod stats;
+mod steps;
 mod supervise;
 mod sync;
 mod tap;
@@ -70,10 +73,12 @@ pub use graph::{
     is_reserved, nearest, tables, tidied,
 };
 pub use io::Io;
+pub use journey::{Attribution, Journey, Leg, Parts, SinkTime, Wait};
 pub use kind::{
     BuildError, Catalog, Input, Kind, Node, OpenDoor, Outline, Passed, Placement, Policy, Port,
     Shape, Use, Used,
 };
+pub use limit::{Cause, EdgeLoad, Limit, Load, NodeLoad, RingLoad, Role, SinkLoad};
 pub use live::{Entrance, LiveIo, Progress};
 pub use param::{AnyParam, NameOrNumber, Param, ParamType, Params};
 pub use plan::{
@@ -81,13 +86,14 @@ pub use plan::{
     PlanOptions,
 };
 pub use run::{
-    ControlError, EdgeReport, Entered, Health, LastFault, ManualRun, NodeReport, Opener, Outcome,
-    ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running, SinkReport,
-    Snapshot, StageReport, on_giving_up,
+    ControlError, EdgeReport, Entered, Health, LastFault, Looking, ManualRun, NodeReport, Opener,
+    Outcome, ReloadError, ReloadReport, Renewed, Report, RolledBack, RunOptions, Running,
+    SinkReport, Snapshot, StageReport, on_giving_up,
 };
 pub use service::{Service, ServiceKind, Services};
 pub use session::{EdgeTotals, OpenError};
 pub use stats::{Counter, EdgeCounts, Histogram, NodeCounts, StageCounts, StageState};
+pub use steps::SlowCall;
 pub use tap::{Onlooker, Output, Seen, Tap, TapEnd, TapLimits, Tapped, tap};
 pub use time::{Clock, Grid, ManualClock, Rate, Timestamp};
 pub use words::counted;

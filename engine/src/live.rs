@@ -17,6 +17,7 @@ use crate::{
     losses::Losses,
     ring::{Receiver, Sender},
     stats::{EdgeCounts, NodeCounts},
+    steps::{Chooser, Steps},
     tap::TapEnd,
     tasks::TaskWake,
     time::{Clock, Grid, Timestamp},
@@ -37,6 +38,9 @@ pub(crate) struct LivePort {
     pub(crate) grid: Option<Grid>,
     /// Counts samples, if the source is measured by this port.
     pub(crate) measured: Option<Arc<NodeCounts>>,
+    /// Which of its frames are followed.
+    pub(crate) chooser: Chooser,
+    pub(crate) steps: Arc<Steps>,
 }
 
 /// The output ports, shared with whoever raises bounds while the source is silent.
@@ -128,8 +132,11 @@ impl LivePort {
     }
 
     /// Sends on every edge; says whether one was full.
-    fn put(&mut self, header: Header, buffer: &Buffer) -> bool {
+    fn put(&mut self, mut header: Header, buffer: &Buffer) -> bool {
         let mut is_full = false;
+        if self.steps.is_on() {
+            header.entered = self.chooser.stamp(header.entered, &self.steps);
+        }
         self.seq += 1;
         if header.gap.is_some()
             && let Some(counts) = &self.measured
@@ -474,6 +481,8 @@ mod tests {
             gap: None,
             grid: Some(Grid::new(rate)),
             measured: None,
+            chooser: Chooser::new(1),
+            steps: Arc::default(),
         }
     }
 

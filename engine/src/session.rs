@@ -19,6 +19,7 @@ use crate::{
     ring::{Wake, ring},
     stage::{Ends, Pace, SlotBody, Stage, Wiring},
     stats::{EdgeCounts, Histogram, NodeCounts, StageCounts},
+    steps::Steps,
     tap::Onlooker,
     tasks::{LiveTask, SinkTask, TaskWake},
     time::Clock,
@@ -33,6 +34,8 @@ pub(crate) struct Counts {
     pub(crate) stages: Vec<Arc<StageCounts>>,
     /// Of sinks; shared by all sessions of a plan.
     pub(crate) latency: Vec<Option<Arc<Histogram>>>,
+    /// Of frames that are followed; shared by all sessions of a plan.
+    pub(crate) steps: Arc<Steps>,
 }
 
 /// Latency of every sink and behind every stage of a plan, over all its sessions.
@@ -40,6 +43,7 @@ pub(crate) struct Latencies {
     /// By node.
     pub(crate) sinks: Vec<Option<Arc<Histogram>>>,
     pub(crate) stages: Vec<Arc<Histogram>>,
+    pub(crate) steps: Arc<Steps>,
 }
 
 pub(crate) fn latencies(plan: &Plan) -> Latencies {
@@ -47,6 +51,7 @@ pub(crate) fn latencies(plan: &Plan) -> Latencies {
     Latencies {
         sinks: plan.nodes.iter().map(of_sink).collect(),
         stages: plan.stages.iter().map(|_| Arc::default()).collect(),
+        steps: Arc::default(),
     }
 }
 
@@ -56,6 +61,7 @@ impl Latencies {
         let mut all = latencies(plan);
         all.sinks.iter_mut().zip(&self.sinks).for_each(|(new, old)| new.clone_from(old));
         all.stages.iter_mut().zip(&self.stages).for_each(|(new, old)| new.clone_from(old));
+        all.steps.clone_from(&self.steps);
         all
     }
 }
@@ -82,6 +88,7 @@ impl Counts {
             nodes: plan.nodes.iter().map(|_| Arc::default()).collect(),
             stages: latency.stages.iter().map(stage).collect(),
             latency: latency.sinks.clone(),
+            steps: latency.steps.clone(),
         }
     }
 }

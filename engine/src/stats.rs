@@ -46,6 +46,8 @@ pub struct EdgeCounts {
     pub sent: Counter,
     /// Frames the consumer has dealt with.
     pub taken: Counter,
+    /// Frames that were taken out of the ring, as far as the consumer has counted them.
+    pub(crate) out: Counter,
     dropped: [Counter; Gap::ALL.len()],
     /// Who is told of frames that are dropped, where somebody wants to know.
     losses: Option<Arc<Losses>>,
@@ -78,6 +80,15 @@ impl EdgeCounts {
     pub(crate) fn admitted(&self) -> u64 {
         let full = self.dropped_for(Gap::Full);
         self.sent.value().saturating_sub(full)
+    }
+
+    /// Frames in the ring, or that wait for room in it: not those that the consumer has, at work, at a join or asked.
+    /// After a ring was given up, as good as.
+    pub(crate) fn in_ring(&self) -> u64 {
+        // In the order of `in_flight`.
+        let out = self.out.value() + self.dropped_for(Gap::Wedged);
+        let in_flight = self.in_flight();
+        self.admitted().saturating_sub(out).min(in_flight)
     }
 
     /// Counts as lost what had been admitted to a ring that was given up, if the consumer, who
@@ -117,18 +128,30 @@ pub struct NodeCounts {
     pub restarts: Counter,
     /// Frames the body died on.
     pub poison: Counter,
-    /// Calls that were timed, about one turn in 256.
+    /// Calls that were timed: about one turn in 256, and while somebody follows frames, those of them.
     pub timed: Counter,
     /// Nanoseconds those took together.
     pub timed_ns: Counter,
+    /// Frames that those calls were about, or for sources, made: timers and ends are about none.
+    pub(crate) timed_frames: Counter,
     /// Events stamped older than the node's own bound.
     pub late: Counter,
     /// For sources: samples that came in by the first output that somebody takes.
     pub samples: Counter,
     /// For sources: frames that said that something before them is missing.
     pub gaps: Counter,
-    /// For sinks: everything older has been taken out, and is where the sink brings it.
+    /// For sinks: everything older has been taken out, and is where the sink brings it. For sources: the end of
+    /// time, once they have ended.
     pub(crate) reached: Reached,
+}
+
+impl NodeCounts {
+    /// Counts a call that was timed, about so many frames.
+    pub(crate) fn timed_for(&self, began: Timestamp, ended: Timestamp, frames: u64) {
+        self.timed_frames.add(frames);
+        self.timed.add(1);
+        self.timed_ns.add(ended.since(began).max(0) as u64);
+    }
 }
 
 /// A moment that only rises; the beginning of the line at first. One writer.

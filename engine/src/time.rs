@@ -292,6 +292,12 @@ impl ManualClock {
         self.0.fetch_max(now.0, Ordering::Release);
     }
 
+    /// Goes to the time of somebody else, who may be behind: of another core that is simulated.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn go_to(&self, now: Timestamp) {
+        self.0.store(now.0, Ordering::Release);
+    }
+
     /// Moves the clock forward by `span`.
     pub fn advance(&self, span: Duration) {
         self.set(self.now() + span);

@@ -50,6 +50,49 @@ fn a_report_draws_every_beat_that_the_lines_tell() {
 }
 
 #[test]
+fn a_profile_draws_every_node_and_says_where_the_time_went() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let run = ["run", "heart.toml", "--speed", "max", "--json", "--profile", "where.svg"];
+    let Ended { code, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(0), "{stderr}");
+    for told in ["profile  where.svg", "  time     `out`", "waiting", "computing", "  limit    "] {
+        assert!(stderr.contains(told), "{told}: {stderr}");
+    }
+
+    let svg = fs::read_to_string(folder.0.join("where.svg")).expect("it was written");
+    let (_, texts) = read(&svg);
+    // Nodes that take little share a box.
+    for told in ["where the time goes", "Latency, from the door", "ecg", "beats", "core 0: "] {
+        assert!(texts.iter().any(|text| text.contains(told)), "{told}: {texts:?}");
+    }
+}
+
+#[test]
+fn a_profile_and_a_report_are_two_files() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let both = ["--profile", "run.svg", "--report", "./run.svg"];
+    let run = [&["run", "heart.toml", "--speed", "max", "--json"][..], &both].concat();
+    let Ended { code, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("both be"), "{stderr}");
+    let run = ["run", "heart.toml", "--json", "--profile", "nowhere/where.svg"];
+    let Ended { code, stderr, .. } = afferent(&folder, &run);
+    assert_eq!(code, Some(74), "{stderr}");
+    assert!(stderr.contains("the profile `nowhere/where.svg`"), "{stderr}");
+}
+
+#[test]
+fn what_is_slow_is_told_by_its_number_and_the_graph_stays_the_graph() {
+    let folder = Folder::with(&[("heart.toml", HEART)]);
+    let slow = ["run", "--speed", "max", "--json", "--slow-ms", "1000", "heart.toml"];
+    let Ended { code, stderr, .. } = afferent(&folder, &slow);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("slow     no call longer than"), "{stderr}");
+    let Ended { code, stderr, .. } = afferent(&folder, &["run", "--slow-ms", "heart.toml"]);
+    assert_eq!(code, Some(2), "{stderr}");
+}
+
+#[test]
 fn a_graph_without_a_heart_is_drawn_too() {
     let graph = "[graph]\nname = \"a <b> & c\"\n[node.wave]\nop = \"sine\"\nseconds = 30.0\nchannels = 2\n\
                  [node.out]\nop = \"null\"\nfrom = \"wave\"\n";

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use engine::{Health, Onlooker, Outcome, Plan, RunOptions, Running};
+use engine::{Health, Looking, Onlooker, Outcome, Plan, RunOptions, Running};
 use link::host::Tell;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Failure},
     hosts::{Crowd, Linked},
     interrupt::{Interrupts, Wish},
-    lines, metrics, panics,
+    lines, metrics, panics, profile,
     recording::{About, Recording, Wanted},
     reloads::Reloads,
     replaying::Check,
@@ -28,7 +28,7 @@ use crate::{
     web,
 };
 
-use super::looks::Looks;
+use super::{looks::Looks, slow::SlowLog};
 
 /// What is to run, and how.
 pub(super) struct Live<'a> {
@@ -62,7 +62,10 @@ impl Live<'_> {
         let plan = self.plan.clone();
         let speed = asked.speed.0;
         if let Some(path) = &asked.report {
-            report::check(path, &plan)?;
+            report::check("report", path, &plan)?;
+        }
+        if let Some(path) = &asked.profile {
+            profile::check(path, asked.report.as_deref(), &plan)?;
         }
         let listener = asked.metrics.as_deref().map(metrics::listen).transpose()?;
         let (token, may_control) = (asked.web_token.as_deref(), asked.allow_control);
@@ -103,16 +106,15 @@ impl Live<'_> {
             check.start(&plan)
         });
         let compared = compared.transpose()?;
-        let running = match &onlookers[..] {
-            [] => plan.start(&options),
-            _ => {
-                if let Some(recording) = &mut recording {
-                    recording.start(&screen)?;
-                }
-                plan.start_watched(&options, all_of(onlookers))
-            }
+        if let Some(recording) = &mut recording {
+            recording.start(&screen)?;
+        }
+        let looking = Looking {
+            onlooker: (!onlookers.is_empty()).then(|| all_of(onlookers)),
+            follow: asked.profile.is_some().then_some(Running::FOLLOW_EVERY),
+            tell_slow: asked.slow_ms.map(|ms| Duration::from_secs_f64(ms / 1e3)),
         };
-        let running = match running {
+        let running = match plan.start_looking(&options, looking) {
             Ok(running) => running,
             Err(error) => {
                 // Nothing is left of it.
@@ -121,6 +123,7 @@ impl Live<'_> {
             }
         };
         let running = Arc::new(running);
+        let slow = SlowLog::new(asked.slow_ms, &plan);
         if let Some(recording) = &mut recording {
             recording.settle()?;
         }
@@ -170,6 +173,7 @@ impl Live<'_> {
             speed,
             waits: !served.is_empty() || linked.is_some(),
             wish: None,
+            slow,
         };
         let reloads = self
             .follows
@@ -179,7 +183,10 @@ impl Live<'_> {
         drop(reloads);
         // It may be another one by now.
         let plan = running.plan();
-        let wish = watch.wish;
+        let (wish, mut slow) = (watch.wish, watch.slow);
+        for line in slow.news(&running) {
+            screen.say(&line);
+        }
         drop(window);
         screen.release();
         if !served.is_empty() {
@@ -200,6 +207,7 @@ impl Live<'_> {
             screen.say(&line);
         }
         let report = running.report();
+        let workload = running.workload();
         let recorded = recording.map(|recording| {
             let (path, outputs) = (recording.path().to_owned(), recording.outputs());
             let recorded = recording.finish(ending, || interrupts.wish() == Some(Wish::Stop));
@@ -211,6 +219,12 @@ impl Live<'_> {
         let ink = Ink::of_stderr();
         let told = |ink| summary(&plan, &report, links.as_ref(), &vitals, speed, ending, ink);
         screen.say(&told(ink));
+        slow.summary().iter().for_each(|line| screen.say(line));
+        let profiled = workload.zip(asked.profile.as_ref()).map(|(load, path)| {
+            screen.say(profile::text(&load).trim_end());
+            profile::write(path, plan.name(), &load)
+                .inspect(|()| screen.say(&format!("  profile  {}", path.display())))
+        });
         let drawn = collector.zip(asked.report.as_ref()).map(|(mut collector, path)| {
             let (scope, summary) = (&*collector.finish(), &told(Ink::OFF));
             let about = &self.about();
@@ -232,6 +246,7 @@ impl Live<'_> {
             }
             None => {
                 drawn.transpose()?;
+                profiled.transpose()?;
                 match ending {
                     // What was inside is lost, and a script should know.
                     Ending::Stopped => Ok(Exit::Fault),
@@ -298,6 +313,7 @@ struct Watch<'a> {
     waits: bool,
     /// What was asked last.
     wish: Option<Wish>,
+    slow: SlowLog,
 }
 
 /// Between two looks: a person takes no delay in it, and redrawing more often shows nothing.
@@ -345,6 +361,9 @@ impl Watch<'_> {
                 self.wish = Some(Wish::Drain);
                 self.looks.drains();
                 self.running.drain();
+            }
+            for line in self.slow.news(self.running) {
+                self.screen.say(&line);
             }
             let health = self.running.health();
             let now_wedged = count_wedged(&health);

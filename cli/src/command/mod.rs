@@ -27,6 +27,7 @@ mod replay;
 mod run;
 mod schema;
 mod serve;
+mod slow;
 mod spool;
 #[cfg(unix)]
 mod tap;

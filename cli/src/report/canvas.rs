@@ -5,10 +5,10 @@ use std::fmt::{Arguments, Write};
 use crate::markup::escaped;
 
 /// Width of a page, in its own units.
-pub(super) const WIDE: f64 = 1_000.0;
+pub(crate) const WIDE: f64 = 1_000.0;
 /// Where panels begin and end by default.
-pub(super) const LEFT: f64 = 76.0;
-pub(super) const RIGHT: f64 = 976.0;
+pub(crate) const LEFT: f64 = 76.0;
+pub(crate) const RIGHT: f64 = 976.0;
 
 /// No variables: of what draws SVG, browsers alone know them. A browser that is told so draws light on dark.
 const STYLE: &str = "<style>\
@@ -17,30 +17,32 @@ svg{font:12px system-ui,'DejaVu Sans',sans-serif}.title{font-size:20px;font-weig
 .paper{fill:#fff}text{fill:#1d2433}.faint{fill:#6a7385}.grid{stroke:#e3e7ee;fill:none}.dot,.bar{fill:#1f5fbf}\
 .signal{stroke:#1f5fbf;fill:none;stroke-linejoin:round}.whole{stroke:#1f5fbf;fill:#1f5fbf;stroke-width:.5}\
 .mark{stroke:#c8283c;fill:none}.beat{fill:#c8283c}.more{stroke:#e07b00;fill:none;stroke-width:2}.gap{fill:#f4c7cd}\
+.box{stroke:#fff;stroke-width:1}.f0{fill:#dfe5ee}.f1{fill:#b9cbe6}.f2{fill:#f2b36b}.f3{fill:#e88a4e}.wait{fill:#e0b3ba}.work{fill:#7ba6e0}.move{fill:#cfd6e2}\
 @media(prefers-color-scheme:dark){.paper{fill:#14181f}text{fill:#e6e9ef}.faint{fill:#98a2b3}.grid{stroke:#2a313d}\
 .dot,.bar{fill:#6fa8ff}.signal{stroke:#6fa8ff}.whole{stroke:#6fa8ff;fill:#6fa8ff}.mark{stroke:#ff6b7a}.beat{fill:#ff6b7a}\
-.more{stroke:#ffb347}.gap{fill:#5b2730}}</style>";
+.more{stroke:#ffb347}.gap{fill:#5b2730}.box{stroke:#14181f}.f0{fill:#2a313d}.f1{fill:#3c5170}.f2{fill:#8a5a24}.f3{fill:#a34a22}\
+.wait{fill:#6e3a43}.work{fill:#2f5c9c}.move{fill:#3a4352}}</style>";
 
 /// A page in the making.
-pub(super) struct Page {
+pub(crate) struct Page {
     svg: String,
     /// Where the next panel may begin.
-    pub(super) y: f64,
+    pub(crate) y: f64,
 }
 
 impl Page {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { svg: String::new(), y: 0.0 }
     }
 
     /// Puts an element on the page.
-    pub(super) fn put(&mut self, element: Arguments<'_>) {
+    pub(crate) fn put(&mut self, element: Arguments<'_>) {
         self.svg.write_fmt(element).expect("writing to a String cannot fail");
         self.svg.push('\n');
     }
 
     /// Text that begins at a place.
-    pub(super) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
+    pub(crate) fn text(&mut self, class: &str, x: f64, y: f64, text: &str) {
         self.put(format_args!(
             "<text xml:space=\"preserve\" class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
             escaped(text)
@@ -48,7 +50,7 @@ impl Page {
     }
 
     /// A line through points; where a point is not a number it breaks.
-    pub(super) fn path(&mut self, class: &str, points: impl Iterator<Item = (f64, f64)>) {
+    pub(crate) fn path(&mut self, class: &str, points: impl Iterator<Item = (f64, f64)>) {
         let (mut path, mut draws) = (String::new(), false);
         for (x, y) in points {
             if x.is_finite() && y.is_finite() {
@@ -65,7 +67,7 @@ impl Page {
     }
 
     /// The whole, with what it is called.
-    pub(super) fn finish(self, title: &str) -> String {
+    pub(crate) fn finish(self, title: &str) -> String {
         let (high, title) = (self.y.ceil(), escaped(title));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDE} {high}\" width=\"{WIDE}\" height=\"{high}\" \

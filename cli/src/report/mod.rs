@@ -9,7 +9,7 @@
 //! the summary
 //! ```
 
-mod canvas;
+pub(crate) mod canvas;
 mod heart;
 mod latency;
 mod signals;
@@ -39,26 +39,31 @@ pub(crate) struct Sheet<'a> {
 }
 
 /// Says before anything runs whether a report can be written there, and nothing that the graph is or has is.
-pub(crate) fn check(path: &Path, plan: &Plan) -> Result<(), Failure> {
+pub(crate) fn check(what: &str, path: &Path, plan: &Plan) -> Result<(), Failure> {
     if let Some(said) = path.to_str().and_then(|path| plan.file_taken(path)) {
-        let message = format!("the report would replace `{}`, which {said}", path.display());
+        let message = format!("the {what} would replace `{}`, which {said}", path.display());
         return Err(Failure::new(Exit::Usage, &message, "name another file, such as `run.svg`"));
     }
     if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("svg")) {
-        let message = format!("the report `{}` would be a picture in SVG", path.display());
+        let message = format!("the {what} `{}` would be a picture in SVG", path.display());
         let hint = format!("call it `{}`", path.with_extension("svg").display());
         return Err(Failure::new(Exit::Usage, &message, &hint));
     }
-    whole::check(path).map_err(|error| unwritable(path, &error))
+    whole::check(path).map_err(|error| unwritable(what, path, &error))
 }
 
 /// Writes a report.
 pub(crate) fn write(path: &Path, sheet: &Sheet<'_>) -> Result<(), Failure> {
-    whole::put(path, svg(sheet).as_bytes()).map_err(|error| unwritable(path, &error))
+    put("report", path, &svg(sheet))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    let message = format!("the report `{}` cannot be written: {error}", path.display());
+/// Puts a picture in its place whole.
+pub(crate) fn put(what: &str, path: &Path, picture: &str) -> Result<(), Failure> {
+    whole::put(path, picture.as_bytes()).map_err(|error| unwritable(what, path, &error))
+}
+
+fn unwritable(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("the {what} `{}` cannot be written: {error}", path.display());
     Failure::new(Exit::Io, &message, "name a file in a folder that is there, such as `run.svg`")
 }
 

@@ -89,9 +89,15 @@ pub(crate) struct Receiver {
     next_seq: u64,
     /// The ring follows another whose producer was given up: numbers begin anew, after a gap.
     follows: Option<Gap>,
-    /// Frames the producer has not been told of.
+    /// Frames the producer has not been told of, and how many of those were counted.
     popped: u32,
+    counted: u32,
     tell_every: u32,
+}
+
+/// Frames after which one side of a ring that holds so many tells the other.
+pub(crate) fn tell_every(capacity: usize) -> u32 {
+    u32::try_from(capacity / 4).unwrap_or(u32::MAX).clamp(1, TELL_EVERY_MAX)
 }
 
 /// A ring of `capacity` frames under a policy.
@@ -122,7 +128,7 @@ pub(crate) fn ring(
             (In::Overwriting(queue.clone()), Out::Overwriting(queue))
         }
     };
-    let tell_every = u32::try_from(capacity / 4).unwrap_or(u32::MAX).clamp(1, TELL_EVERY_MAX);
+    let tell_every = tell_every(capacity);
     let sender = Sender {
         queue: into,
         shared: shared.clone(),
@@ -140,6 +146,7 @@ pub(crate) fn ring(
         next_seq: 0,
         follows: None,
         popped: 0,
+        counted: 0,
         tell_every,
     };
     (sender, receiver)
@@ -306,7 +313,9 @@ impl Receiver {
 
     /// After draining: lets a producer that waits for room go on.
     pub(crate) fn release(&mut self) {
-        if std::mem::take(&mut self.popped) > 0 {
+        if self.popped > 0 {
+            self.count();
+            (self.popped, self.counted) = (0, 0);
             // Pairs with the fence in `Sender::wait_for_room`.
             fence(Ordering::SeqCst);
             if self.shared.wants_room.load(Ordering::Relaxed) {
@@ -314,6 +323,13 @@ impl Receiver {
                 self.shared.producer.wake();
             }
         }
+    }
+
+    /// Counts what was taken out, for whoever looks at what is in the ring: else that is done where the producer is
+    /// told.
+    pub(crate) fn count(&mut self) {
+        let popped = std::mem::replace(&mut self.counted, self.popped);
+        self.counts.out.add(u64::from(self.popped - popped));
     }
 
     /// Asks to be woken when the bound reaches `wanted`; says whether it has.

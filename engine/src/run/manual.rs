@@ -19,9 +19,12 @@ use crate::{
     fault::Fault,
     frame::Frame,
     graph::{Spanned, Value},
+    journey::{Attribution, Collector},
     plan::{Home, Plan},
     session::{EdgeTotals, Ground, OpenError, Session, build_body, latencies},
     stage::{Pace, SlotBody},
+    stats::Histogram,
+    steps::SlowCall,
     supervise::{Record, Verdict},
     tap::Onlooker,
     tasks::TaskTurn,
@@ -55,6 +58,7 @@ pub struct ManualRun {
     pace: Pace,
     notes: Arc<Notes>,
     records: BTreeMap<usize, Record>,
+    collector: Option<Collector>,
     restarts: Vec<(Timestamp, usize, usize)>,
     trial: Option<reloads::Trial>,
     rolled_back: Option<RolledBack>,
@@ -130,6 +134,7 @@ impl ManualRun {
             knobs: Knobs::new(),
             notes,
             records: BTreeMap::new(),
+            collector: None,
             restarts: Vec::new(),
             trial: None,
             rolled_back: None,
@@ -221,6 +226,7 @@ impl ManualRun {
                 self.restarts.push((at, stage, slot));
             }
         }
+        self.collect();
         // A sink may have made room, or a turn may have filled a ring, after it was looked at.
         busy |= self.cores.iter().any(|core| core.shared.ready.any());
         (busy, next)
@@ -368,10 +374,55 @@ impl ManualRun {
         self.session.counts.nodes[self.number(node)].late.value()
     }
 
+    /// Latency at a sink.
+    ///
+    /// # Panics
+    /// If there is no such sink.
+    pub fn latency(&self, sink: &str) -> Arc<Histogram> {
+        let latency = self.session.counts.latency[self.number(sink)].clone();
+        latency.unwrap_or_else(|| panic!("`{sink}` is no sink"))
+    }
+
     /// The last frame a body died on, with its node.
     pub fn last_poison(&self) -> Option<(String, Frame)> {
         let last = self.session.cells.iter().find_map(|cell| cell.poison.last());
         last.map(|(node, frame)| (self.plan.nodes[node].name.clone(), frame))
+    }
+
+    /// Follows a frame of each source every so often from now on, as
+    /// [`Running::follow`](super::Running::follow).
+    pub fn follow(&mut self, every: Duration) {
+        let steps = &self.session.counts.steps;
+        steps.follow(Some(i64::try_from(every.as_nanos()).unwrap_or(i64::MAX)));
+        steps.thin_out();
+        self.collector.get_or_insert_with(|| Collector::new(&self.plan, steps));
+    }
+
+    /// What is counted.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn counts(&self) -> &crate::session::Counts {
+        &self.session.counts
+    }
+
+    /// Keeps calls of bodies that take longer than this, as [`Running::tell_slow`](super::Running::tell_slow).
+    pub fn tell_slow(&mut self, limit: Duration) {
+        let limit_ns = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
+        self.session.counts.steps.tell_slow(Some(limit_ns));
+    }
+
+    /// Calls that took long and have not been told yet.
+    pub fn slow_calls(&mut self) -> Vec<SlowCall> {
+        std::iter::from_fn(|| self.session.counts.steps.take_slow()).collect()
+    }
+
+    /// Where the time of the frames that were followed has gone.
+    pub fn attribution(&mut self) -> Attribution {
+        self.collect();
+        self.collector.as_ref().map(Collector::attribution).unwrap_or_default()
+    }
+
+    fn collect(&mut self) {
+        self.collector.iter_mut().for_each(Collector::collect);
     }
 
     fn number(&self, node: &str) -> usize {

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     cell::Cell,
     frame::{Frame, Gap},
+    kind::Policy,
     plan::{Plan, PlanNode},
     session::{Counts, EdgeTotals},
     stats::{Histogram, NodeCounts, StageState},
@@ -31,25 +32,50 @@ pub(crate) struct Sessions {
 }
 
 #[derive(Clone, Copy, Default)]
-struct NodeTotals {
+pub(crate) struct NodeTotals {
     restarts: u64,
     poison: u64,
     timed: u64,
     timed_ns: u64,
+    timed_frames: u64,
     late: u64,
     samples: u64,
     gaps: u64,
 }
 
 impl NodeTotals {
-    fn add(&mut self, counts: &NodeCounts) {
+    pub(crate) fn add(&mut self, counts: &NodeCounts) {
         self.restarts += counts.restarts.value();
         self.poison += counts.poison.value();
         self.timed += counts.timed.value();
         self.timed_ns += counts.timed_ns.value();
+        self.timed_frames += counts.timed_frames.value();
         self.late += counts.late.value();
         self.samples += counts.samples.value();
         self.gaps += counts.gaps.value();
+    }
+}
+
+impl NodeTotals {
+    pub(crate) fn mean_ns(&self) -> Option<f64> {
+        (self.timed > 0).then(|| self.timed_ns as f64 / self.timed as f64)
+    }
+
+    /// Calls of the body: frames tell, and what was timed tells how many calls those are.
+    pub(crate) fn calls(&self, planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
+        let is_together = planned.align.is_some_and(|align| align.policy != Policy::Merge);
+        let frames: u64 = match planned.kind.is_source() {
+            true => planned.out_edges.iter().flatten().take(1).map(|&edge| edges[edge].sent).sum(),
+            // Frames of the first input meet partners from the others.
+            false if is_together => {
+                planned.in_edges.iter().take(1).map(|&edge| edges[edge].taken).sum()
+            }
+            false => planned.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
+        };
+        match self.timed_frames {
+            0 => frames,
+            timed => (frames as f64 * self.timed as f64 / timed as f64) as u64,
+        }
     }
 }
 
@@ -94,6 +120,12 @@ impl Sessions {
                 self.remarks.push(remark);
             }
         }
+    }
+
+    /// Shows the counts of some open sessions; says how many are open.
+    pub(crate) fn look_at(&self, most: usize, mut look: impl FnMut(u32, &Counts)) -> usize {
+        self.open.iter().take(most).for_each(|(number, (_, counts))| look(*number, counts));
+        self.open.len()
     }
 
     /// Sessions that are open.
@@ -166,6 +198,8 @@ pub struct NodeReport {
     pub late: u64,
     /// Mean nanoseconds of a call, from about one turn in 256.
     pub mean_ns: Option<f64>,
+    /// Calls of its body, by the frames that it had and what calls were about in those turns.
+    pub calls: u64,
     /// For sources: what came in.
     pub entered: Option<Entered>,
     /// What went wrong in it last, if something did.
@@ -333,13 +367,14 @@ fn assemble(
     sessions: (u64, u64),
     shared: &Shared,
 ) -> Report {
-    let node_report = |(planned, totals): (&crate::plan::PlanNode, &NodeTotals)| NodeReport {
+    let node_report = |(planned, totals): (&PlanNode, &NodeTotals)| NodeReport {
         name: planned.name.clone(),
         kind: planned.kind.name,
         restarts: totals.restarts,
         poison: totals.poison,
         late: totals.late,
-        mean_ns: (totals.timed > 0).then(|| totals.timed_ns as f64 / totals.timed as f64),
+        mean_ns: totals.mean_ns(),
+        calls: totals.calls(planned, edges),
         entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
         last_fault: None,
     };
@@ -378,12 +413,7 @@ fn assemble(
     }
 }
 
-fn entered(
-    plan: &Plan,
-    source: &crate::plan::PlanNode,
-    totals: &NodeTotals,
-    edges: &[EdgeTotals],
-) -> Entered {
+fn entered(plan: &Plan, source: &PlanNode, totals: &NodeTotals, edges: &[EdgeTotals]) -> Entered {
     let taken = source.out_edges.iter().flatten().next();
     let rate = taken.and_then(|&edge| Some(plan.edges[edge].format.as_signal()?.rate));
     let samples = totals.samples;

@@ -18,8 +18,11 @@ use crate::{
     fault::FaultClass,
     frame::Frame,
     graph::{Spanned, Value},
+    journey::Attribution,
+    limit::Load,
     plan::Plan,
     session::OpenError,
+    steps::SlowCall,
     tap::{Onlooker, Tap, TapLimits, tap},
     time::{Clock, Timestamp},
 };
@@ -29,6 +32,7 @@ use super::{
     Supervisor, What,
     control::{self, Question},
     door::{Doors, Opener},
+    following::Following,
     report,
     runtimes::{io_runtimes, runtime},
     supervisor::{Args, Reload},
@@ -59,6 +63,17 @@ impl Default for RunOptions {
     }
 }
 
+/// What is looked at from the first frame of a run on.
+#[derive(Default)]
+pub struct Looking {
+    /// Is asked about every output before its first frame.
+    pub onlooker: Option<Onlooker>,
+    /// As [`Running::follow`].
+    pub follow: Option<Duration>,
+    /// As [`Running::tell_slow`].
+    pub tell_slow: Option<Duration>,
+}
+
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -78,6 +93,7 @@ pub struct Running {
     threads: Arc<Threads>,
     watchdog: Option<Watchdog>,
     doors: Mutex<Doors>,
+    following: Mutex<Option<Following>>,
 }
 
 impl Plan {
@@ -86,7 +102,7 @@ impl Plan {
     /// # Errors
     /// If a body cannot be built, a file or device not opened; nothing runs then.
     pub fn start(self: &Arc<Self>, options: &RunOptions) -> Result<Running, OpenError> {
-        Running::start(self, options, None)
+        self.start_looking(options, Looking::default())
     }
 
     /// As [`Plan::start`], and `onlooker` is asked about every output before its first frame.
@@ -98,16 +114,25 @@ impl Plan {
         options: &RunOptions,
         onlooker: Onlooker,
     ) -> Result<Running, OpenError> {
-        Running::start(self, options, Some(onlooker))
+        self.start_looking(options, Looking { onlooker: Some(onlooker), ..Looking::default() })
+    }
+
+    /// As [`Plan::start`], and what is asked for is looked at from the first frame on.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn start_looking(
+        self: &Arc<Self>,
+        options: &RunOptions,
+        looking: Looking,
+    ) -> Result<Running, OpenError> {
+        Running::start(self, options, looking)
     }
 }
 
 impl Running {
-    fn start(
-        plan: &Arc<Plan>,
-        options: &RunOptions,
-        onlooker: Option<Onlooker>,
-    ) -> Result<Self, OpenError> {
+    fn start(plan: &Arc<Plan>, options: &RunOptions, looking: Looking) -> Result<Self, OpenError> {
+        let Looking { onlooker, follow, tell_slow } = looking;
         let cores: Vec<_> = (0..options.cores.max(1)).map(|_| CoreShared::new()).collect();
         let (shared, happened) = Shared::new(plan, Clock::system(), cores, options.speed, onlooker);
         let control = runtime("afferent-control");
@@ -126,7 +151,14 @@ impl Running {
             io,
             threads,
             doors: Mutex::default(),
+            following: Mutex::default(),
         };
+        if follow.is_some() {
+            this.follow(follow);
+        }
+        if tell_slow.is_some() {
+            this.tell_slow(tell_slow);
+        }
         if plan.has_door() {
             let doors = Doors::open(plan, &this.supervisor)?;
             *this.doors.lock().unwrap_or_else(PoisonError::into_inner) = doors;
@@ -306,6 +338,57 @@ impl Running {
         report::report(&self.shared)
     }
 
+    /// Follows frames from now on, to tell where their time goes: one of each source every so often, or of as
+    /// few that all sessions together follow no more; in the first moments, as many as there is room for. With
+    /// `None` nobody is followed any more; what is known stays until it is begun again.
+    ///
+    /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
+    /// and a note at every node: at full speed, with [`Running::FOLLOW_EVERY`], less than a hundredth. While
+    /// nobody is followed, nothing.
+    pub fn follow(&self, every: Option<Duration>) {
+        let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
+        let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_on = following.as_ref().is_some_and(Following::is_on);
+        if every.is_some() && !is_on {
+            *following = Some(Following::start(&self.shared, &self.threads, self.report()));
+        }
+        self.shared.latency().steps.follow(every_ns);
+        if let (None, Some(following)) = (every, &mut *following) {
+            following.end(&self.shared, &self.threads, &self.report());
+        }
+    }
+
+    /// How often it is enough to follow a frame of each source.
+    pub const FOLLOW_EVERY: Duration = Duration::from_nanos(crate::steps::EVERY_NS as u64);
+
+    /// Keeps calls of bodies on data cores that take longer than this, from now on, to be asked for by
+    /// [`Running::slow_calls`]; with `None` none any more. Every call is timed then: two looks at the clock.
+    pub fn tell_slow(&self, limit: Option<Duration>) {
+        let limit_ns = limit.map(|limit| i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX));
+        self.shared.latency().steps.tell_slow(limit_ns);
+    }
+
+    /// Calls that took long and have not been told yet: of those of a node that follow each other within a
+    /// second the longest, and of all the newest 256.
+    pub fn slow_calls(&self) -> Vec<SlowCall> {
+        let latency = self.shared.latency();
+        std::iter::from_fn(|| latency.steps.take_slow()).collect()
+    }
+
+    /// Where the time of the frames that were followed has gone.
+    pub fn attribution(&self) -> Attribution {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let attribution = |following: &Following| following.attribution(&self.shared);
+        following.as_ref().map(attribution).unwrap_or_default()
+    }
+
+    /// What the run was seen doing since [`Running::follow`] was called, up to now or to the call that ended it: what limits it can be asked.
+    pub fn workload(&self) -> Option<Load> {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = self.report();
+        following.as_ref().map(|following| following.load(&self.shared, &self.threads, &report))
+    }
+
     /// The numbers of the sessions that are open.
     pub fn sessions(&self) -> Vec<u32> {
         self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner).numbers()
@@ -352,6 +435,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop();
         self.watchdog = None;
+        drop(self.following.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.threads.stop();
         // The tasks hold files and devices; they end here, not some time later. What hangs in a
         // system call, or in a build, is left behind rather than waited for.

@@ -67,6 +67,14 @@ impl Threads {
         text.split_whitespace().next()?.parse().ok()
     }
 
+    /// Time in which the thread of a core had a processor, and in which it would have been at work had not others had
+    /// it: where the system tells.
+    pub(crate) fn wanted_ns(&self, core: usize) -> Option<[u64; 2]> {
+        let text = std::fs::read_to_string(self.task_file(core, "schedstat")?).ok()?;
+        let mut fields = text.split_whitespace().map(str::parse::<u64>);
+        Some([fields.next()?.ok()?, fields.next()?.ok()?])
+    }
+
     /// Whether the thread of a core wants to run, as far as the system tells.
     pub(crate) fn is_runnable(&self, core: usize) -> bool {
         let stat = self.task_file(core, "stat").and_then(|path| std::fs::read_to_string(path).ok());

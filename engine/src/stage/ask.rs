@@ -22,6 +22,7 @@ use crate::{
     io::{Io, Sent},
     plan::PlanNode,
     ring::Wake,
+    steps::{Passed, StepKind},
     time::Timestamp,
 };
 
@@ -196,9 +197,12 @@ impl Stage {
         let number = self.asking_of(slot);
         let asking = &mut self.asking[number];
         let mut left = self.out.len();
+        let cause_seq = self.slots[slot].ports.cause.seq;
         for Sent { mut frame, .. } in self.out.drain(..) {
             left -= 1;
             frame.header.gap = asking.gap.take().into();
+            // The frame it was made of, for whoever follows that.
+            frame.header.seq = cause_seq;
             asking.open.push_back(Question {
                 frame,
                 line: line.filter(|_| left == 0),
@@ -400,6 +404,9 @@ impl Stage {
         if let Some(line) = question.line {
             here.line_counts[line].taken.add(1);
         }
+        if self.following {
+            self.answered_step(slot, &question.frame.header);
+        }
         self.send_out(slot);
         self.settled &= !(self.any_watched || self.ending);
     }
@@ -491,10 +498,12 @@ impl Stage {
         let frame = self.current.as_ref().expect("a chain carries a frame");
         here.ports.line = line;
         here.ports.cause = frame.header;
+        let began = self.timing.then(|| self.clock.now());
         let mut io = Io { ports: &mut here.ports, frame: Some(frame), out: &mut self.out };
         let done = call.process(&mut io);
         self.mark.check();
         done?;
+        let cause = here.ports.cause;
         if counts && self.out.is_empty() {
             here.line_counts[line].taken.add(1);
         }
@@ -503,7 +512,18 @@ impl Stage {
             self.count_joined(slot, line);
             self.slots[slot].ports.aligned.fill(None);
         }
-        self.question(slot, counts.then_some(line))
+        self.question(slot, counts.then_some(line))?;
+        if let Some(began) = began {
+            let ended = self.clock.now();
+            let here = &mut self.slots[slot];
+            here.timed(began, ended, cause.time);
+            if let Some(stepping) = &self.stepping {
+                let (kind, node, in_seq) = (StepKind::Asked, here.node, cause.seq);
+                let passed = Passed { kind, node, line, cause: &cause, in_seq, began, ended };
+                stepping.passed(here, &passed, &[]);
+            }
+        }
+        Ok(())
     }
 
     fn asking_of(&self, slot: usize) -> usize {

@@ -24,7 +24,7 @@ use crate::{
 
 use super::{
     Inlet, Mark, Outlet, Pace, Poison, Route, Slot, SlotBody, SourceState, Stage, ask::Asking,
-    slot::SlotParts, void::Watch,
+    slot::SlotParts, turn::FRAMES_PER_TURN, void::Watch,
 };
 
 /// Ring ends of one session, by edge of the plan; taken by whoever owns the end.
@@ -168,10 +168,16 @@ impl Stage {
             ending: any_gone,
             settled: !any_gone,
             left: 0,
+            per_turn: FRAMES_PER_TURN,
             is_blocked: false,
             any_patience,
             turns: 0,
             timing: false,
+            following: false,
+            steps: wiring.counts.steps.clone(),
+            slow_ns: 0,
+            stepping: None,
+            session: wiring.session,
             trouble: None,
             counts: wiring.counts.stages[stage].clone(),
             entered: Timestamp::ZERO,

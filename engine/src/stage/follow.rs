@@ -10,10 +10,14 @@ use crate::{
     fault::Fault,
     frame::{Frame, Gap, Header, MaybeGap},
     io::{Io, Sent},
+    steps::is_followed,
     time::{Grid, Timestamp},
 };
 
-use super::{SlotBody, Stage, Step, Work, slot};
+use super::{
+    SlotBody, Stage, Step, Work, slot,
+    stepping::{timed_block, timed_operator, timed_sink},
+};
 
 /// As fast as it goes, the clock is read for so many frames at a time: reading it takes as long as a
 /// frame's way through two or three nodes.
@@ -109,7 +113,8 @@ impl Stage {
                     done?;
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        here.timed(began, self.clock.now());
+                        let stepping = self.stepping.as_deref();
+                        timed_operator(stepping, &self.clock, here, line, began, &self.out);
                     }
                     match here.sole_local() {
                         Some((next, next_line)) if self.out.len() == 1 => {
@@ -132,7 +137,9 @@ impl Stage {
                     done?;
                     if let Some(latency) = &mut here.latency {
                         let entered = frame.header.entered;
-                        if !latency.can_wait(entered, self.together) {
+                        // What is timed is told apart.
+                        let together = if self.timing { 1 } else { self.together };
+                        if !latency.can_wait(entered, together) {
                             let now = self.watch.now(&self.clock);
                             let frames = latency.arrived(now) + 1;
                             latency.record(now.since(entered));
@@ -145,7 +152,10 @@ impl Stage {
                     }
                     here.line_counts[line].taken.add(1);
                     if let Some(began) = began {
-                        here.timed(began, self.clock.now());
+                        // Up to where its latency counts.
+                        let ended = self.looked.max(began);
+                        let stepping = self.stepping.as_deref();
+                        timed_sink(stepping, here, line, &frame.header, (began, ended));
                     }
                     self.current = None;
                     return Ok(());
@@ -156,7 +166,10 @@ impl Stage {
                     let here = &mut self.slots[slot];
                     here.line_counts[line].taken.add(1);
                     let mut frame = self.current.take().expect("a chain carries a frame");
-                    here.stamp(0, &mut frame.header);
+                    if self.following {
+                        self.passed_by(slot, line, &frame.header);
+                    }
+                    self.slots[slot].stamp(0, &mut frame.header);
                     self.route(slot, 0, frame);
                     return Ok(());
                 }
@@ -164,7 +177,7 @@ impl Stage {
                     self.gap_without_question(slot);
                     self.slots[slot].line_counts[line].taken.add(1);
                     let cause = self.current.take().expect("a chain carries a frame").header;
-                    self.say_again(slot, cause);
+                    self.say_again(slot, line, cause);
                     return Ok(());
                 }
                 SlotBody::Closed => {
@@ -198,10 +211,11 @@ impl Stage {
             self.spare.trade(frame.buffer_mut());
             // A block has one input.
             here.first_line.taken.add(1);
-            here.stamp(0, &mut frame.header);
             if let Some(began) = began {
-                here.timed(began, self.clock.now());
+                let stepping = self.stepping.as_deref();
+                timed_block(stepping, &self.clock, here, line, &frame.header, began);
             }
+            here.stamp(0, &mut frame.header);
             let Some(next) = here.sole_local() else { break };
             here.sole_counts.sent.add(1);
             (slot, line) = next;
@@ -217,13 +231,16 @@ impl Stage {
     }
 
     /// Sends what a node said last once more, for a node that failed too often.
-    pub(super) fn say_again(&mut self, slot: usize, cause: Header) {
+    pub(super) fn say_again(&mut self, slot: usize, line: usize, cause: Header) {
         let SlotBody::HoldLast(last) = &self.slots[slot].body else { return };
         for (port, held) in last.iter().enumerate() {
             if let Some(held) = held {
                 let frame = Frame::new(cause.causes(cause.time), held.buffer().clone());
                 self.out.push(Sent { port, frame });
             }
+        }
+        if self.following {
+            self.said_again(slot, line, &cause);
         }
         self.send_out(slot);
     }
@@ -262,10 +279,14 @@ impl Stage {
                 grid.enter(frame.header.time, frame.buffer().count());
             }
             let frame = self.current.take().expect("a chain carries a frame");
+            let header = self.following.then_some(frame.header);
             if let Some(late) = aligner.enter(line, frame, grid.as_ref()) {
                 here.line_counts[line].lose(Gap::Late, &late.header);
             }
             self.settled = false;
+            if let Some(header) = header {
+                self.held(slot, line, &header);
+            }
             return false;
         }
         if let Some(grid) = &mut here.ports.lines[line].grid {
@@ -339,9 +360,15 @@ impl Stage {
         let SlotBody::Operator(operator) = &mut here.body else {
             unreachable!("only operators are told of gaps and timers")
         };
+        let is_timed = self.timing || (self.following && is_followed(here.ports.cause.entered));
+        let began = is_timed.then(|| self.clock.now());
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
         let done = call(operator.as_mut(), &mut io);
         self.mark.check();
+        if let Some(began) = began {
+            self.timed_beside(slot, began);
+        }
+        let here = &mut self.slots[slot];
         if let Err(fault) = done {
             gap.into_iter().for_each(|reason| here.gap(reason));
             return Err(fault);

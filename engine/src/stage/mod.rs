@@ -24,7 +24,9 @@ mod pause;
 mod remarks;
 mod settle;
 mod slot;
+mod slow;
 mod source;
+mod stepping;
 mod straight;
 mod tapped;
 mod trouble;
@@ -40,6 +42,7 @@ use crate::{
     io::Sent,
     ring::Receiver,
     stats::StageCounts,
+    steps::Steps,
     ticks::Stopwatch,
     time::{Clock, Timestamp},
 };
@@ -126,12 +129,22 @@ pub(crate) struct Stage {
     settled: bool,
     /// What may still be done in this turn: frames taken in, joined, or timers fired.
     left: usize,
+    /// The most of it.
+    pub(crate) per_turn: usize,
     /// Some frame waits for room in a ring.
     is_blocked: bool,
     /// Some join gives up waiting after a while, so the input that is behind goes first.
     any_patience: bool,
     turns: u32,
+    /// What is at work is timed body by body: one turn in many, or a frame that is followed.
     timing: bool,
+    /// Somebody follows frames, as of this turn.
+    following: bool,
+    steps: Arc<Steps>,
+    /// Calls that take longer are told; 0 if nobody wants to know.
+    slow_ns: i64,
+    stepping: Option<Box<stepping::Stepping>>,
+    session: u32,
     trouble: Option<Trouble>,
     pub(crate) counts: Arc<StageCounts>,
     /// When the input taken last came through the door: the clock of what timers cause.

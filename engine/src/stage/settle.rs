@@ -5,6 +5,7 @@ use crate::{
     buffer::Buffer,
     frame::{Frame, Gap, MaybeGap},
     io::Io,
+    steps::{Passed, StepKind, is_followed},
     time::Timestamp,
 };
 
@@ -70,19 +71,30 @@ impl Stage {
                     let before = std::mem::replace(&mut here.ports.lines[line].grid, grid);
                     here.before_gap = before.filter(|_| frame.header.gap.is_some());
                     self.step();
+                    let before = self.looked_at();
+                    if self.following {
+                        self.look_at(frame.header.entered);
+                    }
                     self.current = Some(frame);
                     self.process_joined(slot, line)?;
+                    self.run_work()?;
+                    self.look_back_at(before);
                 }
                 Some(Released::Together(grid)) => {
                     here.ports.lines[0].grid = grid;
                     here.before_gap = None;
                     self.step();
                     self.current = self.slots[slot].ports.aligned[0].clone();
+                    let before = self.looked_at();
+                    if let (true, Some(frame)) = (self.following, &self.current) {
+                        self.look_at(frame.header.entered);
+                    }
                     self.process_joined(slot, 0)?;
                     self.slots[slot].ports.aligned.fill(None);
+                    self.run_work()?;
+                    self.look_back_at(before);
                 }
             }
-            self.run_work()?;
         }
     }
 
@@ -98,6 +110,8 @@ impl Stage {
         let began = self.timing.then(|| self.clock.now());
         let here = &mut self.slots[slot];
         let frame = self.current.as_ref().expect("a joined frame is at hand");
+        let mut ended = None;
+        let joined = began.map(|_| frame.header);
         match &mut here.body {
             SlotBody::Operator(operator) => {
                 here.ports.line = line;
@@ -114,12 +128,13 @@ impl Stage {
                 if let Some(latency) = &mut here.latency {
                     let now = self.watch.now(&self.clock);
                     latency.record(now.since(frame.header.entered));
+                    ended = Some(now);
                 }
             }
             SlotBody::Call(_) => return self.process_questions(slot, line, false),
             SlotBody::HoldLast(_) => {
                 let cause = frame.header;
-                self.say_again(slot, cause);
+                self.say_again(slot, line, cause);
             }
             SlotBody::Closed => {
                 here.line_counts[line].lose(Gap::Closed, &frame.header);
@@ -135,7 +150,14 @@ impl Stage {
         }
         let here = &mut self.slots[slot];
         if let Some(began) = began {
-            here.timed(began, self.clock.now());
+            let kind = if ended.is_some() { StepKind::Sink } else { StepKind::Body };
+            let ended = ended.unwrap_or_else(|| self.clock.now());
+            here.timed(began, ended, joined.map_or(Timestamp::MIN, |cause| cause.time));
+            if let (Some(stepping), Some(cause)) = (&self.stepping, &joined) {
+                let (in_seq, node) = (cause.seq, here.node);
+                let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                stepping.passed(here, &passed, &self.out);
+            }
         }
         self.count_joined(slot, line);
         self.current = None;
@@ -234,10 +256,21 @@ impl Stage {
         // Should the body die on the first part, the whole frame counts as poison.
         self.current = Some(rest);
         if let SlotBody::Operator(operator) = &mut here.body {
+            let began = self.timing.then(|| self.clock.now());
             let mut io = Io { ports: &mut here.ports, frame: Some(&first), out: &mut self.out };
             let done = operator.process(&mut io);
             self.mark.check();
             done?;
+            if let Some(began) = began {
+                let (ended, cause, node) = (self.clock.now(), here.ports.cause, here.node);
+                // The frame is counted with its rest.
+                here.timed_beside(began, ended, cause.time);
+                if let Some(stepping) = &self.stepping {
+                    let (kind, in_seq, cause) = (StepKind::Body, cause.seq, &cause);
+                    let passed = Passed { kind, node, line, cause, in_seq, began, ended };
+                    stepping.passed(here, &passed, &self.out);
+                }
+            }
         }
         let rest = self.current.take().expect("put there before the call");
         let here = &mut self.slots[slot];
@@ -256,6 +289,8 @@ impl Stage {
         self.mark.slot.store(slot as u32, Ordering::Relaxed);
         let here = &mut self.slots[slot];
         here.ports.cause.entered = self.entered;
+        let is_timed = self.timing || (self.following && is_followed(self.entered));
+        let began = is_timed.then(|| self.clock.now());
         if here.aligner.as_mut().is_some_and(Aligner::take_late) {
             here.gap(Gap::Late);
         }
@@ -270,12 +305,20 @@ impl Stage {
                 let done = operator.flush(&mut io);
                 self.mark.check();
                 done?;
+                if let Some(began) = began {
+                    let ended = self.clock.now();
+                    here.slow.once((began, ended), here.ports.cause.time);
+                    self.passed_unasked(slot, began, ended);
+                }
                 self.send_out(slot);
                 self.run_work()
             }
             SlotBody::Sink(sink) => {
                 let done = sink.finish();
                 self.mark.check();
+                if let Some(began) = began {
+                    here.slow.once((began, self.clock.now()), here.ports.cause.time);
+                }
                 done
             }
             SlotBody::Call(call) => {
@@ -283,6 +326,9 @@ impl Stage {
                 let done = call.flush(&mut io);
                 self.mark.check();
                 done?;
+                if let Some(began) = began {
+                    here.slow.once((began, self.clock.now()), here.ports.cause.time);
+                }
                 self.question(slot, None)
             }
             _ => Ok(()),

@@ -16,7 +16,7 @@ use crate::{
     time::{Grid, Timestamp},
 };
 
-use super::Route;
+use super::{Route, slow::Slow};
 
 /// What stands in a slot.
 pub(crate) enum SlotBody {
@@ -97,6 +97,7 @@ pub(crate) struct Slot {
     pub(super) line_roots: Box<[Roots]>,
     /// Roots whose flush the body has not heard of: what it knows is void.
     pub(super) to_forget: Roots,
+    pub(super) slow: Slow,
 }
 
 /// What a slot is made of; the rest begins empty.
@@ -190,6 +191,7 @@ impl Slot {
             roots: parts.roots,
             line_roots: parts.line_roots,
             to_forget: Roots::NONE,
+            slow: Slow::default(),
         }
     }
 
@@ -267,9 +269,14 @@ impl Slot {
         self.any_gap = !self.gaps.is_empty();
     }
 
-    pub(crate) fn timed(&self, began: Timestamp, ended: Timestamp) {
-        self.counts.timed.add(1);
-        self.counts.timed_ns.add(ended.since(began).max(0) as u64);
+    /// Counts a call about a frame of this time that was timed.
+    pub(crate) fn timed(&mut self, began: Timestamp, ended: Timestamp, time: Timestamp) {
+        self.slow.timed(&self.counts, (began, ended), time, 1);
+    }
+
+    /// The same of a timer, a gap or an end: about no frame.
+    pub(super) fn timed_beside(&mut self, began: Timestamp, ended: Timestamp, time: Timestamp) {
+        self.slow.timed(&self.counts, (began, ended), time, 0);
     }
 
     /// The least of what the inputs promise, and of what waits here to be joined or answered: it will

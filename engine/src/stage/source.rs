@@ -5,13 +5,13 @@ use crate::{
     format::Format,
     io::{Io, Outlet, Sent},
     prefetch,
-    stats::EdgeCounts,
+    stats::{EdgeCounts, NodeCounts},
     time::{Grid, Timestamp},
 };
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{SlotBody, Stage, Step, Turn, slot};
+use super::{SlotBody, Stage, Step, Turn, slot, slow::Slow};
 
 use std::sync::atomic::Ordering;
 
@@ -122,6 +122,7 @@ impl SourceState {
         self.held.clear();
         slots[self.slot].out_bounds.fill(Timestamp::MAX);
         slots[self.slot].flushed = true;
+        slots[self.slot].counts.reached.raise(Timestamp::MAX);
     }
 
     /// Takes note of what the source has just made: it is due when a device would deliver the last
@@ -169,6 +170,26 @@ impl SourceState {
             Some(grid) => reached(grid),
             None => self.grids.iter().flatten().map(reached).min().unwrap_or(self.last_event),
         }
+    }
+
+    /// Frames it holds of the output by which it is measured.
+    fn held_to_measure(&self) -> usize {
+        let counts = |sent: &&Sent| self.measured.is_none_or(|port| sent.port == port);
+        self.held.iter().filter(counts).count()
+    }
+
+    /// Counts a call that has made what is held now.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn timed(
+        &self,
+        slow: &mut Slow,
+        counts: &NodeCounts,
+        began: Timestamp,
+        ended: Timestamp,
+    ) {
+        let time = self.held.first().map_or(self.due, |sent| sent.frame.header.time);
+        slow.timed(counts, (began, ended), time, self.held_to_measure() as u64);
     }
 
     /// Whether this source stands in `slot`.
@@ -268,11 +289,15 @@ impl Stage {
         let (mut empty, mut skipped) = (0, 0);
         while empty < EMPTY_CALLS_MAX {
             let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+            let began = self.timing.then(|| self.clock.now());
             let flow = body.next(&mut io);
             self.mark.check();
             let flow = flow?;
             let state = &mut self.sources[source];
             std::mem::swap(&mut state.held, &mut self.out);
+            if let Some(began) = began {
+                state.timed(&mut here.slow, &here.counts, began, self.clock.now());
+            }
             if flow == Flow::End {
                 state.finished = true;
             }
@@ -320,6 +345,7 @@ impl Stage {
             None => self.looked,
             Some(_) => self.clock.now(),
         };
+        let entered = if self.following { self.choose(source, entered) } else { entered };
         self.entered = entered;
         self.mark.step();
         // Told first: a successor must not deliver again what a body below never comes back from.
@@ -398,6 +424,7 @@ impl Stage {
         let here = &mut self.slots[slot];
         here.out_bounds.fill(Timestamp::MAX);
         here.flushed = true;
+        here.counts.reached.raise(Timestamp::MAX);
         self.ending = true;
         self.settled = false;
     }

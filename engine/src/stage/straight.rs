@@ -45,7 +45,7 @@ impl Stage {
 
     #[inline]
     fn go_straight(&mut self, slot: usize, now: Timestamp) -> Step<Option<Turn>> {
-        let is_paced = self.pace.speed.is_some();
+        let (is_paced, is_following) = (self.pace.speed.is_some(), self.following);
         loop {
             if self.sources[0].held.is_empty() {
                 // Before the next frame is counted: what has been released reaches so far.
@@ -70,6 +70,9 @@ impl Stage {
             }
             // As in `release`.
             self.entered = if is_paced { self.clock.now() } else { self.looked };
+            if is_following {
+                self.entered = self.choose(0, self.entered);
+            }
             self.mark.step();
             self.mark.released[0].store(due.nanos(), Ordering::Relaxed);
             let state = &mut self.sources[0];
@@ -108,11 +111,15 @@ impl Stage {
         let here = &mut self.slots[slot];
         let SlotBody::Source(body) = &mut here.body else { return Ok(false) };
         let mut io = Io { ports: &mut here.ports, frame: None, out: &mut self.out };
+        let began = self.timing.then(|| self.clock.now());
         let flow = body.next(&mut io);
         self.mark.check();
         let flow = flow?;
         let state = &mut self.sources[0];
         std::mem::swap(&mut state.held, &mut self.out);
+        if let Some(began) = began {
+            state.timed(&mut here.slow, &here.counts, began, self.clock.now());
+        }
         state.finished = flow == Flow::End;
         state.enter_held();
         if state.held.is_empty() && !state.finished {

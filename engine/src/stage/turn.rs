@@ -8,7 +8,7 @@ use super::{NOBODY, SourceState, Stage, Step, Turn, Work, slot};
 
 /// What one turn does at most, in frames taken in or joined and timers fired, so that the cells of a
 /// core share it.
-const FRAMES_PER_TURN: usize = 256;
+pub(super) const FRAMES_PER_TURN: usize = 256;
 /// After so long without a turn, others have had the caches.
 const COLD_NS: i64 = 100_000;
 /// One turn in this many is timed node by node.
@@ -28,7 +28,12 @@ impl Stage {
             return Turn::Trouble;
         }
         self.turns = self.turns.wrapping_add(1);
-        self.timing = self.turns % TURNS_PER_TIMED == 1;
+        self.slow_ns = self.steps.slow_ns();
+        self.timing = self.is_timed_turn();
+        self.following = self.steps.is_on();
+        if self.following {
+            self.begin_following();
+        }
         let turn = match self.take_inputs(now) {
             Ok(turn) => turn,
             Err(fault) => {
@@ -39,6 +44,12 @@ impl Stage {
         let freed = self.close_turn(turn, now);
         // What kept the stage from going on is gone, and nobody else will say so.
         if freed && turn == Turn::Idle { Turn::More } else { turn }
+    }
+
+    /// Whether everything in this turn is timed.
+    #[inline]
+    pub(super) const fn is_timed_turn(&self) -> bool {
+        self.turns % TURNS_PER_TIMED == 1 || self.slow_ns > 0
     }
 
     /// Ends a turn, also one that a body died in: neighbours learn of what has gone through, and of
@@ -61,6 +72,12 @@ impl Stage {
         if !self.taps.is_empty() {
             self.look_after_taps();
         }
+        if self.slow_ns > 0 {
+            self.tell_slow(now);
+            if turn == Turn::Done {
+                self.tell_slow_rest(now);
+            }
+        }
         for inlet in &mut self.inlets {
             inlet.ring.release();
         }
@@ -78,7 +95,7 @@ impl Stage {
             _ => StageState::Running,
         };
         self.counts.set_state(state);
-        if self.left < FRAMES_PER_TURN {
+        if self.left < self.per_turn {
             // A sink has read the clock just now.
             let ended = if self.looked > now { self.looked } else { self.clock.now() };
             self.counts.left(ended.since(self.entered));
@@ -89,7 +106,7 @@ impl Stage {
         self.is_cold = now.since(self.looked) > COLD_NS;
         self.looked = now;
         self.watch.stop();
-        self.left = FRAMES_PER_TURN;
+        self.left = self.per_turn;
         if self.flushes.is_some() {
             self.look_at_flushes()?;
         }
@@ -178,6 +195,7 @@ impl Stage {
         let bound = self.inlets[inlet].ring.bound();
         let (slot, line) = (self.inlets[inlet].slot, self.inlets[inlet].line);
         self.inlets[inlet].is_empty = false;
+        let is_following = self.following;
         for _ in 0..most {
             if self.left == 0 || self.is_stuck(inlet) || self.is_held_up(inlet) {
                 return Ok(());
@@ -190,6 +208,10 @@ impl Stage {
             let header = &self.current.as_ref().expect("just put there").header;
             let time = header.time;
             self.entered = header.entered;
+            if is_following {
+                self.inlets[inlet].ring.count();
+                self.look_at_taken(self.entered);
+            }
             self.mark.step();
             if self.flushes.is_some() && self.is_void(inlet)? {
                 continue;

@@ -15,6 +15,7 @@ use crate::{
     plan::Plan,
     stage::{Ends, Wiring},
     stats::NodeCounts,
+    steps::Chooser,
     supervise::{Record, Verdict},
     tap::TapEnd,
     time::{Clock, Grid, Timestamp},
@@ -46,6 +47,10 @@ fn live_ports(wiring: Wiring<'_>, node: usize, ends: &mut Ends) -> Vec<LivePort>
         gap: None,
         grid: format.as_signal().map(|signal| Grid::new(signal.rate)),
         measured: (measured == Some(number)).then(|| wiring.counts.nodes[node].clone()),
+        chooser: Chooser::new(
+            (u64::from(wiring.session) << 32 | (node << 8) as u64) + number as u64,
+        ),
+        steps: wiring.counts.steps.clone(),
     };
     planned.out_edges.iter().zip(&planned.outputs).enumerate().map(port).collect()
 }

@@ -1,6 +1,7 @@
 //! Sinks that wait: a turn takes what is there.
 
 mod faults;
+mod stepping;
 mod void;
 
 use std::{collections::VecDeque, sync::Arc, task::Waker};
@@ -14,6 +15,7 @@ use crate::{
     ring::Receiver,
     stage::{Ends, Wiring, pick},
     stats::{EdgeCounts, Histogram, NodeCounts},
+    steps::StepKind,
     supervise::Record,
     time::{Clock, Grid, Timestamp},
 };
@@ -21,6 +23,7 @@ use crate::{
 use super::{TaskWake, bury, caught, take_receivers};
 
 use faults::lost_to;
+use stepping::Stepping;
 use void::Void;
 
 /// What a sink's turn leaves behind.
@@ -75,6 +78,9 @@ pub(crate) struct SinkTask {
     kept: VecDeque<(usize, Frame)>,
     void: Void,
     state: State,
+    stepping: Stepping,
+    /// Frames one turn takes at most.
+    pub(crate) per_turn: usize,
 }
 
 /// Where a sink stands.
@@ -129,6 +135,8 @@ impl SinkTask {
             kept: VecDeque::new(),
             void: Void::new(wiring, node),
             state: State::Takes,
+            stepping: Stepping::new(wiring, node),
+            per_turn: FRAMES_PER_TURN,
         }
     }
 
@@ -211,6 +219,7 @@ impl SinkTask {
 
     /// Takes what is there. Body panics and faults are handled here: it may build, it may wait.
     pub(crate) fn turn(&mut self) -> TaskTurn {
+        self.stepping.begin_turn(&self.clock);
         self.drop_void();
         if let State::Rests(at) = self.state {
             if self.clock.now() < at {
@@ -221,7 +230,7 @@ impl SinkTask {
                 self.failed(fault);
             }
         }
-        let mut left = FRAMES_PER_TURN;
+        let mut left = self.per_turn;
         if matches!(self.state, State::Takes | State::Idles) {
             let outcome = caught(|| self.drain(&mut left));
             for ring in &mut self.rings {
@@ -246,6 +255,7 @@ impl SinkTask {
             }
             state => {
                 self.state = state;
+                self.stepping.end_turn(left > 0);
                 match left {
                     _ if self.is_held => TaskTurn::Idle,
                     0 => TaskTurn::More,
@@ -291,6 +301,10 @@ impl SinkTask {
                 && let Some(frame) = self.rings[line].pop()
             {
                 *left -= 1;
+                if self.stepping.is_on() {
+                    self.rings[line].count();
+                    self.stepping.taken(&frame.header, &self.clock);
+                }
                 match self.not_void(line, frame)? {
                     Some(frame) => self.let_in(line, frame)?,
                     None => self.take_kept(left)?,
@@ -367,6 +381,7 @@ impl SinkTask {
         if let Some(grid) = &mut self.grids[line] {
             grid.enter(frame.header.time, frame.buffer().count());
         }
+        self.stepping.held(line, &frame.header, &self.clock);
         if let Some(late) = aligner.enter(line, frame, self.grids[line].as_ref()) {
             self.edges[line].lose(Gap::Late, &late.header);
         }
@@ -389,11 +404,17 @@ impl SinkTask {
             self.edges[line].lose(Gap::Poison, &frame.header);
             return Ok(());
         };
+        let began = self.stepping.begins(&frame.header, &self.clock);
         let taken = caught(|| sink.take(line, frame));
         match &taken {
             Ok(()) => {
                 if let Some(latency) = &self.latency {
-                    latency.record(self.clock.now().since(frame.header.entered));
+                    let ended = self.clock.now();
+                    latency.record(ended.since(frame.header.entered));
+                    if let Some(began) = began {
+                        let kind = StepKind::Sink;
+                        self.stepping.put(kind, line, &frame.header, (began, ended));
+                    }
                 }
                 self.edges[line].taken.add(1);
             }

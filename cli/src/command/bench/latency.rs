@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::{Histogram, Plan, RunOptions};
+use engine::{Attribution, Histogram, Plan, RunOptions, Running};
 
 use crate::exit::Failure;
 
@@ -14,6 +14,8 @@ pub(super) struct Paced {
     pub(super) pace: f64,
     pub(super) seconds: f64,
     pub(super) sinks: Vec<Lateness>,
+    /// What that time was spent on, of frames that were followed.
+    pub(super) time: Attribution,
 }
 
 /// One sink.
@@ -24,6 +26,9 @@ pub(super) struct Lateness {
     pub(super) quantiles: Option<[i64; 4]>,
     pub(super) deadline_ns: Option<i64>,
 }
+
+/// For so long frames are followed.
+const FOLLOWED_S: f64 = 2.0;
 
 const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
@@ -57,10 +62,19 @@ pub(super) fn paced(
         }
     });
     let sinks = sinks.collect();
+    // After what is measured: who follows frames takes part of the time.
+    running.follow(Some(Running::FOLLOW_EVERY));
+    if ended.is_none() {
+        ended = running.wait_for(Duration::from_secs_f64(seconds.min(FOLLOWED_S)));
+    }
+    if let Some(outcome) = &ended {
+        fault(outcome)?;
+    }
+    let time = running.attribution();
     running.stop();
     running.wait();
     let seconds = (after.lasted_ns - before.lasted_ns) as f64 / 1e9;
-    Ok(Paced { pace, seconds, sinks })
+    Ok(Paced { pace, seconds, sinks, time })
 }
 
 /// Steps of a thirty-second of an octave, as fine as the histogram's, up to an hour.

@@ -22,7 +22,7 @@ use super::run::cores;
 use self::{
     latency::{Paced, paced},
     memory::Memory,
-    rounds::{Round, Settings, round},
+    rounds::{Round, Settings, limited, round},
 };
 
 #[derive(Debug, Args)]
@@ -96,6 +96,8 @@ struct Measured {
     settings: Settings,
     rounds: Vec<Round>,
     paced: Option<Paced>,
+    /// What limits it at full speed, and what to change.
+    limit: Vec<String>,
     memory: Memory,
     remarks: Vec<String>,
 }
@@ -119,10 +121,12 @@ pub(crate) fn bench(asked: &BenchArguments) -> Result<Exit, Failure> {
         paced(&plan, &settings, asked.pace, asked.pace_seconds)
     });
     let paced = paced.transpose()?;
+    progress.show("what limits it");
+    let limit = limited(&plan, &settings)?;
     progress.show("memory");
     let memory = memory::measured(&plan, cores)?;
     progress.clear();
-    let measured = Measured { graph: name, cores, settings, rounds, paced, memory, remarks };
+    let measured = Measured { graph: name, cores, settings, rounds, paced, limit, memory, remarks };
     match asked.json {
         true => print(&format!("{}\n", told::json(&measured)))?,
         false => print(&told::text(&measured, Ink::of_stdout()))?,

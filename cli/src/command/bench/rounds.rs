@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use engine::{Outcome, Plan, Report, RunOptions, Running};
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    profile,
+};
 
 /// How a round is measured.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +72,20 @@ pub(super) fn round(plan: &Arc<Plan>, settings: &Settings) -> Result<Round, Fail
     }
     let clock_ns = clock_ns(&running);
     Ok(between(plan, Some(&before), &after, clock_ns, false))
+}
+
+/// What limits the graph at full speed: a round of its own, since who follows frames takes part of the time.
+pub(super) fn limited(plan: &Arc<Plan>, settings: &Settings) -> Result<Vec<String>, Failure> {
+    let options = RunOptions { speed: None, cores: settings.cores, sessions: 1 };
+    let running = plan.start(&options).map_err(|error| Failure::open(&error))?;
+    running.follow(Some(Running::FOLLOW_EVERY));
+    if let Some(outcome) = running.wait_for(Duration::from_secs_f64(settings.seconds)) {
+        fault(&outcome)?;
+    }
+    let load = running.workload();
+    running.stop();
+    running.wait();
+    Ok(load.map(|load| profile::limit(&load)).unwrap_or_default())
 }
 
 /// A run that was over before it was warm.

@@ -158,6 +158,10 @@ fn written(measured: &Measured, ink: Ink, text: &mut String) -> std::fmt::Result
         row(text, "content", factor, "× real time")?;
     }
     nodes(&figures, measured, ink, text)?;
+    for (number, line) in measured.limit.iter().enumerate() {
+        let head = if number == 0 { "limit" } else { "     " };
+        writeln!(text, "  {head}  {line}")?;
+    }
     if let Some(paced) = &measured.paced {
         lateness(paced, ink, text)?;
     }
@@ -244,7 +248,9 @@ fn lateness(paced: &Paced, ink: Ink, text: &mut String) -> std::fmt::Result {
             grouped(sink.frames as f64)
         )?;
     }
-    Ok(())
+    let sinks = paced.time.sinks.iter();
+    let mut told = sinks.map(|sink| crate::profile::of_sink(&paced.time.nodes, sink));
+    told.try_for_each(|line| writeln!(text, "  {line}"))
 }
 
 /// What keeps the figures from being better than they are.
@@ -328,6 +334,7 @@ pub(super) fn json(measured: &Measured) -> Value {
         },
         "nodes": nodes.collect::<Vec<_>>(),
         "computing_share": figures.computing,
+        "limit": measured.limit,
         "latency": latency,
         "memory": memory,
         "notes": notes(measured, &figures),

@@ -1,0 +1,90 @@
+//! The profile as text.
+
+use engine::{Load, Parts, SinkTime, Wait};
+
+use crate::status::span;
+
+/// Nodes that are named of a sink's latency.
+const NODES_MAX: usize = 3;
+
+/// What the end of a run says of it, a line each.
+pub(crate) fn text(load: &Load) -> String {
+    let mut text = String::new();
+    for sink in &load.time.sinks {
+        text += &format!("  time     {}\n", of_sink(&load.time.nodes, sink));
+    }
+    if load.time.sinks.is_empty() {
+        text += "  time     no frame that was followed has come to a sink\n";
+    }
+    let (lost, broken) = (load.time.lost, load.time.broken);
+    if broken > 0 {
+        let frames = engine::counted(broken, "frame");
+        text += &format!("           {frames} left out: some step is not known\n");
+    }
+    if lost > 0 {
+        text += &format!("           no room for {}\n", engine::counted(lost, "step"));
+    }
+    for (number, line) in limit(load).into_iter().enumerate() {
+        let head = if number == 0 { "limit" } else { "" };
+        text += &format!("  {head:7}  {line}\n");
+    }
+    text
+}
+
+/// What limits, and what to change.
+pub(crate) fn limit(load: &Load) -> Vec<String> {
+    let limit = load.limit();
+    let mut lines = match limit.node {
+        Some(node) => {
+            vec![format!("{} `{}`: {}", limit.cause.word(), load.nodes[node].name, limit.why)]
+        }
+        None => vec![format!("{}: {}", limit.cause.word(), limit.why)],
+    };
+    if !limit.change.is_empty() {
+        lines.push(format!("change: {}", limit.change));
+    }
+    lines
+}
+
+/// ``mean 61 µs at `out`: 8 % waiting (ring 8 %), 80 % computing, 12 % moving; most at `beats` 40 %, …``
+pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
+    let mut whole = Parts::default();
+    let nodes = sink.mean();
+    for (_, parts) in &nodes {
+        whole = sum(whole, parts);
+    }
+    let all = whole.all().max(1.0);
+    let percent = |ns: f64| format!("{:.0} %", 100.0 * ns / all);
+    let mut waits: Vec<(Wait, f64)> = Wait::ALL.into_iter().zip(whole.waiting).collect();
+    waits.retain(|(_, ns)| *ns >= 0.01 * all);
+    waits.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let waits: Vec<String> =
+        waits.iter().map(|(wait, ns)| format!("{} {}", wait.word(), percent(*ns))).collect();
+    let waits = if waits.is_empty() { String::new() } else { format!(" ({})", waits.join(", ")) };
+    let mut most = nodes.clone();
+    most.sort_by(|a, b| b.1.all().total_cmp(&a.1.all()));
+    let most: Vec<String> = most
+        .iter()
+        .take(NODES_MAX)
+        .map(|(node, parts)| format!("`{}` {}", names[*node], percent(parts.all())))
+        .collect();
+    format!(
+        "`{}` {} on the mean of {}: {} waiting{waits}, {} computing, {} moving; most at {}",
+        sink.name,
+        span(all as i64),
+        engine::counted(sink.journeys, "frame"),
+        percent(whole.waiting_in_all()),
+        percent(whole.computing),
+        percent(whole.moving),
+        most.join(", "),
+    )
+}
+
+fn sum(mut all: Parts, more: &Parts) -> Parts {
+    for (sum, more) in all.waiting.iter_mut().zip(more.waiting) {
+        *sum += more;
+    }
+    all.computing += more.computing;
+    all.moving += more.moving;
+    all
+}

@@ -1,0 +1,166 @@
+//! The rules one by one, on loads that are made up.
+
+use crate::{
+    Attribution, Cause, EdgeLoad, Gap, Journey, Leg, Load, NodeLoad, OnFull, Parts, RingLoad, Role,
+    SinkLoad, SinkTime, session::EdgeTotals,
+};
+
+fn node(name: &str, role: Role, core: usize, busy: f64) -> NodeLoad {
+    let on_core = !matches!(role, Role::WaitingSink);
+    NodeLoad {
+        name: name.to_owned(),
+        role,
+        stage: on_core.then_some(core),
+        core: on_core.then_some(core),
+        model: None,
+        is_written: true,
+        keys: Vec::new(),
+        joins: false,
+        calls: 1_000,
+        mean_ns: busy * 1e6,
+        pace: None,
+    }
+}
+
+fn ring(full: f64, empty: f64) -> RingLoad {
+    let on_full = OnFull::Block;
+    RingLoad { capacity: 20, on_full, full, empty, most: 20, frames_per_s: 100.0 }
+}
+
+fn edge(from: usize, to: usize, ring: Option<RingLoad>) -> EdgeLoad {
+    let frames = EdgeTotals { sent: 1_000, taken: 1_000, ..EdgeTotals::default() };
+    EdgeLoad { from, to, frames, is_written: false, ring }
+}
+
+/// A source, a light body, a body on another core with a share of its time, and a sink; a second long.
+fn load(busy: f64, measured: f64, ring: RingLoad) -> Load {
+    Load {
+        lasted_ns: 1_000_000_000,
+        is_fast: true,
+        sessions: 1,
+        nodes: vec![
+            node("a", Role::Source, 0, 0.01),
+            node("b", Role::Operator, 0, 0.01),
+            node("c", Role::Operator, 1, busy),
+            node("x", Role::Sink, 1, 0.001),
+        ],
+        edges: vec![edge(0, 1, None), edge(1, 2, Some(ring)), edge(2, 3, None)],
+        cores: vec![0.3, measured],
+        ..Load::default()
+    }
+}
+
+fn found(load: &Load) -> (Cause, Option<&str>) {
+    let limit = load.limit();
+    (limit.cause, limit.node.map(|node| &*load.nodes[node].name))
+}
+
+#[test]
+fn a_ring_that_is_never_empty_has_a_slow_consumer_however_busy_that_seems() {
+    assert_eq!(found(&load(0.5, 0.5, ring(0.9, 0.0))), (Cause::Compute, Some("c")));
+    let paced = Load { is_fast: false, ..load(0.5, 0.5, ring(0.9, 0.0)) };
+    assert_eq!(found(&paced), (Cause::Compute, Some("c")));
+}
+
+#[test]
+fn where_cores_share_a_processor_who_has_it_counts_not_the_ring_that_is_full() {
+    let mut load = load(0.6, 0.9, ring(0.9, 0.0));
+    // `x` does next to nothing, on the core of `a` and `b`, which waits while `c` is at work.
+    load.nodes[3].core = Some(0);
+    load.edges[2].ring = Some(ring(0.9, 0.0));
+    load.cores = vec![0.9, 0.9];
+    load.waited = vec![0.8, 0.3];
+    assert_eq!(found(&load), (Cause::Compute, Some("c")));
+    load.waited = vec![0.0, 0.0];
+    assert_ne!(found(&load).1, Some("c"), "a core that has a processor is to blame itself");
+}
+
+#[test]
+fn a_ring_that_is_full_and_empty_is_too_small_where_something_has_a_pace() {
+    let paced = Load { is_fast: false, ..load(0.5, 0.5, ring(0.4, 0.5)) };
+    assert_eq!(found(&paced), (Cause::Ring, Some("c")));
+    // As fast as it goes any ring becomes full whose consumer is away for a moment.
+    assert_eq!(found(&load(0.5, 0.5, ring(0.4, 0.5))), (Cause::Compute, Some("c")));
+    // But one that drops makes nobody wait.
+    let drops = RingLoad { on_full: OnFull::DropOldest, ..ring(0.4, 0.5) };
+    assert_eq!(found(&load(0.5, 0.5, drops)), (Cause::Ring, Some("c")));
+}
+
+#[test]
+fn where_the_newest_counts_others_may_be_lost() {
+    let latest = RingLoad { on_full: OnFull::Latest, ..ring(1.0, 0.0) };
+    let mut load = Load { is_fast: false, ..load(0.3, 0.3, latest) };
+    load.edges[1].frames.dropped[Gap::Full.index()] = 500;
+    assert_eq!(found(&load), (Cause::Nothing, None));
+}
+
+#[test]
+fn of_rings_as_full_as_each_other_the_furthest_down_counts() {
+    let mut load = load(0.9, 0.95, ring(0.9, 0.0));
+    load.edges[2].ring = Some(ring(0.6, 0.0));
+    assert_eq!(load.limit().edge, Some(2));
+    load.edges[2].ring = Some(ring(0.3, 0.5));
+    assert_eq!(load.limit().edge, Some(1), "the other is full now and then only");
+}
+
+#[test]
+fn frames_that_are_late_though_cores_rest_are_late_on_their_way() {
+    let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.0, 1.0)) };
+    let parts = Parts { moving: 8e6, computing: 1e6, ..Parts::default() };
+    let legs = vec![Leg { node: 2, parts, late: None }];
+    let recent = [Journey { latency_ns: 9_000_000, legs }].into();
+    let sink = SinkTime {
+        node: 3,
+        name: "x".to_owned(),
+        journeys: 1,
+        latency_ns: 9_000_000,
+        nodes: Vec::new(),
+        recent,
+    };
+    load.time = Attribution { sinks: vec![sink], ..Attribution::default() };
+    load.time.sinks[0].nodes = vec![Parts::default(); 4];
+    load.sinks = vec![SinkLoad { node: 3, p99_ns: 9_000_000, deadline_ns: Some(5_000_000) }];
+    assert_eq!(found(&load), (Cause::Moving, Some("c")));
+    assert!(!load.limit().change.is_empty());
+
+    // The same time in a ring, while its core has nothing to do.
+    let waiting = [8e6, 0.0, 0.0, 0.0];
+    load.time.sinks[0].recent[0].legs[0].parts = Parts { waiting, computing: 1e6, moving: 0.0 };
+    assert_eq!(found(&load), (Cause::Moving, Some("c")));
+    load.cores[1] = 0.95;
+    load.nodes[2].mean_ns = 0.9e6;
+    assert_eq!(found(&load), (Cause::Compute, Some("c")));
+}
+
+#[test]
+fn a_sink_that_is_not_timed_has_no_rate() {
+    let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.9, 0.0)) };
+    load.nodes[2] = node("c", Role::WaitingSink, 0, 0.0);
+    let limit = load.limit();
+    assert_eq!(limit.cause, Cause::Sink);
+    assert!(!limit.change.contains("a second"), "{}", limit.change);
+}
+
+#[test]
+fn who_answers_is_asked_more_at_once_by_keys_that_there_are() {
+    let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.9, 0.0)) };
+    load.nodes[2].role = Role::Call;
+    let waits = Parts { waiting: [0.0, 0.0, 0.0, 9e6], ..Parts::default() };
+    let nodes = vec![Parts::default(), Parts::default(), waits, Parts::default()];
+    let sink =
+        SinkTime { node: 3, journeys: 1, latency_ns: 9_000_000, nodes, ..SinkTime::default() };
+    load.time.sinks = vec![sink];
+    let change = |keys: &[(&'static str, Option<String>)], load: &mut Load| {
+        load.nodes[2].keys = keys.to_vec();
+        assert_eq!(found(load), (Cause::Answer, Some("c")));
+        load.limit().change
+    };
+    let told = change(&[("in_flight", Some("4".to_owned())), ("within_ms", None)], &mut load);
+    assert!(told.contains("`in_flight = 8` in `[node.c]`"), "{told}");
+    assert!(told.contains("within_ms") && !told.contains("fallback"), "{told}");
+    let told = change(&[], &mut load);
+    assert!(!told.contains('='), "{told}");
+    load.nodes[2].is_written = false;
+    let told = change(&[("in_flight", None)], &mut load);
+    assert!(!told.contains("[node."), "a link stands in no file: {told}");
+}

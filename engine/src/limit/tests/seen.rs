@@ -1,0 +1,79 @@
+//! What is seen of a graph whose time is simulated, and of sources that have no pace to keep.
+
+use crate::{
+    Cause, Timestamp, Wait,
+    limit::{Looks, Seen},
+    session::{Counts, latencies},
+    stats::StageState,
+};
+
+use super::{
+    planted::Planted,
+    simulated::{planned, run},
+};
+
+fn graph(nodes: &str) -> Planted {
+    let text = format!("[graph]\nname = \"seen\"\n{nodes}");
+    let (cause, node, speed, cores) = (Cause::Nothing, String::new(), Some(1.0), 1);
+    Planted { text, cause, node, speed, cores }
+}
+
+#[test]
+fn a_question_waits_as_long_as_its_answer_takes() {
+    let load = run(&graph(
+        "[node.a]\nop = \"makes\"\n[node.q]\nop = \"asks\"\nfrom = \"a\"\nanswer_us = 2000.0\n\
+         [node.x]\nop = \"writes\"\nfrom = \"q\"\ncost_us = 1.0\n",
+    ));
+    let waits = load.time.at("x", "q").expect("a node").waiting[Wait::Answer as usize];
+    // Frames come every five milliseconds: none waits for the question before.
+    assert!((1.99e6..2.1e6).contains(&waits), "{waits}");
+}
+
+#[test]
+fn calls_of_a_source_are_what_it_was_asked_for() {
+    let load = run(&graph(
+        "[node.a]\nop = \"makes\"\nat_once = 4\n[node.x]\nop = \"writes\"\nfrom = \"a\"\ncost_us = 1.0\n",
+    ));
+    let (calls, frames) = (load.nodes[0].calls, load.edges[0].frames.sent);
+    assert!(frames > 500 && calls.abs_diff(frames / 4) <= 2, "{calls} calls, {frames} frames");
+}
+
+/// The pace of a source that makes a fifth of its samples, where from some look on something else happens.
+fn pace(then: impl Fn(&Counts)) -> Option<f64> {
+    let plan =
+        planned(&graph("[node.a]\nop = \"makes\"\n[node.x]\nop = \"writes\"\nfrom = \"a\"\n"));
+    let counts = Counts::new(&plan, &latencies(&plan));
+    let mut looks = Looks::default();
+    for look in 0..200_i64 {
+        // 2000 samples a second are 40 between two looks.
+        let is_first = look < 100;
+        counts.nodes[0].samples.add(if is_first { 40 } else { 8 });
+        if look == 100 {
+            then(&counts);
+        }
+        looks.begin(&plan, Timestamp::from_nanos(look * 20_000_000));
+        looks.look(&plan, 0, &counts);
+    }
+    let seen = Seen {
+        plan: &plan,
+        lasted_ns: 4_000_000_000,
+        speed: Some(1.0),
+        sessions: 1,
+        cores: vec![0.1],
+        waited: Vec::new(),
+        calls: vec![(1_000, 10.0); plan.nodes.len()],
+        edges: vec![crate::session::EdgeTotals::default(); plan.edges.len()],
+        sinks: Vec::new(),
+        time: crate::Attribution::default(),
+    };
+    looks.load(seen).nodes[0].pace
+}
+
+#[test]
+fn a_source_that_ended_or_was_paused_has_kept_its_pace() {
+    assert!(pace(|_| ()).is_some_and(|pace| pace < 0.7), "it is behind");
+    let ended = pace(|counts| counts.nodes[0].reached.raise(Timestamp::MAX));
+    assert!(ended.is_some_and(|pace| pace > 0.99), "{ended:?}");
+    let paused = pace(|counts| counts.stages[0].set_state(StageState::Paused));
+    assert!(paused.is_some_and(|pace| pace > 0.99), "{paused:?}");
+}
