@@ -361,6 +361,7 @@ mod tests {
             poison: 1,
             late: 0,
             mean_ns: None,
+            timed: (0, 0),
             calls: 7,
             entered: None,
             last_fault: None,

@@ -316,6 +316,24 @@ impl Histogram {
         None
     }
 
+    /// The same of what has come since the steps were as in `before`.
+    pub(crate) fn quantile_since(&self, share: f64, before: &[(u64, u64)]) -> Option<i64> {
+        let mut before = before.iter().copied().peekable();
+        let since = self.steps().map(|(end, count)| {
+            let known = before.next_if(|(known, _)| *known == end).map_or(0, |(_, count)| count);
+            (end, count.saturating_sub(known))
+        });
+        let since: Vec<(u64, u64)> = since.collect();
+        let count: u64 = since.iter().map(|(_, count)| count).sum();
+        let rank = ((count as f64 * share).ceil() as u64).max(1);
+        let mut seen = 0;
+        let step = since.iter().find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        });
+        Some((step?.0 as i64).min(self.max()?))
+    }
+
     /// The largest latency in nanoseconds.
     pub fn max(&self) -> Option<i64> {
         let max = self.max.load(Ordering::Relaxed);
@@ -533,6 +551,20 @@ mod tests {
         assert_eq!(histogram.count_up_to(65_535), 65_535, "a step ends here");
         assert_eq!(histogram.count_up_to(i64::MAX), 100_000);
         assert_eq!(histogram.sum_ns(), 100_000 * 100_001 / 2);
+    }
+
+    #[test]
+    fn a_quantile_of_what_came_since_forgets_what_was_before() {
+        let histogram = Histogram::default();
+        (0..1_000).for_each(|_| histogram.record(1_000_000));
+        let before: Vec<(u64, u64)> = histogram.steps().collect();
+        assert_eq!(histogram.quantile_since(0.5, &before), None, "nothing came");
+        (1..=100).for_each(|ns| histogram.record(ns * 100));
+
+        let median = histogram.quantile_since(0.5, &before).expect("a hundred came") as f64;
+        // The upper end of a step, 1/32 of its octave.
+        assert!((5_000.0..=5_000.0 * (1.0 + 1.0 / 32.0)).contains(&median), "{median}");
+        assert_eq!(histogram.quantile_since(0.5, &[]), histogram.quantile(0.5));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    Attribution, Journey, Leg, Parts, SinkTime, Wait,
+    Attribution, Journey, Leg, Parts, SinkTime, Sums, Wait,
     way::{Trace, Ways},
 };
 
@@ -135,7 +135,17 @@ impl Collector {
         if sink.recent.len() == RECENT_MAX {
             sink.recent.pop_front();
         }
-        sink.recent.push_back(Journey { latency_ns, legs });
+        sink.recent.push_back(Journey { latency_ns, arrived: step.ended, legs });
+    }
+
+    /// What is known so far, to be held against what will be.
+    pub(crate) fn sums(&self) -> Sums {
+        Sums::new(&self.sinks, self.steps.lost(), self.broken, &self.late)
+    }
+
+    /// What is known of the time since then.
+    pub(crate) fn since(&self, then: &Sums, at: Timestamp) -> Attribution {
+        then.until(self.attribution(), at)
     }
 
     /// What is known so far.

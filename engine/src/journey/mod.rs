@@ -10,11 +10,15 @@
 //! the sink itself has measured.
 
 mod collector;
+mod sums;
 mod way;
 
 use std::collections::VecDeque;
 
 pub(crate) use collector::Collector;
+pub(crate) use sums::Sums;
+
+use crate::time::Timestamp;
 
 /// What a frame waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +78,16 @@ impl Parts {
         self.moving += other.moving;
     }
 
+    /// What has come since `then`: as both are sums, rounding leaves nothing below zero.
+    fn since(mut self, then: &Self) -> Self {
+        for (now, then) in self.waiting.iter_mut().zip(then.waiting) {
+            *now = (*now - then).max(0.0);
+        }
+        self.computing = (self.computing - then.computing).max(0.0);
+        self.moving = (self.moving - then.moving).max(0.0);
+        self
+    }
+
     fn over(mut self, count: f64) -> Self {
         self.waiting.iter_mut().for_each(|part| *part /= count);
         self.computing /= count;
@@ -98,6 +112,8 @@ pub struct Leg {
 pub struct Journey {
     /// The latency that the sink has measured.
     pub latency_ns: i64,
+    /// When it got there, on the run's clock.
+    pub arrived: Timestamp,
     /// Nodes from the source's first consumer to the sink.
     pub legs: Vec<Leg>,
 }

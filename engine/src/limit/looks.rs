@@ -18,12 +18,18 @@ use super::{EdgeLoad, Load, NodeLoad, RingLoad, Role, SinkLoad};
 /// What was seen.
 #[derive(Default)]
 pub(crate) struct Looks {
-    rings: Vec<Ring>,
-    paces: Vec<Pace>,
+    tally: Tally,
     /// Where sources were at the last look, by session and node.
     sources: BTreeMap<(u32, usize), Reach>,
     at: Timestamp,
     before: Timestamp,
+}
+
+/// What has been seen up to some moment: what two of them differ by was seen in between.
+#[derive(Clone, Default)]
+pub(crate) struct Tally {
+    rings: Vec<Ring>,
+    paces: Vec<Pace>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -32,6 +38,8 @@ struct Ring {
     full: u64,
     empty: u64,
     most: u64,
+    /// The most since a tally was taken last.
+    most_lately: u64,
 }
 
 /// What a source has made while nothing kept it from its pace but itself or the graph.
@@ -67,8 +75,8 @@ pub(crate) struct Seen<'a> {
 
 impl Looks {
     pub(crate) fn begin(&mut self, plan: &Plan, now: Timestamp) {
-        self.rings.resize(plan.edges.len(), Ring::default());
-        self.paces.resize(plan.nodes.len(), Pace::default());
+        self.tally.rings.resize(plan.edges.len(), Ring::default());
+        self.tally.paces.resize(plan.nodes.len(), Pace::default());
         (self.before, self.at) = (self.at, now);
         self.sources.retain(|_, reach| reach.at == self.before);
     }
@@ -84,11 +92,12 @@ impl Looks {
             let holds = if ring.on_full == OnFull::Latest { 1 } else { ring.capacity };
             // A producer that waits is not told of less room than this.
             let is_full = inside + u64::from(tell_every(holds)) >= holds as u64;
-            let known = &mut self.rings[edge];
+            let known = &mut self.tally.rings[edge];
             known.looks += 1;
             known.full += u64::from(is_full && inside > 0);
             known.empty += u64::from(inside == 0);
             known.most = known.most.max(inside);
+            known.most_lately = known.most_lately.max(inside);
         }
         for node in 0..plan.nodes.len() {
             self.look_at_source(plan, (session, node), counts);
@@ -112,10 +121,45 @@ impl Looks {
             && last.at == self.before
             && last.gaps == reach.gaps
         {
-            let pace = &mut self.paces[of.1];
+            let pace = &mut self.tally.paces[of.1];
             pace.samples += reach.samples - last.samples;
             pace.clock_ns += reach.at.since(last.at);
         }
+    }
+
+    /// What has been seen so far.
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The same, and the next one tells the most that was in each ring from here on.
+    pub(crate) fn take_tally(&mut self) -> Tally {
+        let tally = self.tally.clone();
+        self.tally.rings.iter_mut().for_each(|ring| ring.most_lately = 0);
+        tally
+    }
+}
+
+impl Tally {
+    /// What was seen since `then`; `between` are the tallies that were taken meanwhile.
+    pub(crate) fn since<'a>(&self, then: &Self, between: impl Iterator<Item = &'a Self>) -> Self {
+        let mut this = self.clone();
+        for (ring, then) in this.rings.iter_mut().zip(&then.rings) {
+            ring.looks -= then.looks;
+            ring.full -= then.full;
+            ring.empty -= then.empty;
+        }
+        this.rings.iter_mut().for_each(|ring| ring.most = ring.most_lately);
+        for tally in between {
+            for (ring, then) in this.rings.iter_mut().zip(&tally.rings) {
+                ring.most = ring.most.max(then.most_lately);
+            }
+        }
+        for (pace, then) in this.paces.iter_mut().zip(&then.paces) {
+            pace.samples -= then.samples;
+            pace.clock_ns -= then.clock_ns;
+        }
+        this
     }
 
     /// Everything together.

@@ -14,7 +14,7 @@ mod late;
 mod load;
 mod looks;
 
-pub(crate) use looks::{Looks, Seen};
+pub(crate) use looks::{Looks, Seen, Tally};
 
 pub use load::{EdgeLoad, Load, NodeLoad, RingLoad, Role, SinkLoad};
 

@@ -1,6 +1,9 @@
 //! Follows frames of a run: a thread that joins their steps, and looks at rings and sources meanwhile.
 
+mod mark;
+
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -11,13 +14,14 @@ use std::{
 
 use crate::{
     journey::{Attribution, Collector},
-    limit::{Load, Looks, Seen, SinkLoad},
+    limit::{Load, Looks, Seen, SinkLoad, Tally},
     plan::{Plan, PlanNode},
     session::EdgeTotals,
     time::Timestamp,
 };
 
 use super::{Report, Shared, threads::Threads};
+use mark::Mark;
 
 /// Between two looks, at the most: the queue of steps has room for far more than come meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
@@ -31,6 +35,8 @@ const EARLY_NS: i64 = 200_000_000;
 const SETTLED_NS: i64 = 2_000_000;
 /// Sessions whose rings are looked at.
 const SESSIONS_MAX: usize = 16;
+/// Of a while that is looked back upon, so many moments are kept.
+const MARKS: i64 = 10;
 
 /// The thread, and what it knows.
 pub(super) struct Following {
@@ -43,17 +49,16 @@ struct Known {
     plan: Arc<Plan>,
     collector: Collector,
     looks: Looks,
-    /// Time in which each core had been at work, and in which it had waited for a processor, at the beginning.
-    wanted_ns: Vec<Option<[u64; 2]>>,
-    began: Timestamp,
+    /// Everything that was counted at the beginning.
+    began: Mark,
+    /// And lately, for those who want to know what happens now; the oldest first.
+    marks: VecDeque<Mark>,
     /// The first look at which a session was open.
     opened_at: Option<Timestamp>,
     /// The last one: what comes after the end of a run is not part of it.
     open_at: Option<Timestamp>,
     /// Steps that had found no room at the last look.
     lost: u64,
-    /// Frames by edge at the beginning, and calls that were timed.
-    before: Report,
     /// What was seen up to the moment at which nobody was followed any more.
     told: Option<Load>,
 }
@@ -72,12 +77,11 @@ impl Following {
             collector,
             looks: Looks::default(),
             plan,
-            wanted_ns: (0..shared.cores.len()).map(|core| threads.wanted_ns(core)).collect(),
-            began: now,
+            began: Mark::take(shared, threads, &before, now),
+            marks: VecDeque::new(),
             opened_at: None,
             open_at: None,
             lost: steps.lost(),
-            before,
             told: None,
         };
         let known = Arc::new(Mutex::new(known));
@@ -135,6 +139,18 @@ impl Following {
             None => known.load(shared, threads, report),
         }
     }
+
+    /// As `load`, of the last `span` alone, or as much of it as there was. Nothing once nobody is followed.
+    pub(super) fn lately(
+        &self,
+        shared: &Shared,
+        threads: &Threads,
+        report: &Report,
+        span: Duration,
+    ) -> Option<Load> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.told.is_none().then(|| known.lately(shared, threads, report, span))
+    }
 }
 
 impl Drop for Following {
@@ -176,64 +192,105 @@ impl Known {
         if std::mem::replace(&mut self.lost, steps.lost()) < self.lost {
             steps.follow_less();
         }
-        now.since(self.began)
+        now.since(self.began.at)
     }
 
     fn load(&mut self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
         self.keep_up(shared);
         self.collector.collect();
-        let plan = &self.plan;
+        let now = Mark::take(shared, threads, report, shared.clock.now());
+        let (tally, time) = (self.looks.tally(), self.collector.attribution());
+        self.between(&self.began, &now, shared, report).told(tally, time)
+    }
+
+    fn lately(
+        &mut self,
+        shared: &Shared,
+        threads: &Threads,
+        report: &Report,
+        span: Duration,
+    ) -> Load {
+        self.keep_up(shared);
+        self.collector.collect();
+        let mut now = Mark::take(shared, threads, report, shared.clock.now());
+        let span_ns = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let is_old = |mark: &Mark| now.at.since(mark.at) >= span_ns;
+        // The newest that is old enough; else all there is.
+        self.marks.drain(..self.marks.iter().rposition(is_old).unwrap_or(0));
+        let then = self.marks.front().filter(|then| is_old(then)).unwrap_or(&self.began);
+        let meanwhile = self.marks.iter().skip(usize::from(!std::ptr::eq(then, &self.began)));
+        let meanwhile = meanwhile.map(|mark| &mark.tally);
+        let tally = self.looks.tally().since(&then.tally, meanwhile);
+        let time = self.collector.since(&then.time, then.at);
+        let load = self.between(then, &now, shared, report).told(&tally, time);
+        let last = self.marks.back().map_or(self.began.at, |mark| mark.at);
+        if now.at.since(last) >= span_ns / MARKS {
+            now.tally = self.looks.take_tally();
+            now.time = self.collector.sums();
+            self.marks.push_back(now);
+        }
+        load
+    }
+
+    /// What was counted between two moments.
+    fn between<'a>(
+        &'a self,
+        then: &Mark,
+        now: &Mark,
+        shared: &Shared,
+        report: &Report,
+    ) -> Between<'a> {
         let ended = self.open_at.filter(|_| report.sessions.1 == 0);
-        let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
-        let share = |ns: u64| (ns as f64 / lasted_ns.max(1) as f64).min(1.0);
-        let cores = self.wanted_ns.iter().enumerate().map(|(core, before)| {
-            let Some((now, before)) = threads.wanted_ns(core).zip(*before) else { return [0.0; 2] };
-            // A fresh thread may have taken the place of one that hangs.
-            let [spent, waited] = [0, 1].map(|n| now[n].saturating_sub(before[n]));
-            [share(spent + waited), share(waited)]
-        });
-        let cores: Vec<[f64; 2]> = cores.collect();
-        let calls = |node: usize| {
-            let now = report.nodes.get(node).filter(|_| !plan.nodes[node].gone);
-            // What has come since has nothing before it.
-            let before = self.before.nodes.get(node).map_or(0, |node| node.calls);
-            let calls = now.map_or(0, |now| now.calls.saturating_sub(before));
-            (calls, now.and_then(|now| now.mean_ns).unwrap_or(0.0))
-        };
-        self.looks.load(Seen {
-            plan,
+        let lasted_ns = ended.unwrap_or(now.at).since(then.at).max(1);
+        Between {
+            plan: &self.plan,
             lasted_ns,
             speed: shared.speed,
             sessions: report.sessions.0,
-            cores: cores.iter().map(|[wanted, _]| *wanted).collect(),
-            waited: cores.iter().map(|[_, waited]| *waited).collect(),
-            calls: (0..plan.nodes.len()).map(calls).collect(),
-            edges: (0..plan.edges.len()).map(|edge| self.frames(report, edge)).collect(),
-            sinks: sinks(plan, shared),
-            time: self.collector.attribution(),
-        })
-    }
-
-    /// What has passed on an edge since the beginning.
-    fn frames(&self, report: &Report, edge: usize) -> EdgeTotals {
-        let of = |report: &Report| report.edges.get(edge).map(|edge| edge.frames);
-        let (now, then) = (of(report).unwrap_or_default(), of(&self.before).unwrap_or_default());
-        let mut frames = EdgeTotals { in_flight: now.in_flight, ..EdgeTotals::default() };
-        frames.sent = now.sent - then.sent;
-        frames.taken = now.taken - then.taken;
-        let dropped = now.dropped.iter().zip(then.dropped);
-        for (dropped, (now, then)) in frames.dropped.iter_mut().zip(dropped) {
-            *dropped = now - then;
+            cores: now.cores_since(then, lasted_ns),
+            calls: now.calls_since(then, &self.plan),
+            edges: now.edges_since(then),
+            sinks: sinks(&self.plan, shared, then),
         }
-        frames
     }
 }
 
-/// Latency at each sink that got something, by its number: names may be used again.
-fn sinks(plan: &Plan, shared: &Shared) -> Vec<SinkLoad> {
+/// What was counted between two moments, without what was looked at.
+struct Between<'a> {
+    plan: &'a Plan,
+    lasted_ns: i64,
+    speed: Option<f64>,
+    sessions: u64,
+    cores: Vec<[f64; 2]>,
+    calls: Vec<(u64, f64)>,
+    edges: Vec<EdgeTotals>,
+    sinks: Vec<SinkLoad>,
+}
+
+impl Between<'_> {
+    fn told(self, tally: &Tally, time: Attribution) -> Load {
+        let Between { plan, lasted_ns, speed, sessions, cores, calls, edges, sinks } = self;
+        let [cores, waited] = [0, 1].map(|n| cores.iter().map(|core| core[n]).collect());
+        tally.load(Seen {
+            plan,
+            lasted_ns,
+            speed,
+            sessions,
+            cores,
+            waited,
+            calls,
+            edges,
+            sinks,
+            time,
+        })
+    }
+}
+
+/// Latency at each sink that got something since then, by its number: names may be used again.
+fn sinks(plan: &Plan, shared: &Shared, then: &Mark) -> Vec<SinkLoad> {
     let latency = shared.latency();
     let load = |(node, planned): (usize, &PlanNode)| {
-        let p99_ns = latency.sinks.get(node)?.as_ref()?.quantile(0.99)?;
+        let p99_ns = latency.sinks.get(node)?.as_ref()?.quantile_since(0.99, then.latency(node))?;
         let deadline_ns = planned.deadline_ns.or(plan.deadline_ns);
         (!planned.gone).then_some(SinkLoad { node, p99_ns, deadline_ns })
     };

@@ -198,6 +198,8 @@ pub struct NodeReport {
     pub late: u64,
     /// Mean nanoseconds of a call, from about one turn in 256.
     pub mean_ns: Option<f64>,
+    /// Those calls, and how many nanoseconds they took together.
+    pub timed: (u64, u64),
     /// Calls of its body, by the frames that it had and what calls were about in those turns.
     pub calls: u64,
     /// For sources: what came in.
@@ -374,6 +376,7 @@ fn assemble(
         poison: totals.poison,
         late: totals.late,
         mean_ns: totals.mean_ns(),
+        timed: (totals.timed, totals.timed_ns),
         calls: totals.calls(planned, edges),
         entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
         last_fault: None,

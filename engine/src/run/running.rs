@@ -339,8 +339,8 @@ impl Running {
     }
 
     /// Follows frames from now on, to tell where their time goes: one of each source every so often, or of as
-    /// few that all sessions together follow no more; in the first moments, as many as there is room for. With
-    /// `None` nobody is followed any more; what is known stays until it is begun again.
+    /// few that all sessions together follow no more; in the first moments of a run, as many as there is room for.
+    /// With `None` nobody is followed any more; what is known stays until it is begun again.
     ///
     /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
     /// and a note at every node: at full speed, with [`Running::FOLLOW_EVERY`], less than a hundredth. While
@@ -349,10 +349,17 @@ impl Running {
         let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         let is_on = following.as_ref().is_some_and(Following::is_on);
+        let report = self.report();
+        let is_under_way = report.sessions.0 > 0;
         if every.is_some() && !is_on {
-            *following = Some(Following::start(&self.shared, &self.threads, self.report()));
+            *following = Some(Following::start(&self.shared, &self.threads, report));
         }
-        self.shared.latency().steps.follow(every_ns);
+        let steps = &self.shared.latency().steps;
+        steps.follow(every_ns);
+        if is_under_way {
+            // Whoever comes to look disturbs no more at first than later.
+            steps.thin_out();
+        }
         if let (None, Some(following)) = (every, &mut *following) {
             following.end(&self.shared, &self.threads, &self.report());
         }
@@ -387,6 +394,22 @@ impl Running {
         let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
         let report = self.report();
         following.as_ref().map(|following| following.load(&self.shared, &self.threads, &report))
+    }
+
+    /// As [`Running::workload`], of the last `span` alone, or of as much of it as frames were followed: what is
+    /// turned or plugged in shows within that time. Whoever asks lets the next who ask know, too, and all of them
+    /// are to ask for the same span. A sink that got nothing in it keeps its newest way. Nothing while nobody is
+    /// followed.
+    pub fn lately(&self, span: Duration) -> Option<Load> {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = self.report();
+        following.as_ref()?.lately(&self.shared, &self.threads, &report, span)
+    }
+
+    /// Whether frames are followed.
+    pub fn is_followed(&self) -> bool {
+        let following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        following.as_ref().is_some_and(Following::is_on)
     }
 
     /// The numbers of the sessions that are open.

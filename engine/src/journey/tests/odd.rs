@@ -64,6 +64,43 @@ fn nobody_follows_any_more_and_what_is_known_stays() {
 }
 
 #[test]
+fn of_late_is_told_what_came_lately_alone() {
+    let plan = planned(
+        "[node.a]\nop = \"ticks\"\nframes = 1000000\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 50.0\n\
+         [node.x]\nop = \"ends\"\nfrom = \"b\"\n",
+    );
+    let running = plan.start(&RunOptions::default()).expect("it starts");
+    assert!(!running.is_followed() && running.lately(Duration::ZERO).is_none(), "nobody asked");
+    running.follow(Some(Duration::from_millis(1)));
+    assert!(running.is_followed());
+    let span = Duration::from_millis(100);
+    let (load, whole) = loop {
+        let load = running.lately(span).expect("somebody follows");
+        let whole = running.workload().expect("somebody follows");
+        // Moments are kept a tenth of the span apart, and somebody may come between two of these calls.
+        if whole.lasted_ns > 4 * load.lasted_ns
+            && load.time.sink("x").is_some_and(|x| x.journeys > 2)
+        {
+            break (load, whole);
+        }
+        running.wait_for(Duration::from_millis(5));
+    };
+    assert!(load.lasted_ns >= 100_000_000, "all of the span: {}", load.lasted_ns);
+    let [lately, ever] = [&load, &whole].map(|load| load.time.sink("x").expect("it got something"));
+    assert!(lately.journeys < ever.journeys, "{} of {}", lately.journeys, ever.journeys);
+    assert!(lately.recent.len() as u64 <= lately.journeys, "the ways of the span, and no older");
+    for sink in [lately, ever] {
+        // Two clocks, of the system and of the processor's ticks, differ by some nanoseconds.
+        let covered = sink.covered();
+        assert!((0.99..1.01).contains(&covered), "{covered}");
+    }
+    assert!(load.edges[0].frames.sent < whole.edges[0].frames.sent);
+    assert!(load.nodes[1].calls < whole.nodes[1].calls && load.nodes[1].mean_ns > 0.0);
+    running.follow(None);
+    assert!(!running.is_followed() && running.lately(span).is_none());
+}
+
+#[test]
 fn calls_of_a_join_are_those_of_its_first_input() {
     let plan = planned(
         "[node.a]\nop = \"ticks\"\nlen = 40\nframes = 50\n[node.b]\nop = \"ticks\"\nframes = 200\n\

@@ -2,7 +2,7 @@
 
 use crate::{
     Attribution, Cause, EdgeLoad, Gap, Journey, Leg, Load, NodeLoad, OnFull, Parts, RingLoad, Role,
-    SinkLoad, SinkTime, session::EdgeTotals,
+    SinkLoad, SinkTime, Timestamp, session::EdgeTotals,
 };
 
 fn node(name: &str, role: Role, core: usize, busy: f64) -> NodeLoad {
@@ -108,7 +108,7 @@ fn frames_that_are_late_though_cores_rest_are_late_on_their_way() {
     let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.0, 1.0)) };
     let parts = Parts { moving: 8e6, computing: 1e6, ..Parts::default() };
     let legs = vec![Leg { node: 2, parts, late: None }];
-    let recent = [Journey { latency_ns: 9_000_000, legs }].into();
+    let recent = [Journey { latency_ns: 9_000_000, arrived: Timestamp::ZERO, legs }].into();
     let sink = SinkTime {
         node: 3,
         name: "x".to_owned(),

@@ -2,7 +2,8 @@
 
 use crate::{
     Cause, Timestamp, Wait,
-    limit::{Looks, Seen},
+    limit::{Looks, Seen, Tally},
+    plan::Plan,
     session::{Counts, latencies},
     stats::StageState,
 };
@@ -54,8 +55,13 @@ fn pace(then: impl Fn(&Counts)) -> Option<f64> {
         looks.begin(&plan, Timestamp::from_nanos(look * 20_000_000));
         looks.look(&plan, 0, &counts);
     }
-    let seen = Seen {
-        plan: &plan,
+    looks.tally().load(seen(&plan)).nodes[0].pace
+}
+
+/// Counters that tell nothing.
+fn seen(plan: &Plan) -> Seen<'_> {
+    Seen {
+        plan,
         lasted_ns: 4_000_000_000,
         speed: Some(1.0),
         sessions: 1,
@@ -65,8 +71,48 @@ fn pace(then: impl Fn(&Counts)) -> Option<f64> {
         edges: vec![crate::session::EdgeTotals::default(); plan.edges.len()],
         sinks: Vec::new(),
         time: crate::Attribution::default(),
+    }
+}
+
+#[test]
+fn what_was_seen_since_some_moment_is_told_without_what_was_before() {
+    let plan = planned(&graph(
+        "[node.a]\nop = \"makes\"\n[node.x]\nop = \"writes\"\nfrom = \"a\"\nstage = \"apart\"\n",
+    ));
+    let counts = Counts::new(&plan, &latencies(&plan));
+    let mut looks = Looks::default();
+    let mut at = 0_i64;
+    // Fifty looks at so many frames in the ring, each after so many samples.
+    let mut fifty = |looks: &mut Looks, inside: u64, samples: u64| {
+        let now = counts.edges[0].sent.value() - counts.edges[0].out.value();
+        counts.edges[0].sent.add(inside.saturating_sub(now));
+        counts.edges[0].out.add(now.saturating_sub(inside));
+        counts.edges[0].taken.add(now.saturating_sub(inside));
+        for _ in 0..50 {
+            counts.nodes[0].samples.add(samples);
+            looks.begin(&plan, Timestamp::from_nanos(at * 20_000_000));
+            looks.look(&plan, 0, &counts);
+            at += 1;
+        }
     };
-    looks.load(seen).nodes[0].pace
+    let load = |tally: &Tally| {
+        let ring = tally.load(seen(&plan)).edges[0].ring.expect("`x` has a stage of its own");
+        (tally.load(seen(&plan)).nodes[0].pace.expect("it is paced"), ring.empty, ring.most)
+    };
+    fifty(&mut looks, 9, 40);
+    let first = looks.take_tally();
+    fifty(&mut looks, 5, 8);
+    let second = looks.take_tally();
+    fifty(&mut looks, 0, 8);
+
+    let (pace, empty, most) = load(looks.tally());
+    assert!(pace > 0.4 && (0.3..0.4).contains(&empty), "{pace} {empty}");
+    assert_eq!(most, 9);
+    let (pace, empty, most) = load(&looks.tally().since(&first, [&second].into_iter()));
+    // A fifth of its pace, and the frame that is on its way.
+    assert!((0.15..0.3).contains(&pace) && (0.45..0.55).contains(&empty), "{pace} {empty}");
+    assert_eq!(most, 5, "the nine were before");
+    assert_eq!(load(&looks.tally().since(&second, [].into_iter())).2, 0);
 }
 
 #[test]

@@ -228,7 +228,7 @@ impl Simulation {
             Some(SinkLoad { node, p99_ns, deadline_ns: plan.deadline_ns })
         });
         let busy = |worker: &Worker| worker.busy_ns as f64 / lasted_ns as f64;
-        self.looks.load(Seen {
+        self.looks.tally().load(Seen {
             plan,
             lasted_ns,
             speed: planted.speed,
