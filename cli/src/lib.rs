@@ -60,6 +60,7 @@ mod command;
 mod drawing;
 mod exit;
 mod figures;
+mod followers;
 mod given;
 mod graph;
 mod graph_test;

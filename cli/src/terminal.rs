@@ -99,6 +99,7 @@ pub(crate) fn ascii(text: &str) -> String {
             '…' => plain.push_str("..."),
             '█' => plain.push('#'),
             '░' => plain.push('.'),
+            '▒' => plain.push('+'),
             '·' => plain.push(','),
             _ => plain.push('?'),
         }

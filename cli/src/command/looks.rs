@@ -7,6 +7,7 @@ use link::host::Links;
 
 use crate::{
     exit::{Exit, Failure},
+    followers::Followers,
     interrupt::Wish,
     local::About,
     status::Screen,
@@ -39,9 +40,10 @@ impl Looks {
             cores: live.cores,
             speed: live.asked.speed.0,
         };
+        let followers = Followers::of(running, live.asked.profile.is_some());
         let web = page.map(|page| {
             let url = page.url.clone();
-            let web = Web::start(page, about.clone(), running, links.clone());
+            let web = Web::start(page, about.clone(), running, links.clone(), &followers);
             let web = web.map_err(|why| Failure::new(Exit::Io, &why, ""))?;
             screen.say(&format!("the page is at {url}"));
             Ok(web)
@@ -51,7 +53,7 @@ impl Looks {
         let _ = (plan, about);
         Ok(Self {
             #[cfg(unix)]
-            server: socket(live, about, plan, running, links, screen),
+            server: socket(live, about, plan, running, links, &followers, screen),
             web,
         })
     }
@@ -95,12 +97,13 @@ fn socket(
     plan: &Arc<Plan>,
     running: &Arc<Running>,
     links: Option<Links>,
+    followers: &Arc<Followers>,
     screen: &Screen,
 ) -> Option<crate::local::Server> {
     if live.asked.no_attach {
         return None;
     }
-    let server = crate::local::Server::start(about, plan, running, links);
+    let server = crate::local::Server::start(about, plan, running, links, followers);
     let told = |why: &String| {
         screen.say(&format!("note: `afferent top` cannot look in: {why}"));
     };

@@ -116,8 +116,18 @@ impl Client {
     }
 
     /// What is counted, as of now.
+    #[cfg(test)]
     pub(crate) fn look(&mut self) -> Result<Look, Trouble> {
-        match self.ask(&Asked::Look {})? {
+        self.looked(false)
+    }
+
+    /// What is counted, as of now, and where the time of frames goes: they are followed until this one hangs up.
+    pub(crate) fn look_with_time(&mut self) -> Result<Look, Trouble> {
+        self.looked(true)
+    }
+
+    fn looked(&mut self, time: bool) -> Result<Look, Trouble> {
+        match self.ask(&Asked::Look { time })? {
             Said::Look(look) => Ok(look),
             said => Err(trouble(said)),
         }

@@ -134,6 +134,7 @@ pub(crate) fn look(
         links_more,
         links_ended,
         remarks: report.remarks.iter().map(remark).collect(),
+        time: None,
     }
 }
 

@@ -5,7 +5,7 @@
 //!   {"hello":{"protocol":1,"pid":…}}   ──▶
 //!                                      ◀──  {"shape":{}}
 //!   {"shape":{"nodes":[…],…}}          ──▶
-//!                                      ◀──  {"look":{}}            as often as it likes
+//!                                      ◀──  {"look":{"time":true}} as often as it likes
 //!   {"look":{"at_s":4.2,…}}            ──▶
 //!                                      ◀──  {"tap":{"output":"beats","session":0}}
 //!   {"tapped":{"label":"beats",…}}     ──▶                         frames from now on
@@ -14,6 +14,8 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use super::times::{LegLook, LimitLook, PartsLook, SinkTimeLook, TimeLook, WayLook};
 
 /// Raised when what was said before would be misunderstood; what is new and may be ignored leaves it.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -33,8 +35,12 @@ pub(crate) const CONTENT_BYTES_MAX: usize = 8 << 20;
 pub(crate) enum Asked {
     /// What does not change while it runs.
     Shape {},
-    /// What is counted, as of now.
-    Look {},
+    /// What is counted, as of now; with `time`, where the time of frames goes as well. These are followed from the
+    /// first such question on, until the last client that asked one hangs up or looks without.
+    Look {
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        time: bool,
+    },
     /// What passes at an output from now on; the last that a client asks.
     /// Without a session that of the lowest number.
     Tap { output: String, session: Option<u32> },
@@ -187,6 +193,9 @@ pub(crate) struct Look {
     pub(crate) links_ended: u64,
     /// What bodies have said at their end.
     pub(crate) remarks: Vec<Remark>,
+    /// Where time goes, of the last seconds alone; only if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<TimeLook>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

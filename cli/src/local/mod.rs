@@ -24,6 +24,8 @@ pub(crate) mod message;
 mod server;
 #[cfg(all(test, unix))]
 mod tests;
+#[cfg_attr(not(unix), allow(dead_code, reason = "a part is for `top` alone"))]
+pub(crate) mod times;
 
 #[cfg(unix)]
 pub(crate) use client::{Came, Client, Found, Frames, Trouble, find};

@@ -22,9 +22,12 @@ use link::host::Links;
 use rustix::process::getuid;
 use tokio::{runtime, sync::Notify};
 
+use crate::followers::{Followers, Follows};
+
 use super::{
     About, folder, formats, frames, look,
-    message::{ASKED_BYTES_MAX, Asked, End, Hello, PROTOCOL, Refused, SAID_BYTES_MAX, Said},
+    message::{ASKED_BYTES_MAX, Asked, End, Hello, Look, PROTOCOL, Refused, SAID_BYTES_MAX, Said},
+    times,
 };
 
 /// Who may look at once; more are mistakes.
@@ -33,6 +36,8 @@ const CLIENTS_MAX: usize = 8;
 const STACK_BYTES: usize = 256 << 10;
 /// Between two looks of one client: adding up what many sessions count takes a while.
 const LOOK_APART: Duration = Duration::from_millis(10);
+/// For whoever asks nothing for so long, though he may look every minute, nobody is followed: he may be stopped.
+const SILENCE: Duration = Duration::from_millis(if cfg!(test) { 2_000 } else { 150_000 });
 /// So long the end of a run waits for those who are still being told of it.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// What may wait for somebody who taps and does not read.
@@ -53,6 +58,7 @@ struct Inside {
     // The run ends when whoever started it lets it go, whoever looks in.
     running: Weak<Running>,
     links: Option<Links>,
+    followers: Arc<Followers>,
     is_draining: AtomicBool,
     over: Notify,
     clients: Mutex<Clients>,
@@ -79,9 +85,10 @@ impl Server {
         plan: &Arc<Plan>,
         running: &Arc<Running>,
         links: Option<Links>,
+        followers: &Arc<Followers>,
     ) -> Result<Self, String> {
         let path = folder::made()?.join(format!("{}.sock", std::process::id()));
-        Self::at(path, about, plan, running, links)
+        Self::at(path, about, plan, running, links, followers)
     }
 
     pub(super) fn at(
@@ -90,6 +97,7 @@ impl Server {
         plan: &Arc<Plan>,
         running: &Arc<Running>,
         links: Option<Links>,
+        followers: &Arc<Followers>,
     ) -> Result<Self, String> {
         let says = |error: io::Error| format!("`{}`: {error}", path.display());
         // Left behind by a process that had our number before. One that lives has it in a container beside ours.
@@ -105,6 +113,7 @@ impl Server {
             plan: plan.clone(),
             running: Arc::downgrade(running),
             links,
+            followers: followers.clone(),
             is_draining: AtomicBool::new(false),
             over: Notify::new(),
             clients: Mutex::default(),
@@ -274,10 +283,10 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
     let mut asked = BufReader::new(&client.stream);
     let mut line = Vec::new();
     let mut looked = None::<Instant>;
+    let mut follows = None;
     loop {
         line.clear();
-        let read = (&mut asked).take(ASKED_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
-        if read == 0 {
+        if !heard(client, &mut asked, &mut line, &mut follows)? {
             return Ok(());
         }
         let asked = match serde_json::from_slice(&line) {
@@ -294,18 +303,26 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                 let shape = look::shape(&running.plan(), &report, about.cores, about.speed);
                 client.say(&Said::Shape(shape))?;
             }
-            Asked::Look {} => {
+            Asked::Look { time } => {
+                if !time {
+                    follows = None;
+                } else if follows.is_none() {
+                    follows = Some(inside.followers.ask());
+                }
                 let soon =
                     looked.map_or(Duration::ZERO, |at| LOOK_APART.saturating_sub(at.elapsed()));
                 thread::park_timeout(soon);
                 let is_draining = inside.is_draining.load(Ordering::Relaxed);
                 let (report, health) = (running.report(), running.health());
                 let look = look::look(&report, &health, inside.links.as_ref(), is_draining);
+                let time = follows.as_ref().and_then(|_| times::look(&running));
                 looked = Some(Instant::now());
-                client.say(&Said::Look(look))?;
+                client.say(&Said::Look(Look { time, ..look }))?;
             }
             Asked::Tap { output, session } => match tapped(&running, &output, session) {
                 Ok((tap, said, clock)) => {
+                    drop(follows.take());
+                    client.stream.set_read_timeout(None)?;
                     let plan = running.plan();
                     let format = plan.output(&said.label).map(|output| output.format);
                     drop(running);
@@ -316,6 +333,25 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                 }
                 Err(refused) => client.say(&Said::Refused(refused))?,
             },
+        }
+    }
+}
+
+/// Reads the next question; says whether there is one. Whoever asks nothing for long is followed no more until then.
+fn heard(
+    client: &Client,
+    asked: &mut BufReader<&UnixStream>,
+    line: &mut Vec<u8>,
+    follows: &mut Option<Follows>,
+) -> io::Result<bool> {
+    loop {
+        client.stream.set_read_timeout(follows.is_some().then_some(SILENCE))?;
+        let room = (ASKED_BYTES_MAX - line.len().min(ASKED_BYTES_MAX)) as u64;
+        match asked.by_ref().take(room).read_until(b'\n', line) {
+            Ok(_) => return Ok(!line.is_empty()),
+            // What has come of it stays.
+            Err(error) if frames::is_over_time(&error) => *follows = None,
+            Err(error) => return Err(error),
         }
     }
 }

@@ -12,8 +12,9 @@ use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, S
 
 use super::{
     About, Client, Server, Trouble,
-    message::{Asked, Said},
+    message::{Asked, Look, Said},
 };
+use crate::followers::Followers;
 
 /// Anything takes a fraction of this, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +62,9 @@ impl Ran {
         let running = Arc::new(plan.start(&options).expect("bodies can be built"));
         let folder = tempfile::tempdir().expect("there is room");
         let about = About { file: "heart.toml".to_owned(), host: None, cores: 1, speed };
-        let server = Server::at(folder.path().join("1.sock"), about, &plan, &running, None);
+        let followers = Followers::of(&running, false);
+        let path = folder.path().join("1.sock");
+        let server = Server::at(path, about, &plan, &running, None, &followers);
         Self { folder, running, server: Some(server.expect("there is room")) }
     }
 
@@ -142,6 +145,68 @@ fn gaps_of_a_source_are_counted() {
         look.sessions_open == 0
     });
     assert_eq!(gaps, 2 * 2, "two gaps in each of two sessions");
+}
+
+#[test]
+fn frames_are_followed_while_somebody_asks_where_time_goes() {
+    let ran = Ran::new(None);
+    let (mut one, mut two) = (ran.client(), ran.client());
+    assert_eq!(one.look().expect("it answers").time, None, "nobody asked for it");
+    assert!(!ran.running.is_followed());
+
+    let mut look = Look::default();
+    until(|| {
+        look = one.look_with_time().expect("it answers");
+        let time = look.time.as_ref().expect("it was asked for");
+        time.limit.is_some() && time.sinks.first().is_some_and(|sink| sink.frames > 0)
+    });
+    let time = look.time.expect("just seen");
+    let sink = &time.sinks[0];
+    assert_eq!(sink.node, "out");
+    for way in [&sink.mean, &sink.slowest] {
+        let of_nodes: f64 = way.nodes.iter().map(|leg| leg.parts.all()).sum();
+        for parts in [way.parts.all(), of_nodes] {
+            // Tenths of nanoseconds are told, of as many parts as there are nodes; and there are two clocks.
+            let off = (parts - way.latency_ns).abs();
+            assert!(off <= 0.01 * way.latency_ns + 3.0, "{parts} of {}", way.latency_ns);
+        }
+        assert!(way.nodes.iter().any(|leg| leg.parts.computing_ns > 0.0), "{way:?}");
+        assert!(way.nodes.is_sorted_by(|a, b| a.share >= b.share), "{way:?}");
+    }
+
+    // One goes, the other stays; the last one ends it.
+    two.look_with_time().expect("it answers");
+    drop(one);
+    until(|| two.look_with_time().expect("it answers").time.is_some());
+    assert!(ran.running.is_followed());
+    assert_eq!(two.look().expect("it answers").time, None);
+    until(|| !ran.running.is_followed());
+    two.look_with_time().expect("it answers");
+    assert!(ran.running.is_followed(), "and it begins anew");
+    drop(two);
+    until(|| !ran.running.is_followed());
+}
+
+#[test]
+fn for_one_that_asks_nothing_any_more_nobody_is_followed() {
+    let ran = Ran::new(Some(1.0));
+    let mut stopped = ran.client();
+    stopped.look_with_time().expect("it answers");
+    until(|| !ran.running.is_followed());
+    let look = stopped.look_with_time().expect("it goes on as if nothing had been");
+    assert!(look.time.is_some() && ran.running.is_followed());
+}
+
+#[test]
+fn who_comes_and_goes_disturbs_no_profile() {
+    let ran = Ran::new(Some(1.0));
+    ran.running.follow(Some(Running::FOLLOW_EVERY));
+    let followers = Followers::of(&ran.running, true);
+    let whole = |ran: &Ran| ran.running.workload().expect("frames are followed").lasted_ns;
+    let before = whole(&ran);
+    drop((followers.ask(), followers.ask()));
+    assert!(ran.running.is_followed());
+    assert!(whole(&ran) > before, "it goes on and does not begin anew");
 }
 
 #[test]
@@ -262,7 +327,11 @@ fn questions_are_objects_of_one_key() {
         serde_json::to_string(&asked).expect("it can"),
         r#"{"tap":{"output":"beats","session":null}}"#
     );
-    assert_eq!(serde_json::to_string(&Asked::Look {}).expect("it can"), r#"{"look":{}}"#);
+    for (asked, text) in [(false, r#"{"look":{}}"#), (true, r#"{"look":{"time":true}}"#)] {
+        let asked = Asked::Look { time: asked };
+        assert_eq!(serde_json::to_string(&asked).expect("it can"), text);
+        assert_eq!(serde_json::from_str::<Asked>(text).expect("it is one"), asked);
+    }
     let asked: Asked =
         serde_json::from_str(r#"{"tap":{"output":"x"}}"#).expect("a session may lack");
     assert_eq!(asked, Asked::Tap { output: "x".to_owned(), session: None });

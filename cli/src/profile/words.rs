@@ -1,6 +1,6 @@
 //! The profile as text.
 
-use engine::{Load, Parts, SinkTime, Wait};
+use engine::{Cause, Load, Parts, SinkTime, Wait};
 
 use crate::status::span;
 
@@ -34,16 +34,20 @@ pub(crate) fn text(load: &Load) -> String {
 /// What limits, and what to change.
 pub(crate) fn limit(load: &Load) -> Vec<String> {
     let limit = load.limit();
-    let mut lines = match limit.node {
-        Some(node) => {
-            vec![format!("{} `{}`: {}", limit.cause.word(), load.nodes[node].name, limit.why)]
-        }
-        None => vec![format!("{}: {}", limit.cause.word(), limit.why)],
-    };
+    let node = limit.node.map(|node| load.nodes[node].name.as_str());
+    let mut lines = vec![said(limit.cause, node, &limit.why)];
     if !limit.change.is_empty() {
         lines.push(format!("change: {}", limit.change));
     }
     lines
+}
+
+/// What limits, in a sentence.
+pub(crate) fn said(cause: Cause, node: Option<&str>, why: &str) -> String {
+    match node {
+        Some(node) => format!("{} `{node}`: {why}", cause.word()),
+        None => format!("{}: {why}", cause.word()),
+    }
 }
 
 /// ``mean 61 µs at `out`: 8 % waiting (ring 8 %), 80 % computing, 12 % moving; most at `beats` 40 %, …``
@@ -80,7 +84,8 @@ pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
     )
 }
 
-fn sum(mut all: Parts, more: &Parts) -> Parts {
+/// The parts of both.
+pub(crate) fn sum(mut all: Parts, more: &Parts) -> Parts {
     for (sum, more) in all.waiting.iter_mut().zip(more.waiting) {
         *sum += more;
     }

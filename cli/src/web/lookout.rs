@@ -13,9 +13,11 @@ use engine::{Plan, Running};
 
 use crate::{
     figures::{Figures, History, Seen, troubles},
+    followers::Follows,
     local::{
         look,
         message::{Hello, PROTOCOL, Shape},
+        times,
     },
 };
 
@@ -68,6 +70,8 @@ struct Lookout<'a> {
     next_tick: Instant,
     next_look: Instant,
     next_all: Instant,
+    /// Frames are followed while somebody looks.
+    _follows: Follows,
 }
 
 impl<'a> Lookout<'a> {
@@ -76,7 +80,18 @@ impl<'a> Lookout<'a> {
         let (shape, offer) = (shape(inside, running), Offer::of(&plan));
         let (history, taps, now) = (History::default(), Taps::default(), Instant::now());
         let (next_tick, next_look, next_all) = (now, now, now);
-        Self { inside, plan, shape, offer, history, taps, next_tick, next_look, next_all }
+        Self {
+            inside,
+            plan,
+            shape,
+            offer,
+            history,
+            taps,
+            next_tick,
+            next_look,
+            next_all,
+            _follows: inside.followers.ask(),
+        }
     }
 
     fn until_nobody_looks(&mut self) {
@@ -180,7 +195,8 @@ impl<'a> Lookout<'a> {
             let seen = Seen { shape: &self.shape, look: counts, figures: &figures };
             let open = running.sessions();
             let sessions = &open[..open.len().min(SESSIONS_MAX)];
-            let all = Counted { counts, troubles: troubles(seen), sessions };
+            let time = times::look(running);
+            let all = Counted { counts, troubles: troubles(seen), sessions, time };
             text += &format!(",\"all\":{}", serde_json::to_string(&all).ok()?);
         }
         Some(text)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     figures::Figures,
-    local::message::{Hello, Look, Shape},
+    local::message::{Hello, Look, Shape, TimeLook},
 };
 
 use super::offer::Offer;
@@ -55,6 +55,8 @@ pub(super) struct Counted<'a> {
     pub(super) troubles: Vec<String>,
     /// Numbers of the first of the sessions that are open.
     pub(super) sessions: &'a [u32],
+    /// Where time went in the last seconds.
+    pub(super) time: Option<TimeLook>,
 }
 
 /// What a viewer wants to see.

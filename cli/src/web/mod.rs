@@ -42,6 +42,7 @@ use link::host::Links;
 use tokio::sync::watch;
 
 use crate::{
+    followers::Followers,
     interrupt::Wish,
     local::{About, message::End},
 };
@@ -68,6 +69,7 @@ struct Inside {
     // The run ends when whoever started it lets it go, whoever looks on.
     running: Weak<Running>,
     links: Option<Links>,
+    followers: Arc<Followers>,
     gate: Gate,
     may_control: bool,
     viewers: Viewers,
@@ -88,6 +90,7 @@ impl Web {
         about: About,
         running: &Arc<Running>,
         links: Option<Links>,
+        followers: &Arc<Followers>,
     ) -> Result<Self, String> {
         let Opened { listener, gate, may_control, .. } = opened;
         let says = |error: std::io::Error| format!("cannot serve the page: {error}");
@@ -95,6 +98,7 @@ impl Web {
             about,
             running: Arc::downgrade(running),
             links,
+            followers: followers.clone(),
             gate,
             may_control,
             viewers: Viewers::default(),

@@ -11,7 +11,7 @@ use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, S
 use serde_json::{Value, json};
 
 use super::{Web, open};
-use crate::{interrupt::Wish, local::About};
+use crate::{followers::Followers, interrupt::Wish, local::About};
 
 /// Anything takes a fraction of this, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,7 +65,8 @@ impl Ran {
         assert!(!opened.url.contains(TOKEN), "who gave it knows it");
         let address = opened.address;
         let about = About { file: "heart.toml".to_owned(), host: None, cores: 1, speed };
-        let web = Web::start(opened, about, &running, None).expect("there is room");
+        let followers = Followers::of(&running, false);
+        let web = Web::start(opened, about, &running, None, &followers).expect("there is room");
         Self { running, address, web: Some(web) }
     }
 
@@ -302,6 +303,32 @@ fn two_viewers_share_a_tap_which_goes_with_the_last_of_them() {
     two.until("tick", |tick| told(tick, "ecg").is_some());
     drop(two);
     until(|| taps() == 0);
+}
+
+#[test]
+fn a_page_tells_where_time_goes_until_nobody_looks() {
+    let ran = Ran::new(None, false);
+    assert!(!ran.running.is_followed(), "nobody looks");
+    let (mut one, two) = (ran.viewer(), ran.viewer());
+    let tick = one.until("tick", |tick| {
+        let time = &tick["all"]["time"];
+        time["limit"].is_object() && time["sinks"].as_array().is_some_and(|sinks| sinks.len() == 2)
+    });
+    let time = &tick["all"]["time"];
+    assert!(tick["all"]["counts"].get("time").is_none(), "what is counted is so since the start");
+    for sink in time["sinks"].as_array().expect("a list") {
+        let of = |key: &str| sink["mean"][key].as_f64().expect("a number");
+        let parts = of("waiting_ns") + of("computing_ns") + of("moving_ns");
+        let latency_ns = of("latency_ns");
+        // Tenths of nanoseconds are told; and there are two clocks.
+        assert!((parts - latency_ns).abs() <= 0.01 * latency_ns + 3.0, "{sink}");
+    }
+    assert!(time["limit"]["said"].as_str().is_some_and(|said| !said.is_empty()), "{time}");
+    drop(two);
+    one.until("tick", |tick| tick["all"]["time"].is_object());
+    assert!(ran.running.is_followed());
+    drop(one);
+    until(|| !ran.running.is_followed());
 }
 
 #[test]

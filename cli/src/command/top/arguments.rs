@@ -34,10 +34,12 @@ Examples:
   afferent top 4711 --every 0.5      by its process, two looks a second
   afferent top --once                one look as text
   afferent top --json | jq .figures  one look for a program
+  afferent top --json | jq .time     what limits it, and what its latency is made of
 
-Rates and latencies that are called `now` are those of the last 5 seconds; all other counts are
-since the start, over all sessions. The graph pays for a look when somebody takes one, and for
-nothing otherwise. Keys: `?` on the screen tells them.
+Rates and latencies that are called `now` are those of the last 5 seconds, as is what limits the
+run and where its time goes (page 8, `.time` in JSON); all other counts are since the start, over
+all sessions. While somebody looks, one frame in a millisecond is followed through the graph. It
+pays for a look when somebody takes one, and for nothing otherwise. Keys: `?` on the screen tells them.
 NO_COLOR=1 in the environment turns colours off.";
 
 fn every(text: &str) -> Result<Every, String> {

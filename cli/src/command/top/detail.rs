@@ -4,7 +4,7 @@ use crate::status::{clock, span};
 
 use super::{
     figures::{Figures, History, Latency},
-    pages::{Seen, edges, percent, rate},
+    pages::{Seen, edges, percent, rate, time},
     table::{Cell, Line, Tone, cut},
 };
 
@@ -87,6 +87,9 @@ pub(super) fn lines(seen: Seen<'_>, history: &History, at: usize, width: usize) 
                 Tone::Plain,
             ),
         );
+    }
+    for (n, said) in time::of_node(seen, &shape.name).into_iter().enumerate() {
+        put(&mut lines, width, (if n == 0 { "time" } else { "" }, said, Tone::Plain));
     }
     lines.push(Line::default());
     past(seen, history, at, width, &mut lines);

@@ -6,7 +6,7 @@ use super::{
 };
 
 const KEYS: &[(&str, &str)] = &[
-    ("1 … 7", "a page; also ← → and Tab"),
+    ("1 … 8", "a page; also ← → and Tab"),
     ("↑ ↓  k j", "choose a row; Page Up, Page Down, Home, End"),
     ("Enter", "look into the node of the row; Esc goes back"),
     ("s", "another order of rows"),
@@ -32,6 +32,20 @@ const WORDS: &[(&str, &str)] = &[
     ("per call", "mean time of a call, from about one turn in 256"),
     ("of a core", "calls per second times the time of one: an estimate"),
     ("poison", "frames that a body died on"),
+    (
+        "Limit",
+        "what keeps the graph from being faster or sooner, and what to change, of the last 5 seconds",
+    ),
+    (
+        "waiting",
+        "in a ring, at a join for another input, for other bodies of the stage (turn), or for an answer",
+    ),
+    ("computing", "in the body of a node"),
+    ("moving", "handed over, woken up for, passed on between two nodes"),
+    (
+        "share",
+        "of the latency at a sink; while somebody looks, a frame in a millisecond is followed",
+    ),
 ];
 
 pub(super) fn lines(width: usize) -> Vec<Line> {

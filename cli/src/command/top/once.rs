@@ -26,9 +26,9 @@ use super::{
 pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
     let shape = heard(client.shape())?;
     let mut history = History::default();
-    history.add(heard(client.look())?);
+    history.add(heard(client.look_with_time())?);
     pause(EVERY);
-    match client.look() {
+    match client.look_with_time() {
         Ok(look) => history.add(look),
         // What it was like is as good.
         Err(Trouble::Ended(_)) => {}
@@ -44,6 +44,11 @@ pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
     }
     let width = terminal::table_columns().min(1_000);
     for page in Page::ALL {
+        if page == Page::Time {
+            let lines = page.lines(seen, 0, "", width);
+            let lines: Vec<String> = lines.iter().map(Line::text).collect();
+            text += &format!("\n{}\n", lines.join("\n"));
+        }
         // The overview is a part of the others, but for the sources.
         let tables = page.tables(seen, 0);
         let wanted = if page == Page::Overview { 1 } else { tables.len() };
@@ -75,10 +80,10 @@ fn title(client: &Client, seen: Seen<'_>) -> String {
 pub(super) fn json(mut client: Client, every: Option<Duration>) -> Result<Exit, Failure> {
     let shape = heard(client.shape())?;
     let mut history = History::default();
-    history.add(heard(client.look())?);
+    history.add(heard(client.look_with_time())?);
     loop {
         pause(every.unwrap_or(EVERY));
-        let look = match client.look() {
+        let look = match client.look_with_time() {
             Ok(look) => look,
             Err(Trouble::Ended(end)) if every.is_some() => {
                 print(&format!("{}\n", json!({ "end": end })))?;
@@ -97,7 +102,10 @@ pub(super) fn json(mut client: Client, every: Option<Duration>) -> Result<Exit, 
 }
 
 fn object(client: &Client, shape: &Shape, look: &Look, figures: &Figures) -> serde_json::Value {
-    json!({ "process": client.hello, "shape": shape, "counts": look, "figures": figures })
+    // What is counted is so since the start; where time goes, of the last seconds.
+    let counts = Look { time: None, ..look.clone() };
+    let (process, time) = (&client.hello, &look.time);
+    json!({ "process": process, "shape": shape, "counts": counts, "figures": figures, "time": time })
 }
 
 fn heard<T>(heard: Result<T, Trouble>) -> Result<T, Failure> {

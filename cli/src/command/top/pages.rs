@@ -4,8 +4,9 @@ mod beside;
 mod edges;
 mod latency;
 mod nodes;
+pub(super) mod time;
 
-use super::table::Table;
+use super::table::{Line, Table};
 
 use beside::{links, remarks, services};
 use edges::{is_noteworthy, sorted_edges};
@@ -26,10 +27,11 @@ pub(super) enum Page {
     Stages,
     Services,
     Links,
+    Time,
 }
 
 impl Page {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Overview,
         Self::Nodes,
         Self::Edges,
@@ -37,6 +39,7 @@ impl Page {
         Self::Stages,
         Self::Services,
         Self::Links,
+        Self::Time,
     ];
 
     pub(super) const fn word(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Page {
             Self::Stages => "Stages",
             Self::Services => "Services",
             Self::Links => "Links",
+            Self::Time => "Time",
         }
     }
 
@@ -72,10 +76,36 @@ impl Page {
             Self::Stages => vec![stages(seen), cores(seen)],
             Self::Services => vec![services(seen), remarks(seen)],
             Self::Links => vec![links(seen)],
+            // It is told in lines of its own.
+            Self::Time => Vec::new(),
         }
+    }
+
+    /// Everything that stands on it, with rows in an order, and those alone in which a filter is found.
+    pub(super) fn lines(
+        self,
+        seen: Seen<'_>,
+        order: usize,
+        filter: &str,
+        width: usize,
+    ) -> Vec<Line> {
+        let mut lines = match self {
+            Self::Overview => time::limit(seen, width, LIMIT_LINES),
+            Self::Time => time::lines(seen, filter, width),
+            _ => Vec::new(),
+        };
+        for table in self.tables(seen, order) {
+            if !lines.is_empty() {
+                lines.push(Line::default());
+            }
+            lines.extend(table.filtered(filter).lines(width));
+        }
+        lines
     }
 }
 
+/// Lines of the overview for what limits, and for what to change.
+const LIMIT_LINES: usize = 2;
 /// Rows of the overview that a table gets at most.
 const OVERVIEW_ROWS: usize = 6;
 

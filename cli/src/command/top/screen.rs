@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    pages::Page,
+    pages::{Page, time::SIGNS},
     state::State,
     table::{Cell, Line, Tone, cut},
 };
@@ -25,7 +25,7 @@ const ROWS_MIN: u16 = 8;
 
 const fn style(tone: Tone) -> Style {
     match tone {
-        Tone::Plain => Style::new(),
+        Tone::Plain | Tone::Parts => Style::new(),
         Tone::Faint => Style::new().add_modifier(Modifier::DIM),
         Tone::Bold => Style::new().add_modifier(Modifier::BOLD),
         Tone::Good => Style::new().fg(Color::Green),
@@ -36,7 +36,28 @@ const fn style(tone: Tone) -> Style {
 
 /// A line of cells as the terminal's library has it.
 pub(super) fn drawn(line: &Line) -> Drawn<'_> {
-    line.cells.iter().map(|Cell(text, tone)| Span::styled(text.as_str(), style(*tone))).collect()
+    let mut spans = Vec::with_capacity(line.cells.len());
+    for Cell(text, tone) in &line.cells {
+        match tone {
+            Tone::Parts => spans.extend(parts(text)),
+            tone => spans.push(Span::styled(text.as_str(), style(*tone))),
+        }
+    }
+    spans.into()
+}
+
+/// Each run of a sign in its colour.
+fn parts(text: &str) -> impl Iterator<Item = Span<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let sign = rest.chars().next()?;
+        let end = rest.find(|other| other != sign).unwrap_or(rest.len());
+        let (run, others) = rest.split_at(end);
+        rest = others;
+        let colours = [Color::Yellow, Color::Green, Color::Cyan];
+        let known = SIGNS.iter().zip(colours).find(|((known, _), _)| *known == sign);
+        Some(Span::styled(run, known.map_or(Style::new(), |(_, colour)| Style::new().fg(colour))))
+    })
 }
 
 /// Room for the body on a screen.
@@ -167,7 +188,10 @@ fn tabs<'a>(state: &State, width: usize) -> Drawn<'a> {
     let mut spans = Vec::new();
     let mut used = 0;
     // Where there is no room for all names, those of other pages are a digit.
+    let inside = state.inside.filter(|_| !state.has_help);
+    let inside = inside.and_then(|at| state.shape.nodes.get(at)).map(|node| node.name.as_str());
     let all: usize = Page::ALL.iter().map(|page| page.word().len() + 4).sum();
+    let all = all + inside.map_or(0, |name| name.chars().count() + 4);
     for (n, page) in Page::ALL.into_iter().enumerate() {
         let is_here = page == state.page;
         let text = match is_here || all <= width {
@@ -182,8 +206,7 @@ fn tabs<'a>(state: &State, width: usize) -> Drawn<'a> {
         };
         spans.push(Span::styled(text, tone));
     }
-    if let Some(at) = state.inside.filter(|_| !state.has_help) {
-        let name = state.shape.nodes.get(at).map_or("", |node| node.name.as_str());
+    if let Some(name) = inside {
         let text = cut(&format!("  > {name}"), width.saturating_sub(used));
         spans.push(Span::styled(text, style(Tone::Bold)));
     }

@@ -148,15 +148,7 @@ impl State {
         if let Some(node) = self.inside {
             return detail::lines(seen, &self.history, node, width);
         }
-        let tables = self.page.tables(seen, self.orders[self.page as usize]);
-        let mut lines = Vec::new();
-        for table in tables {
-            if !lines.is_empty() {
-                lines.push(Line::default());
-            }
-            lines.extend(table.filtered(&self.filter).lines(width));
-        }
-        lines
+        self.page.lines(seen, self.orders[self.page as usize], &self.filter, width)
     }
 
     /// The node of the line that is chosen.
@@ -191,7 +183,7 @@ impl State {
             Key::End | Key::Letter('G') => self.go(isize::MAX / 2),
             Key::Left | Key::Letter('h') => self.turn(Page::ALL.len() - 1),
             Key::Right | Key::Letter('l' | '\t') => self.turn(1),
-            Key::Letter(digit @ '1'..='7') => {
+            Key::Letter(digit @ '1'..='8') => {
                 self.leaf(Page::ALL[digit as usize - '1' as usize]);
             }
             Key::Enter if !self.has_help && self.inside.is_none() => {

@@ -12,6 +12,8 @@ pub(super) enum Tone {
     Good,
     Warning,
     Error,
+    /// Parts of a latency, told apart by their signs.
+    Parts,
 }
 
 /// A word with its tone.

@@ -13,8 +13,9 @@ use super::{
 use crate::{
     drawing::Looks,
     local::message::{
-        EdgeLook, EdgeShape, EnteredLook, FaultLook, Hello, LatencyLook, LinkLook, Look, NodeLook,
-        NodeShape, ParamShape, PortShape, ServiceLook, Shape, SinkLook, StageLook, StageShape,
+        EdgeLook, EdgeShape, EnteredLook, FaultLook, Hello, LatencyLook, LegLook, LimitLook,
+        LinkLook, Look, NodeLook, NodeShape, ParamShape, PartsLook, PortShape, ServiceLook, Shape,
+        SinkLook, SinkTimeLook, StageLook, StageShape, TimeLook, WayLook,
     },
 };
 
@@ -137,7 +138,59 @@ fn look(at_s: u64) -> Look {
             latency,
         }],
         cores: vec![String::new()],
+        time: Some(time(at_s)),
         ..Look::default()
+    }
+}
+
+/// A latency of 61 µs, of which `beats` has most, and a slower one that has waited.
+fn time(at_s: u64) -> TimeLook {
+    let parts = |ring_ns, turn_ns, computing_ns, moving_ns| PartsLook {
+        waiting_ns: ring_ns + turn_ns,
+        computing_ns,
+        moving_ns,
+        ring_ns,
+        turn_ns,
+        ..PartsLook::default()
+    };
+    let way = |beats: PartsLook, out: PartsLook| {
+        let clean = parts(0.0, 0.0, 2_000.0, 100.0);
+        let sum = |of: fn(&PartsLook) -> f64| of(&beats) + of(&out) + of(&clean);
+        let parts = PartsLook {
+            waiting_ns: sum(|of| of.waiting_ns),
+            computing_ns: sum(|of| of.computing_ns),
+            moving_ns: sum(|of| of.moving_ns),
+            ring_ns: sum(|of| of.ring_ns),
+            turn_ns: sum(|of| of.turn_ns),
+            ..PartsLook::default()
+        };
+        let leg = |(node, parts): (&str, PartsLook)| LegLook {
+            node: node.to_owned(),
+            share: parts.all() / sum(PartsLook::all),
+            parts,
+        };
+        let nodes = [("beats", beats), ("out", out), ("clean", clean)].map(leg).to_vec();
+        WayLook { latency_ns: sum(PartsLook::all), parts, nodes }
+    };
+    let sink = SinkTimeLook {
+        node: "out".to_owned(),
+        frames: 250,
+        age_s: None,
+        mean: way(parts(0.0, 4_000.0, 33_000.0, 900.0), parts(9_000.0, 0.0, 2_000.0, 10_000.0)),
+        slowest: way(
+            parts(0.0, 4_000.0, 33_000.0, 900.0),
+            parts(310_000.0, 0.0, 9_000.0, 51_000.0),
+        ),
+    };
+    let said = "nothing: every source keeps its pace and no core is short of time";
+    let limit =
+        LimitLook { cause: "nothing".to_owned(), said: said.to_owned(), ..LimitLook::default() };
+    TimeLook {
+        span_s: (at_s as f64).min(5.0),
+        limit: Some(limit),
+        sinks: vec![sink],
+        broken: 0,
+        lost: 0,
     }
 }
 
@@ -183,6 +236,17 @@ fn troubled() -> State {
             trouble: Some("timed out".to_owned()),
             ..LinkLook::default()
         }];
+        let time = look.time.as_mut().expect("just made");
+        time.limit = Some(LimitLook {
+            cause: "sink".to_owned(),
+            node: Some("out".to_owned()),
+            edge: Some(["beats", "out"].map(str::to_owned)),
+            said: "sink `out`: `beats` → `out` is full: `out` has no room for more".to_owned(),
+            change: "what `[node.out]` writes to takes no more: write less, or where the newest is enough \
+                     `on_full = \"latest\"`"
+                .to_owned(),
+        });
+        (time.broken, time.sinks[0].frames, time.sinks[0].age_s) = (3, 0, Some(11.0));
         look.services = vec![ServiceLook {
             what: "model".to_owned(),
             name: "net".to_owned(),
@@ -202,6 +266,9 @@ fn screens_are_what_they_were() {
     for (size, name) in [((60, 15), "small"), ((80, 24), "usual"), ((140, 45), "large")] {
         assert_shows(&format!("well-{name}"), &shown(&mut state(), size, PLAIN));
         assert_shows(&format!("troubled-{name}"), &shown(&mut troubled(), size, PLAIN));
+        let mut state = state();
+        state.press(Key::Letter('8'), 80, 20);
+        assert_shows(&format!("time-{name}"), &shown(&mut state, size, PLAIN));
     }
     let mut state = troubled();
     for page in Page::ALL {
@@ -221,7 +288,7 @@ fn screens_are_what_they_were() {
 #[test]
 fn nothing_but_ascii_and_no_colour_where_there_is_none() {
     let bare = Looks { has_colours: false, has_unicode: false };
-    for page in '1'..='7' {
+    for page in '1'..='8' {
         let mut state = troubled();
         state.press(Key::Letter(page), 80, 20);
         let text = shown(&mut state, (80, 24), bare);
@@ -239,7 +306,7 @@ fn nothing_but_ascii_and_no_colour_where_there_is_none() {
 fn every_size_is_drawn() {
     for columns in 0..100 {
         for rows in [0, 1, 7, 8, 15, 24] {
-            for keys in ["", "2", "3", "7", "2\n", "?"] {
+            for keys in ["", "2", "3", "7", "8", "2\n", "?"] {
                 let mut state = troubled();
                 for key in keys.chars() {
                     let key = if key == '\n' { Key::Enter } else { Key::Letter(key) };

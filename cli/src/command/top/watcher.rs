@@ -43,7 +43,8 @@ impl Watcher {
             let mut wait = SECOND.min(every);
             let mut is_due = false;
             loop {
-                let heard = if is_due { client.look_that_is_due() } else { client.look() };
+                let heard =
+                    if is_due { client.look_that_is_due() } else { client.look_with_time() };
                 is_due = matches!(heard, Err(Trouble::Silent));
                 let said = match heard {
                     Ok(look) => News::Look(Box::new(look)),
