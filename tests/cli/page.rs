@@ -92,6 +92,38 @@ from = ["beats", "ecg"]
 stage = "apart"
 "#;
 
+/// What limits it is planted: one node that computes far longer than the others, as fast as it goes.
+const SLOW: &str = r#"
+[graph]
+name = "slow"
+
+[node.tone]
+op = "sine"
+rate_hz = 10000.0
+frequency_hz = 3.0
+
+[node.soft]
+op = "lowpass"
+from = "tone"
+cutoff_hz = 100.0
+
+[node.heavy]
+op = "fir"
+from = "soft"
+low_hz = 10.0
+high_hz = 400.0
+taps = 4001
+
+[node.out]
+op = "null"
+from = "heavy"
+
+[node.loud]
+op = "null"
+from = "soft"
+stage = "apart"
+"#;
+
 /// Pixels that are painted on the nth waveform.
 const PAINTED: &str = "const canvas = document.querySelector('#waves canvas.plot'); \
     if (!canvas || !canvas.width) return 0; \
@@ -225,6 +257,57 @@ fn a_browser_shows_drops_and_sessions_and_stops_the_run_where_it_may() {
         "return document.querySelector('#state').innerText.startsWith('ended: stopped after')",
     );
     assert_eq!(browser.run("return document.querySelector('#controls').hidden"), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_browser_shows_where_the_time_goes_and_what_limits() {
+    let Some(browser) = Browser::start() else { return };
+    let folder = Folder::with(&[("slow.toml", SLOW)]);
+    let served = Served::start(&folder, &["slow.toml", "--speed", "max"]);
+    browser.screen(1_280, 900, false);
+    browser.open(&served.url);
+    browser
+        .until("return document.querySelector('#limit')?.innerText.startsWith('compute heavy: ')");
+    assert!(browser.text("#change").contains("[node.heavy]"), "{}", browser.text("#change"));
+    browser.until("return document.querySelectorAll('#time-sinks [data-time]').length === 2");
+    let first = "const row = document.querySelector('[data-time=out] .legs tbody tr'); ";
+    browser.until(&format!("{first} return row?.querySelector('th').innerText === 'heavy'"));
+    let share = format!("{first} return parseFloat(row.querySelector('td').innerText)");
+    assert!(browser.run(&share).as_f64() > Some(50.0), "{}", browser.text("[data-time=out]"));
+    // Words beside the colours: what is drawn is told, and sums up.
+    let sum = "return [...document.querySelectorAll('[data-time=out] .way .keys')].map((of) => \
+        [...of.innerText.matchAll(/(?:waiting|computing|moving) <?([0-9.]+) %/g)].reduce((sum, [, share]) => sum + Number(share), 0))";
+    let sums = browser.run(sum);
+    for sum in sums.as_array().expect("two latencies") {
+        let sum = sum.as_f64().expect("a number");
+        // Each of three is rounded to a whole per cent, or to a tenth.
+        assert!((98.4..101.6).contains(&sum), "{sums}: {}", browser.text("[data-time=out]"));
+    }
+    let drawn = "const bar = document.querySelector('[data-time=out] .bar'); \
+        return [...bar.children].reduce((sum, rect) => sum + Number(rect.getAttribute('width')), 0)";
+    let drawn = browser.run(drawn).as_f64().expect("a width");
+    assert!((999.0..1_001.0).contains(&drawn), "the whole of a bar is the whole: {drawn}");
+    assert_eq!(browser.run("return document.querySelectorAll('#time [aria-live]').length"), 0);
+    browser.until(
+        "return document.querySelector('[data-node=heavy]').getAttribute('aria-label').includes('of the latency at out')",
+    );
+
+    // A node of the table is looked into like one of the graph.
+    browser.run(&format!("{first} row.querySelector('button').click()"));
+    browser.until("return document.querySelector('#details').innerText.includes(' at out: ')");
+    browser.run("document.querySelector('#time').scrollIntoView()");
+    browser.picture("time-1280-light");
+    for (width, is_dark, name) in [
+        (1_280, true, "time-1280-dark"),
+        (380, false, "time-380-light"),
+        (380, true, "time-380-dark"),
+    ] {
+        browser.screen(width, 900, is_dark);
+        browser.run("document.querySelector('#time').scrollIntoView()");
+        assert_eq!(browser.run(WIDER), 0, "at {width} pixels");
+        browser.picture(name);
+    }
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

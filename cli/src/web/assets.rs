@@ -30,6 +30,7 @@ pub(super) const ASSETS: &[Asset] = &[
     script("/assets/panels.js", include_str!("assets/panels.js")),
     script("/assets/plot.js", include_str!("assets/plot.js")),
     script("/assets/stream.js", include_str!("assets/stream.js")),
+    script("/assets/time.js", include_str!("assets/time.js")),
     script("/assets/track.js", include_str!("assets/track.js")),
     script("/assets/words.js", include_str!("assets/words.js")),
 ];

@@ -7,6 +7,7 @@ import { Graph } from "./graph.js";
 import { $, beside, doing, notice, state, tiles, troubles } from "./header.js";
 import { ListPanel, NumberPanel, Shown, SignalPanel } from "./panels.js";
 import { Stream } from "./stream.js";
+import { TimePanel } from "./time.js";
 import { clock, count, element, say } from "./words.js";
 
 /** Panels that nobody chose, so that the first view is one. */
@@ -41,6 +42,8 @@ class Page {
     this.details = new Details($("details"), this);
     this.latency = new LatencyChart({ over: $("latency"), histogram: $("histogram"), pick: $("sink"), label: $("sink-label") });
     this.drops = new DropsChart($("drops"));
+    this.time = new TimePanel({ section: $("time"), limits: $("limits"), limit: $("limit"), change: $("change"), sinks: $("time-sinks"), none: $("time-none") },
+      (name) => this.choose(name));
     $("window").addEventListener("change", (event) => {
       this.windowS = Number(event.target.value);
       this.#draw();
@@ -196,6 +199,7 @@ class Page {
       this.#sessions(all.sessions);
       troubles(this.isOver ? [] : all.troubles);
       beside(all.counts);
+      if (!this.isFrozen) this.time.take(all.time);
     }
     for (const told of taps) {
       if (told.session === this.session) this.shown.get(told.output)?.take(told);
@@ -219,7 +223,7 @@ class Page {
     if (!now || !this.graph.nodes) return;
     if (!this.isOver) state(...doing(now));
     tiles(now, this.shape);
-    this.graph.show(now, all);
+    this.graph.show(now, all, this.time);
     this.controls?.show(now);
     if (this.isFrozen) return;
     const ends = [...this.shown.values()].map(({ end }) => end).filter(Number.isFinite);

@@ -4,6 +4,7 @@ import { knob } from "./control.js";
 import { troubleOf } from "./graph.js";
 import { list } from "./panels.js";
 import { Plot, colour, digitsOf } from "./plot.js";
+import { share } from "./time.js";
 import { count, element, fixed, format, rate, say, span, value } from "./words.js";
 
 export class Details {
@@ -31,7 +32,7 @@ export class Details {
     const close = element("button", { type: "button", class: "quiet", "aria-label": "Close", title: "Close (Escape)", onclick: () => page.choose(null) }, "×");
     this.rows = new Map();
     const table = element("dl", { class: "facts" });
-    for (const name of ["frames", "runs", "delay", "source", "latency", "faults", "last fault"]) {
+    for (const name of ["frames", "runs", "delay", "source", "latency", "time", "faults", "last fault"]) {
       const [key, said] = [element("dt", {}, name), element("dd")];
       this.rows.set(name, { key, said });
       table.append(key, said);
@@ -115,9 +116,9 @@ export class Details {
       say(said, text ?? "");
       return said;
     };
-    const share = figures.core_share === null ? "" : `, ${percent(figures.core_share)} of a core`;
+    const core = figures.core_share === null ? "" : `, ${share(figures.core_share)} of a core`;
     const each = figures.mean_us === null ? "" : `, ${span(figures.mean_us * 1e3)} each`;
-    row("frames", `${rate(figures.calls_per_s)} a second${each}${share}`);
+    row("frames", `${rate(figures.calls_per_s)} a second${each}${core}`);
     const stage = shape.stages[node.stage];
     row("runs", stage ? `stage ${stage.name}${stage.nodes.length > 1 ? ` with ${stage.nodes.length - 1} more` : ", alone"}`
       : "off the data cores: it waits for the world");
@@ -129,6 +130,7 @@ export class Details {
     const when = of?.lately ?? of?.since_start;
     row("latency", when ? `p50 ${span(when.p50_ns)}, p99 ${span(when.p99_ns)}, max ${span(when.max_ns)}`
       + `${sink ? "" : ", to the end of its stage"}${sink?.deadline_ms ? ` of ${span(sink.deadline_ms * 1e6)}` : ""}` : "");
+    row("time", this.page.time.wordsOf(node.name));
     const trouble = troubleOf(node, figures, now, all?.counts.nodes[at], 0);
     row("faults", `${count(figures.restarts)} restarts, ${count(figures.poison)} poison, ${count(figures.late)} late; on_fault = ${node.on_fault}`)
       .className = trouble.level ? "warn" : "";
@@ -142,9 +144,4 @@ export class Details {
 function origin(param, now) {
   if (now !== param.value) return `was ${param.value}`;
   return param.is_written ? "" : "default";
-}
-
-function percent(share) {
-  const of = 100 * share;
-  return of >= 9.95 ? `${of.toFixed(0)} %` : of >= 0.095 || of === 0 ? `${of.toFixed(1)} %` : "<0.1 %";
 }

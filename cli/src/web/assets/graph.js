@@ -1,6 +1,7 @@
 // The graph, alive: nodes with their rates and their trouble, edges with what passes and what waits.
 
 import { layout } from "./layout.js";
+import { share } from "./time.js";
 import { count, rate, say } from "./words.js";
 
 const SIZE = { width: 136, height: 52, gap: 16, gapTall: 14, step: 56, stepTall: 40, pass: 10, passTall: 40 };
@@ -58,7 +59,7 @@ export class Graph {
     root.append(...this.nodes.map(({ group }) => group));
     host.replaceChildren(root);
     this.select(this.chosen);
-    if (this.now) this.show(this.now, this.all);
+    if (this.now) this.show(this.now, this.all, this.time);
   }
 
   #edge(edge, placed) {
@@ -78,20 +79,21 @@ export class Graph {
       height: SIZE.height - 2 * inset, rx: radius, class: kind });
     const rated = svg("text", { x: left + SIZE.width - 10, y: top + 40, class: "rate", "text-anchor": "end" });
     const sign = svg("text", { x: left + SIZE.width - 10, y: top + 21, class: "sign", "text-anchor": "end" });
+    const part = svg("rect", { x: left + 12, y: top + SIZE.height - 7, width: 0, height: 3, class: "part" });
     const group = svg("g", { class: "node", tabindex: 0, role: "button", "data-node": node.name },
       svg("title"),
       box(0, node.is_source ? 20 : 6, "box"),
       ...(node.is_sink ? [box(3, 4, "inner")] : []),
       svg("text", { x: left + 12, y: top + 21, class: "title" }, short(node.name.split("/").pop(), NAME_LETTERS)),
       svg("text", { x: left + 12, y: top + 40, class: "kind" }, short(node.kind, 13)),
-      rated, sign);
+      rated, sign, part);
     group.addEventListener("click", () => this.choose(node.name));
     group.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
       this.choose(node.name);
     });
-    return { group, rated, sign, node };
+    return { group, rated, sign, part, node };
   }
 
   /** Shows which node is chosen. */
@@ -103,15 +105,15 @@ export class Graph {
     }
   }
 
-  /** Shows figures: `now` of every tick, and the last that tell all. */
-  show(now, all) {
-    [this.now, this.all] = [now, all];
+  /** Shows figures: `now` of every tick, the last that tell all, and where the time goes. */
+  show(now, all, time) {
+    [this.now, this.all, this.time] = [now, all, time];
     const lost = new Map();
     for (const edge of now.edges) {
       const before = lost.get(edge.to) ?? 0;
       lost.set(edge.to, before + edge.dropped_per_s);
     }
-    this.nodes.forEach(({ group, rated, sign, node }, n) => {
+    this.nodes.forEach(({ group, rated, sign, part, node }, n) => {
       const figures = now.nodes[n];
       if (!figures) return;
       const trouble = troubleOf(node, figures, now, all?.counts.nodes[n], lost.get(node.name) ?? 0);
@@ -119,7 +121,11 @@ export class Graph {
       say(sign, trouble.sign);
       group.classList.toggle("bad", trouble.level === 2);
       group.classList.toggle("warn", trouble.level === 1);
-      const words = `${node.name}, ${node.kind}: ${rate(figures.calls_per_s)} frames a second${trouble.text ? `; ${trouble.text}` : ""}`;
+      const found = time?.legOf(node.name);
+      const wide = (SIZE.width - 24) * (found?.leg.share ?? 0);
+      if (part.dataset.wide !== wide.toFixed(1)) part.setAttribute("width", (part.dataset.wide = wide.toFixed(1)));
+      const taken = found ? `; ${share(found.leg.share)} of the latency at ${found.sink.node}` : "";
+      const words = `${node.name}, ${node.kind}: ${rate(figures.calls_per_s)} frames a second${taken}${trouble.text ? `; ${trouble.text}` : ""}`;
       if (group.getAttribute("aria-label") !== words) {
         group.setAttribute("aria-label", words);
         say(group.firstChild, words);
