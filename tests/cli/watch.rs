@@ -19,7 +19,48 @@ struct Watched {
     lines: BufReader<std::process::ChildStdout>,
 }
 
+/// What limits it is planted: one node that computes far longer than the others, as fast as it goes.
+const SLOW: &str = r#"
+[graph]
+name = "slow"
+
+[node.tone]
+op = "sine"
+rate_hz = 10000.0
+frequency_hz = 3.0
+
+[node.soft]
+op = "lowpass"
+from = "tone"
+cutoff_hz = 100.0
+
+[node.heavy]
+op = "fir"
+from = "soft"
+low_hz = 10.0
+high_hz = 400.0
+taps = 4001
+
+[node.out]
+op = "null"
+from = "heavy"
+"#;
+
 impl Watched {
+    /// Runs the slow graph as fast as it goes, until it can be looked at.
+    fn start_slow() -> Self {
+        let folder = Folder::with(&[("slow.toml", SLOW)]);
+        let runtime = folder.0.join("runtime");
+        let variables = [("AFFERENT_RUNTIME_DIR", runtime.as_os_str())];
+        let mut child = start_with(&folder, &["run", "slow.toml", "--speed", "max"], &variables);
+        let lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        let this = Self { folder, child, lines };
+        while this.ask(&["top", "--once"]).code != Some(0) {
+            std::thread::yield_now();
+        }
+        this
+    }
+
     fn start(more: &[&str]) -> Self {
         // Longer than any test takes.
         let folder = Folder::with(&[("heart.toml", &HEART.replace("20.0", "3600.0"))]);
@@ -94,6 +135,36 @@ fn top_tells_programs_and_people_what_happens() {
     }
     assert!(!text.contains('\x1b'), "no colours in a pipe: {text}");
     assert!(watched.done(&["top"]).contains("Latency at sinks"), "into a pipe it is text");
+}
+
+#[test]
+fn top_names_what_limits_and_where_the_time_goes() {
+    let watched = Watched::start_slow();
+    let seen: Value = serde_json::from_str(&watched.done(&["top", "--json"])).expect("JSON");
+    let time = &seen["time"];
+    let limit = &time["limit"];
+    assert_eq!((&limit["cause"], &limit["node"]), (&"compute".into(), &"heavy".into()), "{time}");
+    assert!(limit["change"].as_str().is_some_and(|change| change.contains("[node.heavy]")));
+    assert!(seen["counts"].get("time").is_none());
+    let sink = &time["sinks"][0];
+    assert_eq!(sink["node"], "out", "{time}");
+    assert!(sink["frames"].as_u64() > Some(0), "{sink}");
+    for way in ["mean", "slowest"] {
+        let way = &sink[way];
+        let of = |key: &str| way[key].as_f64().expect("nanoseconds");
+        let parts = of("waiting_ns") + of("computing_ns") + of("moving_ns");
+        // What is asked for is 99 %; told are tenths of nanoseconds.
+        let share = parts / of("latency_ns");
+        assert!((0.99..1.01).contains(&share), "{share}: {way}");
+        assert_eq!(way["nodes"][0]["node"], "heavy", "it has most of it: {way}");
+    }
+
+    let text = watched.done(&["top", "--once"]);
+    for part in
+        ["Limit   compute `heavy`: ", "Change  ", "Where the time goes", "\nout  ", "waits for"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
