@@ -195,7 +195,7 @@ pub(crate) struct Look {
     pub(crate) remarks: Vec<Remark>,
     /// Where time goes, of the last seconds alone; only if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) time: Option<TimeLook>,
+    pub(crate) time: Option<Box<TimeLook>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

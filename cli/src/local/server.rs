@@ -315,7 +315,7 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                 let is_draining = inside.is_draining.load(Ordering::Relaxed);
                 let (report, health) = (running.report(), running.health());
                 let look = look::look(&report, &health, inside.links.as_ref(), is_draining);
-                let time = follows.as_ref().and_then(|_| times::look(&running));
+                let time = follows.as_ref().and_then(|_| times::look(&running)).map(Box::new);
                 looked = Some(Instant::now());
                 client.say(&Said::Look(Look { time, ..look }))?;
             }

@@ -138,7 +138,7 @@ fn look(at_s: u64) -> Look {
             latency,
         }],
         cores: vec![String::new()],
-        time: Some(time(at_s)),
+        time: Some(Box::new(time(at_s))),
         ..Look::default()
     }
 }
