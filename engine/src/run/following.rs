@@ -187,7 +187,9 @@ impl Known {
         let lasted_ns = ended.unwrap_or_else(|| shared.clock.now()).since(self.began);
         let share = |ns: u64| (ns as f64 / lasted_ns.max(1) as f64).min(1.0);
         let cores = self.wanted_ns.iter().enumerate().map(|(core, before)| {
-            let Some((now, before)) = threads.wanted_ns(core).zip(*before) else { return [0.0; 2] };
+            let Some(now) = threads.wanted_ns(core) else { return [0.0; 2] };
+            // A thread that was not there yet had done nothing.
+            let before = before.unwrap_or_default();
             // A fresh thread may have taken the place of one that hangs.
             let [spent, waited] = [0, 1].map(|n| now[n].saturating_sub(before[n]));
             [share(spent + waited), share(waited)]
@@ -205,6 +207,7 @@ impl Known {
             lasted_ns,
             speed: shared.speed,
             sessions: report.sessions.0,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             cores: cores.iter().map(|[wanted, _]| *wanted).collect(),
             waited: cores.iter().map(|[_, waited]| *waited).collect(),
             calls: (0..plan.nodes.len()).map(calls).collect(),
