@@ -223,18 +223,22 @@ impl Load {
         }
     }
 
-    /// The call or join at which followed frames wait most, if that is much of their latency.
+    /// The call or join at which followed frames wait most, if that is much of their latency. Before a call that waits
+    /// for answers others wait too, in the ring and while nobody need wake its core up.
     fn waits_most(&self, wait: Wait) -> Option<usize> {
         let mut sums = vec![0.0; self.nodes.len()];
         let mut whole = 0.0;
         for sink in &self.time.sinks {
             whole += sink.latency_ns as f64;
             for (sum, parts) in sums.iter_mut().zip(&sink.nodes) {
-                *sum += parts.waiting[wait as usize];
+                let own = parts.waiting[wait as usize];
+                *sum += match wait {
+                    Wait::Answer if own > 0.0 => parts.all(),
+                    _ => own,
+                };
             }
         }
         let most = (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]))?;
-        // Frames that wait for answers keep others waiting in the ring.
         (sums[most] > 0.05 * whole).then_some(most)
     }
 

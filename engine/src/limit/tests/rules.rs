@@ -288,3 +288,15 @@ fn a_join_that_waits_for_what_is_behind_by_construction_does_what_was_asked_for(
     assert_eq!(found(&load), (Cause::Join, Some("n0")));
     assert!(load.limit().change.contains("by construction"), "{}", load.limit().change);
 }
+
+#[test]
+fn frames_before_a_call_wait_for_the_answers_that_those_before_them_wait_for() {
+    let mut load = Load { is_fast: true, ..even(1, 0.001) };
+    (load.cores, load.nodes[1].role) = (vec![0.03, 0.0], Role::Call);
+    let waits = Parts { waiting: [0.0, 0.0, 0.0, 4e6], moving: 96e6, computing: 0.0 };
+    let nodes = vec![Parts::default(), waits, Parts::default()];
+    let time =
+        SinkTime { node: 2, journeys: 1, latency_ns: 100_000_000, nodes, ..SinkTime::default() };
+    load.time.sinks = vec![time];
+    assert_eq!(found(&load), (Cause::Answer, Some("n0")));
+}
