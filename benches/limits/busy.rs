@@ -13,7 +13,7 @@ pub(super) fn compute(chance: &mut Chance, costs: &Costs) -> Planted {
         (_, true) => "50 sessions",
         _ => "paced",
     };
-    let mut graph = Planted::new("compute", kind).is_at("heavy");
+    let mut graph = Planted::new("compute", kind).limited_at("heavy");
     // Of one core, or with many sessions of both.
     let share = if many { chance.between(2.6, 4.0) / 50.0 } else { chance.between(1.3, 2.5) };
     let samples_hz = if fast { chance.between(5e4, 2e5) } else { share * 1e9 / heavy.ns };
@@ -100,7 +100,7 @@ pub(super) fn core(chance: &mut Chance, costs: &Costs) -> Planted {
 pub(super) fn source(chance: &mut Chance, costs: &Costs) -> Planted {
     let table = chance.once_in(2);
     let mut graph =
-        Planted::new("source", if table { "a table" } else { "a body" }).is_at("source");
+        Planted::new("source", if table { "a table" } else { "a body" }).limited_at("source");
     graph.words(&["--speed", "max"]);
     if table {
         let rows = 1_200_000 + chance.below(800_000);

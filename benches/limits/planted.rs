@@ -68,7 +68,7 @@ impl Planted {
         told.cause == self.cause && is_node && is_advised == (self.cause != "nothing")
     }
 
-    pub(crate) fn is_at(mut self, node: &str) -> Self {
+    pub(crate) fn limited_at(mut self, node: &str) -> Self {
         self.nodes = vec![node.to_owned()];
         self
     }

@@ -12,7 +12,7 @@ pub(super) fn ring(chance: &mut Chance) -> Planted {
     let policy = *chance.one(&["drop_newest", "drop_oldest"]);
     let of_sink = chance.once_in(3);
     let kind = if of_sink { "of a sink" } else { "of an operator" };
-    let mut graph = Planted::new("ring", kind).is_at("keep");
+    let mut graph = Planted::new("ring", kind).limited_at("keep");
     let frame_ms = *chance.one(&[250.0, 500.0]);
     let at_once = 40.0 + chance.between(0.0, 60.0);
     let hz = at_once * 500.0 / frame_ms;
@@ -53,7 +53,7 @@ pub(super) fn sink(chance: &mut Chance, costs: &Costs) -> Planted {
         (1, true) => "a slow reader of stdout, as fast as it goes",
         _ => "writing numbers, as fast as it goes",
     };
-    let mut graph = Planted::new("sink", kind).is_at("out");
+    let mut graph = Planted::new("sink", kind).limited_at("out");
     let op = *chance.one(&["jsonl", "csv"]);
     // A number takes some ten bytes and 100 ns.
     let bytes_per_s = chance.between(2e5, 1e6);
@@ -99,7 +99,7 @@ pub(super) fn sink(chance: &mut Chance, costs: &Costs) -> Planted {
 /// An input that comes in much longer frames. One that is late by construction, behind a long filter, is refused by
 /// the plan where the deadline does not allow for it, and as asked for without one.
 pub(super) fn join(chance: &mut Chance) -> Planted {
-    let mut graph = Planted::new("join", "long frames").is_at("both");
+    let mut graph = Planted::new("join", "long frames").limited_at("both");
     let rate_hz = *chance.one(&[1_000.0, 2_000.0, 4_000.0]);
     let seconds = seconds(2.5);
     sine(&mut graph, "source", rate_hz, 10.0, &seconds);
@@ -125,7 +125,7 @@ pub(super) fn answer(chance: &mut Chance) -> Planted {
         (_, true) => "answers that take long",
         _ => "more questions than answers",
     };
-    let mut graph = Planted::new("answer", kind).is_at("ask");
+    let mut graph = Planted::new("answer", kind).limited_at("ask");
     let frame_ms = *chance.one(&[5.0, 10.0, 20.0]);
     let open = *chance.one(&[1_u64, 2, 4]);
     let at_once = if chance.once_in(2) { 1 } else { open };

@@ -128,7 +128,7 @@ impl Neighbours {
             let ended = ended.clone();
             std::thread::spawn(move || {
                 while !ended.load(Ordering::Relaxed) {
-                    std::hint::black_box(std::hint::spin_loop());
+                    std::hint::spin_loop();
                 }
             })
         };
