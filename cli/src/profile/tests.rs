@@ -10,6 +10,7 @@ fn node(name: &str, stage: Option<usize>, calls: u64, mean_ns: f64) -> NodeLoad 
         core: stage.map(|_| 0),
         model: None,
         is_written: true,
+        is_in_named_stage: false,
         keys: Vec::new(),
         joins: false,
         calls,

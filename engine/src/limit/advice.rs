@@ -1,19 +1,26 @@
 //! What to change.
 
-use super::{Cause, Limit, Load, NodeLoad, find::span};
+use super::{Cause, Limit, Load, NodeLoad, Role, find::span, late::BEHIND_NS};
 
 /// Who has so much of a core's work gains nothing by being moved.
 const ALONE: f64 = 0.8;
 /// A ring that was too small is to hold so much more than what has come at once.
 const SPARE: f64 = 1.5;
+/// An input whose frames are so much rarer than another's comes late because of that.
+const SELDOM: f64 = 0.8;
+/// A source that takes less for a frame spends most of that on the frame, not on its samples.
+const SHORT_NS: f64 = 1_000.0;
 
 impl Load {
     /// What to change, with the key and its value.
     pub(super) fn change(&self, limit: &Limit) -> String {
+        if limit.cause == Cause::Machine {
+            return self.less_beside();
+        }
         let Some(node) = limit.node else { return String::new() };
         let NodeLoad { name, is_written, .. } = &self.nodes[node];
         match limit.cause {
-            Cause::Nothing => String::new(),
+            Cause::Nothing | Cause::Machine => String::new(),
             _ if !is_written => format!(
                 "`{name}` is the end of a link, which the graph file does not have: less over it, or the nodes at both \
                  of its ends on one host"
@@ -25,10 +32,23 @@ impl Load {
             Cause::Join => self.sooner(node),
             Cause::Answer => self.answers(node),
             Cause::Moving => self.nearer(node),
-            Cause::Source => format!(
-                "nothing behind `{name}` is slower than what it makes: read a faster format, or larger frames with `frame_ms`"
-            ),
+            Cause::Source => self.faster_source(node),
         }
+    }
+
+    /// Who takes most gives most back.
+    fn less_beside(&self) -> String {
+        let on_core = (0..self.nodes.len()).filter(|&node| self.nodes[node].is_on_core());
+        let most = on_core.max_by(|&a, &b| self.share(a).total_cmp(&self.share(b)));
+        let most = most.map_or(String::new(), |node| {
+            format!(
+                "; or less work per frame in `[node.{}]`, which takes most",
+                self.nodes[node].name
+            )
+        });
+        format!(
+            "a machine with less else to do, or a higher priority for this program (`nice`){most}"
+        )
     }
 
     fn less(&self, sink: usize) -> String {
@@ -77,9 +97,11 @@ impl Load {
         let core = self.nodes[node].core.unwrap_or(0);
         let busy: f64 = self.on_core(core).map(|other| self.nodes[other].busy_ns()).sum();
         if self.nodes[node].core.is_none() {
-            return format!(
-                "less work per frame in `[node.{name}]` ({mean} now), fewer sessions, or more `--cores`"
-            );
+            let more = match self.could_have_more_cores() {
+                true => format!(", fewer sessions, or `--cores {}`", self.processors),
+                false => " or fewer sessions".to_owned(),
+            };
+            return format!("less work per frame in `[node.{name}]` ({mean} now){more}");
         }
         // It has the core for itself as good as now.
         let alone = self.nodes[node].busy_ns() > ALONE * busy;
@@ -87,7 +109,7 @@ impl Load {
             Some(idle) if !alone => {
                 format!("`core = {idle}` in `[node.{name}]` moves it to a core that has time left")
             }
-            _ if self.cores.len() < 2 && !alone => format!(
+            _ if self.cores.len() < 2 && self.could_have_more_cores() && !alone => format!(
                 "`--cores 2` and `core = 1` in `[node.{name}]` give it a core for itself; else less work per frame ({mean} now)"
             ),
             _ => format!(
@@ -96,37 +118,22 @@ impl Load {
         }
     }
 
-    /// The stage on a core that has no time left whose leaving makes both as even as can be.
+    /// Nodes whose leaving makes a core as busy as the one that they go to.
     fn spread(&self, node: usize) -> String {
-        let from = self.nodes[node].core.unwrap_or(0);
-        let is_spread = self.nodes[node].core.is_none();
-        let Some(to) = self.idle_core(from).filter(|_| !is_spread) else {
-            return self.compute(node);
+        let Some(from) = self.nodes[node].core else { return self.compute(node) };
+        let idle = self.idle_core(from);
+        let to = idle.unwrap_or(self.cores.len());
+        let gap = self.busy(from).max(self.bodies(from)) - idle.map_or(0.0, |idle| self.busy(idle));
+        let moved = self.to_move(from, gap);
+        let names: Vec<String> =
+            moved.iter().map(|&node| format!("`[node.{}]`", self.nodes[node].name)).collect();
+        let names = match &names[..] {
+            [names @ .., last] if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+            names => names.concat(),
         };
-        let mut stages: Vec<(usize, f64, usize)> = Vec::new();
-        for node in self.on_core(from) {
-            let stage = self.nodes[node].stage.expect("it runs on a core");
-            match stages.iter_mut().find(|(known, ..)| *known == stage) {
-                Some((_, share, _)) => *share += self.share(node),
-                None => stages.push((stage, self.share(node), node)),
-            }
-        }
-        let gap = self.busy(from) - self.busy(to);
-        let even = |share: f64| (gap - 2.0 * share).abs();
-        let best = stages.iter().min_by(|a, b| even(a.1).total_cmp(&even(b.1)));
-        let (stage, _, first) = *best.expect("there are several");
-        let all: Vec<&str> = self
-            .on_core(from)
-            .filter(|&node| self.nodes[node].stage == Some(stage))
-            .map(|node| self.nodes[node].name.as_str())
-            .collect();
-        match &all[..] {
-            [only] => format!("`core = {to}` in `[node.{only}]`"),
-            _ => format!(
-                "`core = {to}` in `[node.{}]` and the others of its stage: {}",
-                self.nodes[first].name,
-                all.join(", ")
-            ),
+        match idle {
+            Some(_) => format!("`core = {to}` in {names}"),
+            None => format!("`--cores {}` and `core = {to}` in {names}", to + 1),
         }
     }
 
@@ -144,7 +151,7 @@ impl Load {
             true => format!("where `[node.{name}]` takes from `{from}`"),
             false => format!("in `[node.{name}]`"),
         };
-        match ring.frames_per_s {
+        match edge.frames_per_s {
             rate if rate > 0.0 => {
                 let ms = (frames as f64 * 1e3 / rate).ceil();
                 format!("`capacity_ms = {ms:.0}` {place} holds {frames} frames")
@@ -172,16 +179,57 @@ impl Load {
 
     fn sooner(&self, join: usize) -> String {
         let name = &self.nodes[join].name;
-        let late = self.time.late.iter().filter(|(node, ..)| *node == join);
-        let late = late.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(_, line, _)| *line);
-        let mut inputs = self.edges.iter().filter(|edge| edge.to == join);
-        let from = late.and_then(|line| inputs.nth(line)).map(|edge| edge.from);
-        match from {
-            Some(from) => format!(
-                "`{}` comes last: shorter frames with `frame_ms` at its source, or `max_wait_ms` in `[node.{name}]`",
-                self.nodes[from].name
-            ),
-            None => format!("`max_wait_ms` in `[node.{name}]` limits how long it waits"),
+        let Some(late) = self.late_input(join) else {
+            return format!("`max_wait_ms` in `[node.{name}]` limits how long it waits");
+        };
+        let from = &self.nodes[self.edges[late].from].name;
+        let behind_ns = self.behind_others(late);
+        if behind_ns >= BEHIND_NS {
+            let behind = span(behind_ns as f64);
+            return format!(
+                "what `{from}` says is {behind} behind the other inputs by construction: filters with less delay \
+                 before it, or a deadline above that"
+            );
+        }
+        let wait = format!("`max_wait_ms` in `[node.{name}]` limits how long it waits");
+        let source = self.source_of(late);
+        let inputs = self.edges.iter().filter(|edge| edge.to == join);
+        let most = inputs.map(|edge| edge.frames_per_s).fold(0.0, f64::max);
+        let own = self.edges[late].frames_per_s;
+        if self.nodes[source].role == Role::Source && own > 0.0 && own < SELDOM * most {
+            let (own_ms, most_ms) = (1e3 / own, 1e3 / most);
+            let source = &self.nodes[source].name;
+            return format!(
+                "`{from}` comes last, in frames of {own_ms:.0} ms: `frame_ms = {most_ms:.0}` in `[node.{source}]`; or {wait}"
+            );
+        }
+        format!("`{from}` comes last: what is sooner there; or {wait}")
+    }
+
+    /// What a source does takes most of the time.
+    fn faster_source(&self, source: usize) -> String {
+        let NodeLoad { name, mean_ns, keys, .. } = &self.nodes[source];
+        let has = |key: &str| keys.iter().any(|(known, _)| *known == key);
+        let edge = self.edges.iter().find(|edge| edge.from == source);
+        let frames_per_s = edge.map_or(0.0, |edge| edge.frames_per_s);
+        let nobody = format!("nothing behind `{name}` is slower than what it makes");
+        if *mean_ns < SHORT_NS && frames_per_s > 0.0 {
+            let frame_ms = 1e4 / frames_per_s;
+            return format!(
+                "{nobody}: `frame_ms = {frame_ms:.0}` in `[node.{name}]` makes ten frames one, and most of {} a frame \
+                 is what a frame costs",
+                span(*mean_ns)
+            );
+        }
+        let fewer = ["columns", "channels", "rate_hz"].into_iter().find(|key| has(key));
+        let fewer = match fewer {
+            Some("rate_hz") if !has("file") => format!("a lower `rate_hz` in `[node.{name}]`"),
+            Some(key @ ("columns" | "channels")) => format!("fewer `{key}` in `[node.{name}]`"),
+            _ => format!("less of it, or from elsewhere than `[node.{name}]`"),
+        };
+        match has("file") {
+            true => format!("{nobody}: {fewer}, or a file of a faster format"),
+            false => format!("{nobody}: {fewer}"),
         }
     }
 }

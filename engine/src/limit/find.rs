@@ -2,7 +2,7 @@
 
 use crate::{graph::OnFull, journey::Wait};
 
-use super::{Cause, EdgeLoad, Limit, Load, Role};
+use super::{Cause, EdgeLoad, Limit, Load, Role, cores::BUSY};
 
 /// A ring that is full at so many looks holds its producer up, or loses frames.
 const FULL: f64 = 0.2;
@@ -13,16 +13,11 @@ const EMPTY: f64 = 0.2;
 const AS_NARROW: f64 = 0.5;
 /// One frame in so many may be dropped by chance.
 const DROPPED: f64 = 1e-3;
-/// A core that is at work for so long has no time left.
-pub(super) const BUSY: f64 = 0.85;
-/// A core that waits for a processor for so long shares it with others.
-const WAITED: f64 = 0.2;
-/// One body that has so much of the work of its core is what the core is short of.
-const MOST: f64 = 0.5;
-/// A core with so much time left could do something for another.
-const IDLE: f64 = 0.6;
 /// A source that falls behind by more does not keep its pace.
 const PACE: f64 = 0.97;
+/// What takes less is over before it has begun for good.
+const TELLING_NS: i64 = 20_000_000;
+
 impl Load {
     /// What limits the run.
     pub fn limit(&self) -> Limit {
@@ -113,28 +108,18 @@ impl Load {
         if is_small {
             return self.too_small(edge);
         }
-        let core = self.to_blame(consumer.core.unwrap_or_else(|| self.busiest_core()));
-        Limit { edge: Some(edge), ..self.of_core(core) }
-    }
-
-    /// The core that keeps another from its work: itself, unless that waits for a processor. Then cores share
-    /// processors, and whoever has them most holds the others up. Not whose bodies take most: those are timed by the
-    /// clock, on which a body that is interrupted is a slow one.
-    fn to_blame(&self, core: usize) -> usize {
-        if self.waited.get(core).is_none_or(|waited| *waited < WAITED) {
-            return core;
-        }
-        let had = |core: &usize| self.cores[*core] - self.waited[*core];
-        let others = 0..self.cores.len().min(self.waited.len());
-        others.max_by(|a, b| had(a).total_cmp(&had(b))).unwrap_or(core)
+        let core = consumer.core.unwrap_or_else(|| self.busiest_core());
+        Limit { edge: Some(edge), ..self.short_of(core) }
     }
 
     /// Whether a ring that is narrow is so because of what comes at once. Whoever is as fast as it goes fills any
-    /// ring that makes it wait.
+    /// ring that makes it wait, and so does a core with too much to do, that turns to one ring after the other.
     fn is_small(&self, edge: usize) -> bool {
+        let to = self.edges[edge].to;
+        let has_time = self.nodes[to].role == Role::WaitingSink || self.busiest(to) < BUSY;
         self.edges[edge].ring.is_some_and(|ring| {
             let waits = ring.on_full == OnFull::Block;
-            ring.empty >= EMPTY && !(self.is_fast && waits)
+            ring.empty >= EMPTY && !(waits && (self.is_fast || !has_time))
         })
     }
 
@@ -157,19 +142,59 @@ impl Load {
 
     /// What limits a run in which no ring is full.
     fn without_rings(&self) -> Limit {
-        let behind = self.nodes.iter().any(|node| node.pace.is_some_and(|pace| pace < PACE));
         let core = self.busiest_core();
-        let is_busy = self.busy(core) >= BUSY;
-        if self.is_fast || is_busy {
-            return self.of_core(self.to_blame(core));
+        let has_time = self.busy(core) < BUSY;
+        if self.is_fast && has_time {
+            return self.of_who_waits(core);
+        }
+        if !has_time {
+            return self.short_of(core);
         }
         if let Some(latest) = self.latest() {
             return latest;
         }
-        if behind {
-            return self.of_slow_source();
+        if self.nodes.iter().any(|node| node.pace.is_some_and(|pace| pace < PACE)) {
+            let disturbed = (0..self.cores.len()).find(|&core| self.disturbed(core).is_some());
+            return match disturbed {
+                Some(core) => self.of_machine(core),
+                None => self.of_slow_source(),
+            };
         }
         self.none()
+    }
+
+    /// As fast as it goes, and no core is busy all the time: whoever they wait for.
+    fn of_who_waits(&self, core: usize) -> Limit {
+        let limit = |cause, node, why: String| Limit {
+            cause,
+            node,
+            edge: None,
+            why,
+            change: String::new(),
+        };
+        let of_session = |node: usize| self.share(node) / self.sessions.max(1) as f64;
+        let is_sink = |&node: &usize| self.nodes[node].role == Role::WaitingSink;
+        let sinks = (0..self.nodes.len()).filter(is_sink);
+        let sink = sinks.max_by(|&a, &b| of_session(a).total_cmp(&of_session(b)));
+        if let Some(sink) = sink.filter(|&sink| of_session(sink) >= BUSY) {
+            let share = percent(of_session(sink));
+            let why = format!("`{}` is at work {share} of the time", self.nodes[sink].name);
+            return limit(Cause::Sink, Some(sink), why);
+        }
+        if let Some(call) = self.waits_most(Wait::Answer) {
+            let why = format!(
+                "core {core} is at work {} of the time only: `{}` waits for answers",
+                percent(self.busy(core)),
+                self.nodes[call].name
+            );
+            return limit(Cause::Answer, Some(call), why);
+        }
+        if self.lasted_ns < TELLING_NS {
+            let lasted = span(self.lasted_ns as f64);
+            let why = format!("a run of {lasted} is too short to tell: it needs longer content");
+            return limit(Cause::Nothing, None, why);
+        }
+        self.of_core(self.to_blame(core))
     }
 
     /// A source that does not keep its pace although nobody holds it up.
@@ -198,57 +223,22 @@ impl Load {
         }
     }
 
-    /// What a core that has no time left is busy with.
-    pub(super) fn of_core(&self, core: usize) -> Limit {
-        let busy: f64 = self.on_core(core).map(|node| self.nodes[node].busy_ns()).sum();
-        let share = |node: usize| self.nodes[node].busy_ns() / busy.max(1.0);
-        let top = self.on_core(core).max_by(|&a, &b| share(a).total_cmp(&share(b)));
-        let Some(top) = top else {
-            let why = "no frame has come".to_owned();
-            return Limit {
-                cause: Cause::Nothing,
-                node: None,
-                edge: None,
-                why,
-                change: String::new(),
-            };
-        };
-        let is_source = matches!(self.nodes[top].role, Role::Source);
-        let idle = self.idle_core(core).is_some();
-        let stages = self.on_core(core).filter_map(|node| self.nodes[node].stage);
-        let stages: std::collections::BTreeSet<usize> = stages.collect();
-        let cause = match share(top) {
-            most if is_source && (most >= MOST || !idle) => Cause::Source,
-            most if most >= MOST || !idle || stages.len() < 2 => Cause::Compute,
-            _ => Cause::Core,
-        };
-        let at_work = percent(self.busy(core));
-        let name = &self.nodes[top].name;
-        let why = match cause {
-            Cause::Core => format!(
-                "core {core} is at work {at_work} of the time, for {} stages, and another has time left",
-                stages.len()
-            ),
-            _ => format!(
-                "core {core} is at work {at_work} of the time, {} of that in `{name}`",
-                percent(share(top))
-            ),
-        };
-        Limit { cause, node: Some(top), edge: None, why, change: String::new() }
-    }
-
-    /// The call or join at which followed frames wait most, if that is much of their latency.
+    /// The call or join at which followed frames wait most, if that is much of their latency. Before a call that waits
+    /// for answers others wait too, in the ring and while nobody need wake its core up.
     fn waits_most(&self, wait: Wait) -> Option<usize> {
         let mut sums = vec![0.0; self.nodes.len()];
         let mut whole = 0.0;
         for sink in &self.time.sinks {
             whole += sink.latency_ns as f64;
             for (sum, parts) in sums.iter_mut().zip(&sink.nodes) {
-                *sum += parts.waiting[wait as usize];
+                let own = parts.waiting[wait as usize];
+                *sum += match wait {
+                    Wait::Answer if own > 0.0 => parts.all(),
+                    _ => own,
+                };
             }
         }
         let most = (0..sums.len()).max_by(|&a, &b| sums[a].total_cmp(&sums[b]))?;
-        // Frames that wait for answers keep others waiting in the ring.
         (sums[most] > 0.05 * whole).then_some(most)
     }
 
@@ -271,24 +261,6 @@ impl Load {
         let inside = |edge: &EdgeLoad| edge.frames.in_flight;
         let [most, least] = [inputs().map(inside).max(), inputs().map(inside).min()];
         most.zip(least).is_some_and(|(most, least)| most > 8 * (least + 1))
-    }
-
-    /// How busy the core of a node is.
-    pub(super) fn busiest(&self, node: usize) -> f64 {
-        let core = self.nodes[node].core.unwrap_or_else(|| self.busiest_core());
-        self.busy(core)
-    }
-
-    pub(super) fn busiest_core(&self) -> usize {
-        let cores = 0..self.cores.len();
-        cores.max_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b))).unwrap_or(0)
-    }
-
-    /// A core that has time left.
-    pub(super) fn idle_core(&self, than: usize) -> Option<usize> {
-        let others = (0..self.cores.len()).filter(|core| *core != than);
-        let least = others.min_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b)))?;
-        (self.busy(least) < IDLE).then_some(least)
     }
 
     fn label(&self, edge: usize) -> String {

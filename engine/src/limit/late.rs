@@ -3,12 +3,19 @@
 use crate::journey::{Parts, Wait};
 
 use super::{
-    Cause, Limit, Load, NodeLoad, Role, SinkLoad,
-    find::{BUSY, percent, span},
+    Cause, EdgeLoad, Limit, Load, NodeLoad, Role, SinkLoad,
+    cores::BUSY,
+    find::{percent, span},
 };
 
 /// What takes so much of a latency is what makes it long.
 const LONG: f64 = 0.4;
+/// Nobody who has not said so needs frames sooner than this from a join.
+const JOINED_NS: f64 = 10e6;
+/// Inputs of a join that are further apart by construction make it wait.
+pub(super) const BEHIND_NS: i64 = 1_000_000;
+/// A wait of which this share is by construction is what the graph asks for.
+const ASKED_FOR: f64 = 0.3;
 
 impl Load {
     /// What makes the slowest frames late, at the sink that misses its deadline by most; without a deadline,
@@ -49,6 +56,7 @@ impl Load {
             Part::Waiting(Wait::Answer) => {
                 found(Cause::Answer, node, &format!("is waiting for answers at `{name}`"))
             }
+            Part::Waiting(Wait::Join) if !is_late && self.is_as_asked_for(node, ns) => None,
             Part::Waiting(Wait::Join) if self.nodes[node].joins => {
                 found(Cause::Join, node, &format!("is waiting at `{name}` for another input"))
             }
@@ -73,20 +81,70 @@ impl Load {
         }
     }
 
-    /// Frames are late on their way to a node whose core has time: nobody's work is in their way.
+    /// Whether nobody need wonder that a join waits so long: it is hardly long, or by construction.
+    fn is_as_asked_for(&self, join: usize, ns: f64) -> bool {
+        let behind = self.late_input(join).map_or(0, |late| self.behind_others(late));
+        ns < JOINED_NS || (behind >= BEHIND_NS && behind as f64 > ASKED_FOR * ns)
+    }
+
+    /// The edge by which a join gets what it has waited for most.
+    pub(super) fn late_input(&self, join: usize) -> Option<usize> {
+        let late = self.time.late.iter().filter(|(node, ..)| *node == join);
+        let line = late.max_by(|a, b| a.2.total_cmp(&b.2)).map(|(_, line, _)| *line)?;
+        let inputs = self.edges.iter().enumerate().filter(|(_, edge)| edge.to == join);
+        inputs.map(|(edge, _)| edge).nth(line)
+    }
+
+    /// How far what an edge carries is behind what else its consumer gets, by construction.
+    pub(super) fn behind_others(&self, edge: usize) -> i64 {
+        let EdgeLoad { to, delay_ns, .. } = self.edges[edge];
+        let least = self.edges.iter().filter(|edge| edge.to == to).map(|edge| edge.delay_ns).min();
+        delay_ns.saturating_sub(least.unwrap_or(delay_ns))
+    }
+
+    /// The source of what an edge carries, by the first inputs of what it passes.
+    pub(super) fn source_of(&self, edge: usize) -> usize {
+        let mut node = self.edges[edge].from;
+        for _ in 0..self.edges.len() {
+            match self.edges.iter().find(|edge| edge.to == node) {
+                Some(edge) => node = edge.from,
+                None => break,
+            }
+        }
+        node
+    }
+
+    /// Frames are late on their way to a node whose core has time: nobody's work is in their way. Where they come
+    /// from the same core, others than the graph are.
     fn moving(&self, node: usize, late: &str, share: f64) -> Option<Limit> {
         let NodeLoad { name, core, .. } = &self.nodes[node];
-        let at_work = core.map_or(String::new(), |core| {
-            format!(", though core {core} is at work {} of the time only", percent(self.busy(core)))
-        });
+        let disturbed = core.and_then(|core| Some((core, self.disturbed(core)?)));
+        let at_work = match (core, disturbed) {
+            (None, _) => String::new(),
+            (Some(core), None) => {
+                let busy = percent(self.busy(*core));
+                format!(", though core {core} is at work {busy} of the time only")
+            }
+            (_, Some((core, waited))) => {
+                let waited = percent(waited);
+                format!(
+                    ", and core {core} waits {waited} of the time for a processor, which others have"
+                )
+            }
+        };
         let why = format!("{late}; {} of that is on the way to `{name}`{at_work}", percent(share));
-        Some(Limit {
-            cause: Cause::Moving,
-            node: Some(node),
-            edge: None,
-            why,
-            change: String::new(),
-        })
+        let (cause, node) = match disturbed.is_some() && !self.comes_from_afar(node) {
+            true => (Cause::Machine, None),
+            false => (Cause::Moving, Some(node)),
+        };
+        Some(Limit { cause, node, edge: None, why, change: String::new() })
+    }
+
+    /// Whether a node gets something from another core.
+    fn comes_from_afar(&self, node: usize) -> bool {
+        let own = self.nodes[node].core;
+        let mut inputs = self.edges.iter().filter(|edge| edge.to == node);
+        inputs.any(|edge| edge.ring.is_some() && self.nodes[edge.from].core != own)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::{graph::OnFull, journey::Attribution, session::EdgeTotals};
 
+use super::cores::share_of;
+
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -34,7 +36,10 @@ pub struct NodeLoad {
     pub model: Option<String>,
     /// Whether it stands in the graph file: the ends of links do not.
     pub is_written: bool,
-    /// Keys of its kind that are about answers, as they are now, where they have a default or are written.
+    /// Whether it says by name which stage it runs in: all of that stage run on one core.
+    pub is_in_named_stage: bool,
+    /// Keys of its kind that are about answers or about how much a source makes, as they are now, where they have a
+    /// default or are written.
     pub keys: Vec<(&'static str, Option<String>)>,
     /// Whether it waits for several inputs.
     pub joins: bool,
@@ -59,8 +64,6 @@ pub struct RingLoad {
     pub empty: f64,
     /// The most frames that were in it, or waited for room in it, at a look.
     pub most: u64,
-    /// Frames per second by its format; 0 where that is not known.
-    pub frames_per_s: f64,
 }
 
 /// One edge over all sessions.
@@ -74,6 +77,10 @@ pub struct EdgeLoad {
     pub frames: EdgeTotals,
     /// Whether the input itself says how much its ring holds, whatever the node says.
     pub is_written: bool,
+    /// Frames per second by its format; 0 where that is not known.
+    pub frames_per_s: f64,
+    /// How far what it carries is behind the sources, by construction.
+    pub delay_ns: i64,
     /// Its ring; none where it is fused.
     pub ring: Option<RingLoad>,
 }
@@ -98,6 +105,8 @@ pub struct Load {
     pub is_fast: bool,
     /// Sessions that were open.
     pub sessions: u64,
+    /// Processors of the machine.
+    pub processors: usize,
     /// Nodes, producers before consumers.
     pub nodes: Vec<NodeLoad>,
     /// Edges, in the order of the plan.
@@ -136,10 +145,9 @@ impl Load {
         self.cores.get(core).copied().unwrap_or(0.0).max(self.bodies(core).min(1.0))
     }
 
-    /// The share of the time that bodies on a core took.
+    /// The share of the time that bodies on a core took. Of sessions that are spread each core has its part.
     pub(super) fn bodies(&self, core: usize) -> f64 {
-        let own = self.on_core(core).filter(|&node| self.nodes[node].core == Some(core));
-        own.map(|node| self.share(node)).sum()
+        self.on_core(core).map(|node| share_of(self, node)).sum()
     }
 
     /// Nodes that a core serves.

@@ -15,6 +15,9 @@ use crate::{
 
 use super::{EdgeLoad, Load, NodeLoad, RingLoad, Role, SinkLoad};
 
+/// So many looks at a ring tell something of it.
+const LOOKS_LEAST: u64 = 8;
+
 /// What was seen.
 #[derive(Default)]
 pub(crate) struct Looks {
@@ -47,6 +50,10 @@ struct Ring {
 struct Pace {
     samples: u64,
     clock_ns: i64,
+    /// How often somebody began to look at a session's source: what it makes then may have begun before.
+    begun: u64,
+    /// Sources that were looked at when a tally was taken last.
+    running: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -64,6 +71,7 @@ pub(crate) struct Seen<'a> {
     /// Sessions that were open.
     pub(crate) sessions: u64,
     /// As in [`Load`].
+    pub(crate) processors: usize,
     pub(crate) cores: Vec<f64>,
     pub(crate) waited: Vec<f64>,
     /// Calls of each node, and their mean.
@@ -117,13 +125,15 @@ impl Looks {
             return;
         }
         let reach = Reach { at: self.at, samples: node.samples.value(), gaps: node.gaps.value() };
-        if let Some(last) = self.sources.insert(of, reach)
-            && last.at == self.before
-            && last.gaps == reach.gaps
-        {
-            let pace = &mut self.tally.paces[of.1];
-            pace.samples += reach.samples - last.samples;
-            pace.clock_ns += reach.at.since(last.at);
+        let last = self.sources.insert(of, reach).filter(|last| last.at == self.before);
+        let pace = &mut self.tally.paces[of.1];
+        match last {
+            None => pace.begun += 1,
+            Some(last) if last.gaps == reach.gaps => {
+                pace.samples += reach.samples - last.samples;
+                pace.clock_ns += reach.at.since(last.at);
+            }
+            Some(_) => {}
         }
     }
 
@@ -134,6 +144,8 @@ impl Looks {
 
     /// The same, and the next one tells the most that was in each ring from here on.
     pub(crate) fn take_tally(&mut self) -> Tally {
+        self.tally.paces.iter_mut().for_each(|pace| pace.running = 0);
+        self.sources.keys().for_each(|of| self.tally.paces[of.1].running += 1);
         let tally = self.tally.clone();
         self.tally.rings.iter_mut().for_each(|ring| ring.most_lately = 0);
         tally
@@ -158,30 +170,44 @@ impl Tally {
         for (pace, then) in this.paces.iter_mut().zip(&then.paces) {
             pace.samples -= then.samples;
             pace.clock_ns -= then.clock_ns;
+            // Those that ran already had a frame on its way as well.
+            pace.begun = pace.begun - then.begun + then.running;
         }
         this
     }
 
     /// Everything together.
     pub(crate) fn load(&self, seen: Seen<'_>) -> Load {
-        let Seen { plan, lasted_ns, speed, sessions, cores, waited, calls, edges, sinks, time } =
-            seen;
+        let Seen { plan, lasted_ns, speed, sessions, processors, .. } = seen;
+        let Seen { cores, waited, calls, edges, sinks, time, .. } = seen;
         let edge = |(number, frames): (usize, EdgeTotals)| {
             let planned = &plan.edges[number];
             let looks = self.rings.get(number).copied().unwrap_or_default();
-            let share = |count: u64| count as f64 / looks.looks.max(1) as f64;
+            // Few looks tell nothing.
+            let is_known = looks.looks >= LOOKS_LEAST;
+            let share = |count: u64| match is_known {
+                true => count as f64 / looks.looks as f64,
+                false => 0.0,
+            };
             let ring = planned.ring.map(|ring| RingLoad {
                 capacity: ring.capacity,
                 on_full: ring.on_full,
                 full: share(looks.full),
                 empty: share(looks.empty),
                 most: looks.most,
-                frames_per_s: planned.format.frames_per_second(),
             });
             let is_written = is_written(plan, number);
             let gone = plan.nodes[planned.from.0].gone || plan.nodes[planned.to.0].gone;
             let ring = ring.filter(|_| !gone);
-            EdgeLoad { from: planned.from.0, to: planned.to.0, frames, is_written, ring }
+            EdgeLoad {
+                from: planned.from.0,
+                to: planned.to.0,
+                frames,
+                is_written,
+                frames_per_s: planned.format.frames_per_second(),
+                delay_ns: planned.delay_ns,
+                ring,
+            }
         };
         let nodes = calls.iter().enumerate().map(|(number, &(calls, mean_ns))| {
             let planned = &plan.nodes[number];
@@ -203,6 +229,7 @@ impl Tally {
                 core,
                 model: model.map(|model| model.value.to_string().trim_matches('"').to_owned()),
                 is_written: planned.op_place.is_some(),
+                is_in_named_stage: is_in_named_stage(plan, &planned.name),
                 keys: keys(planned),
                 joins: planned.align.is_some() && planned.in_edges.len() > 1,
                 calls,
@@ -214,6 +241,7 @@ impl Tally {
             lasted_ns,
             is_fast: speed.is_none(),
             sessions,
+            processors,
             nodes: nodes.collect(),
             cores: cores.clone(),
             waited,
@@ -225,16 +253,20 @@ impl Tally {
 
     /// The share of its pace that a source kept.
     fn pace(&self, plan: &Plan, node: usize, speed: f64) -> Option<f64> {
-        let Pace { samples, clock_ns } = *self.paces.get(node)?;
+        let Pace { samples, clock_ns, begun, .. } = *self.paces.get(node)?;
         let &edge = plan.nodes[node].out_edges.iter().flatten().next()?;
         let signal = plan.edges[edge].format.as_signal()?;
         let frames_per_s = plan.edges[edge].format.frames_per_second();
         let content_ns = signal.rate.span_ns(samples as i64);
         // The next frame is not there before all of it has happened.
         let frame_ns = if frames_per_s > 0.0 { 1e9 / frames_per_s } else { 0.0 };
-        (clock_ns > 0).then(|| (content_ns as f64 + frame_ns) / (clock_ns as f64 * speed))
+        let begun_ns = begun as f64 * frame_ns;
+        (clock_ns > 0).then(|| (content_ns as f64 + begun_ns) / (clock_ns as f64 * speed))
     }
 }
+
+const KEYS: [&str; 7] =
+    ["in_flight", "within_ms", "fallback", "file", "columns", "channels", "rate_hz"];
 
 /// Whether an input says how much its ring holds.
 fn is_written(plan: &Plan, edge: usize) -> bool {
@@ -249,9 +281,15 @@ fn is_written(plan: &Plan, edge: usize) -> bool {
     inputs.iter().any(|input| says(input) && (inputs.len() == 1 || leads_here(input)))
 }
 
-/// Keys of a node that change how it waits for answers.
+/// Whether a node says by name which stage it runs in.
+fn is_in_named_stage(plan: &Plan, name: &str) -> bool {
+    let spec = plan.spec.nodes.iter().find(|spec| *spec.name.value == *name);
+    spec.is_some_and(|spec| spec.options.stage.is_some())
+}
+
+/// Keys of a node that change how it waits for answers, or how much a source makes.
 fn keys(planned: &PlanNode) -> Vec<(&'static str, Option<String>)> {
-    let about = |name: &&str| ["in_flight", "within_ms", "fallback"].contains(name);
+    let about = |name: &&str| KEYS.contains(name);
     let value = |name: &'static str| {
         let written = planned.params.written(name).map(|value| value.value.to_string());
         let param = planned.kind.param(name);

@@ -9,10 +9,12 @@
 //! that has no time left does; where every source keeps its pace, what the slowest frames wait for.
 
 mod advice;
+mod cores;
 mod find;
 mod late;
 mod load;
 mod looks;
+mod spread;
 
 pub(crate) use looks::{Looks, Seen, Tally};
 
@@ -25,7 +27,7 @@ pub enum Cause {
     Nothing,
     /// One body takes most of its core's time.
     Compute,
-    /// A core has no time left, for many bodies, while another has.
+    /// A core has no time left, for many bodies none of which stands out, while another has, or could be had.
     Core,
     /// A ring holds less than what comes at once.
     Ring,
@@ -39,11 +41,13 @@ pub enum Cause {
     Source,
     /// Frames are late on their way, though cores have time: they are handed over, or a core is woken up.
     Moving,
+    /// Other programs have the processor.
+    Machine,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nothing,
         Self::Compute,
         Self::Core,
@@ -53,6 +57,7 @@ impl Cause {
         Self::Answer,
         Self::Source,
         Self::Moving,
+        Self::Machine,
     ];
 
     /// The word used in tables.
@@ -67,6 +72,7 @@ impl Cause {
             Self::Answer => "answer",
             Self::Source => "source",
             Self::Moving => "moving",
+            Self::Machine => "machine",
         }
     }
 }

@@ -35,9 +35,9 @@ fn the_planted_limit_is_named_first_in_nineteen_of_twenty_graphs() {
     let mut right = 0;
     let mut wrong = String::new();
     for number in 0..GRAPHS {
-        // Nothing on simulated cores takes a frame time to move.
+        // Nothing on simulated cores takes a frame time to move, and nobody else has them.
         let planted =
-            Planted::new(SEED + number, Cause::ALL[number as usize % (Cause::ALL.len() - 1)]);
+            Planted::new(SEED + number, Cause::ALL[number as usize % (Cause::ALL.len() - 2)]);
         let load = simulated::run(&planted);
         let (cause, is_right, told) = is_right(&planted, &load);
         table[planted.cause as usize][cause as usize] += 1;

@@ -276,6 +276,7 @@ impl Between<'_> {
             lasted_ns,
             speed,
             sessions,
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
             cores,
             waited,
             calls,

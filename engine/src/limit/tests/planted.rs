@@ -155,7 +155,9 @@ impl Planted {
                 nodes[at].keys = format!("answer_us = {:.1}\n", period_us * factor);
                 this.node = format!("n{at}");
             }
-            Cause::Moving => unreachable!("nothing on simulated cores takes a frame time to move"),
+            Cause::Moving | Cause::Machine => {
+                unreachable!("simulated cores have all of their time")
+            }
             Cause::Source => {
                 source_us = period_us * chance.between(0.5, 2.0);
                 this.node = "a".to_owned();

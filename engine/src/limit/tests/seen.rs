@@ -1,9 +1,8 @@
 //! What is seen of a graph whose time is simulated, and of sources that have no pace to keep.
 
 use crate::{
-    Cause, Timestamp, Wait,
-    limit::{Looks, Seen, Tally},
-    plan::Plan,
+    Cause, Plan, Timestamp, Wait,
+    limit::{Load, Looks, Seen, Tally},
     session::{Counts, latencies},
     stats::StageState,
 };
@@ -55,16 +54,25 @@ fn pace(then: impl Fn(&Counts)) -> Option<f64> {
         looks.begin(&plan, Timestamp::from_nanos(look * 20_000_000));
         looks.look(&plan, 0, &counts);
     }
-    looks.tally().load(seen(&plan)).nodes[0].pace
+    pace_of(&plan, &looks)
 }
 
-/// Counters that tell nothing.
+fn pace_of(plan: &Plan, looks: &Looks) -> Option<f64> {
+    load_of(plan, looks).nodes[0].pace
+}
+
+fn load_of(plan: &Plan, looks: &Looks) -> Load {
+    looks.tally().load(seen(plan))
+}
+
+/// Of a core that has most of its time left.
 fn seen(plan: &Plan) -> Seen<'_> {
     Seen {
         plan,
         lasted_ns: 4_000_000_000,
         speed: Some(1.0),
         sessions: 1,
+        processors: 1,
         cores: vec![0.1],
         waited: Vec::new(),
         calls: vec![(1_000, 10.0); plan.nodes.len()],
@@ -122,4 +130,39 @@ fn a_source_that_ended_or_was_paused_has_kept_its_pace() {
     assert!(ended.is_some_and(|pace| pace > 0.99), "{ended:?}");
     let paused = pace(|counts| counts.stages[0].set_state(StageState::Paused));
     assert!(paused.is_some_and(|pace| pace > 0.99), "{paused:?}");
+}
+
+#[test]
+fn each_of_many_sessions_may_have_begun_a_frame_before_it_was_looked_at() {
+    let plan = planned(&graph(
+        "[node.a]\nop = \"makes\"\nlen = 200\n[node.x]\nop = \"writes\"\nfrom = \"a\"\n",
+    ));
+    let sessions: Vec<Counts> = (0..50).map(|_| Counts::new(&plan, &latencies(&plan))).collect();
+    let mut looks = Looks::default();
+    for look in 0..20_i64 {
+        looks.begin(&plan, Timestamp::from_nanos(look * 20_000_000));
+        for (session, counts) in sessions.iter().enumerate() {
+            // A frame every fifth look, and the last is still being made.
+            counts.nodes[0].samples.add(if look % 5 == 4 && look < 19 { 200 } else { 0 });
+            looks.look(&plan, session as u32, counts);
+        }
+    }
+    let pace = pace_of(&plan, &looks);
+    assert!(pace.is_some_and(|pace| pace > 0.97), "{pace:?}");
+}
+
+#[test]
+fn few_looks_tell_nothing_of_a_ring() {
+    let plan =
+        planned(&graph("[node.a]\nop = \"makes\"\n[node.x]\nop = \"writes\"\nfrom = \"a\"\n"));
+    let counts = Counts::new(&plan, &latencies(&plan));
+    counts.edges[0].sent.add(1_000);
+    let mut looks = Looks::default();
+    let full = |looks: &Looks| load_of(&plan, looks).edges[0].ring.map(|ring| ring.full);
+    for look in 0..8_i64 {
+        assert_eq!(full(&looks), Some(0.0), "{look} looks");
+        looks.begin(&plan, Timestamp::from_nanos(look * 1_000_000));
+        looks.look(&plan, 0, &counts);
+    }
+    assert_eq!(full(&looks), Some(1.0));
 }

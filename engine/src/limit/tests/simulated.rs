@@ -233,6 +233,7 @@ impl Simulation {
             lasted_ns,
             speed: planted.speed,
             sessions: 1,
+            processors: planted.cores,
             cores: self.at_core.iter().map(busy).collect(),
             waited: Vec::new(),
             calls: plan.nodes.iter().zip(&counts.nodes).map(calls).collect(),

@@ -44,7 +44,9 @@ impl Mark {
     pub(super) fn cores_since(&self, then: &Self, lasted_ns: i64) -> Vec<[f64; 2]> {
         let share = |ns: u64| (ns as f64 / lasted_ns as f64).min(1.0);
         let cores = self.wanted_ns.iter().zip(&then.wanted_ns).map(|(now, then)| {
-            let Some((now, then)) = now.zip(*then) else { return [0.0; 2] };
+            let Some(now) = now else { return [0.0; 2] };
+            // A thread that was not there yet had done nothing.
+            let then = then.unwrap_or_default();
             // A fresh thread may have taken the place of one that hangs.
             let [spent, waited] = [0, 1].map(|n| now[n].saturating_sub(then[n]));
             [share(spent + waited), share(waited)]
