@@ -266,7 +266,8 @@ fn a_join_that_waits_for_what_is_behind_by_construction_does_what_was_asked_for(
     (load.cores, load.nodes[1].joins) = (vec![0.02, 0.0], true);
     let waiting = [0.0, 490e6, 0.0, 0.0];
     let legs = vec![Leg { node: 1, parts: Parts { waiting, ..Parts::default() }, late: Some(0) }];
-    let recent = [Journey { latency_ns: 490_000_000, legs }].into();
+    let recent =
+        [Journey { latency_ns: 490_000_000, arrived: crate::Timestamp::ZERO, legs }].into();
     let nodes = vec![Parts::default(); 3];
     let time = SinkTime {
         node: 2,
