@@ -93,7 +93,7 @@ stage = "apart"
 "#;
 
 /// What limits it is planted: one node that computes far longer than the others, as fast as it goes.
-const SLOW: &str = r#"
+pub(crate) const SLOW: &str = r#"
 [graph]
 name = "slow"
 
@@ -117,7 +117,10 @@ taps = 4001
 [node.out]
 op = "null"
 from = "heavy"
+"#;
 
+/// Another sink of it, on its own.
+const LOUD: &str = r#"
 [node.loud]
 op = "null"
 from = "soft"
@@ -263,7 +266,7 @@ fn a_browser_shows_drops_and_sessions_and_stops_the_run_where_it_may() {
 #[test]
 fn a_browser_shows_where_the_time_goes_and_what_limits() {
     let Some(browser) = Browser::start() else { return };
-    let folder = Folder::with(&[("slow.toml", SLOW)]);
+    let folder = Folder::with(&[("slow.toml", &format!("{SLOW}{LOUD}"))]);
     let served = Served::start(&folder, &["slow.toml", "--speed", "max"]);
     browser.screen(1_280, 900, false);
     browser.open(&served.url);

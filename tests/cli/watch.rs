@@ -10,7 +10,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::program::{Ended, Folder, HEART, afferent_with, binary, end_of, start_with};
+use crate::{
+    page::SLOW,
+    program::{Ended, Folder, HEART, afferent_with, binary, end_of, start_with},
+};
 
 /// A graph that runs, and a place of its own for its socket.
 struct Watched {
@@ -18,33 +21,6 @@ struct Watched {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
-
-/// What limits it is planted: one node that computes far longer than the others, as fast as it goes.
-const SLOW: &str = r#"
-[graph]
-name = "slow"
-
-[node.tone]
-op = "sine"
-rate_hz = 10000.0
-frequency_hz = 3.0
-
-[node.soft]
-op = "lowpass"
-from = "tone"
-cutoff_hz = 100.0
-
-[node.heavy]
-op = "fir"
-from = "soft"
-low_hz = 10.0
-high_hz = 400.0
-taps = 4001
-
-[node.out]
-op = "null"
-from = "heavy"
-"#;
 
 impl Watched {
     /// Runs the slow graph as fast as it goes, until it can be looked at.

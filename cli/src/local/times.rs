@@ -29,7 +29,7 @@ pub(crate) struct TimeLook {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct LimitLook {
-    /// `nothing`, `compute`, `core`, `ring`, `sink`, `join`, `answer`, `source` or `moving`.
+    /// `nothing`, `compute`, `core`, `ring`, `sink`, `join`, `answer`, `source`, `moving` or `machine`.
     pub(crate) cause: String,
     pub(crate) node: Option<String>,
     /// The edge that shows it, as its two nodes.
