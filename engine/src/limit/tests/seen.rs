@@ -118,7 +118,7 @@ fn what_was_seen_since_some_moment_is_told_without_what_was_before() {
     assert_eq!(most, 9);
     let (pace, empty, most) = load(&looks.tally().since(&first, [&second].into_iter()));
     // A fifth of its pace, and the frame that is on its way.
-    assert!((0.15..0.3).contains(&pace) && (0.45..0.55).contains(&empty), "{pace} {empty}");
+    assert!((0.2015..0.21).contains(&pace) && (0.45..0.55).contains(&empty), "{pace} {empty}");
     assert_eq!(most, 5, "the nine were before");
     assert_eq!(load(&looks.tally().since(&second, [].into_iter())).2, 0);
 }
