@@ -89,10 +89,9 @@ impl Load {
         };
         let second = self.on_core(core).filter(|&node| node != top).map(share).fold(0.0, f64::max);
         let stands_out = share(top) >= MOST || (share(top) >= MUCH && share(top) >= MORE * second);
-        let has_other = self.idle_core(core).is_some();
-        let could_move = has_other || self.could_have_more_cores();
+        let could_move = self.idle_core(core).is_some() || self.could_have_more_cores();
         let cause = match self.nodes[top].role {
-            Role::Source if stands_out || !has_other => Cause::Source,
+            Role::Source if stands_out => Cause::Source,
             _ if stands_out || !could_move => Cause::Compute,
             _ => Cause::Core,
         };

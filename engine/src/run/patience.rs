@@ -6,6 +6,8 @@
 //!
 //! - looks for as long as the last gaps between two pieces of work lasted, if they were short;
 //! - looks in vain for at most one part in [`CREDIT_SHARE`] of its time;
+//! - never looks where the process has a single processor: it would stand in the way of whoever is to
+//!   bring the work;
 //! - sleeps otherwise, at once: whoever has just handed work on may stand on the processor where it
 //!   is to be done. A scheduler lets threads that sleep most of the time share a processor, and waking
 //!   one there takes a third of what it takes on another that is idle: see
@@ -44,11 +46,15 @@ pub(super) struct Patience<'a> {
     /// When the credit was counted last.
     counted: Timestamp,
     place: Place,
+    /// Others can bring work while this thread looks.
+    may_look: bool,
 }
 
 impl<'a> Patience<'a> {
     pub(super) fn new(shared: &'a CoreShared, clock: &'a Clock, place: Place) -> Self {
-        Self { place, shared, clock, look_ns: 0, credit_ns: CREDIT_MAX_NS, counted: clock.now() }
+        let may_look = std::thread::available_parallelism().is_ok_and(|all| all.get() > 1);
+        let (counted, credit_ns) = (clock.now(), CREDIT_MAX_NS);
+        Self { shared, clock, look_ns: 0, credit_ns, counted, place, may_look }
     }
 
     /// Called before each turn.
@@ -82,7 +88,7 @@ impl<'a> Patience<'a> {
         self.sleep_until(due, now);
         let woken = self.clock.now();
         self.place.slept(woken.since(now));
-        if self.shared.has_work() {
+        if self.may_look && self.shared.has_work() {
             self.learn_gap(woken.since(began));
         }
     }

@@ -129,13 +129,16 @@ impl Operator for Alone {
             self.miss(start_ns, io);
         }
         self.is_loaded = false;
-        self.tally.take(frame.channel(0).len());
-        for (n, &sample) in frame.channel(0).iter().enumerate() {
-            self.chunk[self.filled] = self.tally.hear(sample);
-            self.filled += 1;
+        let samples = frame.channel(0);
+        let mut at = 0;
+        while at < samples.len() {
+            let space = &mut self.chunk[self.filled..];
+            let some = space.len().min(samples.len() - at);
+            self.tally.hear(&samples[at..at + some], &mut space[..some]);
+            (self.filled, at) = (self.filled + some, at + some);
             if self.filled == CHUNK {
-                let behind = n as i64 + 1;
-                let [start, end] = [behind - CHUNK as i64, behind].map(|at| io.time_of(at).nanos());
+                let span = [at as i64 - CHUNK as i64, at as i64];
+                let [start, end] = span.map(|at| io.time_of(at).nanos());
                 self.hear(start, end, io);
             }
         }

@@ -20,25 +20,28 @@ const HEARD_MIN_S: f64 = 1.0;
 const QUIET: f32 = 0.02;
 
 impl Tally {
-    /// So many samples are to be heard.
-    pub(super) fn take(&mut self, samples: usize) {
-        self.all += samples as u64;
-    }
-
     /// All is forgotten but that; `any` is whether there was speech.
     pub(super) fn forget(&mut self, any: bool) {
         self.spoken |= any;
     }
 
-    /// A sample as it is heard.
-    pub(super) fn hear(&mut self, sample: f32) -> f32 {
-        if !sample.is_finite() {
-            self.bad += 1;
-            return 0.0;
+    /// Writes samples as they are heard: within full scale, and silence where they are no numbers.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `to` is not as long as `samples`.
+    pub(super) fn hear(&mut self, samples: &[f32], to: &mut [f32]) {
+        assert_eq!(samples.len(), to.len(), "as many as there are");
+        // Loops that hang on one value only are done many samples at a time.
+        self.all += samples.len() as u64;
+        let mut bad = 0_u32;
+        for (to, &sample) in to.iter_mut().zip(samples) {
+            bad += u32::from(!sample.is_finite());
+            *to = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
         }
-        let sample = sample.clamp(-1.0, 1.0);
-        self.peak = self.peak.max(sample.abs());
-        sample
+        self.bad += u64::from(bad);
+        let peak = to.iter().fold(0, |peak: u32, sample| peak.max(sample.abs().to_bits()));
+        self.peak = self.peak.max(f32::from_bits(peak));
     }
 
     /// What there is to say in the end; `any` is whether there was speech since something was forgotten.
@@ -84,10 +87,7 @@ mod tests {
 
     fn heard(level: f32, samples: usize) -> Tally {
         let mut tally = Tally::default();
-        tally.take(samples);
-        for _ in 0..samples {
-            tally.hear(level);
-        }
+        tally.hear(&vec![level; samples], &mut vec![0.0; samples]);
         tally
     }
 
@@ -116,8 +116,9 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_silence_and_counted() {
-        let mut tally = Tally::default();
-        assert_eq!([f32::NAN, 7.0, -0.5].map(|sample| tally.hear(sample)), [0.0, 1.0, -0.5]);
+        let (mut tally, mut heard) = (Tally::default(), [0.0; 3]);
+        tally.hear(&[f32::NAN, 7.0, -0.5], &mut heard);
+        assert_eq!(heard, [0.0, 1.0, -0.5]);
         let told = tally.remark(rate(), false);
         assert_eq!(told.as_deref(), Some("1 sample was no number and taken as silence"));
     }

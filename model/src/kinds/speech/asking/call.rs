@@ -178,12 +178,15 @@ impl Call for SpeechCall {
             self.miss();
         }
         self.is_loaded = false;
-        self.tally.take(frame.channel(0).len());
-        for (n, &sample) in frame.channel(0).iter().enumerate() {
-            self.chunk[self.filled] = self.tally.hear(sample);
-            self.filled += 1;
+        let samples = frame.channel(0);
+        let mut at = 0;
+        while at < samples.len() {
+            let space = &mut self.chunk[self.filled..];
+            let some = space.len().min(samples.len() - at);
+            self.tally.hear(&samples[at..at + some], &mut space[..some]);
+            (self.filled, at) = (self.filled + some, at + some);
             if self.filled == self.chunk.len() {
-                self.send(io.time_of(n as i64 + 1), io);
+                self.send(io.time_of(at as i64), io);
             }
         }
         self.end_ns = Some(io.end().nanos());
