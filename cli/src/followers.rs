@@ -30,14 +30,12 @@ impl Followers {
     fn count(&self, change: impl FnOnce(usize) -> usize) {
         // Held until the engine has done what follows from it: who comes waits for who goes.
         let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *askers;
-        *askers = change(before);
-        if let Some(running) = self.running.upgrade() {
-            match (before, *askers) {
-                (0, 1..) => running.follow(Some(Running::FOLLOW_EVERY)),
-                (1.., 0) => running.follow(None),
-                _ => {}
-            }
+        *askers = change(*askers);
+        let Some(running) = self.running.upgrade() else { return };
+        match (running.is_followed(), *askers) {
+            (false, 1..) => running.follow(Some(Running::FOLLOW_EVERY)),
+            (true, 0) => running.follow(None),
+            _ => {}
         }
     }
 }

@@ -77,15 +77,18 @@ impl Load {
         let busy: f64 = self.on_core(core).map(|node| self.nodes[node].busy_ns()).sum();
         let share = |node: usize| self.nodes[node].busy_ns() / busy.max(1.0);
         let top = self.on_core(core).max_by(|&a, &b| share(a).total_cmp(&share(b)));
-        let Some(top) = top else {
-            let why = "no frame has come".to_owned();
-            return Limit {
-                cause: Cause::Nothing,
-                node: None,
-                edge: None,
-                why,
-                change: String::new(),
+        let Some(top) = top.filter(|_| busy > 0.0) else {
+            let why = match top {
+                None => "no frame has come".to_owned(),
+                Some(_) => {
+                    let at_work = percent(self.busy(core));
+                    format!(
+                        "core {core} is at work {at_work} of the time, and no body on it was timed"
+                    )
+                }
             };
+            let (cause, change) = (Cause::Nothing, String::new());
+            return Limit { cause, node: None, edge: None, why, change };
         };
         let second = self.on_core(core).filter(|&node| node != top).map(share).fold(0.0, f64::max);
         let stands_out = share(top) >= MOST || (share(top) >= MUCH && share(top) >= MORE * second);
