@@ -99,7 +99,16 @@ impl Load {
             _ => Cause::Core,
         };
         let at_work = percent(self.busy(core));
-        let (name, most) = (&self.nodes[top].name, percent(share(top)));
+        // Between bodies frames are handed on, which is no node's.
+        let whole = self.busy(core).max(self.bodies(core)).max(1e-9);
+        let of_whole = |share: f64| percent((share / whole).min(1.0));
+        let (name, most) = (&self.nodes[top].name, of_whole(share_of(self, top)));
+        let between = match whole - self.bodies(core) {
+            rest if rest > share_of(self, top) => {
+                format!(", and {} in handing frames on", of_whole(rest))
+            }
+            _ => String::new(),
+        };
         let why = match cause {
             Cause::Core => {
                 let other = match self.idle_core(core) {
@@ -107,11 +116,13 @@ impl Load {
                     None => format!("the machine has {} processors", self.processors),
                 };
                 format!(
-                    "core {core} is at work {at_work} of the time, for many: `{name}` has most of it, {most}; {other}"
+                    "core {core} is at work {at_work} of the time, for many: `{name}` has most of it, {most}{between}; {other}"
                 )
             }
             _ => {
-                format!("core {core} is at work {at_work} of the time, {most} of that in `{name}`")
+                format!(
+                    "core {core} is at work {at_work} of the time, {most} of that in `{name}`{between}"
+                )
             }
         };
         Limit { cause, node: Some(top), edge: None, why, change: String::new() }
