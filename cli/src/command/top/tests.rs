@@ -15,7 +15,7 @@ use crate::{
     local::message::{
         EdgeLook, EdgeShape, EnteredLook, FaultLook, Hello, LatencyLook, LegLook, LimitLook,
         LinkLook, Look, NodeLook, NodeShape, ParamShape, PartsLook, PortShape, ServiceLook, Shape,
-        SinkLook, SinkTimeLook, StageLook, StageShape, TimeLook, WayLook,
+        SinkLook, SinkTimeLook, StageLook, StageShape, TimeLook, WayLook, WorkLook,
     },
 };
 
@@ -118,15 +118,19 @@ fn look(at_s: u64) -> Look {
         max_ns: Some(410_000),
         steps: vec![(61_000, 9 * at_s), (92_000, at_s), (410_000, 1)],
     };
-    let timed = |ns| NodeLook { mean_ns: Some(ns), ..NodeLook::default() };
+    let timed = |each: u64, ns: u64| {
+        let (frames, timed) = (each * at_s, 64 + at_s);
+        let work = WorkLook { frames, timed, timed_ns: timed * ns, timed_frames: timed };
+        NodeLook { mean_ns: Some(ns as f64), work: Some(work), ..NodeLook::default() }
+    };
     Look {
         at_s: at_s as f64,
         sessions_open: 1,
         sessions_opened: 1,
         nodes: vec![
-            NodeLook { entered: Some(entered), ..timed(2_100.0) },
-            timed(640.0),
-            timed(12_000.0),
+            NodeLook { entered: Some(entered), ..timed(50, 2_100) },
+            timed(50, 640),
+            timed(50, 12_000),
             NodeLook::default(),
         ],
         edges: vec![edge(50), edge(50), edge(1)],
