@@ -47,8 +47,8 @@ impl SlowLog {
                 continue;
             }
             let mut line = format!(
-                "slow: `{}` took {} with the frame at {:.3} s",
-                self.names[call.node],
+                "slow: {} took {} with the frame at {:.3} s",
+                self.name(call.node),
                 span(call.took_ns),
                 call.time.secs_f64()
             );
@@ -67,6 +67,11 @@ impl SlowLog {
         lines
     }
 
+    /// What has just been put in is at work before the running plan is known to have it.
+    fn name(&self, node: usize) -> String {
+        self.names.get(node).map_or_else(|| format!("node {node}"), |name| format!("`{name}`"))
+    }
+
     /// For the end of a run.
     pub(super) fn summary(&self) -> Option<String> {
         let limit_ns = self.limit_ns?;
@@ -79,7 +84,7 @@ impl SlowLog {
             .iter()
             .map(|(node, (turns, longest_ns))| {
                 let turns = engine::counted(*turns, "turn");
-                format!("`{}` in {turns}, up to {}", self.names[**node], span(*longest_ns))
+                format!("{} in {turns}, up to {}", self.name(**node), span(*longest_ns))
             })
             .collect();
         Some(format!("  slow     longer than {}: {}", span(limit_ns), nodes.join("; ")))
@@ -114,6 +119,16 @@ mod tests {
             told.contains("`a` in 42 turns, up to 9.0 ms; `b` in 1 turn, up to 6.0 ms"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_node_that_has_just_come_is_told_by_its_number_until_its_name_is_known() {
+        let mut log = log(Some(5_000_000));
+        let lines = log.told_of(vec![call(2, 7, 0)]);
+
+        assert_eq!(lines[0], "slow: node 2 took 7.0 ms with the frame at 1.250 s");
+        log.names.push("c".to_owned());
+        assert!(log.summary().expect("it listens").contains("`c` in 1 turn"));
     }
 
     #[test]

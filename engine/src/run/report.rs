@@ -61,22 +61,17 @@ impl NodeTotals {
         (self.timed > 0).then(|| self.timed_ns as f64 / self.timed as f64)
     }
 
-    /// Frames that the body was called with, or for a source, made.
-    pub(crate) fn frames(planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
+    /// Calls of the body: frames tell, and what was timed tells how many calls those are.
+    pub(crate) fn calls(&self, planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
         let is_together = planned.align.is_some_and(|align| align.policy != Policy::Merge);
-        match planned.kind.is_source() {
+        let frames: u64 = match planned.kind.is_source() {
             true => planned.out_edges.iter().flatten().take(1).map(|&edge| edges[edge].sent).sum(),
             // Frames of the first input meet partners from the others.
             false if is_together => {
                 planned.in_edges.iter().take(1).map(|&edge| edges[edge].taken).sum()
             }
             false => planned.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
-        }
-    }
-
-    /// Calls of the body: frames tell, and what was timed tells how many calls those are.
-    pub(crate) fn calls(&self, planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
-        let frames = Self::frames(planned, edges);
+        };
         match self.timed_frames {
             0 => frames,
             timed => (frames as f64 * self.timed as f64 / timed as f64) as u64,
@@ -205,10 +200,6 @@ pub struct NodeReport {
     pub mean_ns: Option<f64>,
     /// Those calls, and how many nanoseconds they took together.
     pub timed: (u64, u64),
-    /// Frames that its body was called with, or for a source, that it made.
-    pub frames: u64,
-    /// Those of them that the timed calls were about: the others of those calls were of timers, gaps and ends.
-    pub timed_frames: u64,
     /// Calls of its body, by the frames that it had and what calls were about in those turns.
     pub calls: u64,
     /// For sources: what came in.
@@ -386,8 +377,6 @@ fn assemble(
         late: totals.late,
         mean_ns: totals.mean_ns(),
         timed: (totals.timed, totals.timed_ns),
-        frames: NodeTotals::frames(planned, edges),
-        timed_frames: totals.timed_frames,
         calls: totals.calls(planned, edges),
         entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
         last_fault: None,
