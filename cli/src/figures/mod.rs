@@ -42,6 +42,8 @@ impl History {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
+        // Where time goes is told of a while, and is long: the newest alone is of use.
+        self.0.back_mut().map(|before| before.time.take());
         self.0.push_back(look);
     }
 

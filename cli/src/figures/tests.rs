@@ -1,5 +1,7 @@
 use super::*;
-use crate::local::message::{EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook, WorkLook};
+use crate::local::message::{
+    EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook, WorkLook,
+};
 
 fn shape() -> Shape {
     let node = |name: &str, is_source, rate_hz| NodeShape {
@@ -47,12 +49,7 @@ fn look(at_s: f64, samples: u64, steps: &[(u64, u64)]) -> Look {
             NodeLook { entered: Some(entered), ..NodeLook::default() },
             NodeLook { mean_ns: Some(1e6), work: Some(work), ..NodeLook::default() },
         ],
-        edges: vec![EdgeLook {
-            sent: frames,
-            taken,
-            in_flight: 1,
-            dropped: vec![frames / 10, 0],
-        }],
+        edges: vec![EdgeLook { sent: frames, taken, in_flight: 1, dropped: vec![frames / 10, 0] }],
         sinks: vec![SinkLook { node: "out".to_owned(), latency, ..SinkLook::default() }],
         ..Look::default()
     }

@@ -103,8 +103,7 @@ fn share(rounds: &[Round], number: usize) -> Share {
         let all: f64 = round.nodes.iter().map(super::rounds::Worked::ns).sum();
         if all > 0.0 { round.nodes[number].ns() / all } else { 0.0 }
     });
-    let calls =
-        rounds.iter().map(|round| round.nodes[number].calls / round.seconds.max(1e-9));
+    let calls = rounds.iter().map(|round| round.nodes[number].calls / round.seconds.max(1e-9));
     let first = &rounds[0].nodes[number];
     Share {
         name: first.name.clone(),

@@ -174,7 +174,7 @@ fn time(at_s: u64) -> TimeLook {
             parts,
         };
         let nodes = [("beats", beats), ("out", out), ("clean", clean)].map(leg).to_vec();
-        WayLook { latency_ns: sum(PartsLook::all), parts, nodes }
+        WayLook { latency_ns: sum(PartsLook::all), parts, nodes, ..WayLook::default() }
     };
     let sink = SinkTimeLook {
         node: "out".to_owned(),
@@ -220,6 +220,7 @@ fn troubled() -> State {
         let mut look = look(at_s);
         let stands_still = look_at_25();
         look.nodes[0].entered = stands_still.nodes[0].entered.clone();
+        look.nodes[0].work = stands_still.nodes[0].work;
         look.nodes[1].restarts = 3;
         look.nodes[1].poison = 3;
         look.nodes[1].fault =
@@ -259,6 +260,24 @@ fn troubled() -> State {
         state.see(look);
     }
     state
+}
+
+#[test]
+fn what_parts_do_not_account_for_is_said_and_stays_empty() {
+    let mut state = state();
+    let mut look = look(26);
+    // As long again as all parts of it.
+    look.time.as_mut().expect("just made").sinks[0].mean.latency_ns *= 2.0;
+    state.see(look);
+    state.press(Key::Letter('8'), 80, 20);
+    let shown = shown(&mut state, (80, 24), PLAIN);
+
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("  mean")).expect("it is told");
+    assert!(lines[at].contains("122 µs") && lines[at].contains("30 % computing"), "{shown}");
+    assert_eq!(lines[at + 1].trim().chars().count(), 38, "half of the bar: {shown}");
+    assert_eq!(lines[at + 2], "  61 µs of it not accounted for", "{shown}");
+    assert!(!lines[at + 3..].iter().any(|line| line.contains("accounted")), "{shown}");
 }
 
 fn look_at_25() -> Look {
