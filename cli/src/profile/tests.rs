@@ -79,10 +79,7 @@ fn what_parts_do_not_account_for_is_said() {
     load.time.sinks[0].nodes[1].computing = 850_000.0;
     let told = text(&load);
     assert!(told.contains("`out` 1.2 ms on the mean of 1 frame: 0 % waiting, 68 %"), "{told}");
-    assert!(
-        told.contains("moving; 400 µs of it not accounted for; most at `a<b` 68 %"),
-        "{told}"
-    );
+    assert!(told.contains("moving; 400 µs of it not accounted for; most at `a<b` 68 %"), "{told}");
     assert!(svg("graph", &load).contains("400 µs of it not accounted for"));
 
     load.time.sinks[0].nodes[1].computing = 1_300_000.0;
