@@ -10,6 +10,7 @@
 //! the sink itself has measured.
 
 mod collector;
+mod slice;
 mod sums;
 mod way;
 
@@ -167,17 +168,13 @@ impl SinkTime {
     /// The mean of each node over those of the newest ways whose latency lies in a range of quantiles, such as
     /// 0.4 to 0.6 for the middle or 0.99 to 1 for the slowest: over one way at least.
     pub fn between(&self, low: f64, high: f64) -> Vec<(usize, Parts)> {
-        let mut ways: Vec<&Journey> = self.recent.iter().collect();
-        ways.sort_by_key(|journey| journey.latency_ns);
-        let count = ways.len();
-        let last = ((count as f64 * high).ceil() as usize).clamp(1.min(count), count);
-        let first = ((count as f64 * low) as usize).min(last.saturating_sub(1));
+        let ways = slice::ways(self, low, high);
         let mut sums = vec![Parts::default(); self.nodes.len()];
-        for leg in ways[first..last].iter().flat_map(|journey| &journey.legs) {
+        for leg in ways.iter().flat_map(|journey| &journey.legs) {
             sums[leg.node].add(&leg.parts);
         }
         let nodes = sums.into_iter().enumerate().filter(|(_, parts)| parts.all() > 0.0);
-        nodes.map(|(node, parts)| (node, parts.over((last - first) as f64))).collect()
+        nodes.map(|(node, parts)| (node, parts.over(ways.len() as f64))).collect()
     }
 }
 
