@@ -223,7 +223,7 @@ fn footer<'a>(state: &State, (above, below): (usize, usize), width: usize) -> Dr
         ]);
     }
     let mut parts = Vec::new();
-    if state.is_frozen {
+    if state.is_frozen() {
         parts.push(("FROZEN, p goes on".to_owned(), Tone::Warning));
     }
     if !state.filter.is_empty() {

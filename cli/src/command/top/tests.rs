@@ -377,6 +377,21 @@ fn what_is_frozen_stands_still_and_goes_on_where_it_is() {
 }
 
 #[test]
+fn a_node_that_is_looked_into_is_frozen_with_its_past() {
+    let mut state = state();
+    for key in [Key::Letter('2'), Key::Down, Key::Enter, Key::Letter('p')] {
+        state.press(key, 80, 20);
+    }
+    let before = shown(&mut state, (80, 30), PLAIN);
+    assert!(before.contains("FROZEN") && before.contains("calls/s    █"), "{before}");
+    // More than are kept, and faster than before.
+    (26..260).for_each(|at_s| state.see(look(at_s * 2)));
+    assert_eq!(shown(&mut state, (80, 30), PLAIN), before);
+    state.press(Key::Letter('p'), 80, 20);
+    assert_ne!(shown(&mut state, (80, 30), PLAIN), before);
+}
+
+#[test]
 fn one_that_is_stopped_is_told_until_it_goes_on() {
     let mut state = state();
     state.is_silent = true;
