@@ -10,7 +10,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
     Tally,
-    plot::{Caption, Strips, draw},
+    plot::{Plotted, Pressed, Strips},
     write::{Form, Writer},
 };
 use crate::{
@@ -142,12 +142,13 @@ fn what_was_missed_is_counted_in_the_end() {
     );
 }
 
-fn drawn(strips: &Strips, (columns, rows): (u16, u16), looks: Looks) -> String {
+fn drawn(strips: &Strips, size: (u16, u16), looks: Looks) -> String {
+    seen(&mut Plotted::new(strips.clone(), 5.0), size, Duration::ZERO, looks)
+}
+
+fn seen(plotted: &mut Plotted, (columns, rows): (u16, u16), now: Duration, looks: Looks) -> String {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("memory");
-    let tally = Tally::default();
-    let caption =
-        Caption { label: "clean", session: 0, window_s: 5.0, is_frozen: false, tally: &tally };
-    terminal.draw(|frame| draw(frame, strips, &caption, None, looks)).expect("memory");
+    terminal.draw(|frame| plotted.draw(frame, ("clean", 0), now, looks)).expect("memory");
     let buffer = terminal.backend().buffer();
     let row = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..rows).map(|y| format!("{}\n", row(y).trim_end())).collect()
@@ -205,4 +206,95 @@ fn events_are_strips_of_their_numbers() {
     (1..9).for_each(|t_s| strips.add(&event(t_s, 800.0 + t_s as f64), Duration::ZERO));
     let text = drawn(&strips, (80, 20), Looks { has_colours: false, has_unicode: true });
     assert!(text.contains("rr_ms   808   from 80"), "{text}");
+}
+
+/// Events of eight numbers and of what they are called.
+fn many() -> (Format, Vec<Came>) {
+    let names = ["intervals", "removed", "mean_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct", "lf", "hf"];
+    let mut fields: Vec<Field> = names.map(Field::f64).to_vec();
+    fields.push(Field::text("label", 9));
+    let format = Format::event(fields, 5.0);
+    let event = |t_s: i64| {
+        let mut event = EventWriter::new(format.as_event().expect("events"));
+        for n in 0..names.len() {
+            event = event.f64(n, t_s as f64 + n as f64);
+        }
+        let label = if t_s == 3 { "late\x1b[2J" } else { "N" };
+        let header = Header::at(Timestamp::from_nanos(t_s * 1_000_000_000));
+        came(Frame::new(header, event.text(8, label).finish()), 0)
+    };
+    let all = (1..=4).map(event).collect();
+    (format, all)
+}
+
+#[test]
+fn strips_that_have_no_room_are_told_and_can_be_gone_to() {
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    all.iter().for_each(|came| plotted.take(came, Duration::ZERO));
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let size = (80, 14);
+    let mut look = |pressed: Option<Pressed>| {
+        pressed.into_iter().for_each(|pressed| plotted.press(pressed, Duration::ZERO));
+        seen(&mut plotted, size, Duration::ZERO, looks)
+    };
+
+    let text = look(None);
+    assert!(text.starts_with("clean   4 frames\n") && text.contains("\nremoved "), "{text}");
+    assert!(!text.contains("mean_ms") && text.contains("7 more below   ↑ ↓ others"), "{text}");
+    let text = look(Some(Pressed::Down));
+    assert!(text.contains("\nmean_ms ") && text.contains("1 above, 6 below"), "{text}");
+    // The last ones fill the screen, and further down there is nothing.
+    let text = look(Some(Pressed::End));
+    assert!(
+        text.contains("\nlf ") && text.contains("\nhf ") && text.contains("6 more above"),
+        "{text}"
+    );
+    assert!(text.contains("\nlabel   N\n"), "{text}");
+    assert_eq!(look(Some(Pressed::Down)), text);
+    assert_ne!(look(Some(Pressed::Up)), text, "and up at once");
+
+    let whole = seen(&mut plotted, (80, 60), Duration::ZERO, looks);
+    assert!(
+        whole.contains("\nintervals ") && whole.contains("\nlabel ") && !whole.contains("others")
+    );
+    // Words stand where they were said, the newest at the edge.
+    let row = whole.lines().skip_while(|line| !line.starts_with("label")).nth(1).expect("words");
+    assert!(row.contains("N ") && row.contains("late [2J") && row.ends_with('N'), "{row}");
+}
+
+#[test]
+fn at_any_width_the_way_out_is_told() {
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    plotted.take(&all[0], Duration::ZERO);
+    plotted.press(Pressed::Freeze, Duration::ZERO);
+    let looks = Looks { has_colours: false, has_unicode: true };
+    for columns in 30..120 {
+        let text = seen(&mut plotted, (columns, 14), Duration::ZERO, looks);
+        let foot = text.lines().last().expect("a foot");
+        assert!(foot.starts_with("FROZEN") && foot.ends_with("q quit"), "{columns}: {foot}");
+        assert!(text.starts_with("clean   1 frame\n"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_frozen_stands_still_and_misses_nothing() {
+    let second = Duration::from_secs;
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    plotted.take(&all[0], second(1));
+    plotted.take(&all[1], second(2));
+    plotted.press(Pressed::Freeze, second(2));
+    let before = seen(&mut plotted, (80, 30), second(2), looks);
+    plotted.take(&all[2], second(3));
+    plotted.take(&all[3], second(4));
+
+    assert!(before.contains("FROZEN") && before.contains("2 frames"), "{before}");
+    assert_eq!(seen(&mut plotted, (80, 30), second(9), looks), before);
+    plotted.press(Pressed::Freeze, second(4));
+    let after = seen(&mut plotted, (80, 30), second(4), looks);
+    // What came while it stood still is there: the numbers are those of all four.
+    assert!(after.contains("4 frames") && after.contains("intervals   4   from 1 to 4"), "{after}");
 }
