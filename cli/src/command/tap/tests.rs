@@ -82,8 +82,8 @@ fn a_signal_is_a_row_per_sample_with_gaps_marked() {
     assert_eq!(
         json.lines().skip(2).collect::<Vec<_>>(),
         [
-            r#"{"missed":11,"node":"node"}"#,
-            r#"{"gap":"source","node":"node","t_s":10.0}"#,
+            r#"{"node":"node","missed":11}"#,
+            r#"{"node":"node","t_s":10.0,"gap":"source"}"#,
             r#"{"node":"node","t_s":10,"rate_hz":4,"samples":{"MLII":[0.5,null],"x":[3,4]}}"#,
         ]
     );
@@ -105,7 +105,10 @@ fn an_event_is_an_object_or_a_row_of_its_fields() {
     let all = [event(1, 812.5), event(2, 790.0)];
     let json = "{\"node\":\"node\",\"t_s\":1,\"rr_ms\":812.5,\"label\":\"a, b\"}\n";
     assert!(written(Form::Json, &events(), &all).starts_with(json));
-    assert!(written(Form::Rows, &events(), &all).starts_with(json));
+    assert_eq!(
+        written(Form::Rows, &events(), &all),
+        "     1.000 s  node  rr 812.5 ms  label a, b\n     2.000 s  node  rr 790 ms  label a, b\n"
+    );
     assert_eq!(
         written(Form::Csv, &events(), &all),
         "t_s,rr_ms,is_odd,label\n1,812.5,,\"a, b\"\n2,790,,\"a, b\"\n"
@@ -118,12 +121,14 @@ fn a_tensor_is_summarised_and_told_in_full_as_json() {
     let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
     let buffer = Buffer::of_floats(&[1.0, 2.0, f32::NAN, 6.0], 2);
     let all = [came(Frame::new(Header::at(Timestamp::ZERO), buffer), 0)];
-    assert_eq!(
-        written(Form::Rows, &format, &all),
-        "{\"max\":6.0,\"mean\":3.0,\"min\":1.0,\"node\":\"node\",\"shape\":[2,2],\"t_s\":0.0}\n"
-    );
+    assert_eq!(written(Form::Rows, &format, &all), "     0.000 s  node  2 × 2 3 (1 to 6)\n");
     let full = written(Form::Json, &format, &all);
-    assert!(full.contains("\"values\":[1.0,2.0,null,6.0]"), "{full}");
+    // Where and when first, as of events.
+    assert_eq!(
+        full,
+        "{\"node\":\"node\",\"t_s\":0.0,\"shape\":[2,2],\"min\":1.0,\"mean\":3.0,\"max\":6.0,\
+         \"values\":[1.0,2.0,null,6.0]}\n"
+    );
     assert_eq!(written(Form::Csv, &format, &all), "t_s,numbers,min,mean,max\n0,4,1,3,6\n");
 }
 
