@@ -76,7 +76,7 @@ impl Choice {
                 left("", 0),
                 left("host", 2),
                 right("pid", 0),
-                right("since", 1),
+                right("runs for", 1),
                 left("file", 1),
             ],
             rows: self.found.iter().enumerate().map(row).collect(),
