@@ -69,7 +69,7 @@ pub(crate) fn clipped(line: Line<'_>, columns: usize) -> Line<'_> {
 /// Parts beside each other; where there is no room for all, those of the highest rank are left out. One of rank 0
 /// always stays.
 pub(crate) fn beside<'a>(mut parts: Vec<(String, Style, u8)>, columns: usize) -> Line<'a> {
-    const BETWEEN: &str = "   ";
+    const BETWEEN: &str = "  ";
     let width = |parts: &[(String, Style, u8)]| {
         let texts: usize = parts.iter().map(|(text, ..)| text.width()).sum();
         texts + BETWEEN.len() * parts.len().saturating_sub(1)
@@ -152,10 +152,10 @@ mod tests {
             let part = |text: &str, rank| (text.to_owned(), Style::new(), rank);
             vec![part("FROZEN", 0), part("? help", 2), part("p freeze", 1), part("q quit", 0)]
         };
-        assert_eq!(text(beside(parts(), 80)), "FROZEN   ? help   p freeze   q quit");
-        assert_eq!(text(beside(parts(), 34)), "FROZEN   p freeze   q quit");
-        assert_eq!(text(beside(parts(), 20)), "FROZEN   q quit");
-        assert_eq!(text(beside(parts(), 10)), "FROZEN   …");
+        assert_eq!(text(beside(parts(), 80)), "FROZEN  ? help  p freeze  q quit");
+        assert_eq!(text(beside(parts(), 31)), "FROZEN  p freeze  q quit");
+        assert_eq!(text(beside(parts(), 20)), "FROZEN  q quit");
+        assert_eq!(text(beside(parts(), 10)), "FROZEN  q…");
     }
 
     #[test]

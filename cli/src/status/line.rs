@@ -3,7 +3,10 @@
 use engine::counted;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::terminal::{Ink, ascii};
+use crate::{
+    terminal::{Ink, ascii},
+    wrapping::visible,
+};
 
 use super::units::{clock, per_second, span, times};
 
@@ -140,17 +143,6 @@ fn bar(share: f64, columns: usize, unicode: bool) -> String {
     let (full, empty) = if unicode { ("█", "░") } else { ("#", ".") };
     let done = (share.clamp(0.0, 1.0) * columns as f64) as usize;
     full.repeat(done) + &empty.repeat(columns - done)
-}
-
-/// Columns that text with colours in it takes.
-fn visible(text: &str) -> usize {
-    let mut in_escape = false;
-    let shown = text.chars().filter(|&letter| {
-        let hidden = in_escape || letter == '\x1b';
-        in_escape = hidden && letter != 'm';
-        !hidden
-    });
-    shown.collect::<String>().width()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Axis, Chart, Dataset, GraphType, Paragraph},
 };
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::Tally,
@@ -142,13 +143,13 @@ fn head<'a>(caption: &Caption<'_>) -> Line<'a> {
 fn foot<'a>((above, below): (usize, usize), caption: &Caption<'_>, columns: u16) -> Line<'a> {
     let faint = Style::new().add_modifier(Modifier::DIM);
     let warning = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
-    let window = format!("the last {} s", caption.window_s);
+    let window = format!("the last {} s ", caption.window_s);
     let mut parts = Vec::new();
     if caption.is_frozen {
-        parts.push(("FROZEN".to_owned(), warning, 0));
+        parts.push(("FROZEN ".to_owned(), warning, 0));
     }
     if let Some(others) = out_of_sight(above, below) {
-        parts.push((others, Style::new(), 1));
+        parts.push((others + " ", Style::new(), 1));
         parts.push(("↑ ↓ others".to_owned(), faint, 2));
     }
     let keys = [(window, 4), ("+ closer  - wider".to_owned(), 5), ("p freeze".to_owned(), 3)];
@@ -256,8 +257,15 @@ fn words(
     for mark in seen().rev() {
         let share = (mark.t_s - since) / (edge - since).max(1e-9);
         let x = SIDE + (share * f64::from(columns)).round() as u16;
-        if x + 1 < end || end == area.width && x < end {
-            let room = end - x - u16::from(end < area.width);
+        // The newest stands whole at the edge; between two others is a blank.
+        let (x, room) = match end == area.width {
+            true => {
+                let x = x.min(area.width.saturating_sub(mark.words.width() as u16)).max(SIDE);
+                (x, end - x)
+            }
+            false => (x, end.saturating_sub(x + 1)),
+        };
+        if room > 0 {
             let place = Rect { x: area.x + x, y: area.y + 1, width: room, height: 1 };
             put(frame, Line::from(Span::styled(mark.words.clone(), Color::Green)), place);
             end = x;
