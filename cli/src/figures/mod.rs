@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::local::message::{LatencyLook, Look, Shape};
 
-pub(crate) use numbers::{hz, percent, rate};
+pub(crate) use numbers::{hz, percent};
 pub(crate) use troubles::troubles;
 
 /// What there is to see of a graph.

@@ -269,7 +269,7 @@ mod tests {
 
         assert_eq!(
             line(&view, 120, Ink::OFF, true),
-            "0:03   core 1 slow in `clean`   1000 sessions   25 k frames/s   7 dropped"
+            "0:03   core 1 slow in `clean`   1000 sessions   25.0 k frames/s   7 dropped"
         );
     }
 }

@@ -4,7 +4,7 @@ use crate::status::{clock, span};
 
 use super::{
     figures::{Figures, History, Latency},
-    pages::{Seen, edges, percent, rate, time},
+    pages::{Seen, due, edges, hz, percent, rate, time},
     table::{Cell, Line, Tone, cut},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn lines(seen: Seen<'_>, history: &History, at: usize, width: usize) 
     if let Some(source) = seen.figures.sources.iter().find(|source| source.at == at) {
         let rates = match (source.nominal_hz, source.measured_hz) {
             (Some(nominal), Some(measured)) => {
-                format!(", {} Hz of {} Hz", rate(measured), rate(nominal))
+                format!(", {} of {}", hz(measured), due(nominal, seen))
             }
             _ => String::new(),
         };
