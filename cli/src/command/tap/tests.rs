@@ -272,9 +272,12 @@ fn strips_that_have_no_room_are_told_and_can_be_gone_to() {
 fn at_any_width_the_way_out_is_told() {
     let (format, all) = many();
     let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let text = seen(&mut plotted, (80, 14), Duration::ZERO, looks);
+    let said: Vec<&str> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert_eq!(said[0].trim(), "nothing has come by yet", "{text}");
     plotted.take(&all[0], Duration::ZERO);
     plotted.press(Pressed::Freeze, Duration::ZERO);
-    let looks = Looks { has_colours: false, has_unicode: true };
     for columns in 30..120 {
         let text = seen(&mut plotted, (columns, 14), Duration::ZERO, looks);
         let foot = text.lines().last().expect("a foot");

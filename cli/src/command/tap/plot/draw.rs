@@ -69,7 +69,8 @@ pub(crate) fn draw(
     let mut y = 1;
     let heights = heights(&strips.all[shown.clone()], rows);
     let last = shown.clone().rfind(|&n| strips.all[n].words.is_none());
-    for (n, height) in shown.clone().zip(heights) {
+    // Names without lines would tell nothing.
+    for (n, height) in shown.clone().zip(heights).filter(|_| strips.has_any()) {
         let (strip, place) = (&strips.all[n], Rect { y, height, ..area });
         match &strip.words {
             Some(said) => words(frame, &strip.name, said, place, (since, edge)),
