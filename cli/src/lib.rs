@@ -86,6 +86,7 @@ mod terminal;
 mod view;
 mod web;
 mod whole;
+mod wrapping;
 
 use std::{
     io::{Write, stderr},

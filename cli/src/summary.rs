@@ -9,7 +9,7 @@ use link::{
 };
 
 use crate::{
-    status::{Vitals, clock, content_s, end_of, span, times},
+    status::{Vitals, bytes, clock, content_s, end_of, span, times},
     terminal::{Ink, ascii, speaks_unicode},
 };
 
@@ -239,7 +239,7 @@ impl Page {
             line += &format!(", {warning}{inside} not through{off}");
         }
         if let Some(spool) = edge.status.spool.as_ref().filter(|spool| spool.bytes > 0) {
-            line += &format!(", {:.1} MB on disk", spool.bytes as f64 / 1e6);
+            line += &format!(", {} on disk", bytes(spool.bytes));
         }
         self.row("", &line);
     }

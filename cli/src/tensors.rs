@@ -1,15 +1,43 @@
 //! What tensors and pictures are about, for those who cannot see all of one.
 
 use engine::{Element, Format, Frame};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// Shape, least, mean and largest of a frame as JSON.
-pub(crate) fn about(label: &str, format: &Format, frame: &Frame) -> Value {
-    let numbers = numbers(format, frame);
-    let (min, mean, max) = extent(&numbers);
-    let t_s = frame.header.time.nanos() as f64 / 1e9;
-    let shape = shape(format, numbers.len());
-    json!({ "node": label, "t_s": t_s, "shape": shape, "min": min, "mean": mean, "max": max })
+/// Shape, least, mean and largest of a frame. As JSON its keys stand in this order: where and when come first, as in
+/// every line.
+#[derive(Debug, Serialize)]
+pub(crate) struct About<'a> {
+    node: &'a str,
+    t_s: f64,
+    pub(crate) shape: Vec<usize>,
+    min: Option<f64>,
+    mean: Option<f64>,
+    max: Option<f64>,
+    /// All of it, where somebody wants that; what is no number is `null`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<Vec<Option<f64>>>,
+}
+
+impl<'a> About<'a> {
+    pub(crate) fn new(label: &'a str, format: &Format, frame: &Frame) -> Self {
+        let numbers = numbers(format, frame);
+        let (min, mean, max) = extent(&numbers);
+        let t_s = frame.header.time.nanos() as f64 / 1e9;
+        let shape = shape(format, numbers.len());
+        Self { node: label, t_s, shape, min, mean, max, values: None }
+    }
+
+    /// With every number of it.
+    pub(crate) fn in_full(self, numbers: &[f64]) -> Self {
+        let known = numbers.iter().map(|number| number.is_finite().then_some(*number));
+        Self { values: Some(known.collect()), ..self }
+    }
+
+    /// As a line of JSON without its break.
+    pub(crate) fn json(&self) -> String {
+        // Nothing in it can fail to be written.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// Least, mean and largest of those that are numbers.
@@ -37,7 +65,7 @@ pub(crate) fn numbers(format: &Format, frame: &Frame) -> Vec<f64> {
 }
 
 /// Lengths of dimensions; one that is open is what is left.
-fn shape(format: &Format, numbers: usize) -> Vec<usize> {
+pub(crate) fn shape(format: &Format, numbers: usize) -> Vec<usize> {
     match format {
         Format::Image(image) => {
             let colours = numbers / (image.width * image.height).max(1);

@@ -59,6 +59,12 @@ pub(crate) fn columns() -> usize {
     known.filter(|&columns| columns > 0).unwrap_or(80)
 }
 
+/// Columns for what is said on stderr; where that is no terminal, as many as it takes.
+pub(crate) fn said_columns() -> usize {
+    let known = terminal_size_of(stderr()).map(|(Width(columns), _)| usize::from(columns));
+    known.filter(|&columns| columns > 0).unwrap_or(usize::MAX)
+}
+
 /// Columns for a table on stdout; where that is no terminal, as many as it takes.
 pub(crate) fn table_columns() -> usize {
     let known = terminal_size_of(stdout()).map(|(Width(columns), _)| usize::from(columns));

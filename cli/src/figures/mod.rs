@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::local::message::{LatencyLook, Look, Shape};
 
-pub(crate) use numbers::{hz, percent, rate};
+pub(crate) use numbers::{hz, percent};
 pub(crate) use troubles::troubles;
 pub(crate) use work::Work;
 

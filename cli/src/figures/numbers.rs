@@ -1,20 +1,12 @@
 //! Numbers as they stand in tables.
 
-/// A rate with about three digits that count.
-pub(crate) fn rate(value: f64) -> String {
-    match value {
-        value if value >= 1e6 => format!("{:.2} M", value / 1e6),
-        value if value >= 1e4 => format!("{:.1} k", value / 1e3),
-        value if value >= 100.0 || value == 0.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
-}
+use crate::status::rate;
 
+/// `250 Hz`, `10.0 kHz`.
 pub(crate) fn hz(value: f64) -> String {
     match value {
-        value if value >= 1e6 => format!("{:.2} MHz", value / 1e6),
-        value if value >= 1e4 => format!("{:.1} kHz", value / 1e3),
+        value if value >= 999_950.0 => format!("{:.2} MHz", value / 1e6),
+        value if value >= 9_999.5 => format!("{:.1} kHz", value / 1e3),
         value => format!("{} Hz", rate(value)),
     }
 }
@@ -23,7 +15,20 @@ pub(crate) fn hz(value: f64) -> String {
 pub(crate) fn percent(share: f64) -> String {
     match 100.0 * share {
         percent if percent >= 9.95 => format!("{percent:.0} %"),
-        percent if percent >= 0.095 || percent == 0.0 => format!("{percent:.1} %"),
+        // None at all is not what is too little to be written.
+        0.0 => "0 %".to_owned(),
+        percent if percent >= 0.095 => format!("{percent:.1} %"),
         _ => "<0.1 %".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_from_little() {
+        assert_eq!([0.0, 0.0004, 0.001, 0.1].map(percent), ["0 %", "<0.1 %", "0.1 %", "10 %"]);
+        assert_eq!([9_999.4, 9_999.6, 2e6].map(hz), ["9999 Hz", "10.0 kHz", "2.00 MHz"]);
     }
 }

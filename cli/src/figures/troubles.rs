@@ -46,7 +46,7 @@ pub(crate) fn troubles(seen: Seen<'_>) -> Vec<String> {
         }
     }
     for link in seen.look.links.iter().filter(|link| !link.is_up && link.was_up) {
-        said.push(format!("`{}` is gone since {}", link.peer, clock(link.for_s)));
+        said.push(format!("`{}` has been gone for {}", link.peer, clock(link.for_s)));
     }
     said
 }

@@ -270,14 +270,14 @@ impl Recording {
     /// What is said of it at the end.
     pub(crate) fn told(path: &Path, outputs: usize, recorded: &Recorded) -> String {
         let Recorded { frames, missed, bytes, cut } = recorded;
-        let megabytes = *bytes as f64 / 1e6;
+        let size = crate::status::bytes(*bytes);
         // Of one that was given up nobody has counted them.
         let frames = match (cut, frames) {
             (Some(_), 0) => String::new(),
             _ => format!("{} of ", counted(*frames, "frame")),
         };
         let (path, outputs) = (path.display(), counted(outputs, "output"));
-        let mut text = format!("  record   {path}: {frames}{outputs}, {megabytes:.1} MB");
+        let mut text = format!("  record   {path}: {frames}{outputs}, {size}");
         if *missed > 0 {
             text += &format!("; INCOMPLETE: {} missing", are(*missed));
         }

@@ -3,7 +3,10 @@
 use engine::counted;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::terminal::{Ink, ascii};
+use crate::{
+    terminal::{Ink, ascii},
+    wrapping::visible,
+};
 
 use super::units::{clock, per_second, span, times};
 
@@ -142,17 +145,6 @@ fn bar(share: f64, columns: usize, unicode: bool) -> String {
     full.repeat(done) + &empty.repeat(columns - done)
 }
 
-/// Columns that text with colours in it takes.
-fn visible(text: &str) -> usize {
-    let mut in_escape = false;
-    let shown = text.chars().filter(|&letter| {
-        let hidden = in_escape || letter == '\x1b';
-        in_escape = hidden && letter != 'm';
-        !hidden
-    });
-    shown.collect::<String>().width()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +269,7 @@ mod tests {
 
         assert_eq!(
             line(&view, 120, Ink::OFF, true),
-            "0:03   core 1 slow in `clean`   1000 sessions   25 k frames/s   7 dropped"
+            "0:03   core 1 slow in `clean`   1000 sessions   25.0 k frames/s   7 dropped"
         );
     }
 }

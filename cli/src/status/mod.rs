@@ -17,5 +17,5 @@ pub(crate) use line::{View, end_of, line};
 pub(crate) use meter::{Meter, content_s, links, trouble};
 pub(crate) use said::said;
 pub(crate) use screen::Screen;
-pub(crate) use units::{clock, date_and_time, grouped, per_second, span, times};
+pub(crate) use units::{bytes, clock, date_and_time, grouped, per_second, rate, span, times};
 pub(crate) use vitals::Vitals;

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use crate::{terminal::said_columns, wrapping::wrapped};
+
 /// The status line and what is said above it.
 pub(crate) struct Screen {
     lives: AtomicBool,
@@ -18,6 +20,8 @@ pub(crate) struct Screen {
 struct Shown {
     line: String,
     terminal: Box<dyn Write + Send>,
+    /// Its columns, which may change.
+    columns: fn() -> usize,
     /// What was said while the terminal was another's.
     held: Option<Vec<String>>,
 }
@@ -31,7 +35,7 @@ const WIPE: &str = "\r\x1b[2K";
 impl Screen {
     /// A screen with a status line if it `lives`; else notes only.
     pub(crate) fn new(lives: bool) -> Self {
-        Self::on(Box::new(io::stderr()), lives)
+        Self::on(Box::new(io::stderr()), said_columns, lives)
     }
 
     /// Keeps what is said until it is released.
@@ -55,8 +59,8 @@ impl Screen {
         held.into_iter().flatten().for_each(|text| self.say(&text));
     }
 
-    fn on(terminal: Box<dyn Write + Send>, lives: bool) -> Self {
-        let shown = Shown { line: String::new(), terminal, held: None };
+    fn on(terminal: Box<dyn Write + Send>, columns: fn() -> usize, lives: bool) -> Self {
+        let shown = Shown { line: String::new(), terminal, columns, held: None };
         Self { lives: AtomicBool::new(lives), shown: Mutex::new(shown) }
     }
 
@@ -102,7 +106,8 @@ impl Screen {
             return;
         }
         let wipe = if shown.line.is_empty() { "" } else { WIPE };
-        let said = format!("{wipe}{}\n{}", text.trim_end(), shown.line);
+        let text = wrapped(text.trim_end(), (shown.columns)());
+        let said = format!("{wipe}{text}\n{}", shown.line);
         shown.write(&said);
     }
 
@@ -142,7 +147,7 @@ mod tests {
 
     fn screen(lives: bool) -> (Screen, impl Fn() -> Vec<String>) {
         let kept = Kept::default();
-        let screen = Screen::on(Box::new(kept.clone()), lives);
+        let screen = Screen::on(Box::new(kept.clone()), || 40, lives);
         (screen, move || std::mem::take(&mut *kept.0.lock().expect("nobody panicked")))
     }
 
@@ -161,6 +166,16 @@ mod tests {
             written(),
             ["before\n", "\r\x1b[2K0:01", "\r\x1b[2Ka core is slow\n0:01", "\r\x1b[2K", "after\n"]
         );
+    }
+
+    #[test]
+    fn a_long_note_is_wrapped_at_words() {
+        let (screen, written) = screen(false);
+
+        screen.say("  engine   latency `out` p50 1.0 ms, p99 20 ms, max 15 ms");
+
+        let told = "  engine   latency `out` p50 1.0 ms, p99\n           20 ms, max 15 ms\n";
+        assert_eq!(written(), [told]);
     }
 
     #[test]

@@ -23,12 +23,29 @@ pub(crate) fn times(factor: f64) -> String {
     format!("{} ×", digits(factor))
 }
 
-/// So many per second: `250 frames/s`, `12 k frames/s`.
-pub(crate) fn per_second(rate: f64, noun: &str) -> String {
-    match rate {
-        rate if rate >= 1e7 => format!("{:.0} M {noun}/s", rate / 1e6),
-        rate if rate >= 1e4 => format!("{:.0} k {noun}/s", rate / 1e3),
-        rate => format!("{} {noun}/s", digits(rate)),
+/// So many per second: `250 frames/s`, `12.3 k frames/s`.
+pub(crate) fn per_second(count: f64, noun: &str) -> String {
+    format!("{} {noun}/s", rate(count))
+}
+
+/// A rate with about three digits that count, the same wherever it stands: `50.0`, `9842`, `10.0 k`, `2.00 M`.
+pub(crate) fn rate(value: f64) -> String {
+    // Each as it is rounded, so that no number is written in two ways.
+    match value {
+        value if value >= 999_950.0 => format!("{:.2} M", value / 1e6),
+        value if value >= 9_999.5 => format!("{:.1} k", value / 1e3),
+        value if value >= 99.95 || value == 0.0 => format!("{value:.0}"),
+        value if value >= 9.995 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// Bytes as people read them.
+pub(crate) fn bytes(count: u64) -> String {
+    match count as f64 {
+        count if count >= 999_950.0 => format!("{:.1} MB", count / 1e6),
+        count if count >= 999.5 => format!("{:.1} kB", count / 1e3),
+        count => format!("{count} B"),
     }
 }
 
@@ -88,7 +105,20 @@ mod tests {
         assert_eq!(span(249_900_000), "250 ms");
         assert_eq!(times(1.0), "1.0 ×");
         assert_eq!(times(21_437.2), "21 437 ×");
-        assert_eq!(per_second(12_345.0, "frames"), "12 k frames/s");
+        assert_eq!(per_second(12_345.0, "frames"), "12.3 k frames/s");
+    }
+
+    #[test]
+    fn a_rate_is_written_in_one_way() {
+        for near in [9_999.6, 10_000.0, 10_000.4] {
+            assert_eq!(rate(near), "10.0 k");
+        }
+        assert_eq!([999_949.0, 999_951.0].map(rate), ["999.9 k", "1.00 M"]);
+        assert_eq!(
+            [0.0, 9.994, 9.996, 99.94, 99.96].map(rate),
+            ["0", "9.99", "10.0", "99.9", "100"]
+        );
+        assert_eq!([12, 999, 48_211, 999_999].map(bytes), ["12 B", "999 B", "48.2 kB", "1.0 MB"]);
     }
 
     #[test]

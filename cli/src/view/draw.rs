@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use crate::{
-    drawing::Looks,
+    drawing::{Looks, clipped},
     status::{clock, span},
 };
 
@@ -18,8 +18,8 @@ use super::picture::{Line, Pacer, Picture, Told};
 
 /// Rows of a line's frame at least; below that it is left out.
 const LINE_HIGH: u16 = 6;
-/// Rows of what events tell.
-const TOLD_HIGH: u16 = 6;
+/// Rows of what events tell, at most.
+const TOLD_HIGH_MAX: u16 = 10;
 
 const SIGNAL: Color = Color::Cyan;
 const HEART: Color = Color::Red;
@@ -29,8 +29,9 @@ const BREATH: Color = Color::Green;
 pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, looks: Looks) {
     let rows = [Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
     let [head, middle, foot] = Layout::vertical(rows).areas(frame.area());
-    frame.render_widget(head_of(picture), head);
-    frame.render_widget(foot_of(picture), foot);
+    let columns = usize::from(head.width);
+    frame.render_widget(clipped(head_of(picture), columns), head);
+    frame.render_widget(clipped(foot_of(picture), columns), foot);
 
     let mut left = middle.height;
     let mut take = |wanted: u16| {
@@ -45,7 +46,13 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, looks: Looks) {
     lines.extend(picture.rate.as_ref().map(|line| (line, HEART)));
     lines.extend(picture.signals.iter().skip(1).map(|line| (line, SIGNAL)));
     lines.retain(|_| take(LINE_HIGH) > 0);
-    let told = if picture.told.is_empty() { 0 } else { take(TOLD_HIGH).max(take(3)) };
+    let said = told_lines(&picture.told, usize::from(middle.width.saturating_sub(2)));
+    let high = (said.len() as u16 + 2).min(TOLD_HIGH_MAX);
+    let told = match said.is_empty() {
+        true => 0,
+        // As much of it as there is room for.
+        false => (3..=high).rev().map(&mut take).find(|taken| *taken > 0).unwrap_or(0),
+    };
     let each = lines.iter().map(|_| Constraint::Fill(1));
     let rows = [Constraint::Length(pacer)].into_iter().chain(each);
     let rows: Vec<_> = rows.chain([Constraint::Length(told)]).collect();
@@ -57,7 +64,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, picture: &Picture, looks: Looks) {
         draw_line(frame, areas[n + 1], line, *colour);
     }
     if told > 0 {
-        draw_told(frame, areas[lines.len() + 1], &picture.told);
+        draw_told(frame, areas[lines.len() + 1], said);
     }
     if lines.is_empty() && pacer + told == 0 && middle.height > 0 {
         frame.render_widget(Paragraph::new("nothing has come yet"), middle);
@@ -171,7 +178,8 @@ fn draw_line(frame: &mut Frame<'_>, area: Rect, line: &Line, colour: Color) {
     frame.render_widget(chart, area);
 }
 
-fn draw_told(frame: &mut Frame<'_>, area: Rect, told: &[Told]) {
+/// A line for each output, or several where there is more than has room on one.
+fn told_lines(told: &[Told], columns: usize) -> Vec<Text<'static>> {
     let mut lines: Vec<Text<'static>> = Vec::new();
     let mut last = "";
     for Told { output, what, value } in told {
@@ -180,10 +188,22 @@ fn draw_told(frame: &mut Frame<'_>, area: Rect, told: &[Told]) {
             lines.push(Text::from(Span::styled(output.clone(), name)));
             last = output;
         }
+        let said = Span::raw(format!("   {what} {value}"));
         let line = lines.last_mut().expect("one was begun");
-        line.push_span(Span::raw(format!("   {what} {value}")));
+        match line.width() + said.width() <= columns {
+            true => line.push_span(said),
+            false => lines.push(Text::from(said)),
+        }
     }
-    frame.render_widget(Paragraph::new(lines).block(block("told")), area);
+    lines.into_iter().map(|line| clipped(line, columns)).collect()
+}
+
+fn draw_told(frame: &mut Frame<'_>, area: Rect, mut lines: Vec<Text<'static>>) {
+    let rows = usize::from(area.height.saturating_sub(2));
+    let more = lines.len().saturating_sub(rows);
+    lines.truncate(rows);
+    let title = if more > 0 { format!("told, {more} more lines") } else { "told".to_owned() };
+    frame.render_widget(Paragraph::new(lines).block(block(&title)), area);
 }
 
 #[cfg(test)]
@@ -252,6 +272,28 @@ mod tests {
             shown(&picture, wide, high, true);
             shown(&Picture::default(), wide, high, true);
         }
+    }
+
+    #[test]
+    fn what_is_told_goes_on_below_and_is_never_cut_in_silence() {
+        let told = |what: &str, value: &str| Told {
+            output: "hrv".to_owned(),
+            what: what.to_owned(),
+            value: value.to_owned(),
+        };
+        let fields = [("amplitude", "0.99 mV"), ("pnn50", "12 %"), ("RMSSD", "46.0 ms")];
+        let mut picture = heart();
+        picture.told = fields.map(|(what, value)| told(what, value)).into();
+        let narrow = shown(&picture, 40, 30, true);
+        for (what, value) in fields {
+            assert!(narrow.contains(&format!("{what} {value}")), "{what}\n{narrow}");
+        }
+        picture.told = (0..40).map(|n| told("amplitude", &format!("{n} mV"))).collect();
+        let narrow = shown(&picture, 40, 24, true);
+        assert!(narrow.contains("more lines"), "{narrow}");
+        // What has no room at the head and the foot has a mark.
+        let edges: Vec<&str> = narrow.lines().filter(|line| line.contains('…')).collect();
+        assert_eq!(edges.len(), 2, "{narrow}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use engine::{Format, Frame};
 use operators::sink::jsonl::AsJson;
 use serde_json::json;
 
-use crate::tensors::about;
+use crate::tensors::About;
 
 use super::{message::Want, wave};
 
@@ -81,7 +81,8 @@ impl Content {
                 format!("\"events\":{{\"skipped\":{skipped},\"lines\":[{}]}}", lines.join(","))
             }
             Kept::Newest(newest) => {
-                format!("\"about\":{}", about(&self.label, &self.format, &newest.take()?))
+                let about = About::new(&self.label, &self.format, &newest.take()?);
+                format!("\"about\":{}", about.json())
             }
         };
         let (frames, missed) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.missed));

@@ -90,6 +90,26 @@ impl Sink for Print {
     }
 }
 
+/// Appends a frame of `label` as a line for people, with its break.
+pub fn row(text: &mut String, label: &str, format: &Format, frame: &Frame) {
+    push(text, format_args!("{:>10.3} s  {label}", frame.header.time.secs_f64()));
+    describe(text, format, frame);
+    text.push('\n');
+}
+
+/// Appends the same of numbers in a shape, for those who can read tensors that are not always of one shape.
+pub fn shaped_row(text: &mut String, label: &str, t_s: f64, shape: &[usize], numbers: &[f32]) {
+    push(text, format_args!("{t_s:>10.3} s  {label}"));
+    shaped(text, shape, numbers);
+    text.push('\n');
+}
+
+fn shaped(text: &mut String, shape: &[usize], numbers: &[f32]) {
+    let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
+    push(text, format_args!("  {} ", lens.join(" × ")));
+    summary(text, numbers, "");
+}
+
 /// What a frame says, for people.
 pub(super) fn describe(text: &mut String, format: &Format, frame: &Frame) {
     match format {
@@ -109,9 +129,7 @@ pub(super) fn describe(text: &mut String, format: &Format, frame: &Frame) {
             }
         }
         Format::Tensor(tensor) if let Some(shape) = super::jsonl::whole(tensor) => {
-            let lens: Vec<String> = shape.iter().map(usize::to_string).collect();
-            push(text, format_args!("  {} ", lens.join(" × ")));
-            summary(text, frame.samples(), "");
+            shaped(text, &shape, frame.samples());
         }
         Format::Image(_) | Format::Tensor(_) => {
             push(text, format_args!("  {} bytes", frame.buffer().bytes_len()));
@@ -208,6 +226,17 @@ mod tests {
         let mut text = String::new();
         describe(&mut text, &format, &Frame::signal(engine::Timestamp::ZERO, 3, &samples));
         assert_eq!(text, "  ECG -0.375 mV (-1 to 0.25)  lost -  x 3 (2 to 5)");
+    }
+
+    #[test]
+    fn a_row_says_when_and_where() {
+        let format = Format::event(vec![engine::Field::f64("rr_ms")], 1.0);
+        let event = engine::EventWriter::new(format.as_event().expect("an event")).f64(0, 812.5);
+        let header = engine::Header::at(engine::Timestamp::from_nanos(12_346_000_000));
+        let mut text = String::new();
+        row(&mut text, "beats", &format, &Frame::new(header, event.finish()));
+        shaped_row(&mut text, "net", 0.5, &[2, 3], &[1.0, 2.0, 6.0]);
+        assert_eq!(text, "    12.346 s  beats  rr 812.5 ms\n     0.500 s  net  2 × 3 3 (1 to 6)\n");
     }
 
     #[test]

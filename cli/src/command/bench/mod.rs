@@ -15,6 +15,7 @@ use crate::{
     exit::{Exit, Failure, print, tell},
     graph::Graph,
     terminal::{self, Ink},
+    wrapping::wrapped,
 };
 
 use super::run::cores;
@@ -129,7 +130,9 @@ pub(crate) fn bench(asked: &BenchArguments) -> Result<Exit, Failure> {
     let measured = Measured { graph: name, cores, settings, rounds, paced, limit, memory, remarks };
     match asked.json {
         true => print(&format!("{}\n", told::json(&measured)))?,
-        false => print(&told::text(&measured, Ink::of_stdout()))?,
+        false => {
+            print(&wrapped(&told::text(&measured, Ink::of_stdout()), terminal::table_columns()))?
+        }
     }
     Ok(Exit::Done)
 }

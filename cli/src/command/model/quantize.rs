@@ -7,13 +7,12 @@ use model::tools::{
 use crate::{
     exit::{Exit, Failure, print},
     page::Page,
+    status::bytes,
 };
 
 use super::{
     arguments::{CalibrationArgument, QuantizeArguments},
-    options,
-    table::{self, bytes},
-    watched,
+    options, table, watched,
 };
 
 pub(super) fn quantize(asked: &QuantizeArguments) -> Result<Exit, Failure> {

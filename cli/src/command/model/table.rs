@@ -6,6 +6,7 @@ use model::tools::{Accuracy, Against, Point, Profile, Ratio, batching, span};
 
 use crate::{
     page::Page,
+    status::bytes,
     terminal::{ascii, speaks_unicode},
 };
 
@@ -160,25 +161,6 @@ pub(super) fn against(page: &mut Page, profile: &Profile, against: &Against) {
     }
 }
 
-/// Bytes as people read them.
-pub(super) fn bytes(count: u64) -> String {
-    match count as f64 {
-        count if count >= 1e6 => format!("{:.1} MB", count / 1e6),
-        count if count >= 1e3 => format!("{:.1} kB", count / 1e3),
-        count => format!("{count} B"),
-    }
-}
-
 fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     text.write_fmt(arguments).expect("writing to a String cannot fail");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_have_about_three_digits() {
-        assert_eq!([bytes(12), bytes(48_211), bytes(2_423_224)], ["12 B", "48.2 kB", "2.4 MB"]);
-    }
 }

@@ -3,7 +3,10 @@
 use operators::files::mcap::{ABOUT, End, Recording};
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, print};
+use crate::{
+    exit::{Exit, Failure, print},
+    status::bytes,
+};
 
 pub(super) fn list(recording: &Recording, as_json: bool) -> Result<Exit, Failure> {
     let text = if as_json { as_one_line(recording) } else { table(recording) };
@@ -25,19 +28,20 @@ fn about<'a>(recording: &'a Recording, key: &str) -> &'a str {
 
 fn table(recording: &Recording) -> String {
     let (end, why) = ends(recording);
-    let megabytes = recording.bytes as f64 / 1e6;
     let mut text = format!(
-        "{}: graph `{}`, {end}{why}, {megabytes:.1} MB, by afferent {}\n",
+        "{}: graph `{}`, {end}{why}, {}, by afferent {}\n",
         recording.path.display(),
         about(recording, "graph"),
+        bytes(recording.bytes),
         about(recording, "version")
     );
-    let head = ["session", "output", "kind", "frames", "missing", "from s", "to s", "kB", "format"];
+    let head =
+        ["session", "output", "kind", "frames", "missing", "from s", "to s", "size", "format"];
     let mut rows = vec![head.map(str::to_owned)];
     for output in &recording.outputs {
         let counts = &output.counts;
         let second = |time: Option<engine::Timestamp>| {
-            time.map_or("-".to_owned(), |time| format!("{:.3}", time.secs_f64()))
+            time.map_or("-".to_owned(), |time| moment(time.secs_f64()))
         };
         rows.push([
             output.session.to_string(),
@@ -47,7 +51,7 @@ fn table(recording: &Recording) -> String {
             counts.missed.to_string(),
             second(counts.span.map(|(first, _)| first)),
             second(counts.span.map(|(_, last)| last)),
-            (counts.bytes / 1_000).to_string(),
+            bytes(counts.bytes),
             output.format.to_string(),
         ]);
     }
@@ -66,6 +70,11 @@ fn table(recording: &Recording) -> String {
         text.push('\n');
     }
     text
+}
+
+/// To the millisecond; what rounds to nothing has no sign.
+fn moment(seconds: f64) -> String {
+    format!("{:.3}", (seconds * 1e3).round() / 1e3 + 0.0)
 }
 
 fn as_one_line(recording: &Recording) -> String {
@@ -99,4 +108,17 @@ fn as_one_line(recording: &Recording) -> String {
         "outputs": outputs,
     });
     format!("{line}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_just_before_nothing_has_no_sign() {
+        assert_eq!(
+            [-1e-9, 0.0, -0.0006, 59.9996].map(moment),
+            ["0.000", "0.000", "-0.001", "60.000"]
+        );
+    }
 }

@@ -26,7 +26,7 @@ pub(crate) struct TapArguments {
     #[arg(long, conflicts_with = "plot")]
     pub(crate) csv: bool,
 
-    /// Draw it on the terminal as it runs: q leaves, p stops, + and - change the window
+    /// Draw it on the terminal as it runs: q leaves, p stops, + and - change the window, ↑ and ↓ go through strips that have no room
     #[arg(long, conflicts_with = "out")]
     pub(crate) plot: bool,
 

@@ -10,7 +10,7 @@ use ratatui::{Terminal, backend::TestBackend};
 
 use super::{
     Tally,
-    plot::{Caption, Strips, draw},
+    plot::{Plotted, Pressed, Strips},
     write::{Form, Writer},
 };
 use crate::{
@@ -82,8 +82,8 @@ fn a_signal_is_a_row_per_sample_with_gaps_marked() {
     assert_eq!(
         json.lines().skip(2).collect::<Vec<_>>(),
         [
-            r#"{"missed":11,"node":"node"}"#,
-            r#"{"gap":"source","node":"node","t_s":10.0}"#,
+            r#"{"node":"node","missed":11}"#,
+            r#"{"node":"node","t_s":10.0,"gap":"source"}"#,
             r#"{"node":"node","t_s":10,"rate_hz":4,"samples":{"MLII":[0.5,null],"x":[3,4]}}"#,
         ]
     );
@@ -105,7 +105,10 @@ fn an_event_is_an_object_or_a_row_of_its_fields() {
     let all = [event(1, 812.5), event(2, 790.0)];
     let json = "{\"node\":\"node\",\"t_s\":1,\"rr_ms\":812.5,\"label\":\"a, b\"}\n";
     assert!(written(Form::Json, &events(), &all).starts_with(json));
-    assert!(written(Form::Rows, &events(), &all).starts_with(json));
+    assert_eq!(
+        written(Form::Rows, &events(), &all),
+        "     1.000 s  node  rr 812.5 ms  label a, b\n     2.000 s  node  rr 790 ms  label a, b\n"
+    );
     assert_eq!(
         written(Form::Csv, &events(), &all),
         "t_s,rr_ms,is_odd,label\n1,812.5,,\"a, b\"\n2,790,,\"a, b\"\n"
@@ -118,12 +121,14 @@ fn a_tensor_is_summarised_and_told_in_full_as_json() {
     let format = Format::Tensor(TensorFormat { element: Element::F32, shape }.into());
     let buffer = Buffer::of_floats(&[1.0, 2.0, f32::NAN, 6.0], 2);
     let all = [came(Frame::new(Header::at(Timestamp::ZERO), buffer), 0)];
-    assert_eq!(
-        written(Form::Rows, &format, &all),
-        "{\"max\":6.0,\"mean\":3.0,\"min\":1.0,\"node\":\"node\",\"shape\":[2,2],\"t_s\":0.0}\n"
-    );
+    assert_eq!(written(Form::Rows, &format, &all), "     0.000 s  node  2 × 2 3 (1 to 6)\n");
     let full = written(Form::Json, &format, &all);
-    assert!(full.contains("\"values\":[1.0,2.0,null,6.0]"), "{full}");
+    // Where and when first, as of events.
+    assert_eq!(
+        full,
+        "{\"node\":\"node\",\"t_s\":0.0,\"shape\":[2,2],\"min\":1.0,\"mean\":3.0,\"max\":6.0,\
+         \"values\":[1.0,2.0,null,6.0]}\n"
+    );
     assert_eq!(written(Form::Csv, &format, &all), "t_s,numbers,min,mean,max\n0,4,1,3,6\n");
 }
 
@@ -142,12 +147,13 @@ fn what_was_missed_is_counted_in_the_end() {
     );
 }
 
-fn drawn(strips: &Strips, (columns, rows): (u16, u16), looks: Looks) -> String {
+fn drawn(strips: &Strips, size: (u16, u16), looks: Looks) -> String {
+    seen(&mut Plotted::new(strips.clone(), 5.0), size, Duration::ZERO, looks)
+}
+
+fn seen(plotted: &mut Plotted, (columns, rows): (u16, u16), now: Duration, looks: Looks) -> String {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("memory");
-    let tally = Tally::default();
-    let caption =
-        Caption { label: "clean", session: 0, window_s: 5.0, is_frozen: false, tally: &tally };
-    terminal.draw(|frame| draw(frame, strips, &caption, None, looks)).expect("memory");
+    terminal.draw(|frame| plotted.draw(frame, ("clean", 0), now, looks)).expect("memory");
     let buffer = terminal.backend().buffer();
     let row = |y| (0..columns).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..rows).map(|y| format!("{}\n", row(y).trim_end())).collect()
@@ -205,4 +211,98 @@ fn events_are_strips_of_their_numbers() {
     (1..9).for_each(|t_s| strips.add(&event(t_s, 800.0 + t_s as f64), Duration::ZERO));
     let text = drawn(&strips, (80, 20), Looks { has_colours: false, has_unicode: true });
     assert!(text.contains("rr_ms   808   from 80"), "{text}");
+}
+
+/// Events of eight numbers and of what they are called.
+fn many() -> (Format, Vec<Came>) {
+    let names = ["intervals", "removed", "mean_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct", "lf", "hf"];
+    let mut fields: Vec<Field> = names.map(Field::f64).to_vec();
+    fields.push(Field::text("label", 9));
+    let format = Format::event(fields, 5.0);
+    let event = |t_s: i64| {
+        let mut event = EventWriter::new(format.as_event().expect("events"));
+        for n in 0..names.len() {
+            event = event.f64(n, t_s as f64 + n as f64);
+        }
+        let label = if t_s == 3 { "late\x1b[2J" } else { "N" };
+        let header = Header::at(Timestamp::from_nanos(t_s * 1_000_000_000));
+        came(Frame::new(header, event.text(8, label).finish()), 0)
+    };
+    let all = (1..=4).map(event).collect();
+    (format, all)
+}
+
+#[test]
+fn strips_that_have_no_room_are_told_and_can_be_gone_to() {
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    all.iter().for_each(|came| plotted.take(came, Duration::ZERO));
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let size = (80, 14);
+    let mut look = |pressed: Option<Pressed>| {
+        pressed.into_iter().for_each(|pressed| plotted.press(pressed, Duration::ZERO));
+        seen(&mut plotted, size, Duration::ZERO, looks)
+    };
+
+    let text = look(None);
+    assert!(text.starts_with("clean   4 frames\n") && text.contains("\nremoved "), "{text}");
+    assert!(!text.contains("mean_ms") && text.contains("7 more below   ↑ ↓ others"), "{text}");
+    let text = look(Some(Pressed::Down));
+    assert!(text.contains("\nmean_ms ") && text.contains("1 above, 6 below"), "{text}");
+    // The last ones fill the screen, and further down there is nothing.
+    let text = look(Some(Pressed::End));
+    assert!(
+        text.contains("\nlf ") && text.contains("\nhf ") && text.contains("6 more above"),
+        "{text}"
+    );
+    assert!(text.contains("\nlabel   N\n"), "{text}");
+    assert_eq!(look(Some(Pressed::Down)), text);
+    assert_ne!(look(Some(Pressed::Up)), text, "and up at once");
+
+    let whole = seen(&mut plotted, (80, 60), Duration::ZERO, looks);
+    assert!(
+        whole.contains("\nintervals ") && whole.contains("\nlabel ") && !whole.contains("others")
+    );
+    // Words stand where they were said, the newest at the edge.
+    let row = whole.lines().skip_while(|line| !line.starts_with("label")).nth(1).expect("words");
+    assert!(row.contains("N ") && row.contains("late [2J") && row.ends_with('N'), "{row}");
+}
+
+#[test]
+fn at_any_width_the_way_out_is_told() {
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let text = seen(&mut plotted, (80, 14), Duration::ZERO, looks);
+    let said: Vec<&str> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    assert_eq!(said[0].trim(), "nothing has come by yet", "{text}");
+    plotted.take(&all[0], Duration::ZERO);
+    plotted.press(Pressed::Freeze, Duration::ZERO);
+    for columns in 30..120 {
+        let text = seen(&mut plotted, (columns, 14), Duration::ZERO, looks);
+        let foot = text.lines().last().expect("a foot");
+        assert!(foot.starts_with("FROZEN") && foot.ends_with("q quit"), "{columns}: {foot}");
+        assert!(text.starts_with("clean   1 frame\n"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_frozen_stands_still_and_misses_nothing() {
+    let second = Duration::from_secs;
+    let looks = Looks { has_colours: false, has_unicode: true };
+    let (format, all) = many();
+    let mut plotted = Plotted::new(Strips::new(&format), 5.0);
+    plotted.take(&all[0], second(1));
+    plotted.take(&all[1], second(2));
+    plotted.press(Pressed::Freeze, second(2));
+    let before = seen(&mut plotted, (80, 30), second(2), looks);
+    plotted.take(&all[2], second(3));
+    plotted.take(&all[3], second(4));
+
+    assert!(before.contains("FROZEN") && before.contains("2 frames"), "{before}");
+    assert_eq!(seen(&mut plotted, (80, 30), second(9), looks), before);
+    plotted.press(Pressed::Freeze, second(4));
+    let after = seen(&mut plotted, (80, 30), second(4), looks);
+    // What came while it stood still is there: the numbers are those of all four.
+    assert!(after.contains("4 frames") && after.contains("intervals   4   from 1 to 4"), "{after}");
 }

@@ -3,12 +3,18 @@
 use std::io::{self, Write};
 
 use engine::{Element, EventReader, FieldValue, Format, Frame, Grid, SignalFormat, TensorFormat};
-use operators::{files::csv::CsvWriter, sink::jsonl::AsJson};
-use serde_json::json;
+use operators::{
+    files::csv::CsvWriter,
+    sink::{
+        jsonl::AsJson,
+        print::{row, shaped_row},
+    },
+};
+use serde::Serialize;
 
 use crate::{
     local::Came,
-    tensors::{about, extent, numbers},
+    tensors::{About, extent, numbers, shape},
 };
 
 use super::table::{cell, heads, number};
@@ -16,10 +22,24 @@ use super::table::{cell, heads, number};
 /// How frames are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// For people: signals in rows, events as JSON, of others what they are about.
+    /// For people: a row per sample of signals, and others as the sink `print` writes them.
     Rows,
     Json,
     Csv,
+}
+
+/// What is said besides frames; keys stand in this order.
+#[derive(Serialize)]
+struct Said<'a> {
+    node: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<usize>,
 }
 
 /// Writes frames of one format.
@@ -62,17 +82,22 @@ impl<W: Write> Writer<W> {
             *grid = Grid::new(signal.rate);
         }
         match self.form {
-            Form::Json => writeln!(self.to, "{}", json!({ "node": self.label, "missed": missed })),
+            Form::Json => self.say(None, |said| said.missed = Some(missed)),
             _ => writeln!(self.to, "# {missed} frames missed here: this tap could not keep up"),
         }
+    }
+
+    fn say<'a>(&'a mut self, t_s: Option<f64>, what: impl FnOnce(&mut Said<'a>)) -> io::Result<()> {
+        let mut said = Said { node: &self.label, t_s, missed: None, gap: None, bytes: None };
+        what(&mut said);
+        serde_json::to_writer(&mut self.to, &said)?;
+        writeln!(self.to)
     }
 
     fn gap(&mut self, reason: &str, t_ns: i64) -> io::Result<()> {
         let t_s = t_ns as f64 / 1e9;
         match self.form {
-            Form::Json => {
-                writeln!(self.to, "{}", json!({ "node": self.label, "t_s": t_s, "gap": reason }))
-            }
+            Form::Json => self.say(Some(t_s), |said| said.gap = Some(reason)),
             _ => writeln!(self.to, "# gap before {t_s} s: {reason}"),
         }
     }
@@ -86,13 +111,7 @@ impl<W: Write> Writer<W> {
         let Some(frame) = &came.frame else {
             let (t_s, bytes) = (came.told.t_ns as f64 / 1e9, came.told.bytes);
             return match self.form {
-                Form::Json => {
-                    writeln!(
-                        self.to,
-                        "{}",
-                        json!({ "node": self.label, "t_s": t_s, "bytes": bytes })
-                    )
-                }
+                Form::Json => self.say(Some(t_s), |said| said.bytes = Some(bytes)),
                 _ => {
                     writeln!(self.to, "# a frame at {t_s} s of {bytes} bytes, too long to be shown")
                 }
@@ -100,8 +119,11 @@ impl<W: Write> Writer<W> {
         };
         self.text.clear();
         match (self.form, &self.format) {
-            (Form::Json, Format::Signal(_) | Format::Event(_)) | (Form::Rows, Format::Event(_)) => {
+            (Form::Json, Format::Signal(_) | Format::Event(_)) => {
                 self.json.line(&mut self.text, None, frame);
+            }
+            (Form::Rows, Format::Event(_)) => {
+                row(&mut self.text, &self.label, &self.format, frame);
             }
             (Form::Json, Format::Tensor(tensor)) if is_nested(tensor) => {
                 self.json.line(&mut self.text, None, frame);
@@ -187,7 +209,7 @@ fn is_nested(tensor: &TensorFormat) -> bool {
     tensor.element == Element::F32 && !tensor.shape.is_empty() && tensor.shape.iter().all(is_fixed)
 }
 
-/// What a tensor or a picture is about; all of it as JSON.
+/// What a tensor or a picture is about; as JSON all of it.
 fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form: Form) {
     let numbers = numbers(format, frame);
     let t_s = frame.header.time.nanos() as f64 / 1e9;
@@ -199,14 +221,14 @@ fn summary(text: &mut String, label: &str, format: &Format, frame: &Frame, form:
             text.push(',');
             number(text, value.unwrap_or(f64::NAN));
         }
-    } else {
-        let mut line = about(label, format, frame);
-        if form == Form::Json {
-            let values: Vec<Option<f64>> =
-                numbers.iter().map(|number| number.is_finite().then_some(*number)).collect();
-            line["values"] = json!(values);
-        }
-        text.push_str(&line.to_string());
+        text.push('\n');
+        return;
     }
+    if form == Form::Rows {
+        let shape = shape(format, numbers.len());
+        let numbers: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+        return shaped_row(text, label, t_s, &shape, &numbers);
+    }
+    text.push_str(&About::new(label, format, frame).in_full(&numbers).json());
     text.push('\n');
 }

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use crate::{
-    drawing::Looks,
+    drawing::{Looks, beside, clipped},
     local::{Client, Found, Trouble},
     status::clock,
 };
@@ -76,7 +76,7 @@ impl Choice {
                 left("", 0),
                 left("host", 2),
                 right("pid", 0),
-                right("since", 1),
+                right("runs for", 1),
                 left("file", 1),
             ],
             rows: self.found.iter().enumerate().map(row).collect(),
@@ -92,7 +92,7 @@ impl Choice {
         let first = (self.at + 2).saturating_sub(rows);
         let shown = lines.iter().enumerate().filter(|(n, _)| *n == 0 || *n > first);
         for (y, (n, line)) in shown.take(rows).enumerate() {
-            let mut line = drawn(line);
+            let mut line = clipped(drawn(line), usize::from(area.width));
             if n == self.at + 1 {
                 line = line.style(Style::new().add_modifier(Modifier::REVERSED));
             }
@@ -100,10 +100,12 @@ impl Choice {
             frame.render_widget(Paragraph::new(line), area);
         }
         let foot = Rect { y: area.height.saturating_sub(1), height: 1.min(area.height), ..area };
-        let keys = "↑ ↓ choose   Enter look at it   q quit";
-        let text =
-            if self.note.is_empty() { keys.to_owned() } else { format!("{}   {keys}", self.note) };
-        frame.render_widget(Paragraph::new(text), foot);
+        let keys = [("↑ ↓ choose ", 1), ("Enter look at it ", 1), ("q quit", 0)];
+        let mut parts = vec![(self.note.clone(), 0)];
+        parts.extend(keys.map(|(key, rank)| (key.to_owned(), rank)));
+        parts.retain(|(text, _)| !text.is_empty());
+        let parts = parts.into_iter().map(|(text, rank)| (text, Style::new(), rank)).collect();
+        frame.render_widget(Paragraph::new(beside(parts, usize::from(area.width))), foot);
         looks.apply(frame.buffer_mut());
     }
 }

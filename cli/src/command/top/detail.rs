@@ -4,7 +4,7 @@ use crate::status::{clock, span};
 
 use super::{
     figures::{Figures, History, Latency},
-    pages::{Seen, edges, percent, rate, time},
+    pages::{Seen, due, edges, hz, percent, rate, time},
     table::{Cell, Line, Tone, cut},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn lines(seen: Seen<'_>, history: &History, at: usize, width: usize) 
     if let Some(source) = seen.figures.sources.iter().find(|source| source.at == at) {
         let rates = match (source.nominal_hz, source.measured_hz) {
             (Some(nominal), Some(measured)) => {
-                format!(", {} Hz of {} Hz", rate(measured), rate(nominal))
+                format!(", {} of {}", hz(measured), due(nominal, seen))
             }
             _ => String::new(),
         };
@@ -122,9 +122,8 @@ fn latency(lately: Option<Latency>, ever: Option<Latency>) -> String {
 
 /// How rates and latencies were.
 fn past(seen: Seen<'_>, history: &History, at: usize, width: usize, lines: &mut Vec<Line>) {
-    let room = width.saturating_sub(40).clamp(10, 120);
     let all: Vec<Figures> = history.all(seen.shape).collect();
-    let all = &all[all.len().saturating_sub(room)..];
+    let all = &all[all.len().saturating_sub(width.saturating_sub(40).clamp(MARKS_MIN, 120))..];
     let calls: Vec<f64> =
         all.iter().filter_map(|then| Some(then.nodes.get(at)?.calls_per_s)).collect();
     let stage = seen.shape.nodes[at].stage;
@@ -143,19 +142,26 @@ fn past(seen: Seen<'_>, history: &History, at: usize, width: usize, lines: &mut 
         let known = values.iter().copied().filter(|value| value.is_finite());
         let Some(most) = known.clone().reduce(f64::max) else { continue };
         let least = known.reduce(f64::min).unwrap_or(most);
-        lines.push(Line {
-            cells: vec![
-                Cell::new(format!("  {name:<11}"), Tone::Faint),
-                Cell::new(spark(values, most), Tone::Good),
-                Cell::new(
-                    format!("  {} to {} in {over_s:.0} s", unit(least), unit(most)),
-                    Tone::Faint,
-                ),
-            ],
-            ..Line::default()
-        });
+        let mark = Cell::new(spark(values, most), Tone::Good);
+        let range = format!("{} to {} in {over_s:.0} s", unit(least), unit(most));
+        let named = |name: &str| Cell::new(format!("  {name:<11}"), Tone::Faint);
+        let used = NAMES + values.len() + 2 + range.chars().count();
+        match used <= width {
+            true => {
+                let range = Cell::new(format!("  {range}"), Tone::Faint);
+                lines.push(Line { cells: vec![named(name), mark, range], ..Line::default() });
+            }
+            false => {
+                lines.push(Line { cells: vec![named(name), mark], ..Line::default() });
+                let range = Cell::new(range, Tone::Faint);
+                lines.push(Line { cells: vec![named(""), range], ..Line::default() });
+            }
+        }
     }
 }
+
+/// Looks that are drawn of what was, on the narrowest screen.
+const MARKS_MIN: usize = 10;
 
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 

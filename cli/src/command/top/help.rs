@@ -18,7 +18,10 @@ const KEYS: &[(&str, &str)] = &[
 
 const WORDS: &[(&str, &str)] = &[
     ("now", "over the last 5 seconds; everything else is since the start, over all sessions"),
-    ("nominal", "samples per second that the format of a source promises"),
+    (
+        "nominal",
+        "samples per second that the format of a source promises, times the speed of the run",
+    ),
     ("measured", "samples per second that came lately, per session"),
     ("gaps", "frames of a source that said that something before them is missing"),
     ("late", "frames older than their node had promised"),

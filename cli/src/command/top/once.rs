@@ -9,7 +9,7 @@ use crate::{
     exit::{Exit, Failure, print},
     local::{
         Client, Trouble,
-        message::{Look, Shape},
+        message::{Hello, Look, Shape},
     },
     status::{clock, times},
     terminal,
@@ -38,7 +38,7 @@ pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let seen = Seen { shape: &shape, look, figures: &figures };
-    let mut text = title(&client, seen);
+    let mut text = title(&client.hello, seen);
     for trouble in troubles(seen) {
         text += &format!("! {trouble}\n");
     }
@@ -62,8 +62,7 @@ pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn title(client: &Client, seen: Seen<'_>) -> String {
-    let hello = &client.hello;
+fn title(hello: &Hello, seen: Seen<'_>) -> String {
     let host = hello.host.as_ref().map_or(String::new(), |host| format!(" as `{host}`"));
     let pace =
         seen.figures.pace.map_or(String::new(), |pace| format!(", {} real time", times(pace)));
@@ -72,8 +71,8 @@ fn title(client: &Client, seen: Seen<'_>) -> String {
         opened => format!(", {} of {opened} sessions open", seen.figures.sessions_open),
     };
     let (graph, pid, file) = (&hello.graph, hello.pid, &hello.file);
-    let since = clock(seen.figures.at_s);
-    format!("{graph}{host}: process {pid} runs {file} since {since}{sessions}{pace}\n")
+    let lasted = clock(seen.figures.at_s);
+    format!("{graph}{host}: process {pid} runs {file} for {lasted}{sessions}{pace}\n")
 }
 
 /// Prints one look, or one a line for as long as it runs.
@@ -116,4 +115,21 @@ fn heard<T>(heard: Result<T, Trouble>) -> Result<T, Failure> {
 fn pause(span: Duration) {
     let (_keep, never) = channel::<()>();
     let _ = never.recv_timeout(span);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_runs_is_no_time_of_day() {
+        let (graph, file) = ("heart".to_owned(), "heart.toml".to_owned());
+        let version = "0.1.0".to_owned();
+        let hello =
+            Hello { protocol: 1, version, pid: 30_718, graph, file, host: None, running_s: 198.4 };
+        let (shape, look) = (Shape::default(), Look::default());
+        let figures = Figures { at_s: 198.4, sessions_opened: 1, ..Figures::default() };
+        let seen = Seen { shape: &shape, look: &look, figures: &figures };
+        assert_eq!(title(&hello, seen), "heart: process 30718 runs heart.toml for 3:18\n");
+    }
 }

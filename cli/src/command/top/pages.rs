@@ -13,8 +13,12 @@ use edges::{is_noteworthy, sorted_edges};
 use latency::{cores, sinks, stages};
 use nodes::{nodes, sorted_nodes, sources};
 
-pub(super) use crate::figures::{Seen, hz, percent, rate, troubles};
+pub(super) use crate::{
+    figures::{Seen, hz, percent, troubles},
+    status::rate,
+};
 pub(super) use edges::edges;
+pub(super) use nodes::due;
 
 /// A page of the screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use crate::{
-    drawing::Looks,
+    drawing::{Looks, beside, clipped, out_of_sight},
     status::{clock, per_second, times},
 };
 
@@ -83,6 +83,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, looks: Looks) {
     let shown = trouble_rows(area.height, troubles.len());
     let mut at = 0;
     let mut put = |frame: &mut Frame<'_>, line: Drawn<'_>| {
+        let line = clipped(line, width);
         frame.render_widget(Paragraph::new(line), Rect { y: at, height: 1, ..area });
         at += 1;
     };
@@ -222,41 +223,41 @@ fn footer<'a>(state: &State, (above, below): (usize, usize), width: usize) -> Dr
             Span::styled("_  Enter keeps it, Esc drops it", style(Tone::Faint)),
         ]);
     }
+    let (plain, faint) = (Style::new(), style(Tone::Faint));
     let mut parts = Vec::new();
-    if state.is_frozen {
-        parts.push(("FROZEN, p goes on".to_owned(), Tone::Warning));
+    let mut put = |text: String, style: Style, rank: u8| parts.push((text, style, rank));
+    if state.is_frozen() {
+        put("FROZEN, p goes on ".to_owned(), style(Tone::Warning), 0);
     }
     if !state.filter.is_empty() {
-        parts.push((format!("only `{}`", state.filter), Tone::Warning));
+        put(format!("only `{}` ", cut(&state.filter, FILTER_MAX)), style(Tone::Warning), 2);
     }
-    match (above, below) {
-        (0, 0) => {}
-        (0, below) => parts.push((format!("{below} more below"), Tone::Plain)),
-        (above, 0) => parts.push((format!("{above} more above"), Tone::Plain)),
-        (above, below) => parts.push((format!("{above} above, {below} below"), Tone::Plain)),
+    if let Some(others) = out_of_sight(above, below) {
+        put(others + " ", plain, 3);
     }
-    let orders = state.page.orders().len();
-    let keys = match (state.has_help, state.inside) {
-        (true, _) => "? back  q quit".to_owned(),
-        (_, Some(_)) => "Esc back  p freeze  ? help  q quit".to_owned(),
-        _ if orders > 1 => {
-            format!("Enter look in  s order: {}  / filter  p freeze  ? help  q quit", state.order())
+    // The way out last, and wherever there is room for anything.
+    if state.has_help {
+        put("? back".to_owned(), faint, 1);
+    } else {
+        match state.inside {
+            Some(_) => put("Esc back".to_owned(), faint, 1),
+            None => {
+                put("Enter look in".to_owned(), faint, 4);
+                if state.page.orders().len() > 1 {
+                    put(format!("s order: {}", state.order()), faint, 7);
+                }
+                put("/ filter".to_owned(), faint, 6);
+            }
         }
-        _ => "Enter look in  / filter  p freeze  ? help  q quit".to_owned(),
-    };
-    parts.push((keys, Tone::Faint));
-    let mut spans = Vec::new();
-    let mut left = width;
-    for (text, tone) in parts {
-        let text = cut(&text, left);
-        left = left.saturating_sub(text.chars().count() + 3);
-        if !spans.is_empty() {
-            spans.push(Span::raw("   "));
-        }
-        spans.push(Span::styled(text, style(tone)));
+        put("p freeze".to_owned(), faint, 5);
+        put("? help".to_owned(), faint, 1);
     }
-    Drawn::from(spans)
+    put("q quit".to_owned(), faint, 0);
+    beside(parts, width)
 }
+
+/// Letters of a filter that the foot tells.
+const FILTER_MAX: usize = 20;
 
 /// The text of a buffer, line by line.
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub(super) struct State {
     history: History,
     /// What is shown: the newest, or what was newest when it was frozen.
     shown: Option<(Look, Figures)>,
-    pub(super) is_frozen: bool,
+    /// How it had been when it was frozen.
+    held: Option<History>,
     /// Whether it was asked and has not answered.
     pub(super) is_silent: bool,
     /// How it ended, in words.
@@ -77,7 +78,7 @@ impl State {
             shape,
             history: History::default(),
             shown: None,
-            is_frozen: false,
+            held: None,
             is_silent: false,
             ended: None,
             page: Page::default(),
@@ -94,9 +95,13 @@ impl State {
     /// Takes in a look.
     pub(super) fn see(&mut self, look: Look) {
         self.history.add(look);
-        if !self.is_frozen || self.shown.is_none() {
+        if !self.is_frozen() || self.shown.is_none() {
             self.show_newest();
         }
+    }
+
+    pub(super) const fn is_frozen(&self) -> bool {
+        self.held.is_some()
     }
 
     fn show_newest(&mut self) {
@@ -146,7 +151,7 @@ impl State {
             return vec![Line::plain("nothing has been heard yet")];
         };
         if let Some(node) = self.inside {
-            return detail::lines(seen, &self.history, node, width);
+            return detail::lines(seen, self.held.as_ref().unwrap_or(&self.history), node, width);
         }
         self.page.lines(seen, self.orders[self.page as usize], &self.filter, width)
     }
@@ -200,8 +205,8 @@ impl State {
                 self.has_help = false;
             }
             Key::Letter('p') => {
-                self.is_frozen = !self.is_frozen;
-                if !self.is_frozen {
+                self.held = if self.is_frozen() { None } else { Some(self.history.clone()) };
+                if !self.is_frozen() {
                     self.show_newest();
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! What does not fit is left out column by column, the least wanted first, and names are cut last.
 
+use super::detail::wrapped;
+
 /// What a word means, for those who see colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -122,7 +124,8 @@ impl Table {
         let mut lines = Vec::with_capacity(self.rows.len() + 2);
         if self.rows.is_empty() {
             lines.push(Line::toned(&self.title, Tone::Bold));
-            lines.push(Line::toned(format!("  {}", self.empty), Tone::Faint));
+            let said = wrapped(&format!("  {}", self.empty), width).into_iter();
+            lines.extend(said.map(|line| Line::toned(line.text(), Tone::Faint)));
             return lines;
         }
         let shown = self.fitting(width);

@@ -400,6 +400,63 @@ fn what_is_frozen_stands_still_and_goes_on_where_it_is() {
 }
 
 #[test]
+fn a_rate_stands_beside_the_speed_it_is_run_at() {
+    let mut state = state();
+    for (speed, nominal, inside) in [
+        (Some(1.0), " 250 Hz    250 Hz", "250 Hz of 250 Hz"),
+        (Some(200.0), " 250 Hz × 200    250 Hz", "250 Hz of 250 Hz × 200"),
+        (None, " 250 Hz × max    250 Hz", "250 Hz of 250 Hz × max"),
+    ] {
+        state.shape.speed = speed;
+        let text = shown(&mut state, (80, 24), PLAIN);
+        assert!(text.contains(nominal), "{text}");
+        state.press(Key::Enter, 80, 20);
+        let text = shown(&mut state, (80, 24), PLAIN);
+        assert!(text.contains(inside), "{text}");
+        state.press(Key::Back, 80, 20);
+    }
+}
+
+#[test]
+fn nothing_is_cut_off_without_a_mark_and_the_way_out_is_told() {
+    let whole = |state: &mut State| shown(state, (300, 60), PLAIN);
+    for columns in [40, 50, 60, 80] {
+        for keys in ["1", "2", "3", "4", "5", "6", "7", "2j\n", "2jp\n", "?"] {
+            let mut state = state();
+            for key in keys.chars() {
+                let key = if key == '\n' { Key::Enter } else { Key::Letter(key) };
+                state.press(key, columns, 50);
+            }
+            let text = shown(&mut state, (columns as u16, 60), PLAIN);
+            let foot = text.lines().last().expect("a foot");
+            assert!(foot.ends_with("q quit"), "{columns} {keys}: {foot}");
+            // A word that fills the last column must be one that stands whole somewhere.
+            let whole = whole(&mut state);
+            let words: Vec<&str> = whole.split_whitespace().collect();
+            for line in text.lines().filter(|line| line.chars().count() == columns) {
+                let last = line.split_whitespace().next_back().unwrap_or_default();
+                assert!(last.ends_with('…') || words.contains(&last), "{columns} {keys}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_that_is_looked_into_is_frozen_with_its_past() {
+    let mut state = state();
+    for key in [Key::Letter('2'), Key::Down, Key::Enter, Key::Letter('p')] {
+        state.press(key, 80, 20);
+    }
+    let before = shown(&mut state, (80, 30), PLAIN);
+    assert!(before.contains("FROZEN") && before.contains("calls/s    █"), "{before}");
+    // More than are kept, and faster than before.
+    (26..260).for_each(|at_s| state.see(look(at_s * 2)));
+    assert_eq!(shown(&mut state, (80, 30), PLAIN), before);
+    state.press(Key::Letter('p'), 80, 20);
+    assert_ne!(shown(&mut state, (80, 30), PLAIN), before);
+}
+
+#[test]
 fn one_that_is_stopped_is_told_until_it_goes_on() {
     let mut state = state();
     state.is_silent = true;

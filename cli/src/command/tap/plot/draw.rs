@@ -1,7 +1,8 @@
 //! Strips as cells of a terminal, one below the other.
 
-use std::time::Duration;
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
+use engine::counted;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -10,9 +11,14 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Axis, Chart, Dataset, GraphType, Paragraph},
 };
+use unicode_width::UnicodeWidthStr;
 
-use super::{super::Tally, Strips, strips::Strip};
-use crate::drawing::Looks;
+use super::{
+    super::Tally,
+    Strips,
+    strips::{Marked, Strip},
+};
+use crate::drawing::{Looks, beside, clipped, out_of_sight};
 
 /// What stands beside the drawing.
 pub(crate) struct Caption<'a> {
@@ -23,47 +29,93 @@ pub(crate) struct Caption<'a> {
     pub(crate) tally: &'a Tally,
 }
 
-/// Rows that a strip takes at least, with the line that names it.
+/// Rows that a strip of numbers takes at least, with the line that names it.
 const ROWS_MIN: usize = 5;
+/// And those that words take: the line that names them, and one on which they stand where they were said.
+const ROWS_OF_WORDS: usize = 2;
 
-/// Draws all strips that there is room for.
+/// Draws the strips that there is room for from `first` on, and says which was the first: where all others have
+/// room, earlier ones are shown as well.
 pub(crate) fn draw(
     frame: &mut Frame<'_>,
     strips: &Strips,
     caption: &Caption<'_>,
+    first: usize,
     now: Option<Duration>,
     looks: Looks,
-) {
+) -> usize {
     let area = frame.area();
     if area.width < 30 || area.height < 8 {
         frame.render_widget(Paragraph::new("30 columns and 8 rows are needed"), area);
-        return;
+        return first;
     }
     let row = |y: u16| Rect { y, height: 1, ..area };
-    frame.render_widget(Paragraph::new(head(caption)), row(0));
-    frame.render_widget(Paragraph::new(foot(strips, caption)), row(area.height - 1));
     let edge = strips.edge(now);
     let since = edge - caption.window_s;
     let rows = usize::from(area.height) - 2;
-    let shown = strips.all.len().min((rows / ROWS_MIN).max(1));
-    let mut y = 1;
-    for (n, strip) in strips.all.iter().take(shown).enumerate() {
-        let height = rows / shown + usize::from(n < rows % shown);
-        let is_last = n + 1 == shown;
-        let place = Rect { y, height: height as u16, ..area };
-        one(frame, strips, strip, place, (since, edge), is_last, looks);
-        y += height as u16;
-    }
-    if shown == 0 {
-        let place = Rect { y: 1, height: rows as u16, ..area };
-        marks(frame, strips, place, since);
-    } else if strips.all.iter().all(|strip| strip.points.is_empty()) {
+    let shown = if strips.has_numbers() { fitting(&strips.all, first, rows) } else { 0..0 };
+    put(frame, head(caption), row(0));
+    let all = strips.all.len() + strips.more;
+    let below = if strips.has_numbers() { all - shown.end } else { 0 };
+    put(frame, foot((shown.start, below), caption, area.width), row(area.height - 1));
+    if !strips.has_any() {
         let text = "nothing has come by yet";
         let place =
             Rect { x: area.width.saturating_sub(text.len() as u16) / 2, ..row(area.height / 2) };
         frame.render_widget(Paragraph::new(text), place);
+    } else if !strips.has_numbers() {
+        marks(frame, strips, Rect { y: 1, height: rows as u16, ..area }, since);
+    }
+    let mut y = 1;
+    let heights = heights(&strips.all[shown.clone()], rows);
+    let last = shown.clone().rfind(|&n| strips.all[n].words.is_none());
+    // Names without lines would tell nothing.
+    for (n, height) in shown.clone().zip(heights).filter(|_| strips.has_any()) {
+        let (strip, place) = (&strips.all[n], Rect { y, height, ..area });
+        match &strip.words {
+            Some(said) => words(frame, &strip.name, said, place, (since, edge)),
+            None => one(frame, strips, strip, place, (since, edge), last == Some(n), looks),
+        }
+        y += height;
     }
     looks.apply(frame.buffer_mut());
+    shown.start
+}
+
+const fn least(strip: &Strip) -> usize {
+    if strip.words.is_some() { ROWS_OF_WORDS } else { ROWS_MIN }
+}
+
+/// Strips that have room on so many rows, from `first` or before.
+fn fitting(all: &[Strip], first: usize, rows: usize) -> Range<usize> {
+    let count = |strips: &mut dyn Iterator<Item = &Strip>| {
+        let mut left = rows;
+        let fits =
+            |strip: &&Strip| left.checked_sub(least(strip)).map(|rest| left = rest).is_some();
+        strips.take_while(fits).count().max(1)
+    };
+    let last_first = all.len().saturating_sub(count(&mut all.iter().rev()));
+    let first = first.min(last_first);
+    first..(first + count(&mut all[first..].iter())).min(all.len())
+}
+
+/// Rows of each: what words leave is for the numbers.
+fn heights(shown: &[Strip], rows: usize) -> Vec<u16> {
+    let numbers = shown.iter().filter(|strip| strip.words.is_none()).count();
+    let left = rows.saturating_sub((shown.len() - numbers) * ROWS_OF_WORDS);
+    let mut nth = 0;
+    let height = |strip: &Strip| match strip.words {
+        Some(_) => ROWS_OF_WORDS as u16,
+        None => {
+            nth += 1;
+            (left / numbers + usize::from(nth <= left % numbers)) as u16
+        }
+    };
+    shown.iter().map(height).collect()
+}
+
+fn put(frame: &mut Frame<'_>, line: Line<'_>, place: Rect) {
+    frame.render_widget(Paragraph::new(clipped(line, usize::from(place.width))), place);
 }
 
 fn head<'a>(caption: &Caption<'_>) -> Line<'a> {
@@ -72,12 +124,12 @@ fn head<'a>(caption: &Caption<'_>) -> Line<'a> {
         0 => String::new(),
         session => format!(" of session {session}"),
     };
-    let frames = format!("{session}   {} frames", caption.tally.frames);
+    let frames = format!("{session}   {}", counted(caption.tally.frames, "frame"));
     let mut spans = vec![Span::styled(caption.label.to_owned(), bold), Span::raw(frames)];
     let warning = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
     let gaps: u64 = caption.tally.gaps.iter().map(|(_, frames)| frames).sum();
     if gaps > 0 {
-        spans.push(Span::styled(format!("   {gaps} gaps"), warning));
+        spans.push(Span::styled(format!("   {}", counted(gaps, "gap")), warning));
     }
     if caption.tally.missed > 0 {
         spans.push(Span::styled(format!("   {} missed", caption.tally.missed), warning));
@@ -88,19 +140,23 @@ fn head<'a>(caption: &Caption<'_>) -> Line<'a> {
     Line::from(spans)
 }
 
-fn foot<'a>(strips: &Strips, caption: &Caption<'_>) -> Line<'a> {
+/// What is out of sight, and the keys; where there is no room the least wanted of them are left out.
+fn foot<'a>((above, below): (usize, usize), caption: &Caption<'_>, columns: u16) -> Line<'a> {
     let faint = Style::new().add_modifier(Modifier::DIM);
-    let mut spans = Vec::new();
+    let warning = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
+    let window = format!("the last {} s ", caption.window_s);
+    let mut parts = Vec::new();
     if caption.is_frozen {
-        let warning = Style::new().fg(Color::Yellow).add_modifier(Modifier::BOLD);
-        spans.push(Span::styled("FROZEN   ", warning));
+        parts.push(("FROZEN ".to_owned(), warning, 0));
     }
-    if strips.more > 0 {
-        spans.push(Span::raw(format!("{} more have no room   ", strips.more)));
+    if let Some(others) = out_of_sight(above, below) {
+        parts.push((others + " ", Style::new(), 1));
+        parts.push(("↑ ↓ others".to_owned(), faint, 2));
     }
-    let keys = format!("the last {} s   + closer  - wider  p freeze  q quit", caption.window_s);
-    spans.push(Span::styled(keys, faint));
-    Line::from(spans)
+    let keys = [(window, 4), ("+ closer  - wider".to_owned(), 5), ("p freeze".to_owned(), 3)];
+    parts.extend(keys.map(|(text, rank)| (text, faint, rank)));
+    parts.push(("q quit".to_owned(), faint, 0));
+    beside(parts, usize::from(columns))
 }
 
 /// One strip: a line that names it, and its drawing.
@@ -128,7 +184,7 @@ fn one(
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let faint = Style::new().add_modifier(Modifier::DIM);
     let name = Line::from(vec![Span::styled(strip.name.clone(), bold), Span::styled(range, faint)]);
-    frame.render_widget(Paragraph::new(name), Rect { height: 1, ..area });
+    put(frame, name, Rect { height: 1, ..area });
     let (low, high) = bounds(least, most);
     // A point whose neighbour is missing ends a line.
     let lines: Vec<Vec<(f64, f64)>> = points
@@ -174,6 +230,48 @@ fn one(
         .legend_position(None);
     let place = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     frame.render_widget(chart, place);
+}
+
+/// Columns before a drawing, which numbers at its side take.
+const SIDE: u16 = 9;
+
+/// A strip of words: its name with what was said last, and all of them where they were said.
+fn words(
+    frame: &mut Frame<'_>,
+    name: &str,
+    said: &VecDeque<Marked>,
+    area: Rect,
+    (since, edge): (f64, f64),
+) {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let faint = Style::new().add_modifier(Modifier::DIM);
+    let seen = || said.iter().filter(|mark| mark.t_s >= since && mark.t_s <= edge);
+    let last = match seen().next_back() {
+        Some(mark) => format!("   {}", mark.words),
+        None => "   nothing in this window".to_owned(),
+    };
+    let name = Line::from(vec![Span::styled(name.to_owned(), bold), Span::styled(last, faint)]);
+    put(frame, name, Rect { height: 1, ..area });
+    let columns = area.width.saturating_sub(SIDE + 1);
+    // Of those that stand on each other the newest is seen; each ends before the next.
+    let mut end = area.width;
+    for mark in seen().rev() {
+        let share = (mark.t_s - since) / (edge - since).max(1e-9);
+        let x = SIDE + (share * f64::from(columns)).round() as u16;
+        // The newest stands whole at the edge; between two others is a blank.
+        let (x, room) = match end == area.width {
+            true => {
+                let x = x.min(area.width.saturating_sub(mark.words.width() as u16)).max(SIDE);
+                (x, end - x)
+            }
+            false => (x, end.saturating_sub(x + 1)),
+        };
+        if room > 0 {
+            let place = Rect { x: area.x + x, y: area.y + 1, width: room, height: 1 };
+            put(frame, Line::from(Span::styled(mark.words.clone(), Color::Green)), place);
+            end = x;
+        }
+    }
 }
 
 /// Where events have no numbers: their words, the newest below.

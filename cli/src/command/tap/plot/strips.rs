@@ -1,4 +1,4 @@
-//! [`Strips`]: one line of numbers in time per channel, or per numeric field.
+//! [`Strips`]: one line in time per channel, or per field: of numbers, or of words where they were said.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -8,18 +8,24 @@ use crate::{local::Came, tensors::numbers};
 
 /// Points that are kept of a strip: ten minutes at 250 Hz, 150 s at 1 kHz. Above that extremes stand for many.
 const POINTS_MAX: usize = 150_000;
+/// And of all strips together, so that many channels take no more room than a few.
+const POINTS_ALL: usize = 16 * POINTS_MAX;
 /// Points a second that a strip keeps of a fast signal: more than a window of five seconds has columns for.
 const POINTS_PER_S: f64 = 1_000.0;
-/// Strips that are kept; no terminal has room for more.
-const STRIPS_MAX: usize = 16;
+/// Strips that are kept; nobody goes through more of them.
+const STRIPS_MAX: usize = 256;
 
-/// A line of numbers in time.
+/// A line in time.
 #[derive(Clone, Debug)]
 pub(crate) struct Strip {
     pub(crate) name: String,
     pub(crate) unit: String,
     /// Seconds and values; a NaN breaks the line.
     pub(crate) points: VecDeque<(f64, f64)>,
+    /// What a field of words said, and when; none of a strip of numbers.
+    pub(crate) words: Option<VecDeque<Marked>>,
+    /// Points that are kept.
+    most: usize,
 }
 
 /// What was said besides numbers: seconds and words.
@@ -38,6 +44,8 @@ pub(crate) struct Strips {
     pub(crate) more: usize,
     /// Number of the field of each strip, of events.
     fields: Vec<usize>,
+    /// Whether any strip is of numbers.
+    has_numbers: bool,
     /// Gaps, and frames that were missed.
     pub(crate) gaps: VecDeque<Marked>,
     /// The last events, in words.
@@ -55,6 +63,8 @@ impl Strips {
             name: name.to_owned(),
             unit: unit.to_owned(),
             points: VecDeque::new(),
+            words: None,
+            most: POINTS_MAX,
         };
         let (mut all, mut fields) = (Vec::new(), Vec::new());
         let mut each = 1;
@@ -65,10 +75,13 @@ impl Strips {
             }
             Format::Event(event) => {
                 for (n, field) in event.fields.iter().enumerate() {
-                    if matches!(field.kind, FieldKind::F64 | FieldKind::I64) {
-                        all.push(strip(field.name, ""));
-                        fields.push(n);
-                    }
+                    let words = match field.kind {
+                        FieldKind::F64 | FieldKind::I64 => None,
+                        FieldKind::Bool | FieldKind::Text { .. } => Some(VecDeque::new()),
+                        _ => continue,
+                    };
+                    all.push(Strip { words, ..strip(field.name, "") });
+                    fields.push(n);
                 }
             }
             Format::Tensor(_) | Format::Image(_) => {
@@ -78,18 +91,32 @@ impl Strips {
         let more = all.len().saturating_sub(STRIPS_MAX);
         all.truncate(STRIPS_MAX);
         fields.truncate(STRIPS_MAX);
+        let most = (POINTS_ALL / all.len().max(1)).min(POINTS_MAX);
+        all.iter_mut().for_each(|strip| strip.most = most);
+        let has_numbers = all.iter().any(|strip| strip.words.is_none());
         let grid = format.as_signal().map(|signal| Grid::new(signal.rate));
         Self {
             format: format.clone(),
             all,
             more,
             fields,
+            has_numbers,
             gaps: VecDeque::new(),
             events: VecDeque::new(),
             grid,
             latest: None,
             each,
         }
+    }
+
+    /// Whether there is something to draw; events without numbers are told in words alone.
+    pub(crate) const fn has_numbers(&self) -> bool {
+        self.has_numbers
+    }
+
+    /// Whether anything has come by.
+    pub(crate) const fn has_any(&self) -> bool {
+        self.latest.is_some()
     }
 
     pub(crate) const fn is_of_events(&self) -> bool {
@@ -134,8 +161,12 @@ impl Strips {
             Format::Event(event) => {
                 let read = EventReader::new(event, frame);
                 for (strip, &field) in self.all.iter_mut().zip(&self.fields) {
-                    if let Some(value) = read.f64(field) {
-                        strip.push(t_s, value);
+                    match (&mut strip.words, read.field(field)) {
+                        (Some(words), Some(said)) => mark(words, t_s, &said),
+                        (None, Some(_)) => {
+                            read.f64(field).into_iter().for_each(|value| strip.push(t_s, value))
+                        }
+                        (_, None) => {}
                     }
                 }
                 let words = event.fields.iter().enumerate().filter_map(|(n, field)| {
@@ -173,6 +204,16 @@ impl Strips {
     }
 }
 
+fn mark(words: &mut VecDeque<Marked>, t_s: f64, said: &FieldValue<'_>) {
+    let said = match said {
+        // What comes from outside steers no terminal.
+        FieldValue::Text(text) => text.replace(char::is_control, " "),
+        FieldValue::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        _ => return,
+    };
+    push(words, Marked { t_s, words: said });
+}
+
 fn push(marks: &mut VecDeque<Marked>, mark: Marked) {
     if marks.len() == 1_024 {
         marks.pop_front();
@@ -182,7 +223,7 @@ fn push(marks: &mut VecDeque<Marked>, mark: Marked) {
 
 impl Strip {
     fn push(&mut self, t_s: f64, value: f64) {
-        if self.points.len() == POINTS_MAX {
+        if self.points.len() == self.most {
             self.points.pop_front();
         }
         self.points.push_back((t_s, value));

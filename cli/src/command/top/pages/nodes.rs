@@ -5,7 +5,7 @@ use crate::{
         figures::{NodeFigures, SourceFigures},
         table::{Cell, Row, Table, Tone, left, right},
     },
-    status::span,
+    status::{span, times},
 };
 
 use super::{Seen, hz, percent, rate};
@@ -19,7 +19,7 @@ pub(super) fn sources(seen: Seen<'_>) -> Table {
             cells: vec![
                 source.node.as_str().into(),
                 Cell::new(&seen.shape.nodes[source.at].kind, Tone::Faint),
-                source.nominal_hz.map_or("-".to_owned(), hz).into(),
+                source.nominal_hz.map_or("-".to_owned(), |nominal| due(nominal, seen)).into(),
                 Cell::new(measured.map_or("-".to_owned(), hz), tone),
                 rate(source.frames_per_s).into(),
                 Cell::count(source.gaps),
@@ -43,6 +43,15 @@ pub(super) fn sources(seen: Seen<'_>) -> Table {
         ],
         rows: seen.figures.sources.iter().map(row).collect(),
         empty: "there are none: everything comes from other hosts",
+    }
+}
+
+/// The rate that is promised, and how much faster the graph is run: what is measured is both.
+pub(in super::super) fn due(nominal_hz: f64, seen: Seen<'_>) -> String {
+    match seen.shape.speed {
+        Some(1.0) => hz(nominal_hz),
+        Some(speed) => format!("{} × {}", hz(nominal_hz), times(speed).trim_end_matches(" ×")),
+        None => format!("{} × max", hz(nominal_hz)),
     }
 }
 
