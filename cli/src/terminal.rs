@@ -1,8 +1,16 @@
 //! What is known of the terminal: whether there is one, its colours, its columns, its letters.
 
-use std::io::{IsTerminal, stderr, stdout};
+use std::{
+    io::{IsTerminal, stderr, stdin, stdout},
+    time::Duration,
+};
 
 use terminal_size::{Width, terminal_size_of};
+
+use crate::exit::Exit;
+
+/// Between two looks whether a terminal is still there.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Colours, or nothing.
 #[derive(Clone, Copy)]
@@ -50,6 +58,22 @@ fn colours_are_wanted() -> bool {
 /// Whether the terminal cannot move its cursor.
 pub(crate) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Ends the process once the terminal that it reads keys from is gone, whoever ignores the signal that comes with
+/// that: waiting for a key there never ends. For those who have nothing to finish.
+pub(crate) fn end_without() {
+    if !stdin().is_terminal() {
+        return;
+    }
+    let look = || {
+        while stdin().is_terminal() {
+            std::thread::sleep(LOOK);
+        }
+        std::process::exit(Exit::Fault as i32);
+    };
+    // Without a thread to spare the signal has to do.
+    let _ = std::thread::Builder::new().name("afferent-terminal".to_owned()).spawn(look);
 }
 
 /// Columns of the terminal behind stderr.

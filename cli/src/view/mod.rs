@@ -73,8 +73,10 @@ impl Window {
     /// Whether somebody has asked to leave: `q`, Escape or Ctrl-C, which is a key here.
     pub(crate) fn wants_to_leave(&self) -> bool {
         let mut wants = false;
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            let Ok(Event::Key(key)) = event::read() else { continue };
+        // Nobody presses keys on a terminal that is gone, and asking for one there does not come back.
+        while stdin().is_terminal() && event::poll(Duration::ZERO).unwrap_or(false) {
+            let Ok(read) = event::read() else { break };
+            let Event::Key(key) = read else { continue };
             let is_interrupt =
                 key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
             let leaves = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) || is_interrupt;

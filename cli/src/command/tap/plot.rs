@@ -34,6 +34,7 @@ pub(super) fn plot(
     ended: &AtomicBool,
 ) -> Result<Exit, Failure> {
     let mut terminal = ratatui::try_init().map_err(|error| failed(&error))?;
+    crate::terminal::end_without();
     let session = frames.session;
     let drawn = run(&mut terminal, frames, asked, ended);
     ratatui::restore();

@@ -34,6 +34,7 @@ pub(super) fn live(found: Vec<Found>, every: Duration) -> Result<Exit, Failure> 
     // In the way of nobody: keys are read as they come, and that includes Ctrl-C.
     let ended = interrupt::flag().map_err(failed)?;
     let mut terminal = ratatui::try_init().map_err(failed)?;
+    crate::terminal::end_without();
     let shown = show(&mut terminal, found, every, &ended);
     ratatui::restore();
     shown
