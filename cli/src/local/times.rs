@@ -185,7 +185,7 @@ fn way(names: &[String], nodes: &[(usize, Parts)], measured: Option<f64>) -> Way
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use engine::{Attribution, Journey, Leg, Timestamp};
 
@@ -210,8 +210,9 @@ mod tests {
             name: "out".to_owned(),
             journeys: 2,
             latency_ns: 1_200,
-            nodes: vec![parts(0.0, 1_000.0, 100.0, 0.0), parts(60.0, 0.0, 0.0, 40.0)],
-            recent: [journey(100, 0.0), journey(1_100, 1_000.0)].into(),
+            nodes: [(0, parts(0.0, 1_000.0, 100.0, 0.0)), (1, parts(60.0, 0.0, 0.0, 40.0))].into(),
+            recent: [journey(100, 0.0), journey(1_100, 1_000.0)].map(Arc::new).into(),
+            ..SinkTime::default()
         };
         Load {
             lasted_ns: 4_000_000_000,
@@ -238,7 +239,7 @@ mod tests {
 
         // It got nothing lately: the newest way stands for itself, with its age.
         load.time.sinks[0].journeys = 0;
-        load.time.sinks[0].nodes = vec![Parts::default(); 2];
+        load.time.sinks[0].nodes.clear();
         load.time.sinks[0].recent.pop_front();
         let look = told(&load, Timestamp::from_secs_f64(9.0));
         let sink = &look.sinks[0];

@@ -28,7 +28,7 @@ fn load() -> Load {
         name: "out".to_owned(),
         journeys: 1,
         latency_ns: 1_000,
-        nodes: vec![Parts::default(), waits, Parts::default()],
+        nodes: [(1, waits)].into(),
         ..SinkTime::default()
     }];
     Load {
