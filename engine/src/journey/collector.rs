@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    Attribution, Journey, Leg, SinkTime, Sums, Wait, pace::Pace, traces::Traces, way::Ways,
+    Attribution, Journey, Leg, SinkTime, Sums, Wait, of_node, pace::Pace, traces::Traces, way::Ways,
 };
 
 /// Steps that are taken at a time, should they come as fast.
@@ -176,7 +176,7 @@ impl Collector {
         sink.time.journeys += 1;
         sink.time.latency_ns += latency_ns;
         for leg in &legs {
-            sink.time.nodes.entry(leg.node).or_default().add(&leg.parts);
+            of_node(&mut sink.time.nodes, leg.node).add(&leg.parts);
         }
         sink.legs += legs.len();
         let journey = Journey { latency_ns, arrived: step.ended, legs };
@@ -228,7 +228,8 @@ impl Collector {
             let legs: usize = sink.time.recent.iter().map(|way| way.legs.capacity()).sum();
             legs * size_of::<Leg>() + sink.time.recent.capacity() * size_of::<usize>()
         };
-        let of_nodes = |sink: &Sink| sink.time.nodes.len() * size_of::<(usize, super::Parts)>();
+        let of_nodes =
+            |sink: &Sink| sink.time.nodes.capacity() * size_of::<(usize, super::Parts)>();
         let of_sink = |sink: &Sink| size_of::<Sink>() + of_ways(sink) + of_nodes(sink);
         let sinks: usize = self.sinks.values().map(of_sink).sum();
         sinks + self.ways.bytes() + self.traces.weight() * size_of::<Step>()

@@ -15,10 +15,7 @@ mod sums;
 mod traces;
 mod way;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 pub(crate) use collector::Collector;
 pub(crate) use sums::Sums;
@@ -136,8 +133,8 @@ pub struct SinkTime {
     pub broken: u64,
     /// The latencies that the sink measured for those whose way is known, together.
     pub latency_ns: i64,
-    /// What each node had of that, by its number; nodes that were on no way are not there.
-    pub nodes: BTreeMap<usize, Parts>,
+    /// What each node had of that, the least number first; nodes that were on no way are not there.
+    pub nodes: Vec<(usize, Parts)>,
     /// The newest ways, the newest last: fewer where they are long or sinks are many.
     pub recent: VecDeque<Arc<Journey>>,
 }
@@ -170,7 +167,7 @@ fn is_partial(known: u64, broken: u64) -> bool {
 impl SinkTime {
     /// The share of the measured latency that parts account for.
     pub fn covered(&self) -> f64 {
-        let parts: f64 = self.nodes.values().map(Parts::all).sum();
+        let parts: f64 = self.nodes.iter().map(|(_, parts)| parts.all()).sum();
         if self.latency_ns > 0 { parts / self.latency_ns as f64 } else { 1.0 }
     }
 
@@ -192,17 +189,29 @@ impl SinkTime {
         let count = ways.len();
         let last = ((count as f64 * high).ceil() as usize).clamp(1.min(count), count);
         let first = ((count as f64 * low) as usize).min(last.saturating_sub(1));
-        let mut sums = BTreeMap::<usize, Parts>::new();
+        let mut sums = Vec::new();
         for leg in ways[first..last].iter().flat_map(|journey| &journey.legs) {
-            sums.entry(leg.node).or_default().add(&leg.parts);
+            of_node(&mut sums, leg.node).add(&leg.parts);
         }
         over(&sums, (last - first) as f64)
     }
 }
 
-fn over(sums: &BTreeMap<usize, Parts>, count: f64) -> Vec<(usize, Parts)> {
+/// The sum of a node, which is put in its place if there is none yet.
+fn of_node(sums: &mut Vec<(usize, Parts)>, node: usize) -> &mut Parts {
+    let at = match sums.binary_search_by_key(&node, |(node, _)| *node) {
+        Ok(at) => at,
+        Err(at) => {
+            sums.insert(at, (node, Parts::default()));
+            at
+        }
+    };
+    &mut sums[at].1
+}
+
+fn over(sums: &[(usize, Parts)], count: f64) -> Vec<(usize, Parts)> {
     let nodes = sums.iter().filter(|(_, parts)| parts.all() > 0.0);
-    nodes.map(|(&node, parts)| (node, parts.over(count))).collect()
+    nodes.map(|(node, parts)| (*node, parts.over(count))).collect()
 }
 
 impl Attribution {
@@ -230,7 +239,8 @@ impl Attribution {
     pub fn at(&self, sink: &str, node: &str) -> Option<Parts> {
         let number = self.nodes.iter().position(|name| name == node)?;
         let sink = self.sink(sink)?;
-        let parts = sink.nodes.get(&number).copied().unwrap_or_default();
+        let parts = sink.nodes.iter().find(|(node, _)| *node == number);
+        let parts = parts.map(|(_, parts)| *parts).unwrap_or_default();
         Some(parts.over(sink.journeys.max(1) as f64))
     }
 }

@@ -10,7 +10,7 @@ const LOOK_NS: i64 = 100_000_000;
 /// There are more again after this long, and after each source had its turn twice.
 const MORE_NS: i64 = 1_000_000_000;
 /// Steps are kept for this long at the least, and at the most.
-const KEPT_LEAST_NS: f64 = 1e9;
+const KEPT_LEAST_NS: f64 = 5e8;
 const KEPT_MOST_NS: f64 = 600e9;
 /// What has room is kept longer: how long frames are on their way is not known before the first has come.
 const KEPT_USUALLY_NS: i64 = 10_000_000_000;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::time::Timestamp;
 
-use super::{Attribution, Parts, SinkTime};
+use super::{Attribution, Parts, SinkTime, of_node};
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ struct OfSink {
     journeys: u64,
     broken: u64,
     latency_ns: i64,
-    nodes: BTreeMap<usize, Parts>,
+    nodes: Vec<(usize, Parts)>,
 }
 
 impl Sums {
@@ -52,7 +52,8 @@ impl Sums {
             sink.broken -= then.broken;
             sink.latency_ns -= then.latency_ns;
             for (node, then) in &then.nodes {
-                sink.nodes.entry(*node).and_modify(|now| *now = now.since(then));
+                let now = of_node(&mut sink.nodes, *node);
+                *now = now.since(then);
             }
             let newest = sink.recent.pop_back();
             sink.recent.retain(|journey| journey.arrived >= at);

@@ -12,7 +12,7 @@ use crate::{
 /// Steps that are kept of one frame. What shares its stamp counts as one: as fast as it goes, those of a turn.
 const STEPS_MAX: usize = 1 << 15;
 /// Room for all of them together, in steps.
-pub(super) const ROOM: usize = 1 << 17;
+pub(super) const ROOM: usize = 1 << 16;
 /// A frame takes so much besides its steps.
 const FRAME: usize = 8;
 /// What is older goes once there is more than this share of the room in use.

@@ -234,9 +234,9 @@ impl Load {
         let mut whole = 0.0;
         for sink in &self.time.sinks {
             whole += sink.latency_ns as f64;
-            for (&node, parts) in &sink.nodes {
+            for (node, parts) in &sink.nodes {
                 let own = parts.waiting[wait as usize];
-                sums[node] += match wait {
+                sums[*node] += match wait {
                     Wait::Answer if own > 0.0 => parts.all(),
                     _ => own,
                 };

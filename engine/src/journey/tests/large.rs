@@ -75,7 +75,7 @@ fn a_graph_of_ten_thousand_nodes_that_somebody_looks_at_takes_a_few_megabytes() 
     assert_eq!(told.sinks.len(), 2 * CHAINS);
     assert!(told.sinks.iter().all(|sink| sink.journeys == 30 && !sink.recent.is_empty()));
     let bytes = collector.bytes();
-    assert!(bytes < 24 * MEGABYTE, "{bytes}: steps of the last frames, and ways");
+    assert!(bytes < 12 * MEGABYTE, "{bytes}: steps of the last frames, and ways");
     // Without the steps, of which as many are kept as there is room for.
     let ways: usize = told.sinks.iter().flat_map(|sink| &sink.recent).map(|w| w.legs.len()).sum();
     assert!(ways * size_of::<crate::Leg>() < 6 * MEGABYTE, "{ways} legs");
