@@ -241,8 +241,9 @@ pub(crate) struct LiveArguments {
 
     /// Tell calls of nodes on data cores that take longer than this, with the time of the frame
     ///
-    /// Of a node at most once a second, the longest since it was told of last and in how many turns there were
-    /// some; at the end all of it. Every call is timed then.
+    /// Turns of a stage that take so long by many short calls are told of the node that took most. Of a node in a session
+    /// at most once a second, the longest since it was told of last and in how many turns there were some; at the
+    /// end all of it. Every call is timed then.
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     pub(crate) slow_ms: Option<f64>,
 

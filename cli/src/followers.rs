@@ -1,8 +1,15 @@
 //! [`Followers`]: who wants to know where the time of frames goes. Frames are followed while anybody does.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 use engine::Running;
+
+/// Between two followed frames where somebody only looks: a thousand of the last five seconds, and few enough
+/// of 100 000 frames a second that the slowest hundredth is not made of those that are followed.
+const EVERY: Duration = Duration::from_millis(5);
 
 /// Everybody who asks of one run, counted in this one place.
 pub(crate) struct Followers {
@@ -30,14 +37,12 @@ impl Followers {
     fn count(&self, change: impl FnOnce(usize) -> usize) {
         // Held until the engine has done what follows from it: who comes waits for who goes.
         let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *askers;
-        *askers = change(before);
-        if let Some(running) = self.running.upgrade() {
-            match (before, *askers) {
-                (0, 1..) => running.follow(Some(Running::FOLLOW_EVERY)),
-                (1.., 0) => running.follow(None),
-                _ => {}
-            }
+        *askers = change(*askers);
+        let Some(running) = self.running.upgrade() else { return };
+        match (running.is_followed(), *askers) {
+            (false, 1..) => running.follow(Some(EVERY)),
+            (true, 0) => running.follow(None),
+            _ => {}
         }
     }
 }

@@ -13,12 +13,17 @@ use crate::{
 };
 
 /// On a terminal with a status line, lines feed that instead of racing past.
-/// What was said in words stands above it.
-pub(crate) fn show_on(screen: &Arc<Screen>, vitals: &Arc<Mutex<Vitals>>, tells_session: bool) {
-    if screen.lives() || screen.is_held() {
+/// What was said in words stands above it. Where the terminal shows the full view, lines are not shown at all.
+pub(crate) fn show_on(
+    screen: &Arc<Screen>,
+    vitals: &Arc<Mutex<Vitals>>,
+    tells_session: bool,
+    is_viewed: bool,
+) {
+    if screen.lives() || is_viewed {
         let stdout = (!stdout().is_terminal()).then(lines::out);
         let (screen, vitals) = (screen.clone(), vitals.clone());
-        lines::set(Arc::new(Shown { screen, vitals, tells_session, stdout }));
+        lines::set(Arc::new(Shown { screen, vitals, tells_session, is_viewed, stdout }));
     }
 }
 
@@ -28,6 +33,8 @@ struct Shown {
     vitals: Arc<Mutex<Vitals>>,
     /// Whether there are several sessions.
     tells_session: bool,
+    /// Somebody else has the terminal.
+    is_viewed: bool,
     /// Where they go besides, if that is not the terminal.
     stdout: Option<Arc<dyn Lines>>,
 }
@@ -43,8 +50,8 @@ impl Lines for Shown {
             }
             // JSON is for programs; whoever writes other lines wants them read, and nothing else
             // in between.
-            None if line.text.starts_with('{') || self.screen.is_held() => {
-                let said = said(line, self.tells_session).filter(|_| !self.screen.is_held());
+            None if line.text.starts_with('{') || self.is_viewed => {
+                let said = said(line, self.tells_session).filter(|_| !self.is_viewed);
                 match said {
                     Some(said) => {
                         drop(vitals);
@@ -79,7 +86,13 @@ mod tests {
     fn json_feeds_the_status_line_and_other_lines_take_its_place() {
         let screen = Arc::new(Screen::new(true));
         let (vitals, screen_too) = (Arc::default(), screen.clone());
-        let shown = Shown { screen: screen_too, vitals, tells_session: false, stdout: None };
+        let shown = Shown {
+            screen: screen_too,
+            vitals,
+            tells_session: false,
+            is_viewed: false,
+            stdout: None,
+        };
         let format = Format::signal(1, Unit::UNKNOWN, Rate::new(1.0).expect("a rate"), 1);
         let frame = Frame::signal(Timestamp::ZERO, 1, &[0.0]);
         let take = |text| {
@@ -98,9 +111,15 @@ mod tests {
     #[test]
     fn what_was_said_is_shown_and_does_not_count_as_hidden() {
         let (vitals, screen) = (Arc::default(), Arc::new(Screen::new(true)));
-        let shown = Shown { screen: screen.clone(), vitals, tells_session: false, stdout: None };
+        let mut shown = Shown {
+            screen: screen.clone(),
+            vitals,
+            tells_session: false,
+            is_viewed: false,
+            stdout: None,
+        };
         let format = Format::event(vec![Field::text("what", 8), Field::text("text", 99)], 1.0);
-        let take = |what: &str| {
+        let take = |shown: &Shown, what: &str| {
             let event = EventWriter::new(format.as_event().expect("an event"));
             let event = event.text(0, what).text(1, "well").finish();
             let frame = Frame::new(Header::at(Timestamp::ZERO), event);
@@ -109,10 +128,11 @@ mod tests {
             shown.line(&line).expect("stdout is open");
             shown.vitals.lock().expect("nobody panicked").unseen()
         };
-        assert_eq!([take("partial"), take("final"), take("partial")], [1, 1, 2]);
+        let told = ["partial", "final", "partial"].map(|what| take(&shown, what));
+        assert_eq!(told, [1, 1, 2]);
         assert!(screen.lives(), "the line goes on below");
         // Where somebody else has the terminal, it is not shown.
-        screen.hold();
-        assert_eq!(take("final"), 3);
+        shown.is_viewed = true;
+        assert_eq!(take(&shown, "final"), 3);
     }
 }

@@ -362,6 +362,8 @@ mod tests {
             late: 0,
             mean_ns: None,
             timed: (0, 0),
+            frames: 7,
+            timed_frames: 0,
             calls: 7,
             entered: None,
             last_fault: None,

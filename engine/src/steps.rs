@@ -115,22 +115,26 @@ pub(crate) struct Steps {
     /// Calls of bodies that take longer are told; 0 if nobody wants to know.
     slow_ns: AtomicI64,
     slow: OnceLock<ArrayQueue<SlowCall>>,
+    /// Turns with slow calls that nobody took in time.
+    slow_lost: AtomicU64,
 }
 
-/// A body that took long.
+/// A body that took long: in one call, or in all calls of a turn that was long because of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlowCall {
     /// The session.
     pub session: u32,
     /// Number of the node among those of the plan, producers before consumers.
     pub node: usize,
-    /// When the content of the frame happened.
-    pub time: Timestamp,
-    /// How long the call took, in nanoseconds.
+    /// When the content of the frame happened, of several the one that took longest; none if nothing had come yet.
+    pub time: Option<Timestamp>,
+    /// How long it took, in nanoseconds.
     pub took_ns: i64,
-    /// When the turn began, on the run's clock.
+    /// How many calls took so long together.
+    pub calls: u64,
+    /// When it is told, on the run's clock: up to a second later.
     pub at: Timestamp,
-    /// Turns of this node that were slow as well since it was told of last: this call was the longest of all.
+    /// Turns of this node that were slow as well since it was told of last: this one was the slowest of all.
     pub more: u64,
 }
 
@@ -264,7 +268,13 @@ impl Steps {
 
     /// Tells a slow call; the oldest goes if nobody listens.
     pub(crate) fn put_slow(&self, call: SlowCall) {
-        self.slow.get().map(|queue| queue.force_push(call));
+        if let Some(oldest) = self.slow.get().and_then(|queue| queue.force_push(call)) {
+            self.slow_lost.fetch_add(1 + oldest.more, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn slow_lost(&self) -> u64 {
+        self.slow_lost.load(Ordering::Relaxed)
     }
 
     pub(crate) fn take_slow(&self) -> Option<SlowCall> {
@@ -360,5 +370,24 @@ mod tests {
         let last = std::iter::from_fn(|| steps.take_missing()).last();
         let up_to = Timestamp::from_nanos(1_000 + MISSING as i64);
         assert!(matches!(last, Some(Missing::AnyUpTo(at)) if at == up_to), "{last:?}");
+    }
+
+    #[test]
+    fn slow_calls_that_nobody_takes_in_time_are_counted_with_their_turns() {
+        let steps = Steps::default();
+        steps.tell_slow(Some(1));
+        let time = Some(Timestamp::ZERO);
+        let call = SlowCall {
+            session: 0,
+            node: 0,
+            time,
+            took_ns: 2,
+            calls: 1,
+            at: Timestamp::ZERO,
+            more: 2,
+        };
+        (0..SLOW + 5).for_each(|node| steps.put_slow(SlowCall { node, ..call }));
+        assert_eq!(steps.take_slow().map(|call| call.node), Some(5), "the newest are kept");
+        assert_eq!(steps.slow_lost(), 5 * 3);
     }
 }

@@ -24,6 +24,7 @@
 //! | `readme`   | what the documentation tells people to type                   |
 //! | `reloads`  | `run --watch`: a graph that follows its file                   |
 //! | `schema`   | `afferent schema` and `completions`: what editors and shells get      |
+//! | `terminal` | what a terminal gets to see                                |
 //! | `screens`  | help, `check`, `draw`, `list`, `explain`, `test`              |
 //! | `scrape`   | `--metrics`                                                   |
 //! | `serve`    | graphs that answer over HTTP                                  |
@@ -70,6 +71,7 @@ mod scrape;
 mod screens;
 mod serve;
 mod templates;
+mod terminal;
 mod tries;
 mod voice;
 #[cfg(unix)]

@@ -78,7 +78,7 @@ pub(crate) fn start_with(
         .expect("the program starts")
 }
 
-fn command(folder: &Folder, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Folder, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).current_dir(&folder.0).env_remove("NO_COLOR");
     // Keys and peers of whoever runs the tests are left alone.

@@ -79,7 +79,7 @@ impl Live<'_> {
         panics::tell_on(&screen);
         panics::give_up_on(&screen);
         let vitals = Arc::new(Mutex::new(Vitals::default()));
-        lines::show_on(&screen, &vitals, tells_session);
+        lines::show_on(&screen, &vitals, tells_session, asked.view);
         operators::lines::tell_session(tells_session);
         operators::lines::want_json(asked.json);
         let options = RunOptions { speed, cores, sessions };

@@ -66,5 +66,13 @@ pub(super) fn cores(asked: Option<u16>, sessions: u32, graph: &Graph) -> usize {
         1 => processors,
         sessions => processors.min(sessions as usize),
     };
-    useful.max(graph.cores())
+    let cores = useful.max(graph.cores());
+    if cores > processors.max(useful) {
+        let _ = writeln!(
+            stderr(),
+            "note: `core` in the graph asks for {cores} data cores, which share {} here",
+            engine::counted(processors as u64, "processor")
+        );
+    }
+    cores
 }

@@ -1,4 +1,4 @@
-//! `--slow-ms`: calls that take long, told while a graph runs.
+//! `--slow-ms`: calls and turns that take long, told while a graph runs.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub(super) struct SlowLog {
     told: usize,
     /// Turns by node, and the longest call.
     counts: BTreeMap<usize, (u64, i64)>,
+    /// Turns that came too fast to be told of.
+    lost: u64,
 }
 
 impl SlowLog {
@@ -23,12 +25,13 @@ impl SlowLog {
     pub(super) fn new(asked_ms: Option<f64>, plan: &Plan) -> Self {
         let names = plan.node_names().map(str::to_owned).collect();
         let limit_ns = asked_ms.map(|ms| (ms * 1e6) as i64);
-        Self { limit_ns, names, told: 0, counts: BTreeMap::new() }
+        Self { limit_ns, names, told: 0, counts: BTreeMap::new(), lost: 0 }
     }
 
     /// What has come since, as lines.
     pub(super) fn news(&mut self, running: &Running) -> Vec<String> {
         let calls = running.slow_calls();
+        self.lost = running.slow_lost();
         if calls.iter().any(|call| call.node >= self.names.len()) {
             // Nodes may have come while it ran.
             self.names = running.plan().node_names().map(str::to_owned).collect();
@@ -46,18 +49,20 @@ impl SlowLog {
             if self.told > TOLD_MAX {
                 continue;
             }
-            let mut line = format!(
-                "slow: `{}` took {} with the frame at {:.3} s",
-                self.names[call.node],
-                span(call.took_ns),
-                call.time.secs_f64()
-            );
+            let mut line = format!("slow: `{}` took {}", self.names[call.node], span(call.took_ns));
+            line += &match (call.time, call.calls) {
+                (None, _) => " before its first frame".to_owned(),
+                (Some(time), 0 | 1) => format!(" with the frame at {:.3} s", time.secs_f64()),
+                (Some(time), calls) => {
+                    format!(" for {calls} calls in one turn, about {:.3} s", time.secs_f64())
+                }
+            };
             if call.session > 0 {
                 line += &format!(", session {}", call.session);
             }
             if call.more > 0 {
                 let turns = engine::counted(call.more + 1, "turn");
-                line += &format!(", the longest in {turns} since the last time");
+                line += &format!(", the longest of {turns} since the last time");
             }
             if self.told == TOLD_MAX {
                 line += "; from here on they are counted";
@@ -82,7 +87,11 @@ impl SlowLog {
                 format!("`{}` in {turns}, up to {}", self.names[**node], span(*longest_ns))
             })
             .collect();
-        Some(format!("  slow     longer than {}: {}", span(limit_ns), nodes.join("; ")))
+        let lost = match self.lost {
+            0 => String::new(),
+            lost => format!("; {} came too fast to be told of", engine::counted(lost, "turn")),
+        };
+        Some(format!("  slow     longer than {}: {}{lost}", span(limit_ns), nodes.join("; ")))
     }
 }
 
@@ -94,12 +103,12 @@ mod tests {
 
     fn log(limit_ns: Option<i64>) -> SlowLog {
         let names = ["a", "b"].map(str::to_owned).to_vec();
-        SlowLog { limit_ns, names, told: 0, counts: std::collections::BTreeMap::new() }
+        SlowLog { limit_ns, names, told: 0, counts: std::collections::BTreeMap::new(), lost: 0 }
     }
 
     fn call(node: usize, took_ms: i64, more: u64) -> engine::SlowCall {
-        let (time, took_ns) = (Timestamp::from_secs_f64(1.25), took_ms * 1_000_000);
-        engine::SlowCall { session: 0, node, time, took_ns, at: Timestamp::ZERO, more }
+        let (time, took_ns) = (Some(Timestamp::from_secs_f64(1.25)), took_ms * 1_000_000);
+        engine::SlowCall { session: 0, node, time, took_ns, calls: 1, at: Timestamp::ZERO, more }
     }
 
     #[test]
@@ -113,6 +122,21 @@ mod tests {
         assert!(
             told.contains("`a` in 42 turns, up to 9.0 ms; `b` in 1 turn, up to 6.0 ms"),
             "{told}"
+        );
+    }
+
+    #[test]
+    fn a_turn_of_many_calls_and_a_call_before_the_first_frame_are_told_as_such() {
+        let mut log = log(Some(5_000_000));
+        let turn = engine::SlowCall { calls: 256, ..call(0, 230, 0) };
+        let first = engine::SlowCall { time: None, ..call(1, 6, 0) };
+        let lines = log.told_of(vec![turn, first]);
+
+        assert_eq!(lines[0], "slow: `a` took 230 ms for 256 calls in one turn, about 1.250 s");
+        assert_eq!(lines[1], "slow: `b` took 6.0 ms before its first frame");
+        log.lost = 40;
+        assert!(
+            log.summary().expect("it listens").ends_with("; 40 turns came too fast to be told of")
         );
     }
 

@@ -107,7 +107,7 @@ pub(crate) struct SourceFigures {
     pub(crate) frames_per_s: f64,
     pub(crate) gaps: u64,
     pub(crate) late: u64,
-    /// `well`, `silent`, `slow`, `fast`, `gaps`, `late`, `faulty`, `ended`, `waits`.
+    /// `well`, `silent`, `slow`, `fast`, `gaps`, `late`, `faulty`, `ended`, `waits`, `paused`.
     pub(crate) health: &'static str,
 }
 
@@ -298,6 +298,8 @@ impl Frame<'_> {
             "faulty"
         } else if self.now.sessions_open == 0 {
             "waits"
+        } else if [self.then, self.now].into_iter().any(|look| self.is_paused(look)) {
+            "paused"
         } else {
             match self.off_rate(&source, frames) {
                 Some(word) => word,
@@ -307,6 +309,15 @@ impl Frame<'_> {
             }
         };
         Some(SourceFigures { health, ..source })
+    }
+
+    /// Whether a session stood still: who brings little then does as asked.
+    fn is_paused(&self, look: &Look) -> bool {
+        let paused = self.shape.states.iter().position(|state| state == "paused");
+        let in_stage = |stage: &crate::local::message::StageLook| {
+            paused.and_then(|paused| stage.states.get(paused)).is_some_and(|&sessions| sessions > 0)
+        };
+        look.stages.iter().any(in_stage)
     }
 
     /// Whether all that its stage does is done; a source that waits for the world has none.

@@ -1,5 +1,7 @@
 use super::*;
-use crate::local::message::{EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook};
+use crate::local::message::{
+    EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook, StageLook,
+};
 
 fn shape() -> Shape {
     let node = |name: &str, is_source, rate_hz| NodeShape {
@@ -20,7 +22,7 @@ fn shape() -> Shape {
         nodes: vec![node("ecg", true, Some(250.0)), node("out", false, None)],
         edges: vec![edge],
         reasons: vec!["full".to_owned(), "late".to_owned()],
-        states: vec!["running".to_owned(), "done".to_owned()],
+        states: ["running", "paused", "done"].map(str::to_owned).to_vec(),
         ..Shape::default()
     }
 }
@@ -85,6 +87,20 @@ fn a_source_that_stops_or_drifts_is_seen() {
     let mut over = look(6.0, 1_500, &[]);
     over.sessions_open = 0;
     assert_eq!(health(vec![look(1.0, 250, &[]), over]), "ended");
+}
+
+#[test]
+fn a_source_that_stands_still_because_it_was_asked_to_is_not_silent() {
+    let health = |looks| figures(looks).sources[0].health;
+    let paused = |mut look: Look| {
+        look.stages = vec![StageLook { states: vec![0, 1, 0], ..StageLook::default() }];
+        look
+    };
+    let still = paused(look(6.0, 250, &[]));
+    assert_eq!(health(vec![look(1.0, 250, &[]), still.clone()]), "paused");
+    // And goes on: the pause is a part of these seconds.
+    assert_eq!(health(vec![still, look(12.0, 1_250, &[])]), "paused");
+    assert_eq!(health(vec![look(1.0, 250, &[]), look(6.0, 250, &[])]), "silent");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine::{
-    Body, BuildError, Check, Code, Diagnostic, Diagnostics, Expectation, Fault, Frame, Kind, Node,
-    Outline, Port, Sink, nearest,
+    AsTheyCome, Body, BuildError, Check, Code, Diagnostic, Diagnostics, Expectation, Fault, Frame,
+    Kind, Node, Outline, Policy, Port, Sink, nearest,
 };
 
 use super::judge::Judge;
@@ -125,6 +125,31 @@ pub(crate) fn swallow() -> &'static Kind {
         ..Kind::BASE
     };
     &SWALLOW
+}
+
+/// The same, for sinks that take several inputs as they come, at the pace of the content or always.
+pub(crate) fn swallow_as_they_come(order: &str) -> &'static Kind {
+    fn taking(node: &Node<'_>, as_they_come: AsTheyCome) -> Outline {
+        Outline::default().joining(node.join(Policy::Merge, None).taking(as_they_come))
+    }
+    static PACED: Kind = Kind {
+        name: "(sink left out, as they come when paced)",
+        summary: "Takes anything.",
+        inputs: &[MANY],
+        plan: |node| Ok(taking(node, AsTheyCome::Paced)),
+        build: |_| Ok(Body::sink(Swallow)),
+        ..Kind::BASE
+    };
+    static ALWAYS: Kind = Kind {
+        name: "(sink left out, as they come)",
+        plan: |node| Ok(taking(node, AsTheyCome::Always)),
+        ..PACED
+    };
+    match order {
+        "time" => swallow(),
+        "arrival" => &ALWAYS,
+        _ => &PACED,
+    }
 }
 
 struct Swallow;

@@ -28,7 +28,7 @@ pub(crate) fn rewrite(spec: GraphSpec, test: &TestSpec) -> Result<Rewritten, Dia
         Rewriting { spec, catalog: catalog(), problems: Vec::new(), replaced: HashSet::new() };
     let had_consumers = this.consumed(test);
     this.replace_inputs(test);
-    this.swallow_at_sinks();
+    this.swallow_at_sinks(|_, _| collect::swallow());
     this.prune(test, &had_consumers);
     this.refuse_what_waits();
     let collectors = test.expect.iter().enumerate();
@@ -61,7 +61,7 @@ pub(crate) fn rewrite(spec: GraphSpec, test: &TestSpec) -> Result<Rewritten, Dia
 /// What an input is before a test feeds it.
 static BARE: Kind = Kind { name: "input", outputs: &[Port::any("out")], ..Kind::BASE };
 
-/// A graph whose sinks swallow what comes, with the kinds for that.
+/// A graph whose sinks swallow what comes, in the order in which they would have taken it, with the kinds for that.
 pub(crate) fn without_sinks(spec: &GraphSpec) -> (GraphSpec, Catalog) {
     let mut this = Rewriting {
         spec: spec.clone(),
@@ -69,7 +69,12 @@ pub(crate) fn without_sinks(spec: &GraphSpec) -> (GraphSpec, Catalog) {
         problems: Vec::new(),
         replaced: HashSet::new(),
     };
-    this.swallow_at_sinks();
+    this.swallow_at_sinks(|kind, node| {
+        kind.param("order").map_or_else(collect::swallow, |_| {
+            let order = node.param("order").and_then(|order| order.value.as_text());
+            collect::swallow_as_they_come(order.unwrap_or_default())
+        })
+    });
     (this.spec, this.catalog)
 }
 
@@ -213,14 +218,14 @@ impl Rewriting {
     }
 
     /// A test writes no file and prints no line.
-    fn swallow_at_sinks(&mut self) {
-        let swallow = collect::swallow();
-        self.catalog.add(swallow);
+    fn swallow_at_sinks(&mut self, instead: impl Fn(&Kind, &NodeSpec) -> &'static Kind) {
         for number in 0..self.spec.nodes.len() {
-            let is_sink = self.kind_of(&self.spec.nodes[number]).is_some_and(Kind::is_sink);
+            let sink = self.kind_of(&self.spec.nodes[number]).filter(|kind| kind.is_sink());
+            let instead = sink.map(|sink| instead(sink, &self.spec.nodes[number]));
             let node = &mut self.spec.nodes[number];
-            if is_sink && !node.is_broken() {
-                node.op.value = swallow.name.to_owned();
+            if let Some(instead) = instead.filter(|_| !node.is_broken()) {
+                self.catalog.add(instead);
+                node.op.value = instead.name.to_owned();
                 node.params.clear();
                 let enabled = node.options.enabled.take();
                 node.options = NodeOptions { enabled, ..NodeOptions::default() };
@@ -270,5 +275,30 @@ impl Rewriting {
     fn node(&mut self, name: &str) -> &mut NodeSpec {
         let mut nodes = self.spec.nodes.iter_mut();
         nodes.find(|node| node.name.value == name).expect("its name was looked up")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::SourceText;
+
+    use super::*;
+
+    #[test]
+    fn a_sink_that_is_left_out_takes_its_inputs_in_the_order_it_would_have() {
+        let graph = "[node.a]\nop = \"ecg\"\n[node.x]\nop = \"jsonl\"\nfrom = \"a\"\nfile = \"x\"\n\
+                     [node.y]\nop = \"jsonl\"\nfrom = \"a\"\norder = \"time\"\nfile = \"y\"\n\
+                     [node.z]\nop = \"jsonl\"\nfrom = \"a\"\norder = \"arrival\"\nfile = \"z\"\n\
+                     [node.n]\nop = \"null\"\nfrom = \"a\"\n";
+        let spec = GraphSpec::parse(&SourceText::new("g.toml", graph)).expect("a graph");
+        let (spec, catalog) = without_sinks(&spec);
+        let kinds = ["x", "y", "z", "n"].map(|name| {
+            let node = spec.find(name).expect("it is still there");
+            assert!(catalog.find(&node.op.value).is_some_and(Kind::is_sink));
+            node.op.value.as_str()
+        });
+        let [paced, ordered, always] =
+            ["auto", "time", "arrival"].map(|order| collect::swallow_as_they_come(order).name);
+        assert_eq!(kinds, [paced, ordered, always, ordered]);
     }
 }

@@ -46,7 +46,10 @@ fn describe() {
     describe_counter!("afferent_node_restarts_total", "Times a body was put in anew.");
     describe_counter!("afferent_node_poison_frames_total", "Frames a body died on.");
     describe_counter!("afferent_node_late_frames_total", "Frames older than their node promised.");
-    describe_gauge!("afferent_node_call_seconds", "Mean time of a call; about one turn in 256.");
+    describe_gauge!(
+        "afferent_node_call_seconds",
+        "Mean time of a call; of about one turn in 256, and of frames that are followed."
+    );
     describe_counter!("afferent_source_frames_total", "Frames a source brought in.");
     describe_counter!("afferent_source_samples_total", "Samples a source brought in.");
     describe_gauge!("afferent_source_nominal_hz", "Samples per second its format promises.");

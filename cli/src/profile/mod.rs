@@ -44,8 +44,7 @@ fn svg(graph: &str, load: &Load) -> String {
     page.text("title", LEFT, 40.0, &format!("{graph}: where the time goes"));
     page.y = 50.0;
     for line in words::limit(load) {
-        page.y += 16.0;
-        page.text("faint", LEFT, page.y, &line);
+        page.paragraph("faint", &line);
     }
     page.y += 18.0;
     flame::draw(&mut page, load);

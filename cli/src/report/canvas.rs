@@ -9,6 +9,8 @@ pub(crate) const WIDE: f64 = 1_000.0;
 /// Where panels begin and end by default.
 pub(crate) const LEFT: f64 = 76.0;
 pub(crate) const RIGHT: f64 = 976.0;
+/// Characters between them, in the widest of the fonts that are asked for.
+const LINE: usize = 125;
 
 /// No variables: of what draws SVG, browsers alone know them. A browser that is told so draws light on dark.
 const STYLE: &str = "<style>\
@@ -47,6 +49,24 @@ impl Page {
             "<text xml:space=\"preserve\" class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>",
             escaped(text)
         ));
+    }
+
+    /// Text over the whole width, in as many lines below as it takes.
+    pub(crate) fn paragraph(&mut self, class: &str, text: &str) {
+        let mut line = String::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > LINE {
+                self.y += 16.0;
+                self.text(class, LEFT, self.y, &line);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.y += 16.0;
+        self.text(class, LEFT, self.y, &line);
     }
 
     /// A line through points; where a point is not a number it breaks.
@@ -243,5 +263,17 @@ mod tests {
         let mut page = Page::new();
         page.path("signal", [(0.0, 1.0), (1.0, f64::NAN), (2.0, 3.0), (3.0, 4.0)].into_iter());
         assert!(page.svg.contains("d=\"M0.0 1.0M2.0 3.0L3.0 4.0\""), "{}", page.svg);
+    }
+
+    #[test]
+    fn a_paragraph_takes_as_many_lines_as_it_has_and_no_more_width() {
+        let mut page = Page::new();
+        page.paragraph("faint", &["word"; 100].join(" "));
+        page.paragraph("faint", "short");
+        let svg = page.finish("a page");
+        let told: Vec<&str> = svg.split("<text").skip(1).collect();
+        let lines = |text: &&&str| text.contains("word");
+        assert_eq!((told.len(), told.iter().filter(lines).count()), (5, 4), "{svg}");
+        assert_eq!(svg.matches("word").count(), 100);
     }
 }

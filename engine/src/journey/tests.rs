@@ -218,21 +218,49 @@ fn slow_calls_are_told_once_a_second_and_at_the_end_with_the_longest() {
     // A hundred in a second, all of `c`: the first at once, and the others when the run is over.
     let name = |call: &crate::SlowCall| plan.nodes[call.node].name.clone();
     assert!(told.iter().all(|call| name(call) == "c" && call.took_ns == 1_200_000), "{told:?}");
-    assert_eq!((told[0].time, told[0].more), (Timestamp::ZERO, 0));
+    assert_eq!((told[0].time, told[0].calls, told[0].more), (Some(Timestamp::ZERO), 1, 0));
     assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(told.iter().map(|call| 1 + call.more).sum::<u64>(), 100);
 }
 
 #[test]
+fn a_turn_that_many_calls_make_long_is_told_of_the_node_that_took_most() {
+    let plan = planned(
+        "[node.a]\nop = \"ticks\"\nframes = 1000\n[node.b]\nop = \"works\"\nfrom = \"a\"\ncost_us = 5.0\n\
+         [node.c]\nop = \"works\"\nfrom = \"b\"\ncost_us = 20.0\n[node.x]\nop = \"ends\"\nfrom = \"c\"\n",
+    );
+    for (limit, is_slow) in [(1, true), (100, false)] {
+        let mut run = ManualRun::new(&plan, 1, None).expect("bodies can be built");
+        plan.common::<Hand>().hold(run.clock());
+        run.tell_slow(Duration::from_millis(limit));
+        assert!(run.run_until(Timestamp::from_secs_f64(100.0)), "it ends");
+        let told = run.slow_calls();
+        assert_eq!(!told.is_empty(), is_slow, "{told:?}");
+        let of_c = |call: &crate::SlowCall| {
+            plan.nodes[call.node].name == "c"
+                && call.calls > 50
+                && call.took_ns == 20_000 * call.calls as i64
+        };
+        assert!(told.iter().all(of_c), "{told:?}");
+    }
+}
+
+#[test]
 fn who_follows_nobody_any_more_notes_nothing() {
-    let plan = planned("[node.a]\nop = \"ticks\"\n[node.x]\nop = \"ends\"\nfrom = \"a\"\n");
+    let plan =
+        planned("[node.a]\nop = \"ticks\"\nframes = 2000\n[node.x]\nop = \"ends\"\nfrom = \"a\"\n");
     for follows in [true, false] {
         let mut run = ManualRun::new(&plan, 1, Some(1.0)).expect("bodies can be built");
         plan.common::<Hand>().hold(run.clock());
         // There is a queue, and whoever noted something would find room in it.
         run.counts().steps.follow(Some(0));
+        assert!(!run.run_until(Timestamp::from_secs_f64(5.0)), "some turns with a follower");
+        assert!(run.counts().steps.take().is_some());
+        while run.counts().steps.take().is_some() {}
         run.counts().steps.follow(follows.then_some(0));
-        assert!(run.run_until(Timestamp::from_secs_f64(100.0)));
+        // Each call is timed, as one turn in 256 is anyhow.
+        run.tell_slow(Duration::from_secs(1));
+        assert!(run.run_until(Timestamp::from_secs_f64(1_000.0)));
         assert_eq!(run.counts().steps.take().is_some(), follows);
     }
 }

@@ -124,7 +124,12 @@ impl Load {
         let idle = self.idle_core(from);
         let to = idle.unwrap_or(self.cores.len());
         let gap = self.busy(from).max(self.bodies(from)) - idle.map_or(0.0, |idle| self.busy(idle));
-        let moved = self.to_move(from, gap);
+        // What the runtime takes goes where the bodies go.
+        let of_bodies = self.bodies(from) / self.busy(from).max(self.bodies(from)).max(1e-9);
+        let moved = self.to_move(from, gap * of_bodies);
+        if moved.is_empty() {
+            return self.compute(node);
+        }
         let names: Vec<String> =
             moved.iter().map(|&node| format!("`[node.{}]`", self.nodes[node].name)).collect();
         let names = match &names[..] {
@@ -217,7 +222,7 @@ impl Load {
             let frame_ms = 1e4 / frames_per_s;
             return format!(
                 "{nobody}: `frame_ms = {frame_ms:.0}` in `[node.{name}]` makes ten frames one, and most of {} a frame \
-                 is what a frame costs",
+                 is what a frame costs; what is live then waits for {frame_ms:.0} ms to be full",
                 span(*mean_ns)
             );
         }

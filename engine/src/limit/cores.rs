@@ -77,15 +77,18 @@ impl Load {
         let busy: f64 = self.on_core(core).map(|node| self.nodes[node].busy_ns()).sum();
         let share = |node: usize| self.nodes[node].busy_ns() / busy.max(1.0);
         let top = self.on_core(core).max_by(|&a, &b| share(a).total_cmp(&share(b)));
-        let Some(top) = top else {
-            let why = "no frame has come".to_owned();
-            return Limit {
-                cause: Cause::Nothing,
-                node: None,
-                edge: None,
-                why,
-                change: String::new(),
+        let Some(top) = top.filter(|_| busy > 0.0) else {
+            let why = match top {
+                None => "no frame has come".to_owned(),
+                Some(_) => {
+                    let at_work = percent(self.busy(core));
+                    format!(
+                        "core {core} is at work {at_work} of the time, and no body on it was timed"
+                    )
+                }
             };
+            let (cause, change) = (Cause::Nothing, String::new());
+            return Limit { cause, node: None, edge: None, why, change };
         };
         let second = self.on_core(core).filter(|&node| node != top).map(share).fold(0.0, f64::max);
         let stands_out = share(top) >= MOST || (share(top) >= MUCH && share(top) >= MORE * second);
@@ -96,7 +99,16 @@ impl Load {
             _ => Cause::Core,
         };
         let at_work = percent(self.busy(core));
-        let (name, most) = (&self.nodes[top].name, percent(share(top)));
+        // Between bodies frames are handed on, which is no node's.
+        let whole = self.busy(core).max(self.bodies(core)).max(1e-9);
+        let of_whole = |share: f64| percent((share / whole).min(1.0));
+        let (name, most) = (&self.nodes[top].name, of_whole(share_of(self, top)));
+        let between = match whole - self.bodies(core) {
+            rest if rest > share_of(self, top) => {
+                format!(", and {} in handing frames on", of_whole(rest))
+            }
+            _ => String::new(),
+        };
         let why = match cause {
             Cause::Core => {
                 let other = match self.idle_core(core) {
@@ -104,11 +116,13 @@ impl Load {
                     None => format!("the machine has {} processors", self.processors),
                 };
                 format!(
-                    "core {core} is at work {at_work} of the time, for many: `{name}` has most of it, {most}; {other}"
+                    "core {core} is at work {at_work} of the time, for many: `{name}` has most of it, {most}{between}; {other}"
                 )
             }
             _ => {
-                format!("core {core} is at work {at_work} of the time, {most} of that in `{name}`")
+                format!(
+                    "core {core} is at work {at_work} of the time, {most} of that in `{name}`{between}"
+                )
             }
         };
         Limit { cause, node: Some(top), edge: None, why, change: String::new() }

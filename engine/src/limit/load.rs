@@ -99,11 +99,11 @@ pub struct SinkLoad {
 /// What a run was seen doing over a while.
 #[derive(Clone, Debug, Default)]
 pub struct Load {
-    /// For so long, in nanoseconds.
+    /// For so long a session was open, in nanoseconds.
     pub lasted_ns: i64,
     /// As fast as it goes.
     pub is_fast: bool,
-    /// Sessions that were open.
+    /// Sessions that were open on the mean while any was.
     pub sessions: u64,
     /// Processors of the machine.
     pub processors: usize,

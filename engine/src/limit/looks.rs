@@ -68,8 +68,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) lasted_ns: i64,
     pub(crate) speed: Option<f64>,
-    /// Sessions that were open.
+    /// Sessions that were open on the mean while any was, and opened so far.
     pub(crate) sessions: u64,
+    pub(crate) opened: u64,
     /// As in [`Load`].
     pub(crate) processors: usize,
     pub(crate) cores: Vec<f64>,
@@ -178,7 +179,7 @@ impl Tally {
 
     /// Everything together.
     pub(crate) fn load(&self, seen: Seen<'_>) -> Load {
-        let Seen { plan, lasted_ns, speed, sessions, processors, .. } = seen;
+        let Seen { plan, lasted_ns, speed, sessions, opened, processors, .. } = seen;
         let Seen { cores, waited, calls, edges, sinks, time, .. } = seen;
         let specs = plan.spec.nodes.iter().map(|spec| (spec.name.value.as_str(), spec));
         let specs: HashMap<&str, &NodeSpec> = specs.collect();
@@ -221,7 +222,7 @@ impl Tally {
                 let pinned = plan.stages[stage].core;
                 let pinned = pinned.map(|core| core as usize % cores.len().max(1));
                 // Where there are several sessions, they are spread.
-                pinned.or((sessions <= 1).then_some(0))
+                pinned.or((opened <= 1).then_some(0))
             });
             let model = planned.params.written("model");
             NodeLoad {

@@ -19,7 +19,8 @@ impl Load {
         let half = gap / 2.0;
         let mut moved = Vec::new();
         let mut sum = 0.0;
-        for unit in units.iter().rev() {
+        // What is furthest up stays: a core that everything leaves is only another core.
+        for unit in units.iter().skip(1).rev() {
             // As near to half as can be, but not nothing.
             if sum > 0.0 && (sum + unit.share - half).abs() > (half - sum).abs() {
                 break;

@@ -33,6 +33,7 @@ impl Draft<'_> {
                 return None;
             }
             let on_full = self.on_full(number);
+            problems.extend(self.larger_than_written(number, on_full));
             let capacity = match (on_full, self.ring(number)) {
                 (OnFull::Latest, _) => 1,
                 (_, Ok(capacity)) => capacity,
@@ -67,6 +68,37 @@ impl Draft<'_> {
         }
     }
 
+    /// Frames that a ring has at least.
+    fn least(&self, number: usize) -> usize {
+        let edge = &self.edges[number];
+        let is_image = matches!(edge.format, Some(Format::Image(_)));
+        let least = if is_image { IMAGES_MIN } else { FRAMES_MIN };
+        let from = self.nodes[edge.from.0].outline.as_ref();
+        least.max(from.map_or(0, |outline| outline.burst)).min(FRAMES_MAX)
+    }
+
+    /// Who drops what does not fit wants nothing old behind it, and gets more of that than was written.
+    fn larger_than_written(&self, number: usize, on_full: OnFull) -> Option<Diagnostic> {
+        let edge = &self.edges[number];
+        let (written, per_second) =
+            (self.capacity_ms(number)?, edge.format.as_ref()?.frames_per_second());
+        let least = self.least(number);
+        let least_ms = least as f64 * 1e3 / per_second;
+        let drops = matches!(on_full, OnFull::DropNewest | OnFull::DropOldest);
+        // Frames of less than a microsecond each are nobody's worry.
+        if !drops || !least_ms.is_finite() || written.value >= least_ms - 1e-3 {
+            return None;
+        }
+        let source = &edge.written.source.value;
+        let message = format!(
+            "`capacity_ms` = {:?} is less than a ring has: {least} frames of `{source}`, {least_ms:.0} ms",
+            written.value
+        );
+        let problem = Diagnostic::warning(Code::NoEffect, message).at(&written.place);
+        let problem = problem.of_node(&self.nodes[edge.to.0].spec.name.value);
+        Some(problem.hint("`on_full = \"latest\"` keeps the newest frame alone; shorter frames make the ring shorter"))
+    }
+
     fn ring(&self, number: usize) -> Result<usize, Diagnostic> {
         let edge = &self.edges[number];
         let format = edge.format.as_ref().expect("rings are planned when formats are agreed");
@@ -74,9 +106,7 @@ impl Draft<'_> {
         let capacity_ms = written.map_or(CAPACITY_MS, |written| written.value);
         let per_second = format.frames_per_second();
         let frames = (capacity_ms * per_second / 1e3 - 1e-9).ceil().max(0.0);
-        let least = if matches!(format, Format::Image(_)) { IMAGES_MIN } else { FRAMES_MIN };
-        let from = self.nodes[edge.from.0].outline.as_ref();
-        let least = least.max(from.map_or(0, |outline| outline.burst)).min(FRAMES_MAX);
+        let least = self.least(number);
         match written {
             Some(written) if frames > FRAMES_MAX as f64 => {
                 let name = &self.nodes[edge.to.0].spec.name.value;

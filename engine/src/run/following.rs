@@ -21,7 +21,7 @@ use crate::{
 };
 
 use super::{Report, Shared, threads::Threads};
-use mark::Mark;
+use mark::{Mark, Open};
 
 /// Between two looks, at the most: the queue of steps has room for far more than come meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
@@ -55,8 +55,12 @@ struct Known {
     marks: VecDeque<Mark>,
     /// The first look at which a session was open.
     opened_at: Option<Timestamp>,
-    /// The last one: what comes after the end of a run is not part of it.
-    open_at: Option<Timestamp>,
+    /// The last look, and for how long sessions had been open then: what comes between them or behind the end of
+    /// a run is not part of it.
+    looked_at: Timestamp,
+    open: Open,
+    /// What came in before the oldest of the marks is not of late.
+    is_anew: bool,
     /// Steps that had found no room at the last look.
     lost: u64,
     /// What was seen up to the moment at which nobody was followed any more.
@@ -64,7 +68,14 @@ struct Known {
 }
 
 impl Following {
-    pub(super) fn start(shared: &Arc<Shared>, threads: &Threads, before: Report) -> Self {
+    /// # Errors
+    ///
+    /// Returns an error if the system has no thread to spare.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        threads: &Threads,
+        before: &Report,
+    ) -> std::io::Result<Self> {
         let plan = shared.plan();
         let steps = shared.latency().steps.clone();
         let now = shared.clock.now();
@@ -77,10 +88,12 @@ impl Following {
             collector,
             looks: Looks::default(),
             plan,
-            began: Mark::take(shared, threads, &before, now),
+            began: Mark::take(shared, threads, before, now),
             marks: VecDeque::new(),
             opened_at: None,
-            open_at: None,
+            looked_at: now,
+            open: Open::default(),
+            is_anew: false,
             lost: steps.lost(),
             told: None,
         };
@@ -98,9 +111,8 @@ impl Following {
                     pause =
                         (Duration::from_nanos(lasted_ns as u64) / SHARE).clamp(FIRST_LOOK, LOOK);
                 }
-            })
-            .expect("the system has a thread to spare");
-        Self { known, thread: Some((stop, thread)) }
+            })?;
+        Ok(Self { known, thread: Some((stop, thread)) })
     }
 
     /// Whether frames are followed.
@@ -183,8 +195,9 @@ impl Known {
         };
         if open > 0 {
             self.opened_at.get_or_insert(now);
-            self.open_at = Some(now);
         }
+        let since_ns = now.since(std::mem::replace(&mut self.looked_at, now));
+        self.open.add(open as u64, since_ns);
         steps.share(open as u32);
         if self.opened_at.is_some_and(|opened_at| now.since(opened_at) > EARLY_NS) {
             steps.thin_out();
@@ -198,7 +211,7 @@ impl Known {
     fn load(&mut self, shared: &Shared, threads: &Threads, report: &Report) -> Load {
         self.keep_up(shared);
         self.collector.collect();
-        let now = Mark::take(shared, threads, report, shared.clock.now());
+        let now = self.mark(shared, threads, report);
         let (tally, time) = (self.looks.tally(), self.collector.attribution());
         self.between(&self.began, &now, shared, report).told(tally, time)
     }
@@ -212,12 +225,20 @@ impl Known {
     ) -> Load {
         self.keep_up(shared);
         self.collector.collect();
-        let mut now = Mark::take(shared, threads, report, shared.clock.now());
+        let now = self.mark(shared, threads, report);
         let span_ns = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let last = self.marks.back().map_or(self.began.at, |mark| mark.at);
+        if now.at.since(last) > 2 * span_ns {
+            // Nobody has asked for long: what happened since then is not of late.
+            self.marks.clear();
+            self.is_anew = true;
+            self.keep(self.mark(shared, threads, report));
+        }
         let is_old = |mark: &Mark| now.at.since(mark.at) >= span_ns;
         // The newest that is old enough; else all there is.
         self.marks.drain(..self.marks.iter().rposition(is_old).unwrap_or(0));
-        let then = self.marks.front().filter(|then| is_old(then)).unwrap_or(&self.began);
+        let then = self.marks.front().filter(|then| self.is_anew || is_old(then));
+        let then = then.unwrap_or(&self.began);
         let meanwhile = self.marks.iter().skip(usize::from(!std::ptr::eq(then, &self.began)));
         let meanwhile = meanwhile.map(|mark| &mark.tally);
         let tally = self.looks.tally().since(&then.tally, meanwhile);
@@ -225,11 +246,24 @@ impl Known {
         let load = self.between(then, &now, shared, report).told(&tally, time);
         let last = self.marks.back().map_or(self.began.at, |mark| mark.at);
         if now.at.since(last) >= span_ns / MARKS {
-            now.tally = self.looks.take_tally();
-            now.time = self.collector.sums();
-            self.marks.push_back(now);
+            self.keep(now);
         }
         load
+    }
+
+    /// Everything that is counted, as of now.
+    fn mark(&self, shared: &Shared, threads: &Threads, report: &Report) -> Mark {
+        let now = shared.clock.now();
+        let mut mark = Mark::take(shared, threads, report, now);
+        mark.open = self.open;
+        mark.open.add(report.sessions.1, now.since(self.looked_at).max(0));
+        mark
+    }
+
+    fn keep(&mut self, mut mark: Mark) {
+        mark.tally = self.looks.take_tally();
+        mark.time = self.collector.sums();
+        self.marks.push_back(mark);
     }
 
     /// What was counted between two moments.
@@ -240,13 +274,16 @@ impl Known {
         shared: &Shared,
         report: &Report,
     ) -> Between<'a> {
-        let ended = self.open_at.filter(|_| report.sessions.1 == 0);
-        let lasted_ns = ended.unwrap_or(now.at).since(then.at).max(1);
+        let open = now.open.since(then.open);
+        // Too short to have been seen with a session, or there was none.
+        let (sessions, lasted_ns) =
+            open.unwrap_or_else(|| (report.sessions.1, now.at.since(then.at).max(1)));
         Between {
             plan: &self.plan,
             lasted_ns,
             speed: shared.speed,
-            sessions: report.sessions.0,
+            sessions,
+            opened: report.sessions.0,
             cores: now.cores_since(then, lasted_ns),
             calls: now.calls_since(then, &self.plan),
             edges: now.edges_since(then),
@@ -261,6 +298,7 @@ struct Between<'a> {
     lasted_ns: i64,
     speed: Option<f64>,
     sessions: u64,
+    opened: u64,
     cores: Vec<[f64; 2]>,
     calls: Vec<(u64, f64)>,
     edges: Vec<EdgeTotals>,
@@ -269,13 +307,14 @@ struct Between<'a> {
 
 impl Between<'_> {
     fn told(self, tally: &Tally, time: Attribution) -> Load {
-        let Between { plan, lasted_ns, speed, sessions, cores, calls, edges, sinks } = self;
+        let Between { plan, lasted_ns, speed, sessions, opened, cores, calls, edges, sinks } = self;
         let [cores, waited] = [0, 1].map(|n| cores.iter().map(|core| core[n]).collect());
         tally.load(Seen {
             plan,
             lasted_ns,
             speed,
             sessions,
+            opened,
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             cores,
             waited,

@@ -30,9 +30,9 @@ pub use door::Opener;
 pub use error::ControlError;
 pub use manual::ManualRun;
 pub use reload::{ReloadError, ReloadReport, Renewed, RolledBack};
-#[cfg(all(test, not(loom)))]
-pub(crate) use report::NodeTotals;
 pub use report::{EdgeReport, Entered, LastFault, NodeReport, Report, SinkReport, StageReport};
+#[cfg(all(test, not(loom)))]
+pub(crate) use report::{NodeTotals, frames_of};
 pub use running::{Looking, Outcome, RunOptions, Running, Snapshot};
 pub(crate) use shared::Shared;
 pub(crate) use supervisor::{Happened, Supervisor, What};

@@ -62,20 +62,24 @@ impl NodeTotals {
     }
 
     /// Calls of the body: frames tell, and what was timed tells how many calls those are.
-    pub(crate) fn calls(&self, planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
-        let is_together = planned.align.is_some_and(|align| align.policy != Policy::Merge);
-        let frames: u64 = match planned.kind.is_source() {
-            true => planned.out_edges.iter().flatten().take(1).map(|&edge| edges[edge].sent).sum(),
-            // Frames of the first input meet partners from the others.
-            false if is_together => {
-                planned.in_edges.iter().take(1).map(|&edge| edges[edge].taken).sum()
-            }
-            false => planned.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
-        };
+    pub(crate) fn calls(&self, frames: u64) -> u64 {
         match self.timed_frames {
             0 => frames,
             timed => (frames as f64 * self.timed as f64 / timed as f64) as u64,
         }
+    }
+}
+
+/// Frames that a node's calls are about.
+pub(crate) fn frames_of(planned: &PlanNode, edges: &[EdgeTotals]) -> u64 {
+    let is_together = planned.align.is_some_and(|align| align.policy != Policy::Merge);
+    match planned.kind.is_source() {
+        true => planned.out_edges.iter().flatten().take(1).map(|&edge| edges[edge].sent).sum(),
+        // Frames of the first input meet partners from the others.
+        false if is_together => {
+            planned.in_edges.iter().take(1).map(|&edge| edges[edge].taken).sum()
+        }
+        false => planned.in_edges.iter().map(|&edge| edges[edge].taken).sum(),
     }
 }
 
@@ -196,12 +200,16 @@ pub struct NodeReport {
     pub poison: u64,
     /// Frames stamped older than the node's own bound.
     pub late: u64,
-    /// Mean nanoseconds of a call, from about one turn in 256.
+    /// Mean nanoseconds of a call, from about one turn in 256 and the frames that were followed.
     pub mean_ns: Option<f64>,
     /// Those calls, and how many nanoseconds they took together.
     pub timed: (u64, u64),
-    /// Calls of its body, by the frames that it had and what calls were about in those turns.
+    /// Calls of its body, by the frames that it had and what those calls were about.
     pub calls: u64,
+    /// Frames that it had: of a source those of its first output that is taken, of a join those of its first input.
+    pub frames: u64,
+    /// Of those, how many the timed calls were about.
+    pub timed_frames: u64,
     /// For sources: what came in.
     pub entered: Option<Entered>,
     /// What went wrong in it last, if something did.
@@ -377,7 +385,9 @@ fn assemble(
         late: totals.late,
         mean_ns: totals.mean_ns(),
         timed: (totals.timed, totals.timed_ns),
-        calls: totals.calls(planned, edges),
+        calls: totals.calls(frames_of(planned, edges)),
+        frames: frames_of(planned, edges),
+        timed_frames: totals.timed_frames,
         entered: planned.kind.is_source().then(|| entered(plan, planned, totals, edges)),
         last_fault: None,
     };

@@ -345,7 +345,8 @@ impl Running {
     ///
     /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
     /// and a note at every node: at full speed, with [`Running::FOLLOW_EVERY`], less than a hundredth. While
-    /// nobody is followed, nothing.
+    /// nobody is followed, nothing. Where the system has no thread to spare nobody is followed, as
+    /// [`Running::is_followed`] says.
     pub fn follow(&self, every: Option<Duration>) {
         let every_ns = every.map(|every| i64::try_from(every.as_nanos()).unwrap_or(i64::MAX));
         let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
@@ -353,7 +354,8 @@ impl Running {
         let report = self.report();
         let is_under_way = report.sessions.0 > 0;
         if every.is_some() && !is_on {
-            *following = Some(Following::start(&self.shared, &self.threads, report));
+            let Ok(begun) = Following::start(&self.shared, &self.threads, &report) else { return };
+            *following = Some(begun);
         }
         let steps = &self.shared.latency().steps;
         steps.follow(every_ns);
@@ -376,11 +378,16 @@ impl Running {
         self.shared.latency().steps.tell_slow(limit_ns);
     }
 
-    /// Calls that took long and have not been told yet: of those of a node that follow each other within a
-    /// second the longest, and of all the newest 256.
+    /// Calls that took long and have not been told yet, and turns that did by many: of those of a node in a session
+    /// that follow each other within a second the longest, and of all the newest 256.
     pub fn slow_calls(&self) -> Vec<SlowCall> {
         let latency = self.shared.latency();
         std::iter::from_fn(|| latency.steps.take_slow()).collect()
+    }
+
+    /// Turns with slow calls that were not told of, as nobody had asked for the newest 256 in time.
+    pub fn slow_lost(&self) -> u64 {
+        self.shared.latency().steps.slow_lost()
     }
 
     /// Where the time of the frames that were followed has gone.

@@ -176,6 +176,7 @@ impl Stage {
             following: false,
             steps: wiring.counts.steps.clone(),
             slow_ns: 0,
+            turn_began: Timestamp::MIN,
             stepping: None,
             session: wiring.session,
             trouble: None,

@@ -143,6 +143,8 @@ pub(crate) struct Stage {
     steps: Arc<Steps>,
     /// Calls that take longer are told; 0 if nobody wants to know.
     slow_ns: i64,
+    /// When the turn began; where anybody wants to know.
+    turn_began: Timestamp,
     stepping: Option<Box<stepping::Stepping>>,
     session: u32,
     trouble: Option<Trouble>,

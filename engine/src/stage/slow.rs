@@ -1,4 +1,5 @@
-//! Calls that take long: told once a second, the longest of those since, and how many turns had some.
+//! What takes long: single calls, and turns of many. Told of a node once a second in each session, the longest since,
+//! and how many turns were slow.
 
 use crate::{
     stats::NodeCounts,
@@ -11,20 +12,33 @@ use super::{Slot, Stage};
 /// Between two times that a node is told of.
 const TOLD_NS: i64 = 1_000_000_000;
 
+/// Calls of a node that took so long together, and the time of the frame of the longest.
+#[derive(Clone, Copy)]
+struct Took {
+    ns: i64,
+    calls: u64,
+    time: Timestamp,
+}
+
+impl Took {
+    const NOTHING: Self = Self { ns: 0, calls: 0, time: Timestamp::MIN };
+}
+
 /// What of a node's calls is to be told.
 pub(super) struct Slow {
-    /// The longest call of this turn, and the time of its frame.
-    longest: (i64, Timestamp),
-    /// Of the turns since the last time it was told of, those that had a slow call, and the longest of those.
+    /// The longest call of this turn, and all of them.
+    longest: Took,
+    all: Took,
+    /// Of the turns since it was told of last, those that were slow because of it, and the slowest.
     turns: u64,
-    slowest: (i64, Timestamp),
+    slowest: Took,
     told: Timestamp,
 }
 
 impl Default for Slow {
     fn default() -> Self {
-        let none = (0, Timestamp::MIN);
-        Self { longest: none, turns: 0, slowest: none, told: Timestamp::MIN }
+        let (longest, all, slowest) = (Took::NOTHING, Took::NOTHING, Took::NOTHING);
+        Self { longest, all, turns: 0, slowest, told: Timestamp::MIN }
     }
 }
 
@@ -43,20 +57,26 @@ impl Slow {
 
     /// The same for a call that comes once: it is long or not, but says nothing of others.
     pub(super) fn once(&mut self, (began, ended): (Timestamp, Timestamp), time: Timestamp) {
-        let took_ns = ended.since(began);
-        if took_ns > self.longest.0 {
-            self.longest = (took_ns, time);
+        let ns = ended.since(began);
+        if ns > self.longest.ns {
+            self.longest = Took { ns, calls: 1, time };
         }
+        self.all.ns += ns;
+        self.all.calls += 1;
     }
 
-    /// At the end of a turn, on which `limit_ns` was too long.
-    fn end_turn(&mut self, limit_ns: i64) {
-        let longest = std::mem::replace(&mut self.longest, (0, Timestamp::MIN));
-        if longest.0 > limit_ns {
-            self.turns += 1;
-            if longest.0 > self.slowest.0 {
-                self.slowest = longest;
-            }
+    /// At the end of a turn: its longest call, and all of them.
+    fn end_turn(&mut self) -> (Took, Took) {
+        let longest = std::mem::replace(&mut self.longest, Took::NOTHING);
+        let all = std::mem::replace(&mut self.all, Took::NOTHING);
+        (longest, Took { time: longest.time, ..all })
+    }
+
+    /// A turn was slow because of this.
+    const fn count(&mut self, took: Took) {
+        self.turns += 1;
+        if took.ns > self.slowest.ns {
+            self.slowest = took;
         }
     }
 
@@ -69,21 +89,39 @@ impl Slow {
 /// Tells of a node what was not told yet.
 fn tell(here: &mut Slot, session: u32, steps: &Steps, now: Timestamp) {
     let slow = &mut here.slow;
-    let (took_ns, time) = std::mem::replace(&mut slow.slowest, (0, Timestamp::MIN));
+    let Took { ns, calls, time } = std::mem::replace(&mut slow.slowest, Took::NOTHING);
     let more = std::mem::take(&mut slow.turns) - 1;
     slow.told = now;
-    steps.put_slow(SlowCall { session, node: here.node, time, took_ns, at: now, more });
+    let time = (time > Timestamp::MIN).then_some(time);
+    steps.put_slow(SlowCall { session, node: here.node, time, took_ns: ns, calls, at: now, more });
 }
 
 impl Stage {
     /// At the end of a turn.
     #[cold]
     pub(super) fn tell_slow(&mut self, now: Timestamp) {
-        for slot in &mut self.slots {
-            slot.slow.end_turn(self.slow_ns);
-            if slot.slow.is_due(now) {
-                tell(slot, self.session, &self.steps, now);
+        let limit_ns = self.slow_ns;
+        let turn_ns = self.clock.now().since(self.turn_began);
+        let mut any = false;
+        // Whose calls took most of a turn that no single call has made long.
+        let mut most: Option<(usize, Took)> = None;
+        for (slot, here) in self.slots.iter_mut().enumerate() {
+            let (longest, all) = here.slow.end_turn();
+            if longest.ns > limit_ns {
+                here.slow.count(longest);
+                any = true;
             }
+            if most.is_none_or(|(_, most)| all.ns > most.ns) {
+                most = Some((slot, all));
+            }
+        }
+        if let (false, true, Some((slot, all))) = (any, turn_ns > limit_ns, most)
+            && all.calls > 0
+        {
+            self.slots[slot].slow.count(all);
+        }
+        for here in self.slots.iter_mut().filter(|here| here.slow.is_due(now)) {
+            tell(here, self.session, &self.steps, now);
         }
     }
 

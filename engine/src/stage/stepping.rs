@@ -144,6 +144,12 @@ impl Stage {
         stepping.origin = None;
     }
 
+    /// At the beginning of the first turn in which nobody follows frames any more.
+    #[cold]
+    pub(super) fn end_following(&mut self) {
+        self.stepping = None;
+    }
+
     /// Whether somebody follows frames, as of this turn.
     pub(crate) const fn is_following(&self) -> bool {
         self.following

@@ -33,6 +33,11 @@ impl Stage {
         self.following = self.steps.is_on();
         if self.following {
             self.begin_following();
+        } else if self.stepping.is_some() {
+            self.end_following();
+        }
+        if self.slow_ns > 0 {
+            self.turn_began = self.clock.now();
         }
         let turn = match self.take_inputs(now) {
             Ok(turn) => turn,

@@ -38,7 +38,7 @@ Examples:
 
 Rates and latencies that are called `now` are those of the last 5 seconds, as is what limits the
 run and where its time goes (page 8, `.time` in JSON); all other counts are since the start, over
-all sessions. While somebody looks, one frame in a millisecond is followed through the graph. It
+all sessions. While somebody looks, about one frame in five milliseconds is followed through the graph. It
 pays for a look when somebody takes one, and for nothing otherwise. Keys: `?` on the screen tells them.
 NO_COLOR=1 in the environment turns colours off.";
 

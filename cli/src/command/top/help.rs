@@ -29,7 +29,7 @@ const WORDS: &[(&str, &str)] = &[
         "frames by reason, such as full, late, poison, closed (`afferent explain on_full`)",
     ),
     ("latency", "from the host's door to the sink: what the engine adds, not what filters delay"),
-    ("per call", "mean time of a call, from about one turn in 256"),
+    ("per call", "mean time of a call, of frames that are followed"),
     ("of a core", "calls per second times the time of one: an estimate"),
     ("poison", "frames that a body died on"),
     (

@@ -179,7 +179,7 @@ pub(in crate::graph) const INPUT: KeyTable = KeyTable {
             "capacity_ms",
             "a number above 0",
             "that of the node",
-            "Room on this input, in milliseconds of data.",
+            "Room on this input, in milliseconds of data; at least 16 frames.",
             "capacity_ms = 800",
         ),
     ],

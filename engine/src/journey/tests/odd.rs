@@ -101,6 +101,32 @@ fn of_late_is_told_what_came_lately_alone() {
 }
 
 #[test]
+fn what_came_before_anybody_asked_is_not_of_late() {
+    let plan = planned(
+        "[node.a]\nop = \"ticks\"\nframes = 1000000\n[node.x]\nop = \"ends\"\nfrom = \"a\"\n",
+    );
+    let running = plan.start(&RunOptions::default()).expect("it starts");
+    running.follow(Some(Duration::from_millis(1)));
+    let span = Duration::from_millis(40);
+    for _ in 0..2 {
+        // Whoever asks has not asked for long.
+        running.wait_for(Duration::from_millis(160));
+        let load = running.lately(span).expect("somebody follows");
+        let whole = running.workload().expect("somebody follows");
+        assert!(load.lasted_ns < whole.lasted_ns / 2, "{} of {}", load.lasted_ns, whole.lasted_ns);
+    }
+    // And from then on it is as long as asked.
+    let load = loop {
+        running.wait_for(Duration::from_millis(10));
+        let load = running.lately(span).expect("somebody follows");
+        if load.lasted_ns >= 40_000_000 {
+            break load;
+        }
+    };
+    assert!(load.edges[0].frames.sent > 0);
+}
+
+#[test]
 fn calls_of_a_join_are_those_of_its_first_input() {
     let plan = planned(
         "[node.a]\nop = \"ticks\"\nlen = 40\nframes = 50\n[node.b]\nop = \"ticks\"\nframes = 200\n\

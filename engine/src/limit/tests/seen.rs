@@ -72,6 +72,7 @@ fn seen(plan: &Plan) -> Seen<'_> {
         lasted_ns: 4_000_000_000,
         speed: Some(1.0),
         sessions: 1,
+        opened: 1,
         processors: 1,
         cores: vec![0.1],
         waited: Vec::new(),

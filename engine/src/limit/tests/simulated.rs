@@ -9,7 +9,7 @@ use crate::{
     journey::Collector,
     limit::{Load, Looks, Seen, SinkLoad},
     plan::PlanNode,
-    run::NodeTotals,
+    run::{NodeTotals, frames_of},
     session::{EdgeTotals, Ground, Session, latencies},
     stage::Pace,
     stats::NodeCounts,
@@ -221,7 +221,7 @@ impl Simulation {
         let calls = |(planned, counts): (&PlanNode, &Arc<NodeCounts>)| {
             let mut totals = NodeTotals::default();
             totals.add(counts);
-            (totals.calls(planned, &edges), totals.mean_ns().unwrap_or(0.0))
+            (totals.calls(frames_of(planned, &edges)), totals.mean_ns().unwrap_or(0.0))
         };
         let sinks = (0..plan.nodes.len()).filter_map(|node| {
             let p99_ns = counts.latency[node].as_ref()?.quantile(0.99)?;
@@ -233,6 +233,7 @@ impl Simulation {
             lasted_ns,
             speed: planted.speed,
             sessions: 1,
+            opened: 1,
             processors: planted.cores,
             cores: self.at_core.iter().map(busy).collect(),
             waited: Vec::new(),

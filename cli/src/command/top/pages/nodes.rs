@@ -50,7 +50,7 @@ pub(super) fn sources(seen: Seen<'_>) -> Table {
 fn health(source: &SourceFigures) -> Cell {
     let tone = match source.health {
         "well" => Tone::Good,
-        "ended" | "waits" => Tone::Faint,
+        "ended" | "waits" | "paused" => Tone::Faint,
         "silent" | "faulty" => Tone::Error,
         _ => Tone::Warning,
     };
