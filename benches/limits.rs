@@ -10,8 +10,6 @@
 
 #[path = "limits/causes.rs"]
 mod causes;
-#[path = "limits/chance.rs"]
-mod chance;
 #[path = "limits/change.rs"]
 mod change;
 #[path = "limits/cost.rs"]

@@ -1,7 +1,9 @@
 //! Cores that have too much to do, or nothing that matters.
 
+use engine::testing::Chance;
+
 use super::{chain, null, seconds, side, sine};
-use crate::{chance::Chance, cost::Costs, planted::Planted};
+use crate::{cost::Costs, planted::Planted};
 
 /// A node that takes most of a core, somewhere in a chain.
 pub(super) fn compute(chance: &mut Chance, costs: &Costs) -> Planted {

@@ -3,7 +3,9 @@
 mod busy;
 mod waits;
 
-use super::{chance::Chance, cost::Costs, planted::Planted};
+use engine::testing::Chance;
+
+use super::{cost::Costs, planted::Planted};
 
 /// A graph limited by `cause`.
 pub(crate) fn plant(cause: &'static str, seed: u64, costs: &Costs) -> Planted {

@@ -1,8 +1,9 @@
 //! Cores that wait: for room, for whoever writes, for an input, for answers, for each other.
 
+use engine::testing::Chance;
+
 use super::{chain, lines, null, seconds, side, sine};
 use crate::{
-    chance::Chance,
     cost::Costs,
     planted::{Planted, Reader, Service},
 };

@@ -81,7 +81,12 @@ impl Failure {
 
     /// Everything that is wrong with a graph.
     pub(crate) fn graph(problems: &Diagnostics) -> Self {
-        let text = problems.render(terminal::Ink::of_stderr().is_on());
+        Self::graph_saying(problems, "nothing was started")
+    }
+
+    /// The same; what became of it stands at the end.
+    pub(crate) fn graph_saying(problems: &Diagnostics, outcome: &str) -> Self {
+        let text = problems.render_saying(terminal::Ink::of_stderr().is_on(), outcome);
         Self { exit: Exit::of_problems(problems), text }
     }
 
@@ -136,4 +141,16 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
             "make room, or send it elsewhere",
         ),
     })
+}
+
+/// What kept a file from being written, in words.
+pub(crate) fn io_words(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AlreadyExists => "it is there already".to_owned(),
+        ErrorKind::NotFound => "there is no such folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::StorageFull => "the disk is full".to_owned(),
+        ErrorKind::ReadOnlyFilesystem => "nothing can be written on that disk".to_owned(),
+        _ => error.to_string(),
+    }
 }

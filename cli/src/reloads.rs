@@ -112,8 +112,9 @@ impl Follows {
             self.coming = files;
             return;
         }
+        let is_saved = files != self.seen;
         self.seen = files;
-        self.read();
+        self.read(is_saved);
         // It may include others by now.
         for (path, like) in self.files() {
             self.seen.entry(path).or_insert(like);
@@ -127,7 +128,8 @@ impl Follows {
         [self.asked.file.clone()].into_iter().chain(included).chain(known).map(look_at).collect()
     }
 
-    fn read(&mut self) {
+    /// Reads the graph, which somebody has saved or which may have become good without that.
+    fn read(&mut self, is_saved: bool) {
         let file = self.asked.file.display().to_string();
         match self.reload() {
             Ok(None) => {}
@@ -137,11 +139,14 @@ impl Follows {
                 self.bad_for = None;
             }
             Err(failure) => {
-                let why =
-                    format!("{}note: {file} changes nothing; the graph runs on", failure.text());
-                if why != self.told {
-                    self.screen.say(&why);
-                    self.told = why;
+                // What is in the way was not to be started.
+                let text = failure.text().replace("; nothing was started", "");
+                let note = format!("note: {file} changes nothing; the graph runs on");
+                if text != self.told {
+                    self.screen.say(&format!("{text}{note}"));
+                    self.told = text;
+                } else if is_saved {
+                    self.screen.say(&format!("{note}: the same problem as before"));
                 }
                 self.bad_for = Some(0);
             }

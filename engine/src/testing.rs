@@ -20,6 +20,7 @@
 mod bench;
 mod call;
 mod carrier;
+mod chance;
 mod files;
 mod inside;
 mod refused;
@@ -29,6 +30,7 @@ mod service;
 pub use bench::{Bench, Seen};
 pub use call::{MOCK_CALL, MockAnswer, MockCall};
 pub use carrier::LoopbackCarrier;
+pub use chance::Chance;
 pub use files::MemoryFiles;
 pub use refused::Refused;
 pub use reply::{Awaited, Outcome, reply};

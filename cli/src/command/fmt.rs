@@ -9,7 +9,7 @@ use clap::Args;
 use engine::{FILE_BYTES_MAX, SourceText, tidied};
 
 use crate::{
-    exit::{Exit, Failure, print, tell},
+    exit::{Exit, Failure, io_words, print, tell},
     graph::{graphs_in, read},
     whole,
 };
@@ -71,7 +71,8 @@ fn one(path: &Path, check: bool) -> Result<Exit, Failure> {
     let name = path.to_string_lossy();
     let bytes = read(path, &name)?;
     let before = text_of(&name, bytes)?;
-    let after = tidied(&before).map_err(|problems| Failure::graph(&problems))?;
+    let after = tidied(&before)
+        .map_err(|problems| Failure::graph_saying(&problems, "nothing was changed"))?;
     if after == before.text() {
         return Ok(Exit::Done);
     }
@@ -81,7 +82,7 @@ fn one(path: &Path, check: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Fault);
     }
     whole::put(path, after.as_bytes()).map_err(|error| {
-        let message = format!("cannot write `{name}`: {error}");
+        let message = format!("cannot write `{name}`: {}", io_words(&error));
         Failure::new(Exit::Io, &message, "make the file and its folder writable for this user")
     })?;
     print(&format!("{name}\n"))?;
@@ -99,7 +100,8 @@ fn standard_input(check: bool) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Graph, &message, "give it a graph file"));
     }
     let before = text_of("standard input", bytes)?;
-    let after = tidied(&before).map_err(|problems| Failure::graph(&problems))?;
+    let after = tidied(&before)
+        .map_err(|problems| Failure::graph_saying(&problems, "nothing was changed"))?;
     if !check {
         print(&after)?;
         return Ok(Exit::Done);

@@ -49,7 +49,7 @@ impl SlowLog {
             if self.told > TOLD_MAX {
                 continue;
             }
-            let mut line = format!("slow: `{}` took {}", self.names[call.node], span(call.took_ns));
+            let mut line = format!("slow: {} took {}", self.name(call.node), span(call.took_ns));
             line += &match (call.time, call.calls) {
                 (None, _) => " before its first frame".to_owned(),
                 (Some(time), 0 | 1) => format!(" with the frame at {:.3} s", time.secs_f64()),
@@ -72,6 +72,11 @@ impl SlowLog {
         lines
     }
 
+    /// What has just been put in is at work before the running plan is known to have it.
+    fn name(&self, node: usize) -> String {
+        self.names.get(node).map_or_else(|| format!("node {node}"), |name| format!("`{name}`"))
+    }
+
     /// For the end of a run.
     pub(super) fn summary(&self) -> Option<String> {
         let limit_ns = self.limit_ns?;
@@ -84,7 +89,7 @@ impl SlowLog {
             .iter()
             .map(|(node, (turns, longest_ns))| {
                 let turns = engine::counted(*turns, "turn");
-                format!("`{}` in {turns}, up to {}", self.names[**node], span(*longest_ns))
+                format!("{} in {turns}, up to {}", self.name(**node), span(*longest_ns))
             })
             .collect();
         let lost = match self.lost {
@@ -138,6 +143,16 @@ mod tests {
         assert!(
             log.summary().expect("it listens").ends_with("; 40 turns came too fast to be told of")
         );
+    }
+
+    #[test]
+    fn a_node_that_has_just_come_is_told_by_its_number_until_its_name_is_known() {
+        let mut log = log(Some(5_000_000));
+        let lines = log.told_of(vec![call(2, 7, 0)]);
+
+        assert_eq!(lines[0], "slow: node 2 took 7.0 ms with the frame at 1.250 s");
+        log.names.push("c".to_owned());
+        assert!(log.summary().expect("it listens").contains("`c` in 1 turn"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod numbers;
 mod troubles;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,6 +12,7 @@ use crate::local::message::{LatencyLook, Look, Shape};
 
 pub(crate) use numbers::{hz, percent, rate};
 pub(crate) use troubles::troubles;
+pub(crate) use work::Work;
 
 /// What there is to see of a graph.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,8 @@ impl History {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }
+        // Where time goes is told of a while, and is long: the newest alone is of use.
+        self.0.back_mut().map(|before| before.time.take());
         self.0.push_back(look);
     }
 
@@ -114,9 +118,13 @@ pub(crate) struct SourceFigures {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct NodeFigures {
     pub(crate) node: String,
+    /// Frames that it was called with, or made.
+    pub(crate) frames_per_s: f64,
+    /// Those and calls about none, such as of timers, as estimated from what was timed.
     pub(crate) calls_per_s: f64,
+    /// Of a call.
     pub(crate) mean_us: Option<f64>,
-    /// Share of one core, as estimated from the two before.
+    /// Share of one core: the product of the two before.
     pub(crate) core_share: Option<f64>,
     pub(crate) restarts: u64,
     pub(crate) poison: u64,
@@ -251,23 +259,33 @@ impl Frame<'_> {
         }
     }
 
-    /// Frames that a node was called with by one of the looks: those it took, or brought in.
-    fn calls(&self, look: &Look, taken: &[u64], n: usize) -> u64 {
-        let entered = look.nodes.get(n).and_then(|node| node.entered.as_ref());
-        entered.map_or(taken[n], |entered| entered.frames)
+    /// What a node did between the looks.
+    fn work(&self, n: usize) -> Work {
+        let now = &self.now.nodes[n];
+        if let Some(work) = now.work {
+            let then = self.then.nodes.get(n).and_then(|then| then.work);
+            return Work::between(then.unwrap_or_default(), work);
+        }
+        // Calls about no frame are not known, nor what they took.
+        let had = |look: &Look, taken: &[u64]| {
+            let entered = look.nodes.get(n).and_then(|node| node.entered.as_ref());
+            entered.map_or(taken[n], |entered| entered.frames)
+        };
+        let [before, taken] = &self.taken;
+        let frames = had(self.now, taken).saturating_sub(had(self.then, before));
+        Work { frames, calls: frames as f64, mean_ns: None }
     }
 
     fn node(&self, n: usize) -> Option<NodeFigures> {
         let now = self.now.nodes.get(n)?;
-        let calls_per_s = {
-            let [then, now] = &self.taken;
-            self.per_s(self.calls(self.then, then, n), self.calls(self.now, now, n))
-        };
+        let work = self.work(n);
+        let calls_per_s = work.calls / self.span_s;
         Some(NodeFigures {
             node: self.shape.nodes[n].name.clone(),
+            frames_per_s: work.frames as f64 / self.span_s,
             calls_per_s,
-            mean_us: now.mean_ns.map(|ns| ns / 1e3),
-            core_share: now.mean_ns.map(|ns| ns / 1e9 * calls_per_s),
+            mean_us: work.mean_ns.or(now.mean_ns).map(|ns| ns / 1e3),
+            core_share: work.mean_ns.map(|ns| ns / 1e9 * calls_per_s),
             restarts: now.restarts,
             poison: now.poison,
             late: now.late,

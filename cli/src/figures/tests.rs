@@ -1,6 +1,6 @@
 use super::*;
 use crate::local::message::{
-    EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook, StageLook,
+    EdgeLook, EdgeShape, EnteredLook, NodeLook, NodeShape, SinkLook, StageLook, WorkLook,
 };
 
 fn shape() -> Shape {
@@ -31,6 +31,14 @@ fn shape() -> Shape {
 fn look(at_s: f64, samples: u64, steps: &[(u64, u64)]) -> Look {
     let frames = samples / 5;
     let entered = EnteredLook { frames, samples, gaps: 0 };
+    let taken = frames - frames / 10;
+    // A timer for each frame, and a hundredth of both was timed: a millisecond each.
+    let work = WorkLook {
+        frames: taken,
+        timed: taken / 50,
+        timed_ns: taken / 50 * 1_000_000,
+        timed_frames: taken / 100,
+    };
     let latency =
         LatencyLook { p50_ns: Some(1), p99_ns: Some(1), max_ns: Some(900), steps: steps.to_vec() };
     Look {
@@ -39,14 +47,9 @@ fn look(at_s: f64, samples: u64, steps: &[(u64, u64)]) -> Look {
         sessions_opened: 1,
         nodes: vec![
             NodeLook { entered: Some(entered), ..NodeLook::default() },
-            NodeLook { mean_ns: Some(2e6), ..NodeLook::default() },
+            NodeLook { mean_ns: Some(1e6), work: Some(work), ..NodeLook::default() },
         ],
-        edges: vec![EdgeLook {
-            sent: frames,
-            taken: frames - frames / 10,
-            in_flight: 1,
-            dropped: vec![frames / 10, 0],
-        }],
+        edges: vec![EdgeLook { sent: frames, taken, in_flight: 1, dropped: vec![frames / 10, 0] }],
         sinks: vec![SinkLook { node: "out".to_owned(), latency, ..SinkLook::default() }],
         ..Look::default()
     }
@@ -69,9 +72,12 @@ fn rates_are_those_of_the_last_seconds() {
     assert_eq!((now.edges[0].dropped, now.edges[0].dropped_per_s), (80, 5.0));
     assert_eq!(now.edges[0].reasons, [("full".to_owned(), 80)]);
     assert_eq!(now.edges[0].capacity, Some(16));
-    // 45 calls a second of 2 ms each.
-    let share = now.nodes[1].core_share.expect("timed");
-    assert!((share - 0.09).abs() < 1e-9, "{share}");
+    let node = &now.nodes[1];
+    assert_eq!((node.frames_per_s, node.mean_us), (45.0, Some(1_000.0)));
+    assert!((node.calls_per_s - 90.0).abs() < 1.5, "{node:?}");
+    let share = node.core_share.expect("timed");
+    assert!((share - 0.09).abs() < 1.5e-3, "{share}: timers take as long as frames");
+    assert_eq!(now.nodes[0].frames_per_s, 50.0, "of a program that counts no calls");
 }
 
 #[test]

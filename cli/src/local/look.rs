@@ -5,7 +5,7 @@ use link::host::{LinkFigures, Links};
 
 use super::message::{
     EdgeLook, EdgeShape, EnteredLook, FaultLook, LatencyLook, LinkLook, Look, NodeLook, NodeShape,
-    ParamShape, PortShape, Remark, ServiceLook, Shape, SinkLook, StageLook, StageShape,
+    ParamShape, PortShape, Remark, ServiceLook, Shape, SinkLook, StageLook, StageShape, WorkLook,
 };
 
 /// Links that are told one by one; those that are down come first.
@@ -153,6 +153,7 @@ fn counted(node: &engine::NodeReport) -> NodeLook {
         poison: node.poison,
         late: node.late,
         mean_ns: node.mean_ns,
+        work: Some(WorkLook::of(node)),
         entered: node.entered.map(entered),
         fault: node.last_fault.as_ref().map(fault),
     }

@@ -204,10 +204,25 @@ pub(crate) struct NodeLook {
     pub(crate) restarts: u64,
     pub(crate) poison: u64,
     pub(crate) late: u64,
-    /// Mean nanoseconds of a call.
+    /// Mean nanoseconds of a call, since the start.
     pub(crate) mean_ns: Option<f64>,
+    /// None where a program tells that did not count it yet.
+    pub(crate) work: Option<WorkLook>,
     pub(crate) entered: Option<EnteredLook>,
     pub(crate) fault: Option<FaultLook>,
+}
+
+/// What a node was called with, and what was timed of its calls: what two looks differ by tells how much it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WorkLook {
+    /// Frames that it was called with, or made.
+    pub(crate) frames: u64,
+    /// Calls that were timed, how long they took together, and the frames that they were about: timers, gaps and
+    /// ends are about none.
+    pub(crate) timed: u64,
+    pub(crate) timed_ns: u64,
+    pub(crate) timed_frames: u64,
 }
 
 /// What a source brought in.

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::{Catalog, Disk, GraphSpec, Plan, PlanOptions, RunOptions, Running, SourceText};
+use engine::{
+    Catalog, Disk, GraphSpec, Looking, Plan, PlanOptions, RunOptions, Running, SourceText,
+};
 
 use super::{
     About, Client, Server, Trouble,
@@ -41,6 +43,13 @@ deadline_ms = 500.0
 stage = "sinks"
 "#;
 
+fn planned(graph: &str) -> Arc<Plan> {
+    let spec = GraphSpec::parse(&SourceText::new("heart.toml", graph)).expect("it is one");
+    let options = PlanOptions::new(Arc::new(Disk));
+    let plan = spec.plan(&Catalog::new(&[operators::CATALOG]), &options);
+    Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")))
+}
+
 /// A running graph with a socket.
 struct Ran {
     folder: tempfile::TempDir,
@@ -54,10 +63,7 @@ impl Ran {
     }
 
     fn of(graph: &str, speed: Option<f64>) -> Self {
-        let spec = GraphSpec::parse(&SourceText::new("heart.toml", graph)).expect("it is one");
-        let options = PlanOptions::new(Arc::new(Disk));
-        let plan = spec.plan(&Catalog::new(&[operators::CATALOG]), &options);
-        let plan: Arc<Plan> = Arc::new(plan.unwrap_or_else(|problems| panic!("{problems}")));
+        let plan = planned(graph);
         let options = RunOptions { speed, cores: 1, sessions: 2 };
         let running = Arc::new(plan.start(&options).expect("bodies can be built"));
         let folder = tempfile::tempdir().expect("there is room");
@@ -185,6 +191,34 @@ fn frames_are_followed_while_somebody_asks_where_time_goes() {
     assert!(ran.running.is_followed(), "and it begins anew");
     drop(two);
     until(|| !ran.running.is_followed());
+}
+
+#[test]
+fn of_every_frame_that_is_followed_the_way_is_known_and_as_long_as_the_sink_says() {
+    // One sink in the same stage and one behind a ring, on the machine's clock.
+    let graph = "[graph]\nname = \"ways\"\n[node.ecg]\nop = \"ecg\"\nseconds = 6.0\nframe_ms = 20.0\n\
+                 [node.clean]\nop = \"bandpass\"\nfrom = \"ecg\"\nlow_hz = 5.0\nhigh_hz = 15.0\n\
+                 [node.near]\nop = \"null\"\nfrom = \"clean\"\n\
+                 [node.far]\nop = \"null\"\nfrom = \"clean\"\nstage = \"sinks\"\n";
+    let options = RunOptions { speed: Some(10.0), cores: 1, sessions: 1 };
+    let all = Looking { follow: Some(Duration::ZERO), ..Looking::default() };
+    let running = planned(graph).start_looking(&options, all).expect("bodies can be built");
+    running.wait();
+    let (report, told) = (running.report(), running.attribution());
+
+    assert_eq!((told.lost, told.broken, told.sinks.len()), (0, 0, 2));
+    for sink in &told.sinks {
+        let measured =
+            report.sinks.iter().find(|other| other.name == sink.name).expect("it is one");
+        assert_eq!((sink.journeys, measured.frames), (300, 300), "{}", sink.name);
+        // That of the sink is counted in steps of 3 %, this to the nanosecond that is the mark.
+        let longest = sink.recent.iter().map(|way| way.latency_ns).max().expect("there are ways");
+        let max = measured.latency.max().expect("it got something");
+        assert!((longest - max).abs() <= max / 30 + 2, "{}: {longest} and {max}", sink.name);
+        let sum: i64 = sink.recent.iter().map(|way| way.latency_ns).sum();
+        assert_eq!(sink.latency_ns, sum, "{}: of all that came", sink.name);
+        assert!((sink.covered() - 1.0).abs() < 0.01, "{}: {}", sink.name, sink.covered());
+    }
 }
 
 #[test]

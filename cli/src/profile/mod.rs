@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-pub(crate) use words::{limit, of_sink, said, sum, text};
+pub(crate) use words::{limit, of_sink, off, said, sum, text};
 
 /// Writes the picture.
 pub(crate) fn write(path: &Path, graph: &str, load: &Load) -> Result<(), Failure> {

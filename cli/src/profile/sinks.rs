@@ -4,6 +4,7 @@ use engine::{Load, Parts, SinkTime, Wait};
 
 use crate::{
     markup::escaped,
+    profile,
     report::canvas::{LEFT, Page, RIGHT},
     status::span,
 };
@@ -34,29 +35,32 @@ pub(super) fn draw(page: &mut Page, load: &Load) {
 }
 
 fn one(page: &mut Page, load: &Load, sink: &SinkTime) {
-    let mean_ns = sink.latency_ns as f64 / sink.journeys.max(1) as f64;
+    let mean_ns = sink.measured_ns().unwrap_or(0.0);
     let head = format!(
         "`{}`: {} on the mean of {}",
-        sink.name,
+        load.time.nodes.get(sink.node).unwrap_or(&sink.name),
         span(mean_ns as i64),
         engine::counted(sink.journeys, "frame")
     );
     page.text("", LEFT, page.y + 12.0, &head);
     page.y += 20.0;
+    let slice =
+        |low, high| (sink.measured_between(low, high).unwrap_or(0.0), sink.between(low, high));
     let bars = [
-        ("mean", sink.mean()),
-        ("middle", sink.between(0.4, 0.6)),
-        ("slowest 1 %", sink.between(0.99, 1.0)),
+        ("mean", (mean_ns, sink.mean())),
+        ("middle", slice(0.4, 0.6)),
+        ("slowest 1 %", slice(0.99, 1.0)),
     ];
-    for (name, nodes) in bars {
-        bar(page, load, name, &nodes);
+    for (name, (measured_ns, nodes)) in bars {
+        bar(page, load, name, measured_ns, &nodes);
     }
     page.y += 14.0;
 }
 
 /// All of a bar is all of that latency, so that shares can be compared.
-fn bar(page: &mut Page, load: &Load, name: &str, nodes: &[(usize, Parts)]) {
-    let all: f64 = nodes.iter().map(|(_, parts)| parts.all()).sum();
+fn bar(page: &mut Page, load: &Load, name: &str, measured_ns: f64, nodes: &[(usize, Parts)]) {
+    let parts_ns: f64 = nodes.iter().map(|(_, parts)| parts.all()).sum();
+    let all = measured_ns.max(parts_ns);
     if all <= 0.0 {
         return;
     }
@@ -95,6 +99,10 @@ fn bar(page: &mut Page, load: &Load, name: &str, nodes: &[(usize, Parts)]) {
         }
         page.put(format_args!("<path class=\"box\" d=\"M{x:.2} {top:.1}v{:.1}\"/>", HIGH - 2.0));
     }
-    page.text("faint", RIGHT - 54.0, top + 15.0, &span(all as i64));
+    page.text("faint", RIGHT - 54.0, top + 15.0, &span(measured_ns as i64));
     page.y += HIGH;
+    if let Some(off) = profile::off(measured_ns, parts_ns) {
+        page.text("faint", LEFT + HEAD, page.y + 12.0, &off);
+        page.y += HIGH;
+    }
 }

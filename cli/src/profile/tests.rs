@@ -16,6 +16,7 @@ fn node(name: &str, stage: Option<usize>, calls: u64, mean_ns: f64) -> NodeLoad 
         calls,
         mean_ns,
         pace: None,
+        is_gone: false,
     }
 }
 
@@ -25,6 +26,7 @@ fn load() -> Load {
     let names = ["clean", "a<b", "out"];
     time.nodes = names.iter().map(|name| (*name).to_owned()).collect();
     time.sinks = vec![SinkTime {
+        node: 2,
         name: "out".to_owned(),
         journeys: 1,
         latency_ns: 1_000,
@@ -68,6 +70,21 @@ fn the_words_say_where_the_time_went_and_what_to_change() {
     assert!(told.contains("40 % waiting (ring 40 %), 50 % computing, 10 % moving"), "{told}");
     assert!(told.contains("limit    compute `a<b`"), "{told}");
     assert!(told.contains("change: less work per frame in `[node.a<b]` (700.0 µs now)"), "{told}");
+}
+
+#[test]
+fn what_parts_do_not_account_for_is_said() {
+    let mut load = load();
+    load.time.sinks[0].latency_ns = 1_250_000;
+    load.time.sinks[0].nodes[0].1.computing = 850_000.0;
+    let told = text(&load);
+    assert!(told.contains("`out` 1.2 ms on the mean of 1 frame: 0 % waiting, 68 %"), "{told}");
+    assert!(told.contains("moving; 400 µs of it not accounted for; most at `a<b` 68 %"), "{told}");
+    assert!(svg("graph", &load).contains("400 µs of it not accounted for"));
+
+    load.time.sinks[0].nodes[0].1.computing = 1_300_000.0;
+    let told = text(&load);
+    assert!(told.contains("; 50 µs more than was measured;"), "{told}");
 }
 
 #[test]

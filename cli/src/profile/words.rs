@@ -6,6 +6,9 @@ use crate::status::span;
 
 /// Nodes that are named of a sink's latency.
 const NODES_MAX: usize = 3;
+/// Parts that are off by more are told to be.
+const OFF: f64 = 0.01;
+const OFF_NS: f64 = 3.0;
 
 /// What the end of a run says of it, a line each.
 pub(crate) fn text(load: &Load) -> String {
@@ -52,12 +55,10 @@ pub(crate) fn said(cause: Cause, node: Option<&str>, why: &str) -> String {
 
 /// ``mean 61 µs at `out`: 8 % waiting (ring 8 %), 80 % computing, 12 % moving; most at `beats` 40 %, …``
 pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
-    let mut whole = Parts::default();
     let nodes = sink.mean();
-    for (_, parts) in &nodes {
-        whole = sum(whole, parts);
-    }
-    let all = whole.all().max(1.0);
+    let whole = nodes.iter().fold(Parts::default(), |whole, (_, parts)| sum(whole, parts));
+    // Shares are of what was measured, whether parts add up to that or not.
+    let all = sink.measured_ns().unwrap_or(0.0).max(1.0);
     let percent = |ns: f64| format!("{:.0} %", 100.0 * ns / all);
     let mut waits: Vec<(Wait, f64)> = Wait::ALL.into_iter().zip(whole.waiting).collect();
     waits.retain(|(_, ns)| *ns >= 0.01 * all);
@@ -72,9 +73,10 @@ pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
         .take(NODES_MAX)
         .map(|(node, parts)| format!("`{}` {}", names[*node], percent(parts.all())))
         .collect();
+    let off = off(all, whole.all()).map_or_else(String::new, |off| format!("; {off}"));
     format!(
-        "`{}` {} on the mean of {}: {} waiting{waits}, {} computing, {} moving; most at {}",
-        sink.name,
+        "`{}` {} on the mean of {}: {} waiting{waits}, {} computing, {} moving{off}; most at {}",
+        names.get(sink.node).unwrap_or(&sink.name),
         span(all as i64),
         engine::counted(sink.journeys, "frame"),
         percent(whole.waiting_in_all()),
@@ -82,6 +84,20 @@ pub(crate) fn of_sink(names: &[String], sink: &SinkTime) -> String {
         percent(whole.moving),
         most.join(", "),
     )
+}
+
+/// Where parts and the latency that was measured differ by more than a hundredth of it: by how much, in words.
+pub(crate) fn off(measured_ns: f64, parts_ns: f64) -> Option<String> {
+    let missing = measured_ns - parts_ns;
+    // Marks on stamps, and tenths that are told, are nanoseconds.
+    if missing.abs() <= (OFF * measured_ns).max(OFF_NS) {
+        return None;
+    }
+    let took = span(missing.abs() as i64);
+    Some(match missing > 0.0 {
+        true => format!("{took} of it not accounted for"),
+        false => format!("{took} more than was measured"),
+    })
 }
 
 /// The parts of both.

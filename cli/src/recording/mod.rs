@@ -31,7 +31,7 @@ use tempfile::TempPath;
 
 use crate::{
     catalog::catalog,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, io_words},
     status::Screen,
     summary::Ending,
 };
@@ -425,7 +425,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
         ErrorKind::StorageFull => "make room, or write to another disk",
         _ => "write where this user may",
     };
-    let message = format!("cannot record to `{}`: {error}", path.display());
+    let message = format!("cannot record to `{}`: {}", path.display(), io_words(error));
     Failure::new(Exit::Io, &message, hint)
 }
 

@@ -20,7 +20,7 @@ use std::path::Path;
 use engine::{Plan, Report};
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, io_words},
     scope::Scope,
     whole,
 };
@@ -63,7 +63,7 @@ pub(crate) fn put(what: &str, path: &Path, picture: &str) -> Result<(), Failure>
 }
 
 fn unwritable(what: &str, path: &Path, error: &std::io::Error) -> Failure {
-    let message = format!("the {what} `{}` cannot be written: {error}", path.display());
+    let message = format!("the {what} `{}` cannot be written: {}", path.display(), io_words(error));
     Failure::new(Exit::Io, &message, "name a file in a folder that is there, such as `run.svg`")
 }
 

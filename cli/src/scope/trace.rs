@@ -98,7 +98,10 @@ impl Trace {
         Self {
             channel,
             name: what.name.clone(),
-            unit: if what.unit == Unit::UNKNOWN { String::new() } else { what.unit.to_string() },
+            // A number has none.
+            unit: Some(what.unit.to_string())
+                .filter(|unit| what.unit != Unit::UNKNOWN && unit != "1")
+                .unwrap_or_default(),
             rate,
             whiles: Vec::new(),
             while_ns: WHILE_NS,

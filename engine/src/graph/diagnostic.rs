@@ -129,7 +129,12 @@ impl Diagnostics {
 
     /// Every problem in the order of the text, then one line that counts them.
     pub fn render(&self, styled: bool) -> String {
-        render::all(&self.0, styled)
+        self.render_saying(styled, "nothing was started")
+    }
+
+    /// The same; where one of them is an error the last line says what became of it.
+    pub fn render_saying(&self, styled: bool, outcome: &str) -> String {
+        render::all(&self.0, styled, outcome)
     }
 }
 

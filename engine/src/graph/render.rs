@@ -22,7 +22,7 @@ use super::diagnostic::{Diagnostic, Level};
 use super::place::{COMMAND_LINE, Place, SourceText};
 
 /// Every problem in the order of the text, those without a place last, then a line that counts.
-pub(super) fn all(problems: &[Diagnostic], styled: bool) -> String {
+pub(super) fn all(problems: &[Diagnostic], styled: bool, outcome: &str) -> String {
     // Texts come in the order in which problems first name them: each `--set` is one of its own.
     let mut texts: HashMap<*const SourceText, usize> = HashMap::new();
     for place in problems.iter().filter_map(|problem| problem.place.as_ref()) {
@@ -43,20 +43,20 @@ pub(super) fn all(problems: &[Diagnostic], styled: bool) -> String {
     if sorted.len() > SHOWN_MAX {
         line(&mut out, format_args!("… and {} more\n", sorted.len() - SHOWN_MAX));
     }
-    out + &verdict(problems)
+    out + &verdict(problems, outcome)
 }
 
 /// Nobody reads further, and a hostile file could ask for a million.
 const SHOWN_MAX: usize = 1_000;
 
-fn verdict(problems: &[Diagnostic]) -> String {
+fn verdict(problems: &[Diagnostic], outcome: &str) -> String {
     let warnings = problems.iter().filter(|problem| problem.level == Level::Warning).count();
     match (problems.len() - warnings, warnings) {
         (0, 0) => String::new(),
         (0, _) => counted(warnings, "warning") + "\n",
-        (errors, 0) => counted(errors, "problem") + "; nothing was started\n",
+        (errors, 0) => format!("{}; {outcome}\n", counted(errors, "problem")),
         (errors, _) => format!(
-            "{} and {}; nothing was started\n",
+            "{} and {}; {outcome}\n",
             counted(errors, "problem"),
             counted(warnings, "warning")
         ),

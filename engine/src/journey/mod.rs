@@ -11,6 +11,7 @@
 
 mod collector;
 mod pace;
+mod slice;
 mod sums;
 mod traces;
 mod way;
@@ -184,16 +185,12 @@ impl SinkTime {
     /// The mean of each node over those of the newest ways whose latency lies in a range of quantiles, such as
     /// 0.4 to 0.6 for the middle or 0.99 to 1 for the slowest: over one way at least.
     pub fn between(&self, low: f64, high: f64) -> Vec<(usize, Parts)> {
-        let mut ways: Vec<&Journey> = self.recent.iter().map(Arc::as_ref).collect();
-        ways.sort_by_key(|journey| journey.latency_ns);
-        let count = ways.len();
-        let last = ((count as f64 * high).ceil() as usize).clamp(1.min(count), count);
-        let first = ((count as f64 * low) as usize).min(last.saturating_sub(1));
+        let ways = slice::ways(self, low, high);
         let mut sums = Vec::new();
-        for leg in ways[first..last].iter().flat_map(|journey| &journey.legs) {
+        for leg in ways.iter().flat_map(|journey| &journey.legs) {
             of_node(&mut sums, leg.node).add(&leg.parts);
         }
-        over(&sums, (last - first) as f64)
+        over(&sums, ways.len() as f64)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct NodeLoad {
     pub mean_ns: f64,
     /// Of a source that is paced: the share of its pace that it kept.
     pub pace: Option<f64>,
+    /// Whether it was taken out while the graph ran.
+    pub is_gone: bool,
 }
 
 /// The ring of an edge.

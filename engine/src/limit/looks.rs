@@ -240,6 +240,7 @@ impl Tally {
                 calls,
                 mean_ns,
                 pace: speed.and_then(|speed| self.pace(plan, number, speed)),
+                is_gone: planned.gone,
             }
         });
         Load {

@@ -6,6 +6,8 @@ use engine::{Outcome, Plan, Report, RunOptions, Running};
 
 use crate::{
     exit::{Exit, Failure},
+    figures::Work,
+    local::message::WorkLook,
     profile,
 };
 
@@ -31,24 +33,24 @@ pub(super) struct Round {
     /// Seconds of content, where all sources are signals.
     pub(super) content_s: Option<f64>,
     /// In the order of the plan.
-    pub(super) nodes: Vec<Work>,
+    pub(super) nodes: Vec<Worked>,
 }
 
 /// One node in a round.
 #[derive(Clone, Debug)]
-pub(super) struct Work {
+pub(super) struct Worked {
     pub(super) name: String,
     pub(super) kind: &'static str,
-    /// Frames that it took.
-    pub(super) calls: u64,
+    /// About frames, and about none, such as of timers; as estimated from what was timed.
+    pub(super) calls: f64,
     /// Nanoseconds of a call, where it was timed; without the look at the clock that this takes.
     pub(super) call_ns: Option<f64>,
 }
 
-impl Work {
+impl Worked {
     /// Nanoseconds in all.
     pub(super) fn ns(&self) -> f64 {
-        self.call_ns.unwrap_or(0.0) * self.calls as f64
+        self.call_ns.unwrap_or(0.0) * self.calls
     }
 }
 
@@ -139,15 +141,15 @@ fn between(
             .map(|now| now - earlier.and_then(|earlier| earlier.content_ns).unwrap_or(0));
         content_ns = content_ns.zip(content).map(|(longest, content)| longest.max(content));
     }
-    let taken = |report: &Report, name: &str| -> u64 {
-        let edges = report.edges.iter().filter(|edge| edge.to == name);
-        edges.map(|edge| edge.frames.taken).sum()
-    };
-    let nodes = after.nodes.iter().map(|node| Work {
-        name: node.name.clone(),
-        kind: node.kind,
-        calls: taken(after, &node.name) - before.map_or(0, |before| taken(before, &node.name)),
-        call_ns: node.mean_ns.map(|mean_ns| (mean_ns - clock_ns).max(0.0)),
+    let nodes = after.nodes.iter().enumerate().map(|(number, node)| {
+        let earlier = before.map(|before| WorkLook::of(&before.nodes[number]));
+        let work = Work::between(earlier.unwrap_or_default(), WorkLook::of(node));
+        Worked {
+            name: node.name.clone(),
+            kind: node.kind,
+            calls: work.calls,
+            call_ns: work.mean_ns.map(|mean_ns| (mean_ns - clock_ns).max(0.0)),
+        }
     });
     Round {
         seconds,

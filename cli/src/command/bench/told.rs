@@ -76,7 +76,7 @@ impl Figures {
         let content = rounds.iter().map(|round| Some(round.content_s? / round.seconds.max(1e-9)));
         let content: Option<Vec<f64>> = content.collect();
         let computing = rounds.iter().map(|round| {
-            let ns: f64 = round.nodes.iter().map(super::rounds::Work::ns).sum();
+            let ns: f64 = round.nodes.iter().map(super::rounds::Worked::ns).sum();
             ns / (round.seconds.max(1e-9) * 1e9 * measured.cores as f64)
         });
         let count = rounds[0].nodes.len();
@@ -100,11 +100,10 @@ fn share(rounds: &[Round], number: usize) -> Share {
     };
     let timed: Vec<f64> = works().filter_map(|work| work.call_ns).collect();
     let shares = rounds.iter().map(|round| {
-        let all: f64 = round.nodes.iter().map(super::rounds::Work::ns).sum();
+        let all: f64 = round.nodes.iter().map(super::rounds::Worked::ns).sum();
         if all > 0.0 { round.nodes[number].ns() / all } else { 0.0 }
     });
-    let calls =
-        rounds.iter().map(|round| round.nodes[number].calls as f64 / round.seconds.max(1e-9));
+    let calls = rounds.iter().map(|round| round.nodes[number].calls / round.seconds.max(1e-9));
     let first = &rounds[0].nodes[number];
     Share {
         name: first.name.clone(),
@@ -210,7 +209,7 @@ fn nodes(figures: &Figures, measured: &Measured, ink: Ink, text: &mut String) ->
     let cores = if measured.cores == 1 { "the core's" } else { "the cores'" };
     writeln!(
         text,
-        "  all of them: {:.0} % of {cores} time; the rest makes what sources bring, moves frames, and waits",
+        "  all of them: {:.0} % of {cores} time; the rest moves frames, and waits",
         100.0 * figures.computing.min(1.0)
     )
 }

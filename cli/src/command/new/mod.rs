@@ -12,7 +12,7 @@ use clap::Args;
 use engine::{SourceText, tidied};
 
 use crate::{
-    exit::{Exit, Failure, print},
+    exit::{Exit, Failure, io_words, print},
     terminal::Ink,
 };
 
@@ -126,7 +126,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let written =
         made.and_then(|()| File::create_new(path)).and_then(|mut file| file.write_all(content));
     written.map_err(|error| {
-        let message = format!("cannot write `{}`: {error}", path.display());
+        let message = format!("cannot write `{}`: {}", path.display(), io_words(&error));
         let hint = match error.kind() {
             ErrorKind::AlreadyExists => "choose another name or another folder",
             _ => "choose a folder that this user may write to",

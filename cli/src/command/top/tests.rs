@@ -15,7 +15,7 @@ use crate::{
     local::message::{
         EdgeLook, EdgeShape, EnteredLook, FaultLook, Hello, LatencyLook, LegLook, LimitLook,
         LinkLook, Look, NodeLook, NodeShape, ParamShape, PartsLook, PortShape, ServiceLook, Shape,
-        SinkLook, SinkTimeLook, StageLook, StageShape, TimeLook, WayLook,
+        SinkLook, SinkTimeLook, StageLook, StageShape, TimeLook, WayLook, WorkLook,
     },
 };
 
@@ -118,15 +118,19 @@ fn look(at_s: u64) -> Look {
         max_ns: Some(410_000),
         steps: vec![(61_000, 9 * at_s), (92_000, at_s), (410_000, 1)],
     };
-    let timed = |ns| NodeLook { mean_ns: Some(ns), ..NodeLook::default() };
+    let timed = |each: u64, ns: u64| {
+        let (frames, timed) = (each * at_s, 64 + at_s);
+        let work = WorkLook { frames, timed, timed_ns: timed * ns, timed_frames: timed };
+        NodeLook { mean_ns: Some(ns as f64), work: Some(work), ..NodeLook::default() }
+    };
     Look {
         at_s: at_s as f64,
         sessions_open: 1,
         sessions_opened: 1,
         nodes: vec![
-            NodeLook { entered: Some(entered), ..timed(2_100.0) },
-            timed(640.0),
-            timed(12_000.0),
+            NodeLook { entered: Some(entered), ..timed(50, 2_100) },
+            timed(50, 640),
+            timed(50, 12_000),
             NodeLook::default(),
         ],
         edges: vec![edge(50), edge(50), edge(1)],
@@ -170,7 +174,7 @@ fn time(at_s: u64) -> TimeLook {
             parts,
         };
         let nodes = [("beats", beats), ("out", out), ("clean", clean)].map(leg).to_vec();
-        WayLook { latency_ns: sum(PartsLook::all), parts, nodes }
+        WayLook { latency_ns: sum(PartsLook::all), parts, nodes, ..WayLook::default() }
     };
     let sink = SinkTimeLook {
         node: "out".to_owned(),
@@ -216,6 +220,7 @@ fn troubled() -> State {
         let mut look = look(at_s);
         let stands_still = look_at_25();
         look.nodes[0].entered = stands_still.nodes[0].entered.clone();
+        look.nodes[0].work = stands_still.nodes[0].work;
         look.nodes[1].restarts = 3;
         look.nodes[1].poison = 3;
         look.nodes[1].fault =
@@ -255,6 +260,24 @@ fn troubled() -> State {
         state.see(look);
     }
     state
+}
+
+#[test]
+fn what_parts_do_not_account_for_is_said_and_stays_empty() {
+    let mut state = state();
+    let mut look = look(26);
+    // As long again as all parts of it.
+    look.time.as_mut().expect("just made").sinks[0].mean.latency_ns *= 2.0;
+    state.see(look);
+    state.press(Key::Letter('8'), 80, 20);
+    let shown = shown(&mut state, (80, 24), PLAIN);
+
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = lines.iter().position(|line| line.starts_with("  mean")).expect("it is told");
+    assert!(lines[at].contains("122 µs") && lines[at].contains("30 % computing"), "{shown}");
+    assert_eq!(lines[at + 1].trim().chars().count(), 38, "half of the bar: {shown}");
+    assert_eq!(lines[at + 2], "  61 µs of it not accounted for", "{shown}");
+    assert!(!lines[at + 3..].iter().any(|line| line.contains("accounted")), "{shown}");
 }
 
 fn look_at_25() -> Look {

@@ -11,7 +11,7 @@ use engine::{GraphSpec, InputSpec, SectionSpec, SourceText, Spanned, Value, tidi
 
 use crate::{
     catalog::catalog,
-    exit::{Exit, Failure, print},
+    exit::{Exit, Failure, io_words, print},
 };
 
 /// Writes the graph to a file that must not be there.
@@ -25,7 +25,7 @@ pub(super) fn save(mut spec: GraphSpec, path: &Path) -> Result<Exit, Failure> {
     let shown = path.display();
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| {
-        let message = format!("cannot write `{shown}`: {error}");
+        let message = format!("cannot write `{shown}`: {}", io_words(&error));
         let hint = match error.kind() {
             ErrorKind::AlreadyExists => "choose another name, or remove the file",
             ErrorKind::NotFound => "create the folder, or write to another",

@@ -118,7 +118,9 @@ export class Details {
     };
     const core = figures.core_share === null ? "" : `, ${share(figures.core_share)} of a core`;
     const each = figures.mean_us === null ? "" : `, ${span(figures.mean_us * 1e3)} each`;
-    row("frames", `${rate(figures.calls_per_s)} a second${each}${core}`);
+    const { frames_per_s: frames, calls_per_s: calls } = figures;
+    const beside = Math.abs(calls - frames) > 0.01 * frames ? `; ${rate(calls)} calls a second` : "";
+    row("frames", `${rate(frames)} a second${beside}${each}${core}`);
     const stage = shape.stages[node.stage];
     row("runs", stage ? `stage ${stage.name}${stage.nodes.length > 1 ? ` with ${stage.nodes.length - 1} more` : ", alone"}`
       : "off the data cores: it waits for the world");

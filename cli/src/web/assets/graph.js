@@ -117,7 +117,7 @@ export class Graph {
       const figures = now.nodes[n];
       if (!figures) return;
       const trouble = troubleOf(node, figures, now, all?.counts.nodes[n], lost.get(node.name) ?? 0);
-      say(rated, `${rate(figures.calls_per_s)}/s`);
+      say(rated, `${rate(figures.frames_per_s)}/s`);
       say(sign, trouble.sign);
       group.classList.toggle("bad", trouble.level === 2);
       group.classList.toggle("warn", trouble.level === 1);
@@ -125,7 +125,7 @@ export class Graph {
       const wide = (SIZE.width - 24) * (found?.leg.share ?? 0);
       if (part.dataset.wide !== wide.toFixed(1)) part.setAttribute("width", (part.dataset.wide = wide.toFixed(1)));
       const taken = found ? `; ${share(found.leg.share)} of the latency at ${found.sink.node}` : "";
-      const words = `${node.name}, ${node.kind}: ${rate(figures.calls_per_s)} frames a second${taken}${trouble.text ? `; ${trouble.text}` : ""}`;
+      const words = `${node.name}, ${node.kind}: ${rate(figures.frames_per_s)} frames a second${taken}${trouble.text ? `; ${trouble.text}` : ""}`;
       if (group.getAttribute("aria-label") !== words) {
         group.setAttribute("aria-label", words);
         say(group.firstChild, words);

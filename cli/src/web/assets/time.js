@@ -15,6 +15,13 @@ export const share = (of) => {
 
 const all = (parts) => PARTS.reduce((sum, part) => sum + parts[`${part}_ns`], 0);
 
+/** Where parts and the latency that was measured differ by more than a hundredth of it: by how much, in words. */
+function off(measuredNs, partsNs) {
+  const missing = measuredNs - partsNs;
+  if (Math.abs(missing) <= Math.max(0.01 * measuredNs, 3)) return "";
+  return `${span(Math.abs(missing))} ${missing > 0 ? "of it not accounted for" : "more than was measured"}`;
+}
+
 /** Words with what stands between backticks as code. */
 const quoted = (text) => text.split("`").map((part, n) => (n % 2 ? element("code", {}, part) : part));
 
@@ -30,7 +37,7 @@ const svg = (name, attributes = {}) => {
   return made;
 };
 
-/** One latency: how long, a bar whose whole is that, and the same in words. */
+/** One latency: how long, a bar whose whole is that (what is not accounted for stays empty), and the same in words. */
 class Way {
   constructor(name) {
     this.name = element("span", { class: "faint" }, name);
@@ -39,16 +46,19 @@ class Way {
     this.rects = PARTS.map((part) => svg("rect", { class: part, y: 0, height: 10 }));
     this.bar.append(...this.rects);
     this.said = PARTS.map(() => element("span"));
+    this.off = element("span", { class: "warn" });
     const words = PARTS.map((part, n) => element("span", { class: "keyed" }, element("i", { class: `key ${part}` }), this.said[n]));
-    this.host = element("div", { class: "way" }, element("p", {}, this.name, " ", this.takes), this.bar, element("p", { class: "keys" }, ...words));
+    this.host = element("div", { class: "way" }, element("p", {}, this.name, " ", this.takes), this.bar, element("p", { class: "keys" }, ...words, this.off));
   }
 
   show(way) {
-    const whole = all(way) || 1;
+    const whole = way.latency_ns || 1;
+    const parts = all(way);
     say(this.takes, span(way.latency_ns));
+    say(this.off, off(way.latency_ns, parts));
     let from = 0;
     PARTS.forEach((part, n) => {
-      const wide = (1000 * way[`${part}_ns`]) / whole;
+      const wide = (1000 * way[`${part}_ns`]) / Math.max(whole, parts);
       this.rects[n].setAttribute("x", from.toFixed(1));
       this.rects[n].setAttribute("width", wide.toFixed(1));
       from += wide;
@@ -79,10 +89,12 @@ class Sink {
     this.slowest.host.hidden = sink.frames <= 1;
     this.slowest.show(sink.slowest);
     const shown = sink.mean.nodes.slice(0, NODES_MAX);
-    const rest = sink.mean.nodes.slice(NODES_MAX);
+    const others = sink.mean.nodes.slice(NODES_MAX);
+    const rest = sink.mean.rest;
+    const more = others.length + rest.nodes;
     const time = (ns) => (ns < 0.5 ? "–" : span(ns));
     const rows = shown.map((leg) => [leg.node, share(leg.share), time(all(leg)), ...PARTS.map((part) => time(leg[`${part}_ns`])), waits(leg, span)]);
-    if (rest.length) rows.push([`and ${rest.length} more`, share(rest.reduce((sum, leg) => sum + leg.share, 0)), "", "", "", "", ""]);
+    if (more) rows.push([`and ${more} more`, share(others.reduce((sum, leg) => sum + leg.share, rest.share)), "", "", "", "", ""]);
     this.#write(rows, shown.length);
   }
 
@@ -108,12 +120,18 @@ export class TimePanel {
     this.hosts = hosts;
     this.choose = choose;
     this.sinks = new Map();
-    this.time = null;
+    /** By node: the sink at which it has most of the latency, and what it has of it. */
+    this.legs = new Map();
   }
 
   /** What is told once a second. */
   take(time) {
-    this.time = time;
+    this.legs.clear();
+    for (const sink of time?.sinks ?? []) {
+      for (const leg of sink.mean.nodes) {
+        if (!(this.legs.get(leg.node)?.leg.share >= leg.share)) this.legs.set(leg.node, { sink, leg });
+      }
+    }
     const { hosts } = this;
     hosts.section.hidden = hosts.limits.hidden = !time;
     if (!time) return;
@@ -143,10 +161,9 @@ export class TimePanel {
     this.hosts.sinks.append(sink.host);
   }
 
-  /** The sink at which a node has most of the latency, and what it has of it; none if it is on no way. */
+  /** The sink at which a node has most of the latency, and what it has of it; nothing if it has little of any. */
   legOf(name) {
-    const found = (this.time?.sinks ?? []).flatMap((sink) => sink.mean.nodes.filter(({ node }) => node === name).map((leg) => ({ sink, leg })));
-    return found.reduce((most, one) => (most && most.leg.share >= one.leg.share ? most : one), null);
+    return this.legs.get(name);
   }
 
   /** The same in words; empty if there is nothing to tell. */

@@ -2,19 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::testing::Chance;
+
 use super::run;
-
-/// xorshift64* (Vigna 2016).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % end
-    }
-}
 
 /// A graph of one to three sources, two to ten operators, and a sink behind each that leads to no other.
 fn graph(chance: &mut Chance) -> (String, Vec<String>) {
@@ -72,7 +62,7 @@ fn graph(chance: &mut Chance) -> (String, Vec<String>) {
 fn the_parts_are_the_latency_that_sinks_measure_in_any_graph() {
     const SEED: u64 = 0x5eed_0000;
     for number in 0..200 {
-        let mut chance = Chance(SEED + number * 2 + 1);
+        let mut chance = Chance::new(SEED + number);
         let (text, sinks) = graph(&mut chance);
         let (run, told) = run(&text, 1 + (number % 2) as usize);
         for name in &sinks {

@@ -2,29 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::Cause;
+use crate::{Cause, testing::Chance};
 
 use super::kinds::RATE_HZ;
-
-/// xorshift64* (Vigna 2016).
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % end
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.below(10_000) as f64 / 1e4
-    }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len() as u64) as usize]
-    }
-}
 
 /// A graph, and what limits it.
 pub(super) struct Planted {
@@ -50,10 +30,7 @@ impl Planted {
     /// One or two sources, three to eight nodes on one to three cores, a sink or two; what is not planted
     /// takes a tenth of a core at most.
     pub(super) fn new(seed: u64, cause: Cause) -> Self {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        for _ in 0..8 {
-            chance.below(2);
-        }
+        let mut chance = Chance::new(seed);
         let len = *chance.one(&[10_i64, 20, 40]);
         let period_us = len as f64 * 1e6 / RATE_HZ;
         let cores = match cause {

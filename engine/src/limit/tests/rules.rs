@@ -22,6 +22,7 @@ fn node(name: &str, role: Role, core: usize, busy: f64) -> NodeLoad {
         calls: 1_000,
         mean_ns: busy * 1e6,
         pace: None,
+        is_gone: false,
     }
 }
 

@@ -182,8 +182,11 @@ impl<'a> Comparison<'a> {
     /// What stands against another body.
     fn of_new_body(&mut self, old: &PlanNode, new: &PlanNode) {
         let name = &new.name;
+        let written = |key: &String| new.params.written(key).and_then(|value| value.place.clone());
+        let edited = changed_keys(old, new).iter().find_map(written);
+        let place = edited.or_else(|| new.op_place.clone());
         let mut refuse = |message: String| {
-            let problem = Diagnostic::error(Code::NotWhileRunning, message).at(&new.op_place);
+            let problem = Diagnostic::error(Code::NotWhileRunning, message).at(&place);
             self.problems.push(problem.of_node(name).hint(RESTART));
         };
         let asks = |node: &PlanNode| node.kind.placement == Placement::Asks;
@@ -192,7 +195,7 @@ impl<'a> Comparison<'a> {
             (kind.is_source(), kind.is_sink(), kind.live, kind.flushes_on.is_some(), asks(node))
         };
         if old.kind.outputs.len() != new.kind.outputs.len() || old.outputs != new.outputs {
-            refuse(format!("`{name}` delivers another format than before"));
+            refuse(another_format(old, new));
         } else if sort(old) != sort(new) || old.align.is_some() != new.align.is_some() {
             let (before, after) = (old.kind.name, new.kind.name);
             refuse(format!("`{name}` was `{before}`, whose place `{after}` cannot take"));
@@ -289,6 +292,19 @@ fn treated_otherwise(old: &PlanNode, new: &PlanNode) -> Vec<String> {
         ("idle_ms", old.idle_ns != new.idle_ns),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+/// Which format a node delivers now, and which before.
+fn another_format(old: &PlanNode, new: &PlanNode) -> String {
+    let name = &new.name;
+    let differ = old.outputs.iter().zip(&new.outputs).find(|(old, new)| old != new);
+    let told = differ.map(|(old, new)| (old.to_string(), new.to_string()));
+    match told.filter(|(old, new)| old != new) {
+        Some((old, new)) => {
+            format!("`{name}` delivers another format than before: {new}, not {old}")
+        }
+        None => format!("`{name}` delivers another format than before"),
+    }
 }
 
 fn begins_anew(node: &PlanNode) -> Diagnostic {

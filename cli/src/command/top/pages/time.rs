@@ -6,6 +6,7 @@ use crate::{
         table::{Cell, Line, Row, Table, Tone, cut, left, right},
     },
     local::message::{LegLook, LimitLook, PartsLook, SinkTimeLook, TimeLook, WayLook},
+    profile,
     status::{clock, span},
 };
 
@@ -140,11 +141,14 @@ fn of_sink(seen: Seen<'_>, time: &TimeLook, sink: &SinkTimeLook, width: usize) -
     };
     for (name, way) in ways {
         lines.push(numbers(name, way, width));
-        let bar = bar(&way.parts, width.saturating_sub(4).min(BAR_MAX));
+        let bar = bar(way, width.saturating_sub(4).min(BAR_MAX));
         lines.push(Line {
             cells: vec!["  ".into(), Cell::new(bar, Tone::Parts)],
             ..Line::default()
         });
+        if let Some(off) = profile::off(way.latency_ns, way.parts.all()) {
+            lines.push(Line::toned(format!("  {off}"), Tone::Warning));
+        }
     }
     let nodes = nodes(seen, sink);
     lines.extend(nodes.lines(width.saturating_sub(2)).into_iter().map(|mut line| {
@@ -160,7 +164,7 @@ fn numbers(name: &str, way: &WayLook, width: usize) -> Line {
         Cell::new(format!("  {name:<11}"), Tone::Faint),
         Cell::new(format!("{:>9}  ", span(way.latency_ns as i64)), Tone::Bold),
     ];
-    let all = way.parts.all().max(1e-9);
+    let all = way.latency_ns.max(1e-9);
     let PartsLook { waiting_ns, computing_ns, moving_ns, .. } = way.parts;
     for ((sign, word), ns) in SIGNS.into_iter().zip([waiting_ns, computing_ns, moving_ns]) {
         let word = if width >= WORDS { format!(" {word}") } else { String::new() };
@@ -170,9 +174,9 @@ fn numbers(name: &str, way: &WayLook, width: usize) -> Line {
     Line { cells, ..Line::default() }
 }
 
-/// All of it is all of that latency.
-fn bar(parts: &PartsLook, columns: usize) -> String {
-    let all = parts.all();
+/// All of it is all of that latency: what is not accounted for stays empty.
+fn bar(WayLook { latency_ns, parts, .. }: &WayLook, columns: usize) -> String {
+    let all = latency_ns.max(parts.all());
     let mut bar = String::new();
     let (mut sum, mut drawn) = (0.0, 0);
     for ((sign, _), ns) in
@@ -209,12 +213,13 @@ fn nodes(seen: Seen<'_>, sink: &SinkTimeLook) -> Table {
             node: seen.shape.nodes.iter().position(|node| node.name == leg.node),
         }
     };
-    let all = &sink.mean.nodes;
+    let WayLook { nodes: all, rest, .. } = &sink.mean;
     let mut rows: Vec<Row> = all.iter().take(NODES_MAX).map(row).collect();
-    if all.len() > NODES_MAX {
-        let rest = &all[NODES_MAX..];
-        let share = rest.iter().map(|leg| leg.share).sum();
-        let more = Cell::new(format!("and {} more", rest.len()), Tone::Faint);
+    let others = all.get(NODES_MAX..).unwrap_or_default();
+    let more = others.len() + rest.nodes;
+    if more > 0 {
+        let share = others.iter().map(|leg| leg.share).sum::<f64>() + rest.share;
+        let more = Cell::new(format!("and {more} more"), Tone::Faint);
         rows.push(Row { cells: vec![more, percent(share).into()], node: None });
     }
     Table {
