@@ -9,6 +9,8 @@
 //! nanosecond, which no latency misses. Nobody is waited for: a step that finds no room is lost, and
 //! counted. While nobody asks, a stage looks at one flag a turn, and no frame is touched.
 
+mod chooser;
+
 use std::sync::{
     OnceLock,
     atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering},
@@ -18,14 +20,16 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::{frame::Header, time::Timestamp};
 
+pub(crate) use chooser::Chooser;
+
 /// Steps that may wait to be joined.
 const STEPS: usize = 1 << 14;
-/// Between two followed frames of a source, where there is but one session.
+/// Steps of which is known that there was no room for them.
+const MISSING: usize = 1 << 12;
+/// Between two followed frames, of all sources of all sessions.
 pub(crate) const EVERY_NS: i64 = 1_000_000;
 /// There is at least so much followed, however little room there is.
-const EVERY_MOST_NS: i64 = 1_000_000_000;
-/// More frames are not skipped at a time, so that a source which becomes slow is still followed.
-const SKIPPED_MAX: u64 = 1 << 16;
+const EVERY_MOST_NS: i64 = 10_000_000_000;
 
 /// What a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,15 @@ pub(crate) const fn is_followed(entered: Timestamp) -> bool {
 #[repr(align(128))]
 struct Apart<T>(T);
 
+/// What was lost, so that nothing is made of the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Missing {
+    /// A step of a frame; at a sink, at that of this node.
+    Step { session: u32, entered: Timestamp, sink: Option<u32> },
+    /// Steps of whatever has come in up to this moment.
+    AnyUpTo(Timestamp),
+}
+
 /// The switch, and the queue behind it: one for all sessions of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Steps {
@@ -89,9 +102,16 @@ pub(crate) struct Steps {
     every_ns: AtomicI64,
     /// It has just begun, and every frame is followed as long as there is room.
     early: AtomicBool,
+    /// Places at which frames are chosen: in how many sessions, and how many in each.
     sessions: AtomicU32,
+    choosers: AtomicU32,
+    /// Each has its share of what is followed in all, and that times this between two frames: the bits of an `f64`.
+    stretch: AtomicU64,
     queue: OnceLock<ArrayQueue<Step>>,
     lost: Apart<AtomicU64>,
+    missing: OnceLock<ArrayQueue<Missing>>,
+    /// Should there be no room for these either: all that came in up to this moment miss some.
+    missing_up_to: AtomicI64,
     /// Calls of bodies that take longer are told; 0 if nobody wants to know.
     slow_ns: AtomicI64,
     slow: OnceLock<ArrayQueue<SlowCall>>,
@@ -122,11 +142,15 @@ pub struct SlowCall {
 const SLOW: usize = 256;
 
 impl Steps {
-    /// Follows a frame of each source every so many nanoseconds, or nobody any more.
+    /// Follows a frame every so many nanoseconds, of all sources together, or nobody any more.
     pub(crate) fn follow(&self, every_ns: Option<i64>) {
         if let Some(every_ns) = every_ns {
             self.queue.get_or_init(|| ArrayQueue::new(STEPS));
+            self.missing.get_or_init(|| ArrayQueue::new(MISSING));
             self.every_ns.store(every_ns, Ordering::Relaxed);
+            if !self.is_on() {
+                self.stretch.store(1.0_f64.to_bits(), Ordering::Relaxed);
+            }
             self.early.store(true, Ordering::Relaxed);
         }
         // Pairs with the Acquire in `is_on`: who sees it on finds the queue.
@@ -143,29 +167,84 @@ impl Steps {
         self.sessions.store(sessions, Ordering::Relaxed);
     }
 
+    /// And in each of them so many sources and ports.
+    pub(crate) fn choosers(&self, choosers: u32) {
+        self.choosers.store(choosers, Ordering::Relaxed);
+    }
+
+    fn shares(&self) -> f64 {
+        let of = |count: &AtomicU32| f64::from(count.load(Ordering::Relaxed).max(1));
+        of(&self.sessions) * of(&self.choosers)
+    }
+
     /// It has begun a while ago.
     pub(crate) fn thin_out(&self) {
         self.early.store(false, Ordering::Relaxed);
     }
 
-    /// There was no room for some: from now on half as many.
+    /// Whether it has just begun, and every frame is followed.
+    pub(crate) fn is_early(&self) -> bool {
+        self.early.load(Ordering::Relaxed)
+    }
+
+    /// There was no room for some: from now on half as many. In the first moments that is no wonder.
     pub(crate) fn follow_less(&self) {
-        let every_ns = self.every_ns.load(Ordering::Relaxed);
-        self.every_ns.store((every_ns.max(1) * 2).min(EVERY_MOST_NS), Ordering::Relaxed);
+        if !self.is_early() {
+            self.stretch(2.0);
+        }
+    }
+
+    /// So much longer, or less, between two frames of a source: at most as if it were the only one, and a frame in
+    /// ten seconds of all of them at the least.
+    pub(crate) fn stretch(&self, by: f64) {
+        let most = EVERY_MOST_NS as f64 / self.asked_ns().max(1) as f64;
+        let stretch = f64::from_bits(self.stretch.load(Ordering::Relaxed)) * by;
+        let stretch = stretch.clamp(self.shares().recip(), most.max(1.0));
+        self.stretch.store(stretch.to_bits(), Ordering::Relaxed);
     }
 
     pub(crate) fn put(&self, step: Step) {
         let Some(queue) = self.queue.get() else { return };
-        if self.early.load(Ordering::Relaxed) && queue.len() > STEPS / 2 {
+        if self.is_early() && queue.len() > STEPS / 2 {
             self.thin_out();
         }
-        if queue.push(step).is_err() {
-            self.lost.0.fetch_add(1, Ordering::Relaxed);
+        if let Err(step) = queue.push(step) {
+            self.lose(&step);
+        }
+    }
+
+    #[cold]
+    fn lose(&self, step: &Step) {
+        self.lost.0.fetch_add(1, Ordering::Relaxed);
+        let Step { session, entered, .. } = *step;
+        let sink = (step.kind == StepKind::Sink).then_some(step.node);
+        let missing = Missing::Step { session, entered, sink };
+        if self.missing.get().is_none_or(|queue| queue.push(missing).is_err()) {
+            // Pairs with the Acquire in `take_missing`. Zero says nothing: that is before anything comes in.
+            self.missing_up_to.fetch_max(entered.nanos(), Ordering::Release);
         }
     }
 
     pub(crate) fn take(&self) -> Option<Step> {
         self.queue.get()?.pop()
+    }
+
+    /// Steps that wait.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn len(&self) -> usize {
+        self.queue.get().map_or(0, ArrayQueue::len)
+    }
+
+    /// What is missing among the steps: whoever has taken one knows by this of all that were lost before it.
+    pub(crate) fn take_missing(&self) -> Option<Missing> {
+        if let Some(missing) = self.missing.get()?.pop() {
+            return Some(missing);
+        }
+        if self.missing_up_to.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let up_to = self.missing_up_to.swap(0, Ordering::Acquire);
+        Some(Missing::AnyUpTo(Timestamp::from_nanos(up_to)))
     }
 
     /// Steps that found no room.
@@ -202,55 +281,20 @@ impl Steps {
         self.slow.get()?.pop()
     }
 
-    fn every_ns(&self) -> i64 {
-        if self.early.load(Ordering::Relaxed) {
+    /// Between two frames, of all sources together, as it was asked for.
+    pub(crate) fn asked_ns(&self) -> i64 {
+        self.every_ns.load(Ordering::Relaxed)
+    }
+
+    /// Between two frames of one source.
+    pub(crate) fn every_ns(&self) -> i64 {
+        let asked_ns = self.asked_ns();
+        let stretch = f64::from_bits(self.stretch.load(Ordering::Relaxed));
+        if self.is_early() || (asked_ns == 0 && stretch <= 1.0) {
             return 0;
         }
-        let sessions = i64::from(self.sessions.load(Ordering::Relaxed).max(1));
-        self.every_ns.load(Ordering::Relaxed).saturating_mul(sessions)
-    }
-}
-
-/// Chooses the frames of one source that are followed: at random, so that none of those that come together
-/// is preferred, and so many that they come at a certain rate.
-#[derive(Clone, Debug)]
-pub(crate) struct Chooser {
-    /// Frames up to the next that is followed.
-    left: u64,
-    /// Frames from the last one that was followed to the next.
-    stride: u64,
-    last: Timestamp,
-    random: u64,
-}
-
-impl Chooser {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self { left: 1, stride: 1, last: Timestamp::MIN, random: seed | 1 }
-    }
-
-    /// The stamp of a frame that comes in at `entered`, marked or not.
-    #[inline]
-    pub(crate) fn stamp(&mut self, entered: Timestamp, steps: &Steps) -> Timestamp {
-        self.left -= 1;
-        if self.left > 0 {
-            return Timestamp::from_nanos(entered.nanos() & !1);
-        }
-        self.chosen(entered, steps.every_ns());
-        Timestamp::from_nanos(entered.nanos() | 1)
-    }
-
-    #[cold]
-    fn chosen(&mut self, now: Timestamp, every_ns: i64) {
-        let since_ns = now.since(std::mem::replace(&mut self.last, now)).max(1);
-        // So many would have been one every `every_ns`; changed by no more than a factor of two at a time.
-        let due = (self.stride as f64 * every_ns as f64 / since_ns as f64) as u64;
-        let mean = due.clamp(self.stride.div_ceil(2), self.stride * 2).clamp(1, SKIPPED_MAX);
-        // xorshift64 (Marsaglia 2003).
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.stride = 1 + self.random % (2 * mean - 1);
-        self.left = self.stride;
+        let own_ns = asked_ns.max(1) as f64 * self.shares() * stretch;
+        (own_ns as i64).max(asked_ns)
     }
 }
 
@@ -291,36 +335,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_frame_in_a_thousand_is_chosen_at_a_megahertz() {
+    fn what_is_followed_less_for_want_of_room_is_followed_more_again() {
         let steps = Steps::default();
         steps.follow(Some(EVERY_NS));
+        steps.follow_less();
         steps.thin_out();
-        let mut chooser = Chooser::new(7);
-        let at = |n: i64| Timestamp::from_nanos(n * 1_000);
-
-        let chosen: Vec<i64> =
-            (0..1_000_000).filter(|&n| is_followed(chooser.stamp(at(n), &steps))).collect();
-        // Strides are even between 1 and twice the mean; a thousand of them are off by a few per cent.
-        assert!((700..1_400).contains(&chosen.len()), "{} in a second", chosen.len());
-        let places: std::collections::BTreeSet<i64> = chosen.iter().map(|n| n % 16).collect();
-        assert_eq!(places.len(), 16, "none of those that come together is preferred");
+        assert_eq!(steps.every_ns(), EVERY_NS, "losses in the first moments do not count");
+        for _ in 0..60 {
+            steps.follow_less();
+        }
+        assert_eq!(steps.every_ns(), EVERY_MOST_NS);
+        for _ in 0..60 {
+            steps.stretch(0.7);
+        }
+        assert_eq!(steps.every_ns(), EVERY_NS, "and never more than was asked for");
     }
 
     #[test]
-    fn all_frames_are_chosen_where_they_are_few_and_fewer_where_sessions_are_many() {
+    fn steps_without_room_are_known_by_their_frames() {
         let steps = Steps::default();
         steps.follow(Some(EVERY_NS));
-        steps.thin_out();
-        let at = |n: i64| Timestamp::from_nanos(n * 20_000_000);
-        let count = |chooser: &mut Chooser, steps: &Steps| {
-            (0..10_000).filter(|&n| is_followed(chooser.stamp(at(n), steps))).count()
-        };
-
-        assert_eq!(count(&mut Chooser::new(3), &steps), 10_000);
-        steps.share(1_000);
-        let fewer = count(&mut Chooser::new(3), &steps);
-        // One a second of the 50 that come in it, for 200 seconds.
-        assert!((130..400).contains(&fewer), "{fewer}");
+        let header = Header { entered: Timestamp::from_nanos(7), ..Header::at(Timestamp::ZERO) };
+        let (kind, now) = (StepKind::Sink, Timestamp::ZERO);
+        let passed =
+            Passed { kind, node: 3, line: 0, cause: &header, in_seq: 0, began: now, ended: now };
+        let put = |entered: i64| steps.put(passed.step(5, Timestamp::from_nanos(entered)));
+        (0..STEPS as i64).for_each(put);
+        assert!(steps.take_missing().is_none());
+        (0..=MISSING as i64).for_each(|n| put(1_000 + n));
+        assert_eq!(steps.lost(), MISSING as u64 + 1);
+        let first = steps.take_missing();
+        let is_known = |missing: Missing| matches!(missing, Missing::Step { session: 5, sink: Some(3), entered } if entered.nanos() == 1_000);
+        assert!(first.is_some_and(is_known), "{first:?}");
+        let last = std::iter::from_fn(|| steps.take_missing()).last();
+        let up_to = Timestamp::from_nanos(1_000 + MISSING as i64);
+        assert!(matches!(last, Some(Missing::AnyUpTo(at)) if at == up_to), "{last:?}");
     }
 
     #[test]

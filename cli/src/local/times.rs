@@ -231,7 +231,7 @@ fn way(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use engine::{Attribution, Journey, Leg, NodeLoad, Role, Timestamp};
 
@@ -274,8 +274,9 @@ mod tests {
             name: "out".to_owned(),
             journeys: 2,
             latency_ns: 1_200,
-            nodes: vec![parts(0.0, 1_000.0, 100.0, 0.0), parts(60.0, 0.0, 0.0, 40.0)],
-            recent: [journey(100, 0.0), journey(1_100, 1_000.0)].into(),
+            nodes: [(0, parts(0.0, 1_000.0, 100.0, 0.0)), (1, parts(60.0, 0.0, 0.0, 40.0))].into(),
+            recent: [journey(100, 0.0), journey(1_100, 1_000.0)].map(Arc::new).into(),
+            ..SinkTime::default()
         };
         Load {
             lasted_ns: 4_000_000_000,
@@ -303,7 +304,7 @@ mod tests {
 
         // It got nothing lately: the newest way stands for itself, with its age.
         load.time.sinks[0].journeys = 0;
-        load.time.sinks[0].nodes = vec![Parts::default(); 2];
+        load.time.sinks[0].nodes.clear();
         load.time.sinks[0].recent.pop_front();
         let look = told(&load, Timestamp::from_secs_f64(9.0));
         let sink = &look.sinks[0];
@@ -315,7 +316,8 @@ mod tests {
         let mut load = load();
         let sink = &mut load.time.sinks[0];
         sink.latency_ns += 800;
-        sink.recent.iter_mut().for_each(|journey| journey.latency_ns += 400);
+        let later = |journey: &mut Arc<Journey>| Arc::make_mut(journey).latency_ns += 400;
+        sink.recent.iter_mut().for_each(later);
         let look = told(&load, Timestamp::from_secs_f64(9.0));
         let WayLook { latency_ns, parts, nodes, .. } = &look.sinks[0].mean;
         assert_eq!((*latency_ns, parts.all()), (1_000.0, 600.0));
@@ -351,9 +353,9 @@ mod tests {
             legs: legs(last),
         };
         let ways = [journey(1.0), journey(5_000.0)];
-        let mut nodes = vec![Parts::default(); 100];
+        let mut nodes: Vec<(usize, Parts)> = (0..100).map(|n| (n, Parts::default())).collect();
         for leg in ways.iter().flat_map(|way| &way.legs) {
-            nodes[leg.node] = profile::sum(nodes[leg.node], &leg.parts);
+            nodes[leg.node].1 = profile::sum(nodes[leg.node].1, &leg.parts);
         }
         let sink = SinkTime {
             node: 99,
@@ -361,7 +363,8 @@ mod tests {
             journeys: 2,
             latency_ns: ways.iter().map(|way| way.latency_ns).sum(),
             nodes,
-            recent: ways.into(),
+            recent: ways.map(Arc::new).into(),
+            ..SinkTime::default()
         };
         let load = |sinks: usize| Load {
             lasted_ns: 4_000_000_000,

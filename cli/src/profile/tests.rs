@@ -30,7 +30,7 @@ fn load() -> Load {
         name: "out".to_owned(),
         journeys: 1,
         latency_ns: 1_000,
-        nodes: vec![Parts::default(), waits, Parts::default()],
+        nodes: [(1, waits)].into(),
         ..SinkTime::default()
     }];
     Load {
@@ -76,13 +76,13 @@ fn the_words_say_where_the_time_went_and_what_to_change() {
 fn what_parts_do_not_account_for_is_said() {
     let mut load = load();
     load.time.sinks[0].latency_ns = 1_250_000;
-    load.time.sinks[0].nodes[1].computing = 850_000.0;
+    load.time.sinks[0].nodes[0].1.computing = 850_000.0;
     let told = text(&load);
     assert!(told.contains("`out` 1.2 ms on the mean of 1 frame: 0 % waiting, 68 %"), "{told}");
     assert!(told.contains("moving; 400 µs of it not accounted for; most at `a<b` 68 %"), "{told}");
     assert!(svg("graph", &load).contains("400 µs of it not accounted for"));
 
-    load.time.sinks[0].nodes[1].computing = 1_300_000.0;
+    load.time.sinks[0].nodes[0].1.computing = 1_300_000.0;
     let told = text(&load);
     assert!(told.contains("; 50 µs more than was measured;"), "{told}");
 }

@@ -10,11 +10,13 @@
 //! the sink itself has measured.
 
 mod collector;
+mod pace;
 mod slice;
 mod sums;
+mod traces;
 mod way;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 pub(crate) use collector::Collector;
 pub(crate) use sums::Sums;
@@ -128,12 +130,14 @@ pub struct SinkTime {
     pub name: String,
     /// Frames whose way is known.
     pub journeys: u64,
-    /// The latencies that the sink measured for them, together.
+    /// Frames that were followed to it as well and are left out, as some step of theirs is not known.
+    pub broken: u64,
+    /// The latencies that the sink measured for those whose way is known, together.
     pub latency_ns: i64,
-    /// What each node had of that, by its number; nodes that were on no way have none.
-    pub nodes: Vec<Parts>,
-    /// The newest ways, the newest last.
-    pub recent: VecDeque<Journey>,
+    /// What each node had of that, the least number first; nodes that were on no way are not there.
+    pub nodes: Vec<(usize, Parts)>,
+    /// The newest ways, the newest last: fewer where they are long or sinks are many.
+    pub recent: VecDeque<Arc<Journey>>,
 }
 
 /// Where the time went, of frames that were followed.
@@ -143,39 +147,68 @@ pub struct Attribution {
     pub nodes: Vec<String>,
     /// The sinks that got something.
     pub sinks: Vec<SinkTime>,
-    /// Steps for which there was no room: their frames are left out.
+    /// Steps for which there was no room, since this was begun: their frames are left out.
     pub lost: u64,
-    /// Frames of which some step is not known: they are left out, too.
+    /// Frames that were followed to some sink and are left out, as some step of theirs is not known: of
+    /// [`Attribution::followed`] in all. What was on its way for so long that there was no room to keep its steps is
+    /// among them, so where they are many, those that are known are the faster ones.
     pub broken: u64,
     /// Of joins at which frames have waited: the node, the number of the input that was late, and for how many
     /// nanoseconds all of them together.
     pub late: Vec<(usize, usize, f64)>,
 }
 
+/// Where more than this share of what was followed is left out, the rest may be unlike it.
+const LEFT_OUT: f64 = 0.2;
+
+fn is_partial(known: u64, broken: u64) -> bool {
+    broken as f64 > LEFT_OUT * (known + broken) as f64
+}
+
 impl SinkTime {
     /// The share of the measured latency that parts account for.
     pub fn covered(&self) -> f64 {
-        let parts: f64 = self.nodes.iter().map(Parts::all).sum();
+        let parts: f64 = self.nodes.iter().map(|(_, parts)| parts.all()).sum();
         if self.latency_ns > 0 { parts / self.latency_ns as f64 } else { 1.0 }
+    }
+
+    /// Whether so many of the frames that were followed to it are left out that the rest may be unlike them.
+    pub fn is_partial(&self) -> bool {
+        is_partial(self.journeys, self.broken)
     }
 
     /// The mean of each node on a way, by its number.
     pub fn mean(&self) -> Vec<(usize, Parts)> {
-        let nodes = self.nodes.iter().enumerate().filter(|(_, parts)| parts.all() > 0.0);
-        nodes.map(|(node, parts)| (node, parts.over(self.journeys as f64))).collect()
+        over(&self.nodes, self.journeys as f64)
     }
 
     /// The mean of each node over those of the newest ways whose latency lies in a range of quantiles, such as
     /// 0.4 to 0.6 for the middle or 0.99 to 1 for the slowest: over one way at least.
     pub fn between(&self, low: f64, high: f64) -> Vec<(usize, Parts)> {
         let ways = slice::ways(self, low, high);
-        let mut sums = vec![Parts::default(); self.nodes.len()];
+        let mut sums = Vec::new();
         for leg in ways.iter().flat_map(|journey| &journey.legs) {
-            sums[leg.node].add(&leg.parts);
+            of_node(&mut sums, leg.node).add(&leg.parts);
         }
-        let nodes = sums.into_iter().enumerate().filter(|(_, parts)| parts.all() > 0.0);
-        nodes.map(|(node, parts)| (node, parts.over(ways.len() as f64))).collect()
+        over(&sums, ways.len() as f64)
     }
+}
+
+/// The sum of a node, which is put in its place if there is none yet.
+fn of_node(sums: &mut Vec<(usize, Parts)>, node: usize) -> &mut Parts {
+    let at = match sums.binary_search_by_key(&node, |(node, _)| *node) {
+        Ok(at) => at,
+        Err(at) => {
+            sums.insert(at, (node, Parts::default()));
+            at
+        }
+    };
+    &mut sums[at].1
+}
+
+fn over(sums: &[(usize, Parts)], count: f64) -> Vec<(usize, Parts)> {
+    let nodes = sums.iter().filter(|(_, parts)| parts.all() > 0.0);
+    nodes.map(|(node, parts)| (*node, parts.over(count))).collect()
 }
 
 impl Attribution {
@@ -184,11 +217,28 @@ impl Attribution {
         self.sinks.iter().find(|sink| sink.name == name)
     }
 
+    /// Frames whose way is known, at all sinks together.
+    pub fn known(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.journeys).sum()
+    }
+
+    /// Frames that were followed to some sink: those that are known, and those that are left out.
+    pub fn followed(&self) -> u64 {
+        self.known() + self.broken
+    }
+
+    /// Whether so many of them are left out that the rest may be unlike them.
+    pub fn is_partial(&self) -> bool {
+        is_partial(self.known(), self.broken)
+    }
+
     /// The mean of a node over the frames that a sink got.
     pub fn at(&self, sink: &str, node: &str) -> Option<Parts> {
         let number = self.nodes.iter().position(|name| name == node)?;
         let sink = self.sink(sink)?;
-        Some(sink.nodes[number].over(sink.journeys.max(1) as f64))
+        let parts = sink.nodes.iter().find(|(node, _)| *node == number);
+        let parts = parts.map(|(_, parts)| *parts).unwrap_or_default();
+        Some(parts.over(sink.journeys.max(1) as f64))
     }
 }
 

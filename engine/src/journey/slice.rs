@@ -1,10 +1,12 @@
 //! Slices of the newest ways by their latency, and what the sink has measured of them: parts are held against that.
 
+use std::sync::Arc;
+
 use super::{Journey, SinkTime};
 
 /// Those whose latency lies in a range of quantiles; one at least, if there is any.
 pub(super) fn ways(sink: &SinkTime, low: f64, high: f64) -> Vec<&Journey> {
-    let mut ways: Vec<&Journey> = sink.recent.iter().collect();
+    let mut ways: Vec<&Journey> = sink.recent.iter().map(Arc::as_ref).collect();
     ways.sort_by_key(|journey| journey.latency_ns);
     let count = ways.len();
     let last = ((count as f64 * high).ceil() as usize).clamp(1.min(count), count);
@@ -46,10 +48,9 @@ mod tests {
                 late: None,
             }],
         };
-        let mut sink =
-            SinkTime { journeys: 200, nodes: vec![Parts::default()], ..SinkTime::default() };
+        let mut sink = SinkTime { journeys: 200, ..SinkTime::default() };
         sink.latency_ns = (1..=200).sum();
-        sink.recent = (1..=200).rev().map(journey).collect();
+        sink.recent = (1..=200).rev().map(journey).map(Arc::new).collect();
 
         assert_eq!(sink.measured_ns(), Some(100.5));
         assert_eq!(sink.measured_between(0.99, 1.0), Some(199.5));

@@ -1,6 +1,8 @@
 //! Attribution on a clock that bodies move on by what they cost, so that every part is known beforehand.
 
 mod kinds;
+mod large;
+mod left_out;
 mod odd;
 mod random;
 
@@ -49,7 +51,7 @@ fn bodies_of_a_chain_compute_and_nothing_else_takes_time() {
     assert_eq!(["b", "c", "d", "e"].map(computing), [3_000.0, 0.0, 5_000.0, 2_000.0]);
     // The mark is a nanosecond, the first.
     assert_eq!(sink.latency_ns, 100 * (10_000 - 1));
-    let others: f64 = sink.nodes.iter().map(|parts| parts.all() - parts.computing).sum();
+    let others: f64 = sink.nodes.iter().map(|(_, parts)| parts.all() - parts.computing).sum();
     assert_eq!(others, 0.0);
 }
 

@@ -1,6 +1,6 @@
 //! The way of what a sink got, followed back to the door.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     plan::{Home, Plan},
@@ -8,44 +8,17 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{Leg, Wait};
+use super::{Leg, Wait, traces::Trace};
 
 /// What has to be known of a plan to follow frames back.
 pub(super) struct Ways {
     plan: Arc<Plan>,
-    /// By node, then by another node: whether what the other sends can reach it.
-    above: Vec<Vec<bool>>,
+    /// Of some nodes, those whose frames can reach them: a bit each.
+    above: HashMap<usize, Box<[u64]>>,
 }
 
-/// The steps of one followed frame, in the order in which they were noted.
-#[derive(Default)]
-pub(super) struct Trace {
-    steps: Vec<Step>,
-    /// Places of the steps of each node, and of the calls of each stage.
-    of_node: Vec<(u32, Vec<u32>)>,
-    of_stage: Vec<(usize, Vec<u32>)>,
-}
-
-impl Trace {
-    pub(super) const fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Places of a node's steps before `end`, the last first.
-    fn back_at(&self, node: usize, end: usize) -> impl Iterator<Item = usize> {
-        let known = self.of_node.iter().find(|(known, _)| *known as usize == node);
-        let places = known.map_or(&[][..], |(_, places)| places);
-        let before = places.partition_point(|&place| (place as usize) < end);
-        places[..before].iter().rev().map(|&place| place as usize)
-    }
-}
-
-fn put_at<K: PartialEq>(all: &mut Vec<(K, Vec<u32>)>, key: K, place: usize) {
-    match all.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, places)) => places.push(place as u32),
-        None => all.push((key, vec![place as u32])),
-    }
-}
+/// What is known of nodes above others takes no more than this, in words.
+const ABOVE_MAX: usize = 1 << 16;
 
 /// Where a step came from.
 enum Origin {
@@ -59,21 +32,35 @@ enum Origin {
 
 impl Ways {
     pub(super) fn new(plan: &Arc<Plan>) -> Self {
-        let mut above = vec![vec![false; plan.nodes.len()]; plan.nodes.len()];
-        // Producers stand before consumers, but for what has come to a plan that runs.
-        let mut more_to_come = true;
-        while std::mem::take(&mut more_to_come) {
-            for edge in &plan.edges {
-                let (from, node) = (edge.from.0, edge.to.0);
-                let beyond = above[from].clone();
-                more_to_come |= !std::mem::replace(&mut above[node][from], true);
-                for (known, more) in above[node].iter_mut().zip(beyond) {
-                    more_to_come |= more && !*known;
-                    *known |= more;
+        Self { plan: plan.clone(), above: HashMap::new() }
+    }
+
+    /// Whether what another node sends can reach this one.
+    fn is_above(&mut self, other: usize, node: usize) -> bool {
+        if !self.above.contains_key(&node) {
+            if (self.above.len() + 1) * self.plan.nodes.len().div_ceil(64) > ABOVE_MAX {
+                self.above.clear();
+            }
+            let above = self.all_above(node);
+            self.above.insert(node, above);
+        }
+        self.above[&node][other / 64] >> (other % 64) & 1 == 1
+    }
+
+    fn all_above(&self, node: usize) -> Box<[u64]> {
+        let mut above = vec![0_u64; self.plan.nodes.len().div_ceil(64)];
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            for &edge in &self.plan.nodes[node].in_edges {
+                let (from, _) = self.plan.edges[edge].from;
+                let (word, bit) = (&mut above[from / 64], 1 << (from % 64));
+                if *word & bit == 0 {
+                    *word |= bit;
+                    open.push(from);
                 }
             }
         }
-        Self { plan: plan.clone(), above }
+        above.into()
     }
 
     /// Whether there is a node of this number yet.
@@ -81,21 +68,19 @@ impl Ways {
         (step.node as usize) < self.plan.nodes.len()
     }
 
-    /// Takes note of a step of a frame.
-    pub(super) fn put(&self, trace: &mut Trace, step: Step) {
-        let place = trace.steps.len();
-        put_at(&mut trace.of_node, step.node, place);
-        if let Home::Stage(stage) = self.plan.nodes[step.node as usize].home
-            && is_call(&step)
-            && step.kind != StepKind::Also
-        {
-            put_at(&mut trace.of_stage, stage, place);
+    /// The stage of which a step was a call, if it was one.
+    pub(super) fn stage_of(&self, step: &Step) -> Option<usize> {
+        match self.plan.nodes[step.node as usize].home {
+            Home::Stage(stage) if is_call(step) && step.kind != StepKind::Also => Some(stage),
+            _ => None,
         }
-        trace.steps.push(step);
     }
 
     /// The nodes that what a sink got has passed, the first first. Nothing if some step is not known.
-    pub(super) fn back_from(&self, sink: &Step, trace: &Trace) -> Option<Vec<Leg>> {
+    pub(super) fn back_from(&mut self, sink: &Step, trace: &Trace) -> Option<Vec<Leg>> {
+        if !trace.is_whole() {
+            return None;
+        }
         let mut legs = Vec::new();
         let steps = &trace.steps[..];
         // A step is noted before anything that it causes: its place among them is the way's order.
@@ -133,7 +118,7 @@ impl Ways {
     }
 
     /// What let a step happen, of those noted before it: of those before `end`.
-    fn origin_of(&self, at: &Step, end: usize, trace: &Trace) -> Option<Origin> {
+    fn origin_of(&mut self, at: &Step, end: usize, trace: &Trace) -> Option<Origin> {
         let (node, steps) = (at.node as usize, &trace.steps);
         let last = |of: usize, wanted: &dyn Fn(&Step) -> bool| {
             trace.back_at(of, end).find(|&place| is_call(&steps[place]) && wanted(&steps[place]))
@@ -146,11 +131,11 @@ impl Ways {
         }
         if at.in_seq == NO_FRAME {
             // A timer or an end: the frame that came this way last has made it known.
-            let leads_here = |step: &Step| {
+            let mut leads_here = |step: &Step| {
                 let from = step.node as usize;
-                is_call(step) && (from == node || self.above[node][from])
+                is_call(step) && (from == node || self.is_above(from, node))
             };
-            let above = steps[..end].iter().rposition(leads_here);
+            let above = steps[..end].iter().rposition(&mut leads_here);
             return Some(above.map_or(Origin::Door, Origin::Step));
         }
         let edge = *self.plan.nodes[node].in_edges.get(usize::from(at.line))?;
@@ -165,7 +150,8 @@ impl Ways {
         if let Some(step) = last(from, &has_sent) {
             return Some(Origin::Step(step));
         }
-        // What is known by its stamp alone: a body above has kept it, and sent it on when another came.
+        // What is known by its stamp alone: a body above has kept it, and sent it on when another came. No step is
+        // missing that would say otherwise.
         last(from, &|_| true).map(|step| Origin::Kept(step, Wait::Join))
     }
 
@@ -217,8 +203,7 @@ impl Ways {
     /// Nanoseconds that other bodies of the stage had meanwhile.
     fn busy(&self, from: Timestamp, until: Timestamp, at: &Step, trace: &Trace) -> i64 {
         let Home::Stage(stage) = self.plan.nodes[at.node as usize].home else { return 0 };
-        let known = trace.of_stage.iter().find(|(known, _)| *known == stage);
-        let calls = known.map_or(&[][..], |(_, calls)| calls);
+        let calls = trace.calls_of(stage);
         let step = |place: &u32| &trace.steps[*place as usize];
         // One core notes them one after the other.
         let first = calls.partition_point(|place| step(place).ended <= from);
@@ -228,11 +213,19 @@ impl Ways {
     }
 }
 
+#[cfg(all(test, not(loom)))]
+impl Ways {
+    /// What is kept, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.above.values().map(|above| size_of_val(&**above)).sum()
+    }
+}
+
 /// The step at which a frame came to the join that it has waited at.
 fn held<'a>(at: &Step, trace: &'a Trace) -> Option<&'a Step> {
     let place = |step: &Step| (step.line, step.in_seq);
     let is_held = |step: &&Step| step.kind == StepKind::Held && place(step) == place(at);
-    let here = trace.back_at(at.node as usize, trace.len()).map(|place| &trace.steps[place]);
+    let here = trace.back_at(at.node as usize, trace.steps.len()).map(|place| &trace.steps[place]);
     here.filter(is_held).find(|step| step.ended <= at.began)
 }
 

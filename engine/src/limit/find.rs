@@ -224,15 +224,19 @@ impl Load {
     }
 
     /// The call or join at which followed frames wait most, if that is much of their latency. Before a call that waits
-    /// for answers others wait too, in the ring and while nobody need wake its core up.
+    /// for answers others wait too, in the ring and while nobody need wake its core up. Answers are not judged where
+    /// many frames are left out: those that wait for them longest are the first for which there is no room.
     fn waits_most(&self, wait: Wait) -> Option<usize> {
+        if wait == Wait::Answer && self.time.is_partial() {
+            return None;
+        }
         let mut sums = vec![0.0; self.nodes.len()];
         let mut whole = 0.0;
         for sink in &self.time.sinks {
             whole += sink.latency_ns as f64;
-            for (sum, parts) in sums.iter_mut().zip(&sink.nodes) {
+            for (node, parts) in &sink.nodes {
                 let own = parts.waiting[wait as usize];
-                *sum += match wait {
+                sums[*node] += match wait {
                     Wait::Answer if own > 0.0 => parts.all(),
                     _ => own,
                 };

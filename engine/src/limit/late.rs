@@ -53,6 +53,8 @@ impl Load {
         };
         match part {
             _ if share < LONG && !is_late => None,
+            // Those that are left out are likely to have waited longer, or elsewhere.
+            Part::Waiting(Wait::Answer) if time.is_partial() => None,
             Part::Waiting(Wait::Answer) => {
                 found(Cause::Answer, node, &format!("is waiting for answers at `{name}`"))
             }

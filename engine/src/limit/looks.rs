@@ -1,9 +1,9 @@
 //! Looks at a graph that runs: what its rings hold and how far its sources are, and in the end a [`Load`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    graph::{InputSpec, OnFull},
+    graph::{InputSpec, NodeSpec, OnFull},
     journey::Attribution,
     kind::Placement,
     plan::{Home, Plan, PlanNode},
@@ -181,6 +181,8 @@ impl Tally {
     pub(crate) fn load(&self, seen: Seen<'_>) -> Load {
         let Seen { plan, lasted_ns, speed, sessions, opened, processors, .. } = seen;
         let Seen { cores, waited, calls, edges, sinks, time, .. } = seen;
+        let specs = plan.spec.nodes.iter().map(|spec| (spec.name.value.as_str(), spec));
+        let specs: HashMap<&str, &NodeSpec> = specs.collect();
         let edge = |(number, frames): (usize, EdgeTotals)| {
             let planned = &plan.edges[number];
             let looks = self.rings.get(number).copied().unwrap_or_default();
@@ -197,7 +199,7 @@ impl Tally {
                 empty: share(looks.empty),
                 most: looks.most,
             });
-            let is_written = is_written(plan, number);
+            let is_written = is_written(plan, number, &specs);
             let gone = plan.nodes[planned.from.0].gone || plan.nodes[planned.to.0].gone;
             let ring = ring.filter(|_| !gone);
             EdgeLoad {
@@ -230,7 +232,9 @@ impl Tally {
                 core,
                 model: model.map(|model| model.value.to_string().trim_matches('"').to_owned()),
                 is_written: planned.op_place.is_some(),
-                is_in_named_stage: is_in_named_stage(plan, &planned.name),
+                is_in_named_stage: specs
+                    .get(&*planned.name)
+                    .is_some_and(|spec| spec.options.stage.is_some()),
                 keys: keys(planned),
                 joins: planned.align.is_some() && planned.in_edges.len() > 1,
                 calls,
@@ -271,9 +275,9 @@ const KEYS: [&str; 7] =
     ["in_flight", "within_ms", "fallback", "file", "columns", "channels", "rate_hz"];
 
 /// Whether an input says how much its ring holds.
-fn is_written(plan: &Plan, edge: usize) -> bool {
+fn is_written(plan: &Plan, edge: usize, specs: &HashMap<&str, &NodeSpec>) -> bool {
     let [from, to] = [plan.edges[edge].from.0, plan.edges[edge].to.0].map(|n| &plan.nodes[n].name);
-    let spec = plan.spec.nodes.iter().find(|spec| spec.name.value == *to);
+    let spec = specs.get(&**to);
     let leads_here = |input: &InputSpec| {
         let source = input.source.value.to_string();
         source == *from || source.strip_prefix(&**from).is_some_and(|rest| rest.starts_with('.'))
@@ -281,12 +285,6 @@ fn is_written(plan: &Plan, edge: usize) -> bool {
     let inputs = spec.map_or(&[][..], |spec| &spec.from);
     let says = |input: &InputSpec| input.capacity_ms.is_some();
     inputs.iter().any(|input| says(input) && (inputs.len() == 1 || leads_here(input)))
-}
-
-/// Whether a node says by name which stage it runs in.
-fn is_in_named_stage(plan: &Plan, name: &str) -> bool {
-    let spec = plan.spec.nodes.iter().find(|spec| *spec.name.value == *name);
-    spec.is_some_and(|spec| spec.options.stage.is_some())
 }
 
 /// Keys of a node that change how it waits for answers, or how much a source makes.

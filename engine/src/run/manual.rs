@@ -389,7 +389,7 @@ impl ManualRun {
         last.map(|(node, frame)| (self.plan.nodes[node].name.clone(), frame))
     }
 
-    /// Follows a frame of each source every so often from now on, as
+    /// Follows a frame every so often from now on, as
     /// [`Running::follow`](super::Running::follow).
     pub fn follow(&mut self, every: Duration) {
         let steps = &self.session.counts.steps;

@@ -338,8 +338,9 @@ impl Running {
         report::report(&self.shared)
     }
 
-    /// Follows frames from now on, to tell where their time goes: one of each source every so often, or of as
-    /// few that all sessions together follow no more; in the first moments of a run, as many as there is room for.
+    /// Follows frames from now on, to tell where their time goes: one every so often of all sources of all sessions
+    /// together, of which each has its share; in the first moments of a run, as many as there is room for, and
+    /// fewer where what one frame causes is so much, or on its way for so long, that there is none for its steps.
     /// With `None` nobody is followed any more; what is known stays until it is begun again.
     ///
     /// Costs a thread that looks 50 times a second, and of each frame that is followed two looks at the clock
@@ -367,7 +368,7 @@ impl Running {
         }
     }
 
-    /// How often it is enough to follow a frame of each source.
+    /// How often it is enough to follow a frame.
     pub const FOLLOW_EVERY: Duration = Duration::from_nanos(crate::steps::EVERY_NS as u64);
 
     /// Keeps calls of bodies on data cores that take longer than this, from now on, to be asked for by

@@ -154,7 +154,7 @@ fn sinks_are_timed_one_by_one_as_fast_as_it_goes() {
     assert_eq!(counts.timed_ns.value(), 100 * counts.timed.value(), "{counts:?}");
 }
 
-fn step(kind: StepKind, node: u32, in_seq: u64, (began, ended): (i64, i64)) -> Step {
+pub(super) fn step(kind: StepKind, node: u32, in_seq: u64, (began, ended): (i64, i64)) -> Step {
     let [began, ended] = [began, ended].map(Timestamp::from_nanos);
     Step {
         kind,

@@ -75,7 +75,7 @@ fn the_parts_are_the_latency_that_sinks_measure_in_any_graph() {
             // Latency at a sink is never negative; the mark, a nanosecond, makes it so where nothing costs.
             let apart = sink.latency_ns.max(0).abs_diff(measured.sum_ns() as i64);
             assert!(apart <= sink.journeys, "{name} in graph {number}: {apart} ns\n{text}");
-            let parts: f64 = sink.nodes.iter().map(crate::Parts::all).sum();
+            let parts: f64 = sink.nodes.iter().map(|(_, parts)| parts.all()).sum();
             let apart = (parts - sink.latency_ns as f64).abs();
             assert!(apart <= sink.journeys as f64, "{name} in graph {number}: {apart} ns\n{text}");
         }

@@ -1,5 +1,7 @@
 //! The rules one by one, on loads that are made up.
 
+use std::sync::Arc;
+
 use crate::{
     Attribution, Cause, EdgeLoad, Gap, Journey, Leg, Load, NodeLoad, OnFull, Parts, RingLoad, Role,
     SinkLoad, SinkTime, Timestamp, session::EdgeTotals,
@@ -120,17 +122,16 @@ fn frames_that_are_late_though_cores_rest_are_late_on_their_way() {
     let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.0, 1.0)) };
     let parts = Parts { moving: 8e6, computing: 1e6, ..Parts::default() };
     let legs = vec![Leg { node: 2, parts, late: None }];
-    let recent = [Journey { latency_ns: 9_000_000, arrived: Timestamp::ZERO, legs }].into();
+    let journey = Journey { latency_ns: 9_000_000, arrived: Timestamp::ZERO, legs };
     let sink = SinkTime {
         node: 3,
         name: "x".to_owned(),
         journeys: 1,
         latency_ns: 9_000_000,
-        nodes: Vec::new(),
-        recent,
+        recent: [Arc::new(journey.clone())].into(),
+        ..SinkTime::default()
     };
     load.time = Attribution { sinks: vec![sink], ..Attribution::default() };
-    load.time.sinks[0].nodes = vec![Parts::default(); 4];
     load.sinks = vec![SinkLoad { node: 3, p99_ns: 9_000_000, deadline_ns: Some(5_000_000) }];
     assert_eq!(found(&load), (Cause::Moving, Some("c")));
     assert!(!load.limit().change.is_empty());
@@ -145,7 +146,9 @@ fn frames_that_are_late_though_cores_rest_are_late_on_their_way() {
 
     // The same time in a ring, while its core has nothing to do.
     let waiting = [8e6, 0.0, 0.0, 0.0];
-    load.time.sinks[0].recent[0].legs[0].parts = Parts { waiting, computing: 1e6, moving: 0.0 };
+    let mut journey = journey;
+    journey.legs[0].parts = Parts { waiting, computing: 1e6, moving: 0.0 };
+    load.time.sinks[0].recent = [Arc::new(journey)].into();
     assert_eq!(found(&load), (Cause::Moving, Some("c")));
     load.cores[1] = 0.95;
     load.nodes[2].mean_ns = 0.9e6;
@@ -166,7 +169,7 @@ fn who_answers_is_asked_more_at_once_by_keys_that_there_are() {
     let mut load = Load { is_fast: false, ..load(0.1, 0.1, ring(0.9, 0.0)) };
     load.nodes[2].role = Role::Call;
     let waits = Parts { waiting: [0.0, 0.0, 0.0, 9e6], ..Parts::default() };
-    let nodes = vec![Parts::default(), Parts::default(), waits, Parts::default()];
+    let nodes = [(2, waits)].into();
     let sink =
         SinkTime { node: 3, journeys: 1, latency_ns: 9_000_000, nodes, ..SinkTime::default() };
     load.time.sinks = vec![sink];
@@ -267,15 +270,12 @@ fn a_join_that_waits_for_what_is_behind_by_construction_does_what_was_asked_for(
     (load.cores, load.nodes[1].joins) = (vec![0.02, 0.0], true);
     let waiting = [0.0, 490e6, 0.0, 0.0];
     let legs = vec![Leg { node: 1, parts: Parts { waiting, ..Parts::default() }, late: Some(0) }];
-    let recent =
-        [Journey { latency_ns: 490_000_000, arrived: crate::Timestamp::ZERO, legs }].into();
-    let nodes = vec![Parts::default(); 3];
+    let journey = Journey { latency_ns: 490_000_000, arrived: crate::Timestamp::ZERO, legs };
     let time = SinkTime {
         node: 2,
         journeys: 1,
         latency_ns: 490_000_000,
-        recent,
-        nodes,
+        recent: [Arc::new(journey)].into(),
         ..SinkTime::default()
     };
     load.time.sinks = vec![time];
@@ -296,7 +296,7 @@ fn frames_before_a_call_wait_for_the_answers_that_those_before_them_wait_for() {
     let mut load = Load { is_fast: true, ..even(1, 0.001) };
     (load.cores, load.nodes[1].role) = (vec![0.03, 0.0], Role::Call);
     let waits = Parts { waiting: [0.0, 0.0, 0.0, 4e6], moving: 96e6, computing: 0.0 };
-    let nodes = vec![Parts::default(), waits, Parts::default()];
+    let nodes = [(1, waits)].into();
     let time =
         SinkTime { node: 2, journeys: 1, latency_ns: 100_000_000, nodes, ..SinkTime::default() };
     load.time.sinks = vec![time];
