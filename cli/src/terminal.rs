@@ -68,7 +68,7 @@ pub(crate) fn end_without() {
     }
     let look = || {
         while stdin().is_terminal() {
-            std::thread::sleep(LOOK);
+            std::thread::park_timeout(LOOK);
         }
         std::process::exit(Exit::Fault as i32);
     };

@@ -47,7 +47,7 @@ const WORDS: &[(&str, &str)] = &[
     ("moving", "handed over, woken up for, passed on between two nodes"),
     (
         "share",
-        "of the latency at a sink; while somebody looks, a frame in a millisecond is followed",
+        "of the latency at a sink; while somebody looks, about one frame in five milliseconds is followed",
     ),
 ];
 
