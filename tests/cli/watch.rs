@@ -103,7 +103,7 @@ fn top_tells_programs_and_people_what_happens() {
         }
     }
     let text = watched.done(&["top", "--once"]);
-    assert!(text.starts_with(&format!("heart: process {pid} runs heart.toml since ")), "{text}");
+    assert!(text.starts_with(&format!("heart: process {pid} runs heart.toml for ")), "{text}");
     for part in
         ["Sources", "Nodes", "Edges", "Latency at sinks", "Stages", "ecg → clean", "bandpass"]
     {
