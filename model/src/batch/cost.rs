@@ -8,8 +8,10 @@ const SHARE: f64 = 0.1;
 const AROUND_NS: i64 = 2_000;
 /// Runs of a size after which it is known whether its questions cost more.
 const SURE: usize = 5;
-/// Larger runs whose questions cost so many times as much each are not worth their length.
+/// Runs of fewer questions may cost so many times as much each as the cheapest: they are answered sooner.
 const DEARER: f64 = 1.03;
+/// The same where several take from what waits: who takes all leaves the others nothing to do.
+const DEARER_SHARED: f64 = 1.1;
 
 /// What runs take, by the number of questions in them.
 ///
@@ -26,6 +28,8 @@ pub struct Costs {
     thrifty: Vec<usize>,
     /// Every size costs the same.
     is_flat: bool,
+    /// How many times as much as the cheapest a question may cost, to be answered sooner.
+    dearer: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +48,18 @@ impl Costs {
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
         let thrifty = (1..=most).collect();
-        Self { sizes: vec![None; most], upper: vec![0; most], thrifty, is_flat: false }
+        Self {
+            sizes: vec![None; most],
+            upper: vec![0; most],
+            thrifty,
+            is_flat: false,
+            dearer: DEARER,
+        }
+    }
+
+    /// The same, where so many take from what waits.
+    pub fn among(self, executors: usize) -> Self {
+        Self { dearer: if executors > 1 { DEARER_SHARED } else { DEARER }, ..self }
     }
 
     /// The same, of runs that always have so many rows, whether questions are in them or not: all cost the same.
@@ -103,29 +118,34 @@ impl Costs {
         known.map_or_else(|| self.upper(rows), |size| size.usual)
     }
 
-    /// How many of so many questions are best run together, where nobody is late either way: fewer where those
-    /// cost less each, as where more do not fit into the processor's cache.
+    /// How many of so many questions are best run together, where nobody is late either way: as few as cost
+    /// about as little each. They are answered sooner, what comes next waits less, and where several take from what waits, all
+    /// have something to do.
     pub fn thrifty(&self, rows: usize) -> usize {
         self.thrifty[rows.clamp(1, self.thrifty.len()) - 1]
     }
 
     /// Finds the sizes whose questions cost least each.
     fn compare(&mut self) {
-        let (mut best, mut last) = (None, f64::INFINITY);
-        for (size, (rows, thrifty)) in self.sizes.iter().zip((1..).zip(&mut self.thrifty)) {
-            if let Some(size) = size {
-                let each = |took: i64| (took + AROUND_NS) as f64 / rows as f64;
-                // What took long for another reason, as where others had the processor, is not dear for that: its
-                // shortest run counts, beside what others take as a rule.
-                last = if size.count < SURE { 0.0 } else { each(size.least) };
-                let each = each(size.usual);
-                if best.is_none_or(|(_, least)| each <= least) {
-                    best = Some((rows, each));
-                }
+        let each = |took: i64, rows: usize| (took + AROUND_NS) as f64 / rows as f64;
+        let (mut least, mut fewest, mut limit, mut known) = (f64::INFINITY, 0, 0.0, 0);
+        for rows in 1..=self.sizes.len() {
+            if let Some(size) = &self.sizes[rows - 1] {
+                known = rows;
+                // What took long for another reason, as where others had the processor, is not dear for that: the
+                // shortest runs count.
+                least = each(size.least, rows).min(least);
+                limit = if size.count < SURE { 0.0 } else { least * self.dearer };
             }
-            // Nothing is known of sizes in between; one that is known and smaller stands for them.
-            let fewer = best.filter(|(_, least)| least * DEARER < last);
-            *thrifty = fewer.map_or(rows, |(rows, _)| rows);
+            let is_cheap = |&fewer: &usize| {
+                self.sizes[fewer].is_some_and(|size| each(size.least, fewer + 1) <= limit)
+            };
+            // Who was too dear stays so, as the cheapest only becomes cheaper.
+            let found = (fewest..known.saturating_sub(1)).find(is_cheap);
+            // Nothing is known of sizes in between; one that is known and smaller stands for them, but not far beyond.
+            self.thrifty[rows - 1] =
+                found.filter(|_| rows < 2 * known).map_or(rows, |fewer| fewer + 1);
+            fewest = if limit > 0.0 { found.unwrap_or(fewest) } else { fewest };
         }
     }
 
@@ -206,7 +226,7 @@ mod tests {
         costs.learn(32, 9_000_000);
         assert_eq!(costs.thrifty(32), 32, "once is not enough");
         let mut costs = Costs::new(32);
-        [(1, 100_000), (4, 300_000), (8, 590_000), (16, 1_300_000), (32, 2_700_000)]
+        [(1, 100_000), (4, 320_000), (8, 590_000), (16, 1_300_000), (32, 2_700_000)]
             .into_iter()
             .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
         assert_eq!([1, 2, 3, 4, 8].map(|rows| costs.thrifty(rows)), [1, 2, 3, 4, 8]);
@@ -217,6 +237,16 @@ mod tests {
         assert_eq!(costs.thrifty(32), 8);
         (0..10).for_each(|_| costs.learn(8, 700_000));
         assert_eq!(costs.thrifty(32), 4);
+        // As few as cost about as little; fewer where others take from what waits, too.
+        let curve = |executors| {
+            let mut costs = Costs::new(16).among(executors);
+            [(1, 100_000), (2, 150_000), (4, 216_000), (8, 400_000), (16, 790_000)]
+                .into_iter()
+                .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
+            [2, 8, 12, 16].map(|rows| costs.thrifty(rows))
+        };
+        assert_eq!(curve(1), [2, 8, 12, 8]);
+        assert_eq!(curve(2), [2, 4, 4, 8]);
         // Where every run has all rows there is no other size.
         let mut flat = Costs::flat(8);
         flat.learn(3, 100);

@@ -2,7 +2,8 @@
 //!
 //! A free executor takes what waits, as many as the most urgent of them can bear: waiting for more pays only
 //! where a run costs nearly the same with one question more, and then only as long as nothing is late. It takes
-//! fewer where those cost less each, as where more do not fit into the processor's cache, if nobody is late for it. Where more
+//! fewer where those cost about as little each, if nobody is late for it: they are answered sooner, and a second executor has
+//! something to do. Where more
 //! waits than can be answered in time, a rule says what is left out, at once rather than answered too
 //! late; which rule, what came lately decides.
 
@@ -15,8 +16,9 @@ use super::{
 const JUDGED: usize = 1_024;
 /// After so long without a run, what one costs is found out anew, whatever it was.
 const PROBE_NS: i64 = 1_000_000_000;
-/// Of so many runs that are smaller than they might be one is larger, to see what that costs now.
-const TRIED: u32 = 16;
+/// Of so many questions that are run with fewer than they might be, one is in a run that is larger, to see what that
+/// costs now: few enough that their waiting is not to be seen in the slowest hundredth.
+const TRIED: usize = 128;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -29,8 +31,10 @@ pub struct Window {
     has_dropped: bool,
     /// When something was run last.
     ran_at: Option<i64>,
-    /// Runs that were smaller than they might have been, as they are counted.
-    smaller: u32,
+    /// Questions in runs that were smaller than they might have been, since one was larger.
+    smaller: usize,
+    /// The larger one was as large as possible.
+    was_whole: bool,
 }
 
 impl Deadlines for Queue {
@@ -58,6 +62,7 @@ impl Window {
             has_dropped: false,
             ran_at: None,
             smaller: 0,
+            was_whole: false,
         }
     }
 
@@ -84,12 +89,13 @@ impl Window {
             return most;
         }
         // What larger runs cost may have been another's fault, or may not be so any more.
-        self.smaller = (self.smaller + 1) % (2 * TRIED);
-        match self.smaller {
-            0 => most,
-            TRIED => most.min(2 * thrifty),
-            _ => thrifty,
+        let larger = if self.was_whole { most.min(2 * thrifty) } else { most };
+        if self.smaller < TRIED * larger {
+            self.smaller += thrifty;
+            return thrifty;
         }
+        (self.smaller, self.was_whole) = (0, !self.was_whole);
+        larger
     }
 
     /// What it has learned.
@@ -197,7 +203,7 @@ mod tests {
         // Now and then it looks whether larger ones are still dearer.
         let runs: Vec<_> = (0..1_280).map(|_| decide(i64::MAX)).collect();
         let count = |rows| runs.iter().filter(|&&run| run == Decision::Run(rows)).count();
-        assert_eq!([8, 16, 20].map(count), [1_200, 40, 40]);
+        assert_eq!([8, 16, 20].map(count), [1_276, 2, 2]);
     }
 
     #[test]

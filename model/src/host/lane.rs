@@ -68,10 +68,11 @@ pub(super) enum Next {
 }
 
 impl Lane {
-    pub(super) fn new(way: Arc<Way>, segment: usize, batch_max: usize) -> Self {
+    pub(super) fn new(way: Arc<Way>, segment: usize, batch_max: usize, executors: usize) -> Self {
+        // Where the file says how many rows a run has, it has them, questions or not.
+        let costs = way.rows.map_or(Costs::new(batch_max), Costs::flat);
         Self {
-            // Where the file says how many rows a run has, it has them, questions or not.
-            policy: Window::knowing(way.rows.map_or(Costs::new(batch_max), Costs::flat)),
+            policy: Window::knowing(costs.among(executors)),
             segment,
             next: None,
             rows: Default::default(),
@@ -318,7 +319,7 @@ mod tests {
     /// A lane that knows what runs cost, and a way to ask.
     fn lane(costs: &[(usize, i64)]) -> (Lane, Arc<Way>) {
         let way = by_hand::way();
-        let mut lane = Lane::new(way.clone(), 0, 16);
+        let mut lane = Lane::new(way.clone(), 0, 16, 1);
         costs.iter().for_each(|&(rows, took)| lane.ran(rows, took, 0));
         (lane, way)
     }
@@ -369,7 +370,7 @@ mod tests {
         let (reader, doubles) = (Box::new(by_hand::Mute), by_hand::doubles());
         let by_rows =
             Way::new(doubles.signature(), 0, vec![1], &[], reader).expect("a way").in_rows(8);
-        let mut lane = Lane::new(Arc::new(by_rows), 0, 1);
+        let mut lane = Lane::new(Arc::new(by_rows), 0, 1, 1);
         lane.ran(3, 1_000, 0);
         let _low: Vec<_> = (0..20).map(|_| ask(&mut lane, &way, Low, 10_000)).collect();
         let _urgent: Vec<_> = (0..3).map(|_| ask(&mut lane, &way, Normal, 1_100)).collect();
@@ -424,7 +425,7 @@ mod tests {
             Arc::new(way.expect("a way").gathering(Duration::from_nanos(gather_ns)))
         };
         let ways: Vec<_> = (0..askers).map(|_| way()).collect();
-        let mut lane = Lane::new(ways[0].clone(), 0, 4);
+        let mut lane = Lane::new(ways[0].clone(), 0, 4, 1);
         ways[1..].iter().for_each(|way| lane.shared_with(way));
         costs.iter().for_each(|&(rows, took)| lane.ran(rows, took, 0));
         (lane, ways)

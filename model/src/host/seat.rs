@@ -39,6 +39,8 @@ pub(super) struct Seat {
     /// The content of the version that serves, for whoever keeps answers.
     content: Arc<Content>,
     batch_max: usize,
+    /// Workers that may run it at a time.
+    executors: usize,
     /// Those of its model, which may be gone.
     pub(super) lanes: Vec<Lane>,
     failures: u32,
@@ -67,12 +69,13 @@ pub(super) enum Refusal {
 }
 
 impl Seat {
-    pub(super) fn new(model: &Arc<Model>, chain: Chain) -> Self {
+    pub(super) fn new(model: &Arc<Model>, chain: Chain, executors: usize) -> Self {
         Self {
             model: Arc::downgrade(model),
             name: model.called(),
             content: model.content.clone(),
             batch_max: model.batch_max,
+            executors,
             counts: model.counts.clone(),
             lanes: Vec::new(),
             failures: 0,
@@ -111,7 +114,7 @@ impl Seat {
             self.lanes[known].shared_with(way);
             return (known, false);
         }
-        self.lanes.push(Lane::new(way.clone(), segment, self.batch_max));
+        self.lanes.push(Lane::new(way.clone(), segment, self.batch_max, self.executors));
         (self.lanes.len() - 1, true)
     }
 

@@ -104,7 +104,7 @@ impl Workers {
     pub(super) fn enrol(&self, chain: Chain, make: impl FnOnce(usize) -> Model) -> Arc<Model> {
         let mut state = self.0.0.lock();
         let model = Arc::new(make(state.seats.len()));
-        state.seats.push(Seat::new(&model, chain));
+        state.seats.push(Seat::new(&model, chain, self.0.0.manner.threads));
         model
     }
 

@@ -52,7 +52,7 @@ impl Host {
         let models = run_ms.iter().map(|&ms| {
             let doubles = || Arc::new(by_hand::doubles());
             let model = Model::new("m", doubles(), 16, &workers);
-            let mut seat = Seat::new(&model, Chain::one(doubles()));
+            let mut seat = Seat::new(&model, Chain::one(doubles()), 1);
             let (lane, _) = seat.open(&way, &[]).expect("it takes one number");
             seat.lanes[lane].ran(1, ms * MS, 0);
             seat.lanes[lane].ran(16, 16 * ms * MS, 0);
