@@ -26,6 +26,8 @@ pub struct Costs {
     upper: Vec<i64>,
     /// Of up to so many questions, from 1 on, how many together cost least each; made anew with the curve.
     thrifty: Vec<usize>,
+    /// The smallest power of two that was not run often enough to know what it costs.
+    unsure: usize,
     /// Every size costs the same.
     is_flat: bool,
     /// How many times as much as the cheapest a question may cost, to be answered sooner.
@@ -47,11 +49,12 @@ impl Costs {
     /// Nothing learned, for runs of up to `most` questions.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        let thrifty = (1..=most).collect();
+        let (thrifty, unsure) = ((1..=most).collect(), 1);
         Self {
             sizes: vec![None; most],
             upper: vec![0; most],
             thrifty,
+            unsure,
             is_flat: false,
             dearer: DEARER,
         }
@@ -125,8 +128,17 @@ impl Costs {
         self.thrifty[rows.clamp(1, self.thrifty.len()) - 1]
     }
 
+    /// A size of fewer than so many of which too little is known to say whether questions cost as little in it.
+    pub fn unsure(&self, rows: usize) -> Option<usize> {
+        (self.unsure < rows && !self.is_flat).then_some(self.unsure)
+    }
+
     /// Finds the sizes whose questions cost least each.
     fn compare(&mut self) {
+        let is_sure = |rows: usize| self.sizes[rows - 1].is_some_and(|size| size.count >= SURE);
+        while self.unsure <= self.sizes.len() && is_sure(self.unsure) {
+            self.unsure *= 2;
+        }
         let each = |took: i64, rows: usize| (took + AROUND_NS) as f64 / rows as f64;
         let (mut least, mut fewest, mut limit, mut known) = (f64::INFINITY, 0, 0.0, 0);
         for rows in 1..=self.sizes.len() {

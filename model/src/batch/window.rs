@@ -20,6 +20,9 @@ const PROBE_NS: i64 = 1_000_000_000;
 /// costs now: few enough that their waiting is not to be seen in the slowest hundredth.
 const TRIED: usize = 128;
 
+/// As long as too little is known of smaller runs, one of so many is one.
+const LEARNT: u32 = 8;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Window {
@@ -35,6 +38,8 @@ pub struct Window {
     smaller: usize,
     /// The larger one was as large as possible.
     was_whole: bool,
+    /// Runs that were as large as possible, as they are counted.
+    whole: u32,
 }
 
 impl Deadlines for Queue {
@@ -63,6 +68,7 @@ impl Window {
             ran_at: None,
             smaller: 0,
             was_whole: false,
+            whole: 0,
         }
     }
 
@@ -79,14 +85,19 @@ impl Window {
         if is_stale { self.costs.usual(1) } else { self.costs.upper(1) }
     }
 
-    /// How many of the `most` that may run together do: fewer where those cost less each, unless the others might
-    /// be late for it.
+    /// How many of the `most` that may run together do: fewer where those cost about as little each, or that is not
+    /// known, unless the others might be late for it.
     fn at_once(&mut self, now: i64, most: usize, queue: &Queue) -> usize {
         let thrifty = self.costs.thrifty(most);
         let due = queue.at(0).map_or(i64::MAX, |first| first.deadline);
         let is_early = || now.saturating_add(cost(&self.costs, most).saturating_mul(2)) <= due;
-        if thrifty == most || !is_early() {
+        let unsure = self.costs.unsure(most);
+        if (thrifty == most && unsure.is_none()) || !is_early() {
             return most;
+        }
+        if let Some(fewer) = unsure.filter(|_| thrifty == most) {
+            self.whole = (self.whole + 1) % LEARNT;
+            return if self.whole == 0 { fewer } else { most };
         }
         // What larger runs cost may have been another's fault, or may not be so any more.
         let larger = if self.was_whole { most.min(2 * thrifty) } else { most };
@@ -204,6 +215,26 @@ mod tests {
         let runs: Vec<_> = (0..1_280).map(|_| decide(i64::MAX)).collect();
         let count = |rows| runs.iter().filter(|&&run| run == Decision::Run(rows)).count();
         assert_eq!([8, 16, 20].map(count), [1_276, 2, 2]);
+    }
+
+    #[test]
+    fn what_smaller_runs_cost_is_found_out_where_there_is_time() {
+        let mut window = taught(&[(32, 1_650_000)]);
+        let runs = |window: &mut Window, due: i64| -> Vec<usize> {
+            let mut run = || match window.decide(0, &mut queue(&[due; 32])) {
+                Decision::Run(rows) => {
+                    window.ran(rows, 50_000 * rows as i64 + 50_000, 0);
+                    rows
+                }
+                other => panic!("{other:?} where some wait"),
+            };
+            (0..400).map(|_| run()).collect()
+        };
+        assert!(runs(&mut window, 3_000_000).iter().all(|&rows| rows == 32), "they would be late");
+        let tried = runs(&mut window, i64::MAX);
+        let count = |rows| tried.iter().filter(|&&run| run == rows).count();
+        assert_eq!([1, 2, 4, 8, 16].map(count), [5; 5]);
+        assert_eq!(tried[300..], [32; 100]);
     }
 
     #[test]
