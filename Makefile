@@ -17,7 +17,6 @@ DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 # The loom models and the suite are built with the test profile; one target folder for all. The
 # suite runs the program and the examples, so these come first.
 test: setup lint doc
-	$(CARGO) build --release --locked
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-cli
 	$(CARGO) build --profile test --locked $(WITH) -p afferent-suite --examples
 ifeq ($(NEXTEST),yes)

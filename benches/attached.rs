@@ -5,13 +5,16 @@
 //! that never leaves its core, where a frame takes a tenth of a microsecond and any handle on it is seen. Each is
 //! run with a socket and a page that nobody opens; and with `top` at its default interval, a `tap` in the middle that writes every
 //! frame as JSON, the page with figures and two signals for one viewer, and `--metrics` scraped once a second; the first without
-//! a socket and a page, too. Throughput and
+//! a socket and a page, too; and where cores are few, whoever looks takes them from the graph as any program would: so
+//! each is run beside a stranger as well, a thread of another process that takes as much processor time in a thousand turns a second
+//! and knows nothing of the graph. Throughput and
 //! latency are those of the seconds between two looks, from the counters that anybody can read; a quantile is
 //! interpolated inside its step of 3 %. This program is what it measures: it calls itself as `afferent`.
 
 mod support;
 
 use std::{
+    cell::Cell,
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
     path::{Path, PathBuf},
@@ -21,7 +24,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use support::{
@@ -84,10 +87,15 @@ impl Case {
 }
 
 fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none: bool) {
-    let variants = ["no socket", "nobody looks", "top, tap, page and metrics"];
+    let variants = ["no socket", "nobody looks", "top, tap, page and metrics", "beside a stranger"];
     let names = variants.map(|variant| format!("{}, {variant}", case.name));
     let sessions = case.sessions.to_string();
-    let run = |more: &[&str]| run(folder, span, &[&["--sessions", &sessions], more].concat());
+    let run = |more: &[&str], share: f64| {
+        let _stranger = Stranger::start(share);
+        run(folder, span, &[&["--sessions", &sessions], more].concat())
+    };
+    // What whoever looked took of the processors in the run before.
+    let taken = Cell::new(0.0);
     let rate = |runs: &Runs<Ran>| runs.of(|run| run.frames_per_s);
     let p99 = |runs: &Runs<Ran>| runs.of(|run| run.p99_us);
     let cpu = |runs: &Runs<Ran>| runs.of(|run| run.cpu_pct);
@@ -100,25 +108,42 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
                 ("p50_us", &runs.of(|run| run.p50_us)),
                 ("p99_us", &p99(runs)),
                 ("cpu_pct", &cpu(runs)),
+                ("lookers_pct", &runs.of(|run| run.lookers_pct)),
                 ("tapped_per_s", &runs.of(|run| run.tapped_per_s)),
             ],
         );
     };
-    let [idle, looked] =
-        bench.interleaved([(&names[1], &mut || run(&[])), (&names[2], &mut || run(&[LOOKED_AT]))]);
+    let [idle, looked, beside] = bench.interleaved([
+        (&names[1], &mut || {
+            let ran = run(&[], 0.0);
+            taken.set(-ran.cpu_pct);
+            ran
+        }),
+        (&names[2], &mut || {
+            let ran = run(&[LOOKED_AT], 0.0);
+            taken.set((taken.get() + ran.cpu_pct + ran.lookers_pct).max(0.0) / 100.0);
+            ran
+        }),
+        (&names[3], &mut || run(&[], taken.get())),
+    ]);
     report(variants[1], &idle);
     report(variants[2], &looked);
+    report(variants[3], &beside);
     if case.is_promised {
         let promise = |what: &str| format!("{}: {what}", case.name);
         let share = rate(&looked).over(&rate(&idle));
         bench.verdict_least(&promise("throughput looked at, to that without"), &share, 0.99);
         let ratio = p99(&looked).over(&p99(&idle));
         bench.verdict(&promise("p99 looked at, to that without"), &ratio, 1.03);
+        let ratio = p99(&beside).over(&p99(&idle));
+        bench.report("p99 beside a stranger, to that without", &[], &[("times", &ratio)]);
+        let ratio = p99(&looked).over(&p99(&beside));
+        bench.report("p99 looked at, to that beside a stranger", &[], &[("times", &ratio)]);
     }
     if with_none {
         let [none, idle] = bench.interleaved([
-            (&names[0], &mut || run(&["--no-attach"])),
-            (&names[1], &mut || run(&[])),
+            (&names[0], &mut || run(&["--no-attach"], 0.0)),
+            (&names[1], &mut || run(&[], 0.0)),
         ]);
         let (rates, times) = (rate(&none), cpu(&none));
         bench.report(
@@ -146,7 +171,46 @@ struct Ran {
     p99_us: f64,
     /// Of the process that runs the graph, while it is looked at.
     cpu_pct: f64,
+    /// Of those who look, this process included.
+    lookers_pct: f64,
     tapped_per_s: f64,
+}
+
+/// Takes a share of a core in a thousand turns a second.
+struct Stranger {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stranger {
+    fn start(share: f64) -> Self {
+        let turn = Duration::from_millis(1);
+        let is_over = Arc::<AtomicBool>::default();
+        let over = is_over.clone();
+        let takes = move || {
+            let (began, before) = (Instant::now(), process::thread_cpu_s());
+            while !over.load(Ordering::Relaxed) {
+                let taken = process::thread_cpu_s() - before;
+                let due = (share * began.elapsed().as_secs_f64() - taken).clamp(0.0, 0.1);
+                let turns = Instant::now();
+                while turns.elapsed().as_secs_f64() < due {
+                    std::hint::spin_loop();
+                }
+                process::let_run(turn);
+            }
+        };
+        let thread = (share > 0.0).then(|| std::thread::spawn(takes));
+        Self { is_over, thread }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("no panic");
+        }
+    }
 }
 
 /// What the counters say after some time, and some more; without a socket those of `--metrics`.
@@ -182,9 +246,15 @@ fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
     }
     process::let_run(span / 4);
     let before = look(folder, &id, &address, has_socket);
-    let (cpu_before, began) = (process::cpu_s(&id), std::time::Instant::now());
+    let lookers_s = |helpers: &[Helper]| {
+        let of = |helper: &Helper| process::cpu_s(&helper.0.id().to_string());
+        helpers.iter().map(of).sum::<f64>() + process::cpu_s("self")
+    };
+    let (cpu_before, began) = (process::cpu_s(&id), Instant::now());
+    let looked_before = lookers_s(&helpers);
     process::let_run(span);
     let cpu_s = process::cpu_s(&id) - cpu_before;
+    let looked_s = lookers_s(&helpers) - looked_before;
     let lasted_s = began.elapsed().as_secs_f64();
     let after = look(folder, &id, &address, has_socket);
     assert!(child.0.try_wait().expect("a child").is_none(), "the graph runs");
@@ -203,6 +273,7 @@ fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
         p50_us: quantile(&before.steps, &after.steps, 0.5) / 1e3,
         p99_us: quantile(&before.steps, &after.steps, 0.99) / 1e3,
         cpu_pct: 100.0 * cpu_s / lasted_s,
+        lookers_pct: 100.0 * looked_s / lasted_s,
         tapped_per_s: if is_looked_at { tapped_per_s } else { 0.0 },
     }
 }

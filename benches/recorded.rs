@@ -4,14 +4,21 @@
 //! the folder of temporary files. The sink is off the data core, as what writes to a disk is. Throughput and latency are
 //! those of the seconds between two looks, from the counters that anybody can read; a quantile is interpolated inside its
 //! step of 3 %. At the end the process is interrupted, and the recording is looked through: nothing may be missing, and
-//! every sample is judged. This program is what it measures: it calls itself as `afferent`.
+//! every sample is judged. Where cores are few, what is written takes them from the graph whoever writes it, so the graph is run
+//! beside a stranger as well: a thread of another process that writes as much to a file of its own and knows nothing of the graph. This program is what it measures: it calls itself as `afferent`.
 
 mod support;
 
 use std::{
-    path::Path,
+    io::Write as _,
+    path::{Path, PathBuf},
     process::{ExitCode, Stdio},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use operators::files::mcap::{End, Recording, read::Item};
@@ -36,12 +43,20 @@ fn main() -> ExitCode {
     std::fs::create_dir_all(&folder).expect("a folder for the graph");
     std::fs::write(folder.join("chain.toml"), text()).expect("the graph can be written");
     let span = Duration::from_millis(bench.scale(4_000, 300) as u64);
-    let [plain, recorded] = bench.interleaved([
+    let [plain, recorded, beside] = bench.interleaved([
         ("nobody looks", &mut || run(&folder, span, false)),
         ("all edges recorded", &mut || run(&folder, span, true)),
+        ("beside a stranger", &mut || {
+            let _stranger = Stranger::start(&folder);
+            run(&folder, span, false)
+        }),
     ]);
     let p99 = |runs: &Runs<Ran>| runs.of(|run| run.p99_us);
-    for (variant, runs) in [("nobody looks", &plain), ("all edges recorded", &recorded)] {
+    for (variant, runs) in [
+        ("nobody looks", &plain),
+        ("all edges recorded", &recorded),
+        ("beside a stranger", &beside),
+    ] {
         bench.report(
             "recorded",
             &[("variant", variant)],
@@ -55,6 +70,10 @@ fn main() -> ExitCode {
         );
     }
     bench.verdict("p99 recorded, to that without", &p99(&recorded).over(&p99(&plain)), 1.03);
+    let ratio = p99(&beside).over(&p99(&plain));
+    bench.report("p99 beside a stranger, to that without", &[], &[("times", &ratio)]);
+    let ratio = p99(&recorded).over(&p99(&beside));
+    bench.report("p99 recorded, to that beside a stranger", &[], &[("times", &ratio)]);
     let _ = std::fs::remove_dir_all(&folder);
     ExitCode::SUCCESS
 }
@@ -72,6 +91,49 @@ fn text() -> String {
         stage: uncut,
     };
     chain.text()
+}
+
+/// Writes as much as a recording of the graph, to a file of its own.
+struct Stranger {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl Stranger {
+    fn start(folder: &Path) -> Self {
+        let path = folder.join("stranger");
+        let mut file = std::fs::File::create(&path).expect("there is room");
+        let is_over = Arc::<AtomicBool>::default();
+        let over = is_over.clone();
+        let writes = move || {
+            // As whoever records.
+            let _ = rustix::process::nice(5);
+            let a_second = FRAMES_PER_S * (FRAME_LEN * size_of::<f32>() * (OPERATORS + 1)) as f64;
+            let bytes = vec![7; 1 << 20];
+            let (began, mut written) = (Instant::now(), 0.0);
+            while !over.load(Ordering::Relaxed) {
+                let due = began.elapsed().as_secs_f64() * a_second - written;
+                let due = &bytes[..(due as usize).min(bytes.len())];
+                file.write_all(due).expect("there is room");
+                written += due.len() as f64;
+                if due.len() < bytes.len() {
+                    process::let_run(Duration::from_millis(5));
+                }
+            }
+        };
+        Self { is_over, thread: Some(std::thread::spawn(writes)), path }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("no panic");
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -98,7 +160,7 @@ fn run(folder: &Path, span: Duration, is_recorded: bool) -> Ran {
     let before = counted(folder, &id);
     let written = || std::fs::metadata(&out).map_or(0, |file| file.len()) as f64 / 1e6;
     let (cpu_before, mb_before) = (process::cpu_s(&id), written());
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     process::let_run(span);
     let (cpu_s, mb) = (process::cpu_s(&id) - cpu_before, written() - mb_before);
     let lasted_s = began.elapsed().as_secs_f64();
