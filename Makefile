@@ -15,10 +15,10 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 
 # The loom models and the suite are built with the test profile; one target folder for all. The
-# suite runs the program and the examples, so these come first.
+# suite runs the program and the examples, so these come first. All of these name the whole workspace: of a package alone
+# dependencies have other features, and everything above tokio would be built once more.
 test: setup lint doc
-	$(CARGO) build --profile test --locked $(WITH) -p afferent-cli
-	$(CARGO) build --profile test --locked $(WITH) -p afferent-suite --examples
+	$(CARGO) build --profile test --workspace --locked $(WITH) --bins --examples
 ifeq ($(NEXTEST),yes)
 	ORT_DYLIB_PATH="$(ORT)" $(CARGO) nextest run --workspace --locked --no-fail-fast $(WITH)
 else
@@ -26,7 +26,7 @@ else
 endif
 	$(CARGO) test --workspace --locked $(WITH) --doc
 	$(MAKE) loom
-	$(CARGO) bench --profile test --locked $(WITH) -p afferent-suite -- --test
+	$(CARGO) bench --profile test --workspace --locked $(WITH) --bench '*' -- --test
 	@test -e "$(DATA)/README.md" || echo "test: SKIPPED all tests on recordings:" \
 	    "there is no test data at $(DATA); set AFFERENT_DATA" >&2
 	@test -n "$(ORT)" || echo "test: SKIPPED the comparison with ONNX Runtime:" \

@@ -35,8 +35,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Between two looks that tell all there is.
 const ALL: Duration = Duration::from_secs(1);
 /// A look is followed by at least so many times what it took: adding up what thousands of sessions count takes
-/// a while.
-const REST: u32 = 50;
+/// a while, and what was read is no longer in the cache of whoever counts.
+const REST: u32 = 200;
 /// Sessions that are named.
 const SESSIONS_MAX: usize = 500;
 /// What it takes is made up on the heap.
