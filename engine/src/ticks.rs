@@ -150,12 +150,14 @@ fn ticks() -> u64 {
     0
 }
 
-/// Whether the counter runs at one rate, whatever the processor does.
+/// Whether the counter runs at one rate, whatever the processor does. Asked once: on a virtual machine the
+/// instruction goes to whoever runs that, and takes microseconds.
 #[cfg(target_arch = "x86_64")]
 fn is_steady() -> bool {
     use std::arch::x86_64::__cpuid;
     const POWER: u32 = 0x8000_0007;
-    __cpuid(0x8000_0000).eax >= POWER && __cpuid(POWER).edx & (1 << 8) != 0
+    static IS: OnceLock<bool> = OnceLock::new();
+    *IS.get_or_init(|| __cpuid(0x8000_0000).eax >= POWER && __cpuid(POWER).edx & (1 << 8) != 0)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
