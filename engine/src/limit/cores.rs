@@ -144,6 +144,14 @@ impl Load {
         cores.max_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b))).unwrap_or(0)
     }
 
+    /// As fast as it goes, the busiest of the cores with a source.
+    pub(super) fn busiest_feeder(&self) -> Option<usize> {
+        let feeds =
+            |&core: &usize| self.on_core(core).any(|node| self.nodes[node].role == Role::Source);
+        let cores = (0..self.cores.len()).filter(|core| self.is_fast && feeds(core));
+        cores.max_by(|&a, &b| self.busy(a).total_cmp(&self.busy(b)))
+    }
+
     /// A core that has time left.
     pub(super) fn idle_core(&self, than: usize) -> Option<usize> {
         let others = (0..self.cores.len()).filter(|core| *core != than);

@@ -9,6 +9,8 @@ const FULL: f64 = 0.2;
 /// A ring that is empty at so many looks is none that its consumer does not keep up with: what comes is too much at
 /// once only. A core that has something to do does it, so a ring that is hardly ever empty has a slow consumer.
 const EMPTY: f64 = 0.2;
+/// One that is full at fewer looks holds nobody up.
+const SELDOM_FULL: f64 = 0.02;
 /// Of the rings that are narrow those count that are so by this share of the narrowest.
 const AS_NARROW: f64 = 0.5;
 /// One frame in so many may be dropped by chance.
@@ -142,7 +144,10 @@ impl Load {
 
     /// What limits a run in which no ring is full.
     fn without_rings(&self) -> Limit {
-        let core = self.busiest_core();
+        let busiest = self.busiest_core();
+        // Whoever is fed by others and keeps up waits for them, awake for a while.
+        let feeder = self.busiest_feeder().filter(|_| self.keeps_up(busiest));
+        let core = feeder.unwrap_or(busiest);
         let has_time = self.busy(core) < BUSY;
         if self.is_fast && has_time {
             return self.of_who_waits(core);
@@ -161,6 +166,14 @@ impl Load {
             };
         }
         self.none()
+    }
+
+    /// Whether rings bring a core what it does, and hardly anybody ever waits for room in them.
+    fn keeps_up(&self, core: usize) -> bool {
+        let is_here = |node: usize| self.nodes[node].core == Some(core);
+        let rings = self.edges.iter().filter(|edge| is_here(edge.to)).filter_map(|edge| edge.ring);
+        let mut rings = rings.filter(|ring| ring.on_full != OnFull::Latest).peekable();
+        rings.peek().is_some() && rings.all(|ring| ring.looks > 0 && ring.full <= SELDOM_FULL)
     }
 
     /// As fast as it goes, and no core is busy all the time: whoever they wait for.

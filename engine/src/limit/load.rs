@@ -60,6 +60,8 @@ pub struct RingLoad {
     pub capacity: usize,
     /// What happens when it is full.
     pub on_full: OnFull,
+    /// Looks at it. Of few nothing is told, and the shares are 0.
+    pub looks: u64,
     /// The share of looks at which it was full.
     pub full: f64,
     /// The share of looks at which it was empty.

@@ -195,6 +195,7 @@ impl Tally {
             let ring = planned.ring.map(|ring| RingLoad {
                 capacity: ring.capacity,
                 on_full: ring.on_full,
+                looks: if is_known { looks.looks } else { 0 },
                 full: share(looks.full),
                 empty: share(looks.empty),
                 most: looks.most,

@@ -28,7 +28,7 @@ fn node(name: &str, role: Role, core: usize, busy: f64) -> NodeLoad {
 
 fn ring(full: f64, empty: f64) -> RingLoad {
     let on_full = OnFull::Block;
-    RingLoad { capacity: 20, on_full, full, empty, most: 20 }
+    RingLoad { capacity: 20, on_full, looks: 100, full, empty, most: 20 }
 }
 
 fn edge(from: usize, to: usize, ring: Option<RingLoad>) -> EdgeLoad {
@@ -77,6 +77,24 @@ fn where_cores_share_a_processor_who_has_it_counts_not_the_ring_that_is_full() {
     assert_eq!(found(&load), (Cause::Compute, Some("c")));
     load.waited = vec![0.0, 0.0];
     assert_ne!(found(&load).1, Some("c"), "a core that has a processor is to blame itself");
+}
+
+#[test]
+fn as_fast_as_it_goes_whoever_is_fed_and_keeps_up_is_not_the_limit_however_awake() {
+    let mut load = load(0.02, 0.99, ring(0.01, 0.1));
+    load.nodes[0] = node("a", Role::Source, 0, 0.9);
+    load.cores[0] = 0.95;
+    assert_eq!(found(&load), (Cause::Source, Some("a")));
+    // A ring that is full now and then, or that nobody has looked at, says nothing of the kind.
+    let unseen = RingLoad { looks: 0, ..ring(0.0, 0.0) };
+    for ring in [ring(0.15, 0.0), unseen] {
+        let edges = vec![edge(0, 1, None), edge(1, 2, Some(ring)), edge(2, 3, None)];
+        assert_eq!(found(&Load { edges, ..load.clone() }), (Cause::Compute, Some("c")));
+    }
+    // The clock says less of a short run.
+    load.cores[0] = 0.7;
+    load.nodes[0] = node("a", Role::Source, 0, 0.6);
+    assert_eq!(found(&load), (Cause::Source, Some("a")));
 }
 
 #[test]
