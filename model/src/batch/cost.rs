@@ -24,14 +24,15 @@ pub struct Costs {
     sizes: Vec<Option<Size>>,
     /// The curve itself, made anew when a size is learned.
     upper: Vec<i64>,
-    /// Of up to so many questions, from 1 on, how many together cost least each; made anew with the curve.
-    thrifty: Vec<usize>,
+    /// Of up to so many questions, from 1 on, the fewest that together cost about as little each: by [`DEARER`], and
+    /// by [`DEARER_SHARED`]; made anew with the curve.
+    thrifty: [Vec<usize>; 2],
     /// The smallest power of two that was not run often enough to know what it costs.
     unsure: usize,
     /// Every size costs the same.
     is_flat: bool,
-    /// How many times as much as the cheapest a question may cost, to be answered sooner.
-    dearer: f64,
+    /// So many take from what waits.
+    executors: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +50,20 @@ impl Costs {
     /// Nothing learned, for runs of up to `most` questions.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
-        let (thrifty, unsure) = ((1..=most).collect(), 1);
+        let whole: Vec<usize> = (1..=most).collect();
         Self {
             sizes: vec![None; most],
             upper: vec![0; most],
-            thrifty,
-            unsure,
+            thrifty: [whole.clone(), whole],
+            unsure: 1,
             is_flat: false,
-            dearer: DEARER,
+            executors: 1,
         }
     }
 
     /// The same, where so many take from what waits.
     pub fn among(self, executors: usize) -> Self {
-        Self { dearer: if executors > 1 { DEARER_SHARED } else { DEARER }, ..self }
+        Self { executors, ..self }
     }
 
     /// The same, of runs that always have so many rows, whether questions are in them or not: all cost the same.
@@ -121,11 +122,14 @@ impl Costs {
         known.map_or_else(|| self.upper(rows), |size| size.usual)
     }
 
-    /// How many of so many questions are best run together, where nobody is late either way: as few as cost
-    /// about as little each. They are answered sooner, what comes next waits less, and where several take from what waits, all
-    /// have something to do.
-    pub fn thrifty(&self, rows: usize) -> usize {
-        self.thrifty[rows.clamp(1, self.thrifty.len()) - 1]
+    /// How many of so many questions are best run together, of all that are `waiting`, where nobody is late either
+    /// way: as few as cost about as little each. They are answered sooner, what comes next waits less, and where
+    /// several take from what waits and there are not so many for each of them, all have something to do.
+    pub fn thrifty(&self, rows: usize, waiting: usize) -> usize {
+        let [alone, shared] =
+            [0, 1].map(|which| self.thrifty[which][rows.clamp(1, self.most()) - 1]);
+        let is_short = self.executors > 1 && waiting < self.executors * alone;
+        if is_short { shared } else { alone }
     }
 
     /// A size of fewer than so many of which too little is known to say whether questions cost as little in it.
@@ -133,31 +137,14 @@ impl Costs {
         (self.unsure < rows && !self.is_flat).then_some(self.unsure)
     }
 
-    /// Finds the sizes whose questions cost least each.
+    /// Finds the fewest whose questions cost about as little each.
     fn compare(&mut self) {
         let is_sure = |rows: usize| self.sizes[rows - 1].is_some_and(|size| size.count >= SURE);
         while self.unsure <= self.sizes.len() && is_sure(self.unsure) {
             self.unsure *= 2;
         }
-        let each = |took: i64, rows: usize| (took + AROUND_NS) as f64 / rows as f64;
-        let (mut least, mut fewest, mut limit, mut known) = (f64::INFINITY, 0, 0.0, 0);
-        for rows in 1..=self.sizes.len() {
-            if let Some(size) = &self.sizes[rows - 1] {
-                known = rows;
-                // What took long for another reason, as where others had the processor, is not dear for that: the
-                // shortest runs count.
-                least = each(size.least, rows).min(least);
-                limit = if size.count < SURE { 0.0 } else { least * self.dearer };
-            }
-            let is_cheap = |&fewer: &usize| {
-                self.sizes[fewer].is_some_and(|size| each(size.least, fewer + 1) <= limit)
-            };
-            // Who was too dear stays so, as the cheapest only becomes cheaper.
-            let found = (fewest..known.saturating_sub(1)).find(is_cheap);
-            // Nothing is known of sizes in between; one that is known and smaller stands for them, but not far beyond.
-            self.thrifty[rows - 1] =
-                found.filter(|_| rows < 2 * known).map_or(rows, |fewer| fewer + 1);
-            fewest = if limit > 0.0 { found.unwrap_or(fewest) } else { fewest };
+        for (thrifty, dearer) in self.thrifty.iter_mut().zip([DEARER, DEARER_SHARED]) {
+            compare(&self.sizes, dearer, thrifty);
         }
     }
 
@@ -192,6 +179,33 @@ impl Costs {
         for n in 1..self.upper.len() {
             self.upper[n] = self.upper[n].max(self.upper[n - 1]);
         }
+    }
+}
+
+/// Of up to so many questions, the fewest that cost at most so many times what the cheapest of them does. In time that
+/// grows with the sizes.
+fn compare(sizes: &[Option<Size>], dearer: f64, thrifty: &mut [usize]) {
+    let each = |took: i64, rows: usize| (took + AROUND_NS) as f64 / rows as f64;
+    // `fewest`: the sizes before it are too dear, and stay so, as the cheapest only becomes cheaper.
+    let (mut least, mut fewest, mut limit, mut known) = (f64::INFINITY, 1, 0.0, 0);
+    for rows in 1..=sizes.len() {
+        if let Some(size) = &sizes[rows - 1] {
+            known = rows;
+            // What took long for another reason, as where others had the processor, is not dear for that: the
+            // shortest runs count.
+            least = each(size.least, rows).min(least);
+            limit = if size.count < SURE { 0.0 } else { least * dearer };
+        }
+        // One that is not known well enough says nothing of those before it.
+        if limit > 0.0 {
+            let is_cheap = |&fewer: &usize| {
+                sizes[fewer - 1].is_some_and(|size| each(size.least, fewer) <= limit)
+            };
+            fewest = (fewest..known).find(is_cheap).unwrap_or(known);
+        }
+        // Nothing is known of sizes in between; one that is known and smaller stands for them, but not far beyond.
+        let is_near = limit > 0.0 && fewest < known && rows < 2 * known;
+        thrifty[rows - 1] = if is_near { fewest } else { rows };
     }
 }
 
@@ -233,36 +247,44 @@ mod tests {
     #[test]
     fn questions_that_cost_more_together_are_run_apart() {
         let mut costs = Costs::new(32);
-        assert_eq!(costs.thrifty(20), 20);
+        assert_eq!(costs.thrifty(20, 20), 20);
         costs.learn(1, 100_000);
         costs.learn(32, 9_000_000);
-        assert_eq!(costs.thrifty(32), 32, "once is not enough");
+        assert_eq!(costs.thrifty(32, 32), 32, "once is not enough");
         let mut costs = Costs::new(32);
         [(1, 100_000), (4, 320_000), (8, 590_000), (16, 1_300_000), (32, 2_700_000)]
             .into_iter()
             .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
-        assert_eq!([1, 2, 3, 4, 8].map(|rows| costs.thrifty(rows)), [1, 2, 3, 4, 8]);
-        assert_eq!([15, 16, 20, 32].map(|rows| costs.thrifty(rows)), [15, 8, 8, 8]);
+        let thrifty = |costs: &Costs, rows| costs.thrifty(rows, rows);
+        assert_eq!([1, 2, 3, 4, 8].map(|rows| thrifty(&costs, rows)), [1, 2, 3, 4, 8]);
+        assert_eq!([15, 16, 20, 32].map(|rows| thrifty(&costs, rows)), [15, 8, 8, 8]);
         // One run that took long for another reason changes nothing, many do.
         (0..10).for_each(|_| costs.learn(8, 590_000));
         costs.learn(8, 9_000_000);
-        assert_eq!(costs.thrifty(32), 8);
+        assert_eq!(thrifty(&costs, 32), 8);
         (0..10).for_each(|_| costs.learn(8, 700_000));
-        assert_eq!(costs.thrifty(32), 4);
+        assert_eq!(thrifty(&costs, 32), 4);
         // As few as cost about as little; fewer where others take from what waits, too.
         let curve = |executors| {
             let mut costs = Costs::new(16).among(executors);
             [(1, 100_000), (2, 150_000), (4, 216_000), (8, 400_000), (16, 790_000)]
                 .into_iter()
                 .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
-            [2, 8, 12, 16].map(|rows| costs.thrifty(rows))
+            [(2, 2), (8, 8), (12, 12), (16, 16), (16, 31), (16, 32)]
+                .map(|(rows, waiting)| costs.thrifty(rows, waiting))
         };
-        assert_eq!(curve(1), [2, 8, 12, 8]);
-        assert_eq!(curve(2), [2, 4, 4, 8]);
+        assert_eq!(curve(1), [2, 8, 12, 8, 8, 8]);
+        assert_eq!(curve(2), [2, 4, 4, 8, 8, 8]);
+        // Where there is enough for all of them, nobody has to leave anything to the others.
+        let mut costs = Costs::new(16).among(2);
+        [(1, 100_000), (8, 430_000), (16, 800_000)]
+            .into_iter()
+            .for_each(|(rows, took)| (0..SURE).for_each(|_| costs.learn(rows, took)));
+        assert_eq!([16, 31, 32].map(|waiting| costs.thrifty(16, waiting)), [8, 8, 16]);
         // Where every run has all rows there is no other size.
         let mut flat = Costs::flat(8);
         flat.learn(3, 100);
-        assert_eq!(flat.thrifty(5), 5);
+        assert_eq!(thrifty(&flat, 5), 5);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A free executor takes what waits, as many as the most urgent of them can bear: waiting for more pays only
 //! where a run costs nearly the same with one question more, and then only as long as nothing is late. It takes
-//! fewer where those cost about as little each, if nobody is late for it: they are answered sooner, and a second executor has
-//! something to do. Where more
+//! fewer where those cost about as little each, if nobody is late for it: they are answered sooner, and a second
+//! executor has something to do. What is left of such a run is owed: it goes on before anything waits again. Where more
 //! waits than can be answered in time, a rule says what is left out, at once rather than answered too
 //! late; which rule, what came lately decides.
 
@@ -16,12 +16,13 @@ use super::{
 const JUDGED: usize = 1_024;
 /// After so long without a run, what one costs is found out anew, whatever it was.
 const PROBE_NS: i64 = 1_000_000_000;
-/// Of so many questions that are run with fewer than they might be, one is in a run that is larger, to see what that
-/// costs now: few enough that their waiting is not to be seen in the slowest hundredth.
-const TRIED: usize = 128;
-
-/// As long as too little is known of smaller runs, one of so many is one.
-const LEARNT: u32 = 8;
+/// Of so many questions one is in a run of another size, larger or smaller, to see what that costs now: few enough
+/// that their waiting is not to be seen in the slowest hundredth, of two or three sizes together.
+const TRIED_ONE_IN: usize = 256;
+/// As long as too little is known of smaller runs, one run in so many is one.
+const LEARNT_ONE_IN: u32 = 8;
+/// Sizes of runs from one power of two to the next, up to the largest batch there is.
+const OCTAVES: usize = 16;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -34,12 +35,14 @@ pub struct Window {
     has_dropped: bool,
     /// When something was run last.
     ran_at: Option<i64>,
-    /// Questions in runs that were smaller than they might have been, since one was larger.
-    smaller: usize,
-    /// The larger one was as large as possible.
-    was_whole: bool,
+    /// Questions since a run of about each size was tried.
+    since: [usize; OCTAVES],
     /// Runs that were as large as possible, as they are counted.
     whole: u32,
+    /// Questions that a run has left which could have had them.
+    owed: usize,
+    /// Every run has all it may.
+    is_whole: bool,
 }
 
 impl Deadlines for Queue {
@@ -66,10 +69,21 @@ impl Window {
             came: Vec::with_capacity(JUDGED),
             has_dropped: false,
             ran_at: None,
-            smaller: 0,
-            was_whole: false,
+            since: [0; OCTAVES],
             whole: 0,
+            owed: 0,
+            is_whole: false,
         }
+    }
+
+    /// Takes as many as may run together from now on, as whatever runs behind it is the better for it.
+    pub fn keep_whole(&mut self) {
+        self.is_whole = true;
+    }
+
+    /// Questions that were left by a run which could have had them, and have not run since.
+    pub fn owed(&self) -> usize {
+        self.owed
     }
 
     /// What one question alone takes; nothing where that was found out too long ago to keep anybody out.
@@ -85,28 +99,49 @@ impl Window {
         if is_stale { self.costs.usual(1) } else { self.costs.upper(1) }
     }
 
-    /// How many of the `most` that may run together do: fewer where those cost about as little each, or that is not
-    /// known, unless the others might be late for it.
+    /// How many of the `most` that may run together do, and notes what is owed then.
     fn at_once(&mut self, now: i64, most: usize, queue: &Queue) -> usize {
-        let thrifty = self.costs.thrifty(most);
-        let due = queue.at(0).map_or(i64::MAX, |first| first.deadline);
-        let is_early = || now.saturating_add(cost(&self.costs, most).saturating_mul(2)) <= due;
-        let unsure = self.costs.unsure(most);
-        if (thrifty == most && unsure.is_none()) || !is_early() {
+        let rows = self.fewer(now, most, queue);
+        self.owed = match self.owed {
+            0 => most - rows,
+            owed => owed.saturating_sub(rows),
+        };
+        self.owed = self.owed.min(queue.len() - rows);
+        rows
+    }
+
+    /// Fewer than `most` where those cost about as little each, or that is not known, unless others might be late
+    /// for it.
+    fn fewer(&mut self, now: i64, most: usize, queue: &Queue) -> usize {
+        let waiting = queue.len();
+        if self.is_whole || most == 1 || !self.is_early(now, most, queue) {
             return most;
         }
-        if let Some(fewer) = unsure.filter(|_| thrifty == most) {
-            self.whole = (self.whole + 1) % LEARNT;
+        let thrifty = self.costs.thrifty(most, waiting);
+        if thrifty == most
+            && waiting <= self.costs.most()
+            && let Some(fewer) = self.costs.unsure(most)
+        {
+            self.whole = (self.whole + 1) % LEARNT_ONE_IN;
             return if self.whole == 0 { fewer } else { most };
         }
-        // What larger runs cost may have been another's fault, or may not be so any more.
-        let larger = if self.was_whole { most.min(2 * thrifty) } else { most };
-        if self.smaller < TRIED * larger {
-            self.smaller += thrifty;
-            return thrifty;
+        // What other runs cost may have been another's fault, or may not be so any more.
+        for size in [most, most.min(2 * thrifty), (thrifty / 2).max(1)] {
+            let since = &mut self.since[octave(size)];
+            if size != thrifty && *since >= TRIED_ONE_IN * size.max(thrifty) {
+                *since = 0;
+                return size;
+            }
         }
-        (self.smaller, self.was_whole) = (0, !self.was_whole);
-        larger
+        self.since.iter_mut().for_each(|since| *since = since.saturating_add(thrifty));
+        thrifty
+    }
+
+    /// Whether the first has time for as many of the largest runs as all that waits makes, and two more.
+    fn is_early(&self, now: i64, most: usize, queue: &Queue) -> bool {
+        let due = queue.at(0).map_or(i64::MAX, |first| first.deadline);
+        let runs = (queue.len() / most + 2) as i64;
+        now.saturating_add(cost(&self.costs, most).saturating_mul(runs)) <= due
     }
 
     /// What it has learned.
@@ -142,6 +177,7 @@ impl Policy for Window {
         queue.drop_first(late);
         if queue.is_empty() {
             self.has_dropped |= late > 0;
+            self.owed = 0;
             return Decision::Idle;
         }
         let most = bearable(&self.costs, now, queue, 0);
@@ -160,6 +196,11 @@ impl Policy for Window {
     fn ran(&mut self, rows: usize, took: i64, _: usize) {
         self.costs.learn(rows, took);
     }
+}
+
+/// Which power of two a size goes up to.
+fn octave(size: usize) -> usize {
+    (size.next_power_of_two().ilog2() as usize).min(OCTAVES - 1)
 }
 
 #[cfg(test)]
@@ -208,13 +249,53 @@ mod tests {
         let mut window = taught(&costs.repeat(5));
         let mut decide = |due: i64| window.decide(0, &mut queue(&[due; 20]));
         assert_eq!(decide(i64::MAX), Decision::Run(8));
-        assert_eq!(decide(4_000_000), Decision::Run(8));
+        assert_eq!(decide(6_000_000), Decision::Run(8));
         // Twenty at once are in time for sure.
-        assert_eq!(decide(2_000_000), Decision::Run(20));
-        // Now and then it looks whether larger ones are still dearer.
+        assert_eq!(decide(5_000_000), Decision::Run(20));
+        // Now and then it looks whether others are still dearer.
         let runs: Vec<_> = (0..1_280).map(|_| decide(i64::MAX)).collect();
         let count = |rows| runs.iter().filter(|&&run| run == Decision::Run(rows)).count();
-        assert_eq!([8, 16, 20].map(count), [1_276, 2, 2]);
+        let [eight, others @ ..] = [8, 20, 16, 4].map(count);
+        // Each of 256 times as many questions as there are in the larger of the two.
+        assert_eq!((eight + others.iter().sum::<usize>(), others), (1_280, [1, 2, 4]));
+    }
+
+    #[test]
+    fn where_the_last_of_many_would_be_late_runs_are_whole() {
+        let costs = [(1, 110_000), (8, 804_000), (32, 3_000_000)].repeat(5);
+        let mut window = Window::knowing(Costs::new(32).among(2));
+        costs.iter().for_each(|&(rows, took)| window.ran(rows, took, 0));
+        let mut decide =
+            |waiting: usize, due: i64| window.decide(0, &mut queue(&vec![due; waiting]));
+        assert_eq!(decide(60, i64::MAX), Decision::Run(8), "two share what is not enough for both");
+        assert_eq!(decide(64, i64::MAX), Decision::Run(32), "there is enough for both");
+        assert_eq!(
+            [decide(60, 10_000_000), decide(60, 8_000_000)].map(|run| run == Decision::Run(8)),
+            [true, false]
+        );
+    }
+
+    #[test]
+    fn what_a_run_leaves_of_those_it_could_have_had_is_owed() {
+        let costs = [(1, 110_000), (8, 804_000), (16, 1_640_000), (32, 3_300_000)];
+        let mut window = taught(&costs.repeat(5));
+        let mut waiting = queue(&[i64::MAX; 20]);
+        let mut owed = Vec::new();
+        while let Decision::Run(rows) = window.decide(0, &mut waiting) {
+            waiting.skip(rows);
+            owed.push((rows, window.owed()));
+            if owed.len() == 1 {
+                // What comes meanwhile is not.
+                let come = |id| Waiting { id, arrived: 0, deadline: i64::MAX };
+                for id in 20..25 {
+                    waiting.push(come(id));
+                }
+            }
+        }
+        assert_eq!(owed, [(8, 12), (8, 4), (9, 0)]);
+        window.keep_whole();
+        assert_eq!(window.decide(0, &mut queue(&[i64::MAX; 20])), Decision::Run(20));
+        assert_eq!(window.owed(), 0);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) struct Lane {
     /// Which part of the model they are put to.
     pub(super) segment: usize,
     /// Where those wait that go on into the next.
-    pub(super) next: Option<usize>,
+    next: Option<usize>,
     /// By priority, the highest first.
     rows: [Row; RANKS],
     policy: Window,
@@ -88,6 +88,22 @@ impl Lane {
         }
     }
 
+    /// What a run leaves undecided goes on there, all at once: the next part is the better for it.
+    pub(super) fn goes_on_in(&mut self, next: usize) {
+        self.next = Some(next);
+        self.policy.keep_whole();
+    }
+
+    /// Where those wait that go on into the next.
+    pub(super) const fn next_lane(&self) -> Option<usize> {
+        self.next
+    }
+
+    /// Whether questions wait that the last run could have had: it is still their turn.
+    pub(super) fn is_owed(&self) -> bool {
+        self.policy.owed() > 0 && self.len() > 0
+    }
+
     /// Questions put that way go here as well.
     pub(super) fn shared_with(&mut self, way: &Arc<Way>) {
         self.gather_ns = self.gather_ns.min(way.gather_ns);
@@ -99,9 +115,10 @@ impl Lane {
     }
 
     /// Until when what waits waits for more, if it does: not if a run is full or everybody has asked, nor if few would
-    /// come by then, nor if a run of two costs what two runs do.
+    /// come by then, nor if a run of two costs what two runs do, nor what has waited already.
     pub(super) fn gathers(&self, now: i64) -> Option<i64> {
-        if self.gather_ns == 0 || self.one_by_one || 2 * self.apart_ns > self.gather_ns {
+        let is_ready = self.one_by_one || self.is_owed();
+        if self.gather_ns == 0 || is_ready || 2 * self.apart_ns > self.gather_ns {
             return None;
         }
         let awaited = || self.rows[..Priority::Spare as usize].iter();
@@ -244,9 +261,11 @@ impl Lane {
         (1..=rows).rev().find(|&rows| costs.upper(rows) <= limit).unwrap_or(1)
     }
 
-    /// Lets less urgent questions ride where the run has room for them.
+    /// Lets less urgent questions ride where the run has room for them, and everybody more urgent is in it.
     fn fill(&mut self, now: i64, rank: usize, into: &mut Vec<Asked>) {
-        if self.one_by_one || self.rows[rank + 1..].iter().all(|row| row.asked.is_empty()) {
+        let is_empty = |row: &Row| row.asked.is_empty();
+        let is_first = is_empty(&self.rows[rank]);
+        if self.one_by_one || !is_first || self.rows[rank + 1..].iter().all(is_empty) {
             return;
         }
         let first = into.iter().map(|asked| asked.deadline).min().unwrap_or(i64::MAX);
@@ -364,6 +383,30 @@ mod tests {
     }
 
     #[test]
+    fn low_priority_does_not_ride_in_front_of_what_a_run_has_left() {
+        use Priority::{Low, Normal};
+        // Four cost as little each as sixteen, and one run of four took as long as those.
+        let (mut lane, way) =
+            lane(&[(1, 1_000_000), (4, 2_000_000), (8, 4_000_000), (16, 8_000_000)].repeat(9));
+        lane.ran(4, 8_000_000, 0);
+        let _normal: Vec<_> = (0..10).map(|_| ask(&mut lane, &way, Normal, i64::MAX)).collect();
+        let _low: Vec<_> = (0..6).map(|_| ask(&mut lane, &way, Low, i64::MAX)).collect();
+        let runs = [(); 2].map(|()| next(&mut lane, 0, i64::MAX));
+        // Those that are left of the ten have the six with them.
+        assert_eq!(runs, [(Next::Batch, 4, 0), (Next::Batch, 12, 0)]);
+    }
+
+    #[test]
+    fn what_is_put_to_the_next_part_is_put_there_together() {
+        let (mut lane, way) =
+            lane(&[(1, 1_000_000), (4, 2_000_000), (8, 4_000_000), (16, 8_000_000)].repeat(9));
+        lane.goes_on_in(1);
+        let _asked: Vec<_> =
+            (0..12).map(|_| ask(&mut lane, &way, Priority::Normal, i64::MAX)).collect();
+        assert_eq!(next(&mut lane, 0, i64::MAX), (Next::Batch, 12, 0));
+    }
+
+    #[test]
     fn low_priority_rides_in_rows_that_would_be_padding() {
         use Priority::{Low, Normal};
         let (_, way) = lane(&[]);
@@ -463,6 +506,25 @@ mod tests {
             panic!("some wait")
         };
         assert!(at % 100 == 0 && lane.gathers(*at).is_none(), "no longer than it may");
+    }
+
+    #[test]
+    fn what_has_waited_for_a_full_run_does_not_wait_again() {
+        // Two cost as little each as four.
+        let (mut lane, ways) = gathering(1_000_000, 8, &[(1, 100_000), (2, 110_000), (4, 224_000)]);
+        // So close that it pays to wait.
+        come(&mut lane, &ways, 10, 400);
+        while next(&mut lane, 0, i64::MAX).0 == Next::Batch {}
+        for (n, way) in ways[..4].iter().enumerate() {
+            let (mut asked, awaited) = question(way, Priority::Normal, i64::MAX);
+            (asked.arrived, asked.since) = (0, 0);
+            lane.push(asked);
+            std::mem::forget(awaited);
+            assert_eq!(lane.gathers(0).is_some(), n < 3, "they wait for the fourth");
+        }
+        let run = |lane: &mut Lane| (lane.gathers(0), next(lane, 0, i64::MAX).1);
+        assert_eq!([run(&mut lane), run(&mut lane)], [(None, 2), (None, 2)]);
+        assert_eq!(lane.gathers(0), None, "nobody is left");
     }
 
     #[test]

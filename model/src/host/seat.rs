@@ -102,7 +102,7 @@ impl Seat {
         for segment in 1..self.serving.chain.segments() {
             let further = self.serving.chain.further(segment, way, fixed)?;
             let (next, is_new) = self.lane(&Arc::new(further), segment);
-            self.lanes[at].next = Some(next);
+            self.lanes[at].goes_on_in(next);
             (at, fresh) = (next, fresh || is_new);
         }
         Ok((first.0, fresh))
@@ -141,6 +141,11 @@ impl Seat {
             let (asked, why) = *refused;
             Box::new((asked, Refusal::Late(why)))
         })
+    }
+
+    /// Whether it is still the turn of what waits in a lane.
+    pub(super) fn is_owed(&self, lane: usize) -> bool {
+        self.lanes[lane].is_owed()
     }
 
     /// Whether it takes no questions now.

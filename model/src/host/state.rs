@@ -209,7 +209,8 @@ impl State {
             counts.forgotten.add(forgotten);
             if next == Next::Batch {
                 if self.seats[number].model.strong_count() > 0 {
-                    self.next = number + 1;
+                    // A model whose runs are smaller than they might be gets no less for it.
+                    self.next = number + usize::from(!self.seats[number].is_owed(lane));
                     return (Some(self.job(worker, number, lane, now, into)), None);
                 }
                 into.clear();
@@ -253,7 +254,7 @@ impl State {
         let ends = now.saturating_add(here.upper(asked.len()));
         let busy = Busy::new(worker, number, version.number, now);
         self.busy.push(Busy { is_watch, ends, ..busy });
-        let (way, segment, next) = (here.way.clone(), here.segment, here.next);
+        let (way, segment, next) = (here.way.clone(), here.segment, here.next_lane());
         let is_due =
             segment == 0 && seat.trial.as_mut().is_some_and(|trial| trial.is_due(asked.len()));
         let trial = seat.trial.as_ref().filter(|_| is_due).map(|trial| {
@@ -261,7 +262,7 @@ impl State {
             let mut at = next;
             while let Some(lane) = at {
                 ways.push(seat.lanes[lane].way.clone());
-                at = seat.lanes[lane].next;
+                at = seat.lanes[lane].next_lane();
             }
             (trial.version.clone(), ways)
         });

@@ -131,3 +131,30 @@ fn what_waits_for_the_last_bars_no_variant_for_the_first() {
     assert_eq!(choose(&mut host, Priority::High), 1);
     assert_eq!(choose(&mut host, Priority::Low), 0);
 }
+
+#[test]
+fn a_model_whose_runs_are_smaller_than_they_might_be_has_no_fewer_turns_for_it() {
+    let mut host = Host::new(1, &[1, 20]);
+    // Four together cost as little each as sixteen.
+    let lane = &mut host.state.seats[0].lanes[0];
+    [(1, MS), (4, 2 * MS), (8, 4 * MS), (16, 8 * MS)]
+        .repeat(10)
+        .into_iter()
+        .for_each(|(rows, took)| lane.ran(rows, took, 0));
+    let asks = |host: &mut Host, seat: usize, count: usize| {
+        for _ in 0..count {
+            drop(host.ask(0, &[seat], Priority::Normal, i64::MAX / 2));
+        }
+    };
+    asks(&mut host, 0, 12);
+    asks(&mut host, 1, 40);
+    let taken: Vec<_> = (0..5).map(|_| host.take(0)).collect();
+    // All twelve, and then what took its turn in their place before they were split.
+    assert_eq!(taken, [Ok(0), Ok(0), Ok(0), Ok(1), Ok(1)]);
+    // What comes meanwhile is not owed: after as many as were there it is another's turn.
+    asks(&mut host, 0, 8);
+    let first = host.take(0);
+    asks(&mut host, 0, 8);
+    let more: Vec<_> = (0..4).map(|_| host.take(0)).collect();
+    assert_eq!((first, more), (Ok(0), vec![Ok(0), Ok(1), Ok(0), Ok(0)]));
+}
