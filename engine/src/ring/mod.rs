@@ -174,8 +174,9 @@ impl Out {
 
 impl Sender {
     /// Puts a frame in, or gives it back if the policy is `block` and there is no room.
-    /// The consumer learns of it by [`Sender::publish`].
-    #[inline]
+    /// The consumer learns of it by [`Sender::publish`]. Inlined: a frame that is moved as a whole just after its
+    /// parts were written waits for the writes.
+    #[inline(always)]
     pub(crate) fn push(&mut self, frame: Frame) -> Result<(), Frame> {
         if let Some(reason) = self.refused {
             self.counts.lose(reason, &frame.header);

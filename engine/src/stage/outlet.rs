@@ -4,9 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     frame::{Frame, Gap},
-    io::MayFlush,
+    io::{MayFlush, Sent},
     ring::{Receiver, Sender},
     stats::EdgeCounts,
+    time::Timestamp,
 };
 
 use super::{Stage, Work};
@@ -49,6 +50,22 @@ impl Stage {
             self.is_blocked |= !self.outlets[outlet as usize].push(frame);
         } else {
             self.route_all(slot, port, frame);
+        }
+    }
+
+    /// Completes what comes out of a source at this moment, and sends it along every edge: into the only ring without a
+    /// stop on the way, as in [`Slot::stamped`](super::Slot::stamped).
+    #[inline(always)]
+    pub(super) fn admit_out(&mut self, slot: usize, sent: Sent, entered: Timestamp) {
+        let here = &mut self.slots[slot];
+        let (port, ring) = (sent.port, here.sole_ring);
+        let frame = here.admit(sent, entered);
+        match ring {
+            Some(outlet) => {
+                here.sole_counts.sent.add(1);
+                self.is_blocked |= !self.outlets[outlet as usize].push(frame);
+            }
+            None => self.route_all(slot, port, frame),
         }
     }
 
@@ -171,7 +188,7 @@ pub(crate) enum Route {
 
 impl Outlet {
     /// Puts a frame into the ring; says no if it has to wait for room.
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, frame: Frame) -> bool {
         if self.backlog.is_empty() {
             match self.ring.push(frame) {

@@ -363,9 +363,7 @@ impl Stage {
             }
             _ if held.len() == 1 => {
                 let sent = Sent::pop(held).expect("one");
-                let port = sent.port;
-                let frame = here.admit(sent, entered);
-                self.route(slot, port, frame);
+                self.admit_out(slot, sent, entered);
             }
             _ => {
                 let mut held = std::mem::take(held);

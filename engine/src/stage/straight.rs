@@ -87,10 +87,7 @@ impl Stage {
                     self.current = Some(here.admit(sent, self.entered));
                     self.chain(next, line)?;
                 }
-                None => {
-                    let frame = here.admit(sent, self.entered);
-                    self.route(slot, 0, frame);
-                }
+                None => self.admit_out(slot, sent, self.entered),
             }
             if !self.work.is_empty() {
                 self.run_work()?;
