@@ -7,14 +7,15 @@
 //! frame as JSON, the page with figures and two signals for one viewer, and `--metrics` scraped once a second; the first without
 //! a socket and a page, too; and where cores are few, whoever looks takes them from the graph as any program would: so
 //! each is run beside a stranger as well, a thread of another process that takes as much processor time in a thousand turns a second
-//! and knows nothing of the graph. Throughput and
+//! and knows nothing of the graph. These three are seconds of one process, which is another in each round: how sessions happen to
+//! lie in memory makes more of a difference than who looks. Throughput and
 //! latency are those of the seconds between two looks, from the counters that anybody can read; a quantile is
 //! interpolated inside its step of 3 %. This program is what it measures: it calls itself as `afferent`.
 
 mod support;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpStream},
     path::{Path, PathBuf},
@@ -90,9 +91,14 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
     let variants = ["no socket", "nobody looks", "top, tap, page and metrics", "beside a stranger"];
     let names = variants.map(|variant| format!("{}, {variant}", case.name));
     let sessions = case.sessions.to_string();
-    let run = |more: &[&str], share: f64| {
+    let start = |more: &[&str]| Graph::start(folder, &[&["--sessions", &sessions], more].concat());
+    // The one of this round.
+    let graph = RefCell::new(None);
+    let seen = |is_looked_at: bool, share: f64| {
+        let mut graph = graph.borrow_mut();
+        let graph = graph.get_or_insert_with(|| start(&[]));
         let _stranger = Stranger::start(share);
-        run(folder, span, &[&["--sessions", &sessions], more].concat())
+        graph.seen(span, is_looked_at)
     };
     // What whoever looked took of the processors in the run before.
     let taken = Cell::new(0.0);
@@ -115,16 +121,20 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
     };
     let [idle, looked, beside] = bench.interleaved([
         (&names[1], &mut || {
-            let ran = run(&[], 0.0);
+            let ran = seen(false, 0.0);
             taken.set(-ran.cpu_pct);
             ran
         }),
         (&names[2], &mut || {
-            let ran = run(&[LOOKED_AT], 0.0);
+            let ran = seen(true, 0.0);
             taken.set((taken.get() + ran.cpu_pct + ran.lookers_pct).max(0.0) / 100.0);
             ran
         }),
-        (&names[3], &mut || run(&[], taken.get())),
+        (&names[3], &mut || {
+            let ran = seen(false, taken.get());
+            *graph.borrow_mut() = None;
+            ran
+        }),
     ]);
     report(variants[1], &idle);
     report(variants[2], &looked);
@@ -142,8 +152,8 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
     }
     if with_none {
         let [none, idle] = bench.interleaved([
-            (&names[0], &mut || run(&["--no-attach"], 0.0)),
-            (&names[1], &mut || run(&[], 0.0)),
+            (&names[0], &mut || start(&["--no-attach"]).seen(span, false)),
+            (&names[1], &mut || start(&[]).seen(span, false)),
         ]);
         let (rates, times) = (rate(&none), cpu(&none));
         bench.report(
@@ -160,9 +170,6 @@ fn measure(bench: &Bench, case: &Case, folder: &Path, span: Duration, with_none:
         );
     }
 }
-
-/// Stands for `top`, `tap`, the page and `--metrics`.
-const LOOKED_AT: &str = "--looked-at";
 
 #[derive(Clone, Copy)]
 struct Ran {
@@ -213,68 +220,95 @@ impl Drop for Stranger {
     }
 }
 
-/// What the counters say after some time, and some more; without a socket those of `--metrics`.
-fn run(folder: &Path, span: Duration, more: &[&str]) -> Ran {
-    let is_looked_at = more.contains(&LOOKED_AT);
-    let has_socket = !more.contains(&"--no-attach");
-    let mut words = vec!["run", "chain.toml", "--cores", "1", "--metrics", "127.0.0.1:0"];
-    words.extend(more.iter().filter(|word| **word != LOOKED_AT));
-    if has_socket {
-        words.extend(["--web", "127.0.0.1:0", "--web-token", TOKEN]);
+/// A process that runs the graph.
+struct Graph {
+    folder: PathBuf,
+    child: Helper,
+    id: String,
+    /// Where its metrics are, and its page if it has a socket.
+    metrics: String,
+    page: Option<String>,
+}
+
+impl Graph {
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let has_socket = !more.contains(&"--no-attach");
+        let mut words = vec!["run", "chain.toml", "--cores", "1", "--metrics", "127.0.0.1:0"];
+        words.extend(more);
+        if has_socket {
+            words.extend(["--web", "127.0.0.1:0", "--web-token", TOKEN]);
+        }
+        let mut child = program(folder, &words);
+        let child = child.stderr(Stdio::piped()).spawn().expect("the program can be run");
+        let mut child = Helper(child);
+        let id = child.0.id().to_string();
+        let mut said = BufReader::new(child.0.stderr.take().expect("piped"));
+        let metrics = told(&mut said, "metrics at http://", "/metrics");
+        let page = has_socket.then(|| told(&mut said, "the page is at http://", "/"));
+        process::let_run(Duration::from_millis(200));
+        Self { folder: folder.to_owned(), child, id, metrics, page }
     }
-    let mut child = program(folder, &words);
-    let child = child.stderr(Stdio::piped()).spawn().expect("the program can be run");
-    let mut child = Helper(child);
-    let id = child.0.id().to_string();
-    let mut said = BufReader::new(child.0.stderr.take().expect("piped"));
-    let address = told(&mut said, "metrics at http://", "/metrics");
-    let page = has_socket.then(|| told(&mut said, "the page is at http://", "/"));
-    process::let_run(Duration::from_millis(200));
-    let tapped = folder.join("tapped.jsonl");
-    let mut helpers = Vec::new();
-    let (mut scraper, mut viewer) = (None, None);
-    if is_looked_at {
-        let top = program(folder, &["top", &id, "--json", "--every", "1"]).spawn();
-        helpers.push(Helper(top.expect("the program can be run")));
-        let counts = std::fs::File::create(&tapped).expect("there is room");
-        let tap = program(folder, &["tap", "n3", &id, "--json", "--out", "/dev/null"])
-            .stderr(counts)
-            .spawn();
-        helpers.push(Helper(tap.expect("the program can be run")));
-        scraper = Some(Scraper::start(&address));
-        viewer = page.as_deref().map(Viewer::start);
+
+    /// What the counters say after some time, and some more; without a socket those of `--metrics`.
+    fn seen(&mut self, span: Duration, is_looked_at: bool) -> Ran {
+        let tapped = self.folder.join("tapped.jsonl");
+        let mut helpers = Vec::new();
+        let (mut scraper, mut viewer) = (None, None);
+        if is_looked_at {
+            let top = self.program(&["top", &self.id, "--json", "--every", "1"]).spawn();
+            helpers.push(Helper(top.expect("the program can be run")));
+            let counts = std::fs::File::create(&tapped).expect("there is room");
+            let tap = self
+                .program(&["tap", "n3", &self.id, "--json", "--out", "/dev/null"])
+                .stderr(counts)
+                .spawn();
+            helpers.push(Helper(tap.expect("the program can be run")));
+            scraper = Some(Scraper::start(&self.metrics));
+            viewer = self.page.as_deref().map(Viewer::start);
+        }
+        process::let_run(span / 4);
+        let before = self.look();
+        let lookers_s = |helpers: &[Helper]| {
+            let of = |helper: &Helper| process::cpu_s(&helper.0.id().to_string());
+            helpers.iter().map(of).sum::<f64>() + process::cpu_s("self")
+        };
+        let (cpu_before, began) = (process::cpu_s(&self.id), Instant::now());
+        let looked_before = lookers_s(&helpers);
+        process::let_run(span);
+        let cpu_s = process::cpu_s(&self.id) - cpu_before;
+        let looked_s = lookers_s(&helpers) - looked_before;
+        let lasted_s = began.elapsed().as_secs_f64();
+        let after = self.look();
+        assert!(self.child.0.try_wait().expect("a child").is_none(), "the graph runs");
+        for helper in &mut helpers {
+            assert!(helper.0.try_wait().expect("a child").is_none(), "they look to the end");
+        }
+        let tapped_per_s = helpers.pop().map_or(0.0, |tap| tapped_per_s(tap, &tapped));
+        drop(scraper);
+        if let Some(viewer) = viewer {
+            assert!(viewer.ticks() > 0, "the page shows something");
+        }
+        let frames = after.frames - before.frames;
+        assert!(frames > 0.0, "frames arrive");
+        Ran {
+            frames_per_s: frames / (after.at_s - before.at_s),
+            p50_us: quantile(&before.steps, &after.steps, 0.5) / 1e3,
+            p99_us: quantile(&before.steps, &after.steps, 0.99) / 1e3,
+            cpu_pct: 100.0 * cpu_s / lasted_s,
+            lookers_pct: 100.0 * looked_s / lasted_s,
+            tapped_per_s,
+        }
     }
-    process::let_run(span / 4);
-    let before = look(folder, &id, &address, has_socket);
-    let lookers_s = |helpers: &[Helper]| {
-        let of = |helper: &Helper| process::cpu_s(&helper.0.id().to_string());
-        helpers.iter().map(of).sum::<f64>() + process::cpu_s("self")
-    };
-    let (cpu_before, began) = (process::cpu_s(&id), Instant::now());
-    let looked_before = lookers_s(&helpers);
-    process::let_run(span);
-    let cpu_s = process::cpu_s(&id) - cpu_before;
-    let looked_s = lookers_s(&helpers) - looked_before;
-    let lasted_s = began.elapsed().as_secs_f64();
-    let after = look(folder, &id, &address, has_socket);
-    assert!(child.0.try_wait().expect("a child").is_none(), "the graph runs");
-    for helper in &mut helpers {
-        assert!(helper.0.try_wait().expect("a child").is_none(), "they look to the end");
+
+    fn program(&self, words: &[&str]) -> std::process::Command {
+        program(&self.folder, words)
     }
-    let tapped_per_s = helpers.pop().map_or(f64::NAN, |tap| tapped_per_s(tap, &tapped));
-    drop(scraper);
-    if let Some(viewer) = viewer {
-        assert!(viewer.ticks() > 0, "the page shows something");
-    }
-    let frames = after.frames - before.frames;
-    assert!(frames > 0.0, "frames arrive");
-    Ran {
-        frames_per_s: frames / (after.at_s - before.at_s),
-        p50_us: quantile(&before.steps, &after.steps, 0.5) / 1e3,
-        p99_us: quantile(&before.steps, &after.steps, 0.99) / 1e3,
-        cpu_pct: 100.0 * cpu_s / lasted_s,
-        lookers_pct: 100.0 * looked_s / lasted_s,
-        tapped_per_s: if is_looked_at { tapped_per_s } else { 0.0 },
+
+    fn look(&self) -> Counts {
+        match self.page {
+            Some(_) => counted(&self.folder, &self.id),
+            None => from_metrics(&scrape(&self.metrics)),
+        }
     }
 }
 
@@ -303,10 +337,6 @@ fn told(said: &mut impl BufRead, before: &str, behind: &str) -> String {
             return address.to_owned();
         }
     }
-}
-
-fn look(folder: &Path, id: &str, address: &str, has_socket: bool) -> Counts {
-    if has_socket { counted(folder, id) } else { from_metrics(&scrape(address)) }
 }
 
 /// Where there is no socket: without the steps, which are coarser there.

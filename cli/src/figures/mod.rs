@@ -39,6 +39,8 @@ pub(crate) struct History(VecDeque<Look>);
 
 impl History {
     pub(crate) fn add(&mut self, look: Look) {
+        // Of thousands of sessions several looks are told what one saw.
+        self.0.pop_back_if(|before| before.at_s == look.at_s);
         if self.0.len() == KEPT {
             self.0.pop_front();
         }

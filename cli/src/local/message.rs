@@ -35,7 +35,7 @@ pub(crate) const CONTENT_BYTES_MAX: usize = 8 << 20;
 pub(crate) enum Asked {
     /// What does not change while it runs.
     Shape {},
-    /// What is counted, as of now; with `time`, where the time of frames goes as well. These are followed from the
+    /// What is counted, as of now, or of up to two seconds ago where thousands of sessions run; with `time`, where the time of frames goes as well. These are followed from the
     /// first such question on, until the last client that asked one hangs up or looks without.
     Look {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -313,9 +313,10 @@ fn serve(inside: &Inside, client: &Client) -> io::Result<()> {
                     looked.map_or(Duration::ZERO, |at| LOOK_APART.saturating_sub(at.elapsed()));
                 thread::park_timeout(soon);
                 let is_draining = inside.is_draining.load(Ordering::Relaxed);
-                let (report, health) = (running.report(), running.health());
-                let look = look::look(&report, &health, inside.links.as_ref(), is_draining);
+                // First: what is added up for it is good for the rest.
                 let time = follows.as_ref().and_then(|_| times::look(&running)).map(Box::new);
+                let (report, health) = (running.glance(), running.health());
+                let look = look::look(&report, &health, inside.links.as_ref(), is_draining);
                 looked = Some(Instant::now());
                 client.say(&Said::Look(Look { time, ..look }))?;
             }

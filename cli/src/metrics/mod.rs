@@ -66,7 +66,7 @@ pub(crate) fn serve(
     let rates = Mutex::new(Rates::default());
     let figures = move || {
         let recorder = Recorder::default();
-        let report = running.report();
+        let report = running.glance();
         let rates = rates.lock().unwrap_or_else(PoisonError::into_inner).look(&report);
         metrics::with_local_recorder(&recorder, || {
             figures::publish(&plan, &report, &rates, &running.health());

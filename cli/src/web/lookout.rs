@@ -1,5 +1,5 @@
-//! The thread that looks: at the taps fifty times a second, and ten times at the counters. It sleeps while nobody
-//! looks at the page.
+//! The thread that looks: at the taps fifty times a second, and ten times at the counters, or where there are very
+//! many as often as they are added up. It sleeps while nobody looks at the page.
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::body::Bytes;
-use engine::{Plan, Running};
+use engine::{Plan, Report, Running};
 
 use crate::{
     figures::{Figures, History, Seen, troubles},
@@ -34,9 +34,6 @@ const DRAIN: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(100);
 /// Between two looks that tell all there is.
 const ALL: Duration = Duration::from_secs(1);
-/// A look is followed by at least so many times what it took: adding up what thousands of sessions count takes
-/// a while, and what was read is no longer in the cache of whoever counts.
-const REST: u32 = 200;
 /// Sessions that are named.
 const SESSIONS_MAX: usize = 500;
 /// What it takes is made up on the heap.
@@ -68,8 +65,9 @@ struct Lookout<'a> {
     history: History,
     taps: Taps,
     next_tick: Instant,
-    next_look: Instant,
     next_all: Instant,
+    /// What was told last, and whether it was draining then.
+    told: Option<(Arc<Report>, bool)>,
     /// Frames are followed while somebody looks.
     _follows: Follows,
 }
@@ -79,7 +77,6 @@ impl<'a> Lookout<'a> {
         let plan = running.plan();
         let (shape, offer) = (shape(inside, running), Offer::of(&plan));
         let (history, taps, now) = (History::default(), Taps::default(), Instant::now());
-        let (next_tick, next_look, next_all) = (now, now, now);
         Self {
             inside,
             plan,
@@ -87,9 +84,9 @@ impl<'a> Lookout<'a> {
             offer,
             history,
             taps,
-            next_tick,
-            next_look,
-            next_all,
+            next_tick: now,
+            next_all: now,
+            told: None,
             _follows: inside.followers.ask(),
         }
     }
@@ -111,9 +108,9 @@ impl<'a> Lookout<'a> {
                 // Ten a second on average, whenever this thread gets its turn.
                 self.next_tick = (self.next_tick + TICK).max(now);
                 if is_last {
-                    (self.next_look, self.next_all) = (now, now);
+                    (self.next_all, self.told) = (now, None);
                 }
-                self.tick(&running, now);
+                self.tick(&running, now, is_last);
             }
             drop(running);
             if is_last {
@@ -163,13 +160,13 @@ impl<'a> Lookout<'a> {
         };
         if self.inside.viewers.greet(greeting) {
             let now = Instant::now();
-            (self.next_tick, self.next_look, self.next_all) = (now, now, now);
+            (self.next_tick, self.next_all, self.told) = (now, now, None);
         }
     }
 
     /// Says what is new.
-    fn tick(&mut self, running: &Running, now: Instant) {
-        let look = (now >= self.next_look).then(|| self.look(running, now)).flatten();
+    fn tick(&mut self, running: &Running, now: Instant, is_last: bool) {
+        let look = self.look(running, now, is_last);
         let taps = self.taps.told(now);
         if look.is_none() && taps.is_empty() {
             return;
@@ -177,15 +174,21 @@ impl<'a> Lookout<'a> {
         self.inside.viewers.tick(now, |wants| composed(look.as_deref(), &taps, wants));
     }
 
-    /// A look at the counters, as the first keys of a tick.
-    fn look(&mut self, running: &Running, now: Instant) -> Option<String> {
+    /// A look at the counters, as the first keys of a tick; none if they are those of the tick before.
+    fn look(&mut self, running: &Running, now: Instant, is_last: bool) -> Option<String> {
         let inside = self.inside;
         let is_draining = inside.is_draining.load(Ordering::Relaxed);
-        let began = Instant::now();
-        let (report, health) = (running.report(), running.health());
+        // The last is there to stay.
+        let report = if is_last { Arc::new(running.report()) } else { running.glance() };
+        let is_told = |(told, was_draining): &(Arc<Report>, bool)| {
+            Arc::ptr_eq(told, &report) && *was_draining == is_draining
+        };
+        if self.told.as_ref().is_some_and(is_told) {
+            return None;
+        }
+        let health = running.health();
         self.history.add(look::look(&report, &health, inside.links.as_ref(), is_draining));
-        // With every tick, unless that takes too much.
-        self.next_look = now + (began.elapsed() * REST).saturating_sub(TICK);
+        self.told = Some((report, is_draining));
         let figures: Figures = self.history.figures(&self.shape)?;
         let said = Now { is_draining, figures: &figures };
         let mut text = format!("\"now\":{}", serde_json::to_string(&said).ok()?);

@@ -35,6 +35,10 @@ const EARLY_NS: i64 = 200_000_000;
 const SETTLED_NS: i64 = 2_000_000;
 /// Sessions whose rings are looked at.
 const SESSIONS_MAX: usize = 16;
+/// Where more are open than so many, those that are looked at are looked at less often, as each look makes the next
+/// frame of a session a little later.
+const SESSIONS_MANY: usize = 64;
+const LOOK_AT_MANY_NS: i64 = 100_000_000;
 /// Of a while that is looked back upon, so many moments are kept.
 const MARKS: i64 = 10;
 
@@ -53,6 +57,8 @@ struct Known {
     began: Mark,
     /// And lately, for those who want to know what happens now; the oldest first.
     marks: VecDeque<Mark>,
+    /// When sessions are looked at next.
+    next_look_at: Timestamp,
     /// The first look at which a session was open.
     opened_at: Option<Timestamp>,
     /// The last look, and for how long sessions had been open then: what comes between them or behind the end of
@@ -90,6 +96,7 @@ impl Following {
             plan,
             began: Mark::take(shared, threads, before, now),
             marks: VecDeque::new(),
+            next_look_at: now,
             opened_at: None,
             looked_at: now,
             open: Open::default(),
@@ -186,13 +193,7 @@ impl Known {
         self.keep_up(shared);
         self.collector.collect();
         let (now, steps) = (shared.clock.now(), &shared.latency().steps);
-        self.looks.begin(&self.plan, now);
-        let open = {
-            let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.look_at(SESSIONS_MAX, |session, counts| {
-                self.looks.look(&self.plan, session, counts);
-            })
-        };
+        let open = self.look_at_sessions(shared, now);
         if open > 0 {
             self.opened_at.get_or_insert(now);
         }
@@ -206,6 +207,22 @@ impl Known {
             steps.follow_less();
         }
         now.since(self.began.at)
+    }
+
+    /// Says how many are open.
+    fn look_at_sessions(&mut self, shared: &Shared, now: Timestamp) -> usize {
+        let sessions = shared.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < self.next_look_at {
+            return sessions.look_at(0, |_, _| {});
+        }
+        self.looks.begin(&self.plan, now);
+        let open = sessions.look_at(SESSIONS_MAX, |session, counts| {
+            self.looks.look(&self.plan, session, counts);
+        });
+        if open > SESSIONS_MANY {
+            self.next_look_at = now.plus_nanos(LOOK_AT_MANY_NS);
+        }
+        open
     }
 
     fn load(&mut self, shared: &Shared, threads: &Threads, report: &Report) -> Load {

@@ -11,6 +11,7 @@ mod control;
 mod door;
 mod error;
 mod following;
+mod glance;
 mod leaving;
 mod manual;
 mod opened;

@@ -167,7 +167,7 @@ impl Sessions {
 }
 
 /// What a run has counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Sessions opened, and those of them that are open.
     pub sessions: (u64, u64),

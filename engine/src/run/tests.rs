@@ -94,7 +94,7 @@ fn plan() -> Arc<Plan> {
 }
 
 /// A source and these nodes.
-fn planned(nodes: &str) -> Arc<Plan> {
+pub(super) fn planned(nodes: &str) -> Arc<Plan> {
     let text = format!("[graph]\nname = \"run\"\n[node.beats]\nop = \"beats\"\n{nodes}");
     let spec = GraphSpec::parse(&SourceText::new("run.toml", text)).expect("a graph");
     let catalog = Catalog::new(&[&[&BEATS, &COPIES, &LINGERS]]);

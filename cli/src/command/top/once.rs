@@ -22,13 +22,17 @@ use super::{
     table::Line,
 };
 
+/// What is the same as before is asked for again after so long, so many times: three seconds.
+const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN_MOST: usize = 30;
+
 /// Prints every page, one below the other.
 pub(super) fn text(mut client: Client) -> Result<Exit, Failure> {
     let shape = heard(client.shape())?;
     let mut history = History::default();
     history.add(heard(client.look_with_time())?);
     pause(EVERY);
-    match client.look_with_time() {
+    match newer(&mut client, &history) {
         Ok(look) => history.add(look),
         // What it was like is as good.
         Err(Trouble::Ended(_)) => {}
@@ -82,7 +86,7 @@ pub(super) fn json(mut client: Client, every: Option<Duration>) -> Result<Exit, 
     history.add(heard(client.look_with_time())?);
     loop {
         pause(every.unwrap_or(EVERY));
-        let look = match client.look_with_time() {
+        let look = match newer(&mut client, &history) {
             Ok(look) => look,
             Err(Trouble::Ended(end)) if every.is_some() => {
                 print(&format!("{}\n", json!({ "end": end })))?;
@@ -98,6 +102,20 @@ pub(super) fn json(mut client: Client, every: Option<Duration>) -> Result<Exit, 
             return Ok(Exit::Done);
         }
     }
+}
+
+/// A look that tells more than the newest: of thousands of sessions it may take a while until there is one.
+fn newer(client: &mut Client, history: &History) -> Result<Look, Trouble> {
+    let before = history.newest().map(|look| look.at_s);
+    let mut look = client.look_with_time()?;
+    for _ in 0..AGAIN_MOST {
+        if Some(look.at_s) != before {
+            break;
+        }
+        pause(AGAIN);
+        look = client.look_with_time()?;
+    }
+    Ok(look)
 }
 
 fn object(client: &Client, shape: &Shape, look: &Look, figures: &Figures) -> serde_json::Value {
